@@ -1,0 +1,256 @@
+"""How does a mapping from YAML, the command line or a stored row become a validated config.
+
+A config is a frozen dataclass whose fields are made by `setting`: the default and its rule
+stand together. `read_config` collects every problem before it raises, so that a user mends a
+file once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from raysearch.errors import ConfigError, known_names
+from raysearch.trial import Scalar
+
+__all__ = ["Rule", "TrainingConfig", "check_value", "flatten", "read_config", "rules", "setting"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a value of a field must hold.
+
+    Attributes:
+        kind: ``int``, ``float``, ``bool``, ``str`` or ``list`` (a tuple of strings).
+        low: Lowest allowed value, or None.
+        high: Highest allowed value, or None.
+        low_open: Whether `low` itself is excluded.
+        choices: Allowed strings; empty when any is.
+        optional: Whether None is allowed.
+    """
+
+    kind: Literal["int", "float", "bool", "str", "list"]
+    low: float | None = None
+    high: float | None = None
+    low_open: bool = False
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+    def describe(self) -> str:
+        """The rule in words, to follow "must be": "a float in (0, 1]"."""
+        if self.choices:
+            what = "one of " + ", ".join(self.choices)
+        elif self.kind == "list":
+            what = "a list of names"
+        elif self.low is not None and self.high is not None:
+            bracket = "(" if self.low_open else "["
+            what = f"{_an(self.kind)} in {bracket}{self.low:g}, {self.high:g}]"
+        elif self.low is not None:
+            what = f"{_an(self.kind)} {'>' if self.low_open else '>='} {self.low:g}"
+        else:
+            what = _an(self.kind)
+        return what + (" or null" if self.optional else "")
+
+
+def setting(
+    default: Any,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    low_open: bool = False,
+    choices: Sequence[str] = (),
+) -> Any:
+    """A config field with its default and its rule; the field's docstring says the rest."""
+    bounds = {"low": low, "high": high, "low_open": low_open, "choices": tuple(choices)}
+    return dataclasses.field(default=default, metadata=bounds)
+
+
+def rules(config_type: type) -> dict[str, Rule]:
+    """The rule of every field of a config class, in order of definition."""
+    hints = typing.get_type_hints(config_type)
+    found = {}
+    for item in dataclasses.fields(config_type):
+        kind, optional = _kind(hints[item.name])
+        found[item.name] = Rule(kind=kind, optional=optional, **item.metadata)
+    return found
+
+
+def check_value(rule: Rule, value: Any) -> tuple[Any, str]:
+    """Bring a value into its field's type.
+
+    Returns:
+        The value and an empty string, or the value as it came and what it must be.
+    """
+    if value is None:
+        return (None, "") if rule.optional else (value, rule.describe())
+    try:
+        converted = _CONVERT[rule.kind](value)
+    except (TypeError, ValueError):
+        return value, rule.describe()
+    if rule.kind in ("int", "float"):
+        low_ok = (
+            rule.low is None
+            or converted > rule.low
+            or (converted == rule.low and not rule.low_open)
+        )
+        if not (
+            math.isfinite(converted) and low_ok and (rule.high is None or converted <= rule.high)
+        ):
+            return value, rule.describe()
+    chosen = converted if rule.kind == "list" else (converted,)
+    if rule.choices and any(item not in rule.choices for item in chosen):
+        return value, rule.describe()
+    return converted, ""
+
+
+def read_config(config_type: type[T], values: Mapping[str, Any], *, where: str) -> T:
+    """A validated config from a mapping; fields not named keep their defaults.
+
+    Args:
+        config_type: A frozen dataclass whose fields were made by `setting`. When it has a
+            method ``problems() -> list[str]``, its sentences on fields taken together count too.
+        values: Field name to value.
+        where: File, command-line option or row that the values came from; ends each message.
+
+    Raises:
+        ConfigError: With one sentence for every unknown name and every bad value.
+    """
+    known = rules(config_type)
+    problems, clean = [], {}
+    for name, value in values.items():
+        if name not in known:
+            problems.append(f"{unknown_name('setting', name, list(known))} ({where})")
+            continue
+        clean[name], must = check_value(known[name], value)
+        if must:
+            problems.append(f"`{name}` must be {must}, but got {value!r} ({where})")
+    if problems:
+        raise ConfigError(problems)
+    config = config_type(**clean)
+    if isinstance(config, TrainingConfig):
+        problems = [f"{text} ({where})" for text in config.problems()]
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
+    """One sentence for a name that is not known, with the nearest one that is."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else known_names(known)
+    return f"unknown {what} `{name}`; {hint}"
+
+
+def flatten(config: Any) -> dict[str, Scalar]:
+    """Every field of a config as a scalar; tuples are joined by ``+``."""
+    return {
+        item.name: "+".join(value) if isinstance(value, tuple) else value
+        for item in dataclasses.fields(config)
+        for value in [getattr(config, item.name)]
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Settings of the loop, shared by every method; a method's config extends this class."""
+
+    encoder: str = setting("package:minilm")
+    """Hub name, local folder, ``package:minilm``, ``package:me5`` or ``tiny`` (random, for tests)."""
+    layers: int = setting(0, low=0)
+    """Number of the encoder's first layers to keep; 0 keeps all."""
+    max_length: int = setting(128, low=4, high=512)
+    """Longest sentence in pieces, specials included; longer ones are cut."""
+    batch_size: int = setting(64, low=2)
+    """Sentences in a batch, over all workers together."""
+    epochs: float = setting(3.0, low=0, high=1000)
+    """Passes over the training data; fractions are allowed; 0 trains nothing."""
+    learning_rate: float = setting(2e-5, low=0, low_open=True)
+    """Peak learning rate of AdamW on the encoder."""
+    head_learning_rate: float = setting(1e-3, low=0, low_open=True)
+    """Peak learning rate of AdamW on the parts that start from random weights."""
+    weight_decay: float = setting(0.01, low=0)
+    """Decoupled weight decay; biases and normalisation weights have none."""
+    warmup_share: float = setting(0.06, low=0, high=1)
+    """Share of the steps in which the learning rate rises linearly; it then falls linearly to 0."""
+    clip_norm: float = setting(1.0, low=0)
+    """Largest gradient norm of a step; 0 does not clip."""
+    freeze_embeddings: bool = setting(False)
+    """Whether the word embeddings stay as they are; gradients still reach their outputs."""
+    precision: str = setting("fp32", choices=("fp32", "bf16"))
+    """Number format of the forward passes: fp32, or bf16 by autocast."""
+    reports: int = setting(4, low=1, high=1000)
+    """Development evaluations of a trial, evenly spaced; the rungs of early stopping."""
+    checkpoint_seconds: float = setting(60.0, low=0)
+    """At most so much training is redone after a crash; 0 writes a checkpoint at every report."""
+
+    def problems(self) -> list[str]:
+        """Sentences on fields that are wrong taken together; empty when all is well."""
+        return []
+
+
+def _an(kind: str) -> str:
+    names = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "a string"}
+    return names.get(kind, kind)
+
+
+def _kind(hint: Any) -> tuple[Any, bool]:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        parts = [part for part in typing.get_args(hint) if part is not types.NoneType]
+        return _kind(parts[0])[0], True
+    if typing.get_origin(hint) is tuple:
+        return "list", False
+    return {int: "int", float: "float", bool: "bool", str: "str"}[hint], False
+
+
+def _to_int(value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError
+    if isinstance(value, str):
+        return int(value)
+    if int(value) != value:
+        raise ValueError
+    return int(value)
+
+
+def _to_float(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError
+    return float(value)
+
+
+def _to_bool(value: Any) -> bool:
+    words = {"true": True, "false": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _to_str(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError
+    return value
+
+
+def _to_list(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.replace("+", ",").split(",") if part.strip()]
+    return tuple(_to_str(item) for item in value)
+
+
+_CONVERT = {
+    "int": _to_int,
+    "float": _to_float,
+    "bool": _to_bool,
+    "str": _to_str,
+    "list": _to_list,
+}

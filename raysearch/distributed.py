@@ -1,0 +1,77 @@
+"""Which worker am I, and what do the others hold: identities in one process.
+
+Losses and methods call these without knowing whether a process group exists, so that they
+run unchanged in a test, on one worker and on several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.distributed as dist
+
+__all__ = ["average_gradients", "broadcast_object", "gather", "rank", "world_size"]
+
+
+def world_size() -> int:
+    """Number of workers; 1 without a process group."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """This worker's number, from 0."""
+    return dist.get_rank() if world_size() > 1 else 0
+
+
+class _Gather(torch.autograd.Function):
+    """Concatenate equal shards over workers; the gradient of every worker's use is summed."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, shard: torch.Tensor) -> torch.Tensor:
+        parts = [torch.empty_like(shard) for _ in range(world_size())]
+        dist.all_gather(parts, shard.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, *grads: torch.Tensor) -> torch.Tensor:
+        total = grads[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total.chunk(world_size())[rank()]
+
+
+def gather(shard: torch.Tensor) -> torch.Tensor:
+    """All workers' rows in order of rank; the same tensor in one process.
+
+    Args:
+        shard: (B / world, ...) the same shape on every worker.
+
+    Returns:
+        (B, ...). The gradient that reaches `shard` is the sum over all workers' losses, so a
+        loss that every worker computes on the whole batch, with gradients averaged afterwards
+        (`average_gradients`), gives exactly the single worker's gradient.
+    """
+    return shard if world_size() == 1 else _Gather.apply(shard)  # type: ignore[no-untyped-call]
+
+
+def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Replace each gradient by its mean over the workers; nothing in one process."""
+    if world_size() == 1:
+        return
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([grad.reshape(-1) for grad in grads])
+    dist.all_reduce(flat)
+    flat /= world_size()
+    offset = 0
+    for grad in grads:
+        grad.copy_(flat[offset : offset + grad.numel()].view_as(grad))
+        offset += grad.numel()
+
+
+def broadcast_object(value: object) -> object:
+    """Worker 0's object on every worker; the same object in one process."""
+    if world_size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]

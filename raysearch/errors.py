@@ -1,0 +1,77 @@
+"""Which errors are the user's to mend, and how are they said.
+
+The tree::
+
+    RaysearchError            one clear message, exit code 2, no traceback
+    ├── ConfigError           one or several settings, spaces or arguments that cannot be used
+    ├── DataError             a corpus that is missing, damaged or against its description
+    ├── RoleError             code asked for data whose role it may not open
+    ├── EncoderError          an encoder that is missing or cannot be read
+    ├── StoreError            a results folder or study that cannot be read or written
+    └── TrialError            one trial cannot go on; it becomes a failed row with this reason
+        └── UnhealthyError    a failure signature of the method was measured
+
+A message says the rule, what came, where, and what to do. Anything that is not a
+`RaysearchError` is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "EncoderError",
+    "RaysearchError",
+    "RoleError",
+    "StoreError",
+    "TrialError",
+    "UnhealthyError",
+    "known_names",
+]
+
+
+class RaysearchError(Exception):
+    """A mistake that the user can mend; the command line prints it and exits with 2."""
+
+
+class ConfigError(RaysearchError):
+    """Settings that cannot be used: every problem found, one a line.
+
+    Args:
+        problems: One sentence per problem; none is dropped.
+    """
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class DataError(RaysearchError):
+    """A corpus that is missing, damaged, or not what its description says."""
+
+
+class RoleError(RaysearchError):
+    """A split was asked for whose role the caller has not opened."""
+
+
+class EncoderError(RaysearchError):
+    """An encoder that is missing or cannot be read."""
+
+
+class StoreError(RaysearchError):
+    """A results folder, leaderboard part or study that cannot be read or written."""
+
+
+class TrialError(RaysearchError):
+    """This trial cannot be evaluated; its row is failed with this reason, others go on."""
+
+
+class UnhealthyError(TrialError):
+    """A failure signature of the method was measured; the reason states the figures."""
+
+
+def known_names(names: Sequence[str]) -> str:
+    """Names for the end of an error: "known: a, b, c" in sorted order."""
+    return "known: " + ", ".join(sorted(names))

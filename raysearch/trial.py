@@ -1,0 +1,186 @@
+"""What is run and what happened: the only records that cross folders.
+
+A *cell* is a task and a seed; a *lease* is one configuration to be run on one cell; a
+*report* is a point of the learning curve; a *trial* is the finished record. All are frozen
+and turn into plain JSON and back without loss, so that the study's database, the slots and
+the leaderboard speak of the same thing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from raysearch.errors import StoreError
+
+__all__ = ["Cell", "Lease", "MetricGoal", "Report", "Scalar", "Trial", "TrialState"]
+
+Scalar = str | int | float | bool | None
+
+
+class TrialState(StrEnum):
+    """How a trial ended. RUNNING appears in live views only, never in a stored row."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class MetricGoal:
+    """The metric that ranks trials, for example ``dev/va_pearson``, and its direction."""
+
+    name: str
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    def better(self, first: float, second: float) -> bool:
+        """Whether `first` is strictly better than `second`."""
+        return first > second if self.direction == "maximize" else first < second
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One repetition of a configuration: a task (corpora or language pair) and a seed."""
+
+    task: str
+    seed: int
+
+    @property
+    def slug(self) -> str:
+        """The cell as a file name: letters, digits, ``+ . -`` only."""
+        return f"{re.sub(r'[^A-Za-z0-9+.-]+', '_', self.task)}-s{self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """One configuration to be run on one cell; idempotent, and it knows where its checkpoint is.
+
+    Attributes:
+        sweep: Name of the sweep.
+        number: The trial's number in the study, from 0.
+        cell: Task and seed.
+        method: A name in `raysearch.methods.METHODS`.
+        config: Every setting of the method's config as JSON scalars or lists; already validated.
+        folder: Folder (or URI) that holds this lease's checkpoint and, when kept, its encoder.
+        keep: Whether the final encoder stays in `folder` when the trial completes.
+    """
+
+    sweep: str
+    number: int
+    cell: Cell
+    method: str
+    config: Mapping[str, Any]
+    folder: str
+    keep: bool = False
+
+    @property
+    def id(self) -> str:
+        """Stable over restarts: number and cell, for example ``00012-sample-s0``."""
+        return f"{self.number:05d}-{self.cell.slug}"
+
+    def to_json(self) -> str:
+        """The lease as one JSON object."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Lease:
+        """Read what `to_json` wrote."""
+        raw = json.loads(text)
+        return cls(**{**raw, "cell": Cell(**raw["cell"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One point of a learning curve.
+
+    Attributes:
+        rung: 1 for the first report of the trial, counting up without gaps; the resource of
+            early stopping, the same in every trial of a sweep.
+        step: Optimizer steps done in the trial so far.
+        seconds: Training seconds so far, over all lives of the trial.
+        metrics: Development metrics and means of the training terms since the last report.
+    """
+
+    rung: int
+    step: int
+    seconds: float
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What happened to one configuration on one cell.
+
+    Attributes:
+        sweep: Name of the sweep.
+        number: The trial's number in the study.
+        cell: Task and seed.
+        method: Name of the method.
+        state: COMPLETE, PRUNED or FAILED.
+        reason: Why it was pruned or failed; empty when complete.
+        config: Every setting, flattened to scalars.
+        metrics: Final metrics; of a pruned trial those of its last report.
+        curve: The reports in order.
+        steps: Optimizer steps done.
+        seconds: Training and evaluation seconds, over all lives of the trial.
+        device: For example ``cpu`` or ``NVIDIA H100 80GB HBM3``.
+        finished: UTC time of the end, ISO 8601 with seconds.
+        provenance: Digests of data and encoder, versions, commit, dirty flag, host.
+    """
+
+    sweep: str
+    number: int
+    cell: Cell
+    method: str
+    state: TrialState
+    config: Mapping[str, Scalar]
+    reason: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    curve: tuple[Report, ...] = ()
+    steps: int = 0
+    seconds: float = 0.0
+    device: str = ""
+    finished: str = ""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, int, str, int]:
+        """What makes a row unique: sweep, number, task, seed."""
+        return (self.sweep, self.number, self.cell.task, self.cell.seed)
+
+    @property
+    def id(self) -> str:
+        """The same id as that of its lease."""
+        return f"{self.number:05d}-{self.cell.slug}"
+
+    def to_json(self) -> str:
+        """The trial as one JSON object; NaN and infinities are written as JavaScript names."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Trial:
+        """Read what `to_json` wrote.
+
+        Raises:
+            StoreError: The text is not a trial of this version.
+        """
+        try:
+            raw = json.loads(text)
+            return cls(
+                **{
+                    **raw,
+                    "cell": Cell(**raw["cell"]),
+                    "state": TrialState(raw["state"]),
+                    "curve": tuple(Report(**report) for report in raw["curve"]),
+                }
+            )
+        except (TypeError, ValueError, KeyError) as error:
+            raise StoreError(
+                f"a trial record must be one that this version wrote: {error}"
+            ) from error
