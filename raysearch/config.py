@@ -12,14 +12,23 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from raysearch.errors import ConfigError, known_names
 from raysearch.trial import Scalar
 
-__all__ = ["Rule", "TrainingConfig", "check_value", "flatten", "read_config", "rules", "setting"]
+__all__ = [
+    "Rule",
+    "TrainingConfig",
+    "check_value",
+    "flatten",
+    "read_config",
+    "rules",
+    "setting",
+    "unknown_name",
+]
 
 T = TypeVar("T")
 
@@ -163,7 +172,7 @@ class TrainingConfig:
     """Settings of the loop, shared by every method; a method's config extends this class."""
 
     encoder: str = setting("package:minilm")
-    """Hub name, local folder, ``package:minilm``, ``package:me5`` or ``tiny`` (random, for tests)."""
+    """Hub name, local folder, ``package:minilm``, ``package:me5``; ``tiny`` is random, for tests."""
     layers: int = setting(0, low=0)
     """Number of the encoder's first layers to keep; 0 keeps all."""
     max_length: int = setting(128, low=4, high=512)
@@ -247,7 +256,7 @@ def _to_list(value: Any) -> tuple[str, ...]:
     return tuple(_to_str(item) for item in value)
 
 
-_CONVERT = {
+_CONVERT: dict[str, Callable[[Any], Any]] = {
     "int": _to_int,
     "float": _to_float,
     "bool": _to_bool,

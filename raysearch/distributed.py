@@ -11,7 +11,14 @@ from collections.abc import Iterable
 import torch
 import torch.distributed as dist
 
-__all__ = ["average_gradients", "broadcast_object", "gather", "rank", "world_size"]
+__all__ = [
+    "average_gradients",
+    "average_values",
+    "broadcast_object",
+    "gather",
+    "rank",
+    "world_size",
+]
 
 
 def world_size() -> int:
@@ -66,6 +73,17 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     for grad in grads:
         grad.copy_(flat[offset : offset + grad.numel()].view_as(grad))
         offset += grad.numel()
+
+
+def average_values(values: list[float]) -> list[float]:
+    """Each value's mean over the workers, the same on all; the same list in one process."""
+    if world_size() == 1:
+        return values
+    total = torch.tensor(values, dtype=torch.float64)
+    if dist.get_backend() == "nccl":
+        total = total.cuda()
+    dist.all_reduce(total)
+    return [float(value) for value in total / world_size()]
 
 
 def broadcast_object(value: object) -> object:

@@ -1,0 +1,102 @@
+"""How is one lease run from its settings to its trial record, wherever it runs."""
+
+from __future__ import annotations
+
+import gc
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from raysearch.config import flatten, read_config
+from raysearch.errors import TrialError
+from raysearch.methods import get_method
+from raysearch.training.loop import Fit, Listener
+from raysearch.training.provenance import device_name, pick_device, provenance
+from raysearch.training.seed import derive_seed, seed_everything
+from raysearch.training.stages import StageCache, stage_keys
+from raysearch.trial import Lease, Trial, TrialState
+
+__all__ = ["run_lease"]
+
+
+def run_lease(lease: Lease, listener: Listener, *, data_dir: str) -> Trial | None:
+    """Train a lease from its checkpoint or the start; train and dev data are opened, no other.
+
+    The trial's numbers depend on the lease, the data and the code only: nothing that ran in
+    the process before matters. Stages that several leases share are kept beside the leases'
+    folders, in ``stages``.
+
+    Args:
+        lease: What to run, on which cell, and where its checkpoint lies.
+        listener: Where progress and reports go.
+        data_dir: Folder of the corpora.
+
+    Returns:
+        The trial, COMPLETE, or FAILED with its reason when it cannot be evaluated (a term that
+        is not finite, a failure signature, memory); None when the listener stopped it.
+
+    Raises:
+        RaysearchError: Data, encoder or storage that no trial of the sweep could use.
+    """
+    loader = get_method(lease.method)
+    config = read_config(loader.config_type, lease.config, where=f"trial {lease.id}")
+    device = pick_device()
+    fit: Fit | None = None
+    where = dict(provenance())
+    state, reason, complete = TrialState.COMPLETE, "", False
+    try:
+        seed_everything(derive_seed(lease.cell.seed, "build"))
+        method = loader.build(
+            config, lease.cell, device=device, roles=("train", "dev"), data_dir=data_dir
+        )
+        where.update(method.provenance)
+        keys = stage_keys(
+            method.stages(),
+            method=lease.method,
+            config=flatten(config),
+            digests={name: text for name, text in method.provenance.items() if "digest" in name},
+            seed=lease.cell.seed,
+        )
+        where["stage_key"] = keys[-1]
+        listener.started(device_name(device), where)
+        folder = Path(lease.folder)
+        fit = Fit(
+            method,
+            config,
+            seed=lease.cell.seed,
+            checkpoint=folder / "checkpoint.pt",
+            listener=listener,
+            keys=keys,
+            cache=StageCache(folder.parent.parent / "stages"),
+        )
+        complete = fit.run()
+        if complete and lease.keep:
+            method.save_encoder(str(folder / "encoder"))
+    except TrialError as error:
+        state, reason = TrialState.FAILED, str(error)
+    except torch.OutOfMemoryError as error:
+        state, reason = TrialState.FAILED, f"out of memory on {device}: {error}".split("\n")[0]
+    finally:
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+    if state is TrialState.COMPLETE and not complete:
+        return None
+    reports = tuple(fit.position.reports) if fit else ()
+    return Trial(
+        sweep=lease.sweep,
+        number=lease.number,
+        cell=lease.cell,
+        method=lease.method,
+        state=state,
+        reason=reason,
+        config=flatten(config),
+        metrics=dict(reports[-1].metrics) if reports else {},
+        curve=reports,
+        steps=fit.position.done if fit else 0,
+        seconds=fit.elapsed() if fit else 0.0,
+        device=device_name(device),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        provenance=where,
+    )

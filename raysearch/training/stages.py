@@ -1,0 +1,95 @@
+"""When are two stages the same work: keys made of content, and a cache under these keys.
+
+Same key, same bytes: the key hashes the method, the stage, the settings that it depends on,
+the digests of data and encoder, the seed, the key of the stage before it and the code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import raysearch
+from raysearch.methods.base import Stage
+from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
+
+__all__ = ["StageCache", "code_version", "stage_keys"]
+
+_CODE = ("methods", "training", "encoders", "corpora", "metrics.py", "distributed.py")
+
+
+@cache
+def code_version() -> str:
+    """SHA-256 over the sources that a number depends on; uncommitted changes count."""
+    root = Path(raysearch.__file__).parent
+    files = [file for part in _CODE for file in _sources(root / part)]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources(path: Path) -> list[Path]:
+    return [path] if path.is_file() else list(path.rglob("*.py"))
+
+
+def stage_keys(
+    stages: Sequence[Stage],
+    *,
+    method: str,
+    config: Mapping[str, Any],
+    digests: Mapping[str, str],
+    seed: int,
+) -> list[str]:
+    """The key of every stage, in order.
+
+    Args:
+        stages: A trial's stages.
+        method: Name of the method.
+        config: All settings; each stage takes those that it names.
+        digests: What identifies data and encoder.
+        seed: The cell's seed.
+    """
+    keys: list[str] = []
+    for stage in stages:
+        content = {
+            "method": method,
+            "stage": stage.name,
+            "steps": stage.steps,
+            "settings": {name: config[name] for name in stage.fields},
+            "digests": dict(digests),
+            "seed": seed,
+            "parent": keys[-1] if keys else "",
+            "code": code_version(),
+        }
+        text = json.dumps(content, sort_keys=True, default=list)
+        keys.append(hashlib.sha256(text.encode()).hexdigest())
+    return keys
+
+
+@dataclass(frozen=True)
+class StageCache:
+    """Finished stages in a folder, one file a key.
+
+    Attributes:
+        folder: Where entries lie; made when the first one is put.
+    """
+
+    folder: Path
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The state at the end of the stage, or None; a damaged entry counts as none."""
+        return load_checkpoint(self.folder / f"{key}.pt")
+
+    def has(self, key: str) -> bool:
+        """Whether an entry lies under the key; it may still prove damaged."""
+        return (self.folder / f"{key}.pt").exists()
+
+    def put(self, key: str, state: dict[str, Any]) -> None:
+        """Keep the state; two writers of one key write the same bytes, the last rename stands."""
+        save_checkpoint(self.folder / f"{key}.pt", state)
