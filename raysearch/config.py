@@ -172,7 +172,7 @@ class TrainingConfig:
     """Settings of the loop, shared by every method; a method's config extends this class."""
 
     encoder: str = setting("package:minilm")
-    """Hub name, local folder, ``package:minilm``, ``package:me5``; ``tiny`` is random, for tests."""
+    """Hub name, local folder, ``package:minilm``, ``package:me5``, or ``tiny`` (random: tests)."""
     layers: int = setting(0, low=0)
     """Number of the encoder's first layers to keep; 0 keeps all."""
     max_length: int = setting(128, low=4, high=512)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
 from raysearch.config import flatten, read_config
-from raysearch.errors import TrialError
+from raysearch.errors import StoreError, TrialError
 from raysearch.methods import get_method
+from raysearch.methods.base import Method
+from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 from raysearch.training.loop import Fit, Listener
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.training.seed import derive_seed, seed_everything
 from raysearch.training.stages import StageCache, stage_keys
 from raysearch.trial import Lease, Trial, TrialState
 
-__all__ = ["run_lease"]
+__all__ = ["KEPT", "restore_method", "run_lease"]
+
+KEPT = "final.pt"
+"""Name of the file in a lease's folder that holds a finished trial's weights, when kept."""
 
 
 def run_lease(lease: Lease, listener: Listener, *, data_dir: str) -> Trial | None:
@@ -72,7 +78,7 @@ def run_lease(lease: Lease, listener: Listener, *, data_dir: str) -> Trial | Non
         )
         complete = fit.run()
         if complete and lease.keep:
-            method.save_encoder(str(folder / "encoder"))
+            save_checkpoint(folder / KEPT, {"key": keys[-1], "method": method.state_dict()})
     except TrialError as error:
         state, reason = TrialState.FAILED, str(error)
     except torch.OutOfMemoryError as error:
@@ -100,3 +106,27 @@ def run_lease(lease: Lease, listener: Listener, *, data_dir: str) -> Trial | Non
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         provenance=where,
     )
+
+
+def restore_method(lease: Lease, *, roles: Sequence[str], data_dir: str) -> Method:
+    """The method of a finished trial with its final weights, to be evaluated or exported.
+
+    Args:
+        lease: A lease that was run with `keep`.
+        roles: The roles that may be opened; ``test`` for the one reading after selection.
+        data_dir: Folder of the corpora.
+
+    Raises:
+        StoreError: The final weights were not kept.
+    """
+    path = Path(lease.folder) / KEPT
+    state = load_checkpoint(path)
+    if state is None:
+        raise StoreError(f"trial {lease.id} must have kept its weights, but {path} is not there")
+    loader = get_method(lease.method)
+    config = read_config(loader.config_type, lease.config, where=f"trial {lease.id}")
+    seed_everything(derive_seed(lease.cell.seed, "build"))
+    method = loader.build(config, lease.cell, device=pick_device(), roles=roles, data_dir=data_dir)
+    method.begin(method.stages()[-1])
+    method.load_state_dict(state["method"])
+    return method

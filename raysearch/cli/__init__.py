@@ -1,0 +1,58 @@
+"""The command line: which sub-command, and how its errors reach the user.
+
+One module a sub-command, each with `add_parser` and `run`; what is heavy (torch, Ray, Optuna)
+is imported inside `run`, so that ``--help`` and the leaderboard open at once. A
+`RaysearchError` is printed as it is and ends with exit code 2; anything else is a bug and
+keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from raysearch import __version__
+from raysearch.cli import check, data, evaluate, export, leaderboard, sweep, train
+from raysearch.errors import RaysearchError
+
+__all__ = ["main", "parser"]
+
+_COMMANDS = (sweep, train, leaderboard, evaluate, export, data, check)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all sub-commands."""
+    root = argparse.ArgumentParser(
+        prog="raysearch",
+        description="Hyper-parameter search for CARL and MSMO whose numbers can be believed.",
+        epilog="Begin with: python -m raysearch sweep carl",
+    )
+    root.add_argument("--version", action="version", version=f"raysearch {__version__}")
+    commands = root.add_subparsers(metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parser(commands)
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 when all went well, 2 on a user's mistake, 130 when interrupted.
+    """
+    args = parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+        return code
+    except RaysearchError as error:
+        sys.stderr.write(f"raysearch: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("raysearch: interrupted; the same command goes on from here\n")
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has closed; nothing is left to say, and exit must not flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

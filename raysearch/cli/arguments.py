@@ -1,0 +1,81 @@
+"""Arguments that several sub-commands share, and how their text becomes values."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import raysearch
+from raysearch.errors import ConfigError
+
+__all__ = ["add_data_dir", "add_results", "add_settings", "find_space", "parse_settings"]
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """``--data-dir``."""
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder of the corpora (default: $RAYSEARCH_DATA, else ../shared/data if it is "
+        "there, else ~/.cache/raysearch/data)",
+    )
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """``--results``."""
+    parser.add_argument(
+        "--results",
+        metavar="DIR",
+        default="results",
+        help="folder that holds one folder per sweep (default: results)",
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """``--set``."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="settings",
+        help="hold a setting of the method at a value; lists are joined by commas; repeatable",
+    )
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+    """``["top_k=0.2"]`` as a mapping.
+
+    Raises:
+        ConfigError: Every argument that is not NAME=VALUE or names a setting twice.
+    """
+    settings: dict[str, str] = {}
+    problems = []
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name or not value:
+            problems.append(f"`--set` must be NAME=VALUE, but got {pair!r}")
+        elif name in settings:
+            problems.append(f"`--set` must name a setting once, but `{name}` came twice")
+        settings[name] = value
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def find_space(method: str, option: str | None) -> Path:
+    """The search space of ``--space``, else the method's own in ``search_spaces/``.
+
+    Raises:
+        ConfigError: The file is not there.
+    """
+    if option is not None:
+        if not Path(option).is_file():
+            raise ConfigError(f"`--space` must name a search space file, but {option} is none")
+        return Path(option)
+    name = Path("search_spaces") / f"{method}.yaml"
+    for folder in (Path(), Path(raysearch.__file__).parent.parent):
+        if (folder / name).is_file():
+            return folder / name
+    raise ConfigError(f"{name} must be in this folder, but is not; name a file with --space")

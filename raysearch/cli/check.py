@@ -1,0 +1,64 @@
+"""`raysearch check`: are all search spaces and cluster.yaml usable, before anything is paid for."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from raysearch.errors import ConfigError
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``check``."""
+    parser = commands.add_parser("check", help="validate search spaces and cluster.yaml")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="FILE",
+        help="files or folders (default: search_spaces/ and cluster.yaml)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Report every problem of every file at once."""
+    problems: list[str] = []
+    checked = 0
+    for path in _files([Path(name) for name in args.paths]):
+        checked += 1
+        try:
+            _check(path)
+            sys.stdout.write(f"ok    {path}\n")
+        except ConfigError as error:
+            sys.stdout.write(f"wrong {path}\n")
+            problems.extend(error.problems)
+    if not checked:
+        raise ConfigError("`check` must find files, but there is no search_spaces/ or cluster.yaml")
+    if problems:
+        raise ConfigError(problems)
+    return 0
+
+
+def _check(path: Path) -> None:
+    if path.name.startswith("cluster"):
+        from raysearch.cluster.manifest import check_manifest
+
+        check_manifest(path)
+    else:
+        from raysearch.search.space import load_space
+
+        load_space(path)
+
+
+def _files(paths: list[Path]) -> Iterator[Path]:
+    for path in paths or [Path("search_spaces"), Path("cluster.yaml")]:
+        if path.is_dir():
+            yield from sorted(path.rglob("*.yaml"))
+        elif path.is_file():
+            yield path
+        elif paths:
+            raise ConfigError(f"`check` must be given files that exist, but got {path}")
