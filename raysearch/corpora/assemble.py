@@ -1,0 +1,160 @@
+"""How do the rows of a file become splits that share no text.
+
+Loaders give `Row`s; everything that is the same for all corpora happens here: the split of
+corpora that have no official one, shared texts, min-max, the digest, and dropping what was not
+opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from raysearch.corpora.records import (
+    ROLES,
+    Corpus,
+    Labels,
+    Removal,
+    Split,
+    frozen,
+    normalise,
+)
+from raysearch.corpora.registry import CorpusInfo
+from raysearch.errors import DataError
+
+__all__ = ["Row", "Rows", "assemble", "hashed_role"]
+
+SPLIT_SEED = "raysearch split 1"
+"""Changing it changes every split that is not official, and so every digest."""
+
+
+class Row(NamedTuple):
+    """One example as a loader reads it.
+
+    Attributes:
+        id: Unique within the corpus.
+        role: Its official split, or "" where the corpus has none.
+        text: The sentence.
+        label: (valence, arousal) on the corpus's own scale, or the class id.
+    """
+
+    id: str
+    role: str
+    text: str
+    label: tuple[float, float] | int
+
+
+@dataclass
+class Rows:
+    """What a loader returns.
+
+    Attributes:
+        rows: The examples in order of the file.
+        dropped: Rows left out while reading, counted by reason.
+    """
+
+    rows: list[Row]
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def hashed_role(normal: str) -> str:
+    """The role of a text in a corpus without an official split: 80/10/10.
+
+    It depends on the normalised text alone, so equal texts share a role, in every corpus and
+    on every machine.
+    """
+    digest = hashlib.sha256(f"{SPLIT_SEED}\n{normal}".encode()).digest()
+    share = int.from_bytes(digest[:8], "big") / 2**64
+    return "train" if share < 0.8 else "dev" if share < 0.9 else "test"
+
+
+def assemble(info: CorpusInfo, source: Rows, roles: Collection[str]) -> Corpus:
+    """Split, hold shared texts apart, scale, digest, and keep the opened roles only.
+
+    A text of test is taken out of dev and train, a text of dev out of train (carl.md §2).
+
+    Args:
+        info: The corpus.
+        source: Its rows.
+        roles: Roles to open.
+
+    Raises:
+        DataError: A role has no rows left.
+    """
+    members: dict[str, list[tuple[Row, str]]] = {role: [] for role in ROLES}
+    for row in source.rows:
+        normal = normalise(row.text)
+        members[row.role or hashed_role(normal)].append((row, normal))
+    removed = [
+        Removal(role="all", reason=reason, rows=count, texts=count)
+        for reason, count in source.dropped.items()
+    ]
+    removed += _hold_apart(members)
+    empty = [role for role in ROLES if not members[role]]
+    if empty:
+        raise DataError(
+            f"corpus {info.name} must have rows in train, dev and test, but got none in "
+            f"{', '.join(empty)} of {len(source.rows)} rows; the file is not complete"
+        )
+    splits = {role: _split(info, [row for row, _ in members[role]]) for role in ROLES}
+    return Corpus(
+        name=info.name,
+        task=info.task,
+        digest=_digest(splits),
+        label_names=info.label_names,
+        scale=info.scale,
+        removed=tuple(removed),
+        _splits=MappingProxyType({role: splits[role] for role in ROLES if role in roles}),
+    )
+
+
+def _hold_apart(members: dict[str, list[tuple[Row, str]]]) -> list[Removal]:
+    """Take shared texts out of train and dev, in place; what was taken out."""
+    texts = {role: {normal for _, normal in members[role]} for role in ROLES}
+    removed = []
+    for role, others in (("train", ("test", "dev")), ("dev", ("test",))):
+        for other in others:
+            shared = [normal for _, normal in members[role] if normal in texts[other]]
+            if shared:
+                removed.append(
+                    Removal(
+                        role=role, reason=f"in {other}", rows=len(shared), texts=len(set(shared))
+                    )
+                )
+        taken = set().union(*(texts[other] for other in others))
+        members[role] = [member for member in members[role] if member[1] not in taken]
+    return removed
+
+
+def _split(info: CorpusInfo, rows: list[Row]) -> Split:
+    return Split(
+        texts=tuple(row.text for row in rows),
+        labels=frozen(_labels(info, rows)),
+        ids=tuple(row.id for row in rows),
+    )
+
+
+def _labels(info: CorpusInfo, rows: list[Row]) -> Labels:
+    """Labels as `Split` describes them; eq. 12 with the end points of the scale."""
+    raw = [row.label for row in rows]
+    if info.task != "va":
+        return np.array(raw, dtype="<i8")
+    low, high = info.scale
+    scaled = (np.array(raw, dtype=np.float64).reshape(-1, 2) - low) / (high - low)
+    return scaled.clip(0.0, 1.0).astype("<f4")
+
+
+def _digest(splits: Mapping[str, Split]) -> str:
+    """SHA-256 over role, ids, texts and label bytes (little endian) of every split."""
+    digest = hashlib.sha256()
+    for role, split in splits.items():
+        digest.update(f"{role} {len(split)}\n".encode())
+        for name, text in zip(split.ids, split.texts, strict=True):
+            digest.update(f"{name}\x1f{text}\x1e".encode())
+        digest.update(split.labels.tobytes())
+    return digest.hexdigest()

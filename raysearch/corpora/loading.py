@@ -1,0 +1,56 @@
+"""Which loader reads which corpus.
+
+`load` is the only way to a corpus: it checks the roles first, reads, and hands the rows to
+`assemble`. Nothing is cached on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from raysearch.corpora import emobank, facebook, polarity
+from raysearch.corpora.assemble import Rows, assemble
+from raysearch.corpora.records import ROLES, Corpus
+from raysearch.corpora.registry import corpus_info
+from raysearch.corpora.source import Source
+from raysearch.errors import DataError, RoleError, known_names
+
+__all__ = ["LOADERS", "load"]
+
+LOADERS: dict[str, Callable[[Source], Rows]] = {
+    "emobank": emobank.load,
+    "facebook": facebook.load,
+    "mr": polarity.load,
+    "sst2": polarity.load,
+    "cr": polarity.load,
+    "subj": polarity.load,
+    "mpqa": polarity.load,
+}
+"""The loader of every corpus that can be read; the registry may know more."""
+
+
+def load(name: str, folder: str | Path, roles: Collection[str]) -> Corpus:
+    """Read a corpus and keep the splits of the opened roles.
+
+    Args:
+        name: Its name in `CORPORA`.
+        folder: The data folder (`data_dir`); bundled corpora do not look at it.
+        roles: Which of train, dev and test to open, at least one.
+
+    Raises:
+        DataError: Unknown name, missing file, or rows that are not as described.
+        RoleError: No role, or one that does not exist.
+    """
+    info = corpus_info(name)
+    if name not in LOADERS:
+        raise DataError(
+            f"corpus {name} must have a loader to be read, but it has none yet: its files can be "
+            "listed, fetched and checked; readable are: " + known_names(list(LOADERS))
+        )
+    if isinstance(roles, str) or not roles or not set(roles) <= set(ROLES):
+        got = repr(roles) if isinstance(roles, str) else ", ".join(sorted(roles)) or "none"
+        raise RoleError(
+            f"`roles` must be one or more of {', '.join(ROLES)}, but got {got} (corpus {name})"
+        )
+    return assemble(info, LOADERS[name](Source(info, Path(folder))), roles)

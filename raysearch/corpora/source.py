@@ -1,0 +1,154 @@
+"""How does a loader read its files and say everything that is wrong with them at once.
+
+A `Source` is handed to a loader. It opens files below the data folder, collects problems with
+their lines, and raises one `DataError` that names the file, the first lines of each kind of
+problem with their count, and what to do.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+from raysearch.corpora.registry import CorpusInfo
+from raysearch.errors import DataError
+
+__all__ = ["Source", "data_dir"]
+
+SHOWN = 3
+"""How many lines of one kind of problem are quoted; the rest are counted."""
+
+
+def data_dir(option: str | None = None) -> Path:
+    """The data folder: the option, else ``RAYSEARCH_DATA``, else a default.
+
+    Args:
+        option: What ``--data-dir`` said; None or "" when it was not given.
+
+    Returns:
+        ``../shared/data`` if it exists below the current folder's parent, else
+        ``~/.cache/raysearch/data``, when neither option nor variable names a folder. It may
+        not exist yet.
+    """
+    named = option or os.environ.get("RAYSEARCH_DATA")
+    if named:
+        return Path(named).expanduser()
+    beside = Path("../shared/data")
+    return beside if beside.is_dir() else Path.home() / ".cache" / "raysearch" / "data"
+
+
+class Source:
+    """The files of one corpus below a data folder, and the problems found in them.
+
+    Args:
+        info: The corpus.
+        folder: The data folder.
+    """
+
+    def __init__(self, info: CorpusInfo, folder: Path) -> None:
+        self.info = info
+        self.folder = folder
+        # (path, rule) -> (what came, line) in order of appearance
+        self._problems: dict[tuple[str, str], list[tuple[str, int]]] = {}
+
+    def text(self, path: str, encoding: str = "utf-8") -> str:
+        """The whole text of one file, line ends untouched.
+
+        Raises:
+            DataError: The file is missing, unreadable, empty or not in that encoding.
+        """
+        file = self.folder / path
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            raise DataError(
+                f"`{path}` must be in the data folder, but {file} is missing; {self.cure()}"
+            ) from None
+        except OSError as error:
+            raise DataError(
+                f"`{path}` must be readable, but {file} gave: {error.strerror}; "
+                "mend its type or permissions"
+            ) from None
+        if not content.strip():
+            raise DataError(f"`{path}` must hold rows, but {file} is empty; {self.cure()}")
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise DataError(
+                f"`{path}` must be {encoding}, but got byte 0x{content[error.start]:02x} "
+                f"({file}:{line}); {self.cure()}"
+            ) from None
+
+    def lines(self, path: str, encoding: str = "utf-8") -> list[str]:
+        r"""The lines of one file, split at ``\n`` only.
+
+        `str.splitlines` would also break at characters such as U+0085 inside a sentence.
+        """
+        return self.text(path, encoding).removesuffix("\n").split("\n")
+
+    def problem(self, path: str, line: int, rule: str, got: str) -> None:
+        """Note one problem; reading goes on.
+
+        Args:
+            path: File, relative to the data folder.
+            line: Its line, from 1; for JSON the number of the row.
+            rule: "`V` must be …".
+            got: What stood there.
+        """
+        self._problems.setdefault((path, rule), []).append((got, line))
+
+    def rating(
+        self, path: str, line: int, column: str, value: object, limits: tuple[float, float]
+    ) -> float:
+        """A rating as a number; a problem, and NaN, if it is none or outside the limits."""
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = math.nan
+        if not limits[0] <= number <= limits[1]:
+            rule = f"`{column}` must be a number from {limits[0]:g} to {limits[1]:g}"
+            self.problem(path, line, rule, repr(value))
+            return math.nan
+        return number
+
+    def not_blank(self, path: str, line: int, text: str) -> bool:
+        """Whether a text has any token; a problem if not."""
+        if text.split():
+            return True
+        self.problem(path, line, "the text must have at least one token", repr(text))
+        return False
+
+    def finish(self) -> None:
+        """Raise every problem that was noted.
+
+        Raises:
+            DataError: One line per file and rule, with the first lines and the count.
+        """
+        if not self._problems:
+            return
+        told = []
+        for (path, rule), found in self._problems.items():
+            shown = ", ".join(f"{got} (line {line})" for got, line in found[:SHOWN])
+            more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+            told.append(f"{self.folder / path}: {rule}, but got {shown}{more}")
+        raise DataError("\n".join([*told, self.cure()]))
+
+    def cure(self) -> str:
+        """What the user can do about a file that is missing or not as described."""
+        info = self.info
+        if info.origin == "own":
+            return (
+                f"put your own copy of {info.name} into {self.folder / info.folder} "
+                f"({info.licence})"
+            )
+        if any(file.sha256 is None for file in info.files):
+            return (
+                f"put the file of {info.repository} at commit {info.commit} there, or name its "
+                f"digest: `python -m raysearch data fetch {info.name} --sha256 DIGEST`"
+            )
+        return (
+            f"get the original with `python -m raysearch data fetch {info.name}`, "
+            "or name another folder with --data-dir or RAYSEARCH_DATA"
+        )

@@ -1,0 +1,55 @@
+"""How is a CSV file read so that each row knows its line and every fault is reported."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from raysearch.corpora.source import Source
+from raysearch.errors import DataError
+
+__all__ = ["read_csv"]
+
+
+def read_csv(
+    source: Source, path: str, columns: Sequence[str]
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The named columns of every row, in their order.
+
+    Args:
+        source: Where the file lies; rows of a wrong length become problems of it.
+        path: File, relative to the data folder.
+        columns: Names that the header must hold, in any order; others are skipped.
+
+    Yields:
+        The number of the row's last line in the file, and its values.
+
+    Raises:
+        DataError: The file cannot be read, lacks a column, or has a header and no rows.
+    """
+    reader = csv.reader(io.StringIO(source.text(path), newline=""), strict=True)
+    header = next(reader)
+    lacking = [name for name in columns if name not in header]
+    if lacking:
+        raise DataError(
+            f"`{path}` must have the columns {', '.join(columns)}, but {', '.join(lacking)} "
+            f"lack in the header {','.join(header)} ({source.folder / path}:1); {source.cure()}"
+        )
+    places = [header.index(name) for name in columns]
+    count = 0
+    try:
+        for row in reader:
+            count += 1
+            if len(row) != len(header):
+                rule = f"a row must have {len(header)} columns"
+                source.problem(path, reader.line_num, rule, str(len(row)))
+                continue
+            yield reader.line_num, tuple(row[place] for place in places)
+    except csv.Error as error:
+        source.problem(path, reader.line_num, "the row must be valid CSV", str(error))
+    if not count:
+        raise DataError(
+            f"`{path}` must hold rows, but {source.folder / path} has a header only; "
+            f"{source.cure()}"
+        )
