@@ -1,0 +1,80 @@
+"""Configs: one sentence for every problem, values brought into their types."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from raysearch.config import TrainingConfig, flatten, read_config, rules, setting
+from raysearch.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toy(TrainingConfig):
+    share: float = setting(0.1, low=0, high=1, low_open=True)
+    kind: str = setting("one", choices=("one", "two"))
+    names: tuple[str, ...] = setting(("a", "b"))
+    alpha: float | None = setting(None, low=0, high=1)
+
+    def problems(self) -> list[str]:
+        return (
+            ["`share` must not be 0.5 with kind two"]
+            if self.share == 0.5 and self.kind == "two"
+            else []
+        )
+
+
+def test_all_problems_are_said_at_once() -> None:
+    values = {
+        "share": 0,
+        "kind": "three",
+        "layers": 1.5,
+        "learning_rat": 1,
+        "alpha": 2,
+        "epochs": True,
+    }
+    with pytest.raises(ConfigError) as caught:
+        read_config(Toy, values, where="toy.yaml")
+    text = str(caught.value)
+    assert len(caught.value.problems) == 6
+    assert "`share` must be a number in (0, 1], but got 0 (toy.yaml)" in text
+    assert "did you mean `learning_rate`?" in text
+    assert "`kind` must be one of one, two, but got 'three'" in text
+    assert "`layers` must be an integer >= 0, but got 1.5" in text
+
+
+def test_fields_taken_together() -> None:
+    with pytest.raises(ConfigError, match="must not be 0.5"):
+        read_config(Toy, {"share": 0.5, "kind": "two"}, where="--set")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", float("nan")])
+def test_numbers_must_be_finite(value: object) -> None:
+    with pytest.raises(ConfigError):
+        read_config(Toy, {"epochs": value}, where="x")
+
+
+def test_text_from_the_command_line_becomes_values() -> None:
+    config = read_config(
+        Toy,
+        {"share": "1e-3", "names": "x,y", "freeze_embeddings": "true", "layers": "2"},
+        where="--set",
+    )
+    assert (config.share, config.names, config.freeze_embeddings, config.layers) == (
+        0.001,
+        ("x", "y"),
+        True,
+        2,
+    )
+
+
+def test_flat_and_back() -> None:
+    config = read_config(Toy, {"names": ["x", "y"], "alpha": 0.25}, where="x")
+    assert flatten(config)["names"] == "x+y"
+    assert read_config(Toy, flatten(config), where="row") == config
+    assert read_config(Toy, flatten(Toy()), where="row") == Toy()
+
+
+def test_rules_follow_the_annotations() -> None:
+    assert rules(Toy)["alpha"].optional
+    assert rules(Toy)["names"].kind == "list"
+    assert rules(Toy)["share"].describe() == "a number in (0, 1]"

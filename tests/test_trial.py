@@ -1,0 +1,36 @@
+"""Records: plain JSON and back without loss, names that are safe in a file system."""
+
+import math
+
+import pytest
+
+from raysearch.errors import StoreError
+from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
+
+
+def test_trial_survives_json() -> None:
+    report = Report(rung=1, step=10, seconds=1.5, metrics={"dev/x": 0.25, "bad": math.inf})
+    trial = Trial(
+        sweep="s", number=3, cell=Cell("emobank+facebook", 1), method="carl",
+        state=TrialState.PRUNED, config={"a": 1, "b": None, "c": "x"}, curve=(report,),
+    )  # fmt: skip
+    assert Trial.from_json(trial.to_json()) == trial
+
+
+def test_lease_survives_json_and_has_a_stable_id() -> None:
+    lease = Lease(
+        sweep="s", number=12, cell=Cell("en/es", 0), method="m", config={"x": [1, 2]}, folder="f"
+    )
+    assert Lease.from_json(lease.to_json()) == lease
+    assert lease.id == "00012-en_es-s0"
+
+
+def test_foreign_json_is_one_clear_error() -> None:
+    with pytest.raises(StoreError, match="must be one that this version wrote"):
+        Trial.from_json('{"sweep": "s"}')
+
+
+def test_goal_direction() -> None:
+    assert MetricGoal("x").better(2, 1)
+    assert MetricGoal("x", "minimize").better(1, 2)
+    assert not MetricGoal("x").better(math.nan, 1)

@@ -1,0 +1,216 @@
+"""The loop: resumed = straight, terms averaged, updates that share a step, stages shared."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from raysearch.config import TrainingConfig
+from raysearch.errors import TrialError, UnhealthyError
+from raysearch.methods.base import Stage, Update
+from raysearch.training.loop import Fit
+from raysearch.training.schedule import report_rungs, warmup_then_linear
+from raysearch.training.seed import seed_everything
+from raysearch.training.stages import StageCache
+from raysearch.trial import Report
+
+
+class Toy:
+    """A linear model with dropout, two backward passes a step, two stages."""
+
+    name = "toy"
+
+    def __init__(self, steps: Sequence[int] = (12, 13), *, nan_at: int | None = None) -> None:
+        self.model = torch.nn.Sequential(torch.nn.Dropout(0.5), torch.nn.Linear(4, 1))
+        self.optimizers = {"main": torch.optim.AdamW(self.model.parameters(), lr=0.1)}
+        self.provenance: Mapping[str, str] = {}
+        self.steps, self.nan_at = steps, nan_at
+        self.begun: list[str] = []
+        self.taken = 0
+        self.unhealthy = False
+
+    def stages(self) -> Sequence[Stage]:
+        return [Stage(f"stage{i}", (), n) for i, n in enumerate(self.steps)]
+
+    def begin(self, stage: Stage) -> None:
+        self.begun.append(stage.name)
+
+    def batches(self, stage: Stage, epoch_seed: int) -> Iterator[Any]:
+        generator = torch.Generator().manual_seed(epoch_seed)
+        for _ in range(5):
+            yield torch.randn(8, 4, generator=generator)
+
+    def updates(self, batch: torch.Tensor, step: int) -> Iterator[Update]:
+        self.taken += 1
+        loss = self.model(batch).square().mean()
+        yield Update("main", 0.8 * loss, {"one": loss}, step=False)
+        assert self.model[1].weight.grad is not None
+        other = self.model(batch + 1).abs().mean()
+        other = other * math.nan if self.nan_at == self.taken else other
+        yield Update("main", 0.2 * other, {"two": other})
+
+    def evaluate(self, role: str) -> dict[str, float]:
+        torch.rand(3)  # evaluation may draw; the training must not notice
+        return {f"{role}/x": float(self.model[1].weight.detach().sum())}
+
+    def check_health(self, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
+        if self.unhealthy:
+            raise UnhealthyError("collapsed: 0.0")
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.model.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.model.load_state_dict(state)
+
+    def save_encoder(self, folder: str) -> None: ...
+
+
+class Recorder:
+    """A listener that can stop, or die like a machine, after so many reports."""
+
+    def __init__(self, *, stop_after: int = 99, die_after: int = 99) -> None:
+        self.reports: list[Report] = []
+        self.stop_after, self.die_after = stop_after, die_after
+
+    def started(self, device: str, provenance: Mapping[str, str]) -> None: ...
+    def progress(self, step: int, total: int) -> None: ...
+
+    def report(self, report: Report) -> None:
+        self.reports.append(report)
+        if len(self.reports) == self.die_after:
+            raise KeyboardInterrupt
+
+    def stopped(self) -> bool:
+        return len(self.reports) >= self.stop_after
+
+
+def fit(
+    path: Path, listener: Recorder, method: Toy | None = None, **settings: Any
+) -> tuple[Fit, Toy]:
+    seed_everything(1)
+    method = method or Toy()
+    config = TrainingConfig(reports=5, checkpoint_seconds=0, **settings)
+    cache = StageCache(path / "stages")
+    return Fit(
+        method,
+        config,
+        seed=7,
+        checkpoint=path / "c.pt",
+        listener=listener,
+        keys=["k0", "k1"],
+        cache=cache,
+    ), method
+
+
+def values(listener: Recorder) -> list[tuple[int, int, dict[str, float]]]:
+    return [(r.rung, r.step, dict(r.metrics)) for r in listener.reports]
+
+
+def test_reports_and_terms(tmp_path: Path) -> None:
+    listener = Recorder()
+    run, method = fit(tmp_path, listener)
+    assert run.run()
+    assert [(r.rung, r.step) for r in listener.reports] == [
+        (1, 5),
+        (2, 10),
+        (3, 15),
+        (4, 20),
+        (5, 25),
+    ]
+    assert set(listener.reports[0].metrics) == {"train/one", "train/two", "dev/x"}
+    assert method.begun == ["stage0", "stage1"]
+
+
+@pytest.mark.parametrize("die_after", [1, 2, 3, 4, 5])
+def test_resumed_equals_straight_bit_by_bit(tmp_path: Path, die_after: int) -> None:
+    straight = Recorder()
+    fit(tmp_path / "a", straight)[0].run()
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "b", Recorder(die_after=die_after))[0].run()
+    resumed = Recorder()
+    run, method = fit(tmp_path / "b", resumed)
+    assert run.run()
+    assert values(resumed) == values(straight)
+    assert method.taken == 25 - 5 * die_after
+
+
+def test_a_stage_shared_equals_a_stage_trained(tmp_path: Path) -> None:
+    first, second = Recorder(), Recorder()
+    fit(tmp_path, first)[0].run()
+    (tmp_path / "c.pt").unlink()
+    run, method = fit(tmp_path, second)
+    run.run()
+    assert method.taken == 13
+    assert values(first) == values(second)
+
+
+def test_a_damaged_entry_is_trained_again(tmp_path: Path) -> None:
+    first, second = Recorder(), Recorder()
+    fit(tmp_path, first)[0].run()
+    (tmp_path / "c.pt").write_bytes(b"torn")
+    (tmp_path / "stages" / "k0.pt").write_bytes(b"torn")
+    fit(tmp_path, second)[0].run()
+    assert values(first) == values(second)
+
+
+def test_a_checkpoint_of_other_settings_is_not_taken(tmp_path: Path) -> None:
+    fit(tmp_path, Recorder(stop_after=2))[0].run()
+    run, method = fit(tmp_path, Recorder())
+    run.keys, run.cache = ["other", "keys"], None
+    run.run()
+    assert method.taken == 25
+
+
+def test_the_listener_stops_a_trial(tmp_path: Path) -> None:
+    listener = Recorder(stop_after=2)
+    run, method = fit(tmp_path, listener)
+    assert not run.run()
+    assert method.taken == 10
+
+
+def test_a_term_that_is_not_finite_fails_the_trial(tmp_path: Path) -> None:
+    run, _ = fit(tmp_path, Recorder(), Toy(nan_at=3))
+    with pytest.raises(TrialError, match="two is not finite by step 5"):
+        run.run()
+
+
+def test_a_failure_signature_fails_the_trial(tmp_path: Path) -> None:
+    method = Toy()
+    method.unhealthy = True
+    with pytest.raises(UnhealthyError, match="collapsed"):
+        fit(tmp_path, Recorder(), method)[0].run()
+
+
+def test_no_steps_is_one_report_at_the_last_rung(tmp_path: Path) -> None:
+    listener = Recorder()
+    run, _ = fit(tmp_path, listener, Toy(steps=(0,)))
+    assert run.run()
+    assert [(r.rung, r.step) for r in listener.reports] == [(5, 0)]
+
+
+def test_two_updates_make_the_joint_gradient(tmp_path: Path) -> None:
+    seed_everything(3)
+    method = Toy(steps=(1,))
+    method.model.eval()
+    batch = next(method.batches(method.stages()[0], 0)).double()
+    method.model.double()
+    grads = []
+    for update in method.updates(batch, 0):
+        update.loss.backward()
+    grads.append(method.model[1].weight.grad.clone())
+    method.model.zero_grad()
+    joint = 0.8 * method.model(batch).square().mean() + 0.2 * method.model(batch + 1).abs().mean()
+    joint.backward()
+    torch.testing.assert_close(grads[0], method.model[1].weight.grad, rtol=1e-12, atol=0)
+
+
+def test_schedule_by_hand() -> None:
+    rates = [warmup_then_linear(step, 10, 0.2) for step in range(10)]
+    assert rates == pytest.approx([0.5, 1, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
+    assert warmup_then_linear(0, 1, 0) == 1
+    assert report_rungs(10, 4) == {3: 1, 5: 2, 8: 3, 10: 4}
+    assert report_rungs(2, 4) == {1: 2, 2: 4}
