@@ -1,0 +1,82 @@
+"""Which methods are there, and how is one loaded without loading what the others need.
+
+Importing this module, or asking for a method's config class, imports no torch: the command
+line and the search spaces read settings long before anything trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from raysearch.config import TrainingConfig, unknown_name
+from raysearch.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+    from raysearch.methods.base import Method, MethodLoader
+    from raysearch.trial import Cell
+
+__all__ = ["METHODS", "config_type", "get_method"]
+
+
+@dataclass(frozen=True)
+class _LazyLoader:
+    """A `MethodLoader` that imports its method when a trial is built, not before.
+
+    Attributes:
+        package: Package of the method; its ``config`` module defines ``tasks`` and the config
+            class and needs no torch, its ``build`` module defines ``build``.
+        config_name: Name of the config class.
+    """
+
+    package: str
+    config_name: str
+
+    @property
+    def config_type(self) -> type[TrainingConfig]:
+        found = getattr(import_module(f"{self.package}.config"), self.config_name)
+        return cast("type[TrainingConfig]", found)
+
+    def build(
+        self,
+        config: Any,
+        cell: Cell,
+        *,
+        device: torch.device,
+        roles: Sequence[str],
+        data_dir: str,
+    ) -> Method:
+        build = import_module(f"{self.package}.build").build
+        return cast("Method", build(config, cell, device=device, roles=roles, data_dir=data_dir))
+
+    def tasks(self, config: Any) -> tuple[str, ...]:
+        return cast("tuple[str, ...]", import_module(f"{self.package}.config").tasks(config))
+
+
+METHODS: Mapping[str, MethodLoader] = {
+    "carl": _LazyLoader("raysearch.methods.carl", "CarlConfig"),
+}
+
+
+def get_method(name: str) -> MethodLoader:
+    """The loader of a method.
+
+    Raises:
+        ConfigError: There is no such method; the message names those that are.
+    """
+    if name not in METHODS:
+        raise ConfigError(unknown_name("method", name, list(METHODS)))
+    return METHODS[name]
+
+
+def config_type(name: str) -> type[TrainingConfig]:
+    """The config class of a method; imports no torch.
+
+    Raises:
+        ConfigError: There is no such method.
+    """
+    return get_method(name).config_type

@@ -1,0 +1,1 @@
+"""The two loss terms of CARL, each a pure function of tensors."""

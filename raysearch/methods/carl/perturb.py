@@ -1,0 +1,135 @@
+"""Which tokens are perturbed, and by how much: saliency, choice and ascent, Eq. (7)-(9).
+
+Pure functions on gradients: where the gradient comes from is the method's affair. Nothing
+here has a graph; the perturbation is a constant of the update.
+"""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["ascend", "ball_radius", "choose_tokens", "saliency", "share_changed"]
+
+
+def saliency(gradient: torch.Tensor, eligible: torch.Tensor) -> torch.Tensor:
+    """Length of the gradient at each token. Implements Eq. (7).
+
+    Args:
+        gradient: (B, T, H) float, ∂L/∂e.
+        eligible: (B, T) bool, True = real token that is not special.
+
+    Returns:
+        (B, T) float, -inf at tokens that are not eligible.
+    """
+    return gradient.norm(dim=-1).masked_fill(~eligible, -torch.inf)
+
+
+def choose_tokens(
+    scores: torch.Tensor,
+    eligible: torch.Tensor,
+    share: float,
+    choice: str = "salient",
+    generator: torch.Generator | None = None,
+) -> torch.Tensor:
+    """The tokens to perturb. Implements Eq. (8), with k = max(1, ⌈share · n⌉) per sentence.
+
+    Rounding up departs from a plain share: a third of EmoBank's sentences have fewer than ten
+    tokens, and rounding down would perturb nothing there (carl.md §4.4).
+
+    Args:
+        scores: (B, T) float saliency.
+        eligible: (B, T) bool; a sentence without any gets no token.
+        share: In (0, 1].
+        choice: ``salient`` takes the k highest, ties by position; ``half_random`` half of these
+            at random (of an odd k one more or one less, by a coin) and the rest from the other
+            tokens while they last; ``random`` any k.
+        generator: Source of chance; torch's own by default.
+
+    Returns:
+        (B, T) bool.
+    """
+    counts = eligible.sum(-1)
+    wanted = (counts * share - 1e-6).ceil().clamp(min=1).minimum(counts)  # (B,)
+    if choice == "salient":
+        return _highest(scores, eligible, wanted)
+    chance = torch.rand(scores.shape, generator=generator, device=scores.device)
+    if choice == "random":
+        return _highest(chance, eligible, wanted)
+    salient = _highest(scores, eligible, wanted)
+    coins = torch.rand(wanted.shape, generator=generator, device=scores.device)
+    kept = _highest(chance, salient, (wanted / 2 + coins * 0.999).floor().minimum(wanted))
+    return _highest(chance + 2 * kept + (~salient).float(), eligible, wanted)
+
+
+def _highest(scores: torch.Tensor, allowed: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """(B, T) bool: the `counts` highest allowed tokens of each row, the earlier of equals."""
+    order = scores.masked_fill(~allowed, -torch.inf).sort(-1, descending=True, stable=True).indices
+    ranks = torch.empty_like(order)
+    ranks.scatter_(-1, order, torch.arange(order.shape[-1], device=order.device).expand_as(order))
+    return (ranks < counts.unsqueeze(-1)) & allowed
+
+
+def ball_radius(epsilon: float, dtype: torch.dtype) -> float:
+    """The largest number of `dtype` that is not above `epsilon`, so that no rounding leaves
+    the ball: in fp32 the nearest number to 5e-9 lies outside.
+    """
+    nearest = torch.tensor(epsilon, dtype=dtype)
+    if nearest.item() > epsilon:
+        nearest = torch.nextafter(nearest, torch.zeros_like(nearest))
+    return float(nearest.item())
+
+
+def ascend(
+    delta: torch.Tensor,
+    gradient: torch.Tensor,
+    chosen: torch.Tensor,
+    *,
+    epsilon: float,
+    step_size: float,
+    norm: str,
+) -> torch.Tensor:
+    """One step up the loss and back into the ball. Implements Eq. (9).
+
+    Args:
+        delta: (B, T, H) float, the perturbation so far.
+        gradient: (B, T, H) float, ∂L/∂e at the perturbed point.
+        chosen: (B, T) bool; other tokens get 0.
+        epsilon: Radius >= 0 of the ball around the clean embedding.
+        step_size: α, in units of `epsilon`.
+        norm: ``sign`` steps by the gradient's sign, the ball is that of the maximum norm;
+            ``l2`` steps along the gradient of each token, the ball is Euclidean.
+
+    Returns:
+        (B, T, H), nowhere outside the ball, exactly.
+    """
+    radius = ball_radius(epsilon, delta.dtype)
+    if norm == "sign":
+        moved = (delta + step_size * radius * gradient.sign()).clamp(-radius, radius)
+    else:
+        lengths = gradient.norm(dim=-1, keepdim=True)
+        tiny = torch.finfo(gradient.dtype).tiny
+        moved = delta + step_size * radius * gradient / lengths.clamp(min=tiny)
+        outer = moved.norm(dim=-1, keepdim=True).clamp(min=tiny)
+        # The factor keeps the rounding of the division inside the ball.
+        moved = moved * (radius * (1 - 1e-6) / outer).clamp(max=1)
+    return torch.where(chosen.unsqueeze(-1), moved, torch.zeros_like(moved))
+
+
+def share_changed(
+    embeddings: torch.Tensor, delta: torch.Tensor, chosen: torch.Tensor, dtype: torch.dtype
+) -> torch.Tensor:
+    """Share of the chosen tokens' coordinates that the perturbation really changes.
+
+    Args:
+        embeddings: (B, T, H) float, clean.
+        delta: (B, T, H) float.
+        chosen: (B, T) bool.
+        dtype: Number format that the encoder computes in; under autocast not that of the
+            embeddings.
+
+    Returns:
+        Scalar in [0, 1]; 0 when no token is chosen.
+    """
+    changed = (embeddings + delta).to(dtype) != embeddings.to(dtype)
+    total = chosen.sum().clamp(min=1) * embeddings.shape[-1]
+    return (changed & chosen.unsqueeze(-1)).sum() / total
