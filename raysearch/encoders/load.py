@@ -1,0 +1,187 @@
+"""How does a name become an encoder that a trial may train.
+
+The first load of a name reads it into a pristine copy that stays in the process; every load,
+the first too, gives a copy of that, so that trials cannot touch each other's weights. Loading
+draws no random number from the caller's generators and prints nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import HfApi, try_to_load_from_cache
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_MAPPING
+
+from raysearch.encoders.digests import combined_digest, file_sha256
+from raysearch.encoders.encoder import Encoder
+from raysearch.encoders.packaged import PACKAGED, find_weights
+from raysearch.encoders.quiet import quiet
+from raysearch.encoders.tiny import TINY_LAYERS, tiny_model, tiny_tokenizer
+from raysearch.errors import EncoderError
+
+__all__ = ["load"]
+
+_FORMS = (
+    "an encoder is "
+    + ", ".join(f"`package:{name}`" for name in sorted(PACKAGED))
+    + ", `tiny`, a folder that `from_pretrained` opens, or a hub id such as `roberta-base`"
+)
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+_HUB_SECONDS = 10.0
+# Files that make an encoder what it is: weights (the first pattern that matches), then tokenizer.
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "*.model", "special_tokens_map.json")
+# What transformers raises for a folder or hub id that it cannot read.
+_UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError)
+
+
+def load(name: str, *, layers: int = 0) -> Encoder:
+    """A fresh encoder, in eval mode, fp32, without a pooler.
+
+    Args:
+        name: ``package:minilm``, ``package:me5``, ``tiny``, a local folder or a hub id.
+        layers: Keep the first so many transformer layers; 0 keeps all.
+
+    Raises:
+        EncoderError: If the name is none of these, the package, folder or hub id is not there,
+            its bytes are damaged or incomplete, or it has fewer layers.
+    """
+    if layers < 0:
+        raise EncoderError(f"`layers` must be >= 0 (0 keeps all), but got {layers}")
+    return _pristine(name, layers, _stamp(name)).copy()
+
+
+def _stamp(name: str) -> tuple[tuple[str, int, int], ...]:
+    """What tells one state of a local folder from a later one; empty for other names."""
+    folder = Path(name).expanduser()
+    if name == "tiny" or name.startswith("package:") or not folder.is_dir():
+        return ()
+    entries = sorted((path.name, path.stat()) for path in folder.iterdir())
+    return tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in entries)
+
+
+@functools.lru_cache(maxsize=4)
+def _pristine(name: str, layers: int, stamp: tuple[tuple[str, int, int], ...]) -> Encoder:
+    with quiet(), torch.random.fork_rng(devices=[]):
+        if name == "tiny":
+            return _load_tiny(layers)
+        if name.startswith("package:"):
+            path = find_weights(name.removeprefix("package:"))
+            return _load_folder(name, path.parent, layers)
+        folder = Path(name).expanduser()
+        if folder.is_dir():
+            return _load_folder(name, folder, layers)
+        return _load_hub(name, layers)
+
+
+def _load_tiny(layers: int) -> Encoder:
+    kept = _kept_layers("tiny", layers, TINY_LAYERS)
+    tokenizer = tiny_tokenizer()
+    model, weights = tiny_model(kept, len(tokenizer))
+    digest = combined_digest(weights, tokenizer.backend_tokenizer.to_str(), str(kept))
+    return Encoder(name="tiny", model=model, tokenizer=tokenizer, digest=digest)
+
+
+def _load_folder(name: str, folder: Path, layers: int) -> Encoder:
+    if not (folder / "config.json").is_file():
+        raise EncoderError(
+            f"an encoder's folder must hold config.json, but {folder} has none; give the folder "
+            f"that `save_pretrained` or `raysearch export` wrote"
+        )
+    try:
+        model, tokenizer = _from_pretrained(name, str(folder), layers, local=True)
+        digest = _folder_digest(folder, model.config.num_hidden_layers)
+    except _UNREADABLE as error:
+        raise EncoderError(
+            f"the encoder in {folder} cannot be read: {_first_line(error)}"
+        ) from error
+    return Encoder(name=name, model=model, tokenizer=tokenizer, digest=digest)
+
+
+def _load_hub(name: str, layers: int) -> Encoder:
+    if not _HUB_ID.fullmatch(name):
+        raise EncoderError(f"there is no encoder {name!r}: no such folder; {_FORMS}")
+    cached = isinstance(try_to_load_from_cache(name, "config.json"), str)
+    if not cached:
+        _ask_hub(name)
+    try:
+        model, tokenizer = _from_pretrained(name, name, layers, local=cached)
+    except _UNREADABLE as error:
+        raise EncoderError(
+            f"the hub's encoder {name!r} cannot be read: {_first_line(error)}"
+        ) from error
+    config_file = try_to_load_from_cache(name, "config.json")
+    digest = _folder_digest(Path(str(config_file)).parent, model.config.num_hidden_layers)
+    return Encoder(name=name, model=model, tokenizer=tokenizer, digest=digest)
+
+
+def _ask_hub(name: str) -> None:
+    """One quick question before the download, whose own retries take half a minute offline."""
+    try:
+        HfApi().model_info(name, timeout=_HUB_SECONDS)
+    except Exception as error:  # the client's network errors share no base that it exports
+        raise EncoderError(
+            f"there is no encoder {name!r}: no such folder, and as a hub id it is neither in the "
+            f"cache nor reachable ({_first_line(error)}); {_FORMS}"
+        ) from error
+
+
+def _from_pretrained(name: str, source: str, layers: int, *, local: bool) -> tuple[Any, Any]:
+    """Model and tokenizer from a folder or hub id; only the kept layers are read."""
+    options = {"local_files_only": local, "trust_remote_code": False}
+    config = AutoConfig.from_pretrained(source, **options)
+    config.num_hidden_layers = _kept_layers(name, layers, config.num_hidden_layers)
+    architecture = MODEL_MAPPING[type(config)]
+    if "add_pooling_layer" in inspect.signature(architecture.__init__).parameters:
+        options["add_pooling_layer"] = False
+    model, report = AutoModel.from_pretrained(
+        source, config=config, dtype=torch.float32, output_loading_info=True, **options
+    )
+    if report["missing_keys"]:
+        missing = sorted(report["missing_keys"])
+        raise EncoderError(
+            f"the weights of {name} must fill the whole model, but lack {len(missing)} tensors, "
+            f"such as {missing[0]!r}; they belong to another config.json"
+        )
+    tokenizer = AutoTokenizer.from_pretrained(
+        source, local_files_only=local, trust_remote_code=False
+    )
+    tokenizer.model_max_length = min(tokenizer.model_max_length, _positions(model))
+    return model.eval(), tokenizer
+
+
+def _kept_layers(name: str, asked: int, available: int) -> int:
+    if asked > available:
+        raise EncoderError(
+            f"`layers` must be <= {available}, the layers of {name}, but got {asked}; "
+            f"0 keeps all of them"
+        )
+    return asked or available
+
+
+def _positions(model: Any) -> int:
+    """Tokens that one text may have: RoBERTa's first positions are taken by its padding id."""
+    offset = 0
+    if model.config.model_type in {"roberta", "xlm-roberta", "camembert"}:
+        offset = model.config.pad_token_id + 1
+    return int(model.config.max_position_embeddings) - offset
+
+
+def _folder_digest(folder: Path, layers: int) -> str:
+    weights: list[Path] = []
+    for pattern in _WEIGHTS:
+        weights = weights or sorted(folder.glob(pattern))
+    tokenizer = sorted({path for pattern in _TOKENIZER for path in folder.glob(pattern)})
+    parts = [f"{path.name}={file_sha256(path)}" for path in [*weights, *tokenizer]]
+    return combined_digest(*parts, str(layers))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
