@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from raysearch.cli.arguments import add_data_dir
-from raysearch.errors import RaysearchError
+from raysearch.errors import DataError
 
 __all__ = ["add_parser", "run"]
 
@@ -26,25 +27,39 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Do the action that was asked for."""
+    from rich.console import Console
+
     from raysearch import corpora
-    from raysearch.render import data as render
+    from raysearch.render.corpora import checks_table, corpora_table
 
     folder = corpora.data_dir(args.data_dir)
     if args.action == "list":
-        render.show_corpora(corpora.CORPORA, corpora.check(folder), folder)
+        Console().print(corpora_table(corpora.CORPORA, corpora.check(folder), folder))
         return 0
     if args.action == "check":
         results = corpora.check(folder, args.names or None)
-        render.show_checks(results, folder)
-        return 2 if any(result.state == "damaged" for result in results) else 0
+        Console().print(checks_table(results, folder))
+        damaged = [result.path for result in results if result.state == "damaged"]
+        if damaged:
+            raise DataError(
+                f"files of {folder} must have the pinned SHA-256, but {', '.join(damaged)} "
+                "differ; delete them and run `raysearch data fetch`"
+            )
+        return 0
+    return _fetch(list(corpora.CORPORA) if args.names == ["all"] else args.names, folder)
+
+
+def _fetch(names: list[str], folder: Path) -> int:
+    from raysearch import corpora
+    from raysearch.render.corpora import download_progress
+
     problems = []
-    names = list(corpora.CORPORA) if args.names == ["all"] else args.names
     for name in names:
         try:
-            with render.download_progress(name) as progress:
+            with download_progress() as progress:
                 corpora.fetch(name, folder, on_progress=progress)
-        except RaysearchError as error:
+        except DataError as error:
             problems.append(str(error))
     if problems:
-        raise RaysearchError("\n".join(problems))
+        raise DataError("\n".join(problems))
     return 0

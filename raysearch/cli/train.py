@@ -1,0 +1,92 @@
+"""`raysearch train METHOD`: one trial without a search, in this process and without Ray.
+
+The same command again goes on from its checkpoint, or shows the finished row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from raysearch.cli.arguments import add_data_dir, add_results, add_settings, parse_settings
+from raysearch.config import flatten, read_config
+from raysearch.errors import ConfigError, TrialError
+from raysearch.trial import Cell, Lease, Trial, TrialState
+
+__all__ = ["add_parser", "run", "train_here"]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``train``."""
+    parser = commands.add_parser("train", help="run one trial without a search")
+    parser.add_argument("method", metavar="METHOD", help="for example carl")
+    add_settings(parser)
+    parser.add_argument("--seed", type=int, default=0, help="the trial's seed (default: 0)")
+    parser.add_argument(
+        "--name", help="folder under --results (default: METHOD-train- and a digest of settings)"
+    )
+    add_results(parser)
+    add_data_dir(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, store the row, show it, and say what can be done with it."""
+    from rich.console import Console
+
+    from raysearch import corpora
+    from raysearch.leaderboard import Store
+    from raysearch.methods import get_method
+    from raysearch.render.readings import readings_table
+
+    if args.seed < 0:
+        raise ConfigError(f"`--seed` must be >= 0, but got {args.seed}")
+    loader = get_method(args.method)
+    config = read_config(loader.config_type, parse_settings(args.settings), where="--set")
+    settings = flatten(config)
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    name = args.name or f"{args.method}-train-{digest}"
+    folder = Path(args.results) / name
+    lease = Lease(
+        sweep=name,
+        number=0,
+        cell=Cell("+".join(loader.tasks(config)), args.seed),
+        method=args.method,
+        config=settings,
+        folder="",
+        keep=True,
+    )
+    lease = replace(lease, folder=str(folder / "leases" / lease.id))
+    store = Store(folder)
+    done = {trial.key: trial for trial in store.trials()} if folder.exists() else {}
+    trial = done.get((lease.sweep, lease.number, lease.cell.task, lease.cell.seed))
+    if trial is None:
+        trial = train_here(lease, str(corpora.data_dir(args.data_dir)))
+        store.append(trial)
+        (Path(lease.folder) / "checkpoint.pt").unlink(missing_ok=True)
+    elif dict(trial.config) != settings:
+        raise ConfigError(f"`--name` {name} holds a trial of other settings; choose another name")
+    if trial.state is TrialState.FAILED:
+        raise TrialError(f"trial {trial.id} failed: {trial.reason}")
+    Console().print(readings_table([trial], title="dev"))
+    sys.stdout.write(
+        f"the row:      python -m raysearch leaderboard {folder} --metric dev/va_pearson\n"
+        f"test data:    python -m raysearch evaluate {folder} --trial 0\n"
+        f"the encoder:  python -m raysearch export {folder}:0 DIR\n"
+    )
+    return 0
+
+
+def train_here(lease: Lease, data_dir: str) -> Trial:
+    """Run a lease in this process, with a progress bar on standard error."""
+    from raysearch.render.progress import TrialProgress
+    from raysearch.training.run import run_lease
+
+    with TrialProgress(f"trial {lease.id}") as listener:
+        trial = run_lease(lease, listener, data_dir=data_dir)
+    assert trial is not None, "nobody stops a trial in this process"
+    return trial

@@ -1,0 +1,71 @@
+"""How is one trial in this process shown while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from raysearch.trial import Report
+
+__all__ = ["TrialProgress"]
+
+
+class TrialProgress:
+    """A listener of the training loop that draws a bar and prints a line per report.
+
+    Args:
+        label: What is trained.
+        console: Where to; standard error by default, so that tables can be piped.
+    """
+
+    def __init__(self, label: str, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self._task = self._bar.add_task(label, total=None)
+
+    def __enter__(self) -> TrialProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def started(self, device: str, provenance: Mapping[str, str]) -> None:
+        """Say what the numbers will come from."""
+        self.console.print(
+            f"corpora {provenance.get('corpora', '')} · encoder {provenance.get('encoder', '')} · "
+            f"{device}",
+            highlight=False,
+        )
+
+    def progress(self, step: int, total: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=step, total=total)
+
+    def report(self, report: Report) -> None:
+        """Print the development means of this report."""
+        means = [
+            f"{name} {value:.4f}"
+            for name, value in sorted(report.metrics.items())
+            if name.startswith("dev/") and name.count("/") == 1
+        ]
+        self.console.print(f"step {report.step}: " + ", ".join(means[:6]), highlight=False)
+
+    def stopped(self) -> bool:
+        """Never: a single trial runs to its end."""
+        return False
