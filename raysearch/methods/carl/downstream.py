@@ -1,0 +1,170 @@
+"""What is an encoder worth on tasks it was not trained on, when it stays as it is?
+
+The frozen-probe protocol: every corpus goes through the encoder once, and linear probes are
+fitted on the embeddings. Fine-tuning is another protocol with other metric names
+(`finetune`); the two are never compared.
+
+==========  ================================  ===============================================
+task        role ``dev``                      role ``test``
+==========  ================================  ===============================================
+va          ridge fitted on train,            the same, scored on test
+            scored on dev
+classes,    logistic regression; penalty      penalty chosen on dev, fitted on train,
+polarity    chosen on a tenth of train,       scored on test
+            fitted on train, scored on dev
+polarity,   as above                          10-fold cross-validation over the whole corpus
+MR CR SUBJ                                    (SentEval; SST-2 keeps its fixed splits)
+MPQA
+transfer    the polarity probe fitted on      the same, scored on the other's test
+            train, scored on another
+            corpus's dev
+==========  ================================  ===============================================
+
+SentEval as SimCSE runs it trains its logistic regression by Adam and stops early; ours is
+solved to convergence. Metrics, each prefixed by the role: ``emobank/valence_pearson`` and so
+on, and the means ``va_pearson``, ``va_spearman`` (over V and A, then over corpora, plain and
+not Fisher's z), ``class_accuracy``, ``polarity_accuracy`` (SUBJ included, as in SentEval),
+``transfer_accuracy`` (over ordered pairs). A correlation of constant predictions is NaN, and
+so is then every mean that it enters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from raysearch import metrics
+from raysearch.corpora.records import Corpus
+from raysearch.methods.carl.embedded import (
+    Embed,
+    EmbeddedCorpus,
+    EmbeddedSplit,
+    embed_corpus,
+    join,
+)
+from raysearch.methods.carl.probes import (
+    LogisticProbe,
+    RidgeProbe,
+    choose_penalty,
+    cross_validate,
+    fit_with_held_out,
+)
+from raysearch.methods.carl.quality import embedding_quality
+from raysearch.methods.carl.transfer import transfer_matrix
+
+__all__ = ["CROSS_VALIDATED", "class_scores", "downstream", "va_scores"]
+
+CROSS_VALIDATED: tuple[str, ...] = ("mr", "cr", "subj", "mpqa")
+"""Corpora without official splits, which SentEval scores by cross-validation."""
+
+_MEANS = {
+    "va_pearson": ("valence_pearson", "arousal_pearson"),
+    "va_spearman": ("valence_spearman", "arousal_spearman"),
+}
+
+
+def downstream(
+    embed: Embed, corpora: Sequence[Corpus], role: str, seed: int, train_limit: int = 0
+) -> dict[str, float]:
+    """Every frozen-probe metric that the corpora allow; `embed` is called once per corpus.
+
+    Args:
+        embed: Texts to embeddings (N, H); called with all splits of a corpus that are used.
+        corpora: Opened with train and dev for role ``dev``, with all roles for ``test``.
+        role: ``dev`` or ``test``.
+        seed: Orders held-out parts, folds and samples of pairs.
+        train_limit: Most rows of a train split to embed and fit on, 0 for all. For the
+            reports in the course of a ``dev`` curve; a test is never limited.
+
+    Returns:
+        Metric name to value; see the module's docstring.
+
+    Raises:
+        RoleError: A corpus was not opened with a role that is needed.
+        TrialError: Embeddings are not finite.
+        DataError: A train split is too small to fit a probe.
+    """
+    if role not in ("dev", "test") or (role == "test" and train_limit):
+        raise ValueError(f"role {role!r} with train_limit {train_limit}")
+    roles = ("train", "dev") if role == "dev" else ("train", "dev", "test")
+    found: dict[str, float] = {}
+    polarity: list[EmbeddedCorpus] = []
+    probes: dict[str, LogisticProbe] = {}
+    for corpus in corpora:
+        embedded = embed_corpus(embed, corpus, roles, seed, train_limit)
+        if corpus.task == "va":
+            scores = _va(embedded, role, seed)
+        else:
+            probe = _fit(embedded, role, seed)
+            scores = _classes(embedded, probe, role, seed)
+            if corpus.task == "polarity":
+                polarity.append(embedded)
+                probes[corpus.name] = probe
+        found |= {f"{role}/{corpus.name}/{name}": value for name, value in scores.items()}
+    found |= transfer_matrix(polarity, probes, role)
+    return found | _means(found, corpora, role)
+
+
+def va_scores(predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Pearson and Spearman of valence (column 0) and arousal (column 1), arrays (N, 2)."""
+    scores = {}
+    for column, dimension in enumerate(("valence", "arousal")):
+        pair = predicted[:, column], labels[:, column]
+        scores[f"{dimension}_pearson"] = metrics.pearson(*pair)
+        scores[f"{dimension}_spearman"] = metrics.spearman(*pair)
+    return scores
+
+
+def class_scores(predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Accuracy and macro-F1 of class ids (N,)."""
+    return {
+        "accuracy": metrics.accuracy(predicted, labels),
+        "macro_f1": metrics.macro_f1(predicted, labels),
+    }
+
+
+def _va(corpus: EmbeddedCorpus, role: str, seed: int) -> dict[str, float]:
+    train, scored = corpus.splits["train"], corpus.splits[role]
+    probe = RidgeProbe(train.rows, train.labels)
+    scores = va_scores(probe.predict(scored.rows), scored.labels)
+    return scores | embedding_quality(scored.rows, scored.labels, seed)
+
+
+def _fit(corpus: EmbeddedCorpus, role: str, seed: int) -> LogisticProbe:
+    """The probe on the train split; its penalty never sees the rows that are scored."""
+    train = corpus.splits["train"]
+    if role == "dev":
+        return fit_with_held_out(train.rows, train.labels, train.texts, seed)
+    dev = corpus.splits["dev"]
+    penalty = choose_penalty(train.rows, train.labels, dev.rows, dev.labels)
+    return LogisticProbe(train.rows, train.labels, penalty)
+
+
+def _classes(
+    corpus: EmbeddedCorpus, probe: LogisticProbe, role: str, seed: int
+) -> dict[str, float]:
+    scored: EmbeddedSplit = corpus.splits[role]
+    if role == "test" and corpus.name in CROSS_VALIDATED:
+        scored = join([corpus.splits[part] for part in ("train", "dev", "test")])
+        predicted = cross_validate(scored.rows, scored.labels, scored.texts, seed)
+    else:
+        predicted = probe.predict(scored.rows)
+    return class_scores(predicted, scored.labels)
+
+
+def _means(found: Mapping[str, float], corpora: Sequence[Corpus], role: str) -> dict[str, float]:
+    groups: dict[str, list[float]] = {}
+    for corpus in corpora:
+        prefix = f"{role}/{corpus.name}/"
+        if corpus.task == "va":
+            for mean, parts in _MEANS.items():
+                pair = [found[prefix + part] for part in parts]
+                groups.setdefault(mean, []).append(sum(pair) / 2)
+        else:
+            mean = "class_accuracy" if corpus.task == "classes" else "polarity_accuracy"
+            groups.setdefault(mean, []).append(found[prefix + "accuracy"])
+    pairs = [value for name, value in found.items() if ">" in name and name.endswith("/accuracy")]
+    if pairs:
+        groups["transfer_accuracy"] = pairs
+    return {f"{role}/{name}": sum(values) / len(values) for name, values in groups.items()}
