@@ -14,7 +14,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from raysearch.errors import ConfigError, known_names
 from raysearch.trial import Scalar
@@ -102,7 +102,7 @@ def check_value(rule: Rule, value: Any) -> tuple[Any, str]:
         return (None, "") if rule.optional else (value, rule.describe())
     try:
         converted = _CONVERT[rule.kind](value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return value, rule.describe()
     if rule.kind in ("int", "float"):
         low_ok = (
@@ -170,6 +170,9 @@ def flatten(config: Any) -> dict[str, Scalar]:
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """Settings of the loop, shared by every method; a method's config extends this class."""
+
+    PAPER: ClassVar[Mapping[str, Any]] = types.MappingProxyType({})
+    """The paper's own values by field name; the first trial of every sweep."""
 
     encoder: str = setting("package:minilm")
     """Hub name, local folder, ``package:minilm``, ``package:me5``, or ``tiny`` (random: tests)."""

@@ -1,0 +1,149 @@
+"""What does a YAML file say, and on which line does it say so.
+
+The tree of a file as plain values that remember their lines, so that a checker can name
+``file:line`` for everything it finds. Departures from YAML 1.1 as PyYAML reads it: ``1e-5`` is
+a number, dates stay text, and a key that stands twice is a problem instead of a silent loss.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from raysearch.errors import ConfigError
+
+__all__ = ["Marked", "Problems", "read_marked"]
+
+_FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+_PLAIN_TAGS = ("null", "bool", "int", "float")
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A value of a YAML file.
+
+    Attributes:
+        value: None, a bool, int, float or str, a ``list`` of `Marked`, or a ``dict`` of
+            `Marked` by key.
+        line: Line that it starts on, from 1; of a mapping's value the line of its key.
+    """
+
+    value: Any
+    line: int
+
+    @property
+    def plain(self) -> Any:
+        """The value without marks, all the way down."""
+        if isinstance(self.value, list):
+            return [item.plain for item in self.value]
+        if isinstance(self.value, dict):
+            return {key: item.plain for key, item in self.value.items()}
+        return self.value
+
+
+class Problems:
+    """Everything wrong with one file, said at once, in order of lines.
+
+    Args:
+        source: Name of the file in the messages.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._found: list[tuple[int, str]] = []
+
+    def add(self, text: str, line: int) -> None:
+        """Note a problem: a sentence without its end mark, and its line."""
+        self._found.append((line, f"{text} ({self.source}:{line})"))
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def raise_all(self) -> None:
+        """Raise what was found, if anything.
+
+        Raises:
+            ConfigError: One sentence per problem.
+        """
+        if self._found:
+            ordered = sorted(self._found, key=lambda found: found[0])
+            raise ConfigError([text for _, text in ordered])
+
+
+def read_marked(path: Path) -> tuple[dict[str, Marked], Problems]:
+    """Read a file whose top level is a mapping.
+
+    Returns:
+        The mapping, and the problems found so far, to be added to.
+
+    Raises:
+        ConfigError: The file cannot be read, is empty, is not YAML, or is not a mapping.
+    """
+    problems = Problems(str(path))
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} must be UTF-8 text, but byte {error.start} is not") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise ConfigError(f"must be YAML, but {error.problem} ({path}:{line})") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"must be YAML, but {error} ({path})".replace("\n", " ")) from error
+    if node is None:
+        raise ConfigError(f"must name at least `method`, but the file is empty ({path})")
+    root = _mark(node, node.start_mark.line + 1, problems, ())
+    if not isinstance(root.value, dict):
+        raise ConfigError(f"must be a mapping of keys to values ({path}:{root.line})")
+    return root.value, problems
+
+
+def _mark(node: yaml.Node, line: int, problems: Problems, above: tuple[yaml.Node, ...]) -> Marked:
+    if any(node is parent for parent in above):
+        problems.add("an alias must not stand inside of what it repeats", line)
+        return Marked(None, line)
+    above = (*above, node)
+    if isinstance(node, yaml.SequenceNode):
+        items = [_mark(item, item.start_mark.line + 1, problems, above) for item in node.value]
+        return Marked(items, line)
+    if isinstance(node, yaml.MappingNode):
+        return Marked(_mapping(node, problems, above), line)
+    assert isinstance(node, yaml.ScalarNode), "YAML has no other nodes"
+    return Marked(_scalar(node, line, problems), line)
+
+
+def _mapping(
+    node: yaml.MappingNode, problems: Problems, above: tuple[yaml.Node, ...]
+) -> dict[str, Marked]:
+    entries: dict[str, Marked] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            problems.add("a key must be a name", line)
+        elif key.value in entries:
+            first = entries[key.value].line
+            problems.add(f"`{key.value}` must stand once, but it stands on line {first} too", line)
+        else:
+            entries[key.value] = _mark(value, line, problems, above)
+    return entries
+
+
+def _scalar(node: yaml.ScalarNode, line: int, problems: Problems) -> Any:
+    tag = node.tag.removeprefix("tag:yaml.org,2002:")
+    if tag in _PLAIN_TAGS:
+        try:
+            return yaml.SafeLoader("").construct_object(node)
+        except (ValueError, yaml.YAMLError):
+            problems.add(f"`{node.value}` must be a value that YAML can read", line)
+            return None
+    if tag == "str" and node.style is None and _FLOAT.fullmatch(node.value):
+        return float(node.value)
+    if node.tag.startswith("!") or tag == "binary":
+        problems.add(f"tags such as `{node.tag}` must not be used", line)
+    return node.value
