@@ -8,6 +8,8 @@ Adding a corpus: its files and SHA-256 in `pins` and `registry`, one loader file
 `loading.LOADERS`; the tests that every corpus must pass then run on it.
 """
 
+from raysearch.corpora.check import CheckResult, check
+from raysearch.corpora.download import Progress, fetch
 from raysearch.corpora.loading import LOADERS, load
 from raysearch.corpora.records import ROLES, Corpus, Removal, Split, Task, normalise
 from raysearch.corpora.registry import CORPORA, CorpusFile, CorpusInfo, corpus_info
@@ -17,14 +19,18 @@ __all__ = [
     "CORPORA",
     "LOADERS",
     "ROLES",
+    "CheckResult",
     "Corpus",
     "CorpusFile",
     "CorpusInfo",
+    "Progress",
     "Removal",
     "Split",
     "Task",
+    "check",
     "corpus_info",
     "data_dir",
+    "fetch",
     "load",
     "normalise",
 ]

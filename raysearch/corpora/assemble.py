@@ -91,7 +91,7 @@ def assemble(info: CorpusInfo, source: Rows, roles: Collection[str]) -> Corpus:
         normal = normalise(row.text)
         members[row.role or hashed_role(normal)].append((row, normal))
     removed = [
-        Removal(role="all", reason=reason, rows=count, texts=count)
+        Removal(role="all", reason=reason, rows=count, texts=None)
         for reason, count in source.dropped.items()
     ]
     removed += _hold_apart(members)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from raysearch.corpora import emobank, facebook, polarity
+from raysearch.corpora import emobank, emotales, facebook, goemotions, iemocap, polarity
 from raysearch.corpora.assemble import Rows, assemble
 from raysearch.corpora.records import ROLES, Corpus
 from raysearch.corpora.registry import corpus_info
@@ -21,6 +21,11 @@ __all__ = ["LOADERS", "load"]
 LOADERS: dict[str, Callable[[Source], Rows]] = {
     "emobank": emobank.load,
     "facebook": facebook.load,
+    "emotales": emotales.load,
+    "iemocap": iemocap.load,
+    "iemocap_classes": iemocap.load_classes,
+    "goemotions": goemotions.load,
+    "goemotions_ekman": goemotions.load,
     "mr": polarity.load,
     "sst2": polarity.load,
     "cr": polarity.load,
@@ -46,7 +51,7 @@ def load(name: str, folder: str | Path, roles: Collection[str]) -> Corpus:
     if name not in LOADERS:
         raise DataError(
             f"corpus {name} must have a loader to be read, but it has none yet: its files can be "
-            "listed, fetched and checked; readable are: " + known_names(list(LOADERS))
+            "listed, fetched and checked; " + known_names(list(LOADERS))
         )
     if isinstance(roles, str) or not roles or not set(roles) <= set(ROLES):
         got = repr(roles) if isinstance(roles, str) else ", ".join(sorted(roles)) or "none"

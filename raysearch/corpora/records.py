@@ -60,13 +60,14 @@ class Removal:
             of train that stands in both counts in both), ``unrated``, ``blank``, or the
             loader's own word.
         rows: Number of rows.
-        texts: Number of different normalised texts among them.
+        texts: Number of different normalised texts among them; None where only rows were
+            counted.
     """
 
     role: str
     reason: str
     rows: int
-    texts: int
+    texts: int | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

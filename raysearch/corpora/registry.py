@@ -10,7 +10,8 @@
 
 EmoTales is downloadable but unpinned: its commit is known, its bytes were not at hand when
 the digests were taken. A digest recorded at the first fetch would only bless whatever came,
-so `fetch` asks for the SHA-256 (or for the file itself), and `check` prints the digest it finds.
+so `download.fetch` wants the user to name it, in a line of ``SHA256SUMS`` in the data folder;
+without one, the user puts the file there by hand, and `check` prints the digest it finds.
 """
 
 from __future__ import annotations

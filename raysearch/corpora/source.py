@@ -145,8 +145,8 @@ class Source:
             )
         if any(file.sha256 is None for file in info.files):
             return (
-                f"put the file of {info.repository} at commit {info.commit} there, or name its "
-                f"digest: `python -m raysearch data fetch {info.name} --sha256 DIGEST`"
+                f"put {info.files[0].source} of https://github.com/{info.repository} at commit "
+                f"{info.commit} there"
             )
         return (
             f"get the original with `python -m raysearch data fetch {info.name}`, "

@@ -28,17 +28,13 @@ def read_csv(
     Raises:
         DataError: The file cannot be read, lacks a column, or has a header and no rows.
     """
-    reader = csv.reader(io.StringIO(source.text(path), newline=""), strict=True)
-    header = next(reader)
-    lacking = [name for name in columns if name not in header]
-    if lacking:
-        raise DataError(
-            f"`{path}` must have the columns {', '.join(columns)}, but {', '.join(lacking)} "
-            f"lack in the header {','.join(header)} ({source.folder / path}:1); {source.cure()}"
-        )
-    places = [header.index(name) for name in columns]
+    # utf-8-sig: a spreadsheet may have put a byte order mark before the first column's name.
+    lines = io.StringIO(source.text(path, "utf-8-sig"), newline="")
+    reader = csv.reader(lines, strict=True)
     count = 0
     try:
+        header = next(reader)
+        places = _places(source, path, header, columns)
         for row in reader:
             count += 1
             if len(row) != len(header):
@@ -48,8 +44,19 @@ def read_csv(
             yield reader.line_num, tuple(row[place] for place in places)
     except csv.Error as error:
         source.problem(path, reader.line_num, "the row must be valid CSV", str(error))
+        source.finish()
     if not count:
         raise DataError(
             f"`{path}` must hold rows, but {source.folder / path} has a header only; "
             f"{source.cure()}"
         )
+
+
+def _places(source: Source, path: str, header: list[str], columns: Sequence[str]) -> list[int]:
+    lacking = [name for name in columns if name not in header]
+    if lacking:
+        raise DataError(
+            f"`{path}` must have the columns {', '.join(columns)}, but {', '.join(lacking)} "
+            f"lack in the header {','.join(header)} ({source.folder / path}:1); {source.cure()}"
+        )
+    return [header.index(name) for name in columns]

@@ -1,0 +1,203 @@
+"""How does a corpus get onto this machine: resumable, verified, never half written.
+
+A file is written to ``NAME.part`` beside its place, continued there after a cut connection,
+compared with its SHA-256, synchronised to disk and only then renamed. What does not have the
+digest is deleted. Without a network the error says which file to put where.
+
+A file without a pin in `pins` is fetched only if the user names its digest: a line
+``DIGEST  path`` (the form of the program sha256sum) in the file ``SHA256SUMS`` of the data
+folder.
+"""
+
+from __future__ import annotations
+
+import http
+import http.client
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from raysearch.corpora.check import digest_of, expected_digest
+from raysearch.corpora.registry import CorpusFile, CorpusInfo, corpus_info
+from raysearch.errors import DataError
+
+__all__ = ["Progress", "fetch"]
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with the file's path, its bytes so far, and all its bytes (None if not known)."""
+
+ATTEMPTS = 4
+"""How often one file's connection may be cut before the user is asked to start again."""
+CHUNK = 1 << 16
+TIMEOUT_SECONDS = 30
+
+
+class _CutError(Exception):
+    """The connection ended before the file did; what came is kept for the next attempt."""
+
+
+def fetch(name: str, folder: str | Path, on_progress: Progress | None = None) -> tuple[Path, ...]:
+    """Download the files of a corpus that are not here yet, or are here and damaged.
+
+    Args:
+        name: A corpus in `CORPORA`. Bundled ones have no files: nothing is done.
+        folder: The data folder; made if it does not exist.
+        on_progress: Told of every 64 KiB, and of files that were complete already.
+
+    Returns:
+        The files, all present with the right digest.
+
+    Raises:
+        DataError: The corpus must come from the user; no network; a wrong digest; a full disk.
+            No incomplete file stands in its place then; a cut download stays as ``.part``.
+    """
+    info = corpus_info(name)
+    if info.origin == "own":
+        raise DataError(
+            f"corpus {name} must come from your own copy and is never downloaded: put it into "
+            f"{Path(folder) / info.folder} ({info.licence})"
+        )
+    return tuple(
+        _fetch_file(info, file, Path(folder), on_progress or _silent) for file in info.files
+    )
+
+
+def _silent(path: str, done: int, total: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+def _fetch_file(info: CorpusInfo, file: CorpusFile, folder: Path, on_progress: Progress) -> Path:
+    target = folder / file.path
+    expected = expected_digest(file, folder)
+    if expected is None:
+        raise DataError(
+            f"`{file.path}` must have a known SHA-256 to be downloaded, but none is on record: "
+            f"add a line `DIGEST  {file.path}` to {folder / 'SHA256SUMS'}, or put "
+            f"{_origin(info, file)} at {target} yourself"
+        )
+    if target.is_file() and digest_of(target) == expected:
+        size = target.stat().st_size
+        on_progress(file.path, size, size)
+        return target
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _download(info, file, part, expected, on_progress)
+        part.replace(target)
+        _sync_folder(target.parent)
+    except urllib.error.URLError as error:
+        reason = error if isinstance(error, urllib.error.HTTPError) else error.reason
+        raise DataError(
+            f"`{file.path}` must be downloaded from {info.url(file)}, but got: {reason}; without "
+            f"a network put {_origin(info, file)} at {target} and verify it with "
+            f"`python -m raysearch data check {info.name}` (SHA-256 {expected})"
+        ) from None
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(
+            f"`{target}` must be writable, but got: {error.strerror or error}; free space or "
+            "name another folder with --data-dir, then fetch again"
+        ) from None
+    return target
+
+
+def _origin(info: CorpusInfo, file: CorpusFile) -> str:
+    return f"{file.source} of https://github.com/{info.repository} at commit {info.commit}"
+
+
+def _download(
+    info: CorpusInfo, file: CorpusFile, part: Path, expected: str, on_progress: Progress
+) -> None:
+    """Fill ``part`` until it has the digest.
+
+    A part that an earlier run left may be of other bytes: it is tried, then begun anew once.
+    """
+    fresh = not part.exists()
+    _complete(info.url(file), part, file.path, on_progress)
+    found = digest_of(part)
+    if found != expected and not fresh:
+        part.unlink()
+        _complete(info.url(file), part, file.path, on_progress)
+        found = digest_of(part)
+    if found == expected:
+        return
+    part.unlink()
+    raise DataError(
+        f"`{file.path}` must have SHA-256 {expected}, but {info.url(file)} gave {found}; the file "
+        "was deleted: a proxy or mirror may have changed it, so try another network"
+    )
+
+
+def _complete(url: str, part: Path, path: str, on_progress: Progress) -> None:
+    """Ask for the rest of a file until it is whole or was cut too often."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _receive(url, part, path, on_progress)
+        except _CutError as error:
+            if attempt == ATTEMPTS:
+                raise DataError(
+                    f"`{path}` must arrive whole, but the connection was cut {ATTEMPTS} times "
+                    f"({error}); run the same command again to go on from where it stopped"
+                ) from None
+
+
+def _receive(url: str, part: Path, path: str, on_progress: Progress) -> None:
+    """One request; append to ``part`` if the server can go on from there, else begin anew.
+
+    Raises:
+        _CutError: Fewer bytes came than were announced.
+    """
+    start = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if start and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # nothing is left to send: the digest decides
+        raise
+    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        raise _CutError(repr(error)) from None
+    with answer:
+        if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
+            start = 0
+        length = answer.headers.get("Content-Length")
+        total = start + int(length) if length else None
+        with part.open("ab" if start else "wb") as file:
+            done = _copy(answer, file, start, lambda count: on_progress(path, count, total))
+            file.flush()
+            os.fsync(file.fileno())
+    if total is not None and done < total:
+        raise _CutError(f"{done} of {total} bytes")
+
+
+def _copy(
+    answer: http.client.HTTPResponse, file: BinaryIO, done: int, tell: Callable[[int], None]
+) -> int:
+    """Copy chunk by chunk until the answer ends; the size of the file then."""
+    while True:
+        try:
+            chunk = answer.read(CHUNK)
+        except http.client.IncompleteRead as error:
+            chunk = error.partial
+            file.write(chunk)
+            return done + len(chunk)
+        except (ConnectionError, TimeoutError):
+            return done
+        if not chunk:
+            return done
+        file.write(chunk)
+        done += len(chunk)
+        tell(done)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
