@@ -38,6 +38,7 @@ class _LazyLoader:
 
     @property
     def config_type(self) -> type[TrainingConfig]:
+        """The config class."""
         found = getattr(import_module(f"{self.package}.config"), self.config_name)
         return cast("type[TrainingConfig]", found)
 
@@ -50,10 +51,12 @@ class _LazyLoader:
         roles: Sequence[str],
         data_dir: str,
     ) -> Method:
+        """See `methods.base.MethodLoader.build`."""
         build = import_module(f"{self.package}.build").build
         return cast("Method", build(config, cell, device=device, roles=roles, data_dir=data_dir))
 
     def tasks(self, config: Any) -> tuple[str, ...]:
+        """See `methods.base.MethodLoader.tasks`."""
         return cast("tuple[str, ...]", import_module(f"{self.package}.config").tasks(config))
 
 

@@ -113,7 +113,10 @@ class Method(Protocol):
 class MethodLoader(Protocol):
     """What `METHODS` holds: the config class and how to build the method."""
 
-    config_type: type[TrainingConfig]
+    @property
+    def config_type(self) -> type[TrainingConfig]:
+        """The method's config class; asking for it imports no torch."""
+        ...
 
     def build(
         self, config: Any, cell: Cell, *, device: torch.device, roles: Sequence[str], data_dir: str

@@ -12,7 +12,9 @@ from raysearch.config import TrainingConfig
 __all__ = ["adamw"]
 
 
-def adamw(encoder: nn.Module, heads: Iterable[nn.Module], config: TrainingConfig) -> torch.optim.AdamW:
+def adamw(
+    encoder: nn.Module, heads: Iterable[nn.Module], config: TrainingConfig
+) -> torch.optim.AdamW:
     """AdamW over an encoder and the heads on it.
 
     Four groups: encoder and heads each have their own peak learning rate, and vectors (biases,

@@ -21,7 +21,8 @@ def saliency(gradient: torch.Tensor, eligible: torch.Tensor) -> torch.Tensor:
     Returns:
         (B, T) float, -inf at tokens that are not eligible.
     """
-    return gradient.norm(dim=-1).masked_fill(~eligible, -torch.inf)
+    lengths: torch.Tensor = torch.linalg.vector_norm(gradient, dim=-1)
+    return lengths.masked_fill(~eligible, -torch.inf)
 
 
 def choose_tokens(
@@ -63,15 +64,18 @@ def choose_tokens(
 
 def _highest(scores: torch.Tensor, allowed: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     """(B, T) bool: the `counts` highest allowed tokens of each row, the earlier of equals."""
-    order = scores.masked_fill(~allowed, -torch.inf).sort(-1, descending=True, stable=True).indices
+    order = (
+        scores.masked_fill(~allowed, -torch.inf).sort(dim=-1, descending=True, stable=True).indices
+    )
     ranks = torch.empty_like(order)
     ranks.scatter_(-1, order, torch.arange(order.shape[-1], device=order.device).expand_as(order))
     return (ranks < counts.unsqueeze(-1)) & allowed
 
 
 def ball_radius(epsilon: float, dtype: torch.dtype) -> float:
-    """The largest number of `dtype` that is not above `epsilon`, so that no rounding leaves
-    the ball: in fp32 the nearest number to 5e-9 lies outside.
+    """The largest number of `dtype` that is not above `epsilon`.
+
+    So no rounding leaves the ball; the number of fp32 that is nearest to 5e-9 lies outside.
     """
     nearest = torch.tensor(epsilon, dtype=dtype)
     if nearest.item() > epsilon:

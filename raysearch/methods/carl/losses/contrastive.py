@@ -6,7 +6,6 @@ in: a softmax over cosines in bf16 cannot tell neighbours apart.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -121,11 +120,11 @@ def soft_contrast(
     """
     logits = widened(similarity) / temperature
     ways = [logits.log_softmax(-1), logits.transpose(0, 1).log_softmax(-1)]
-    cross_entropy = -sum((targets * way).sum(-1).mean() for way in ways) / 2
+    cross_entropy = -torch.stack([(targets * way).sum(-1).mean() for way in ways]).mean()
     loss = cross_entropy
     if reverse:
         floored = targets.clamp(min=REVERSE_FLOOR).log()
-        loss = loss - sum((way.exp() * floored).sum(-1).mean() for way in ways) / 2
+        loss = loss - torch.stack([(w.exp() * floored).sum(-1).mean() for w in ways]).mean()
     entropy = -torch.xlogy(targets, targets).sum(-1).mean()
     return Contrast(loss=loss, cross_entropy=cross_entropy, entropy=entropy)
 
@@ -207,9 +206,7 @@ class ContrastiveObjective:
         Returns:
             (B, B) float.
         """
-        similarity = label_similarity(
-            labels, self.geometry, centre=self.centre, sigma=self.sigma
-        )
+        similarity = label_similarity(labels, self.geometry, centre=self.centre, sigma=self.sigma)
         gauss = self.geometry == "gauss"
         if self.reading == "binary":
             return similarity.exp() if gauss else ((1 + similarity) / 2).clamp(0, 1)
@@ -234,8 +231,3 @@ class ContrastiveObjective:
         return soft_contrast(
             similarity, targets, self.temperature, reverse=self.reading == "reverse"
         )
-
-
-def uninformed(batch_size: int) -> float:
-    """Cross-entropy of a collapsed encoder, ln B: what a loss value has to be held against."""
-    return math.log(batch_size)

@@ -1,0 +1,96 @@
+"""What does a trained discriminator really see: detection skill on fixed development batches.
+
+The label "is among the salient tokens" can be told from the clean sentence (carl.md §4.2), so
+a detection figure alone proves nothing. Both are measured on the same tokens: with the
+perturbation, and with the same labels but the perturbation removed. The gap is the skill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from raysearch import metrics
+from raysearch.methods.carl.adversary import Adversary
+from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.carl.data import Batch, RatedSentences
+from raysearch.methods.carl.losses.contrastive import ContrastiveObjective, widened
+from raysearch.methods.carl.model import CarlModel
+
+__all__ = ["detection_skill", "fixed_batches"]
+
+BATCHES = 4
+"""Development batches that are looked at, at most; spread evenly over each corpus."""
+
+
+def fixed_batches(sentences: RatedSentences, batch_size: int, device: torch.device) -> list[Batch]:
+    """At most `BATCHES` batches of development rows, always the same ones.
+
+    Every corpus gives one batch first; rows lie evenly over the corpus.
+    """
+    batches = []
+    share = max(1, BATCHES // len(sentences.groups))
+    for group in sentences.groups[:BATCHES]:
+        size = min(batch_size, len(group))
+        count = min(share, len(group) // size)
+        spread = group[np.linspace(0, len(group) - 1, count * size).round().astype(np.int64)]
+        batches += [sentences.batch(spread[part::count], device) for part in range(count)]
+    return batches
+
+
+def detection_skill(
+    model: CarlModel,
+    batches: Sequence[Batch],
+    config: CarlConfig,
+    objective: ContrastiveObjective,
+    seed: int,
+) -> dict[str, float]:
+    """AUC of the discriminator over the tokens of some batches.
+
+    Args:
+        model: In eval mode, with target and discriminator.
+        batches: Whole batches.
+        config: Choice of tokens and radius.
+        objective: Whose gradient chooses and perturbs.
+        seed: For random choices; training's generators are left alone.
+
+    Returns:
+        ``detection_auc`` with the perturbation, ``detection_auc_removed`` with the same labels
+        on the clean sentences (a variant without perturbation has both from the clean ones),
+        ``mccl_kl``, and ``perturbation_changed`` where something is perturbed.
+    """
+    assert model.target is not None
+    adversary = Adversary(model, config, objective)
+    generator = torch.Generator(batches[0].ids.device).manual_seed(seed)
+    logits: list[torch.Tensor] = []
+    removed: list[torch.Tensor] = []
+    truths: list[torch.Tensor] = []
+    changed, divergence = [], []
+    for batch in batches:
+        clean = model.online.lookup(batch.ids).detach().requires_grad_()
+        keys, targets = model.target.keys(batch.ids, batch.mask), objective.targets(batch.labels)
+        states = model.online.states(clean, batch.mask)
+        contrast = objective(model.queries(states, batch.mask), keys, targets)
+        (gradient,) = torch.autograd.grad(contrast.loss, clean)
+        chosen = adversary.choose(gradient, batch, generator)
+        with torch.no_grad():
+            seen = states
+            if config.recipe.perturbs:
+                delta = adversary.perturb(clean.detach(), gradient, chosen, batch, keys, targets)
+                changed.append(float(adversary.share_changed(clean, delta, chosen)))
+                seen = model.online.states(clean + delta, batch.mask)
+            logits.append(widened(model.detect(seen))[batch.eligible])
+            removed.append(widened(model.detect(states))[batch.eligible])
+        truths.append(chosen[batch.eligible])
+        divergence.append(float(contrast.divergence))
+    truth = torch.cat(truths).cpu().numpy()
+    found = {
+        "detection_auc": metrics.auc(torch.cat(logits).cpu().numpy(), truth),
+        "detection_auc_removed": metrics.auc(torch.cat(removed).cpu().numpy(), truth),
+        "mccl_kl": float(np.mean(divergence)),
+    }
+    if changed:
+        found["perturbation_changed"] = float(np.mean(changed))
+    return found

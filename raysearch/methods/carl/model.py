@@ -1,0 +1,185 @@
+"""Which networks does CARL have: online encoder with heads, momentum target, discriminator.
+
+The word embeddings are looked up apart from the encoder, before position and normalisation:
+there saliency is read and the perturbation is added (carl.md §4.4).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from raysearch.methods.carl.config import CarlConfig
+
+__all__ = ["CarlModel", "Target", "momentum_at", "pool"]
+
+
+def pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
+    """Sentence states from token states.
+
+    Args:
+        states: (B, T, H) float.
+        mask: (B, T) bool, True = real token, specials included.
+        pooling: ``cls`` for the first token, ``mean`` for the mean over real tokens.
+
+    Returns:
+        (B, H).
+    """
+    if pooling == "cls":
+        return states[:, 0]
+    weights = mask.to(states.dtype).unsqueeze(-1)
+    return (states * weights).sum(1) / weights.sum(1)
+
+
+def momentum_at(step: int, steps: int, gap: float) -> float:
+    """Momentum m_s = 1 - (1 - m₀)(1 + cos(πs/S))/2, from m₀ to 1. Schedule of Eq. (3).
+
+    Args:
+        step: s, steps done before this one.
+        steps: S, all steps of the trial.
+        gap: 1 - m₀ in [0, 1].
+    """
+    return 1 - gap * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+class _Branch(nn.Module):
+    """Encoder and projection: what online and target have in common."""
+
+    def __init__(self, encoder: Any, config: CarlConfig) -> None:
+        super().__init__()
+        self.pooling = config.pooling
+        self.encoder = encoder
+        self.projection: nn.Module | None = None
+        if config.recipe.objective in ("soft", "discrete", "dropout"):
+            hidden = int(encoder.config.hidden_size)
+            self.projection = nn.Sequential(
+                nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, config.projection_size)
+            )
+
+    def lookup(self, ids: torch.Tensor) -> torch.Tensor:
+        """Word embeddings e (B, T, H) of ids (B, T), before position and normalisation."""
+        embeddings: torch.Tensor = self.encoder.get_input_embeddings()(ids)
+        return embeddings
+
+    def states(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Last hidden states (B, T, H) from word embeddings (B, T, H)."""
+        output = self.encoder(inputs_embeds=embeddings, attention_mask=mask.long())
+        states: torch.Tensor = output.last_hidden_state
+        return states
+
+    def project(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Projections g(f(x)) (B, D) from token states."""
+        assert self.projection is not None
+        projected: torch.Tensor = self.projection(pool(states, mask, self.pooling))
+        return projected
+
+
+class Target(nn.Module):
+    """The momentum branch: a copy of online encoder and projection without gradients.
+
+    Parameters that the online branch does not train are shared with it, not copied. It is in
+    eval mode whatever the model around it is in, unless the config gives it dropout.
+    """
+
+    def __init__(self, online: _Branch, *, dropout: bool) -> None:
+        super().__init__()
+        self.dropout = dropout
+        frozen = [p for p in online.parameters() if not p.requires_grad]
+        self.branch = copy.deepcopy(online, {id(p): p for p in frozen}).requires_grad_(False)
+        self.train(False)
+
+    def train(self, mode: bool = True) -> Target:
+        """Stay in eval mode; with dropout follow the model."""
+        super().train(mode and self.dropout)
+        return self
+
+    @torch.no_grad()
+    def keys(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Keys k (B, D). Implements Eq. (2)."""
+        return self.branch.project(self.branch.states(self.branch.lookup(ids), mask), mask)
+
+    @torch.no_grad()
+    def follow(self, online: _Branch, momentum: float) -> None:
+        """θ_t ← mθ_t + (1 - m)θ_o on parameters; buffers are copied. Implements Eq. (3)."""
+        pairs = [
+            (mine, other)
+            for mine, other in zip(self.branch.parameters(), online.parameters(), strict=True)
+            if other.requires_grad
+        ]
+        torch._foreach_lerp_([mine for mine, _ in pairs], [o for _, o in pairs], 1 - momentum)
+        for mine, other in zip(self.branch.buffers(), online.buffers(), strict=True):
+            mine.copy_(other)
+
+
+class CarlModel(nn.Module):
+    """All networks of one trial; those that its variant does not train are absent.
+
+    Args:
+        encoder: A transformers model without pooler; the caller hands it over.
+        config: Sizes, pooling, variant.
+    """
+
+    def __init__(self, encoder: Any, config: CarlConfig) -> None:
+        super().__init__()
+        hidden = int(encoder.config.hidden_size)
+        weights = encoder.get_input_embeddings().weight
+        weights.requires_grad_(not config.freeze_embeddings)
+        self.embedding_sd = float(weights.detach().std())
+        """Sd of the word embeddings before training: the unit of a relative perturbation."""
+        if config.variant == "frozen":
+            encoder.requires_grad_(False)
+        self.online = _Branch(encoder, config)
+        self.prediction: nn.Module | None = None
+        self.target: Target | None = None
+        self.discriminator: nn.Module | None = None
+        self.regression: nn.Module | None = None
+        recipe = config.recipe
+        if recipe.objective in ("soft", "discrete"):
+            size = config.projection_size
+            self.prediction = nn.Sequential(
+                nn.Linear(size, config.prediction_hidden),
+                nn.GELU(),
+                nn.Linear(config.prediction_hidden, size),
+            )
+            if not recipe.contrasts:  # the heads only carry a gradient to the tokens
+                self.online.projection.requires_grad_(False)  # type: ignore[union-attr]
+                self.prediction.requires_grad_(False)
+            self.target = Target(self.online, dropout=config.target_dropout)
+        if recipe.detects:
+            self.discriminator = nn.Sequential(
+                nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, 1)
+            )
+        if recipe.objective == "regression":
+            self.regression = nn.Linear(hidden, 2)
+
+    def heads(self) -> list[nn.Module]:
+        """Everything that started from random weights and is trained."""
+        found = (self.online.projection, self.prediction, self.discriminator, self.regression)
+        return [head for head in found if head is not None]
+
+    @property
+    def encoder(self) -> Any:
+        """The online encoder: what the trial is after."""
+        return self.online.encoder
+
+    def queries(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Predictions p (B, D) from the online token states. Implements Eq. (1)."""
+        assert self.prediction is not None
+        predicted: torch.Tensor = self.prediction(self.online.project(states, mask))
+        return predicted
+
+    def detect(self, states: torch.Tensor) -> torch.Tensor:
+        """Logits (B, T) that a token was perturbed, from the online token states."""
+        assert self.discriminator is not None
+        logits: torch.Tensor = self.discriminator(states).squeeze(-1)
+        return logits
+
+    def ratings(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Valence and arousal (B, 2) from the online token states, of plain fine-tuning."""
+        assert self.regression is not None
+        rated: torch.Tensor = self.regression(pool(states, mask, self.online.pooling))
+        return rated
