@@ -1,0 +1,104 @@
+"""What does a slot tell about its lease: frozen events, and records of trials cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from raysearch.trial import Lease, Report, Scalar, Trial, TrialState
+
+__all__ = ["EventKind", "SlotEvent", "ended_trial"]
+
+
+class EventKind(StrEnum):
+    """What happened in a slot."""
+
+    STARTED = "started"
+    PROGRESS = "progress"
+    REPORT = "report"
+    FINISHED = "finished"
+    """The lease is over; `SlotEvent.trial` is its record."""
+    STOPPED = "stopped"
+    """The worker let go of the lease because it was told to; there is no record."""
+    REFUSED = "refused"
+    """No trial of the sweep can run; `SlotEvent.text` is for the user."""
+    CRASHED = "crashed"
+    """The slot itself broke; `SlotEvent.text` is a traceback."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotEvent:
+    """One piece of news about a lease, in the order in which the mailbox took it.
+
+    Attributes:
+        kind: What happened; it says which of the other fields matter.
+        lease: The lease's id.
+        sequence: Its number in the slot, from 1; given by the mailbox.
+        step: Optimizer steps done (PROGRESS).
+        total: Optimizer steps to do (PROGRESS).
+        device: Where the trial runs (STARTED).
+        provenance: Digests, versions, host (STARTED).
+        report: A point of the curve (REPORT).
+        trial: The record (FINISHED).
+        text: What went wrong (REFUSED, CRASHED).
+    """
+
+    kind: EventKind
+    lease: str
+    sequence: int = 0
+    step: int = 0
+    total: int = 0
+    device: str = ""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    report: Report | None = None
+    trial: Trial | None = None
+    text: str = ""
+
+
+def ended_trial(
+    lease: Lease,
+    state: TrialState,
+    reason: str,
+    *,
+    curve: Sequence[Report] = (),
+    device: str = "",
+    provenance: Mapping[str, str] | None = None,
+) -> Trial:
+    """The record of a trial that did not write its own: pruned, lost or broken.
+
+    Args:
+        lease: What was run.
+        state: PRUNED or FAILED.
+        reason: Why; the row shows it.
+        curve: The reports that count, in order; metrics, steps and seconds are the last one's.
+        device: Where it ran, as far as known.
+        provenance: As far as known.
+    """
+    last = curve[-1] if curve else None
+    return Trial(
+        sweep=lease.sweep,
+        number=lease.number,
+        cell=lease.cell,
+        method=lease.method,
+        state=state,
+        reason=reason,
+        config=_scalars(lease.config),
+        metrics=dict(last.metrics) if last else {},
+        curve=tuple(curve),
+        steps=last.step if last else 0,
+        seconds=last.seconds if last else 0.0,
+        device=device,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        provenance=dict(provenance or {}),
+    )
+
+
+def _scalars(config: Mapping[str, Any]) -> dict[str, Scalar]:
+    """A lease's config as a row holds it: lists joined by ``+``, as `raysearch.config.flatten`."""
+    return {
+        name: "+".join(value) if isinstance(value, list | tuple) else value
+        for name, value in config.items()
+    }

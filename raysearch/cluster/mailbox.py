@@ -1,0 +1,239 @@
+"""How do leases reach a slot's worker, and news reach the search, without polling or loss.
+
+A `Mailbox` belongs to one slot. The search puts a lease in; the worker takes it, posts events
+and asks whether to go on; the search reads events in order. All of it survives the worker: a
+worker that takes its place gets the lease that is not finished, and news that it repeats are
+dropped. Nothing here touches Ray; `Mailroom` is what a Ray actor holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
+from raysearch.trial import Lease, TrialState
+
+__all__ = ["MAX_DEATHS", "Grant", "Mailbox", "Mailroom"]
+
+MAX_DEATHS = 3
+"""A lease whose worker died so often without getting any further ends as failed."""
+VERDICT_SECONDS = 10.0
+"""So long a judged report waits for the search; then training goes on until it has spoken."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a worker that asks for work gets.
+
+    Attributes:
+        lease: What to run; None when there is nothing yet.
+        closed: Whether the slot is over and the worker shall leave.
+    """
+
+    lease: Lease | None = None
+    closed: bool = False
+
+
+class Mailbox:
+    """The exchange between one slot's worker and the search; one event loop, no threads."""
+
+    def __init__(self) -> None:
+        self.held: object = None
+        """What the slot holds of the cluster, to be given back if the slot dies."""
+        self._changed = asyncio.Condition()
+        self._lease: Lease | None = None
+        self._judged = False
+        self._open = False
+        self._closed = False
+        self._sequence = self._read = 0
+        self._events: list[SlotEvent] = []
+        self._rungs: set[int] = set()
+        self._grants = 0
+        self._furthest = -1
+
+    async def put(self, lease: Lease, judged: bool) -> None:
+        """Give the slot its next lease; one that is still running is thereby called off.
+
+        Args:
+            lease: What to run.
+            judged: Whether the worker waits at every report until the search has read it,
+                so that early stopping takes effect at the report that caused it.
+        """
+        self._lease, self._judged, self._open = lease, judged, True
+        self._events, self._rungs = [], set()
+        self._grants, self._furthest = 0, -1
+        await self._notify()
+
+    async def call_off(self) -> None:
+        """The lease is over for the search; the worker shall let go of it and ask for the next."""
+        self._open = False
+        await self._notify()
+
+    async def close(self) -> None:
+        """The slot is over: the worker shall leave at its next question."""
+        self._closed = True
+        await self._notify()
+
+    async def next_events(self, after: int, seconds: float) -> tuple[SlotEvent, ...]:
+        """The events after a number, as soon as there are any; reading on approves the earlier.
+
+        Args:
+            after: The last sequence number read; 0 at first. A worker that waits for the
+                verdict on a report up to here goes on.
+            seconds: How long to wait when there is none; then the answer is empty.
+        """
+        self._read = max(self._read, after)
+        self._events = [event for event in self._events if event.sequence > after]
+        await self._notify()
+        await self._wait(lambda: bool(self._events), seconds)
+        return tuple(self._events)
+
+    async def next_lease(self, seconds: float) -> Grant:
+        """The lease to run: the current one until it is finished, else the next.
+
+        A worker that asks again without having finished has died: at the `MAX_DEATHS`th death
+        at the same step the lease ends as failed and the slot waits for another.
+        """
+        await self._wait(lambda: self._open or self._closed, seconds)
+        if self._closed or not self._open or self._lease is None:
+            return Grant(closed=self._closed)
+        if self._grants >= MAX_DEATHS:
+            reason = f"its worker died {MAX_DEATHS} times at the same place (see the Ray logs)"
+            trial = ended_trial(self._lease, TrialState.FAILED, reason)
+            await self.post(SlotEvent(kind=EventKind.FINISHED, lease=self._lease.id, trial=trial))
+            return Grant()
+        self._grants += 1
+        return Grant(lease=self._lease)
+
+    async def post(self, event: SlotEvent) -> bool:
+        """Take news of a lease.
+
+        Returns:
+            Whether the worker shall let go of this lease: it is finished, called off, or the
+            slot is over. For a judged report the answer waits for the search.
+        """
+        if self.called_off(event.lease) or self._is_repeated(event):
+            return self.called_off(event.lease)
+        self._sequence += 1
+        sequence = self._sequence
+        self._events.append(replace(event, sequence=sequence))
+        self._note_progress(event)
+        if event.kind in (EventKind.FINISHED, EventKind.STOPPED, EventKind.REFUSED):
+            self._open = False
+        await self._notify()
+        if event.kind is EventKind.REPORT and self._judged:
+            await self._wait(
+                lambda: self._read >= sequence or self.called_off(event.lease), VERDICT_SECONDS
+            )
+        return self.called_off(event.lease)
+
+    async def crash(self, text: str) -> None:
+        """The slot itself broke; nobody will take the lease."""
+        self._sequence += 1
+        lease = self._lease.id if self._lease else ""
+        event = SlotEvent(kind=EventKind.CRASHED, lease=lease, sequence=self._sequence, text=text)
+        self._events.append(event)
+        await self._notify()
+
+    def called_off(self, lease_id: str) -> bool:
+        """Whether a worker that runs this lease shall let go of it."""
+        current = self._lease.id if self._lease and self._open else None
+        return self._closed or lease_id != current
+
+    def _is_repeated(self, event: SlotEvent) -> bool:
+        if event.report is None:
+            return False
+        repeated = event.report.rung in self._rungs
+        self._rungs.add(event.report.rung)
+        return repeated
+
+    def _note_progress(self, event: SlotEvent) -> None:
+        """A worker that got further than any before it does not count as one more death."""
+        step = event.report.step if event.report else event.step
+        if step > self._furthest:
+            self._furthest, self._grants = step, min(self._grants, 1)
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _wait(self, ready: Callable[[], bool], seconds: float) -> None:
+        if ready():
+            return
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(ready)
+        except TimeoutError:
+            pass  # the caller looks again; nothing has happened
+
+
+class Mailroom:
+    """The mailboxes of a sweep's slots; runs as one asynchronous Ray actor without a CPU."""
+
+    def __init__(self) -> None:
+        self._boxes: dict[str, Mailbox] = {}
+
+    async def ping(self) -> None:
+        """Answer once the actor is up."""
+
+    async def open(self, slot: str, lease: Lease, judged: bool) -> tuple[object, ...]:
+        """A mailbox for a new slot, with its first lease.
+
+        Returns:
+            What dead slots still hold: the lease was theirs, and nobody takes a lease from a
+            slot that lives. Their mailboxes are closed.
+        """
+        dead = [name for name, box in self._boxes.items() if not box.called_off(lease.id)]
+        held = tuple(self._boxes[name].held for name in dead)
+        for name in dead:
+            await self.close(name)
+        self._boxes[slot] = Mailbox()
+        await self._boxes[slot].put(lease, judged)
+        return tuple(item for item in held if item is not None)
+
+    async def hold(self, slot: str, held: object) -> None:
+        """Note what the slot holds of the cluster; see `Mailbox.held`."""
+        if slot in self._boxes:
+            self._boxes[slot].held = held
+
+    async def put(self, slot: str, lease: Lease, judged: bool) -> None:
+        """See `Mailbox.put`."""
+        await self._boxes[slot].put(lease, judged)
+
+    async def next_events(self, slot: str, after: int, seconds: float) -> Sequence[SlotEvent]:
+        """See `Mailbox.next_events`."""
+        return await self._boxes[slot].next_events(after, seconds)
+
+    async def next_lease(self, slot: str, seconds: float) -> Grant:
+        """See `Mailbox.next_lease`; a slot that is gone is closed."""
+        box = self._boxes.get(slot)
+        return await box.next_lease(seconds) if box else Grant(closed=True)
+
+    async def post(self, slot: str, event: SlotEvent) -> bool:
+        """See `Mailbox.post`; a slot that is gone lets go of everything."""
+        box = self._boxes.get(slot)
+        return await box.post(event) if box else True
+
+    async def call_off(self, lease_id: str) -> None:
+        """Tell the worker that runs this lease, in whatever slot, to let go of it."""
+        for box in self._boxes.values():
+            if not box.called_off(lease_id):
+                await box.call_off()
+
+    async def called_off(self, slot: str, lease_id: str) -> bool:
+        """See `Mailbox.called_off`."""
+        box = self._boxes.get(slot)
+        return box.called_off(lease_id) if box else True
+
+    async def crash(self, slot: str, text: str) -> None:
+        """See `Mailbox.crash`."""
+        if slot in self._boxes:
+            await self._boxes[slot].crash(text)
+
+    async def close(self, slot: str) -> None:
+        """Close the slot's mailbox and forget it."""
+        box = self._boxes.pop(slot, None)
+        if box:
+            await box.close()

@@ -1,0 +1,178 @@
+"""What does a slot's worker do: take a lease, run it, hand in its record, take the next.
+
+This is the ``train_loop_per_worker`` of the slot's Ray Train run. With several workers,
+worker 0 speaks to the mailbox and the others get the lease from it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import ray
+
+from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
+from raysearch.cluster.mailbox import Grant
+from raysearch.errors import ConfigError, RaysearchError, TrialError
+from raysearch.trial import Lease, Report, Trial, TrialState
+
+__all__ = ["Listener", "Runner", "TrainingRunner", "serve"]
+
+WAIT_SECONDS = 60.0
+"""Longest wait for a lease in one question; far below the workers' collective time-out."""
+NEWS_SECONDS = 1.0
+"""Progress is posted, and the mailbox asked between reports, at most so often."""
+
+
+class Listener(Protocol):
+    """Where a trial's news go; `raysearch.training.loop.Listener` says when each is called."""
+
+    def started(self, device: str, provenance: Mapping[str, str]) -> None:
+        """The trial begins or resumes."""
+
+    def progress(self, step: int, total: int) -> None:
+        """Optimizer steps done and to do."""
+
+    def report(self, report: Report) -> None:
+        """A point of the curve."""
+
+    def stopped(self) -> bool:
+        """Whether the trial shall end here."""
+
+
+Runner = Callable[[Lease, Listener], Trial | None]
+"""Runs a lease to its record; None when the listener stopped it. Picklable."""
+
+
+@dataclass(frozen=True)
+class TrainingRunner:
+    """The runner of real sweeps; imports torch and the methods only where it runs.
+
+    Attributes:
+        data_dir: Folder of the corpora, on every node.
+    """
+
+    data_dir: str
+
+    def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
+        """See `raysearch.training.run.run_lease`."""
+        from raysearch.training.run import run_lease
+
+        return run_lease(lease, listener, data_dir=self.data_dir)
+
+
+def serve(settings: Mapping[str, Any]) -> None:
+    """Run leases until the slot is closed.
+
+    Args:
+        settings: ``room`` (handle of the mail room), ``slot`` (name), ``runner`` (a `Runner`
+            or ``module:name``), ``threads`` (of torch, per worker; at least 1).
+    """
+    import torch
+
+    from raysearch import distributed
+
+    torch.set_num_threads(settings["threads"])
+    room, slot = settings["room"], settings["slot"]
+    try:
+        runner = resolve(settings["runner"])
+    except Exception:  # would come again in every worker that took this one's place
+        ray.get(room.crash.remote(slot, traceback.format_exc()))
+        return
+    while True:
+        grant = Grant()
+        if distributed.rank() == 0:
+            grant = ray.get(room.next_lease.remote(slot, WAIT_SECONDS))
+        grant = cast(Grant, distributed.broadcast_object(grant))
+        if grant.closed:
+            return
+        if grant.lease is not None:
+            _work(room, slot, runner, grant.lease, alone=distributed.world_size() == 1)
+
+
+def resolve(runner: Runner | str) -> Runner:
+    """The runner itself, imported if it is given as ``module:name``."""
+    if not isinstance(runner, str):
+        return runner
+    module, _, name = runner.partition(":")
+    found: Runner = getattr(importlib.import_module(module), name)
+    return found
+
+
+class _Mail:
+    """A `Listener` that posts to the slot's mailbox; worker 0 alone speaks through it."""
+
+    def __init__(self, room: Any, slot: str, lease: Lease) -> None:
+        self._room, self._slot, self._lease = room, slot, lease
+        self._called_off = False
+        self._told = self._asked = 0.0
+
+    def post(self, kind: EventKind, *, wait: bool = True, **fields: Any) -> None:
+        event = SlotEvent(kind=kind, lease=self._lease.id, **fields)
+        answer = self._room.post.remote(self._slot, event)
+        if wait:
+            self._called_off = ray.get(answer)
+            self._asked = time.monotonic()
+
+    def started(self, device: str, provenance: Mapping[str, str]) -> None:
+        self.post(EventKind.STARTED, wait=False, device=device, provenance=dict(provenance))
+
+    def progress(self, step: int, total: int) -> None:
+        if time.monotonic() - self._told >= NEWS_SECONDS:
+            self.post(EventKind.PROGRESS, wait=False, step=step, total=total)
+            self._told = time.monotonic()
+
+    def report(self, report: Report) -> None:
+        self.post(EventKind.REPORT, report=report)
+
+    def stopped(self) -> bool:
+        if not self._called_off and time.monotonic() - self._asked >= NEWS_SECONDS:
+            answer = self._room.called_off.remote(self._slot, self._lease.id)
+            self._called_off = ray.get(answer)
+            self._asked = time.monotonic()
+        return self._called_off
+
+
+def _work(room: Any, slot: str, runner: Runner, lease: Lease, *, alone: bool) -> None:
+    """Run one lease and hand in how it ended; whatever the runner does, the slot stays up.
+
+    A bug on one of several workers leaves the others waiting for it, so there it is raised
+    once the failed record is handed in: Ray Train then replaces all workers.
+    """
+    from raysearch import distributed
+
+    mail = _Mail(room, slot, lease)
+    try:
+        trial = runner(lease, mail)
+    except TrialError as error:
+        trial = ended_trial(lease, TrialState.FAILED, str(error))
+    except RaysearchError as error:
+        mail.post(EventKind.REFUSED, text=_sentences(error))
+        return
+    except Exception as error:
+        mail.post(EventKind.FINISHED, trial=_broken(lease, error))
+        if alone:
+            return
+        raise
+    if distributed.rank() == 0:
+        kind = EventKind.STOPPED if trial is None else EventKind.FINISHED
+        mail.post(kind, trial=trial)
+
+
+def _sentences(error: RaysearchError) -> str:
+    return "\n".join(error.problems) if isinstance(error, ConfigError) else str(error)
+
+
+def _broken(lease: Lease, error: Exception) -> Trial:
+    """The failed record of a lease whose runner has a bug; its traceback lies in the folder."""
+    text = "".join(traceback.format_exception(error))
+    folder = Path(lease.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "error.txt").write_text(text)
+    last = traceback.format_exception_only(error)[-1].strip()
+    return ended_trial(lease, TrialState.FAILED, f"{last} (see {folder / 'error.txt'})")

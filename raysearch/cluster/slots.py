@@ -1,0 +1,109 @@
+"""How does Ray Train run without its start-up cost: one run, kept warm, takes lease after lease.
+
+A `Slot` owns a `TorchTrainer` in a thread of the process that made it (a Tune trial's actor).
+Its workers hold the slot's CPUs and GPUs in a placement group of their own, so that an
+autoscaler sees the demand; the process that owns it needs next to nothing. A worker that dies
+comes back and goes on with the lease from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import traceback
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from raysearch.cluster.events import SlotEvent
+from raysearch.cluster.service import Runner
+from raysearch.trial import Lease
+
+__all__ = ["Slot", "SlotShape"]
+
+CLOSE_SECONDS = 5.0
+"""So long a closing slot waits for its workers to leave by themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotShape:
+    """What a slot is made of.
+
+    Attributes:
+        runner: What its workers do with a lease: a callable, or ``module:name``.
+        workers: Worker processes, which share every trial; at least 1.
+        cpus_per_worker: CPUs that each holds; also its number of torch threads, rounded down.
+        gpus_per_worker: GPUs that each holds; fractions share a GPU.
+    """
+
+    runner: Runner | str
+    workers: int = 1
+    cpus_per_worker: float = 1.0
+    gpus_per_worker: float = 0.0
+
+    @property
+    def threads(self) -> int:
+        """Torch threads per worker; at least 1."""
+        return max(1, int(self.cpus_per_worker))
+
+    @property
+    def resources_per_worker(self) -> dict[str, float]:
+        """What a worker's bundle asks of the cluster."""
+        gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker > 0 else {}
+        return {"CPU": self.cpus_per_worker, **gpus}
+
+
+class Slot:
+    """A running slot; made with its first lease.
+
+    Args:
+        room: Handle of the sweep's `raysearch.cluster.mailbox.Mailroom` actor.
+        shape: Its workers.
+        lease: The first lease.
+        judged: See `raysearch.cluster.mailbox.Mailbox.put`.
+    """
+
+    def __init__(self, room: Any, shape: SlotShape, lease: Lease, *, judged: bool) -> None:
+        self.name = uuid.uuid4().hex[:12]
+        self._room, self._shape = room, shape
+        self._read = 0
+        self._closed = threading.Event()
+        for group in ray.get(room.open.remote(self.name, lease, judged)):
+            ray.util.remove_placement_group(group)
+        self._thread = threading.Thread(target=self._fit, name="slot", daemon=True)
+        self._thread.start()
+
+    def put(self, lease: Lease, *, judged: bool) -> None:
+        """Give the slot its next lease; one that is still running is called off."""
+        ray.get(self._room.put.remote(self.name, lease, judged))
+
+    def next_events(self, seconds: float) -> tuple[SlotEvent, ...]:
+        """The next news, at least one; empty when nothing came in so many seconds."""
+        news = ray.get(self._room.next_events.remote(self.name, self._read, seconds))
+        if news:
+            self._read = news[-1].sequence
+        return tuple(news)
+
+    def close(self) -> None:
+        """Let the workers leave, and give back what the slot holds."""
+        self._closed.set()
+        ray.get(self._room.close.remote(self.name))
+        self._thread.join(CLOSE_SECONDS)
+
+    def _fit(self) -> None:
+        scratch = tempfile.mkdtemp(prefix="raysearch-slot-")
+        try:
+            # Torch takes a second to import; here it does not hold up the Tune trial.
+            from raysearch.cluster.trainer import slot_trainer
+
+            slot_trainer(self._room, self.name, self._shape, scratch).fit()
+            if not self._closed.is_set():
+                raise RuntimeError("the slot's Ray Train run ended by itself")
+        except Exception:
+            if not self._closed.is_set():
+                ray.get(self._room.crash.remote(self.name, traceback.format_exc()))
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
