@@ -60,7 +60,6 @@ class CarlConfig(TrainingConfig):
 
     PAPER: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
-            "variant": "carl",
             "label_geometry": "cos_uncentred",
             "label_scaling": "scale",
             "contrast_reading": "softmax",
