@@ -30,11 +30,8 @@ so is then every mean that it enters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-
-from raysearch import metrics
 from raysearch.corpora.records import Corpus
 from raysearch.methods.carl.embedded import (
     Embed,
@@ -51,17 +48,13 @@ from raysearch.methods.carl.probes import (
     fit_with_held_out,
 )
 from raysearch.methods.carl.quality import embedding_quality
+from raysearch.methods.carl.scores import class_scores, task_means, va_scores
 from raysearch.methods.carl.transfer import transfer_matrix
 
-__all__ = ["CROSS_VALIDATED", "class_scores", "downstream", "va_scores"]
+__all__ = ["CROSS_VALIDATED", "downstream"]
 
 CROSS_VALIDATED: tuple[str, ...] = ("mr", "cr", "subj", "mpqa")
 """Corpora without official splits, which SentEval scores by cross-validation."""
-
-_MEANS = {
-    "va_pearson": ("valence_pearson", "arousal_pearson"),
-    "va_spearman": ("valence_spearman", "arousal_spearman"),
-}
 
 
 def downstream(
@@ -71,7 +64,8 @@ def downstream(
 
     Args:
         embed: Texts to embeddings (N, H); called with all splits of a corpus that are used.
-        corpora: Opened with train and dev for role ``dev``, with all roles for ``test``.
+        corpora: Opened with train and dev for role ``dev``, with all roles for ``test``; of task
+            ``va``, ``classes`` or ``polarity``, no name twice.
         role: ``dev`` or ``test``.
         seed: Orders held-out parts, folds and samples of pairs.
         train_limit: Most rows of a train split to embed and fit on, 0 for all. For the
@@ -87,11 +81,12 @@ def downstream(
     """
     if role not in ("dev", "test") or (role == "test" and train_limit):
         raise ValueError(f"role {role!r} with train_limit {train_limit}")
-    roles = ("train", "dev") if role == "dev" else ("train", "dev", "test")
     found: dict[str, float] = {}
     polarity: list[EmbeddedCorpus] = []
     probes: dict[str, LogisticProbe] = {}
     for corpus in corpora:
+        chosen_on_dev = role == "test" and corpus.task != "va"
+        roles = ("train", "dev", "test") if chosen_on_dev else ("train", role)
         embedded = embed_corpus(embed, corpus, roles, seed, train_limit)
         if corpus.task == "va":
             scores = _va(embedded, role, seed)
@@ -102,26 +97,12 @@ def downstream(
                 polarity.append(embedded)
                 probes[corpus.name] = probe
         found |= {f"{role}/{corpus.name}/{name}": value for name, value in scores.items()}
-    found |= transfer_matrix(polarity, probes, role)
-    return found | _means(found, corpora, role)
-
-
-def va_scores(predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Pearson and Spearman of valence (column 0) and arousal (column 1), arrays (N, 2)."""
-    scores = {}
-    for column, dimension in enumerate(("valence", "arousal")):
-        pair = predicted[:, column], labels[:, column]
-        scores[f"{dimension}_pearson"] = metrics.pearson(*pair)
-        scores[f"{dimension}_spearman"] = metrics.spearman(*pair)
-    return scores
-
-
-def class_scores(predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Accuracy and macro-F1 of class ids (N,)."""
-    return {
-        "accuracy": metrics.accuracy(predicted, labels),
-        "macro_f1": metrics.macro_f1(predicted, labels),
-    }
+    found |= task_means(found, corpora, role)
+    matrix = transfer_matrix(polarity, probes, role)
+    pairs = [value for name, value in matrix.items() if name.endswith("/accuracy")]
+    if pairs:
+        found[f"{role}/transfer_accuracy"] = sum(pairs) / len(pairs)
+    return found | matrix
 
 
 def _va(corpus: EmbeddedCorpus, role: str, seed: int) -> dict[str, float]:
@@ -151,20 +132,3 @@ def _classes(
     else:
         predicted = probe.predict(scored.rows)
     return class_scores(predicted, scored.labels)
-
-
-def _means(found: Mapping[str, float], corpora: Sequence[Corpus], role: str) -> dict[str, float]:
-    groups: dict[str, list[float]] = {}
-    for corpus in corpora:
-        prefix = f"{role}/{corpus.name}/"
-        if corpus.task == "va":
-            for mean, parts in _MEANS.items():
-                pair = [found[prefix + part] for part in parts]
-                groups.setdefault(mean, []).append(sum(pair) / 2)
-        else:
-            mean = "class_accuracy" if corpus.task == "classes" else "polarity_accuracy"
-            groups.setdefault(mean, []).append(found[prefix + "accuracy"])
-    pairs = [value for name, value in found.items() if ">" in name and name.endswith("/accuracy")]
-    if pairs:
-        groups["transfer_accuracy"] = pairs
-    return {f"{role}/{name}": sum(values) / len(values) for name, values in groups.items()}

@@ -1,0 +1,74 @@
+"""How are predictions of a downstream task scored, and over what are scores averaged?
+
+The same for both protocols; ``finetuned_`` before a name tells them apart, so that a frozen
+probe and a fine-tuned encoder are never compared by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from raysearch import metrics
+from raysearch.corpora.records import Corpus
+
+__all__ = ["FINETUNED", "class_scores", "task_means", "va_scores"]
+
+FINETUNED = "finetuned_"
+"""Stands before the names of the fine-tuning protocol; the frozen probe has nothing there."""
+
+_VA_MEANS = {
+    "va_pearson": ("valence_pearson", "arousal_pearson"),
+    "va_spearman": ("valence_spearman", "arousal_spearman"),
+}
+_CLASS_MEANS = {"classes": "class_accuracy", "polarity": "polarity_accuracy"}
+
+
+def va_scores(predicted: npt.NDArray[Any], labels: npt.NDArray[Any]) -> dict[str, float]:
+    """Pearson and Spearman of valence (column 0) and arousal (column 1), arrays (N, 2)."""
+    scores = {}
+    for column, dimension in enumerate(("valence", "arousal")):
+        pair = predicted[:, column], labels[:, column]
+        scores[f"{dimension}_pearson"] = metrics.pearson(*pair)
+        scores[f"{dimension}_spearman"] = metrics.spearman(*pair)
+    return scores
+
+
+def class_scores(predicted: npt.NDArray[Any], labels: npt.NDArray[Any]) -> dict[str, float]:
+    """Accuracy and macro-F1 of class ids (N,)."""
+    return {
+        "accuracy": metrics.accuracy(predicted, labels),
+        "macro_f1": metrics.macro_f1(predicted, labels),
+    }
+
+
+def task_means(
+    found: Mapping[str, float], corpora: Sequence[Corpus], role: str, protocol: str = ""
+) -> dict[str, float]:
+    """Plain means over the corpora of a task; of correlations over V and A first, no Fisher z.
+
+    Args:
+        found: Scores named ``{role}/{corpus}/{protocol}{score}``.
+        corpora: Every one of them is scored in `found`.
+        role: ``dev`` or ``test``.
+        protocol: "" or `FINETUNED`.
+
+    Returns:
+        ``{role}/{protocol}va_pearson``, ``va_spearman``, ``class_accuracy`` and
+        ``polarity_accuracy``, as far as there are corpora of the task. NaN where a score that
+        enters is: a correlation that is not defined is not left out.
+    """
+    groups: dict[str, list[float]] = {}
+    for corpus in corpora:
+        prefix = f"{role}/{corpus.name}/{protocol}"
+        if corpus.task == "va":
+            for mean, parts in _VA_MEANS.items():
+                pair = [found[prefix + part] for part in parts]
+                groups.setdefault(mean, []).append(sum(pair) / 2)
+        else:
+            groups.setdefault(_CLASS_MEANS[corpus.task], []).append(found[prefix + "accuracy"])
+    return {
+        f"{role}/{protocol}{name}": sum(values) / len(values) for name, values in groups.items()
+    }
