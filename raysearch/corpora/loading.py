@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from raysearch.corpora import emobank, emotales, facebook, goemotions, iemocap, polarity
+from raysearch.corpora import emobank, emotales, facebook, goemotions, iemocap, polarity, sample
 from raysearch.corpora.assemble import Rows, assemble
 from raysearch.corpora.records import ROLES, Corpus
 from raysearch.corpora.registry import corpus_info
@@ -19,6 +19,9 @@ from raysearch.errors import DataError, RoleError, known_names
 __all__ = ["LOADERS", "load"]
 
 LOADERS: dict[str, Callable[[Source], Rows]] = {
+    "sample": sample.load,
+    "sample_polarity": sample.load,
+    "sample_emotions": sample.load,
     "emobank": emobank.load,
     "facebook": facebook.load,
     "emotales": emotales.load,
@@ -58,4 +61,5 @@ def load(name: str, folder: str | Path, roles: Collection[str]) -> Corpus:
         raise RoleError(
             f"`roles` must be one or more of {', '.join(ROLES)}, but got {got} (corpus {name})"
         )
-    return assemble(info, LOADERS[name](Source(info, Path(folder))), roles)
+    place = sample.FOLDER if info.origin == "bundled" else Path(folder)
+    return assemble(info, LOADERS[name](Source(info, place)), roles)

@@ -138,6 +138,8 @@ class Source:
     def cure(self) -> str:
         """What the user can do about a file that is missing or not as described."""
         info = self.info
+        if info.origin == "bundled":
+            return "the installed package is damaged: install raysearch again"
         if info.origin == "own":
             return (
                 f"put your own copy of {info.name} into {self.folder / info.folder} "
