@@ -19,5 +19,6 @@ from raysearch.encoders.encoder import Encoder
 from raysearch.encoders.load import load
 from raysearch.encoders.save import save
 from raysearch.encoders.text import EncodedText, encode
+from raysearch.encoders.vocabulary import prune_vocabulary
 
-__all__ = ["EncodedText", "Encoder", "encode", "load", "save"]
+__all__ = ["EncodedText", "Encoder", "encode", "load", "prune_vocabulary", "save"]

