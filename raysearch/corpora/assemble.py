@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -109,7 +108,7 @@ def assemble(info: CorpusInfo, source: Rows, roles: Collection[str]) -> Corpus:
         label_names=info.label_names,
         scale=info.scale,
         removed=tuple(removed),
-        _splits=MappingProxyType({role: splits[role] for role in ROLES if role in roles}),
+        _splits=tuple((role, splits[role]) for role in ROLES if role in roles),
     )
 
 

@@ -74,11 +74,11 @@ def _utterances(source: Source) -> Iterator[tuple[str, int, str, str, tuple[str,
     root = source.folder / source.info.folder
     for session, role in ROLE_OF_SESSION.items():
         dialog = root / f"Session{session}" / "dialog"
-        evaluations = sorted((dialog / "EmoEvaluation").glob("*.txt"))
+        evaluations = sorted((dialog / "EmoEvaluation").glob("Ses*.txt"))
         if not evaluations:
             raise DataError(
                 f"`{source.info.folder}` must hold Session1 to Session5 of IEMOCAP, but "
-                f"{dialog / 'EmoEvaluation'} has no .txt file; {source.cure()}"
+                f"{dialog / 'EmoEvaluation'} has no Ses*.txt file; {source.cure()}"
             )
         for evaluation in evaluations:
             texts = _transcript(source, dialog / "transcriptions" / evaluation.name)

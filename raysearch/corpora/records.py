@@ -6,9 +6,7 @@ others: search code that opens train and dev cannot read a test label by any pat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -92,12 +90,12 @@ class Corpus:
     label_names: tuple[str, ...]
     scale: tuple[float, float]
     removed: tuple[Removal, ...] = ()
-    _splits: Mapping[str, Split] = field(default_factory=lambda: MappingProxyType({}))
+    _splits: tuple[tuple[str, Split], ...] = ()
 
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles that were opened, in the order of `ROLES`."""
-        return tuple(role for role in ROLES if role in self._splits)
+        return tuple(role for role, _ in self._splits)
 
     def split(self, role: str) -> Split:
         """The examples of one opened role.
@@ -105,13 +103,13 @@ class Corpus:
         Raises:
             RoleError: The role was not opened when the corpus was loaded.
         """
-        if role not in self._splits:
-            opened = ", ".join(self.roles)
-            raise RoleError(
-                f"role `{role}` of corpus {self.name} must be opened before it is read, but it "
-                f"was loaded with roles {opened}; test data is read by the test command only"
-            )
-        return self._splits[role]
+        for opened, split in self._splits:
+            if opened == role:
+                return split
+        raise RoleError(
+            f"role `{role}` of corpus {self.name} must be opened before it is read, but it was "
+            f"loaded with roles {', '.join(self.roles)}; search code opens train and dev only"
+        )
 
 
 def frozen(labels: Labels) -> Labels:

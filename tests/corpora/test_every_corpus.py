@@ -1,0 +1,114 @@
+"""Does every corpus that can be read on this machine keep the promises of `load`?"""
+
+import io
+import pickle
+
+import numpy as np
+import pytest
+
+from raysearch.corpora import CORPORA, LOADERS, ROLES, check, data_dir, load, normalise
+from raysearch.errors import RoleError
+
+DATA = data_dir()
+
+
+def _readable() -> list[str]:
+    """Bundled corpora, and those whose files all lie in the data folder."""
+    found = check(DATA)
+    missing = {name for result in found if result.state == "missing" for name in result.corpora}
+    return [name for name in LOADERS if name not in missing]
+
+
+@pytest.fixture(scope="module", params=_readable())
+def corpus(request):
+    return load(request.param, DATA, ROLES)
+
+
+def test_bundled_corpora_are_always_readable():
+    assert {"sample", "sample_polarity", "sample_emotions"} <= set(_readable())
+
+
+def test_only_absa_has_no_loader():
+    assert set(CORPORA) - set(LOADERS) == {"xabsa"}
+
+
+def test_splits_share_no_text(corpus):
+    texts = {role: {normalise(text) for text in corpus.split(role).texts} for role in ROLES}
+    assert not texts["train"] & (texts["dev"] | texts["test"])
+    assert not texts["dev"] & texts["test"]
+
+
+def test_rows_are_complete_and_ids_unique(corpus):
+    ids = []
+    for role in ROLES:
+        split = corpus.split(role)
+        assert len(split) == len(split.texts) == len(split.labels) == len(split.ids) > 0
+        assert all(text.split() for text in split.texts)
+        ids += split.ids
+    assert len(ids) == len(set(ids))
+
+
+def test_labels_are_in_range_and_read_only(corpus):
+    for role in ROLES:
+        labels = corpus.split(role).labels
+        if corpus.task == "va":
+            assert labels.dtype == np.float32
+            assert labels.shape == (len(corpus.split(role)), 2)
+            assert labels.min() >= 0
+            assert labels.max() <= 1
+            assert labels.std(0).min() > 0.02
+        else:
+            assert labels.dtype == np.int64
+            assert labels.shape == (len(corpus.split(role)),)
+            assert set(labels.tolist()) <= set(range(len(corpus.label_names)))
+        with pytest.raises(ValueError, match="read-only"):
+            labels[0] = 0
+
+
+def test_every_class_occurs_in_train(corpus):
+    if corpus.task != "va":
+        classes = set(corpus.split("train").labels.tolist())
+        assert classes == set(range(len(corpus.label_names)))
+
+
+def test_digest_is_stable_and_does_not_depend_on_roles(corpus):
+    again = load(corpus.name, DATA, {"dev"})
+    assert again.digest == corpus.digest
+    assert len(corpus.digest) == 64
+    np.testing.assert_array_equal(again.split("dev").labels, corpus.split("dev").labels)
+
+
+def test_unopened_roles_cannot_be_read_and_are_not_held(corpus):
+    opened = load(corpus.name, DATA, {"train", "dev"})
+    assert opened.roles == ("train", "dev")
+    with pytest.raises(RoleError, match="`test`.*train, dev"):
+        opened.split("test")
+    arrays, held = _reachable(opened)
+    assert {len(array) for array in arrays} == {len(opened.split(role)) for role in opened.roles}
+    assert len(arrays) == 2
+    test = corpus.split("test")
+    assert not any(text.encode() in held for text in test.texts if len(text) > 60)
+
+
+def _reachable(corpus):
+    """Every array that hangs on a corpus, and all its bytes."""
+    arrays = []
+
+    class Spy(pickle.Pickler):
+        def reducer_override(self, value):
+            if isinstance(value, np.ndarray):
+                arrays.append(value)
+            return NotImplemented
+
+    content = io.BytesIO()
+    Spy(content).dump(corpus)
+    return arrays, content.getvalue()
+
+
+def test_description_is_that_of_the_registry(corpus):
+    info = CORPORA[corpus.name]
+    assert (corpus.task, corpus.label_names, corpus.scale) == (
+        info.task,
+        info.label_names,
+        info.scale,
+    )
