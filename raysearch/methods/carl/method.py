@@ -136,6 +136,8 @@ class CarlMethod:
             health.check_perturbation(float(gather(changed.reshape(1)).mean()), config)
 
         perturbed = model.online.lookup(batch.ids) + delta
+        if not perturbed.requires_grad:  # frozen word embeddings; its gradient is still measured
+            perturbed.requires_grad_()
         loss = self._detection_loss(model.online.states(perturbed, batch.mask), chosen, batch)
         terms |= {
             "ptd_loss": loss,
