@@ -41,12 +41,8 @@ def stops_by_halving(
     return sign * value < ranked[survivors - 1]
 
 
-def _never(value: float, others: Sequence[float], reduction: int, direction: Direction) -> bool:
-    return False
-
-
-PRUNERS: dict[str, Pruner] = {"halving": stops_by_halving, "none": _never}
-"""Name in a search-space file to what it stands for."""
+PRUNERS: dict[str, Pruner | None] = {"halving": stops_by_halving, "none": None}
+"""Name in a search-space file to what judges; None judges nothing."""
 
 
 def judged_rungs(rung: int, reduction: int) -> list[int]:

@@ -17,7 +17,12 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
@@ -32,6 +37,7 @@ __all__ = [
     "GridSampler",
     "SamplerFactory",
     "SobolSampler",
+    "distribution",
     "make_sampler",
     "sampler_problem",
     "suggest",
@@ -77,6 +83,15 @@ def sampler_problem(name: str, parameters: Sequence[Parameter]) -> str:
     if size > _LARGEST_GRID:
         return f"the sampler `grid` must have at most {_LARGEST_GRID} points, but has {size}"
     return ""
+
+
+def distribution(item: Parameter) -> BaseDistribution:
+    """A parameter in Optuna's words."""
+    if item.kind == "choice":
+        return CategoricalDistribution(item.choices)
+    if item.kind == "int":
+        return IntDistribution(int(item.low), int(item.high), log=item.log)
+    return FloatDistribution(item.low, item.high, log=item.log)
 
 
 def suggest(trial: OptunaTrial, parameters: Sequence[Parameter]) -> dict[str, Any]:

@@ -1,0 +1,214 @@
+"""How does a configuration stand in the study: its attributes, written and read back.
+
+Attributes of an Optuna trial::
+
+    config           every setting, as a lease takes it
+    cells            [[task, seed], …]; cell 0 is the one that early stopping judges
+    problem          why the config cannot be run, or empty
+    literal          true where the config is not a point of the space (a paper's own setting)
+    judged/<rung>    [rung of the report, its objective, whether that ended cell 0]
+    cell/<slug>      the cell's `Trial` as JSON text
+    reason           why the trial failed
+
+A trial without ``config`` was never asked by a sweep: it counts for nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+
+from raysearch.trial import Cell, MetricGoal, Trial, TrialState
+
+__all__ = [
+    "CELL",
+    "JUDGED",
+    "REASON",
+    "Configuration",
+    "End",
+    "Entry",
+    "Outcome",
+    "records",
+    "with_objective",
+]
+
+CELL = "cell/"
+JUDGED = "judged/"
+REASON = "reason"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the study needs to remember of a finished cell.
+
+    Attributes:
+        state: How the cell ended.
+        objective: Its objective; NaN unless it is complete.
+        reason: Why it is not complete.
+    """
+
+    state: TrialState
+    objective: float
+    reason: str
+
+    @classmethod
+    def of(cls, trial: Trial, goal: MetricGoal) -> Outcome:
+        """The outcome of a cell's record."""
+        complete = trial.state is TrialState.COMPLETE
+        objective = trial.metrics[goal.name] if complete else math.nan
+        return cls(trial.state, objective, trial.reason)
+
+
+@dataclass(frozen=True)
+class End:
+    """What Optuna is told at the end of a configuration.
+
+    Attributes:
+        state: COMPLETE, PRUNED or FAIL.
+        values: The mean over the cells, or the last report of a pruned one; None where there
+            is none.
+        reason: Why it failed; empty otherwise.
+    """
+
+    state: OptunaState
+    values: list[float] | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """One configuration of the study: an Optuna trial that is still open.
+
+    Attributes:
+        number: The trial's number in the study, from 0.
+        config: Every setting, as a lease takes it.
+        cells: All cells; cell 0 runs first and alone, the others follow if it survives.
+        finished: The cells whose record is in the study.
+        reports: Rung to objective of cell 0, as recorded.
+        stopped_at: Rung of the report at which early stopping ended cell 0, or None.
+        problem: Why the config cannot be run at all, or empty; finish cell 0 as FAILED with it.
+    """
+
+    number: int
+    config: Mapping[str, Any]
+    cells: tuple[Cell, ...]
+    finished: tuple[Cell, ...]
+    reports: Mapping[int, float]
+    stopped_at: int | None
+    problem: str
+
+    @property
+    def pending(self) -> tuple[Cell, ...]:
+        """Cells that may run now: cell 0 alone until its record is there, then the others."""
+        if self.cells[0] not in self.finished:
+            return self.cells[:1]
+        return tuple(cell for cell in self.cells if cell not in self.finished)
+
+
+@dataclass(kw_only=True)
+class Entry:
+    """A configuration that is not at its end, as the ledger keeps it in memory.
+
+    Attributes:
+        number: The trial's number.
+        trial_id: The database's id of the trial.
+        config: Every setting.
+        cells: All cells in order.
+        problem: Why the config cannot be run, or empty.
+        finished: Outcomes of the cells whose record is written.
+        reports: Rung to objective of cell 0.
+        judged: Rungs at which early stopping has judged, to the objective then.
+        stopped_at: Rung of the report that ended cell 0, or None.
+    """
+
+    number: int
+    trial_id: int
+    config: Mapping[str, Any]
+    cells: tuple[Cell, ...]
+    problem: str
+    finished: dict[Cell, Outcome] = field(default_factory=dict)
+    reports: dict[int, float] = field(default_factory=dict)
+    judged: dict[int, float] = field(default_factory=dict)
+    stopped_at: int | None = None
+
+    @classmethod
+    def read(cls, trial: FrozenTrial, trial_id: int, goal: MetricGoal) -> Entry:
+        """The configuration from what is written of its trial."""
+        attributes = trial.user_attrs
+        entry = cls(
+            number=trial.number,
+            trial_id=trial_id,
+            config=attributes["config"],
+            cells=tuple(Cell(*cell) for cell in attributes["cells"]),
+            problem=attributes["problem"],
+            reports=dict(trial.intermediate_values),
+        )
+        for record in records(trial):
+            entry.finished[record.cell] = Outcome.of(record, goal)
+        for key, verdict in attributes.items():
+            if key.startswith(JUDGED):
+                entry.note_verdict(int(key.removeprefix(JUDGED)), *verdict)
+        return entry
+
+    def note_verdict(self, rung: int, reported: int, value: float | None, stops: bool) -> None:
+        """Take over a decision of early stopping as it is written; None stands for NaN."""
+        self.judged[rung] = math.nan if value is None else value
+        if stops:
+            self.stopped_at = reported
+
+    def configuration(self) -> Configuration:
+        """The configuration as it stands now."""
+        return Configuration(
+            number=self.number,
+            config=self.config,
+            cells=self.cells,
+            finished=tuple(cell for cell in self.cells if cell in self.finished),
+            reports=dict(self.reports),
+            stopped_at=self.stopped_at,
+            problem=self.problem,
+        )
+
+    def end(self) -> End | None:
+        """How the configuration ends, or None while a cell is left to run.
+
+        When cell 0 does not survive, no other cell is run.
+        """
+        first = self.finished.get(self.cells[0])
+        if first is None:
+            return None
+        if first.state is TrialState.PRUNED:
+            last = self.reports[max(self.reports)] if self.reports else math.nan
+            return End(OptunaState.PRUNED, [last] if math.isfinite(last) else None)
+        if first.state is TrialState.COMPLETE and len(self.finished) < len(self.cells):
+            return None
+        for outcome in self.finished.values():
+            if outcome.state is not TrialState.COMPLETE:
+                return End(OptunaState.FAIL, None, outcome.reason)
+        mean = statistics.fmean(self.finished[cell].objective for cell in self.cells)
+        return End(OptunaState.COMPLETE, [mean])
+
+
+def records(trial: FrozenTrial) -> Iterator[Trial]:
+    """The cell records of a trial in order of cells."""
+    for cell in (Cell(*cell) for cell in trial.user_attrs.get("cells", ())):
+        text = trial.user_attrs.get(CELL + cell.slug)
+        if text is not None:
+            yield Trial.from_json(text)
+
+
+def with_objective(trial: Trial, goal: MetricGoal) -> Trial:
+    """The trial, or, when it is complete without a finite objective, the same as failed."""
+    value = trial.metrics.get(goal.name)
+    if trial.state is not TrialState.COMPLETE or (value is not None and math.isfinite(value)):
+        return trial
+    known = ", ".join(sorted(trial.metrics)) or "none"
+    came = f"it is missing; metrics: {known}" if value is None else f"got {value}"
+    reason = f"the objective `{goal.name}` must be a finite number, but {came}"
+    return dataclasses.replace(trial, state=TrialState.FAILED, reason=reason)

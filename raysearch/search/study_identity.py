@@ -1,0 +1,69 @@
+"""Is this the study that the sweep means, or another that has its name.
+
+A study says what it was made for: a version of this record, the space without its budget, and
+the seed. A sweep that means something else is refused, with what differs; another budget of
+trials or time is no difference, so that a sweep can be prolonged.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from raysearch.errors import ConfigError, StoreError
+from raysearch.search.space import SearchSpace
+from raysearch.search.study_database import StudyDatabase
+
+__all__ = ["claim_study"]
+
+_KEY = "raysearch"
+_VERSION = 1
+"""Counts up when the attributes of `raysearch.search.study_entries` change their meaning."""
+
+
+def claim_study(database: StudyDatabase, name: str, space: SearchSpace, seed: int) -> None:
+    """Write what a new study is for, or check what an older one was for.
+
+    Raises:
+        StoreError: A newer version of raysearch wrote the study.
+        ConfigError: The study was made for something else.
+    """
+    identity = {"version": _VERSION, "space": space.canonical, "seed": seed}
+    wanted = json.loads(json.dumps(identity))
+    stored = database.attributes().get(_KEY)
+    if stored is None:
+        if database.trials():
+            raise ConfigError(
+                f"the sweep `{name}` must have a study of its own, but the one of this name holds "
+                "trials of another program; take another --name"
+            )
+        database.set_attribute(_KEY, {**wanted, "digest": space.digest})
+        return
+    if stored["version"] > _VERSION:
+        raise StoreError(
+            f"the study of the sweep `{name}` has schema version {stored['version']}, but this "
+            f"raysearch knows versions up to {_VERSION}; update raysearch, or take another --name"
+        )
+    differences = _differences(
+        {**stored["space"], "seed": stored["seed"]}, {**wanted["space"], "seed": seed}, ""
+    )
+    if differences:
+        raise ConfigError(
+            f"the sweep `{name}` was started with other settings: {'; '.join(differences)}; "
+            "take another --name, or set them back to continue it"
+        )
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:
+    found = []
+    for key in sorted(before.keys() | now.keys()):
+        name, old, new = path + key, before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{name}.")
+        elif old != new:
+            found.append(f"`{name}` was {_shown(old)}, but is {_shown(new)}")
+    return found
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value)
