@@ -16,8 +16,8 @@ Nothing falls back silently: a name that cannot be read is one `EncoderError`.
 from __future__ import annotations
 
 from raysearch.encoders.encoder import Encoder
-from raysearch.encoders.load import load
-from raysearch.encoders.save import save
+from raysearch.encoders.loading import load
+from raysearch.encoders.saving import save
 from raysearch.encoders.text import EncodedText, encode
 from raysearch.encoders.vocabulary import prune_vocabulary
 

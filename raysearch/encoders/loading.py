@@ -55,7 +55,9 @@ def load(name: str, *, layers: int = 0) -> Encoder:
     """
     if layers < 0:
         raise EncoderError(f"`layers` must be >= 0 (0 keeps all), but got {layers}")
-    return _pristine(name, layers, _stamp(name)).copy()
+    with _reading(f"the encoder {name!r}"):
+        stamp = _stamp(name)
+    return _pristine(name, layers, stamp).copy()
 
 
 def _stamp(name: str) -> tuple[tuple[str, int, int], ...]:
@@ -63,8 +65,8 @@ def _stamp(name: str) -> tuple[tuple[str, int, int], ...]:
     folder = Path(name).expanduser()
     if name == "tiny" or name.startswith("package:") or not folder.is_dir():
         return ()
-    entries = sorted((path.name, path.stat()) for path in folder.iterdir())
-    return tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in entries)
+    stats = {path.name: path.stat() for path in folder.iterdir()}
+    return tuple((file, stats[file].st_size, stats[file].st_mtime_ns) for file in sorted(stats))
 
 
 @functools.lru_cache(maxsize=4)
@@ -118,11 +120,12 @@ def _load_folder(name: str, folder: Path, layers: int) -> Encoder:
 def _load_hub(name: str, layers: int) -> Encoder:
     if not _HUB_ID.fullmatch(name):
         raise EncoderError(f"there is no encoder {name!r}: no such folder; {_FORMS}")
-    cached = isinstance(try_to_load_from_cache(name, "config.json"), str)
-    if not cached:
-        _ask_hub(name)
     with _reading(f"the hub's encoder {name!r}"):
-        model, tokenizer = _from_pretrained(name, name, layers, local=cached)
+        try:
+            model, tokenizer = _from_pretrained(name, name, layers, local=True)
+        except OSError:  # not, or not wholly, in the cache
+            _ask_hub(name)
+            model, tokenizer = _from_pretrained(name, name, layers, local=False)
         folder = Path(str(try_to_load_from_cache(name, "config.json"))).parent
         digest = _folder_digest(folder, model.config.num_hidden_layers)
     return Encoder(name=name, model=model, tokenizer=tokenizer, digest=digest)

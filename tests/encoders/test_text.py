@@ -1,0 +1,54 @@
+"""Texts to ids: order, length, specials, and texts without any token."""
+
+import pytest
+
+from raysearch import encoders
+from raysearch.errors import DataError, EncoderError
+
+
+@pytest.fixture
+def tokenizer():
+    return encoders.load("tiny").tokenizer
+
+
+def test_ids_and_specials_by_hand(minilm):
+    first, second = encoders.encode(minilm.tokenizer, ["Hello world!", "A 🤖 [SEP]"], 32)
+    # Ids of BERT's public vocabulary: [CLS] 101, [SEP] 102, [UNK] 100.
+    assert first.ids == [101, 7592, 2088, 999, 102]
+    assert first.specials == [True, False, False, False, True]
+    # An unknown word is text; a separator is not, even one that was typed.
+    assert second.ids == [101, 1037, 100, 102, 102]
+    assert second.specials == [True, False, False, True, True]
+
+
+def test_long_texts_are_cut_and_short_ones_are_not_padded(tokenizer):
+    long, short = encoders.encode(tokenizer, ["word " * 50, "no"], 16)
+    assert len(long.ids) == len(long.specials) == 16
+    assert long.specials == [True] + [False] * 14 + [True]
+    assert len(short.ids) == 4  # [CLS] Ġn o [SEP]
+    assert len(encoders.encode(tokenizer, ["word " * 50], 400)[0].ids) == 152
+
+
+def test_one_text_alone_and_in_a_batch_has_the_same_ids(tokenizer, sentences):
+    together = encoders.encode(tokenizer, sentences, 64)
+    assert len(together) == len(sentences)
+    for text, record in zip(sentences, together, strict=True):
+        assert encoders.encode(tokenizer, [text], 64) == [record]
+
+
+def test_no_texts(tokenizer):
+    assert encoders.encode(tokenizer, [], 16) == []
+
+
+@pytest.mark.parametrize("blank", ["", "   ", "\n\t"])
+@pytest.mark.parametrize("name", ["tiny", "minilm", "me5"])
+def test_text_without_tokens_is_named(request, name, blank):
+    encoder = encoders.load("tiny") if name == "tiny" else request.getfixturevalue(name)
+    with pytest.raises(DataError, match="text 1 .* has none"):
+        encoders.encode(encoder.tokenizer, ["fine", blank, "fine"], 16)
+
+
+@pytest.mark.parametrize("length", [0, 2, 513])
+def test_length_must_be_within_the_positions(tokenizer, length):
+    with pytest.raises(EncoderError, match=rf"`max_length` must be in \[3, 512\].*got {length}"):
+        encoders.encode(tokenizer, ["text"], length)
