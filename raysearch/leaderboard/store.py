@@ -1,0 +1,278 @@
+"""Where do the rows of a sweep lie, and how are they written and read.
+
+A sweep's folder holds ``trials/`` and ``curves/`` (see `parts`) and ``sweep.json``, whose
+``metric``, ``direction`` and ``cells`` say how its trials are ranked. The rows are derived
+from the study: a lost folder is written again by running the sweep again.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs
+
+from raysearch.errors import ConfigError, StoreError
+from raysearch.leaderboard.parts import Contents, Parts
+from raysearch.leaderboard.schema import (
+    CURVE_COLUMNS,
+    KEY,
+    TRIAL_COLUMNS,
+    curve_rows,
+    read_trials,
+    trial_rows,
+)
+from raysearch.trial import MetricGoal, Trial
+
+__all__ = ["Store", "SweepCard", "find_stores", "load_goal", "parse_goal"]
+
+_PARTS = 64
+"""Parts before they are merged: a reader opens one in a millisecond."""
+_ROWS_PER_PART = 256
+"""One more part is left for so many merged rows, so that merging costs each trial the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepCard:
+    """What ``sweep.json`` says about ranking.
+
+    Attributes:
+        goal: Metric and direction.
+        cells: Cells that a configuration must have to be complete; 0 where it does not say.
+    """
+
+    goal: MetricGoal
+    cells: int = 0
+
+
+class Store:
+    """The leaderboard of one sweep; one writing process, any number of readers.
+
+    Methods may be called from several threads.
+
+    Args:
+        folder: The sweep's folder, or a URI that Arrow knows, such as ``s3://bucket/sweep``,
+            which can be read only. It need not exist.
+
+    Raises:
+        StoreError: The URI's scheme is not known.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = str(folder)
+        self._filesystem, self._path = _open(self.folder)
+        self._trials = Parts(self._filesystem, f"{self._path}/trials", TRIAL_COLUMNS)
+        self._curves = Parts(self._filesystem, f"{self._path}/curves", CURVE_COLUMNS)
+        self._lock = threading.Lock()
+        self._looked = False
+        # Key to time of finish of the rows in merged files, and of those in parts.
+        self._merged: dict[tuple[Any, ...], Any] = {}
+        self._fresh: dict[tuple[Any, ...], Any] = {}
+
+    def append(self, trial: Trial) -> None:
+        """Add a finished trial: at most one file in ``trials/`` and one in ``curves/``.
+
+        A trial that is there already changes nothing; a later run of the same cell takes its
+        place. When this returns the rows are on disk.
+
+        Raises:
+            StoreError: The disk is full, or the folder cannot be written; no row is lost.
+        """
+        row, reports = trial_rows(trial), curve_rows(trial)
+        finished = row.column("finished")[0].as_py()
+        with self._lock:
+            if not self._looked:
+                self._look()
+            if trial.key in self._merged and self._merged[trial.key] == finished:
+                return
+            if reports.num_rows:  # first, so that whoever sees the trial finds its curve
+                self._curves.write(trial.id, reports)
+            self._trials.write(trial.id, row)
+            self._fresh[trial.key] = finished
+            limit = _PARTS + len(self._merged) // _ROWS_PER_PART
+            if len(self._fresh) > limit or trial.key in self._merged:
+                self._compact()
+
+    def compact(self) -> None:
+        """Merge all parts into one file each of trials and curves.
+
+        `append` does so by itself often enough; readers need not wait.
+
+        Raises:
+            StoreError: The disk is full, or the folder cannot be written; no row is lost.
+        """
+        with self._lock:
+            if self._looked:
+                self._compact()
+            else:
+                self._look()
+
+    def read(self) -> Contents:
+        """All rows of *trials* that can be read, and a sentence for every file that cannot.
+
+        Raises:
+            StoreError: The folder cannot be listed, or is of a newer schema.
+        """
+        return self._trials.read()
+
+    def table(self) -> pa.Table:
+        """All rows of *trials*, each key once, in no particular order.
+
+        Raises:
+            StoreError: As `read`, or some file cannot be read.
+        """
+        return _whole(self._trials.read())
+
+    def curves(self) -> pa.Table:
+        """All rows of *curves*, each report once.
+
+        Raises:
+            StoreError: As `table`.
+        """
+        return _whole(self._curves.read())
+
+    def trials(self) -> list[Trial]:
+        """Every finished trial as a record, by number and cell.
+
+        Raises:
+            StoreError: As `table`.
+        """
+        found = read_trials(self.table(), self.curves())
+        return sorted(found, key=lambda trial: (trial.number, trial.cell))
+
+    def card(self) -> SweepCard | None:
+        """What ``sweep.json`` says; None when there is no such file.
+
+        Raises:
+            StoreError: The file is not what a sweep writes.
+        """
+        where = f"{self._path}/sweep.json"
+        try:
+            with self._filesystem.open_input_stream(where) as stream:
+                raw = json.loads(stream.read())
+            goal = MetricGoal(raw["metric"], raw["direction"])
+            if goal.direction not in ("maximize", "minimize"):
+                raise ValueError(f"direction {goal.direction!r}")
+            return SweepCard(goal=goal, cells=int(raw.get("cells", 0)))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(
+                f"`{where}` must hold `metric` and `direction` as a sweep writes them, but: "
+                f"{error!r}; name the metric with --metric, or run the sweep again"
+            ) from error
+
+    def exists(self) -> bool:
+        """Whether anything of a sweep is there."""
+        paths = [f"{self._path}/{name}" for name in ("trials", "sweep.json")]
+        found = self._filesystem.get_file_info(paths)
+        return any(info.type != pa.fs.FileType.NotFound for info in found)
+
+    def _look(self) -> None:
+        """Find out what an earlier process left; finish a merge that it did not."""
+        self._curves.merge()
+        self._trials.merge()
+        self._merged = self._finished("merged-")
+        self._fresh = self._finished("part-")
+        self._looked = True
+
+    def _finished(self, prefix: str) -> dict[tuple[Any, ...], Any]:
+        rows = self._trials.rows(prefix, [*KEY, "finished"])
+        return {row[:-1]: row[-1] for row in rows}
+
+    def _compact(self) -> None:
+        self._curves.merge()
+        if self._trials.merge():
+            self._merged |= self._fresh
+            self._fresh = {}
+        else:  # a part is damaged: what is there now is not what was written
+            self._looked = False
+
+
+def find_stores(path: str | Path) -> list[Store]:
+    """The sweep at a path, or all sweeps in the folders right below it, by name.
+
+    Raises:
+        StoreError: There is no such folder, or no sweep in it.
+    """
+    here = Store(path)
+    if here.exists():
+        return [here]
+    filesystem, root = _open(str(path))
+    try:
+        found = filesystem.get_file_info(pa.fs.FileSelector(root))
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(
+            f"`{path}` must be a folder of results, but cannot be opened "
+            f"({str(error).splitlines()[0]}); name another, or begin with "
+            "`python -m raysearch sweep carl`"
+        ) from error
+    below = sorted(info.base_name for info in found if info.type == pa.fs.FileType.Directory)
+    stores = [Store(f"{str(path).rstrip('/')}/{name}") for name in below]
+    stores = [store for store in stores if store.exists()]
+    if not stores:
+        raise StoreError(
+            f"`{path}` must hold a sweep's folder (one with trials/ in it), but has none; begin "
+            "with `python -m raysearch sweep carl`"
+        )
+    return stores
+
+
+def load_goal(folder: str | Path, metric: str | None = None) -> MetricGoal:
+    """What a sweep's trials are ranked by: a metric that the user named, else the sweep's own.
+
+    Args:
+        folder: The sweep's folder or URI.
+        metric: As `parse_goal` takes it; None for the goal in ``sweep.json``.
+
+    Raises:
+        ConfigError: `metric` is not well-formed, or is None and there is no ``sweep.json``.
+        StoreError: ``sweep.json`` is damaged.
+    """
+    if metric is not None and ":" in metric:
+        return parse_goal(metric)
+    card = Store(folder).card()
+    if metric is not None:
+        own = card is not None and card.goal.name == metric
+        return card.goal if card is not None and own else parse_goal(metric)
+    if card is None:
+        raise ConfigError(
+            f"`--metric` must be given, because {folder} has no sweep.json that names one; for "
+            "example --metric dev/va_pearson, or --metric NAME:min where lower is better"
+        )
+    return card.goal
+
+
+def parse_goal(text: str) -> MetricGoal:
+    """``NAME`` or ``NAME:max`` where higher is better, ``NAME:min`` where lower is.
+
+    Raises:
+        ConfigError: There is no name, or the ending is another.
+    """
+    name, colon, ending = text.partition(":")
+    if not name or (colon and ending not in ("min", "max")):
+        raise ConfigError(f"`--metric` must be NAME, NAME:max or NAME:min, but got {text!r}")
+    return MetricGoal(name, "minimize" if ending == "min" else "maximize")
+
+
+def _whole(contents: Contents) -> pa.Table:
+    if contents.problems:
+        raise StoreError("\n".join(contents.problems))
+    return contents.table
+
+
+def _open(folder: str) -> tuple[pa.fs.FileSystem, str]:
+    if "://" not in folder:
+        return pa.fs.LocalFileSystem(), str(Path(folder))
+    try:
+        filesystem, path = pa.fs.FileSystem.from_uri(folder)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"`{folder}` must be a folder or a URI that Arrow knows (file://, s3://, gs://), "
+            f"but: {str(error).splitlines()[0]}"
+        ) from error
+    return filesystem, path.rstrip("/")
