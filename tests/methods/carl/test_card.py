@@ -1,0 +1,85 @@
+"""The paper card, the settings and the stages tell the same story."""
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+import raysearch.methods.carl as card
+from raysearch.config import flatten, read_config, rules
+from raysearch.errors import ConfigError
+from raysearch.methods.carl.config import EVALUATION_FIELDS, VARIANTS, CarlConfig
+from raysearch.methods.carl.schedule import DETECTION_FIELDS, SENTENCE_FIELDS, carl_stages
+
+NAMES = [field.name for field in dataclasses.fields(CarlConfig)]
+
+
+def card_rows() -> dict[str, str]:
+    """Field name to the default that the card states."""
+    assert card.__doc__
+    lines = card.__doc__.split("\n")
+    rules_at = [i for i, line in enumerate(lines) if line.startswith("=" * 20)]
+    spans, start = [], 0
+    for bar in lines[rules_at[-1]].split(" "):
+        spans.append((start, start + len(bar)))
+        start += len(bar) + 1
+    (a, b), _, (c, d), _ = spans
+    return {line[a:b].strip(): line[c:d].strip() for line in lines[rules_at[-2] + 1 : rules_at[-1]]}
+
+
+def test_the_card_names_every_setting_with_its_real_default() -> None:
+    words = {"True": "true", "False": "false", "None": "null", "": "-"}
+    real = {name: str(value) for name, value in flatten(CarlConfig()).items()}
+    assert card_rows() == {name: words.get(value, value) for name, value in real.items()}
+
+
+def test_every_setting_belongs_to_a_stage_or_to_evaluation() -> None:
+    parts = [*SENTENCE_FIELDS, *DETECTION_FIELDS, *EVALUATION_FIELDS]
+    assert sorted(parts) == sorted(NAMES)
+
+
+def test_the_papers_setting_is_valid() -> None:
+    config = read_config(CarlConfig, dict(CarlConfig.PAPER), where="card")
+    assert (config.epsilon, config.momentum_gap) == (5e-9, 4e-4)
+    assert set(CarlConfig.PAPER) <= set(rules(CarlConfig))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_stages_add_up(variant: str, make_config: Callable[..., CarlConfig]) -> None:
+    config = make_config(variant=variant, epochs=2.5, contrastive_warmup_share=0.3)
+    stages = carl_stages(config, 10)
+    assert sum(stage.steps for stage in stages) == (0 if variant == "frozen" else 25)
+    warm = variant in ("carl", "saliency", "placebo")
+    assert [stage.name for stage in stages] == (["warmup"] if warm else []) + ["pretrain"]
+    if warm:
+        assert stages[0].steps == 8
+    assert sorted(name for stage in stages for name in stage.fields) == sorted(
+        set(NAMES) - set(EVALUATION_FIELDS)
+    )
+
+
+def test_no_epochs_no_steps_and_few_epochs_one_step(make_config: Callable[..., CarlConfig]) -> None:
+    assert carl_stages(make_config(epochs=0), 10)[-1].steps == 0
+    assert carl_stages(make_config(epochs=0.001), 10)[-1].steps == 1
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"corpora": []}, "`corpora` must name at least one"),
+        ({"relative_epsilon": 0}, "`relative_epsilon` must be > 0 .* `saliency`"),
+        ({"perturbation": "absolute", "epsilon": 0}, "`epsilon` must be > 0"),
+        ({"contrastive_weight": 0}, "`contrastive_weight` must be > 0 .*`no_mccl`|`no_mccl`"),
+        ({"detection_weight": 0}, "`no_ptd`"),
+        ({"top_k": 0}, "`top_k` must be"),
+        ({"variant": "carlo"}, "`variant` must be one of carl"),
+    ],
+)
+def test_settings_that_cannot_be_used(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_config(CarlConfig, settings, where="file.yaml:3")
+
+
+def test_a_baseline_may_have_weights_of_zero() -> None:
+    read_config(CarlConfig, {"variant": "finetune", "detection_weight": 0}, where="x")
+    read_config(CarlConfig, {"variant": "saliency", "relative_epsilon": 0}, where="x")
