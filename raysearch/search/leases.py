@@ -1,0 +1,246 @@
+"""Which lease runs next, and what becomes of its news: the study's words as leases, and back.
+
+`LeaseBook` stands between the study, which decides, and Ray Tune, which schedules. It writes
+to the study first and tells afterwards: a finished cell is in the study before anybody hears
+of it. One thread, that of Tune's loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
+from raysearch.errors import RaysearchError
+from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
+from raysearch.search.standing import Standing
+from raysearch.search.study import Configuration, StudyLedger
+from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+
+__all__ = ["LeaseBook", "Offer"]
+
+WAITING_SECONDS = 60.0
+"""After so long a lease that has not started is told of, and again after as long."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A lease to be run.
+
+    Attributes:
+        lease: What to run.
+        judged: Whether early stopping judges its reports.
+    """
+
+    lease: Lease
+    judged: bool
+
+
+@dataclass
+class _Running:
+    """What is known of a lease that runs."""
+
+    offer: Offer
+    read: int = 0
+    """Sequence number of the last event taken in."""
+    since: float = field(default_factory=time.monotonic)
+    """When it was offered, or when its waiting was last told of."""
+    device: str = ""
+    provenance: dict[str, str] = field(default_factory=dict)
+    curve: list[Report] = field(default_factory=list)
+
+
+class LeaseBook:
+    """The leases of one run of a sweep.
+
+    Args:
+        plan: The sweep.
+        ledger: Its study.
+        standing: The best so far.
+        on_trial: Called with every record once it is in the study.
+        on_event: Called with news for the live view.
+    """
+
+    def __init__(
+        self,
+        plan: SweepPlan,
+        ledger: StudyLedger,
+        standing: Standing,
+        *,
+        on_trial: Callable[[Trial], None],
+        on_event: Callable[[SweepEvent], None],
+    ) -> None:
+        self.plan, self.ledger, self.standing = plan, ledger, standing
+        self.interrupted = False
+        """Set from outside to end the run: leases are let go of at their next news."""
+        self.failure: BaseException | None = None
+        """What made the run end early; the sweep raises it."""
+        self._on_trial, self._on_event = on_trial, on_event
+        self._started = time.monotonic()
+        self._open = {item.number: item for item in ledger.open_configurations()}
+        self._running: dict[str, _Running] = {}
+
+    @property
+    def unfinished(self) -> int:
+        """Configurations that are not at their end."""
+        return len(self._open)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the run's time is used up."""
+        budget = self.plan.space.time_seconds
+        return budget is not None and time.monotonic() - self._started >= budget
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more shall be started and what runs shall be let go of."""
+        return self.interrupted or self.failure is not None or self.out_of_time
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no lease will ever come again; a running one may open further cells."""
+        return self.over or not self._running
+
+    def next(self) -> Offer | None:
+        """The next lease, recorded as intended: cells of open configurations, then a new one."""
+        while not self.over:
+            offer = next(self._waiting(), None)
+            if offer is None:
+                asked = self.ledger.ask()
+                if asked is None:
+                    return None
+                self._open[asked.number] = asked
+                continue
+            problem = self._open[offer.lease.number].problem
+            if not problem:
+                self._running[offer.lease.id] = _Running(offer)
+                return offer
+            self._finish(offer.lease, ended_trial(offer.lease, TrialState.FAILED, problem))
+        return None
+
+    def hear(self, lease_id: str, events: Sequence[SlotEvent]) -> bool:
+        """Take in a lease's news; True when it ends here, whatever it still does."""
+        running = self._running.get(lease_id)
+        if running is None:
+            return True
+        for event in events:
+            if event.sequence > running.read:
+                running.read = event.sequence
+                if self._take(running, event):
+                    return True
+        self._tell_of_waiting(running)
+        return self.over
+
+    def renew(self, lease_id: str) -> None:
+        """The lease's slot broke and another takes it; its news are numbered from 1 again."""
+        if lease_id in self._running:
+            self._running[lease_id].read = 0
+
+    def let_go(self, lease_id: str) -> None:
+        """The lease does not run any more; if it has no record it stays open for the next run."""
+        self._running.pop(lease_id, None)
+
+    def fail(self, error: BaseException) -> None:
+        """End the run with this error; the first one counts."""
+        self.failure = self.failure or error
+
+    def _waiting(self) -> Iterator[Offer]:
+        """Leases that may run and do not, in order of configuration and cell."""
+        for number in sorted(self._open):
+            configuration = self._open[number]
+            for cell in configuration.pending:
+                offer = self._offer(configuration, cell)
+                if offer.lease.id not in self._running:
+                    yield offer
+
+    def _offer(self, configuration: Configuration, cell: Cell) -> Offer:
+        lease = Lease(
+            sweep=self.plan.name,
+            number=configuration.number,
+            cell=cell,
+            method=self.plan.space.method,
+            config=configuration.config,
+            folder="",
+            keep=self.plan.keep != "none",
+        )
+        lease = replace(lease, folder=str(self.plan.leases.absolute() / lease.id))
+        return Offer(lease=lease, judged=cell == configuration.cells[0])
+
+    def _tell_of_waiting(self, running: _Running) -> None:
+        """Say so when a lease's worker does not come up: the cluster may have no room for it."""
+        if running.device or time.monotonic() - running.since < WAITING_SECONDS:
+            return
+        running.since = time.monotonic()
+        wanted = self.plan.shape.resources_per_worker
+        each = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
+        text = f"trial {running.offer.lease.id} waits for {self.plan.workers_per_trial} x ({each})"
+        self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+
+    def _take(self, running: _Running, event: SlotEvent) -> bool:
+        """Act on one piece of news; True when the lease is over."""
+        lease = running.offer.lease
+        match event.kind:
+            case EventKind.STARTED:
+                running.device, running.provenance = event.device, dict(event.provenance)
+                self._show(SweepEventKind.STARTED, lease, device=event.device)
+            case EventKind.PROGRESS:
+                self._show(SweepEventKind.PROGRESS, lease, step=event.step, total=event.total)
+            case EventKind.REPORT if event.report is not None:
+                return self._judge(running, event.report)
+            case EventKind.FINISHED if event.trial is not None:
+                self._finish(lease, event.trial)
+                return True
+            case EventKind.REFUSED:
+                self.fail(RaysearchError(event.text))
+                return True
+            case EventKind.STOPPED:
+                reason = "its runner let go of it unasked"
+                self._finish(lease, _ended(running, TrialState.FAILED, reason))
+                return True
+        return False
+
+    def _judge(self, running: _Running, report: Report) -> bool:
+        """Record a point of the curve; True when early stopping ends the configuration."""
+        lease = running.offer.lease
+        if all(report.rung != earlier.rung for earlier in running.curve):
+            running.curve.append(report)
+            self._show(SweepEventKind.REPORT, lease, report=report)
+        value = report.metrics.get(self.plan.space.goal.name)
+        if not running.offer.judged or value is None:
+            return False
+        if not self.ledger.report(lease.number, report.rung, value):
+            return False
+        reason = f"stopped early at report {report.rung} by {self.plan.space.pruner}"
+        self._finish(lease, _ended(running, TrialState.PRUNED, reason))
+        return True
+
+    def _finish(self, lease: Lease, trial: Trial) -> None:
+        """The record into the study, then to everybody else."""
+        stored = self.ledger.finish_cell(lease.number, trial)
+        configuration = self._open[lease.number]
+        configuration = replace(configuration, finished=(*configuration.finished, lease.cell))
+        survived = stored.state is TrialState.COMPLETE or lease.cell != configuration.cells[0]
+        if survived and configuration.pending:
+            self._open[lease.number] = configuration
+        else:
+            del self._open[lease.number]
+        self._running.pop(lease.id, None)
+        self._on_trial(stored)
+        self.standing.add(stored, cells=len(configuration.cells))
+        self._show(SweepEventKind.FINISHED, lease, trial=stored)
+
+    def _show(self, kind: SweepEventKind, lease: Lease, **fields: Any) -> None:
+        self._on_event(SweepEvent(kind=kind, lease=lease, **fields))
+
+
+def _ended(running: _Running, state: TrialState, reason: str) -> Trial:
+    return ended_trial(
+        running.offer.lease,
+        state,
+        reason,
+        curve=running.curve,
+        device=running.device,
+        provenance=running.provenance,
+    )

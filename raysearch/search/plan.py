@@ -1,0 +1,170 @@
+"""What is a sweep told, and what does it tell: its plan, its events, its summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from raysearch.cluster.service import Runner, TrainingRunner
+from raysearch.cluster.slots import SlotShape
+from raysearch.config import read_config
+from raysearch.errors import ConfigError
+from raysearch.methods import get_method
+from raysearch.search.space import SearchSpace
+from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+
+__all__ = ["Ending", "SweepEvent", "SweepEventKind", "SweepPlan", "SweepSummary", "method_cells"]
+
+CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPlan:
+    """Everything that a run of a sweep needs to know.
+
+    Attributes:
+        name: The sweep's name; running the same name again continues it.
+        folder: Its folder; it holds the study, the lock and the leases.
+        space: What is searched, with its budget.
+        cells: The cells of a config, the one that early stopping judges first;
+            `method_cells` for the methods of this package.
+        slots: Trials that run at once; at least 1.
+        workers_per_trial: Processes that share a trial; at least 1.
+        cpus_per_worker: CPUs that each holds, fractions allowed.
+        gpus_per_worker: GPUs that each holds; fractions share a GPU.
+        study_url: SQLAlchemy URL of the study; empty for ``study.db`` in `folder`.
+        data_dir: Folder of the corpora, on every node.
+        runner: What runs a lease; None for real training.
+        keep: Whose final weights stay: those of the best configuration, of all, or none.
+        address: Ray cluster to join; None starts a Ray on this machine.
+        seed: Seed of the sampler.
+    """
+
+    name: str
+    folder: Path
+    space: SearchSpace
+    cells: CellsOf
+    slots: int = 1
+    workers_per_trial: int = 1
+    cpus_per_worker: float = 1.0
+    gpus_per_worker: float = 0.0
+    study_url: str = ""
+    data_dir: str = ""
+    runner: Runner | str | None = None
+    keep: Literal["best", "all", "none"] = "best"
+    address: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"`{name}` must be {rule}, but got {getattr(self, name)!r}"
+            for name, rule, holds in (
+                ("slots", ">= 1", self.slots >= 1),
+                ("workers_per_trial", ">= 1", self.workers_per_trial >= 1),
+                ("cpus_per_worker", "> 0", self.cpus_per_worker > 0),
+                ("gpus_per_worker", ">= 0", self.gpus_per_worker >= 0),
+            )
+            if not holds
+        ]
+        if problems:
+            raise ConfigError(problems)
+
+    @property
+    def url(self) -> str:
+        """The study's URL."""
+        return self.study_url or f"sqlite:///{self.folder / 'study.db'}"
+
+    @property
+    def leases(self) -> Path:
+        """Folder that holds one folder per lease."""
+        return self.folder / "leases"
+
+    @property
+    def shape(self) -> SlotShape:
+        """What a slot is made of."""
+        return SlotShape(
+            runner=TrainingRunner(self.data_dir) if self.runner is None else self.runner,
+            workers=self.workers_per_trial,
+            cpus_per_worker=self.cpus_per_worker,
+            gpus_per_worker=self.gpus_per_worker,
+        )
+
+
+def method_cells(space: SearchSpace) -> CellsOf:
+    """Every task of the space's method, `space.seeds` times: seeds outermost, from 0."""
+    tasks = get_method(space.method).tasks
+
+    def cells(config: Mapping[str, Any]) -> tuple[Cell, ...]:
+        names = tasks(read_config(space.config_type, config, where=space.source))
+        return tuple(Cell(name, seed) for seed in range(space.seeds) for name in names)
+
+    return cells
+
+
+class SweepEventKind(StrEnum):
+    """What happened in a sweep."""
+
+    STARTED = "started"
+    PROGRESS = "progress"
+    REPORT = "report"
+    FINISHED = "finished"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepEvent:
+    """News for the live view.
+
+    Attributes:
+        kind: What happened; it says which of the other fields matter.
+        lease: The lease it is about; None for a message on the sweep.
+        step: Optimizer steps done (PROGRESS).
+        total: Optimizer steps to do (PROGRESS).
+        device: Where the trial runs (STARTED).
+        report: A point of the curve (REPORT).
+        trial: The record, as stored (FINISHED).
+        text: One sentence (MESSAGE).
+    """
+
+    kind: SweepEventKind
+    lease: Lease | None = None
+    step: int = 0
+    total: int = 0
+    device: str = ""
+    report: Report | None = None
+    trial: Trial | None = None
+    text: str = ""
+
+
+class Ending(StrEnum):
+    """Why a run of a sweep ended."""
+
+    DONE = "done"
+    TIME = "time"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSummary:
+    """What a run of a sweep leaves behind.
+
+    Attributes:
+        ending: Why it ended.
+        asked: Configurations asked so far, over all runs.
+        trials: State to number of cells that ended in it, over all runs.
+        unfinished: Configurations that the next run goes on with.
+        best_number: The best complete configuration; None when there is none.
+        best_value: Its objective, the mean over its cells.
+        seconds: Seconds that this run took.
+    """
+
+    ending: Ending
+    asked: int
+    trials: Mapping[TrialState, int] = field(default_factory=dict)
+    unfinished: int = 0
+    best_number: int | None = None
+    best_value: float | None = None
+    seconds: float = 0.0

@@ -1,0 +1,57 @@
+"""When does Ray Tune stop a trial: when the study says so, or the run is over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from raysearch.search.leases import LeaseBook
+from raysearch.search.searcher import StudySearcher
+from raysearch.search.trainable import EVENTS
+
+__all__ = ["StudyScheduler"]
+
+
+class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Tune's scheduler over a `LeaseBook`: first come, first served, and the study's verdicts.
+
+    Args:
+        book: The leases.
+        searcher: Knows which lease a Tune trial is.
+        room: Handle of the mail room: a lease that is stopped is called off there, since Tune
+            tells a reused actor nothing until it has the next trial for it.
+    """
+
+    def __init__(self, book: LeaseBook, searcher: StudySearcher, room: Any) -> None:
+        super().__init__()
+        self._book, self._searcher, self._room = book, searcher, room
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Hand the news on; STOP when the lease is over."""
+        lease_id = self._searcher.leases.get(trial.trial_id)
+        if lease_id is None:
+            return str(TrialScheduler.STOP)
+        try:
+            stop = self._book.hear(lease_id, result.get(EVENTS, ()))
+        except Exception as error:
+            self._book.fail(error)
+            stop = True
+        if not stop:
+            return str(TrialScheduler.CONTINUE)
+        self._room.call_off.remote(lease_id)
+        return str(TrialScheduler.STOP)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """The slot broke: another takes the lease, or the run ends with the slot's error."""
+        if trial.should_recover():
+            self._book.renew(self._searcher.leases.get(trial.trial_id, ""))
+        else:
+            self._book.fail(RuntimeError(f"a slot broke: {Path(trial.error_file).read_text()}"))
+
+    def choose_trial_to_run(self, tune_controller: Any) -> None:
+        """Nobody in particular: Tune starts pending trials by itself.
+
+        The inherited method looks at every trial of the sweep in every turn of Tune's loop.
+        """

@@ -1,0 +1,136 @@
+"""How does a sweep run from its plan to its summary: the study, Ray, Tune and the slots together.
+
+Order of writes: the intent before acting (the study's ``ask``), the result before telling
+anybody (``finish_cell``, then `on_trial`). Whatever kills the driver, the same call goes on
+from there.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from raysearch.cluster.ray_session import ray_session
+from raysearch.search.lock import sweep_lock
+from raysearch.search.plan import Ending, SweepEvent, SweepPlan, SweepSummary
+from raysearch.search.standing import Standing
+from raysearch.trial import Trial
+
+if TYPE_CHECKING:
+    from raysearch.search.leases import LeaseBook
+    from raysearch.search.study import StudyLedger
+
+__all__ = ["run_sweep"]
+
+OnTrial = Callable[[Trial], None]
+OnEvent = Callable[[SweepEvent], None]
+Have = Callable[[tuple[str, int, str, int]], bool]
+
+
+def run_sweep(
+    plan: SweepPlan,
+    *,
+    on_trial: OnTrial,
+    on_event: OnEvent = lambda event: None,
+    have: Have = lambda key: False,
+) -> SweepSummary:
+    """Run a sweep, or go on with it.
+
+    When the time of `plan.space` is used up, or on the first Ctrl-C or SIGTERM, the trials
+    that run are let go of at their next news; their configurations stay open in the study, and
+    the next run goes on with them from their checkpoints.
+
+    Args:
+        plan: What to run and where.
+        on_trial: Called with every finished cell's record once it is in the study; it may be
+            called again with a record that it was given before.
+        on_event: Called with news for the live view, in this thread.
+        have: Whether a record (`Trial.key`) of an earlier run need not be given again.
+
+    Raises:
+        StoreError: Another driver runs this sweep, or study or folder cannot be used.
+        ConfigError: The study was made for another space, or Ray has not what slots need.
+        RaysearchError: A trial found that none of the sweep can run, and says why.
+    """
+    began = time.monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(sweep_lock(plan.folder))
+        # Ray's processes take as long to come up as Tune and Optuna to import: side by side.
+        imports = threading.Thread(target=import_module, args=("raysearch.search.tuning",))
+        imports.start()
+        stack.enter_context(ray_session(plan.address))
+        imports.join()
+        from raysearch.search.leases import LeaseBook
+        from raysearch.search.study import StudyLedger
+        from raysearch.search.tuning import check_resources, run_tune
+
+        check_resources(plan)
+        ledger = stack.enter_context(
+            StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells, seed=plan.seed)
+        )
+        standing = _reconcile(plan, ledger, on_trial, have)
+        book = LeaseBook(plan, ledger, standing, on_trial=on_trial, on_event=on_event)
+        with _interrupts(book):
+            run_tune(plan, book)
+        if book.failure is not None:
+            raise book.failure
+        return SweepSummary(
+            ending=_ending(book),
+            asked=ledger.asked,
+            trials=dict(standing.counts),
+            unfinished=book.unfinished,
+            best_number=standing.best_number,
+            best_value=standing.best_value,
+            seconds=time.monotonic() - began,
+        )
+
+
+def _reconcile(plan: SweepPlan, ledger: StudyLedger, on_trial: OnTrial, have: Have) -> Standing:
+    """Give every record of the study to whoever lacks it, and clear the finished leases."""
+    standing = Standing(plan.space.goal, plan.leases, plan.keep)
+    records = list(ledger.finished_trials())
+    cells = Counter(trial.number for trial in records)
+    cells.update({item.number: len(item.pending) for item in ledger.open_configurations()})
+    for trial in records:
+        if not have(trial.key):
+            on_trial(trial)
+        standing.add(trial, cells=cells[trial.number])
+    return standing
+
+
+@contextmanager
+def _interrupts(book: LeaseBook) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run in order; once more, and they act as they would."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        book.interrupted = True
+        restore()
+
+    for name in before:
+        signal.signal(name, interrupt)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def _ending(book: LeaseBook) -> Ending:
+    if book.interrupted:
+        return Ending.INTERRUPTED
+    left = book.unfinished or book.ledger.asked < book.plan.space.trials
+    return Ending.TIME if book.out_of_time and left else Ending.DONE

@@ -1,0 +1,80 @@
+"""How does Ray Tune run the leases: silent, without snapshots, one reused actor a slot."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+
+import ray
+from ray import tune
+
+from raysearch.cluster.ray_session import HEAD, open_mailroom
+from raysearch.errors import ConfigError
+from raysearch.search.leases import LeaseBook
+from raysearch.search.plan import SweepPlan
+from raysearch.search.schedulers import StudyScheduler
+from raysearch.search.searcher import StudySearcher
+from raysearch.search.trainable import SlotTrainable
+
+__all__ = ["check_resources", "run_tune"]
+
+MAX_SLOT_FAILURES = 2
+"""So often a broken slot is replaced during one lease before the run gives up."""
+NO_LIMIT = 1_000_000_000
+"""Tune wants a number of trials; the study ends the search."""
+
+
+def check_resources(plan: SweepPlan) -> None:
+    """See that a Ray of our own can hold all slots; a cluster to join may still grow.
+
+    Raises:
+        ConfigError: The slots would wait for ever.
+    """
+    if plan.address is not None:
+        return
+    there = ray.cluster_resources()
+    problems = []
+    for name, each in plan.shape.resources_per_worker.items():
+        needed = each * plan.slots * plan.workers_per_trial
+        if needed > there.get(name, 0) + 1e-6:
+            problems.append(
+                f"slots x workers_per_trial x {name}s per worker must be at most the "
+                f"{there.get(name, 0):g} {name}s of this machine, but got {plan.slots} x "
+                f"{plan.workers_per_trial} x {each:g}; take fewer, or join a cluster "
+                f"with `--address`"
+            )
+    if problems:
+        raise ConfigError(problems)
+
+
+def run_tune(plan: SweepPlan, book: LeaseBook) -> None:
+    """Run leases until the book has no more, it is over, or it failed; Ray is up.
+
+    Tune keeps nothing: its files go to a temporary folder, and its own result is of no use
+    here, since the study has all of it.
+    """
+    room = open_mailroom()
+    searcher = StudySearcher(book)
+    trainable = tune.with_parameters(SlotTrainable, room=room, shape=plan.shape)
+    scratch = tempfile.mkdtemp(prefix="raysearch-tune-")
+    try:
+        tune.Tuner(
+            tune.with_resources(trainable, {HEAD: 0.001}),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=StudyScheduler(book, searcher, room),
+                num_samples=NO_LIMIT,
+                max_concurrent_trials=plan.slots,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(
+                name="sweep",
+                storage_path=scratch,
+                verbose=0,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                failure_config=tune.FailureConfig(max_failures=MAX_SLOT_FAILURES),
+            ),
+        ).fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

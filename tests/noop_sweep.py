@@ -1,0 +1,179 @@
+"""A sweep whose trials train nothing: a deterministic curve, a real checkpoint, a step log."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import cloudpickle
+
+from raysearch.cluster.service import Listener
+from raysearch.config import TrainingConfig, setting
+from raysearch.search.parameters import Parameter
+from raysearch.search.plan import SweepPlan
+from raysearch.search.space import SearchSpace
+from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
+
+# Ray's workers do not have the tests on their path: what is sent to them goes whole.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+GOAL = "dev/score"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoopConfig(TrainingConfig):
+    """Settings of a method that is not there."""
+
+    x: float = setting(0.5, low=0, high=1)
+    """The score is best at 0.3."""
+
+
+def noop_space(
+    *,
+    trials: int = 6,
+    reports: int = 3,
+    seeds: int = 1,
+    sampler: str = "random",
+    pruner: str = "none",
+    time_seconds: float | None = None,
+) -> SearchSpace:
+    return SearchSpace(
+        method="noop",
+        config_type=NoopConfig,
+        goal=MetricGoal(GOAL),
+        trials=trials,
+        time_seconds=time_seconds,
+        seeds=seeds,
+        sampler=sampler,
+        pruner=pruner,
+        reduction=2,
+        setting={"reports": reports},
+        parameters=(Parameter(name="x", kind="float", low=0.0, high=1.0),),
+        source="noop.yaml",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoopRunner:
+    """Reports `reports` scores; a checkpoint after each of `steps_per_report` steps.
+
+    Attributes:
+        step_seconds: Sleep per step.
+        steps_per_report: Steps between reports.
+        log: File that gets a line for every step that is really done, or empty.
+        dies_at: Kills its own process before this step, `deaths` times a lease.
+        deaths: See `dies_at`.
+        raises: Message of an exception at the first step, or empty.
+    """
+
+    step_seconds: float = 0.0
+    steps_per_report: int = 1
+    log: str = ""
+    dies_at: int = 0
+    deaths: int = 0
+    raises: str = ""
+
+    def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
+        folder = Path(lease.folder)
+        checkpoint = folder / "checkpoint.pt"
+        curve = self._restore(checkpoint)
+        listener.started("cpu", {"host": "here"})
+        for report in curve:
+            listener.report(report)
+            if listener.stopped():
+                return None
+        total = lease.config["reports"] * self.steps_per_report
+        start = len(curve) * self.steps_per_report
+        for step in range(start + 1, total + 1):
+            self._misbehave(lease, step)
+            time.sleep(self.step_seconds)
+            if self.log:
+                with open(self.log, "a") as file:
+                    file.write(f"{lease.id} {step}\n")
+            listener.progress(step, total)
+            if step % self.steps_per_report == 0:
+                curve.append(
+                    noop_report(lease.config, lease.cell, step // self.steps_per_report, step)
+                )
+                self._save(checkpoint, curve)
+                listener.report(curve[-1])
+            if listener.stopped():
+                return None
+        if lease.keep:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "final.pt").write_text("weights")
+        return Trial(
+            sweep=lease.sweep,
+            number=lease.number,
+            cell=lease.cell,
+            method=lease.method,
+            state=TrialState.COMPLETE,
+            config=dict(lease.config),
+            metrics=curve[-1].metrics,
+            curve=tuple(curve),
+            steps=total,
+            device="cpu",
+            provenance={"host": "here"},
+        )
+
+    def _misbehave(self, lease: Lease, step: int) -> None:
+        if self.raises:
+            raise ValueError(self.raises)
+        if step == self.dies_at:
+            tombs = Path(lease.folder).parent / "tombs" / lease.id
+            tombs.parent.mkdir(parents=True, exist_ok=True)
+            died = len(tombs.read_text()) if tombs.exists() else 0
+            if died < self.deaths:
+                tombs.write_text("+" * (died + 1))
+                os._exit(1)
+
+    def _restore(self, checkpoint: Path) -> list[Report]:
+        if not checkpoint.exists():
+            return []
+        return [Report(**raw) for raw in json.loads(checkpoint.read_text())]
+
+    def _save(self, checkpoint: Path, curve: list[Report]) -> None:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        fresh = checkpoint.with_suffix(".tmp")
+        fresh.write_text(json.dumps([asdict(report) for report in curve]))
+        os.replace(fresh, checkpoint)
+
+
+def noop_report(config: Any, cell: Cell, rung: int, step: int) -> Report:
+    score = 1.0 - abs(config["x"] - 0.3) - 0.5 * math.exp(-rung) + 0.001 * cell.seed
+    return Report(rung=rung, step=step, seconds=float(step), metrics={GOAL: score})
+
+
+def noop_plan(
+    folder: Path, space: SearchSpace, runner: Any = NoopRunner(), **more: Any
+) -> SweepPlan:
+    return SweepPlan(
+        **{
+            "name": "noop",
+            "folder": folder,
+            "space": space,
+            "cells": lambda config: [Cell("noop", seed) for seed in range(space.seeds)],
+            "runner": runner,
+            **more,
+        }
+    )
+
+
+def outcome(trials: list[Trial]) -> dict[tuple[int, str], tuple[Any, ...]]:
+    """What must not depend on kills: everything but times."""
+    return {
+        (trial.number, trial.cell.slug): (
+            trial.state,
+            trial.config["x"],
+            trial.metrics.get(GOAL),
+            tuple((report.rung, report.metrics[GOAL]) for report in trial.curve),
+            trial.steps,
+        )
+        for trial in trials
+    }
