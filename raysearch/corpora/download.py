@@ -11,6 +11,7 @@ folder.
 
 from __future__ import annotations
 
+import contextlib
 import http
 import http.client
 import os
@@ -96,7 +97,8 @@ def _fetch_file(info: CorpusInfo, file: CorpusFile, folder: Path, on_progress: P
             f"`python -m raysearch data check {info.name}` (SHA-256 {expected})"
         ) from None
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the disk may refuse this too: the first error is told
+            part.unlink()
         raise DataError(
             f"`{target}` must be writable, but got: {error.strerror or error}; free space or "
             "name another folder with --data-dir, then fetch again"
@@ -156,6 +158,7 @@ def _receive(url: str, part: Path, path: str, on_progress: Progress) -> None:
     try:
         answer = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
+        error.close()
         if start and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # nothing is left to send: the digest decides
         raise
