@@ -1,0 +1,244 @@
+"""The mailbox without Ray: order, verdicts, deaths, repeats."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from raysearch.cluster import mailbox as mailbox_module
+from raysearch.cluster.events import EventKind, SlotEvent
+from raysearch.cluster.mailbox import MAX_DEATHS, Grant, Mailbox, Mailroom
+from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+
+
+def lease(number: int = 0) -> Lease:
+    cell = Cell("sample", 0)
+    return Lease(
+        sweep="s",
+        number=number,
+        cell=cell,
+        method="m",
+        config={"corpora": ["mr", "sst2"]},
+        folder="f",
+    )
+
+
+def report(rung: int, of: Lease) -> SlotEvent:
+    point = Report(rung=rung, step=10 * rung, seconds=1.0, metrics={"dev/x": 1.0})
+    return SlotEvent(kind=EventKind.REPORT, lease=of.id, report=point)
+
+
+def finished(of: Lease) -> SlotEvent:
+    trial = Trial(
+        sweep="s",
+        number=of.number,
+        cell=of.cell,
+        method="m",
+        state=TrialState.COMPLETE,
+        config={},
+    )
+    return SlotEvent(kind=EventKind.FINISHED, lease=of.id, trial=trial)
+
+
+def run(body: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(body, 20))
+
+
+def test_worker_waits_for_a_lease_and_gets_it_as_soon_as_it_is_put() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        waiting = asyncio.create_task(box.next_lease(20))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await box.put(lease(), judged=False)
+        assert await waiting == Grant(lease=lease())
+
+    run(body())
+
+
+def test_question_for_a_lease_ends_without_one() -> None:
+    async def body() -> None:
+        assert await Mailbox().next_lease(0.01) == Grant()
+
+    run(body())
+
+
+def test_events_come_in_order_and_are_forgotten_once_read() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=False)
+        await box.post(SlotEvent(kind=EventKind.STARTED, lease=lease().id))
+        await box.post(report(1, lease()))
+        first = await box.next_events(0, 1)
+        assert [event.sequence for event in first] == [1, 2]
+        assert await box.next_events(0, 1) == first  # not acknowledged: the same again
+        assert await box.next_events(2, 0.01) == ()
+
+    run(body())
+
+
+def test_judged_report_waits_until_the_search_reads_on() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=True)
+        posted = asyncio.create_task(box.post(report(1, lease())))
+        (event,) = await box.next_events(0, 1)
+        await asyncio.sleep(0.01)
+        assert not posted.done()
+        reading = asyncio.create_task(box.next_events(event.sequence, 20))
+        assert await posted is False
+        reading.cancel()
+
+    run(body())
+
+
+def test_judged_report_is_answered_by_calling_off() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=True)
+        posted = asyncio.create_task(box.post(report(1, lease())))
+        await box.next_events(0, 1)
+        await box.call_off()
+        assert await posted is True
+
+    run(body())
+
+
+def test_judged_report_goes_on_when_the_search_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox_module, "VERDICT_SECONDS", 0.01)
+
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=True)
+        assert await box.post(report(1, lease())) is False
+
+    run(body())
+
+
+def test_next_lease_calls_the_earlier_one_off() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(0), judged=False)
+        await box.put(lease(1), judged=False)
+        assert box.called_off(lease(0).id)
+        assert await box.post(report(1, lease(0))) is True
+        assert await box.post(finished(lease(0))) is True
+        assert await box.next_events(0, 0.01) == ()  # its news interest nobody any more
+        assert await box.next_lease(1) == Grant(lease=lease(1))
+
+    run(body())
+
+
+def test_finished_lease_is_not_given_again() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=False)
+        await box.next_lease(1)
+        await box.post(finished(lease()))
+        assert await box.next_lease(0.01) == Grant()
+
+    run(body())
+
+
+def test_new_worker_gets_the_lease_and_its_repeats_are_dropped() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=False)
+        assert (await box.next_lease(1)).lease == lease()
+        await box.post(report(1, lease()))
+        assert (await box.next_lease(1)).lease == lease()
+        await box.post(report(1, lease()))
+        await box.post(report(2, lease()))
+        rungs = [event.report.rung for event in await box.next_events(0, 1) if event.report]
+        assert rungs == [1, 2]
+
+    run(body())
+
+
+def test_lease_that_kills_its_worker_at_one_place_ends_as_failed() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=False)
+        for _ in range(MAX_DEATHS):
+            assert (await box.next_lease(1)).lease == lease()
+        assert await box.next_lease(1) == Grant()
+        (event,) = await box.next_events(0, 1)
+        assert event.kind is EventKind.FINISHED and event.trial is not None
+        assert event.trial.state is TrialState.FAILED
+        assert f"died {MAX_DEATHS} times" in event.trial.reason
+        assert event.trial.config == {"corpora": "mr+sst2"}
+
+    run(body())
+
+
+def test_lease_that_gets_further_in_every_life_goes_on() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=False)
+        for life in range(1, 3 * MAX_DEATHS):
+            assert (await box.next_lease(1)).lease == lease()
+            await box.post(report(life, lease()))
+
+    run(body())
+
+
+def test_closed_mailbox_sends_everybody_away() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=True)
+        posted = asyncio.create_task(box.post(report(1, lease())))
+        await asyncio.sleep(0)
+        await box.close()
+        assert await posted is True
+        assert await box.next_lease(1) == Grant(closed=True)
+
+    run(body())
+
+
+def test_crash_is_an_event() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=False)
+        await box.crash("Traceback")
+        (event,) = await box.next_events(0, 1)
+        assert (event.kind, event.text, event.lease) == (
+            EventKind.CRASHED,
+            "Traceback",
+            lease().id,
+        )
+
+    run(body())
+
+
+def test_slot_that_takes_the_place_of_a_dead_one_gets_what_it_held() -> None:
+    async def body() -> None:
+        room = Mailroom()
+        assert await room.open("one", lease(0), False) == ()
+        await room.hold("one", "group of one")
+        assert await room.open("other", lease(1), False) == ()
+        assert await room.open("two", lease(0), False) == ("group of one",)
+        assert await room.next_lease("one", 1) == Grant(closed=True)
+        assert (await room.next_lease("two", 1)).lease == lease(0)
+        assert (await room.next_lease("other", 1)).lease == lease(1)
+
+    run(body())
+
+
+def test_room_calls_off_by_lease_and_closes_by_slot() -> None:
+    async def body() -> None:
+        room = Mailroom()
+        await room.open("one", lease(0), False)
+        await room.call_off(lease(0).id)
+        assert await room.called_off("one", lease(0).id)
+        await room.put("one", lease(1), False)
+        await room.call_off(lease(0).id)
+        assert not await room.called_off("one", lease(1).id)
+        await room.close("one")
+        assert await room.post("one", report(1, lease(1))) is True
+        assert await room.called_off("one", lease(1).id)
+        await room.crash("one", "too late")
+
+    run(body())

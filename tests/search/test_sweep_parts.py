@@ -1,0 +1,304 @@
+"""The parts of a sweep that need no Ray: plan, lock, standing, lease book."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from noop_sweep import GOAL, noop_plan, noop_report, noop_space
+
+from raysearch.cluster.events import EventKind, SlotEvent
+from raysearch.errors import ConfigError, RaysearchError, StoreError
+from raysearch.search.leases import LeaseBook, Offer
+from raysearch.search.lock import sweep_lock
+from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
+from raysearch.search.standing import Standing
+from raysearch.search.study import StudyLedger
+from raysearch.trial import Cell, MetricGoal, Trial, TrialState
+
+
+def test_plan_names_every_bad_number(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        noop_plan(tmp_path, noop_space(), slots=0, cpus_per_worker=0)
+    assert caught.value.problems == (
+        "`slots` must be >= 1, but got 0",
+        "`cpus_per_worker` must be > 0, but got 0",
+    )
+
+
+def test_shape_asks_for_gpus_only_when_there_are_some(tmp_path: Path) -> None:
+    plan = noop_plan(tmp_path, noop_space(), cpus_per_worker=1.5)
+    assert plan.shape.resources_per_worker == {"CPU": 1.5}
+    assert plan.shape.threads == 1
+    shared = noop_plan(tmp_path, noop_space(), gpus_per_worker=0.25, cpus_per_worker=0.5)
+    assert shared.shape.resources_per_worker == {"CPU": 0.5, "GPU": 0.25}
+    assert shared.shape.threads == 1
+
+
+def test_second_driver_is_told_who_runs_the_sweep(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from raysearch.search.lock import sweep_lock\n"
+        "with sweep_lock(Path(sys.argv[1])):\n print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with (
+            pytest.raises(StoreError, match=rf"process {holder.pid} on .* runs the one in"),
+            sweep_lock(tmp_path),
+        ):
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    with sweep_lock(tmp_path):  # the lock is gone with its holder
+        pass
+
+
+def test_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="must be writable"), sweep_lock(tmp_path / "file" / "x"):
+        pass
+
+
+def trial(number: int, value: float, *, seed: int = 0, state: str = "complete") -> Trial:
+    return Trial(
+        sweep="noop",
+        number=number,
+        cell=Cell("noop", seed),
+        method="noop",
+        state=TrialState(state),
+        config={},
+        metrics={GOAL: value},
+    )
+
+
+def lease_folder(leases: Path, of: Trial) -> Path:
+    folder = leases / of.id
+    folder.mkdir(parents=True)
+    (folder / "final.pt").write_text("")
+    (folder / "checkpoint.pt").write_text("")
+    return folder
+
+
+def test_best_is_the_mean_over_cells_and_only_its_weights_stay(tmp_path: Path) -> None:
+    standing = Standing(MetricGoal(GOAL), tmp_path, "best")
+    first = [trial(0, 0.5), trial(0, 0.7, seed=1)]
+    second = [trial(1, 0.9), trial(1, 0.1, seed=1)]
+    third = [trial(2, 0.6), trial(2, 0.8, seed=1)]
+    folders = {each.id: lease_folder(tmp_path, each) for each in first + second + third}
+    for each in first:
+        standing.add(each, cells=2)
+    assert standing.best_value == pytest.approx(0.6)
+    standing.add(second[0], cells=2)
+    assert (folders[second[0].id] / "final.pt").exists()  # it may yet become the best
+    standing.add(second[1], cells=2)
+    assert standing.best_number == 0
+    for each in third:
+        standing.add(each, cells=2)
+    assert (standing.best_number, standing.best_value) == (2, pytest.approx(0.7))
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.pt"))
+    assert left == ["00002-noop-s0/final.pt", "00002-noop-s1/final.pt"]
+    assert not folders[first[0].id].exists()
+
+
+@pytest.mark.parametrize(("keep", "left"), [("all", 2), ("best", 1), ("none", 0)])
+def test_keep_says_whose_weights_stay(tmp_path: Path, keep: str, left: int) -> None:
+    standing = Standing(MetricGoal(GOAL, "minimize"), tmp_path, keep)  # type: ignore[arg-type]
+    for each in (trial(0, 0.5), trial(1, 0.4), trial(2, math.nan, state="failed")):
+        lease_folder(tmp_path, each)
+        standing.add(each, cells=1)
+    assert standing.best_number == 1
+    assert len(list(tmp_path.rglob("final.pt"))) == left
+    assert not list(tmp_path.rglob("checkpoint.pt"))
+
+
+def test_traceback_of_a_broken_lease_stays(tmp_path: Path) -> None:
+    standing = Standing(MetricGoal(GOAL), tmp_path, "best")
+    broken = trial(0, math.nan, state="failed")
+    folder = lease_folder(tmp_path, broken)
+    (folder / "error.txt").write_text("Traceback")
+    standing.add(broken, cells=1)
+    assert [path.name for path in folder.iterdir()] == ["error.txt"]
+
+
+class Desk:
+    """A lease book over a real study, with everything that it said."""
+
+    def __init__(self, plan: SweepPlan) -> None:
+        self.trials: list[Trial] = []
+        self.events: list[SweepEvent] = []
+        self.ledger = StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells)
+        standing = Standing(plan.space.goal, plan.leases, plan.keep)
+        self.book = LeaseBook(
+            plan,
+            self.ledger,
+            standing,
+            on_trial=self.trials.append,
+            on_event=self.events.append,
+        )
+
+    def run(self, offer: Offer, rungs: int) -> bool:
+        """Report up to a rung; whether the lease was stopped."""
+        lease = offer.lease
+        for rung in range(1, rungs + 1):
+            event = SlotEvent(
+                kind=EventKind.REPORT,
+                lease=lease.id,
+                sequence=rung,
+                report=noop_report(lease.config, lease.cell, rung, rung),
+            )
+            if self.book.hear(lease.id, [event]):
+                return True
+        return False
+
+    def finish(self, offer: Offer, sequence: int = 99) -> SlotEvent:
+        record = replace(
+            trial(offer.lease.number, 0.5, seed=offer.lease.cell.seed),
+            config=dict(offer.lease.config),
+        )
+        event = SlotEvent(
+            kind=EventKind.FINISHED, lease=offer.lease.id, sequence=sequence, trial=record
+        )
+        assert self.book.hear(offer.lease.id, [event])
+        self.book.let_go(offer.lease.id)
+        return event
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(noop_plan(tmp_path, noop_space(trials=3, seeds=2, pruner="halving")))
+    yield made
+    made.ledger.close()
+
+
+def test_first_cell_runs_alone_then_the_others_then_new_configurations(desk: Desk) -> None:
+    first = desk.book.next()
+    second = desk.book.next()
+    assert first is not None and second is not None
+    assert (first.lease.id, first.judged) == ("00000-noop-s0", True)
+    assert second.lease.id == "00001-noop-s0"
+    desk.finish(first)
+    further = desk.book.next()
+    assert further is not None
+    assert (further.lease.id, further.judged) == ("00000-noop-s1", False)
+    third = desk.book.next()
+    assert third is not None and third.lease.id == "00002-noop-s0"
+    assert desk.book.next() is None
+    assert not desk.book.exhausted  # those that run may open further cells
+
+
+def test_pruned_configuration_has_its_record_and_no_further_cells(desk: Desk) -> None:
+    offers = [desk.book.next() for _ in range(3)]
+    stopped = [desk.run(offer, 2) for offer in offers if offer]
+    assert any(stopped)
+    (record, *_) = desk.trials
+    assert record.state is TrialState.PRUNED
+    assert [point.rung for point in record.curve] == [1]
+    assert record.metrics == record.curve[-1].metrics
+    assert "stopped early at report 1" in record.reason
+    desk.book.let_go(record.id)
+    again = desk.book.next()
+    assert again is None  # neither a further cell nor the same one
+
+
+def test_record_is_in_the_study_before_anybody_hears(tmp_path: Path) -> None:
+    plan = noop_plan(tmp_path, noop_space(trials=1))
+    desk = Desk(plan)
+    seen: list[bool] = []
+    desk.book._on_trial = lambda trial: seen.append(
+        trial.id in [stored.id for stored in desk.ledger.finished_trials()]
+    )
+    offer = desk.book.next()
+    assert offer is not None
+    desk.finish(offer)
+    assert seen == [True]
+    desk.ledger.close()
+
+
+def test_repeated_news_count_once(desk: Desk) -> None:
+    offer = desk.book.next()
+    assert offer is not None
+    event = desk.finish(offer)
+    assert desk.book.hear(offer.lease.id, [event])
+    assert len(desk.trials) == 1
+
+
+def test_lease_of_a_new_slot_reports_again_and_its_curve_has_no_repeats(desk: Desk) -> None:
+    offer = desk.book.next()
+    assert offer is not None
+    assert not desk.run(offer, 2)
+    desk.book.renew(offer.lease.id)
+    assert not desk.run(offer, 3)
+    shown = [event.report.rung for event in desk.events if event.report]
+    assert shown == [1, 2, 3]
+
+
+def test_open_configurations_come_first_after_a_restart(tmp_path: Path) -> None:
+    plan = noop_plan(tmp_path, noop_space(trials=3, seeds=2))
+    desk = Desk(plan)
+    first, second = desk.book.next(), desk.book.next()
+    assert first is not None and second is not None
+    desk.finish(second)
+    desk.ledger.close()
+    again = Desk(plan)
+    ids = [offer.lease.id for _ in range(3) if (offer := again.book.next())]
+    assert ids == ["00000-noop-s0", "00001-noop-s1", "00002-noop-s0"]
+    again.ledger.close()
+
+
+def test_time_ends_what_runs_at_its_next_news(tmp_path: Path) -> None:
+    desk = Desk(noop_plan(tmp_path, noop_space(trials=3, time_seconds=60)))
+    offer = desk.book.next()
+    assert offer is not None
+    assert not desk.book.hear(offer.lease.id, [])
+    desk.book._started -= 60
+    assert desk.book.hear(offer.lease.id, [])
+    desk.book.let_go(offer.lease.id)
+    assert desk.book.next() is None
+    assert desk.book.exhausted and desk.book.unfinished == 1 and not desk.trials
+    desk.ledger.close()
+
+
+def test_refusal_ends_the_run_with_its_sentence(desk: Desk) -> None:
+    offer = desk.book.next()
+    assert offer is not None
+    event = SlotEvent(
+        kind=EventKind.REFUSED, lease=offer.lease.id, sequence=1, text="`mr` must be there"
+    )
+    assert desk.book.hear(offer.lease.id, [event])
+    assert isinstance(desk.book.failure, RaysearchError)
+    assert str(desk.book.failure) == "`mr` must be there"
+    assert desk.book.next() is None
+
+
+def test_runner_that_lets_go_unasked_is_a_failed_row(desk: Desk) -> None:
+    offer = desk.book.next()
+    assert offer is not None
+    event = SlotEvent(kind=EventKind.STOPPED, lease=offer.lease.id, sequence=1)
+    assert desk.book.hear(offer.lease.id, [event])
+    assert desk.trials[0].state is TrialState.FAILED
+
+
+def test_lease_that_waits_long_is_told_of_once_a_while(desk: Desk) -> None:
+    offer = desk.book.next()
+    assert offer is not None
+    desk.book.hear(offer.lease.id, [])
+    assert not desk.events
+    desk.book._running[offer.lease.id].since -= 60
+    desk.book.hear(offer.lease.id, [])
+    desk.book.hear(offer.lease.id, [])
+    (event,) = desk.events
+    assert event.kind is SweepEventKind.MESSAGE
+    assert event.text == "trial 00000-noop-s0 waits for 1 x (1 CPU)"
