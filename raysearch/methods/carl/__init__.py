@@ -16,7 +16,7 @@ P, L_MCCL       `ContrastiveObjective.targets`, `soft_contrast` (6)
 e_t, g_t        word embeddings before position and LayerNorm; `perturb.saliency` (7)
 T, δ            `perturb.choose_tokens` (8), `perturb.ascend` (9)
 L_PTD           `losses.detection.focal_detection_loss` (10)
-L               `method.CarlMethod._contrast_and_detect` (11), two backward passes
+L               `algorithm.CarlAlgorithm._contrast_and_detect` (11), two backward passes
 z               `corpora.Split.labels` (12)
 ==============  ==========================================================================
 

@@ -12,9 +12,11 @@ from raysearch.corpora import Corpus
 from raysearch.distributed import world_size
 from raysearch.encoders.digests import combined_digest
 from raysearch.errors import ConfigError
+from raysearch.methods.carl.algorithm import CarlAlgorithm
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import rated_sentences
 from raysearch.methods.carl.evaluation import Evaluation
+from raysearch.methods.carl.finetune import FineTuning
 from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.model import CarlModel
@@ -57,12 +59,13 @@ def build(
         model = CarlModel(encoder.model, config)
     model.to(device)
     training = [loaded[name] for name in config.corpora]
+    probed = [loaded[name] for name in config.probed]
     loss = objective(config)
     evaluation = Evaluation(
         model,
         encoder,
         training=training,
-        probed=[loaded[name] for name in config.probed],
+        probed=probed,
         config=config,
         objective=loss,
         seed=cell.seed,
@@ -70,14 +73,16 @@ def build(
     digests = [f"{name}={corpus.digest}" for name, corpus in sorted(loaded.items())]
     return CarlMethod(
         config,
-        model=model,
-        tokenizer=encoder.tokenizer,
+        algorithm=CarlAlgorithm(model, config, loss),
+        encoder=encoder,
         sentences=rated_sentences(training, "train", encoder, config),
-        objective=loss,
         evaluation=evaluation,
-        optimizers={}
+        tuning=FineTuning(encoder, probed, config, device)
+        if config.protocol == "finetuned"
+        else None,
+        optimizer=None
         if config.variant == "frozen"
-        else {"main": adamw(model.encoder, model.heads(), config)},
+        else adamw(model.encoder, model.heads(), config),
         provenance={
             "encoder": config.encoder,
             "encoder_digest": encoder.digest,

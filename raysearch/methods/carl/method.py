@@ -1,62 +1,46 @@
-"""What is a step of CARL: the algorithm box, as updates that the loop performs.
+"""How does CARL present itself to the loop: stages, batches, updates, evaluation, state.
 
-Read beside carl.md §5 and §7. The seven-forward step is `_contrast_and_detect`: the backward
-pass of the contrastive term also leaves its gradient on the word embeddings, which gives the
-saliency and the first ascent step for nothing; as the perturbation is a constant, the two
-backward passes add up to the gradient of 0.8 L_MCCL + 0.2 L_PTD.
+The steps themselves are in `algorithm`. With the ``finetuned`` protocol the stages of
+`finetune` follow the method's own, and this class hands their calls on.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn import functional
 
 from raysearch import encoders
-from raysearch.distributed import gather, rank, world_size
+from raysearch.distributed import rank, world_size
+from raysearch.encoders import Encoder
 from raysearch.methods.base import Stage, Update
 from raysearch.methods.carl import health
-from raysearch.methods.carl.adversary import Adversary
+from raysearch.methods.carl.algorithm import CarlAlgorithm
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch, RatedSentences, batches_per_epoch, plan_epoch
 from raysearch.methods.carl.evaluation import Evaluation
-from raysearch.methods.carl.losses.contrastive import (
-    Contrast,
-    ContrastiveObjective,
-    class_targets,
-    embedding_similarity,
-    quadrants,
-    soft_contrast,
-    widened,
-)
-from raysearch.methods.carl.losses.detection import focal_detection_loss
-from raysearch.methods.carl.measures import batch_geometry, length_of_gradient
-from raysearch.methods.carl.model import CarlModel, momentum_at
+from raysearch.methods.carl.finetune import FineTuning, TaskBatch
+from raysearch.methods.carl.model import momentum_at
 from raysearch.methods.carl.schedule import carl_stages
 
 __all__ = ["CarlMethod"]
 
-Terms = dict[str, torch.Tensor | float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Clean:
-    """The clean forward pass: what the contrastive term was computed from."""
-
-    embeddings: torch.Tensor  # (B, T, H)
-    states: torch.Tensor  # (B, T, H)
-    keys: torch.Tensor  # (B of all workers, D)
-    targets: torch.Tensor  # (B, B) of all workers
-    contrast: Contrast
-    terms: Terms
-
 
 class CarlMethod:
-    """CARL and its baselines; see `methods.base.Method` for what each part promises."""
+    """CARL and its baselines; see `methods.base.Method` for what each part promises.
+
+    Args:
+        config: The trial's settings.
+        algorithm: Steps and networks.
+        encoder: Tokenizer and digest of the online encoder.
+        sentences: The training sentences.
+        evaluation: What a report measures.
+        tuning: The fine-tuning stages; None with the ``frozen`` protocol.
+        optimizer: Of everything that the algorithm trains; None when that is nothing.
+        provenance: Digests and names.
+        device: Where batches go.
+    """
 
     name = "carl"
 
@@ -64,211 +48,94 @@ class CarlMethod:
         self,
         config: CarlConfig,
         *,
-        model: CarlModel,
-        tokenizer: Any,
+        algorithm: CarlAlgorithm,
+        encoder: Encoder,
         sentences: RatedSentences,
-        objective: ContrastiveObjective,
         evaluation: Evaluation,
-        optimizers: Mapping[str, torch.optim.Optimizer],
+        tuning: FineTuning | None,
+        optimizer: torch.optim.Optimizer | None,
         provenance: Mapping[str, str],
         device: torch.device,
     ) -> None:
-        self.config, self.model, self.device = config, model, device
-        self.optimizers, self.provenance = optimizers, provenance
-        self.objective = objective
-        self._tokenizer, self._sentences, self._evaluation = tokenizer, sentences, evaluation
-        self._adversary = Adversary(model, config, objective)
-        self._stages = carl_stages(config, batches_per_epoch(sentences.groups, config.batch_size))
-        self._stage = self._stages[-1]
+        self.config, self.algorithm, self.model = config, algorithm, algorithm.model
+        self.provenance = provenance
+        self._encoder, self._sentences, self._device = encoder, sentences, device
+        self._evaluation, self._tuning, self._optimizer = evaluation, tuning, optimizer
+        self._own = carl_stages(config, batches_per_epoch(sentences.groups, config.batch_size))
+        self._stage = self._own[-1]
+        self._settled: dict[str, dict[str, float]] = {}
+
+    @property
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """``main``, and that of the fine-tuning stage that runs."""
+        own = {} if self._optimizer is None else {"main": self._optimizer}
+        return own if self._tuning is None else {**own, **self._tuning.optimizers}
 
     def stages(self) -> Sequence[Stage]:
-        """``warmup`` where asked for, then ``pretrain``."""
-        return self._stages
+        """``warmup`` where asked for, ``pretrain``, then one stage per fine-tuned corpus."""
+        return self._own if self._tuning is None else (*self._own, *self._tuning.stages())
 
     def begin(self, stage: Stage) -> None:
         """Make ready to train in a stage."""
         self._stage = stage
+        self._settled = {}
         self.model.train()
+        if self._tuning is not None and stage not in self._own:
+            self._tuning.begin(stage)
 
-    def batches(self, stage: Stage, epoch_seed: int) -> Iterator[Batch]:
+    def batches(self, stage: Stage, epoch_seed: int) -> Iterator[Batch | TaskBatch]:
         """This worker's shares of an epoch's batches."""
+        if self._tuning is not None and stage not in self._own:
+            yield from self._tuning.batches(stage, epoch_seed)
+            return
         sentences, config = self._sentences, self.config
         lengths = sentences.texts.lengths
         for rows in plan_epoch(
             sentences.groups, lengths, config.batch_size, config.bucketing, epoch_seed
         ):
-            yield sentences.batch(rows, self.device, rank=rank(), world=world_size())
+            yield sentences.batch(rows, self._device, rank=rank(), world=world_size())
 
-    def updates(self, batch: Batch, step: int) -> Iterator[Update]:
-        """The step that the variant asks for."""
-        recipe = self.config.recipe
-        if recipe.objective == "regression":
-            return self._regress(batch)
-        if recipe.objective == "dropout":
-            return self._contrast_views(batch)
-        if not recipe.detects or self._stage.name == "warmup":
-            return self._contrast(batch, step)
-        if not recipe.perturbs:
-            return self._contrast_and_predict_saliency(batch, step)
-        return self._contrast_and_detect(batch, step)
-
-    def _contrast_and_detect(self, batch: Batch, step: int) -> Iterator[Update]:
-        """CARL: 7 forward passes' worth of work, and 2 more for each further ascent step."""
-        model, config, adversary = self.model, self.config, self._adversary
-        clean = self._forward_clean(batch, step)
-        if config.recipe.contrasts:
-            clean.embeddings.retain_grad()
-            loss = config.contrastive_weight * clean.contrast.loss
-            yield Update("main", loss, clean.terms, step=False)
-            assert clean.embeddings.grad is not None
-            gradient = clean.embeddings.grad / config.contrastive_weight
-            terms: Terms = {}
-        else:
-            (gradient,) = torch.autograd.grad(clean.contrast.loss, clean.embeddings)
-            terms = clean.terms
-        embeddings, keys, targets = clean.embeddings.detach(), clean.keys, clean.targets
-        del clean  # the clean graph is gone before the perturbed one is built
-
-        chosen = adversary.choose(gradient, batch)
-        delta = adversary.perturb(embeddings, gradient, chosen, batch, keys, targets)
-        changed = adversary.share_changed(embeddings, delta, chosen)
-        if step == 0:
-            health.check_perturbation(float(gather(changed.reshape(1)).mean()), config)
-
-        perturbed = model.online.lookup(batch.ids) + delta
-        if not perturbed.requires_grad:  # frozen word embeddings; its gradient is still measured
-            perturbed.requires_grad_()
-        loss = self._detection_loss(model.online.states(perturbed, batch.mask), chosen, batch)
-        terms |= {
-            "ptd_loss": loss,
-            "chosen_share": chosen.sum() / batch.eligible.sum(),
-            "perturbation_changed": changed,
-            "detection_gradient": length_of_gradient(perturbed),
-        }
-        yield Update("main", config.detection_weight * loss, terms)
-        self._move_target(step)
-
-    def _contrast_and_predict_saliency(self, batch: Batch, step: int) -> Iterator[Update]:
-        """ε = 0: the discriminator reads the clean states. 5 forward passes' worth of work."""
-        config = self.config
-        clean = self._forward_clean(batch, step)
-        (gradient,) = torch.autograd.grad(clean.contrast.loss, clean.embeddings, retain_graph=True)
-        chosen = self._adversary.choose(gradient, batch)
-        detection = self._detection_loss(clean.states, chosen, batch)
-        loss = config.contrastive_weight * clean.contrast.loss + config.detection_weight * detection
-        own = config.contrastive_weight * gradient
-        terms = {
-            **clean.terms,
-            "ptd_loss": detection,
-            "chosen_share": chosen.sum() / batch.eligible.sum(),
-            "contrastive_gradient": own.norm() / math.sqrt(world_size()),
-            "detection_gradient": length_of_gradient(clean.embeddings, minus=own),
-        }
-        yield Update("main", loss, terms)
-        self._move_target(step)
-
-    def _contrast(self, batch: Batch, step: int) -> Iterator[Update]:
-        """The contrastive term alone: the warm-up, CARL without PTD, and discrete labels."""
-        clean = self._forward_clean(batch, step)
-        yield Update("main", self.config.contrastive_weight * clean.contrast.loss, clean.terms)
-        self._move_target(step)
-
-    def _contrast_views(self, batch: Batch) -> Iterator[Update]:
-        """SimCSE: two dropout views of each sentence, InfoNCE in both directions; no target."""
-        online, mask = self.model.online, batch.mask.repeat(2, 1)
-        states = online.states(online.lookup(batch.ids.repeat(2, 1)), mask)
-        first, second = (gather(view) for view in online.project(states, mask).chunk(2))
-        similarity = embedding_similarity(first, second)
-        itself = torch.eye(len(similarity), device=similarity.device)
-        contrast = soft_contrast(similarity, itself, self.config.temperature)
-        terms = {"mccl_loss": contrast.loss, **batch_geometry(first, second)}
-        yield Update("main", contrast.loss, terms)
-
-    def _regress(self, batch: Batch) -> Iterator[Update]:
-        """Plain fine-tuning: mean squared error on valence and arousal."""
-        model = self.model
-        states = model.online.states(model.online.lookup(batch.ids), batch.mask)
-        loss = functional.mse_loss(widened(model.ratings(states, batch.mask)), batch.labels)
-        yield Update("main", loss, {"regression_loss": loss})
-
-    def _forward_clean(self, batch: Batch, step: int) -> _Clean:
-        """e, h, p, k, P and the contrastive term of the whole batch. Eq. (1)-(6)."""
-        model = self.model
-        assert model.target is not None
-        embeddings = model.online.lookup(batch.ids)
-        if not embeddings.requires_grad:  # frozen word embeddings still carry the saliency
-            embeddings.requires_grad_()
-        states = model.online.states(embeddings, batch.mask)
-        queries = gather(model.queries(states, batch.mask))
-        keys = gather(model.target.keys(batch.ids, batch.mask))
-        labels = gather(batch.labels)
-        if self.config.recipe.objective == "discrete":
-            targets = class_targets(quadrants(labels, self.objective.centre))
-            similarity = embedding_similarity(queries, keys)
-            contrast = soft_contrast(similarity, targets, self.config.temperature)
-        else:
-            targets = self.objective.targets(labels)
-            contrast = self.objective(queries, keys, targets)
-        terms: Terms = {
-            "mccl_loss": contrast.loss,
-            "mccl_ce": contrast.cross_entropy,
-            "mccl_kl": contrast.divergence,
-            "momentum": self._momentum(step),
-            **batch_geometry(queries, keys),
-        }
-        if self.config.recipe.contrasts:
-            terms["contrastive_gradient"] = length_of_gradient(embeddings)
-        return _Clean(
-            embeddings=embeddings,
-            states=states,
-            keys=keys,
-            targets=targets,
-            contrast=contrast,
-            terms=terms,
-        )
-
-    def _detection_loss(
-        self, states: torch.Tensor, chosen: torch.Tensor, batch: Batch
-    ) -> torch.Tensor:
-        return focal_detection_loss(
-            self.model.detect(states),
-            chosen,
-            batch.eligible,
-            gamma=self.config.focal_gamma,
-            alpha=self.config.focal_alpha,
-            tokens=batch.tokens,
-        )
+    def updates(self, batch: Batch | TaskBatch, step: int) -> Iterator[Update]:
+        """The step that stage and variant ask for."""
+        if isinstance(batch, TaskBatch):
+            assert self._tuning is not None
+            return self._tuning.updates(batch)
+        detects = self.config.recipe.detects and self._stage.name == "pretrain"
+        return self.algorithm.updates(batch, step, momentum=self._momentum(step), detects=detects)
 
     def _momentum(self, step: int) -> float:
-        """m_s of a step of the present stage; the schedule spans all stages."""
-        before = sum(s.steps for s in self._stages[: self._stages.index(self._stage)])
-        total = sum(s.steps for s in self._stages)
+        """m_s of a step of the present stage; the schedule spans all of the method's own."""
+        before = sum(stage.steps for stage in self._own[: self._own.index(self._stage)])
+        total = sum(stage.steps for stage in self._own)
         return momentum_at(before + step, total, self.config.momentum_gap)
 
-    def _move_target(self, step: int) -> None:
-        assert self.model.target is not None
-        self.model.target.follow(self.model.online, self._momentum(step))
-
     def evaluate(self, role: str) -> dict[str, float]:
-        """Downstream metrics and detection skill."""
+        """Downstream metrics and detection skill; fine-tuned scores beside them."""
         training = self.model.training
         self.model.eval()
-        found = self._evaluation.run(role)
+        found = self._settled.get(role) or self._evaluation.run(role)
         self.model.train(training)
-        return found
+        if self._tuning is None:
+            return found
+        if self._stage not in self._own:  # the encoder rests: its probes do not change
+            self._settled[role] = found
+        return found | self._tuning.evaluate(role)
 
     def check_health(self, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
         """Stop a trial that shows a failure signature; see `health`."""
         health.check(self.config, terms, metrics)
 
     def state_dict(self) -> dict[str, Any]:
-        """All networks, the target included."""
-        return {"model": self.model.state_dict()}
+        """All networks, the target and the fine-tuned models included."""
+        tuned = {} if self._tuning is None else self._tuning.state_dict()
+        return {"model": self.model.state_dict(), "tuned": tuned}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore all networks."""
         self.model.load_state_dict(state["model"])
+        if self._tuning is not None:
+            self._tuning.load_state_dict(state["tuned"])
 
     def save_encoder(self, folder: str) -> None:
         """Write the online encoder and its tokenizer."""
-        encoders.save(self.model.encoder, self._tokenizer, folder)
+        encoders.save(self.model.encoder, self._encoder.tokenizer, folder)

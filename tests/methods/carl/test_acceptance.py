@@ -154,7 +154,7 @@ def test_2_a_permuted_batch_has_the_same_loss(make_method: Make) -> None:
 
 
 def updates_with_backward(method: CarlMethod, batch: Batch) -> Iterable[Any]:
-    for update in method._contrast_and_detect(batch, step=1):
+    for update in method.algorithm.updates(batch, 1, momentum=1.0, detects=True):
         update.loss.backward()
         yield update
         if update.step:
@@ -225,7 +225,7 @@ def test_4_momentum(make_method: Make, train: Callable[..., Any]) -> None:
 def test_5_chosen_tokens(make_method: Make) -> None:
     method = make_method()
     chosen_count = eligible_count = 0
-    specials = set(method._tokenizer.all_special_ids)
+    specials = set(method._encoder.tokenizer.all_special_ids)
     for batch in method.batches(method.stages()[-1], 0):
         gradient = torch.randn(*batch.ids.shape, 64)
         chosen = choose_tokens(saliency(gradient, batch.eligible), batch.eligible, 0.1)
@@ -249,13 +249,13 @@ def test_6_projection(make_method: Make, norm: str, epsilon: float) -> None:
         vanish="warn",
     )
     batch, seen = first_batch(method), []
-    original = method._adversary.perturb
+    original = method.algorithm.adversary.perturb
 
     def record(*arguments: Any) -> torch.Tensor:
         seen.append(original(*arguments))
         return seen[-1]
 
-    method._adversary.perturb = record  # type: ignore[method-assign]
+    method.algorithm.adversary.perturb = record  # type: ignore[method-assign]
     list(updates_with_backward(method, batch))
     largest = float(seen[0].double().abs().max())
     assert 0 < largest <= epsilon
