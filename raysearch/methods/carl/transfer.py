@@ -1,9 +1,10 @@
 """Does a sentiment probe that was fitted on one corpus hold on another?
 
-Polarity corpora share sentences: most of SST-2 is cut from the sentences of MR (5,397 of MR's
-10,684 stand in SST-2's train split letter for letter, and 6,257 share eight words in a row
-with it). A probe that is scored on what it was fitted on shows no transfer, so rows that
-overlap the source's fitting texts are not scored, and the number of rows that were is
+Polarity corpora share sentences: most of SST-2 is cut from the sentences of MR. Of MR's 10,662
+texts 5,029 stand word for word in SST-2's train split, and 6,260 overlap it as `overlapping`
+has it. A probe that is scored on what it was fitted on shows no transfer (MiniLM, SST-2 to
+MR's test split: .81 on rows that overlap, .71 on the others), so rows that overlap the source's
+fitting texts are not scored, and the number of rows that are is
 reported beside every accuracy.
 """
 
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,11 @@ from raysearch.methods.carl.probes import LogisticProbe
 __all__ = ["SHARED_WORDS", "overlapping", "transfer_matrix"]
 
 SHARED_WORDS = 8
-"""So many equal words in a row make two texts overlap; shorter texts must be equal as a whole."""
+"""So many equal words in a row make two texts overlap."""
+
+LEAST_WORDS = 4
+"""A text of fewer than `SHARED_WORDS` words overlaps one that holds it as a whole; a text of
+fewer than this, such as MPQA's "complaining", only its equal."""
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -49,10 +53,10 @@ def transfer_matrix(
             for corpus in corpora
             if corpus.name != source.name and corpus.label_names == source.label_names
         ]
-        seen = _shingles(source.splits["train"].texts) if targets else set()
+        seen = _Passages(source.splits["train"].texts if targets else ())
         for target in targets:
             split = target.splits[role]
-            fresh = ~_overlap_mask(split.texts, seen)
+            fresh = ~seen.overlap(split.texts)
             if not fresh.any():
                 continue
             predicted = probes[source.name].predict(split.rows[fresh])
@@ -63,23 +67,34 @@ def transfer_matrix(
 
 
 def overlapping(texts: Sequence[str], fitted_texts: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which texts (N,) share `SHARED_WORDS` words in a row, or all, with a fitted text.
+    """Which texts (N,) share a passage with a fitted text: see `SHARED_WORDS`, `LEAST_WORDS`.
 
     Words are runs of letters and digits, case folded.
     """
-    return _overlap_mask(texts, _shingles(fitted_texts))
+    return _Passages(fitted_texts).overlap(texts)
 
 
-def _overlap_mask(texts: Sequence[str], seen: set[int]) -> npt.NDArray[Any]:
-    shared = [any(shingle in seen for shingle in _text_shingles(text)) for text in texts]
-    return np.array(shared, dtype=bool)
+class _Passages:
+    """The texts of one source, ready to be looked through."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._long = {passage for text in texts for passage in _long_passages(_words(text))}
+        self._all = "|".join(["", *(f" {' '.join(_words(text))} " for text in texts), ""])
+
+    def overlap(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+        return np.array([self._holds(_words(text)) for text in texts], dtype=bool)
+
+    def _holds(self, words: Sequence[str]) -> bool:
+        if len(words) >= SHARED_WORDS:
+            return any(passage in self._long for passage in _long_passages(words))
+        whole = f" {' '.join(words)} "
+        return (whole if len(words) >= LEAST_WORDS else f"|{whole}|") in self._all
 
 
-def _shingles(texts: Sequence[str]) -> set[int]:
-    return {shingle for text in texts for shingle in _text_shingles(text)}
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
 
 
-def _text_shingles(text: str) -> Iterator[int]:
-    words = _WORD.findall(text.casefold())
-    for start in range(max(1, len(words) - SHARED_WORDS + 1)):
-        yield hash(tuple(words[start : start + SHARED_WORDS]))
+def _long_passages(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    for start in range(len(words) - SHARED_WORDS + 1):
+        yield tuple(words[start : start + SHARED_WORDS])

@@ -70,17 +70,21 @@ def test_a_pair_with_no_row_left_is_absent() -> None:
     assert "dev/a>b/accuracy" not in matrix(source, target)
 
 
-def test_overlap_is_eight_words_in_a_row_or_the_whole_text() -> None:
+def test_overlap_is_eight_words_in_a_row_or_a_short_text_as_a_whole() -> None:
     fitted = [
         "It is a warm , funny and wise film about growing up .",
         "Good movie !",
     ]
-    texts = [
-        "it IS a warm, funny and wise film",  # eight words, other case and punctuation
-        "is a warm funny and wise film",  # seven words of nine: not equal, not eight
-        "good movie",
-        "good movie indeed",
-        "she said it is a warm funny and wise film , and left",
-        "",
-    ]
-    assert overlapping(texts, fitted).tolist() == [True, False, True, False, True, False]
+    texts = {
+        "it IS a warm, funny and wise film": True,  # eight words, other case and punctuation
+        "she said it is a warm funny and wise film , and left": True,
+        "she said it is a warm funny and wise book , and left": False,  # seven words in a row
+        "Funny and wise film": True,  # a short text that is held as a whole
+        "funny and wise films": False,
+        "funny and wise": False,  # too short to tell a passage by
+        "good movie": True,  # but not to be the same text
+        "good movie indeed": False,
+        "wise film about growing up good movie": False,  # not over the border of two texts
+        "": False,
+    }
+    assert overlapping(list(texts), fitted).tolist() == list(texts.values())
