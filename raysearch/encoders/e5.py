@@ -118,11 +118,12 @@ def read_image(path: Path) -> E5Image:
         EncoderError: If the file is of another format.
         OSError: If it cannot be read.
     """
-    data = np.memmap(path, dtype=np.uint8, mode="r")
-    header = _HEADER.unpack_from(data[: _HEADER.size].tobytes().ljust(_HEADER.size))
+    with path.open("rb") as stream:
+        header = _HEADER.unpack(stream.read(_HEADER.size).ljust(_HEADER.size, b"\0"))
     magic, _, hidden, layers, heads, ffn, _, positions, _, epsilon, block = header[:11]
     if magic != b"E5S1" or block != _BLOCK:
         raise EncoderError(f"{path} must be an E5S1 image of blocks of {_BLOCK}, but is not")
+    data = np.memmap(path, dtype=np.uint8, mode="r")
     count, _, _, pad, unknown, blob_size = header[11:]
     place = _HEADER.size
     ends = data[place : place + 4 * (count + 1)].view("<u4")

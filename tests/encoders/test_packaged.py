@@ -85,6 +85,7 @@ def test_both_packages_of_minilm_are_the_same_encoder(minilm, monkeypatch):
     assert digests == {minilm.digest}
 
 
+@pytest.mark.slow
 def test_loading_imports_no_package_of_weights(minilm):
     code = (
         "import sys; from raysearch import encoders; encoders.load('package:minilm', layers=1);"

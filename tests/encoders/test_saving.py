@@ -1,0 +1,131 @@
+"""A saved encoder: other programs open it and get the same vectors; it is whole or not there."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+from raysearch import encoders
+from raysearch.encoders import saving
+from raysearch.encoders.quiet import quiet
+from raysearch.errors import StoreError
+
+
+def reopened(folder):
+    with quiet():
+        model = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+        return model, AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("name", ["tiny", "minilm", "me5"])
+def test_other_programs_get_the_same_vectors(
+    name, tmp_path, request, sentences, vectors, no_network
+):
+    if name == "tiny":
+        encoder = encoders.load("tiny")
+    elif name == "minilm":
+        request.getfixturevalue("minilm")
+        encoder = encoders.load("package:minilm", layers=2)
+    else:
+        encoder = encoders.prune_vocabulary(request.getfixturevalue("me5"), sentences)
+    encoders.encode(encoder.tokenizer, sentences, 16)  # leaves a truncation in the tokenizer
+    folder = encoders.save(encoder.model, encoder.tokenizer, tmp_path / "deep" / "encoder")
+
+    written = json.loads((folder / "tokenizer.json").read_text())
+    assert (written["truncation"], written["padding"]) == (None, None)
+    model, tokenizer = reopened(folder)
+    assert model.config.num_hidden_layers == encoder.layers
+    for text in [*sentences, "a [MASK] <mask> 🤖  two  spaces"]:
+        assert tokenizer(text)["input_ids"] == encoder.tokenizer(text)["input_ids"]
+        (encoded,) = encoders.encode(encoder.tokenizer, [text], 128)
+        assert tokenizer(text, truncation=True, max_length=128)["input_ids"] == encoded.ids
+    assert torch.equal(
+        vectors(model, tokenizer, sentences[::5]),
+        vectors(encoder.model, encoder.tokenizer, sentences[::5]),
+    )
+    again = encoders.load(str(folder))
+    assert encoders.encode(again.tokenizer, sentences, 128) == encoders.encode(
+        encoder.tokenizer, sentences, 128
+    )
+
+
+def test_saving_prints_nothing(tmp_path, capfd):
+    tiny = encoders.load("tiny")
+    encoders.save(tiny.model, tiny.tokenizer, tmp_path / "tiny")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_is_replaced_and_nothing_is_left_beside_it(tmp_path):
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    (folder / "old").touch()
+    (tmp_path / ".encoder.new").mkdir()  # what a killed process left
+    (tmp_path / ".encoder.new" / "half").touch()
+    tiny = encoders.load("tiny", layers=1)
+    assert encoders.save(tiny.model, tiny.tokenizer, folder) == folder
+    assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
+    assert {path.name for path in folder.iterdir()} >= {"config.json", "tokenizer.json"}
+    assert not {"old", "half"} & {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("fails", ["model", "tokenizer"])
+def test_a_failure_leaves_the_former_folder(tmp_path, monkeypatch, fails):
+    tiny = encoders.load("tiny")
+    folder = encoders.save(tiny.model, tiny.tokenizer, tmp_path / "encoder")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(
+        type(tiny.model if fails == "model" else tiny.tokenizer), "save_pretrained", full
+    )
+    with pytest.raises(StoreError, match="cannot be written to .*encoder .*No space left"):
+        encoders.save(tiny.model, tiny.tokenizer, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
+
+
+def test_death_between_the_renames_leaves_the_former_encoder_beside(tmp_path, monkeypatch):
+    tiny = encoders.load("tiny")
+    folder = encoders.save(tiny.model, tiny.tokenizer, tmp_path / "encoder")
+    rename = saving.Path.rename
+
+    def die(self, target):
+        if target == folder:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(saving.Path, "rename", die)
+    with pytest.raises(KeyboardInterrupt):
+        encoders.save(tiny.model, tiny.tokenizer, folder)
+    assert (tmp_path / ".encoder.old" / "model.safetensors").is_file()
+    monkeypatch.undo()
+    encoders.save(tiny.model, tiny.tokenizer, folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
+
+
+def test_a_file_in_the_way(tmp_path):
+    tiny = encoders.load("tiny")
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="choose another folder"):
+        encoders.save(tiny.model, tiny.tokenizer, tmp_path / "file" / "encoder")
+
+
+def test_a_disk_that_is_really_full(tmp_path):
+    mounted = tmp_path / "small"
+    mounted.mkdir()
+    mount = shutil.which("mount")
+    command = [mount or "mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(mounted)]
+    if mount is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    try:
+        tiny = encoders.load("tiny")
+        with pytest.raises(StoreError, match="cannot be written to"):
+            encoders.save(tiny.model, tiny.tokenizer, mounted / "encoder")
+        assert list(mounted.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
