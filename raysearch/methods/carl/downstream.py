@@ -17,7 +17,8 @@ MR CR SUBJ                                    (SentEval; SST-2 keeps its fixed s
 MPQA
 transfer    the polarity probe fitted on      the same, scored on the other's test
             train, scored on another
-            corpus's dev
+            corpus's dev, shared texts
+            left out (`transfer`)
 ==========  ================================  ===============================================
 
 SentEval as SimCSE runs it trains its logistic regression by Adam and stops early; ours is

@@ -4,8 +4,7 @@ Polarity corpora share sentences: most of SST-2 is cut from the sentences of MR.
 texts 5,029 stand word for word in SST-2's train split, and 6,260 overlap it as `overlapping`
 has it. A probe that is scored on what it was fitted on shows no transfer (MiniLM, SST-2 to
 MR's test split: .81 on rows that overlap, .71 on the others), so rows that overlap the source's
-fitting texts are not scored, and the number of rows that are is
-reported beside every accuracy.
+fitting texts are not scored, and the number of rows that are is reported beside every accuracy.
 """
 
 from __future__ import annotations
