@@ -1,0 +1,292 @@
+"""The method around the steps: evaluation, state, health, workers, corpora, export."""
+
+import multiprocessing
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from transformers import AutoModel, AutoTokenizer
+
+from raysearch import distributed
+from raysearch.config import read_config
+from raysearch.errors import ConfigError, RoleError, UnhealthyError
+from raysearch.methods import get_method
+from raysearch.methods.carl import health
+from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.carl.evaluation import embed
+from raysearch.methods.carl.method import CarlMethod
+from raysearch.methods.carl.model import pool
+from raysearch.trial import Cell
+
+Make = Callable[..., CarlMethod]
+TINY = {"encoder": "tiny", "corpora": "sample", "max_length": 32, "batch_size": 16}
+
+
+def test_pooling_by_hand() -> None:
+    states = torch.tensor([[[1.0], [3.0], [99.0]]])
+    mask = torch.tensor([[True, True, False]])
+    assert pool(states, mask, "mean").tolist() == [[2.0]]
+    assert pool(states, mask, "cls").tolist() == [[1.0]]
+
+
+def test_states_do_not_depend_on_padding(make_method: Make) -> None:
+    method = make_method()
+    method.model.eval()
+    batch = next(iter(method.batches(method.stages()[-1], 0)))
+    online = method.model.online
+    alone = online.states(online.lookup(batch.ids), batch.mask)
+    wide = [torch.nn.functional.pad(t, (0, 9)) for t in (batch.ids, batch.mask)]
+    padded = online.states(online.lookup(wide[0]), wide[1])
+    assert torch.allclose(pool(padded, wide[1], "mean"), pool(alone, batch.mask, "mean"), atol=1e-5)
+
+
+def test_embeddings_keep_the_order_of_the_texts(make_method: Make) -> None:
+    method = make_method()
+    method.model.eval()
+    texts = ["a long sentence stands first here", "short", "and a middle one"]
+    rows = embed(method.model, method._encoder, texts, method.config)
+    assert rows.dtype == np.float32
+    for text, row in zip(texts, rows, strict=True):
+        alone = embed(method.model, method._encoder, [text], method.config)
+        assert np.allclose(row, alone[0], atol=1e-5)
+
+
+def test_evaluation_reports_what_the_leaderboard_needs(make_method: Make) -> None:
+    found = make_method(polarity_corpora="sample_polarity").evaluate("dev")
+    for name in (
+        "dev/va_pearson",
+        "dev/va_spearman",
+        "dev/sample/valence_pearson",
+        "dev/sample/uniformity",
+        "dev/polarity_accuracy",
+        "dev/detection_auc",
+        "dev/detection_auc_removed",
+        "dev/mccl_kl",
+        "dev/perturbation_changed",
+    ):
+        assert np.isfinite(found[name]), name
+
+
+def test_evaluation_leaves_training_as_it_was(make_method: Make) -> None:
+    method = make_method()
+    before = torch.get_rng_state()
+    first, second = method.evaluate("dev"), method.evaluate("dev")
+    assert first == second
+    assert torch.equal(torch.get_rng_state(), before)
+    assert method.model.training
+    assert not method.model.target.branch.training  # type: ignore[union-attr]
+    assert all(p.grad is None for p in method.model.parameters())
+
+
+def test_test_data_stay_closed(make_method: Make) -> None:
+    with pytest.raises(RoleError, match="test"):
+        make_method().evaluate("test")
+
+
+def test_target_dropout_is_a_setting(make_method: Make) -> None:
+    off, on = make_method(), make_method(target_dropout=True)
+    batch = next(iter(off.batches(off.stages()[-1], 0)))
+    for method, same in ((off, True), (on, False)):
+        keys = [method.model.target.keys(batch.ids, batch.mask) for _ in range(2)]  # type: ignore[union-attr]
+        assert torch.equal(keys[0], keys[1]) is same
+
+
+def test_a_frozen_word_embedding_is_shared_with_the_target(make_method: Make) -> None:
+    method = make_method(freeze_embeddings=True)
+    assert method.model.target is not None
+    mine = method.model.target.branch.encoder.get_input_embeddings().weight
+    assert mine is method.model.encoder.get_input_embeddings().weight
+
+
+def test_the_warm_up_contrasts_only(
+    make_method: Make, accumulate: Callable[..., dict[str, float]]
+) -> None:
+    method = make_method(contrastive_warmup_share=0.5, epochs=2)
+    warmup, pretrain = method.stages()
+    batch = next(iter(method.batches(warmup, 0)))
+    method.begin(warmup)
+    assert "ptd_loss" not in accumulate(method, batch)
+    assert method.model.discriminator[0].weight.grad is None  # type: ignore[index]
+    method.begin(pretrain)
+    terms = accumulate(method, batch)
+    assert "ptd_loss" in terms
+    halfway = 1 - method.config.momentum_gap / 2
+    assert terms["momentum"] == pytest.approx(halfway, abs=1e-3)
+
+
+def test_gradient_lengths_are_those_of_the_weighted_terms(
+    make_method: Make, accumulate: Callable[..., dict[str, float]]
+) -> None:
+    lengths = []
+    for weight in (0.2, 0.4):
+        method = make_method(detection_weight=weight)
+        batch = next(iter(method.batches(method.stages()[-1], 0)))
+        torch.manual_seed(0)
+        lengths.append(accumulate(method, batch))
+    assert lengths[1]["detection_gradient"] == pytest.approx(2 * lengths[0]["detection_gradient"])
+    assert lengths[1]["contrastive_gradient"] == pytest.approx(lengths[0]["contrastive_gradient"])
+    assert lengths[0]["contrastive_gradient"] > 0
+
+
+def test_saliency_variant_measures_both_gradients(
+    make_method: Make, accumulate: Callable[..., dict[str, float]]
+) -> None:
+    method = make_method(variant="saliency")
+    terms = accumulate(method, next(iter(method.batches(method.stages()[-1], 0))))
+    assert terms["detection_gradient"] > 0
+    assert terms["contrastive_gradient"] > 0
+
+
+def test_bf16_stays_finite_and_close(make_method: Make, accumulate: Callable[..., Any]) -> None:
+    method = make_method()
+    method.model.eval()
+    batch = next(iter(method.batches(method.stages()[-1], 0)))
+    full = accumulate(method, batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = accumulate(method, batch)
+    assert half["mccl_loss"] == pytest.approx(full["mccl_loss"], rel=0.02)
+    assert half["ptd_loss"] == pytest.approx(full["ptd_loss"], rel=0.05)
+
+
+# Health
+
+
+def test_collapse_and_noise_stop_a_trial() -> None:
+    config = CarlConfig()
+    fine = {"dev/a/uniformity": -2.0, "dev/b/uniformity": -1e-5}
+    health.check(config, {"contrastive_gradient": 1e-3}, fine)
+    health.check(config, {}, {"dev/a/uniformity": 0.0})  # an untrained encoder is what it is
+    with pytest.raises(UnhealthyError, match="embedding collapse.*-1e-05"):
+        health.check(config, {"x": 1.0}, {"dev/b/uniformity": -1e-5})
+    with pytest.raises(UnhealthyError, match="saliency is noise.*1e-12"):
+        health.check(config, {"contrastive_gradient": 1e-12}, fine)
+
+
+def test_a_really_collapsed_encoder_is_stopped(make_method: Make) -> None:
+    method = make_method(variant="no_ptd")
+    norm = method.model.encoder.encoder.layer[-1].output.LayerNorm
+    torch.nn.init.zeros_(norm.weight)
+    torch.nn.init.ones_(norm.bias)
+    found = method.evaluate("dev")
+    with pytest.raises(UnhealthyError, match="embedding collapse"):
+        method.check_health({"mccl_loss": 1.0}, found)
+
+
+# Building
+
+
+def test_a_corpus_of_another_task_is_refused() -> None:
+    settings = {**TINY, "corpora": "sample_polarity", "class_corpora": "sample"}
+    with pytest.raises(ConfigError) as caught:
+        build(settings)
+    assert "`corpora` must name corpora of task va, but sample_polarity" in str(caught.value)
+    assert "`class_corpora` must name corpora of task classes, but sample" in str(caught.value)
+
+
+def test_the_batch_divides_over_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("raysearch.methods.carl.build.world_size", lambda: 3)
+    with pytest.raises(ConfigError, match="`batch_size` must be a multiple of the 3 workers"):
+        build(TINY)
+
+
+def test_provenance_tells_data_and_encoder(make_method: Make) -> None:
+    first, second = make_method().provenance, make_method(polarity_corpora="sample_polarity")
+    assert first["corpora"] == "sample"
+    assert first["encoder_digest"] == second.provenance["encoder_digest"]
+    assert first["data_digest"] != second.provenance["data_digest"]
+
+
+def test_an_exported_encoder_gives_the_same_states(make_method: Make, tmp_path: Path) -> None:
+    method = make_method()
+    method.model.eval()
+    method.save_encoder(str(tmp_path / "kept"))
+    model = AutoModel.from_pretrained(tmp_path / "kept").eval()
+    tokens = AutoTokenizer.from_pretrained(tmp_path / "kept")(["some words"], return_tensors="pt")
+    states = model(**tokens).last_hidden_state
+    mask = tokens["attention_mask"].bool()
+    rows = embed(method.model, method._encoder, ["some words"], method.config)
+    assert np.allclose(pool(states, mask, "mean").detach().numpy(), rows, atol=1e-5)
+
+
+def build(settings: dict[str, Any]) -> CarlMethod:
+    method = get_method("carl").build(
+        read_config(CarlConfig, settings, where="test"),
+        Cell("sample", 0),
+        device=torch.device("cpu"),
+        roles=("train", "dev"),
+        data_dir="nowhere",
+    )
+    assert isinstance(method, CarlMethod)
+    return method
+
+
+# Two workers do what one does.
+
+SHARED: tuple[dict[str, Any], ...] = (
+    {},
+    {"pgd_steps": 2, "focal_alpha": 0.5},
+    {"variant": "saliency"},
+    {"variant": "no_mccl"},
+    {"variant": "simcse"},
+    {"variant": "supcon"},
+    {"variant": "finetune"},
+)
+
+
+def three_steps(settings: dict[str, Any]) -> tuple[list[float], dict[str, float]]:
+    """Sums of the trained weights and terms after three steps in fp64 without dropout."""
+    torch.set_num_threads(1)
+    method = build({**TINY, **settings, "head_learning_rate": 1e-2})
+    method.model.double()
+    method.begin(method.stages()[-1])
+    for module in method.model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    optimizer, terms = method.optimizers["main"], {}
+    for step, batch in enumerate(method.batches(method.stages()[-1], 5)):
+        if step == 3:
+            break
+        optimizer.zero_grad()
+        for update in method.updates(batch, step):
+            update.loss.backward()
+            if update.step:
+                distributed.average_gradients(method.model.parameters())
+                optimizer.step()
+            values = [float(torch.as_tensor(value).detach()) for value in update.terms.values()]
+            terms |= dict(zip(update.terms, distributed.average_values(values), strict=True))
+    return [float(p.detach().square().sum()) for p in method.model.parameters()], terms
+
+
+def _worker(rank: int, port: int, queue: "multiprocessing.Queue[Any]") -> None:
+    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    answers = [three_steps(settings) for settings in SHARED]
+    if rank == 0:
+        queue.put(answers)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_workers_take_the_single_workers_steps() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    workers = [context.Process(target=_worker, args=(rank, port, queue)) for rank in range(2)]
+    for worker in workers:
+        worker.start()
+    answers = queue.get(timeout=300)
+    for worker in workers:
+        worker.join()
+    for settings, (weights, terms) in zip(SHARED, answers, strict=True):
+        alone, own_terms = three_steps(settings)
+        assert weights == pytest.approx(alone, rel=1e-6), settings
+        for name in ("mccl_loss", "mccl_kl", "ptd_loss", "regression_loss"):
+            if name in own_terms:
+                assert terms[name] == pytest.approx(own_terms[name], rel=1e-6), (settings, name)
