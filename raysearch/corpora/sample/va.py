@@ -1,6 +1,6 @@
 """How is the valence-arousal sample constructed, and why are its labels what they are.
 
-480 English sentences from 144 clauses (`va_phrases`), so that a label depends on how a
+480 English sentences from 180 clauses (`va_phrases`), so that a label depends on how a
 sentence is put together and not on one word. A clause with valence v and arousal a becomes:
 
 ========== ====================================== ======================= ===================
@@ -17,8 +17,9 @@ replace    the first is not so, the second is     0.15 v' + 0.85 v        0.15 a
 ========== ====================================== ======================= ===================
 
 where v', a' are those of the other clause (for ``replace``: of its negation); the result is
-clipped to [1, 9] and rounded to two places. Every clause is told plainly, once under one
-operation that suits its region, and once in a contrast; every third replaces another one.
+clipped to [1, 9] and rounded to two places. Every clause is told plainly and under one operation
+that suits its region. Two of three dominate a contrast as well, or (one in four of these)
+replace another clause.
 
 Clauses and frames belong to one split each: nothing but the bare clause (the frame ``{A}.``)
 is a frame of two splits. 320 sentences are train, 80 dev, 80 test. Scale 1 to 9.
@@ -34,7 +35,7 @@ from raysearch.corpora.sample.va_phrases import REGIONS, Clause
 
 __all__ = ["sentences"]
 
-SHARES = {"train": slice(0, 16), "dev": slice(16, 20), "test": slice(20, 24)}
+SHARES = {"train": slice(0, 20), "dev": slice(20, 25), "test": slice(25, 30)}
 """Which clauses of a region belong to which split."""
 
 # {A} is the clause with a capital letter, {a} without, {b} the other clause. In a contrast
@@ -168,25 +169,28 @@ def sentences() -> Iterator[Row]:
 def _made(role: str) -> Iterator[Clause]:
     frames = {name: itertools.cycle(texts) for name, texts in FRAMES[role].items()}
     clauses = {region: listed[SHARES[role]] for region, listed in REGIONS.items()}
-    position = itertools.count()
+    position, pairs = itertools.count(), itertools.count()
     for region, listed in clauses.items():
-        for number, (text, valence, arousal) in enumerate(listed):
+        for number, clause in enumerate(listed):
             operation = OPERATIONS[region][number % len(OPERATIONS[region])]
             for name in ("plain", operation):
-                yield _fill(next(frames[name]), text), *RULES[name](valence, arousal)
+                yield _fill(next(frames[name]), clause[0]), *RULES[name](*clause[1:])
+            if next(position) % 3 == 2:
+                continue
             partners = [clauses[name] for name in PARTNERS[region]]
             other = partners[number % len(partners)][(number + 1) % len(listed)]
-            yield _fill(next(frames["contrast"]), text, other[0]), *_contrast(listed[number], other)
-            if next(position) % 3 == 0:
-                other = partners[(number + 1) % len(partners)][(number + 2) % len(listed)]
-                v, a = RULES["negate"](*other[1:])
-                replaced = (0.85 * valence + 0.15 * v, 0.85 * arousal + 0.15 * a)
-                yield _fill(next(frames["replace"]), text, other[0]), *replaced
+            name, rule = ("replace", _replace) if next(pairs) % 4 == 3 else ("contrast", _contrast)
+            yield _fill(next(frames[name]), clause[0], other[0]), *rule(clause, other)
 
 
 def _contrast(main: Clause, other: Clause) -> tuple[float, float]:
     low, high = sorted((main[2], other[2]))
     return 0.7 * main[1] + 0.3 * other[1], 0.35 * low + 0.65 * high
+
+
+def _replace(main: Clause, other: Clause) -> tuple[float, float]:
+    valence, arousal = RULES["negate"](*other[1:])
+    return 0.85 * main[1] + 0.15 * valence, 0.85 * main[2] + 0.15 * arousal
 
 
 def _fill(frame: str, text: str, other: str = "") -> str:

@@ -1,8 +1,8 @@
 """Which events is the valence-arousal sample made of.
 
-144 clauses, written for this project, each with the valence and arousal (1 to 9) that its
-author gave it as a reader: 24 in each of six regions of the plane. No lexicon was used. Of
-each region the first 16 are for train, the next 4 for dev and the last 4 for test.
+180 clauses, written for this project, each with the valence and arousal (1 to 9) that its
+author gave it as a reader: 30 in each of six regions of the plane. No lexicon was used. Of
+each region the first 20 are for train, the next 5 for dev and the last 5 for test.
 
 A clause stands alone as a sentence, and after "that".
 """
@@ -39,6 +39,12 @@ ELATED: tuple[Clause, ...] = (
     ("the kids chased the waves shrieking with laughter", 8.0, 7.6),
     ("we finally caught sight of the northern lights", 8.4, 7.3),
     ("the last vote came in and we had won", 8.3, 8.3),
+    ("the lost climbers waved at us from the helicopter", 8.2, 7.6),
+    ("my proof was right and the whole room applauded", 8.3, 7.3),
+    ("the twins were born healthy and screaming", 8.5, 7.9),
+    ("our wedding guests carried us around on their shoulders", 8.4, 8.1),
+    ("the little goalkeeper saved the ball with her fingertips", 7.9, 8.2),
+    ("after forty years I hugged my brother again", 8.7, 7.1),
 )
 CONTENT: tuple[Clause, ...] = (
     ("the lake was perfectly still at sunrise", 7.3, 1.9),
@@ -65,6 +71,12 @@ CONTENT: tuple[Clause, ...] = (
     ("the soup tasted just like my mother's", 7.5, 2.7),
     ("the deer grazed calmly at the edge of the wood", 7.0, 2.1),
     ("we had nothing to do and the whole day for it", 7.4, 1.7),
+    ("the candles glowed while the guests talked quietly", 7.2, 2.4),
+    ("my daughter plaited my hair in the evening sun", 7.8, 2.1),
+    ("the pears were ripe and sweet and plentiful", 7.1, 2.5),
+    ("a light breeze cooled the porch after supper", 7.0, 1.8),
+    ("the nurse patted my hand and let me rest", 6.9, 2.3),
+    ("the fire crackled low and the dogs snored beside it", 7.6, 1.7),
 )
 ALARMED: tuple[Clause, ...] = (
     ("a man with a knife stood in our hallway", 1.4, 8.7),
@@ -91,6 +103,12 @@ ALARMED: tuple[Clause, ...] = (
     ("my former husband pounded on the door all night", 1.7, 8.1),
     ("the referee had been bribed to make us lose", 2.3, 7.1),
     ("a wasp got inside my helmet on the motorway", 2.3, 8.2),
+    ("the gas pipe burst beneath the nursery", 1.4, 8.5),
+    ("a gang kicked the beggar until he bled", 1.3, 8.0),
+    ("the crane toppled towards the waiting crowd", 1.6, 8.8),
+    ("he shook his fist and called my child a thief", 1.9, 7.4),
+    ("the hospital mixed up the blood and hushed it up", 1.6, 7.3),
+    ("the bees swarmed over the screaming picnickers", 2.0, 8.1),
 )
 DEJECTED: tuple[Clause, ...] = (
     ("nobody came to the old man's funeral", 1.9, 3.0),
@@ -117,6 +135,12 @@ DEJECTED: tuple[Clause, ...] = (
     ("our reading circle was dissolved for want of members", 3.0, 2.4),
     ("the spaniel waited by the gate for a master who was dead", 1.9, 3.3),
     ("the holiday ended with grey days and cold food", 3.1, 2.3),
+    ("the widow laid the table for two by mistake", 2.0, 2.9),
+    ("my last tooth fell out and I felt old", 3.0, 2.6),
+    ("the orphan was sent back for the third time", 1.8, 3.5),
+    ("our savings bought nothing but a damp little room", 2.6, 2.5),
+    ("his letters stopped and the garden went to weed", 2.5, 2.4),
+    ("the old singer forgot the words and shuffled off", 2.7, 3.1),
 )
 MATTER_OF_FACT: tuple[Clause, ...] = (
     ("the bus stopped at the corner of the square", 5.0, 2.9),
@@ -143,6 +167,12 @@ MATTER_OF_FACT: tuple[Clause, ...] = (
     ("the survey had twelve questions", 4.8, 2.5),
     ("the ferry carried lorries in the mornings", 5.0, 2.9),
     ("the cook kept the onions in a wooden box", 5.1, 2.3),
+    ("the invoice was sent in two copies", 4.9, 2.6),
+    ("the lift served all six floors", 5.1, 2.4),
+    ("the gardener kept his rake behind the shed", 5.1, 2.2),
+    ("the bakery stood opposite the post office", 5.3, 2.4),
+    ("the minutes were typed by the secretary", 4.9, 2.2),
+    ("the pipes were made of copper", 5.0, 2.1),
 )
 TENSE: tuple[Clause, ...] = (
     ("a parrot flew in through the office window", 6.0, 6.8),
@@ -169,6 +199,12 @@ TENSE: tuple[Clause, ...] = (
     ("the ground trembled as the bison thundered past", 5.5, 7.7),
     ("the two candidates shouted each other down", 3.8, 6.9),
     ("the countdown stopped at four seconds", 4.5, 7.4),
+    ("the fuse was lit and everybody stepped back", 4.6, 7.6),
+    ("the acrobat let go of the bar above our heads", 5.1, 7.8),
+    ("a white stag leapt over the bonnet of the van", 5.4, 7.1),
+    ("the verdict of the jury was read out word by word", 4.7, 6.9),
+    ("the two horses were neck and neck at the last bend", 5.8, 7.9),
+    ("the drums stopped and every torch went dark", 4.6, 7.0),
 )
 
 REGIONS: dict[str, tuple[Clause, ...]] = {
@@ -179,4 +215,4 @@ REGIONS: dict[str, tuple[Clause, ...]] = {
     "matter of fact": MATTER_OF_FACT,
     "tense": TENSE,
 }
-"""Region of the plane -> its 24 clauses."""
+"""Region of the plane -> its 30 clauses."""
