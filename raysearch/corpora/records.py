@@ -6,7 +6,7 @@ others: search code that opens train and dev cannot read a test label by any pat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -90,7 +90,7 @@ class Corpus:
     label_names: tuple[str, ...]
     scale: tuple[float, float]
     removed: tuple[Removal, ...] = ()
-    _splits: tuple[tuple[str, Split], ...] = ()
+    _splits: tuple[tuple[str, Split], ...] = field(default=(), repr=False)
 
     @property
     def roles(self) -> tuple[str, ...]:
