@@ -7,7 +7,8 @@ import math
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,27 +68,31 @@ class NoopRunner:
         step_seconds: Sleep per step.
         steps_per_report: Steps between reports.
         log: File that gets a line for every step that is really done, or empty.
-        dies_at: Kills its own process before this step, `deaths` times a lease.
-        deaths: See `dies_at`.
-        raises: Message of an exception at the first step, or empty.
+        deaths: Trial's number to how often its process dies before its second report.
+        raises: Trial's number to the exception that it raises at its first step.
     """
 
     step_seconds: float = 0.0
     steps_per_report: int = 1
     log: str = ""
-    dies_at: int = 0
-    deaths: int = 0
-    raises: str = ""
+    deaths: Mapping[int, int] = field(default_factory=dict)
+    raises: Mapping[int, Exception] = field(default_factory=dict)
 
     def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
-        folder = Path(lease.folder)
-        checkpoint = folder / "checkpoint.pt"
-        curve = self._restore(checkpoint)
-        listener.started("cpu", {"host": "here"})
+        from raysearch import distributed
+
+        curve = self._restore(Path(lease.folder) / "checkpoint.pt")
+        if distributed.rank() != 0:  # as in training: worker 0 alone speaks and writes
+            return None
+        listener.started("cpu", {"host": "here", "workers": str(distributed.world_size())})
         for report in curve:
             listener.report(report)
             if listener.stopped():
                 return None
+        return self._train(lease, listener, curve)
+
+    def _train(self, lease: Lease, listener: Listener, curve: list[Report]) -> Trial | None:
+        folder = Path(lease.folder)
         total = lease.config["reports"] * self.steps_per_report
         start = len(curve) * self.steps_per_report
         for step in range(start + 1, total + 1):
@@ -101,7 +106,7 @@ class NoopRunner:
                 curve.append(
                     noop_report(lease.config, lease.cell, step // self.steps_per_report, step)
                 )
-                self._save(checkpoint, curve)
+                self._save(folder / "checkpoint.pt", curve)
                 listener.report(curve[-1])
             if listener.stopped():
                 return None
@@ -119,17 +124,16 @@ class NoopRunner:
             curve=tuple(curve),
             steps=total,
             device="cpu",
-            provenance={"host": "here"},
         )
 
     def _misbehave(self, lease: Lease, step: int) -> None:
-        if self.raises:
-            raise ValueError(self.raises)
-        if step == self.dies_at:
-            tombs = Path(lease.folder).parent / "tombs" / lease.id
+        if lease.number in self.raises:
+            raise self.raises[lease.number]
+        if lease.number in self.deaths and step == self.steps_per_report + 1:
+            tombs = Path(lease.folder).parent.parent / "tombs" / lease.id
             tombs.parent.mkdir(parents=True, exist_ok=True)
             died = len(tombs.read_text()) if tombs.exists() else 0
-            if died < self.deaths:
+            if died < self.deaths[lease.number]:
                 tombs.write_text("+" * (died + 1))
                 os._exit(1)
 

@@ -195,6 +195,9 @@ class LeaseBook:
             case EventKind.REFUSED:
                 self.fail(RaysearchError(event.text))
                 return True
+            case EventKind.CRASHED:
+                self.fail(RuntimeError(f"a slot broke: {event.text}"))
+                return True
             case EventKind.STOPPED:
                 reason = "its runner let go of it unasked"
                 self._finish(lease, _ended(running, TrialState.FAILED, reason))

@@ -19,7 +19,7 @@ from raysearch.search.trainable import SlotTrainable
 __all__ = ["check_resources", "run_tune"]
 
 MAX_SLOT_FAILURES = 2
-"""So often a broken slot is replaced during one lease before the run gives up."""
+"""So often the process that owns a slot may die during one lease before the run gives up."""
 NO_LIMIT = 1_000_000_000
 """Tune wants a number of trials; the study ends the search."""
 
