@@ -1,0 +1,218 @@
+"""What every method promises to the loop: a method is tested by being listed here."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from raysearch.config import flatten, read_config, rules
+from raysearch.methods import METHODS, get_method
+from raysearch.methods.base import Method
+from raysearch.methods.carl.config import VARIANTS
+from raysearch.training.run import run_lease
+from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+
+CARL = {
+    "encoder": "tiny",
+    "corpora": ["sample"],
+    "max_length": 16,
+    "batch_size": 16,
+    "learning_rate": 1e-3,
+    "epochs": 0.25,
+    "reports": 2,
+    "checkpoint_seconds": 0.0,
+}
+CASES: dict[str, dict[str, dict[str, Any]]] = {
+    "carl": {variant: {**CARL, "variant": variant} for variant in VARIANTS}
+    | {
+        "paper": {**CARL, **get_method("carl").config_type.PAPER},
+        "bf16": {**CARL, "precision": "bf16"},
+        "warmup": {**CARL, "contrastive_warmup_share": 0.5, "freeze_embeddings": True},
+    },
+}
+"""Method to name of the case to its settings; every method of `METHODS` has at least one."""
+
+EACH = [(method, case) for method, cases in CASES.items() for case in cases]
+TRAINED = [each for each in EACH if each[1] != "frozen"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+class Record:
+    """A listener that keeps what it hears and stops after so many reports."""
+
+    def __init__(self, stop_after: int = 10**9) -> None:
+        self.stop_after, self.reports = stop_after, list[Report]()
+
+    def started(self, device: str, provenance: Mapping[str, str]) -> None: ...
+
+    def progress(self, step: int, total: int) -> None: ...
+
+    def report(self, report: Report) -> None:
+        self.reports.append(report)
+
+    def stopped(self) -> bool:
+        return len(self.reports) >= self.stop_after
+
+
+def build(method: str, case: str, seed: int = 0) -> Method:
+    loader = get_method(method)
+    config = read_config(loader.config_type, CASES[method][case], where=case)
+    cell = Cell(loader.tasks(config)[0], seed)
+    return loader.build(
+        config, cell, device=torch.device("cpu"), roles=("train", "dev"), data_dir="nowhere"
+    )
+
+
+def run(
+    method: str, case: str, folder: Path, *, seed: int = 0, stop_after: int = 10**9
+) -> Trial | None:
+    loader = get_method(method)
+    config = read_config(loader.config_type, CASES[method][case], where=case)
+    lease = Lease(
+        sweep="contract",
+        number=0,
+        cell=Cell(loader.tasks(config)[0], seed),
+        method=method,
+        config=CASES[method][case],
+        folder=str(folder / "leases" / "a"),
+    )
+    return run_lease(lease, Record(stop_after), data_dir="nowhere")
+
+
+def curve(trial: Trial | None) -> list[tuple[int, dict[str, float]]]:
+    assert trial is not None and trial.state is TrialState.COMPLETE, trial
+    return [(report.step, dict(report.metrics)) for report in trial.curve]
+
+
+def parameters_of(method: Method) -> list[torch.nn.Parameter]:
+    groups = [g for optimizer in method.optimizers.values() for g in optimizer.param_groups]
+    return [p for group in groups for p in group["params"]]
+
+
+def step_through(method: Method, batch: Any, step: int, each: Callable[[Any], None]) -> float:
+    """Perform one step's updates; gives the sum of their losses."""
+    total, pending = 0.0, set()
+    for update in method.updates(batch, step):
+        optimizer = method.optimizers[update.optimizer]
+        if update.optimizer not in pending:
+            optimizer.zero_grad()
+        pending.add(update.optimizer)
+        update.loss.backward()
+        total += float(update.loss.detach())
+        if update.step:
+            each(update)
+            optimizer.step()
+            pending.discard(update.optimizer)
+    return total
+
+
+def test_every_method_has_a_case() -> None:
+    assert set(CASES) == set(METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_papers_values_are_settings(method: str) -> None:
+    config_type = get_method(method).config_type
+    read_config(config_type, dict(config_type.PAPER), where="paper")
+
+
+@pytest.mark.parametrize("method, case", EACH)
+def test_stages_and_provenance(method: str, case: str) -> None:
+    built = build(method, case)
+    stages = built.stages()
+    assert stages and list(stages) == list(built.stages())
+    known = set(rules(get_method(method).config_type))
+    assert {name for stage in stages for name in stage.fields} <= known
+    assert len({stage.name for stage in stages}) == len(stages)
+    assert {"encoder", "encoder_digest", "corpora", "data_digest"} <= set(built.provenance)
+
+
+@pytest.mark.parametrize("method, case", TRAINED)
+def test_every_trained_parameter_gets_a_gradient(method: str, case: str) -> None:
+    built = build(method, case)
+    touched: set[int] = set()
+
+    def note(_: Any) -> None:
+        touched.update(id(p) for p in parameters_of(built) if p.grad is not None and p.grad.any())
+
+    for stage in built.stages():
+        built.begin(stage)
+        for step, batch in enumerate(built.batches(stage, 0)):
+            if step == 2:
+                break
+            step_through(built, batch, step, note)
+    assert all(id(p) in touched for p in parameters_of(built))
+    assert all(p.requires_grad for p in parameters_of(built))
+
+
+@pytest.mark.parametrize("method, case", TRAINED)
+def test_a_batch_can_be_learnt_by_heart(method: str, case: str) -> None:
+    built = build(method, case)
+    stage = built.stages()[-1]
+    built.begin(stage)
+    batch = next(iter(built.batches(stage, 0)))
+    torch.manual_seed(0)
+    losses = [step_through(built, batch, step, lambda _: None) for step in range(25)]
+    assert all(math.isfinite(loss) for loss in losses)
+    assert sum(losses[-5:]) < 0.98 * sum(losses[:5])
+
+
+@pytest.mark.parametrize("method, case", EACH)
+def test_same_seed_same_curve_and_resumed_is_straight(
+    method: str, case: str, tmp_path: Path
+) -> None:
+    straight = curve(run(method, case, tmp_path / "straight"))
+    again = curve(run(method, case, tmp_path / "again"))
+    assert straight == again
+    assert all(math.isfinite(value) for _, metrics in straight for value in metrics.values()), (
+        straight
+    )
+    if len(straight) > 1:
+        assert run(method, case, tmp_path / "cut", stop_after=1) is None
+        assert curve(run(method, case, tmp_path / "cut")) == straight
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_another_seed_gives_another_curve(method: str, tmp_path: Path) -> None:
+    case = next(iter(CASES[method]))
+    first = curve(run(method, case, tmp_path / "a", seed=0))
+    assert first != curve(run(method, case, tmp_path / "b", seed=1))
+
+
+@pytest.mark.parametrize("method, case", EACH)
+def test_state_round_trips(method: str, case: str) -> None:
+    first, second = build(method, case), build(method, case)
+    for built in (first, second):
+        built.begin(built.stages()[-1])
+    if first.optimizers:
+        batch = next(iter(first.batches(first.stages()[-1], 0)))
+        step_through(first, batch, 0, lambda _: None)
+    second.load_state_dict(first.state_dict())
+    assert first.evaluate("dev") == second.evaluate("dev")
+    states = [flat_state(built.state_dict()) for built in (first, second)]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def flat_state(state: Mapping[str, Any], prefix: str = "") -> dict[str, torch.Tensor]:
+    flat: dict[str, torch.Tensor] = {}
+    for name, value in state.items():
+        if isinstance(value, Mapping):
+            flat |= flat_state(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = torch.as_tensor(value)
+    return flat
+
+
+@pytest.mark.parametrize("method, case", EACH)
+def test_settings_survive_the_row(method: str, case: str) -> None:
+    loader = get_method(method)
+    config = read_config(loader.config_type, CASES[method][case], where=case)
+    assert read_config(loader.config_type, flatten(config), where="row") == config
