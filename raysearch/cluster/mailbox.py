@@ -10,30 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
 from raysearch.trial import Lease, TrialState
 
-__all__ = ["MAX_DEATHS", "Grant", "Mailbox", "Mailroom"]
+__all__ = ["MAX_DEATHS", "Mailbox", "Mailroom"]
 
 MAX_DEATHS = 3
 """A lease whose worker died so often without getting any further ends as failed."""
 VERDICT_SECONDS = 10.0
 """So long a judged report waits for the search; then training goes on until it has spoken."""
-
-
-@dataclass(frozen=True)
-class Grant:
-    """What a worker that asks for work gets.
-
-    Attributes:
-        lease: What to run; None when there is nothing yet.
-        closed: Whether the slot is over and the worker shall leave.
-    """
-
-    lease: Lease | None = None
-    closed: bool = False
 
 
 class Mailbox:
@@ -90,22 +77,33 @@ class Mailbox:
         await self._wait(lambda: bool(self._events), seconds)
         return tuple(self._events)
 
-    async def next_lease(self, seconds: float) -> Grant:
+    async def next_lease(self, seconds: float) -> Lease | None:
         """The lease to run: the current one until it is finished, else the next.
 
         A worker that asks again without having finished has died: at the `MAX_DEATHS`th death
-        at the same step the lease ends as failed and the slot waits for another.
+        at the same step the lease ends as failed and the worker waits for another.
+
+        Args:
+            seconds: How long to wait for one.
+
+        Returns:
+            None when the worker shall leave: no lease came, or the slot is over.
         """
         await self._wait(lambda: self._open or self._closed, seconds)
         if self._closed or not self._open or self._lease is None:
-            return Grant(closed=self._closed)
+            return None
         if self._grants >= MAX_DEATHS:
             reason = f"its worker died {MAX_DEATHS} times at the same place (see the Ray logs)"
             trial = ended_trial(self._lease, TrialState.FAILED, reason)
             await self.post(SlotEvent(kind=EventKind.FINISHED, lease=self._lease.id, trial=trial))
-            return Grant()
+            return await self.next_lease(seconds)
         self._grants += 1
-        return Grant(lease=self._lease)
+        return self._lease
+
+    async def wanted(self, seconds: float) -> bool:
+        """Whether there is a lease that waits for a worker; answers when there is, or in time."""
+        await self._wait(lambda: self._open or self._closed, seconds)
+        return self._open and not self._closed
 
     async def post(self, event: SlotEvent) -> bool:
         """Take news of a lease.
@@ -131,6 +129,7 @@ class Mailbox:
 
     async def crash(self, text: str) -> None:
         """The slot itself broke; nobody will take the lease."""
+        self._open = False
         self._sequence += 1
         lease = self._lease.id if self._lease else ""
         event = SlotEvent(kind=EventKind.CRASHED, lease=lease, sequence=self._sequence, text=text)
@@ -206,10 +205,15 @@ class Mailroom:
         """See `Mailbox.next_events`."""
         return await self._boxes[slot].next_events(after, seconds)
 
-    async def next_lease(self, slot: str, seconds: float) -> Grant:
-        """See `Mailbox.next_lease`; a slot that is gone is closed."""
+    async def next_lease(self, slot: str, seconds: float) -> Lease | None:
+        """See `Mailbox.next_lease`; a slot that is gone has none."""
         box = self._boxes.get(slot)
-        return await box.next_lease(seconds) if box else Grant(closed=True)
+        return await box.next_lease(seconds) if box else None
+
+    async def wanted(self, slot: str, seconds: float) -> bool:
+        """See `Mailbox.wanted`; a slot that is gone wants nobody."""
+        box = self._boxes.get(slot)
+        return await box.wanted(seconds) if box else False
 
     async def post(self, slot: str, event: SlotEvent) -> bool:
         """See `Mailbox.post`; a slot that is gone lets go of everything."""

@@ -17,14 +17,13 @@ from typing import Any, Protocol, cast
 import ray
 
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
-from raysearch.cluster.mailbox import Grant
 from raysearch.errors import ConfigError, RaysearchError, TrialError
 from raysearch.trial import Lease, Report, Trial, TrialState
 
 __all__ = ["Listener", "Runner", "TrainingRunner", "serve"]
 
-WAIT_SECONDS = 60.0
-"""Longest wait for a lease in one question; far below the workers' collective time-out."""
+IDLE_SECONDS = 20.0
+"""Workers that get no lease for so long leave; others may wait for what they hold."""
 NEWS_SECONDS = 1.0
 """Progress is posted, and the mailbox asked between reports, at most so often."""
 
@@ -67,7 +66,7 @@ class TrainingRunner:
 
 
 def serve(settings: Mapping[str, Any]) -> None:
-    """Run leases until the slot is closed.
+    """Run leases until the slot is closed, or has had nothing to do for `IDLE_SECONDS`.
 
     Args:
         settings: ``room`` (handle of the mail room), ``slot`` (name), ``runner`` (a `Runner`
@@ -85,14 +84,13 @@ def serve(settings: Mapping[str, Any]) -> None:
         ray.get(room.crash.remote(slot, traceback.format_exc()))
         return
     while True:
-        grant = Grant()
+        lease: Lease | None = None
         if distributed.rank() == 0:
-            grant = ray.get(room.next_lease.remote(slot, WAIT_SECONDS))
-        grant = cast(Grant, distributed.broadcast_object(grant))
-        if grant.closed:
+            lease = ray.get(room.next_lease.remote(slot, IDLE_SECONDS))
+        lease = cast(Lease | None, distributed.broadcast_object(lease))
+        if lease is None:
             return
-        if grant.lease is not None:
-            _work(room, slot, runner, grant.lease, alone=distributed.world_size() == 1)
+        _work(room, slot, runner, lease, alone=distributed.world_size() == 1)
 
 
 def resolve(runner: Runner | str) -> Runner:

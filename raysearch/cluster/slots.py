@@ -3,7 +3,8 @@
 A `Slot` owns a `TorchTrainer` in a thread of the process that made it (a Tune trial's actor).
 Its workers hold the slot's CPUs and GPUs in a placement group of their own, so that an
 autoscaler sees the demand; the process that owns it needs next to nothing. A worker that dies
-comes back and goes on with the lease from its checkpoint.
+comes back and goes on with the lease from its checkpoint. Workers with nothing to do leave, so
+that their node can go or another slot can have their place, and come back with the next lease.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from raysearch.trial import Lease
 
 __all__ = ["Slot", "SlotShape"]
 
+WANTED_SECONDS = 60.0
+"""Length of one question whether workers are wanted; the answer comes when it is yes."""
 CLOSE_SECONDS = 5.0
 """So long a closing slot waits for its workers to leave by themselves."""
 
@@ -94,14 +97,15 @@ class Slot:
         self._thread.join(CLOSE_SECONDS)
 
     def _fit(self) -> None:
+        """Keep a Ray Train run up while there are leases; it ends when there is none for long."""
         scratch = tempfile.mkdtemp(prefix="raysearch-slot-")
         try:
             # Torch takes a second to import; here it does not hold up the Tune trial.
             from raysearch.cluster.trainer import slot_trainer
 
-            slot_trainer(self._room, self.name, self._shape, scratch).fit()
-            if not self._closed.is_set():
-                raise RuntimeError("the slot's Ray Train run ended by itself")
+            while not self._closed.is_set():
+                if ray.get(self._room.wanted.remote(self.name, WANTED_SECONDS)):
+                    slot_trainer(self._room, self.name, self._shape, scratch).fit()
         except Exception:
             if not self._closed.is_set():
                 ray.get(self._room.crash.remote(self.name, traceback.format_exc()))

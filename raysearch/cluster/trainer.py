@@ -12,6 +12,7 @@ it. The names used here are internal to Ray, whose version is pinned.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 
 import ray
@@ -33,7 +34,7 @@ POLL_SECONDS = 0.5
 
 
 def slot_trainer(room: Any, slot: str, shape: SlotShape, scratch: str) -> TorchTrainer:
-    """The trainer of one slot; ``fit`` returns when the slot is closed.
+    """The trainer of one slot; ``fit`` returns when its workers have left.
 
     Args:
         room: Handle of the mail room.
@@ -56,7 +57,9 @@ def slot_trainer(room: Any, slot: str, shape: SlotShape, scratch: str) -> TorchT
             resources_per_worker=shape.resources_per_worker,
         ),
         run_config=RunConfig(
-            name=slot, storage_path=scratch, failure_config=FailureConfig(max_failures=-1)
+            name=uuid.uuid4().hex,
+            storage_path=scratch,
+            failure_config=FailureConfig(max_failures=-1),
         ),
     )
 

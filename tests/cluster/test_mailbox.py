@@ -10,7 +10,7 @@ import pytest
 
 from raysearch.cluster import mailbox as mailbox_module
 from raysearch.cluster.events import EventKind, SlotEvent
-from raysearch.cluster.mailbox import MAX_DEATHS, Grant, Mailbox, Mailroom
+from raysearch.cluster.mailbox import MAX_DEATHS, Mailbox, Mailroom
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
 
@@ -54,14 +54,14 @@ def test_worker_waits_for_a_lease_and_gets_it_as_soon_as_it_is_put() -> None:
         await asyncio.sleep(0)
         assert not waiting.done()
         await box.put(lease(), judged=False)
-        assert await waiting == Grant(lease=lease())
+        assert await waiting == lease()
 
     run(body())
 
 
 def test_question_for_a_lease_ends_without_one() -> None:
     async def body() -> None:
-        assert await Mailbox().next_lease(0.01) == Grant()
+        assert await Mailbox().next_lease(0.01) is None
 
     run(body())
 
@@ -127,7 +127,7 @@ def test_next_lease_calls_the_earlier_one_off() -> None:
         assert await box.post(report(1, lease(0))) is True
         assert await box.post(finished(lease(0))) is True
         assert await box.next_events(0, 0.01) == ()  # its news interest nobody any more
-        assert await box.next_lease(1) == Grant(lease=lease(1))
+        assert await box.next_lease(1) == lease(1)
 
     run(body())
 
@@ -138,7 +138,7 @@ def test_finished_lease_is_not_given_again() -> None:
         await box.put(lease(), judged=False)
         await box.next_lease(1)
         await box.post(finished(lease()))
-        assert await box.next_lease(0.01) == Grant()
+        assert await box.next_lease(0.01) is None
 
     run(body())
 
@@ -147,9 +147,9 @@ def test_new_worker_gets_the_lease_and_its_repeats_are_dropped() -> None:
     async def body() -> None:
         box = Mailbox()
         await box.put(lease(), judged=False)
-        assert (await box.next_lease(1)).lease == lease()
+        assert await box.next_lease(1) == lease()
         await box.post(report(1, lease()))
-        assert (await box.next_lease(1)).lease == lease()
+        assert await box.next_lease(1) == lease()
         await box.post(report(1, lease()))
         await box.post(report(2, lease()))
         rungs = [event.report.rung for event in await box.next_events(0, 1) if event.report]
@@ -163,8 +163,8 @@ def test_lease_that_kills_its_worker_at_one_place_ends_as_failed() -> None:
         box = Mailbox()
         await box.put(lease(), judged=False)
         for _ in range(MAX_DEATHS):
-            assert (await box.next_lease(1)).lease == lease()
-        assert await box.next_lease(1) == Grant()
+            assert await box.next_lease(1) == lease()
+        assert await box.next_lease(0.01) is None
         (event,) = await box.next_events(0, 1)
         assert event.kind is EventKind.FINISHED and event.trial is not None
         assert event.trial.state is TrialState.FAILED
@@ -179,7 +179,7 @@ def test_lease_that_gets_further_in_every_life_goes_on() -> None:
         box = Mailbox()
         await box.put(lease(), judged=False)
         for life in range(1, 3 * MAX_DEATHS):
-            assert (await box.next_lease(1)).lease == lease()
+            assert await box.next_lease(1) == lease()
             await box.post(report(life, lease()))
 
     run(body())
@@ -193,7 +193,24 @@ def test_closed_mailbox_sends_everybody_away() -> None:
         await asyncio.sleep(0)
         await box.close()
         assert await posted is True
-        assert await box.next_lease(1) == Grant(closed=True)
+        assert await box.next_lease(1) is None
+
+    run(body())
+
+
+def test_workers_are_wanted_while_a_lease_waits() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        assert not await box.wanted(0.01)
+        asking = asyncio.create_task(box.wanted(20))
+        await asyncio.sleep(0)
+        await box.put(lease(), judged=False)
+        assert await asking
+        await box.post(finished(lease()))
+        assert not await box.wanted(0.01)
+        await box.put(lease(1), judged=False)
+        await box.close()
+        assert not await box.wanted(0.01)
 
     run(body())
 
@@ -220,9 +237,9 @@ def test_slot_that_takes_the_place_of_a_dead_one_gets_what_it_held() -> None:
         await room.hold("one", "group of one")
         assert await room.open("other", lease(1), False) == ()
         assert await room.open("two", lease(0), False) == ("group of one",)
-        assert await room.next_lease("one", 1) == Grant(closed=True)
-        assert (await room.next_lease("two", 1)).lease == lease(0)
-        assert (await room.next_lease("other", 1)).lease == lease(1)
+        assert await room.next_lease("one", 1) is None
+        assert await room.next_lease("two", 1) == lease(0)
+        assert await room.next_lease("other", 1) == lease(1)
 
     run(body())
 
