@@ -16,8 +16,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("data", help="list, fetch and check corpora")
     actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
     listing = actions.add_parser("list", help="every corpus, its licence, and whether it is here")
+    listing.add_argument("names", nargs="*", metavar="NAME", help="all that is known of these")
     fetch = actions.add_parser("fetch", help="download a corpus from its pinned source")
-    fetch.add_argument("names", nargs="+", metavar="NAME", help="a corpus, or `all`")
+    fetch.add_argument("names", nargs="+", metavar="NAME", help="a corpus, or `all` that can be")
     check = actions.add_parser("check", help="compare the files with their SHA-256")
     check.add_argument("names", nargs="*", metavar="NAME", help="corpora (default: all)")
     for action in (listing, fetch, check):
@@ -30,9 +31,13 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from raysearch import corpora
-    from raysearch.render.corpora import checks_table, corpora_table
+    from raysearch.render.corpora import checks_table, corpora_table, corpus_card
 
     folder = corpora.data_dir(args.data_dir)
+    if args.action == "list" and args.names:
+        for name in args.names:
+            Console().print(corpus_card(corpora.corpus_info(name)), soft_wrap=True)
+        return 0
     if args.action == "list":
         Console().print(corpora_table(corpora.CORPORA, corpora.check(folder), folder))
         return 0
@@ -46,7 +51,11 @@ def run(args: argparse.Namespace) -> int:
                 "differ; delete them and run `raysearch data fetch`"
             )
         return 0
-    return _fetch(list(corpora.CORPORA) if args.names == ["all"] else args.names, folder)
+    names = args.names
+    if names == ["all"]:
+        pinned = [i for i in corpora.CORPORA.values() if all(f.sha256 for f in i.files)]
+        names = [info.name for info in pinned if info.origin == "download"]
+    return _fetch(names, folder)
 
 
 def _fetch(names: list[str], folder: Path) -> int:

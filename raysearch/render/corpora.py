@@ -13,7 +13,7 @@ from rich.table import Table
 
 from raysearch.corpora import CheckResult, CorpusInfo
 
-__all__ = ["checks_table", "corpora_table", "download_progress"]
+__all__ = ["checks_table", "corpora_table", "corpus_card", "download_progress"]
 
 
 def corpora_table(
@@ -46,6 +46,23 @@ def _presence(info: CorpusInfo, states: set[str]) -> str:
     if "missing" in states:
         return "no" if info.origin == "download" else "no (yours)"
     return "yes" if states == {"ok"} else "unpinned"
+
+
+def corpus_card(info: CorpusInfo) -> str:
+    """All that the registry knows of one corpus, a fact a line."""
+    lines = [
+        f"{info.name}: {info.title}",
+        f"  task      {info.task}, labels {', '.join(info.label_names)}, "
+        f"scale {info.scale[0]:g} to {info.scale[1]:g}",
+        f"  licence   {info.licence}",
+        f"  cite      {info.citation}",
+    ]
+    if info.repository:
+        lines.append(f"  source    {info.repository} at {info.commit}")
+    for file in info.files:
+        lines.append(f"  file      {file.path}  sha256 {file.sha256 or 'not known'}")
+        lines.append(f"            {info.url(file)}")
+    return "\n".join(lines)
 
 
 def checks_table(checks: Sequence[CheckResult], folder: Path) -> Table:

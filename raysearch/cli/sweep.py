@@ -1,0 +1,178 @@
+"""`raysearch sweep METHOD`: the search, with its live leaderboard; again to go on with it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raysearch.cli.arguments import (
+    add_data_dir,
+    add_results,
+    add_settings,
+    find_space,
+    parse_settings,
+)
+from raysearch.errors import ConfigError, StoreError
+
+if TYPE_CHECKING:
+    from raysearch.search.plan import SweepPlan, SweepSummary
+    from raysearch.search.space import SearchSpace
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``sweep``."""
+    parser = commands.add_parser(
+        "sweep",
+        help="search hyper-parameters; the same command goes on where it ended",
+        description="Search a method's hyper-parameters. The paper's own setting is trial 0. "
+        "Running the same command again goes on with the sweep.",
+    )
+    parser.add_argument("method", metavar="METHOD", help="for example carl")
+    _add_search(parser)
+    _add_hardware(parser)
+    add_settings(parser)
+    add_results(parser)
+    add_data_dir(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the search (default: what the search space says)")
+    group.add_argument("--space", metavar="FILE", help="default: search_spaces/METHOD.yaml")
+    group.add_argument("--name", help="name of the sweep (default: that of the space's file)")
+    group.add_argument("--trials", type=int, metavar="N", help="configurations, over all runs")
+    group.add_argument("--time", metavar="T", help="time of this run: 90s, 30m, 2h")
+    group.add_argument("--seeds", type=int, metavar="N", help="repeats of each configuration")
+    group.add_argument("--sampler", help="tpe, random, grid, qmc, cmaes or gp")
+    group.add_argument("--metric", help="what is optimised, for example dev/va_pearson")
+    group.add_argument("--direction", choices=("maximize", "minimize"))
+    group.add_argument("--seed", type=int, default=0, help="seed of the sampler (default: 0)")
+    group.add_argument(
+        "--keep",
+        choices=("best", "all", "none"),
+        default="best",
+        help="whose final weights stay on disk (default: best)",
+    )
+    group.add_argument("--study", default="", metavar="URL", help="database of the study")
+
+
+def _add_hardware(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where trials run")
+    group.add_argument("--slots", type=int, metavar="N", help="trials at once (default: by CPUs)")
+    group.add_argument("--workers-per-trial", type=int, default=1, metavar="N")
+    group.add_argument("--cpus-per-worker", type=float, default=1.0, metavar="N")
+    group.add_argument("--gpus-per-worker", type=float, default=0.0, metavar="N")
+    group.add_argument("--address", help="Ray cluster to join (default: a Ray of its own)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything that can be checked, run the sweep, show the leaderboard."""
+    from raysearch.cli.live import show_sweep
+    from raysearch.leaderboard import Store
+    from raysearch.methods import get_method
+    from raysearch.search.space import load_space
+
+    get_method(args.method)
+    path = find_space(args.method, args.space)
+    space = load_space(path)
+    if space.method != args.method:
+        raise ConfigError(f"{path} must be a space of {args.method}, but is one of {space.method}")
+    space = space.with_overrides(
+        parse_settings(args.settings),
+        trials=args.trials,
+        time_seconds=args.time,
+        seeds=args.seeds,
+        sampler=args.sampler,
+        metric=args.metric,
+        direction=args.direction,
+    )
+    plan = _plan(args, space, args.name or path.stem)
+    _check_inputs(space, plan.data_dir)
+    _write_card(plan, path)
+    summary = show_sweep(plan, Store(plan.folder), source=str(path))
+    sys.stdout.write(_next_steps(plan, summary))
+    return 0 if summary.best_number is not None else 2
+
+
+def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
+    from raysearch.corpora import data_dir
+    from raysearch.search.plan import SweepPlan, method_cells
+
+    if not name or Path(name).name != name:
+        raise ConfigError(f"`--name` must be the name of a folder, but got {name!r}")
+    needed = args.workers_per_trial * args.cpus_per_worker
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return SweepPlan(
+        name=name,
+        folder=Path(args.results) / name,
+        space=space,
+        cells=method_cells(space),
+        slots=args.slots if args.slots is not None else max(1, int((cores or 1) // needed)),
+        workers_per_trial=args.workers_per_trial,
+        cpus_per_worker=args.cpus_per_worker,
+        gpus_per_worker=args.gpus_per_worker,
+        study_url=args.study,
+        data_dir=str(data_dir(args.data_dir).absolute()),
+        keep=args.keep,
+        address=args.address,
+        seed=args.seed,
+    )
+
+
+def _check_inputs(space: SearchSpace, data_dir: str) -> None:
+    """Missing corpora and encoders are said before Ray starts, not by the first trial."""
+    from raysearch.config import read_config
+    from raysearch.methods import get_method
+
+    config, _ = space.paper_first()
+    loader = get_method(space.method)
+    loader.check(read_config(space.config_type, config, where=space.source), data_dir=data_dir)
+
+
+def _write_card(plan: SweepPlan, path: Path) -> None:
+    """``sweep.json``: what readers of the leaderboard need to rank the trials."""
+    goal = plan.space.goal
+    card = {
+        "name": plan.name,
+        "method": plan.space.method,
+        "metric": goal.name,
+        "direction": goal.direction,
+        "cells": len(plan.cells(plan.space.paper_first()[0])),
+        "space": str(path),
+        "space_digest": plan.space.digest,
+        "trials": plan.space.trials,
+    }
+    temporary = plan.folder / f".sweep.json.{os.getpid()}.tmp"
+    try:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(card, indent=1) + "\n")
+        temporary.replace(plan.folder / "sweep.json")
+    except OSError as error:
+        raise StoreError(
+            f"`--results` must be a folder that can be written, but {plan.folder} cannot: "
+            f"{error.strerror or error}"
+        ) from error
+
+
+def _next_steps(plan: SweepPlan, summary: SweepSummary) -> str:
+    folder = plan.folder
+    lines = []
+    if summary.unfinished:
+        lines.append(f"{summary.unfinished} configurations are open: run the same command again")
+    if summary.best_number is None:
+        lines.append(f"no trial was completed; why: python -m raysearch leaderboard {folder}")
+    else:
+        lines += [
+            f"best: trial {summary.best_number}, {plan.space.goal.name} {summary.best_value:.4f}",
+            f"  all trials    python -m raysearch leaderboard {folder}",
+            f"  test, once    python -m raysearch evaluate {folder} --trial best",
+            f"  its encoder   python -m raysearch export {folder}:best DIR",
+            f"  more trials   the same command with --trials {2 * summary.asked}",
+        ]
+    return "\n".join(lines) + "\n"
