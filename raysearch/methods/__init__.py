@@ -29,7 +29,8 @@ class _LazyLoader:
 
     Attributes:
         package: Package of the method; its ``config`` module defines ``tasks`` and the config
-            class and needs no torch, its ``build`` module defines ``build``.
+            class, its ``inputs`` module ``check``; both need no torch. Its ``build`` module
+            defines ``build``.
         config_name: Name of the config class.
     """
 
@@ -54,6 +55,9 @@ class _LazyLoader:
         """See `methods.base.MethodLoader.build`."""
         build = import_module(f"{self.package}.build").build
         return cast("Method", build(config, cell, device=device, roles=roles, data_dir=data_dir))
+
+    def check(self, config: Any, *, data_dir: str) -> None:
+        import_module(f"{self.package}.inputs").check(config, data_dir=data_dir)
 
     def tasks(self, config: Any) -> tuple[str, ...]:
         """See `methods.base.MethodLoader.tasks`."""

@@ -132,6 +132,14 @@ class MethodLoader(Protocol):
         """
         ...
 
+    def check(self, config: Any, *, data_dir: str) -> None:
+        """Whether the data that a config names can be read; imports no torch.
+
+        Raises:
+            RaysearchError: No trial of this config could run, and why.
+        """
+        ...
+
     def tasks(self, config: Any) -> tuple[str, ...]:
         """Tasks that make cells; one unless a method runs over language pairs."""
         ...

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 
-from raysearch import corpora, encoders
-from raysearch.corpora import Corpus
+from raysearch import encoders
 from raysearch.distributed import world_size
 from raysearch.encoders.digests import combined_digest
 from raysearch.errors import ConfigError
@@ -17,6 +15,7 @@ from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import rated_sentences
 from raysearch.methods.carl.evaluation import Evaluation
 from raysearch.methods.carl.finetune import FineTuning
+from raysearch.methods.carl.inputs import load_corpora
 from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.model import CarlModel
@@ -47,12 +46,7 @@ def build(
             f"`batch_size` must be a multiple of the {world_size()} workers of a trial, but got "
             f"{config.batch_size}"
         )
-    opened = tuple(sorted({"train", *roles}))
-    loaded = {
-        name: _corpus(name, data_dir, opened)
-        for name in dict.fromkeys((*config.corpora, *config.probed))
-    }
-    _check_tasks(config, loaded)
+    loaded = load_corpora(config, data_dir, {"train", *roles})
     encoder = encoders.load(config.encoder, layers=config.layers)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cell.seed)
@@ -103,26 +97,3 @@ def objective(config: CarlConfig) -> ContrastiveObjective:
         sigma=config.sigma,
         centre=0.0 if config.label_scaling == "standardised" else 0.5,
     )
-
-
-@lru_cache(maxsize=32)
-def _corpus(name: str, data_dir: str, roles: tuple[str, ...]) -> Corpus:
-    """A corpus is frozen, so all trials of a process share it."""
-    return corpora.load(name, data_dir, roles)
-
-
-def _check_tasks(config: CarlConfig, loaded: dict[str, Corpus]) -> None:
-    asked = (
-        ("corpora", config.corpora, "va"),
-        ("va_corpora", config.va_corpora, "va"),
-        ("class_corpora", config.class_corpora, "classes"),
-        ("polarity_corpora", config.polarity_corpora, "polarity"),
-    )
-    problems = [
-        f"`{field}` must name corpora of task {task}, but {name} is of task {loaded[name].task}"
-        for field, names, task in asked
-        for name in names
-        if loaded[name].task != task
-    ]
-    if problems:
-        raise ConfigError(problems)

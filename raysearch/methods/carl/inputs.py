@@ -1,0 +1,70 @@
+"""Which corpora does a trial of CARL read, and are they there: asked before anything trains.
+
+Needs no torch, so that a sweep says what is missing before it starts Ray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+
+from raysearch import corpora
+from raysearch.corpora import Corpus
+from raysearch.errors import ConfigError, DataError
+from raysearch.methods.carl.config import CarlConfig
+
+__all__ = ["check", "load_corpora"]
+
+
+def check(config: CarlConfig, *, data_dir: str) -> None:
+    """See `methods.base.MethodLoader.check`."""
+    load_corpora(config, data_dir, {"train", "dev"})
+
+
+def load_corpora(config: CarlConfig, data_dir: str, roles: Collection[str]) -> dict[str, Corpus]:
+    """Every corpus that the settings name, training corpora first, each once.
+
+    Args:
+        config: Names the corpora.
+        data_dir: Folder of the corpora.
+        roles: The roles to be opened.
+
+    Raises:
+        ConfigError: A corpus is of another task than the setting that names it.
+        DataError: A corpus cannot be read; all that cannot are named.
+    """
+    opened = tuple(sorted(roles))
+    names = dict.fromkeys((*config.corpora, *config.probed))
+    loaded, problems = {}, []
+    for name in names:
+        try:
+            loaded[name] = _corpus(name, data_dir, opened)
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
+    _check_tasks(config, loaded)
+    return loaded
+
+
+@lru_cache(maxsize=32)
+def _corpus(name: str, data_dir: str, roles: tuple[str, ...]) -> Corpus:
+    """A corpus is frozen, so all trials of a process share it."""
+    return corpora.load(name, data_dir, roles)
+
+
+def _check_tasks(config: CarlConfig, loaded: dict[str, Corpus]) -> None:
+    asked = (
+        ("corpora", config.corpora, "va"),
+        ("va_corpora", config.va_corpora, "va"),
+        ("class_corpora", config.class_corpora, "classes"),
+        ("polarity_corpora", config.polarity_corpora, "polarity"),
+    )
+    problems = [
+        f"`{field}` must name corpora of task {task}, but {name} is of task {loaded[name].task}"
+        for field, names, task in asked
+        for name in names
+        if loaded[name].task != task
+    ]
+    if problems:
+        raise ConfigError(problems)
