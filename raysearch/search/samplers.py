@@ -12,7 +12,7 @@ import importlib.util
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -174,11 +174,14 @@ class GridSampler(BaseSampler):
     def __init__(self, parameters: Sequence[Parameter], seed: int) -> None:
         self._points = _grid_points(parameters)
         np.random.RandomState(seed).shuffle(self._points)  # type: ignore[arg-type]
+        self._point: Mapping[str, Scalar] = {}
 
-    def next_point(self, study: Study) -> Mapping[str, Scalar] | None:
-        """The first combination that no trial of the study has, or None when all were asked."""
-        seen = {_frozen(trial.params) for trial in study.get_trials(deepcopy=False)}
-        return next((point for point in self._points if _frozen(point) not in seen), None)
+    def take_point(self, asked: Iterable[Mapping[str, Scalar]]) -> bool:
+        """Settle on the first combination that is not among those asked; False if none is left."""
+        seen = {_frozen(params) for params in asked}
+        found = next((point for point in self._points if _frozen(point) not in seen), None)
+        self._point = found or {}
+        return found is not None
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -192,10 +195,6 @@ class GridSampler(BaseSampler):
         """Nothing."""
         return {}
 
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Settle on the point while the trial has no parameters yet."""
-        self._point = self.next_point(study)
-
     def sample_independent(
         self,
         study: Study,
@@ -203,8 +202,7 @@ class GridSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """The parameter's value at the point."""
-        assert self._point is not None, "the study asks only while `next_point` has one"
+        """The parameter's value at the point taken."""
         return self._point[param_name]
 
 

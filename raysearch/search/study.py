@@ -35,12 +35,16 @@ from raysearch.search.space import SearchSpace
 from raysearch.search.study_database import StudyDatabase
 from raysearch.search.study_entries import (
     CELL,
+    INTENT,
     JUDGED,
     REASON,
     Configuration,
     Entry,
     Outcome,
+    Verdict,
+    intent_of,
     records,
+    verdicts,
     with_objective,
 )
 from raysearch.search.study_identity import claim_study
@@ -213,18 +217,18 @@ class StudyLedger:
         self._asked = 0
         hidden = set()
         for trial in trials:
-            if "config" not in trial.user_attrs:
+            if INTENT not in trial.user_attrs:
                 hidden.add(trial.number)
                 self._end_zombie(trial)
                 continue
             self._asked += 1
-            if trial.user_attrs["literal"]:
+            if trial.user_attrs[INTENT]["literal"]:
                 hidden.add(trial.number)
-            entry = Entry.read(trial, self._database.trial_id(trial.number), self._space.goal)
-            for rung, value in entry.judged.items():
-                self._note_judged(rung, value)
+            for rung, verdict in verdicts(trial).items():
+                self._note_judged(rung, verdict.value)
             if not trial.state.is_finished():
-                self._open[trial.number] = entry
+                trial_id = self._database.trial_id(trial.number)
+                self._open[trial.number] = Entry.read(trial, trial_id, self._space.goal)
         self._mirror = StudyMirror(self._space, self._seed, trials, hidden)
         # A driver may have been killed between the record of the last cell and the end.
         for entry in list(self._open.values()):
@@ -244,12 +248,8 @@ class StudyLedger:
         # A config that cannot be run has no tasks to speak of: one cell takes its failure.
         cells = self._cells(self._space.paper_first()[0])[:1] if problem else self._cells(config)
         template = copy.copy(draft)
-        template.user_attrs = {
-            "config": config,
-            "cells": [[cell.task, cell.seed] for cell in cells],
-            "problem": problem,
-            "literal": literal,
-        }
+        intent = intent_of(config, cells, problem=problem, literal=literal)
+        template.user_attrs = {INTENT: intent}
         trial_id = self._database.create(template)
         entry = Entry(
             number=draft.number,
@@ -282,9 +282,10 @@ class StudyLedger:
             if at in entry.judged:
                 continue
             stops = pruner(value, self._judged.get(at, ()), reduction, goal.direction)
-            verdict = (rung, value if math.isfinite(value) else None, stops)
-            self._database.set_trial_attribute(entry.trial_id, f"{JUDGED}{at}", verdict)
-            entry.note_verdict(at, *verdict)
+            verdict = Verdict(rung, value, stops)
+            key = f"{JUDGED}{at}"
+            self._database.set_trial_attribute(entry.trial_id, key, verdict.plain())
+            entry.note_verdict(at, verdict)
             self._note_judged(at, value)
             if stops:
                 return

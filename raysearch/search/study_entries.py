@@ -2,15 +2,12 @@
 
 Attributes of an Optuna trial::
 
-    config           every setting, as a lease takes it
-    cells            [[task, seed], …]; cell 0 is the one that early stopping judges
-    problem          why the config cannot be run, or empty
-    literal          true where the config is not a point of the space (a paper's own setting)
+    intent           what was asked, see `intent_of`
     judged/<rung>    [rung of the report, its objective, whether that ended cell 0]
     cell/<slug>      the cell's `Trial` as JSON text
     reason           why the trial failed
 
-A trial without ``config`` was never asked by a sweep: it counts for nothing.
+A trial without ``intent`` was never asked by a sweep: it counts for nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,17 +26,22 @@ from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
 __all__ = [
     "CELL",
+    "INTENT",
     "JUDGED",
     "REASON",
     "Configuration",
     "End",
     "Entry",
     "Outcome",
+    "Verdict",
+    "intent_of",
     "records",
+    "verdicts",
     "with_objective",
 ]
 
 CELL = "cell/"
+INTENT = "intent"
 JUDGED = "judged/"
 REASON = "reason"
 
@@ -64,6 +66,32 @@ class Outcome:
         complete = trial.state is TrialState.COMPLETE
         objective = trial.metrics[goal.name] if complete else math.nan
         return cls(trial.state, objective, trial.reason)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision of early stopping at a judged rung.
+
+    Attributes:
+        reported: Rung of the report that was judged; later than the judged rung where that
+            one's report was lost in a crash.
+        value: Its objective.
+        stops: Whether cell 0 ends there.
+    """
+
+    reported: int
+    value: float
+    stops: bool
+
+    def plain(self) -> list[Any]:
+        """The verdict as JSON, in which a value that is not finite is null."""
+        return [self.reported, self.value if math.isfinite(self.value) else None, self.stops]
+
+    @classmethod
+    def from_plain(cls, plain: Sequence[Any]) -> Verdict:
+        """Read what `plain` gave; null becomes NaN."""
+        reported, value, stops = plain
+        return cls(reported, math.nan if value is None else value, stops)
 
 
 @dataclass(frozen=True)
@@ -124,7 +152,7 @@ class Entry:
         problem: Why the config cannot be run, or empty.
         finished: Outcomes of the cells whose record is written.
         reports: Rung to objective of cell 0.
-        judged: Rungs at which early stopping has judged, to the objective then.
+        judged: Rungs at which early stopping has judged.
         stopped_at: Rung of the report that ended cell 0, or None.
     """
 
@@ -135,33 +163,32 @@ class Entry:
     problem: str
     finished: dict[Cell, Outcome] = field(default_factory=dict)
     reports: dict[int, float] = field(default_factory=dict)
-    judged: dict[int, float] = field(default_factory=dict)
+    judged: set[int] = field(default_factory=set)
     stopped_at: int | None = None
 
     @classmethod
     def read(cls, trial: FrozenTrial, trial_id: int, goal: MetricGoal) -> Entry:
         """The configuration from what is written of its trial."""
-        attributes = trial.user_attrs
+        intent = trial.user_attrs[INTENT]
         entry = cls(
             number=trial.number,
             trial_id=trial_id,
-            config=attributes["config"],
-            cells=tuple(Cell(*cell) for cell in attributes["cells"]),
-            problem=attributes["problem"],
+            config=intent["config"],
+            cells=_cells(trial),
+            problem=intent["problem"],
             reports=dict(trial.intermediate_values),
         )
         for record in records(trial):
             entry.finished[record.cell] = Outcome.of(record, goal)
-        for key, verdict in attributes.items():
-            if key.startswith(JUDGED):
-                entry.note_verdict(int(key.removeprefix(JUDGED)), *verdict)
+        for rung, verdict in verdicts(trial).items():
+            entry.note_verdict(rung, verdict)
         return entry
 
-    def note_verdict(self, rung: int, reported: int, value: float | None, stops: bool) -> None:
-        """Take over a decision of early stopping as it is written; None stands for NaN."""
-        self.judged[rung] = math.nan if value is None else value
-        if stops:
-            self.stopped_at = reported
+    def note_verdict(self, rung: int, verdict: Verdict) -> None:
+        """Take over a decision of early stopping."""
+        self.judged.add(rung)
+        if verdict.stops:
+            self.stopped_at = verdict.reported
 
     def configuration(self) -> Configuration:
         """The configuration as it stands now."""
@@ -195,12 +222,46 @@ class Entry:
         return End(OptunaState.COMPLETE, [mean])
 
 
+def verdicts(trial: FrozenTrial) -> dict[int, Verdict]:
+    """What early stopping decided on a trial, by judged rung."""
+    found = {}
+    for key, plain in trial.user_attrs.items():
+        if key.startswith(JUDGED):
+            found[int(key.removeprefix(JUDGED))] = Verdict.from_plain(plain)
+    return found
+
+
+def intent_of(
+    config: Mapping[str, Any], cells: Sequence[Cell], *, problem: str, literal: bool
+) -> dict[str, Any]:
+    """What is written about a configuration when it is asked.
+
+    Args:
+        config: Every setting, as a lease takes it.
+        cells: All cells; cell 0 is the one that early stopping judges.
+        problem: Why the config cannot be run, or empty.
+        literal: Whether the config is no point of the space, as a paper's own setting may be;
+            no sampler learns from it then.
+    """
+    return {
+        "config": config,
+        "cells": [[cell.task, cell.seed] for cell in cells],
+        "problem": problem,
+        "literal": literal,
+    }
+
+
 def records(trial: FrozenTrial) -> Iterator[Trial]:
-    """The cell records of a trial in order of cells."""
-    for cell in (Cell(*cell) for cell in trial.user_attrs.get("cells", ())):
+    """The cell records of a trial in order of cells; none of a trial without an intent."""
+    for cell in _cells(trial):
         text = trial.user_attrs.get(CELL + cell.slug)
         if text is not None:
             yield Trial.from_json(text)
+
+
+def _cells(trial: FrozenTrial) -> tuple[Cell, ...]:
+    intent = trial.user_attrs.get(INTENT, {"cells": ()})
+    return tuple(Cell(*cell) for cell in intent["cells"])
 
 
 def with_objective(trial: Trial, goal: MetricGoal) -> Trial:
