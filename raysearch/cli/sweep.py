@@ -94,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
     )
     plan = _plan(args, space, args.name or path.stem)
     _check_inputs(space, plan.data_dir)
-    _write_card(plan, path)
-    summary = show_sweep(plan, Store(plan.folder), source=str(path))
+    store = Store(plan.folder)
+    summary = show_sweep(plan, store, on_open=lambda: _write_card(plan, path))
     sys.stdout.write(_next_steps(plan, summary))
     return 0 if summary.best_number is not None else 2
 

@@ -40,6 +40,7 @@ def run_sweep(
     on_trial: OnTrial,
     on_event: OnEvent = lambda event: None,
     have: Have = lambda key: False,
+    on_open: Callable[[], None] = lambda: None,
 ) -> SweepSummary:
     """Run a sweep, or go on with it.
 
@@ -53,6 +54,7 @@ def run_sweep(
             called again with a record that it was given before.
         on_event: Called with news for the live view, in this thread.
         have: Whether a record (`Trial.key`) of an earlier run need not be given again.
+        on_open: Called once the sweep is this driver's alone and its study fits the plan.
 
     Raises:
         StoreError: Another driver runs this sweep, or study or folder cannot be used.
@@ -75,6 +77,7 @@ def run_sweep(
         ledger = stack.enter_context(
             StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells, seed=plan.seed)
         )
+        on_open()
         standing = _reconcile(plan, ledger, on_trial, have)
         book = LeaseBook(plan, ledger, standing, on_trial=on_trial, on_event=on_event)
         with _interrupts(book):
