@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def corpora_table(
     return table
 
 
-def _presence(info: CorpusInfo, states: set[str]) -> str:
+def _presence(info: CorpusInfo, states: Collection[str]) -> str:
     if info.origin == "bundled":
         return "bundled"
     if "damaged" in states:

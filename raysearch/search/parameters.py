@@ -1,8 +1,8 @@
 """What may a searched setting be: a range or a choice, perhaps under a condition.
 
 In a file a range is ``{low: 1e-5, high: 1e-3, log: true}``, a choice ``[gauss, cos_centred]``
-or, with a condition, ``{choices: [gauss, cos_centred], when: {other: value}}``. Whether a range
-is of whole numbers follows from the field of the method's config.
+or, with a condition, ``{choices: [gauss, cos_centred], when: {other: value}}``; a condition may
+list several values. Whether a range is of whole numbers follows from the method's config.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Parameter:
         high: Highest value, included.
         log: Whether the range is searched on a logarithmic scale; then `low` > 0.
         choices: At least two different values.
-        when: Parent's name to the value that it must have for this parameter to matter.
+        when: Parent's name to the values of which it must have one for this parameter to matter.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Parameter:
     high: float = 0
     log: bool = False
     choices: tuple[Scalar, ...] = ()
-    when: Mapping[str, Scalar] = field(default_factory=dict)
+    when: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
 
     def contains(self, value: Scalar) -> bool:
         """Whether the value lies in the range or among the choices."""
@@ -52,15 +52,19 @@ class Parameter:
 
     def matters(self, params: Mapping[str, Scalar]) -> bool:
         """Whether the condition holds, given the values chosen for the parameters before it."""
-        missing = object()
-        return all(params.get(parent, missing) == value for parent, value in self.when.items())
+        return all(
+            parent in params and params[parent] in values for parent, values in self.when.items()
+        )
 
     def canonical(self) -> dict[str, Any]:
         """What the parameter is as plain JSON, for digests and comparisons."""
         if self.kind == "choice":
-            return {"choices": list(self.choices), "when": dict(self.when)}
+            return {"choices": list(self.choices), "when": self._conditions()}
         span = {"kind": self.kind, "low": self.low, "high": self.high, "log": self.log}
-        return {**span, "when": dict(self.when)}
+        return {**span, "when": self._conditions()}
+
+    def _conditions(self) -> dict[str, list[Scalar]]:
+        return {parent: list(values) for parent, values in self.when.items()}
 
 
 def as_scalar(value: Any) -> Scalar:
@@ -99,15 +103,24 @@ def read_parameter(name: str, node: Marked, rule: Rule, problems: Problems) -> P
     return _range(name, node.line, body, rule, when, problems)
 
 
-def _when(name: str, node: Marked | None, problems: Problems) -> dict[str, Scalar] | None:
+def _when(
+    name: str, node: Marked | None, problems: Problems
+) -> dict[str, tuple[Scalar, ...]] | None:
     if node is None:
         return {}
     plain = node.plain
     if isinstance(plain, dict) and plain:
-        if not any(isinstance(value, list | dict) for value in plain.values()):
-            return plain
+        lists = {
+            up: wanted if isinstance(wanted, list) else [wanted] for up, wanted in plain.items()
+        }
+        nested = any(
+            isinstance(value, list | dict) for wanted in lists.values() for value in wanted
+        )
+        if all(lists.values()) and not nested:
+            return {up: tuple(wanted) for up, wanted in lists.items()}
     problems.add(
-        f"`when` of `{name}` must be {{other setting: value}}, but got {plain!r}", node.line
+        f"`when` of `{name}` must be {{other setting: value or list of values}}, but got {plain!r}",
+        node.line,
     )
     return None
 
@@ -116,7 +129,7 @@ def _choice(
     name: str,
     body: Mapping[str, Marked],
     rule: Rule,
-    when: Mapping[str, Scalar],
+    when: Mapping[str, tuple[Scalar, ...]],
     problems: Problems,
 ) -> Parameter | None:
     node = body["choices"]
@@ -145,7 +158,7 @@ def _range(
     line: int,
     body: Mapping[str, Marked],
     rule: Rule,
-    when: Mapping[str, Scalar],
+    when: Mapping[str, tuple[Scalar, ...]],
     problems: Problems,
 ) -> Parameter | None:
     missing = [key for key in ("low", "high") if key not in body]

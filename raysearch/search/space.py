@@ -68,12 +68,12 @@ class SearchSpace:
         kept: dict[str, Parameter] = {}
         for item in self.parameters:
             open_conditions = {}
-            for parent, value in item.when.items():
+            for parent, values in item.when.items():
                 if parent in kept:
-                    open_conditions[parent] = value
+                    open_conditions[parent] = values
                 elif any(parent == other.name for other in self.parameters):
                     break  # the parent never matters, so this one does not either
-                elif as_scalar(fixed[parent]) != value:
+                elif as_scalar(fixed[parent]) not in values:
                     break
             else:
                 kept[item.name] = dataclasses.replace(item, when=open_conditions)

@@ -89,19 +89,23 @@ def _with_checked_parents(
 ) -> Parameter:
     line = read.search[parameter.name].line
     what = f"`when` of `{parameter.name}`"
-    when: dict[str, Scalar] = {}
+    when: dict[str, tuple[Scalar, ...]] = {}
     for parent, wanted in parameter.when.items():
         if parent not in known:
             problems.add(unknown_name(f"setting in {what}:", parent, list(known)), line)
             continue
-        value, must = check_value(known[parent], wanted)
-        when[parent] = as_scalar(value)
-        if must:
-            problems.add(f"{what}: `{parent}` must be {must}, but got {wanted!r}", line)
-        elif parent in found and found[parent].kind != "choice":
+        if parent in found and found[parent].kind != "choice":
             problems.add(f"{what} must name a choice, but `{parent}` has a range", line)
-        elif parent in found and when[parent] not in found[parent].choices:
-            problems.add(f"{what}: {wanted!r} must be among the choices of `{parent}`", line)
+        values: list[Scalar] = []
+        for item in wanted:
+            value, must = check_value(known[parent], item)
+            values.append(as_scalar(value))
+            if must:
+                problems.add(f"{what}: `{parent}` must be {must}, but got {item!r}", line)
+            elif parent in found and found[parent].kind == "choice":
+                if values[-1] not in found[parent].choices:
+                    problems.add(f"{what}: {item!r} must be among the choices of `{parent}`", line)
+        when[parent] = tuple(values)
     return dataclasses.replace(parameter, when=when)
 
 

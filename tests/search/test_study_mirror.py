@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import random
+
+from optuna.trial import TrialState
+
+from raysearch.search.space import SearchSpace
+from raysearch.search.study_mirror import StudyMirror
+
+
+def test_a_long_study_is_read_in_part(toy_space: SearchSpace) -> None:
+    space = toy_space.with_overrides({}, sampler="random")
+    mirror = StudyMirror(space, 0, (), ())
+    generator = random.Random(0)
+    values = {}
+    for number in range(700):
+        proposal = mirror.propose()
+        assert proposal is not None and proposal.number == number
+        if number in (3, 690):
+            continue  # these two run on
+        if number % 2:
+            mirror.tell(number, TrialState.PRUNED, None)
+        else:
+            values[number] = generator.random()
+            mirror.tell(number, TrialState.COMPLETE, [values[number]])
+
+    seen = [trial.number for trial in mirror._study.get_trials(deepcopy=False)]
+
+    best = sorted(values, key=lambda number: values[number], reverse=True)[:100]
+    assert seen == sorted({3, *best, *range(300, 700)})
+    running = mirror._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    assert [trial.number for trial in running] == [3, 690]
+
+
+def test_hidden_trials_teach_nothing(toy_space: SearchSpace) -> None:
+    mirror = StudyMirror(toy_space, 0, (), ())
+    hidden = mirror.propose_given({"depth": 2}, hidden=True)
+    shown = mirror.propose_given({"depth": 2, "shape": "round", "width": 1.0}, hidden=False)
+    for trial in (hidden, shown):
+        mirror.report(trial.number, 1, 0.5)
+        mirror.tell(trial.number, TrialState.COMPLETE, [0.5])
+
+    assert (hidden.number, shown.number, mirror.next_number) == (0, 1, 2)
+    learnt = mirror._study.get_trials(states=(TrialState.COMPLETE,))
+    assert [trial.number for trial in learnt] == [1]
+    assert learnt[0].intermediate_values == {1: 0.5}
