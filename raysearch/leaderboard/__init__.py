@@ -4,16 +4,12 @@
 torch or Ray.
 """
 
-from raysearch.leaderboard.rank import (
-    Ranked,
-    Ranking,
-    Standing,
-    Summary,
-    rank,
-    summarize,
-    varying,
-)
+from raysearch.leaderboard.export import records
+from raysearch.leaderboard.keys import rows_with
+from raysearch.leaderboard.rank import rank, varying
+from raysearch.leaderboard.ranked import Ranked, Ranking, Standing
 from raysearch.leaderboard.store import Store, SweepCard, find_stores, load_goal
+from raysearch.leaderboard.summary import Summary, encoder_name, summarize
 
 __all__ = [
     "Ranked",
@@ -22,9 +18,12 @@ __all__ = [
     "Store",
     "Summary",
     "SweepCard",
+    "encoder_name",
     "find_stores",
     "load_goal",
     "rank",
+    "records",
+    "rows_with",
     "summarize",
     "varying",
 ]

@@ -2,6 +2,8 @@
 
 Grouping is done with numpy on dictionary codes. Arrow's own `Table.group_by` would do, but it
 imports the query engine, which takes 0.4 s: as long as the whole leaderboard may take to open.
+For the same reason columns and indices cross between Arrow and numpy as buffers: `pa.array`
+and `to_numpy` import pandas wherever it is installed.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["column_values", "group_rows"]
+__all__ = ["Codes", "Floats", "column_values", "distinct", "group_rows", "rows_at", "rows_with"]
 
 Codes = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 def group_rows(table: pa.Table, names: Sequence[str]) -> tuple[Codes, int]:
@@ -39,13 +42,39 @@ def group_rows(table: pa.Table, names: Sequence[str]) -> tuple[Codes, int]:
     return codes, count if table.num_rows else 0
 
 
-def column_values(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+def column_values(table: pa.Table, name: str) -> Floats:
     """A numeric column as doubles, (N,); null becomes NaN."""
-    array = table.column(name).combine_chunks()
-    return np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    array = table.column(name).cast(pa.float64()).combine_chunks()
+    if len(array) == 0:
+        return np.empty(0)
+    bare = pa.Array.from_buffers(
+        pa.float64(), len(array), [None, array.buffers()[1]], offset=array.offset
+    )
+    values: Floats = np.from_dlpack(bare).astype(np.float64, copy=False)
+    if array.null_count == 0:
+        return values
+    return np.where(np.from_dlpack(array.is_valid().cast(pa.int8())) == 1, values, np.nan)
+
+
+def distinct(table: pa.Table, name: str) -> tuple[Any, ...]:
+    """The values of a column, each once, in order of first appearance."""
+    return tuple(dict.fromkeys(table.column(name).to_pylist()))
+
+
+def rows_at(table: pa.Table, index: Codes) -> pa.Table:
+    """The rows of these numbers, in this order."""
+    buffer = pa.py_buffer(np.ascontiguousarray(index, dtype=np.int64))
+    return table.take(pa.Array.from_buffers(pa.int64(), len(index), [None, buffer]))
+
+
+def rows_with(table: pa.Table, name: str, value: Any) -> pa.Table:
+    """The rows whose column has this value."""
+    same = [found == value for found in table.column(name).to_pylist()]
+    return rows_at(table, np.flatnonzero(np.array(same, dtype=bool)))
 
 
 def _codes(column: Any) -> tuple[Codes, int]:
+    if len(column) == 0:
+        return np.empty(0, dtype=np.int64), 1
     encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return codes, max(len(encoded.dictionary), 1)
+    return np.from_dlpack(encoded.indices).astype(np.int64), max(len(encoded.dictionary), 1)

@@ -32,8 +32,15 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 
 from raysearch.errors import StoreError
-from raysearch.leaderboard.keys import group_rows
-from raysearch.leaderboard.schema import FILE_METADATA, KEY, check_version, conform, unify
+from raysearch.leaderboard.keys import group_rows, rows_at
+from raysearch.leaderboard.schema import (
+    FILE_METADATA,
+    KEY,
+    check_version,
+    conform,
+    empty_table,
+    unify,
+)
 
 __all__ = ["Contents", "Parts"]
 
@@ -123,7 +130,7 @@ class Parts:
             conform(table, own), compression="none", use_dictionary=False, write_statistics=False
         )
         if schema != self._known:
-            _replace(self._local(_COLUMNS), _bytes(schema.empty_table()))
+            _replace(self._local(_COLUMNS), _bytes(empty_table(schema)))
             self._known = schema
         _replace(path, data)
 
@@ -145,6 +152,7 @@ class Parts:
             number = 1 + max((int(name[7:-8]) for name in _merged(self.names())), default=0)
             _replace(self._local(f"merged-{number:06d}.parquet"), _bytes(table, compression="zstd"))
             with _saying(self.path):
+                _keep_names(self.path)
                 for file in read:
                     self._local(file.name).unlink(missing_ok=True)
         for left in Path(self.path).glob(".*.tmp"):  # a writer was killed
@@ -201,7 +209,7 @@ def _join(files: list[_File], base: pa.Schema) -> Contents:
     """One table of the files' rows; the files come in order of their names."""
     tables = [(index, file.table) for index, file in enumerate(files) if file.table is not None]
     schema = unify([base, *{table.schema: None for _, table in tables}])
-    table = pa.concat_tables([schema.empty_table(), *(conform(t, schema) for _, t in tables)])
+    table = pa.concat_tables([empty_table(schema), *(conform(t, schema) for _, t in tables)])
     origin = np.repeat(
         np.array([index for index, _ in tables], dtype=np.int64),
         np.array([t.num_rows for _, t in tables], dtype=np.int64),
@@ -211,7 +219,7 @@ def _join(files: list[_File], base: pa.Schema) -> Contents:
     last[group] = origin  # rows come file by file, so the last assignment is the last file
     keep = origin == last[group]
     problems = tuple(file.problem for file in files if file.problem)
-    return Contents(table if keep.all() else table.filter(pa.array(keep)), problems)
+    return Contents(table if keep.all() else rows_at(table, np.flatnonzero(keep)), problems)
 
 
 def _bytes(table: pa.Table, **options: Any) -> memoryview:
@@ -224,7 +232,10 @@ def _bytes(table: pa.Table, **options: Any) -> memoryview:
 
 
 def _replace(path: Path, data: memoryview) -> None:
-    """Let a whole file appear under its name and be on disk before this returns."""
+    """Let a file appear under its name, whole even after a power cut.
+
+    The name itself may then be lost, and with it a row that the study still has.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     with _saying(str(path)):
         try:
@@ -237,11 +248,15 @@ def _replace(path: Path, data: memoryview) -> None:
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+
+
+def _keep_names(folder: str) -> None:
+    """Let the names in a folder survive a power cut, before other names are removed."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -35,6 +35,7 @@ __all__ = [
     "check_version",
     "conform",
     "curve_rows",
+    "empty_table",
     "read_trials",
     "trial_rows",
     "unify",
@@ -225,6 +226,11 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def empty_table(schema: pa.Schema) -> pa.Table:
+    """No rows of these columns; Arrow's own `empty_table` imports pandas."""
+    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 def _table(columns: Iterable[tuple[pa.Field, pa.Array]]) -> pa.Table:

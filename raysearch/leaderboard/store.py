@@ -77,7 +77,7 @@ class Store:
         """Add a finished trial: at most one file in ``trials/`` and one in ``curves/``.
 
         A trial that is there already changes nothing; a later run of the same cell takes its
-        place. When this returns the rows are on disk.
+        place. When this returns, a kill of the process loses nothing.
 
         Raises:
             StoreError: The disk is full, or the folder cannot be written; no row is lost.
@@ -144,6 +144,10 @@ class Store:
         found = read_trials(self.table(), self.curves())
         return sorted(found, key=lambda trial: (trial.number, trial.cell))
 
+    def keys(self) -> set[tuple[Any, ...]]:
+        """`Trial.key` of every row that can be read, without reading the rows."""
+        return set(self._trials.rows("", KEY))
+
     def card(self) -> SweepCard | None:
         """What ``sweep.json`` says; None when there is no such file.
 
@@ -203,21 +207,23 @@ def find_stores(path: str | Path) -> list[Store]:
     if here.exists():
         return [here]
     filesystem, root = _open(str(path))
+    begin = "name another, or begin with `python -m raysearch sweep carl`"
     try:
         found = filesystem.get_file_info(pa.fs.FileSelector(root))
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"`{path}` must be a folder of results, but there is no such folder; {begin}"
+        ) from error
     except (OSError, pa.ArrowException) as error:
         raise StoreError(
-            f"`{path}` must be a folder of results, but cannot be opened "
-            f"({str(error).splitlines()[0]}); name another, or begin with "
-            "`python -m raysearch sweep carl`"
+            f"`{path}` must be a folder of results, but: {str(error).splitlines()[0]}; {begin}"
         ) from error
     below = sorted(info.base_name for info in found if info.type == pa.fs.FileType.Directory)
     stores = [Store(f"{str(path).rstrip('/')}/{name}") for name in below]
     stores = [store for store in stores if store.exists()]
     if not stores:
         raise StoreError(
-            f"`{path}` must hold a sweep's folder (one with trials/ in it), but has none; begin "
-            "with `python -m raysearch sweep carl`"
+            f"`{path}` must hold a sweep's folder (one with trials/ in it), but has none; {begin}"
         )
     return stores
 

@@ -46,6 +46,17 @@ def test_append_and_read_back(tmp_path, make_trial):
     assert store.curves().num_rows == 6
 
 
+def test_keys(tmp_path, make_trial):
+    store = Store(tmp_path)
+    assert store.keys() == set()
+    trials = [make_trial(number, seed=number) for number in range(3)]
+    for trial in trials:
+        store.append(trial)
+        assert trial.key in store.keys()
+    store.compact()
+    assert store.keys() == {trial.key for trial in trials}
+
+
 def test_a_trial_costs_two_files_and_the_folder_two(tmp_path, make_trial):
     store = Store(tmp_path)
     store.append(make_trial(0))

@@ -1,0 +1,40 @@
+"""How is a ranked configuration written as one flat record for csv and json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from raysearch.leaderboard.ranked import Ranked
+from raysearch.trial import MetricGoal
+
+__all__ = ["records"]
+
+
+def records(ranking: Iterable[Ranked], goal: MetricGoal) -> list[dict[str, Any]]:
+    """One mapping a configuration, every value a scalar; what is not known is None or NaN.
+
+    The order of names is that of the table: place, identity, score, costs, reason, then
+    ``config/*`` and ``metric/*`` (means over the cells that have it).
+    """
+    return [
+        {
+            "rank": item.rank,
+            "sweep": item.sweep,
+            "trial": item.trial,
+            "method": item.method,
+            "tasks": item.tasks,
+            "state": str(item.standing),
+            "cells": item.cells,
+            "goal": goal.name,
+            "direction": goal.direction,
+            "mean": item.mean,
+            "sd": item.sd,
+            "seconds": item.seconds,
+            "steps": item.steps,
+            "reason": item.reason,
+            **{f"config/{name}": value for name, value in item.config.items()},
+            **{f"metric/{name}": value for name, value in item.metrics.items()},
+        }
+        for item in ranking
+    ]

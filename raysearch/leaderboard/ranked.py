@@ -1,0 +1,114 @@
+"""What is known of a configuration once it has been ranked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, overload
+
+from raysearch.trial import Scalar
+
+__all__ = ["Ranked", "Ranking", "Standing"]
+
+
+class Standing(StrEnum):
+    """How a configuration stands, over all its cells."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranked:
+    """One configuration and where it came.
+
+    Attributes:
+        rank: From 1; None for a configuration that is not ranked.
+        sweep: Name of the sweep.
+        trial: The trial's number in the study.
+        method: Name of the method.
+        tasks: Its cells' tasks, joined by commas.
+        standing: COMPLETE when all cells are; FAILED or PRUNED when any cell is.
+        reason: Why it was pruned or failed; empty otherwise.
+        cells: How many cells are in.
+        mean: The metric's mean over the cells that have it; NaN when there is none.
+        sd: Its standard deviation (n − 1); NaN for fewer than two cells.
+        seconds: Sum over the cells.
+        steps: Sum over the cells.
+        config: Settings, without the prefix ``config/``.
+        metrics: Mean of every metric over the cells that have it.
+    """
+
+    rank: int | None
+    sweep: str
+    trial: int
+    method: str
+    tasks: str
+    standing: Standing
+    reason: str
+    cells: int
+    mean: float
+    sd: float
+    seconds: float
+    steps: int
+    config: Mapping[str, Scalar]
+    metrics: Mapping[str, float]
+
+
+class Ranking(Sequence[Ranked]):
+    """Configurations in order; a record is made when it is asked for.
+
+    Args:
+        columns: Fields of `Ranked`, each with one value a configuration.
+        config: Setting to its values.
+        metrics: Metric to its means.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Sequence[Any]],
+        config: Mapping[str, Sequence[Scalar]],
+        metrics: Mapping[str, Sequence[float]],
+    ) -> None:
+        self._columns = columns
+        self._config = config
+        self._metrics = metrics
+
+    def __len__(self) -> int:
+        return len(self._columns["trial"])
+
+    @overload
+    def __getitem__(self, index: int) -> Ranked: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Ranked]: ...
+    def __getitem__(self, index: int | slice) -> Ranked | list[Ranked]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return Ranked(
+            config={name: values[index] for name, values in self._config.items()},
+            metrics={name: values[index] for name, values in self._metrics.items()},
+            **{name: values[index] for name, values in self._columns.items()},
+        )
+
+    @classmethod
+    def none(cls) -> Ranking:
+        """The ranking of no configurations."""
+        return cls({"trial": [], "standing": [], "reason": []}, {}, {})
+
+    def counts(self) -> dict[Standing, int]:
+        """How many configurations stand how, those that occur, in the order of `Standing`."""
+        found = Counter(self._columns["standing"])
+        return {standing: found[standing] for standing in Standing if found[standing]}
+
+    def failures(self) -> dict[str, list[int]]:
+        """Reason of every failed configuration to their trial numbers, in order."""
+        found: dict[str, list[int]] = {}
+        names = ("standing", "reason", "trial")
+        for standing, reason, trial in zip(*(self._columns[n] for n in names), strict=True):
+            if standing is Standing.FAILED:
+                found.setdefault(reason, []).append(trial)
+        return found

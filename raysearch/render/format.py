@@ -1,0 +1,116 @@
+"""How is a number, a time, a setting or a curve written in a few characters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from raysearch.trial import Scalar
+
+__all__ = ["ASCII", "UNICODE", "Glyphs", "duration", "glyphs_for", "score", "setting", "sparkline"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glyphs:
+    """Signs that not every terminal has.
+
+    Attributes:
+        plus_minus: Between a mean and its standard deviation.
+        dot: Between facts on a line.
+        none: Where there is no value.
+        bars: The levels of a curve, lowest first.
+        full: A filled cell of a progress bar.
+        empty: An empty one.
+    """
+
+    plus_minus: str
+    dot: str
+    none: str
+    bars: str
+    full: str
+    empty: str
+
+
+UNICODE = Glyphs(plus_minus="±", dot="·", none="–", bars="▁▂▃▄▅▆▇█", full="━", empty="─")
+ASCII = Glyphs(plus_minus="+-", dot="|", none="-", bars="_.-=+*#@", full="#", empty=".")
+
+
+def glyphs_for(encoding: str) -> Glyphs:
+    """The signs that a stream of this encoding can carry."""
+    signs = "".join((*vars(UNICODE).values(),))
+    try:
+        signs.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return UNICODE
+
+
+def score(value: float) -> str:
+    """A metric: four decimals below 100 in size, five digits above; empty for NaN.
+
+    A value too small for four decimals is written with two digits and its exponent.
+    """
+    if math.isnan(value):
+        return ""
+    if 0 < abs(value) < 5e-4:
+        return f"{value:.1e}"
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:.5g}"
+
+
+def setting(value: Scalar) -> str:
+    """A setting: three digits of a float, anything else in full.
+
+    Between 0.99 and 1 two digits of the distance to 1 are kept, so that 0.9996 is not 1.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, float):
+        return str(value)
+    if 0.99 < value < 1:
+        places = 1 - math.floor(math.log10(1 - value))
+        return f"{value:.{places}f}".rstrip("0")
+    if value.is_integer() and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """A time in at most six characters: ``0.8s``, ``42s``, ``3m07s``, ``1h02m``, ``2d03h``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    for size, unit, part, below in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "m"),
+        (60, "m", 1, "s"),
+    ):
+        if whole >= size:
+            return f"{whole // size}{unit}{whole % size // part:02d}{below}"
+    return f"{whole}s"
+
+
+def sparkline(values: Sequence[float], width: int, bars: str) -> str:
+    """A curve as one line of bars, scaled from its lowest to its highest value.
+
+    Args:
+        values: Points in order; NaN leaves a blank.
+        width: Longest result; of more points each sign shows the last of its share.
+        bars: Levels, lowest first.
+    """
+    if len(values) > width:
+        values = [values[(index + 1) * len(values) // width - 1] for index in range(width)]
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return " " * len(values)
+    low, high = min(finite), max(finite)
+    step = (high - low) / (len(bars) - 1)
+
+    def bar(value: float) -> str:
+        if not math.isfinite(value):
+            return " "
+        return bars[round((value - low) / step)] if step > 0 else bars[len(bars) // 2]
+
+    return "".join(bar(value) for value in values)

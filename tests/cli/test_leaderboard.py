@@ -1,0 +1,180 @@
+import argparse
+import csv
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from raysearch.cli import leaderboard
+from raysearch.errors import ConfigError, StoreError
+from raysearch.leaderboard import Store
+from raysearch.trial import Cell, Trial, TrialState
+
+
+def _trial(number, score, seed=0, **changes):
+    fields = {
+        "sweep": "carl",
+        "number": number,
+        "cell": Cell("emobank", seed),
+        "method": "carl",
+        "state": TrialState.COMPLETE,
+        "config": {"encoder": "tiny", "top_k": 0.1 * number},
+        "metrics": {} if score is None else {"dev/va_pearson": score, "kl": 1 - score},
+        "seconds": 2.0,
+        "finished": "2026-01-02T03:04:05+00:00",
+    }
+    return Trial(**{**fields, **changes})
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    store = Store("results/carl")
+    for number in range(4):
+        for seed in range(2):
+            store.append(_trial(number, 0.1 * number + 0.01 * seed, seed))
+    store.append(_trial(4, None, state=TrialState.FAILED, reason="loss is NaN"))
+    card = {"metric": "dev/va_pearson", "direction": "maximize", "cells": 2}
+    (tmp_path / "results/carl/sweep.json").write_text(json.dumps(card))
+    return tmp_path / "results"
+
+
+def _run(*argv):
+    parser = argparse.ArgumentParser()
+    leaderboard.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["leaderboard", *argv])
+    return args.run(args)
+
+
+def test_table(results, capsys):
+    assert _run() == 0
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "carl  carl on emobank with tiny"
+    assert lines[2] == "5 trials: 4 complete, 1 failed · 18s of training"
+    assert lines[5].split() == ["1", "3", "0.3050", "±", "0.0071", "(2)", "4.0s", "0.3"]
+    assert lines[-1] == "trial 4 failed: loss is NaN"
+
+
+def test_metric_of_the_user(results, capsys):
+    assert _run("--metric", "kl:min", "--top", "1") == 0
+    out = capsys.readouterr().out
+    assert "kl, lower is better" in out
+    assert "0.6950" in out
+    with pytest.raises(ConfigError, match="got 'nope'; known: dev/va_pearson, kl"):
+        _run("--metric", "nope")
+
+
+def test_csv_has_all_ranked_rows_and_columns(results, capsys):
+    assert _run("--format", "csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["trial"] for row in rows] == ["3", "2", "1", "0", "4"]
+    assert {"config/top_k", "config/encoder", "metric/kl", "mean", "sd", "cells"} <= set(rows[0])
+    assert float(rows[0]["mean"]) == pytest.approx(0.305)
+    assert rows[4]["reason"] == "loss is NaN"
+
+
+def test_json_is_strict(results, capsys):
+    assert _run("--format", "json") == 0
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    rows = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert len(rows) == 5
+    assert rows[0]["config/top_k"] == pytest.approx(0.3)
+    assert (rows[4]["rank"], rows[4]["mean"], rows[4]["state"]) == (None, None, "failed")
+    _run("--format", "json", "--top", "2")
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_all_sweeps_below_a_folder(results, capsys):
+    store = Store(results / "other")
+    store.append(_trial(0, 0.9, sweep="other", method="msmo", cell=Cell("en-fr", 0)))
+    with pytest.raises(ConfigError, match="`--metric` must be given.*results/other has no sweep"):
+        _run()
+    assert _run("--metric", "dev/va_pearson") == 0
+    out = capsys.readouterr().out
+    assert out.index("carl on emobank") < out.index("msmo on en-fr")
+    assert _run("--metric", "kl", "--method", "msmo") == 0
+    assert "emobank" not in capsys.readouterr().out
+    assert _run("results/carl", "--task", "emobank") == 0
+    with pytest.raises(ConfigError, match="`--task` .* got 'x'; known: emobank, en-fr"):
+        _run("--metric", "kl", "--task", "x")
+
+
+def test_damaged_part_hides_no_other_row(results, capsys):
+    part = results / "carl/trials/part-00002-emobank-s0.parquet"
+    part.write_bytes(b"PAR1")
+    assert _run() == 2
+    captured = capsys.readouterr()
+    assert "part-00002-emobank-s0.parquet` must be a Parquet file" in captured.err
+    assert "5 trials: 3 complete, 1 partial, 1 failed" in captured.out
+    assert _run("--format", "csv") == 2
+    assert len(capsys.readouterr().out.splitlines()) == 6
+
+
+def test_bad_input(results, tmp_path):
+    with pytest.raises(ConfigError, match="`--top` must be >= 0, but got -1"):
+        _run("--top", "-1")
+    with pytest.raises(ConfigError, match="`--watch` must be used with a table on a terminal"):
+        _run("--watch")
+    with pytest.raises(StoreError, match="there is no such folder"):
+        _run("nowhere")
+    (tmp_path / "results/new").mkdir()
+    (tmp_path / "results/new/sweep.json").write_text('{"metric": "x", "direction": "maximize"}')
+    with pytest.raises(StoreError, match="has no finished trial yet; --watch waits"):
+        _run("results/new")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StoreError, match="must hold a sweep's folder"):
+        _run("empty")
+
+
+def test_it_opens_fast_and_without_the_heavy_packages(results):
+    """CPU time, so that other work on the machine does not count; wall time is less still."""
+    code = (
+        "import argparse, sys\n"
+        "from raysearch.cli import leaderboard\n"
+        "parser = argparse.ArgumentParser()\n"
+        "leaderboard.add_parser(parser.add_subparsers())\n"
+        "args = parser.parse_args(['leaderboard'])\n"
+        "assert args.run(args) == 0\n"
+        "heavy = {'torch', 'ray', 'optuna', 'transformers', 'pandas', 'pyarrow.dataset'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    times = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, env=environment
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < 0.5
+
+
+def test_watch_shows_new_trials_until_interrupted(results, monkeypatch, capsys):
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    console = Console(file=buffer, force_terminal=True, width=80, height=30, color_system=None)
+    monkeypatch.setattr(leaderboard, "_console", lambda: console)
+    naps = 0
+
+    def nap(seconds):
+        nonlocal naps
+        naps += 1
+        if naps == 1:
+            Store("results/carl").append(_trial(9, 0.99))
+            Store("results/carl").append(_trial(9, 0.99, 1))
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(leaderboard.time, "sleep", nap)
+    assert _run("--watch") == 0
+    assert "0.9900" in buffer.getvalue()

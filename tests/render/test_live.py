@@ -1,0 +1,197 @@
+import pytest
+
+from raysearch.leaderboard import rank
+from raysearch.leaderboard.schema import conform, trial_rows, unify
+from raysearch.render.live import LiveState
+from raysearch.trial import Lease, MetricGoal, Report, TrialState
+
+GOAL = MetricGoal("dev/va_pearson")
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def make_state(clock):
+    def build(**changes):
+        fields = {"sweep": "carl-emobank", "method": "carl", "goal": GOAL, "trials": 10}
+        return LiveState(**{**fields, **changes}, clock=clock)
+
+    return build
+
+
+def _lease(trial):
+    return Lease(
+        sweep=trial.sweep,
+        number=trial.number,
+        cell=trial.cell,
+        method=trial.method,
+        config=trial.config,
+        folder="",
+    )
+
+
+def _report(rung, value):
+    return Report(rung=rung, step=rung, seconds=1.0, metrics={"dev/va_pearson": value})
+
+
+def test_before_anything_ran(make_state, draw):
+    assert draw(make_state()) == [
+        "carl-emobank  carl",
+        "dev/va_pearson, higher is better",
+        "──────────────── 0/10 trials · 0.0s gone",
+        "0 running",
+    ]
+
+
+def test_running_trial_shows_progress_and_curve(make_state, make_trial, clock, draw):
+    state, trial = make_state(), make_trial(3)
+    state.started(_lease(trial))
+    clock.now = 12.0
+    state.progress(trial.id, 30, 60)
+    for rung, value in enumerate([0.1, 0.2, 0.3], 1):
+        state.report(trial.id, _report(rung, value))
+    assert draw(state) == [
+        "carl-emobank  carl on emobank with package:minilm (first 6 layers)",
+        "dev/va_pearson, higher is better",
+        "──────────────── 0/10 trials · 12s gone",
+        "1 running",
+        "",
+        "trial 3  emobank s0  ━━━━━━━━────────  50%  ▁▅█  0.3000  12s",
+    ]
+    ascii_lines = draw(state, encoding="ascii")
+    assert ascii_lines[-1] == "trial 3  emobank s0  ########........  50%  _+@  0.3000  12s"
+
+
+def test_finished_trials_are_ranked_as_the_leaderboard_ranks_them(make_state, make_trial, draw):
+    import pyarrow as pa
+
+    trials = [
+        make_trial(n, (n * 7 % 10) / 10, seed=seed, config={"top_k": n / 10})
+        for n in range(8)
+        for seed in range(2)
+    ]
+    trials[3] = make_trial(1, None, seed=1, state=TrialState.FAILED, reason="NaN")
+    state = make_state(cells=2)
+    for trial in trials:
+        state.started(_lease(trial))
+        state.finished(trial)
+    schema = unify([trial_rows(trial).schema for trial in trials])
+    table = pa.concat_tables([conform(trial_rows(trial), schema) for trial in trials])
+    expected = [item.trial for item in rank(table, GOAL, cells=2)]
+    lines = draw(state)
+    assert "7 complete, 1 failed, 0 running" in lines
+    start = next(i for i, line in enumerate(lines) if line.lstrip().startswith("rank")) + 1
+    shown = [int(line.split()[1]) for line in lines[start : start + 8]]
+    assert shown == expected
+
+
+def test_same_record_twice_counts_once(make_state, make_trial, draw):
+    state = make_state()
+    for _ in range(2):
+        state.finished(make_trial(0))
+    assert any("1/10 trials" in line for line in draw(state))
+
+
+def test_news_of_a_lease_that_does_not_run_is_dropped(make_state, draw):
+    state = make_state()
+    state.progress("00000-x-s0", 1, 2)
+    state.report("00000-x-s0", _report(1, 0.5))
+    assert "0 running" in draw(state)
+
+
+def test_time_left_by_hand(make_state, make_trial, clock):
+    """Two of ten configurations in 20 s, half of a third: 7.5 left at 8 s each."""
+    state = make_state()
+    assert state.seconds_left() is None
+    clock.now = 5.0  # Ray starts; no trial is slow because of it
+    for number in range(2):
+        state.started(_lease(make_trial(number)))
+        clock.now += 10.0
+        state.finished(make_trial(number))
+    third = make_trial(2)
+    state.started(_lease(third))
+    state.progress(third.id, 1, 2)
+    assert state.seconds_left() == pytest.approx(7.5 * 20 / 2.5)
+
+
+def test_trials_of_an_earlier_run_say_nothing_on_the_pace(make_state, make_trial, clock):
+    state = make_state()
+    for number in range(6):
+        state.finished(make_trial(number), earlier=True)
+    assert state.seconds_left() is None
+    state.started(_lease(make_trial(6)))
+    clock.now = 10.0
+    state.finished(make_trial(6))
+    assert state.seconds_left() == pytest.approx(3 * 10.0)
+
+
+def test_time_limit_bounds_what_is_left(make_state, make_trial, clock):
+    state = make_state(trials=0, seconds=60.0)
+    clock.now = 20.0
+    assert state.seconds_left() == pytest.approx(40.0)
+    clock.now = 70.0
+    assert state.seconds_left() == 0.0
+    state = make_state(trials=2, seconds=1000.0)
+    state.started(_lease(make_trial(0)))
+    clock.now += 10.0
+    state.finished(make_trial(0))
+    assert state.seconds_left() == pytest.approx(10.0)
+
+
+def test_pruned_configuration_needs_no_more_cells(make_state, make_trial, draw):
+    state = make_state(cells=3)
+    state.finished(make_trial(0, state=TrialState.PRUNED))
+    state.finished(make_trial(1))
+    text = "\n".join(draw(state))
+    assert "1/10 trials" in text
+    assert "1 partial, 1 pruned, 0 running" in text
+
+
+def test_lines_for_a_pipe(make_state, make_trial):
+    state = make_state()
+    trial = make_trial(0, 0.61)
+    state.finished(trial)
+    assert state.line(trial) == (
+        "1/10 trials · trial 0 emobank seed 0 complete · dev/va_pearson 0.6100 · 3.0s · "
+        "best 0.6100 (trial 0)"
+    )
+    failed = make_trial(1, None, state=TrialState.FAILED, reason="loss is NaN")
+    state.finished(failed)
+    assert state.line(failed, "ascii") == (
+        "2/10 trials | trial 1 emobank seed 0 failed | dev/va_pearson - | 3.0s | loss is NaN | "
+        "best 0.6100 (trial 0)"
+    )
+
+
+def test_many_slots_and_a_low_terminal_leave_room_for_the_best(make_state, make_trial, draw):
+    state = make_state(trials=100)
+    for number in range(30):
+        state.finished(make_trial(number, number / 100))
+    for number in range(30, 60):
+        state.started(_lease(make_trial(number)))
+    lines = draw(state, height=24)
+    assert len(lines) <= 24
+    assert "and 22 more" in lines
+    assert any("0.2900" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_no_line_is_too_long(make_state, make_trial, draw, width):
+    state = make_state(cells=3)
+    for number in range(8):
+        config = {"label_temperature": number / 10, "contrastive_weight": 0.1 * number}
+        for seed in range(3):
+            state.finished(make_trial(number, 0.5, seed=seed, config=config))
+        state.started(_lease(make_trial(number + 10)))
+    state.message("slot 1 was lost and has been replaced")
+    assert max(map(len, draw(state, width))) <= width
