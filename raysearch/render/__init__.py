@@ -1,0 +1,1 @@
+"""How it is shown: rich values for the terminal, made of records; nothing here prints."""
