@@ -82,6 +82,10 @@ class LeaseBook:
         self._open = {item.number: item for item in ledger.open_configurations()}
         self._running: dict[str, _Running] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles what it is given, for a restore that we never ask it for."""
+        return {}
+
     @property
     def unfinished(self) -> int:
         """Configurations that are not at their end."""
