@@ -57,6 +57,7 @@ class _LazyLoader:
         return cast("Method", build(config, cell, device=device, roles=roles, data_dir=data_dir))
 
     def check(self, config: Any, *, data_dir: str) -> None:
+        """See `methods.base.MethodLoader.check`."""
         import_module(f"{self.package}.inputs").check(config, data_dir=data_dir)
 
     def tasks(self, config: Any) -> tuple[str, ...]:
