@@ -30,7 +30,7 @@ from raysearch.trial import MetricGoal, Trial
 
 __all__ = ["Store", "SweepCard", "find_stores", "load_goal", "parse_goal"]
 
-_PARTS = 64
+_PARTS = 32
 """Parts before they are merged: a reader opens one in a millisecond."""
 _ROWS_PER_PART = 256
 """One more part is left for so many merged rows, so that merging costs each trial the same."""

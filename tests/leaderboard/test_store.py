@@ -138,20 +138,20 @@ def test_crash_while_merging_loses_and_doubles_nothing(tmp_path, make_trial, mon
     store = Store(tmp_path)
     for number in range(6):
         store.append(make_trial(number))
-    unlink, left = Path.unlink, {"before removal": 0, "in the middle": 3}.get(fault, 99)
+    rename, left = Path.rename, {"before removal": 0, "in the middle": 3}.get(fault, 99)
 
-    def dying_unlink(path, missing_ok=False):
+    def dying_rename(path, target):
         nonlocal left
         left -= 1
         if left < 0:
             raise KeyboardInterrupt
-        unlink(path, missing_ok=missing_ok)
+        return rename(path, target)
 
     def dying_replace(source, target):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", dying_unlink)
+        patch.setattr(Path, "rename", dying_rename)
         if fault == "before the new file":
             patch.setattr(os, "replace", dying_replace)
         with pytest.raises(KeyboardInterrupt):
