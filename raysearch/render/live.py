@@ -29,6 +29,7 @@ __all__ = ["LiveState"]
 
 _MOST_RUNNING = 8
 _MOST_BEST = 10
+_MOST_NEW = 64
 _BAR = 16
 _SPARK = 16
 
@@ -45,10 +46,11 @@ class _Running:
 
 @dataclass
 class _Configuration:
-    """How far a configuration is."""
+    """How far a configuration is: the goal's values of the cells that are in."""
 
-    cells: int = 0
+    values: list[float] = field(default_factory=list)
     ended: bool = False
+    failed: bool = False
     earlier: bool = True
 
 
@@ -89,8 +91,11 @@ class LiveState:
         self._done: dict[int, _Configuration] = {}
         column = pa.field(f"metric/{goal.name}", pa.float64())
         self._rows = empty_table(TRIAL_COLUMNS.append(column))
+        self._new: list[pa.Table] = []
         self._ranking = Ranking.none()
         self._ranked = True
+        self._parameters: list[str] = []
+        self._best: tuple[float, int] | None = None
         self._message = ""
         self._lock = threading.RLock()
 
@@ -126,14 +131,17 @@ class LiveState:
             if trial.key in self._seen:
                 return
             self._seen.add(trial.key)
-            row = trial_rows(trial)
-            schema = unify([self._rows.schema, row.schema])
-            self._rows = pa.concat_tables([conform(self._rows, schema), conform(row, schema)])
+            self._new.append(trial_rows(trial))
             self._ranked = False
+            if len(self._new) >= _MOST_NEW:
+                self._fold()
             done = self._done.setdefault(trial.number, _Configuration())
-            done.cells += 1
-            done.ended |= trial.state is not TrialState.COMPLETE or done.cells >= self._cells
+            done.values.append(trial.metrics.get(self.goal.name, math.nan))
+            done.failed |= trial.state is not TrialState.COMPLETE
+            done.ended |= done.failed or len(done.values) >= self._cells
             done.earlier &= earlier
+            if done.ended and not done.failed:
+                self._compete(sum(done.values) / len(done.values), trial.number)
 
     def message(self, text: str) -> None:
         """One sentence to show until the next one."""
@@ -153,9 +161,8 @@ class LiveState:
             ]
             if trial.state is TrialState.FAILED:
                 parts.append(trial.reason)
-            best = self._rank()[:1]
-            if best and best[0].rank:
-                parts.append(f"best {score(best[0].mean)} (trial {best[0].trial})")
+            if self._best is not None:
+                parts.append(f"best {score(self._best[0])} (trial {self._best[1]})")
             return f" {glyphs.dot} ".join(parts)
 
     def seconds_left(self) -> float | None:
@@ -174,19 +181,19 @@ class LiveState:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with self._lock:
             glyphs = glyphs_for(options.encoding)
+            best = self._rank()
             yield from origin_lines(self._summary(), self.goal, glyphs)
             yield self._overall(glyphs)
             if self._running:
                 yield Text()
                 yield self._running_table(glyphs)
             room = console.size.height - min(len(self._running), _MOST_RUNNING) - 13
-            best = self._rank()[: max(3, min(_MOST_BEST, room))]
             if best:
                 yield Text()
                 table, hidden = ranked_table(
-                    best,
+                    best[: max(3, min(_MOST_BEST, room))],
                     self.goal,
-                    varying(self._rows),
+                    self._parameters,
                     cells=self._cells,
                     width=options.max_width,
                     glyphs=glyphs,
@@ -234,10 +241,32 @@ class LiveState:
         return table
 
     def _rank(self) -> Ranking:
+        """The ranking of all finished trials; made anew only when some have been added."""
+        self._fold()
         if not self._ranked:
             self._ranking = rank(self._rows, self.goal, cells=self._cells)
+            self._parameters = varying(self._rows)
             self._ranked = True
         return self._ranking
+
+    def _fold(self) -> None:
+        """Put the new rows, which are large one by one, into the table."""
+        if self._new:
+            schema = unify([self._rows.schema, *(row.schema for row in self._new)])
+            tables = [conform(table, schema) for table in (self._rows, *self._new)]
+            self._rows = pa.concat_tables(tables).combine_chunks()
+            self._new = []
+
+    def _compete(self, mean: float, number: int) -> None:
+        """Keep the best complete configuration; of equal ones the lower number."""
+        if not math.isfinite(mean):
+            return
+        if (
+            self._best is None
+            or self.goal.better(mean, self._best[0])
+            or (mean == self._best[0] and number < self._best[1])
+        ):
+            self._best = (mean, number)
 
     def _summary(self) -> Summary:
         """Where the numbers come from: the finished rows, and before them the running leases."""
@@ -258,7 +287,7 @@ class LiveState:
         return sum(item.ended for item in self._done.values())
 
     def _work(self, item: _Configuration) -> float:
-        return 1.0 if item.ended else item.cells / self._cells
+        return 1.0 if item.ended else len(item.values) / self._cells
 
 
 def _bar(share: float, glyphs: Glyphs) -> str:

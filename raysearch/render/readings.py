@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 
 from rich.table import Table
 
+from raysearch.leaderboard.summary import encoder_name
 from raysearch.trial import Trial
 
 __all__ = ["readings_table"]
@@ -21,8 +22,8 @@ def readings_table(readings: Sequence[Trial], title: str = "test, read once") ->
     """
     first = readings[0]
     table = Table(
-        title=f"{first.sweep}: {title} · corpora {first.provenance.get('corpora', '')} · "
-        f"encoder {first.provenance.get('encoder', '')}",
+        title=f"{first.sweep}: {title}\ncorpora {first.provenance.get('corpora', '')}\n"
+        f"encoder {encoder_name(first.config)}",
         title_justify="left",
     )
     table.add_column("metric")
