@@ -1,3 +1,7 @@
+import random
+import time
+
+import pyarrow as pa
 import pytest
 
 from raysearch.leaderboard import rank
@@ -73,8 +77,6 @@ def test_running_trial_shows_progress_and_curve(make_state, make_trial, clock, d
 
 
 def test_finished_trials_are_ranked_as_the_leaderboard_ranks_them(make_state, make_trial, draw):
-    import pyarrow as pa
-
     trials = [
         make_trial(n, (n * 7 % 10) / 10, seed=seed, config={"top_k": n / 10})
         for n in range(8)
@@ -171,6 +173,37 @@ def test_lines_for_a_pipe(make_state, make_trial):
         "2/10 trials | trial 1 emobank seed 0 failed | dev/va_pearson - | 3.0s | loss is NaN | "
         "best 0.6100 (trial 0)"
     )
+
+
+def test_best_in_lines_is_the_first_of_the_ranking(make_state, make_trial):
+    generator = random.Random(5)
+    for direction in ("maximize", "minimize"):
+        state = make_state(cells=2, goal=MetricGoal("dev/va_pearson", direction))
+        trials = [
+            make_trial(n, generator.randint(0, 3) / 4, seed=seed)
+            for n in range(12)
+            for seed in range(2)
+        ]
+        generator.shuffle(trials)
+        for trial in trials:
+            state.finished(trial)
+            first = state._rank()[:1]
+            ending = f"(trial {first[0].trial})" if first[0].rank else "3.0s"
+            assert state.line(trial).endswith(ending)
+
+
+def test_cost_of_a_trial_does_not_grow(make_state, make_trial):
+    """Told of 2,000 trials, a line each: CPU time of the last 200 near that of the first."""
+    state = make_state(trials=2000)
+    trials = [make_trial(number, number / 2000) for number in range(2000)]
+    times = []
+    for start in range(0, 2000, 200):
+        began = time.process_time()
+        for trial in trials[start : start + 200]:
+            state.finished(trial)
+            state.line(trial)
+        times.append(time.process_time() - began)
+    assert min(times[-3:]) < 2 * max(times[1:4])
 
 
 def test_many_slots_and_a_low_terminal_leave_room_for_the_best(make_state, make_trial, draw):
