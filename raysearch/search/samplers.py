@@ -260,7 +260,9 @@ def _random(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSamp
 
 def _gp(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampler:
     return optuna.samplers.GPSampler(
-        seed=_trial_seed(seed, number), n_startup_trials=_STARTUP_TRIALS
+        seed=_trial_seed(seed, number),
+        n_startup_trials=_STARTUP_TRIALS,
+        warn_independent_sampling=False,  # what is drawn at random stands below
     )
 
 
@@ -273,7 +275,7 @@ def _cmaes(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampl
     return optuna.samplers.CmaEsSampler(
         seed=_trial_seed(seed, number),
         n_startup_trials=_STARTUP_TRIALS,
-        warn_independent_sampling=False,  # choices are drawn at random, as this file's table says
+        warn_independent_sampling=False,  # what is drawn at random stands below
     )
 
 
@@ -288,5 +290,6 @@ SAMPLERS: dict[str, SamplerFactory] = {
 """Name in a search-space file to factory.
 
 ``tpe`` is the default; ``qmc`` spreads points evenly; ``gp`` is a Gaussian process, slow but
-sparing with configurations; ``cmaes`` draws choices at random and adapts the rest.
+sparing with configurations; ``cmaes`` draws choices at random and adapts the rest. ``gp`` and
+``cmaes`` draw conditional parameters at random.
 """

@@ -58,11 +58,10 @@ class StudyDatabase:
             self._shown = parsed.render_as_string(hide_password=True)
             self._storage = _open_storage(parsed, self._shown)
             try:
-                self._study_id = self._storage.create_new_study(
-                    [StudyDirection[direction.upper()]], name
-                )
-            except optuna.exceptions.DuplicatedStudyError:
-                self._study_id = self._storage.get_study_id_from_name(name)
+                self._study_id = self._create_or_find(name, StudyDirection[direction.upper()])
+            except BaseException:
+                self.close()
+                raise
 
     def attributes(self) -> dict[str, Any]:
         """What the study says of itself."""
@@ -128,6 +127,12 @@ class StudyDatabase:
         """Close every connection."""
         self._storage.remove_session()
         self._storage.engine.dispose()
+
+    def _create_or_find(self, name: str, direction: StudyDirection) -> int:
+        try:
+            return self._storage.create_new_study([direction], name)
+        except optuna.exceptions.DuplicatedStudyError:
+            return self._storage.get_study_id_from_name(name)
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from raysearch.config import TrainingConfig, setting
 from raysearch.search.space import SearchSpace, load_space
+from raysearch.search.study import Configuration, StudyLedger
+from raysearch.trial import Cell, Trial, TrialState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +84,111 @@ def toy_space(read_space: Callable[[str], SearchSpace]) -> SearchSpace:
 @pytest.fixture
 def finite_space(read_space: Callable[[str], SearchSpace]) -> SearchSpace:
     return read_space(FINITE)
+
+
+class ToySweep:
+    """A driver over a ledger whose every step follows from what the study holds.
+
+    Two configurations are open at a time. A step asks, reports a rung or finishes a cell;
+    which one is drawn from a hash of the study's state and the sweep's order, so that a driver
+    that was killed and one that was not do the same. A killed driver's workers start their
+    cells again from the first report.
+    """
+
+    def __init__(self, folder: Path, space: SearchSpace, *, order: int = 0, seeds: int = 1) -> None:
+        self.url = f"sqlite:///{folder}/study.db"
+        self.space = space
+        self.order = order
+        self.seeds = seeds
+        self.told: list[str] = []
+        """Ids of the records handed on, repeats included."""
+
+    def open(self) -> StudyLedger:
+        self._replayed: set[int] = set()
+        return StudyLedger.open(
+            self.url,
+            "toy",
+            self.space,
+            cells=lambda config: [Cell(config["shape"], seed) for seed in range(self.seeds)],
+        )
+
+    def run(self, ledger: StudyLedger) -> None:
+        while self.step(ledger):
+            pass
+
+    def step(self, ledger: StudyLedger) -> bool:
+        configurations = ledger.open_configurations()
+        if len(configurations) < 2 and ledger.ask() is not None:
+            return True
+        if not configurations:
+            return False
+        state = [(item.number, len(item.reports), len(item.finished)) for item in configurations]
+        drawn = hashlib.sha256(repr((self.order, state)).encode()).digest()[0]
+        self._advance(ledger, configurations[drawn % len(configurations)])
+        return True
+
+    def _advance(self, ledger: StudyLedger, item: Configuration) -> None:
+        cell = item.pending[0]
+        if cell != item.cells[0]:
+            self._finish(ledger, item, cell, TrialState.COMPLETE, item.config["reports"])
+            return
+        done = max(item.reports, default=0)
+        if item.number not in self._replayed:
+            self._replayed.add(item.number)
+            for rung in range(1, done + 1):  # a new worker repeats what the old one reported
+                ledger.report(item.number, rung, toy_score(item.config, item.number, 0, rung))
+        if item.stopped_at is not None and item.stopped_at in item.reports:
+            self._finish(ledger, item, cell, TrialState.PRUNED, item.stopped_at)
+        elif done < item.config["reports"]:
+            score = toy_score(item.config, item.number, 0, done + 1)
+            ledger.report(item.number, done + 1, score)
+        else:
+            self._finish(ledger, item, cell, TrialState.COMPLETE, done)
+
+    def _finish(
+        self, ledger: StudyLedger, item: Configuration, cell: Cell, state: TrialState, rung: int
+    ) -> None:
+        score = toy_score(item.config, item.number, cell.seed, rung)
+        failed = item.number % 5 == 3
+        trial = toy_trial(
+            item.number,
+            cell,
+            state=TrialState.FAILED if failed else state,
+            reason="it was meant to" if failed else "",
+            metrics={"dev/score": score},
+        )
+        self.told.append(ledger.finish_cell(item.number, trial).id)
+
+    def content(self, ledger: StudyLedger) -> list[dict[str, Any]]:
+        """Everything in the study but times, by the database alone."""
+        return [
+            {
+                "number": trial.number,
+                "state": trial.state.name,
+                "values": trial.values,
+                "params": trial.params,
+                "reports": trial.intermediate_values,
+                "attributes": trial.user_attrs,
+            }
+            for trial in ledger._database.trials()
+        ]
+
+
+def toy_score(config: Mapping[str, Any], number: int, seed: int, rung: int) -> float:
+    return float(config["width"]) * rung + 0.01 * number + 0.1 * seed
+
+
+def toy_trial(number: int, cell: Cell, **fields: Any) -> Trial:
+    known: dict[str, Any] = {"sweep": "toy", "method": "toy", "config": {"number": number}}
+    known |= {"state": TrialState.COMPLETE, "metrics": {"dev/score": 1.0}}
+    return Trial(number=number, cell=cell, **(known | fields))
+
+
+@pytest.fixture
+def toy_sweep() -> type[ToySweep]:
+    return ToySweep
+
+
+@pytest.fixture
+def make_trial() -> Callable[..., Trial]:
+    return toy_trial

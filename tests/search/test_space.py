@@ -131,7 +131,9 @@ def test_single_problems(read_space: Read, text: str, sentence: str) -> None:
 def test_the_method_is_looked_up_by_name(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(HEAD.replace("toy", "carll") + "search: {top_k: {low: 0.1, high: 0.2}}\n")
-    with pytest.raises(ConfigError, match=r"unknown method `carll`; did you mean `carl`\?.*s.yaml:1"):
+    with pytest.raises(
+        ConfigError, match=r"unknown method `carll`; did you mean `carl`\?.*s.yaml:1"
+    ):
         load_space(path)
 
     path.write_text(HEAD.replace("toy", "carl") + "search: {top_k: {low: 0.1, high: 0.2}}\n")
@@ -158,6 +160,18 @@ search:
     assert [item.name for item in by_setting.searched] == ["depth", "width"]
     by_override = by_default.with_overrides({"shape": "round"})
     assert [item.name for item in by_override.searched] == ["depth", "width"]
+
+
+def test_a_condition_may_list_values(read_space: Read) -> None:
+    space = read_space(
+        HEAD + "search:\n  shape: [round, square, odd]\n"
+        "  tilt: {low: .1, high: .2, when: {shape: [square, odd], gate: false}}\n"
+    )
+    tilt = {item.name: item for item in space.searched}["tilt"]
+
+    assert tilt.when == {"shape": ("square", "odd")}
+    assert tilt.matters({"shape": "odd"}) and not tilt.matters({"shape": "round"})
+    assert not tilt.matters({})
 
 
 def test_config_for_is_complete_and_plain(toy_space: SearchSpace) -> None:
@@ -204,9 +218,7 @@ def test_the_paper_may_make_a_searched_value_void(read_space: Read) -> None:
 
 def test_digest_is_of_content(read_space: Read) -> None:
     first = read_space(HEAD + "search: {width: {low: 1, high: 2}, depth: {low: 1, high: 2}}\n")
-    turned = read_space(
-        "search: {depth: {high: 2, low: 1}, width: {low: 1.0, high: 2.0}}\n" + HEAD
-    )
+    turned = read_space("search: {depth: {high: 2, low: 1}, width: {low: 1.0, high: 2.0}}\n" + HEAD)
     assert first.digest == turned.digest
     assert first.parameters == turned.parameters
     assert first.with_overrides({}, trials=99, time_seconds="2h").digest == first.digest

@@ -1,0 +1,121 @@
+"""A crash at any write of the study loses nothing and repeats nothing."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+
+from raysearch.search.space import SearchSpace
+
+WRITES = ("INSERT", "UPDATE", "DELETE")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the code under test may catch it."""
+
+
+class Crashes:
+    """Ends the driver before a transaction that writes is committed."""
+
+    def __init__(self) -> None:
+        self.at: set[int] = set()
+        self.writes = 0
+        self._dirty: set[int] = set()
+
+    def statement(self, connection: Any, cursor: Any, text: str, *rest: Any) -> None:
+        if text.lstrip().upper().startswith(WRITES):
+            self._dirty.add(id(connection))
+
+    def commit(self, connection: Any) -> None:
+        if id(connection) in self._dirty:
+            self._dirty.discard(id(connection))
+            self.writes += 1
+            if self.writes in self.at:
+                raise Killed
+
+
+@pytest.fixture
+def crashes() -> Iterator[Crashes]:
+    plan = Crashes()
+    events = [("before_cursor_execute", plan.statement), ("commit", plan.commit)]
+    for name, hook in events:
+        sqlalchemy.event.listen(sqlalchemy.Engine, name, hook)
+    yield plan
+    for name, hook in events:
+        sqlalchemy.event.remove(sqlalchemy.Engine, name, hook)
+
+
+def folder_in(parent: Path, name: str) -> Path:
+    made = parent / name
+    made.mkdir()
+    return made
+
+
+def run_to_the_end(sweep: Any) -> tuple[list[dict[str, Any]], int]:
+    """Run a sweep, opening it again after each crash; returns its content and the crashes."""
+    killed = 0
+    while True:
+        ledger = None
+        try:
+            ledger = sweep.open()
+            sweep.run(ledger)
+            content = sweep.content(ledger)
+            ledger.close()
+            return content, killed
+        except Killed:
+            killed += 1
+            if ledger is not None:
+                ledger.close()
+        gc.collect()  # a killed process holds no connection; one that failed to open might
+
+
+@pytest.mark.parametrize("order", range(3))
+def test_a_crash_at_every_single_write_in_one_run(
+    tmp_path: Path,
+    toy_space: SearchSpace,
+    toy_sweep: Callable[..., Any],
+    crashes: Crashes,
+    order: int,
+) -> None:
+    undisturbed = toy_sweep(folder_in(tmp_path, "calm"), toy_space, order=order, seeds=2)
+    expected, _ = run_to_the_end(undisturbed)
+    writes = crashes.writes
+    states = {trial["state"] for trial in expected}
+    assert states == {"COMPLETE", "PRUNED", "FAIL"} and len(expected) == toy_space.trials
+
+    # Every odd write is killed, so each is tried, killed, and then goes through.
+    crashes.writes, crashes.at = 0, set(range(1, 10 * writes, 2))
+    disturbed = toy_sweep(folder_in(tmp_path, "shaken"), toy_space, order=order, seeds=2)
+    content, killed = run_to_the_end(disturbed)
+
+    assert content == expected
+    assert killed >= writes
+    assert set(disturbed.told) <= set(undisturbed.told)
+    recorded = [key for trial in content for key in trial["attributes"] if key.startswith("cell/")]
+    assert len(recorded) == len(undisturbed.told)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", range(2))
+def test_one_crash_at_each_write(
+    tmp_path: Path,
+    toy_space: SearchSpace,
+    toy_sweep: Callable[..., Any],
+    crashes: Crashes,
+    order: int,
+) -> None:
+    space = toy_space.with_overrides({}, trials=4)
+    calm = folder_in(tmp_path, "calm")
+    expected, _ = run_to_the_end(toy_sweep(calm, space, order=order, seeds=2))
+    writes = crashes.writes
+    for at in range(1, writes + 1):
+        crashes.writes, crashes.at = 0, {at}
+        folder = folder_in(tmp_path, f"at-{at}")
+        content, killed = run_to_the_end(toy_sweep(folder, space, order=order, seeds=2))
+        assert killed == 1
+        assert content == expected, f"killed at write {at} of {writes}"
