@@ -27,6 +27,7 @@ from rich.table import Table
 
 from raysearch.config import flatten
 from raysearch.leaderboard import Store, load_goal, rank
+from raysearch.leaderboard.summary import encoder_name
 from raysearch.methods import get_method
 from raysearch.trial import Trial
 
@@ -59,12 +60,14 @@ def raysearch(*arguments: str) -> None:
 def best_settings(folder: Path) -> list[str]:
     """``--set`` arguments that make the best trial again, its variant left open."""
     best = rank(Store(folder).table(), load_goal(folder))[0]
-    default = flatten(get_method("carl").config_type())
+    config_type = get_method("carl").config_type
+    default = flatten(config_type())
     held = {"variant", "encoder", "layers", "corpora", "reports"}
     chosen = {
         name: value
         for name, value in best.config.items()
-        if name not in held and value not in (None, "") and value != default.get(name)
+        if name not in held and value not in (None, "")
+        if name in config_type.PAPER or value != default.get(name)
     }
     return [part for name, value in chosen.items() for part in ("--set", f"{name}={_text(value)}")]
 
@@ -134,8 +137,7 @@ def main() -> None:
     first = readings[0]
     result: dict[str, object] = {
         "benchmark": "emobank",
-        "title": f"EmoBank test, {first.config['encoder']}, layers {first.config['layers'] or 'all'}, "
-        f"{first.steps} steps of {first.config['batch_size']}, mean ± sd over seeds",
+        "title": f"EmoBank test, {encoder_name(first.config)}, {first.steps} steps of {first.config['batch_size']}, mean ± sd over seeds",
         "commit": first.provenance["commit"],
         "dirty": first.provenance["dirty"],
         "device": first.device,
