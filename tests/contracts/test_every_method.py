@@ -31,6 +31,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "paper": {**CARL, **get_method("carl").config_type.PAPER},
         "bf16": {**CARL, "precision": "bf16"},
         "warmup": {**CARL, "contrastive_warmup_share": 0.5, "freeze_embeddings": True},
+        "finetuned": {**CARL, "protocol": "finetuned", "finetune_epochs": 0.1},
     },
 }
 """Method to name of the case to its settings; every method of `METHODS` has at least one."""
