@@ -137,7 +137,8 @@ def main() -> None:
     first = readings[0]
     result: dict[str, object] = {
         "benchmark": "emobank",
-        "title": f"EmoBank test, {encoder_name(first.config)}, {first.steps} steps of {first.config['batch_size']}, mean ± sd over seeds",
+        "title": f"EmoBank test, {encoder_name(first.config)}, {first.steps} steps of "
+        f"{first.config['batch_size']}, mean ± sd over seeds",
         "commit": first.provenance["commit"],
         "dirty": first.provenance["dirty"],
         "device": first.device,
