@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from raysearch.config import Rule, check_value, unknown_name
-from raysearch.search.marked_yaml import Marked, Problems
+from raysearch.marked_yaml import Marked, Problems
 from raysearch.trial import Scalar
 
 __all__ = ["Parameter", "as_scalar", "read_parameter"]

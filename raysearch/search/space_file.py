@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.config import Rule, check_value, unknown_name
-from raysearch.search.marked_yaml import Marked, Problems, read_marked
+from raysearch.marked_yaml import Marked, Problems, read_marked
 from raysearch.search.pruners import PRUNERS
 from raysearch.search.samplers import SAMPLERS
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from raysearch.errors import ConfigError
-from raysearch.search.marked_yaml import read_marked
+from raysearch.marked_yaml import read_marked
 
 
 def write(tmp_path: Path, text: str | bytes) -> Path:

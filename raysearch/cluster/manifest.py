@@ -1,0 +1,91 @@
+"""Is cluster.yaml one that `ray up` will take, and which fields has the user still to set.
+
+The file is held against Ray's own schema, which comes with Ray; Ray itself is not imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from raysearch.errors import ConfigError
+from raysearch.marked_yaml import Marked, Problems, read_marked
+
+__all__ = ["UNSET", "check_manifest"]
+
+UNSET = "SET-ME"
+"""What stands in a field that only the user can fill in."""
+
+
+def check_manifest(path: Path) -> None:
+    """Check a cluster file.
+
+    Raises:
+        ConfigError: Everything against Ray's schema, node types that do not exist or that
+            want more nodes than the cluster may have, and fields still unset, with lines.
+    """
+    fields, problems = read_marked(path)
+    root = Marked(fields, 1)
+    validator = jsonschema.Draft7Validator(_schema())
+    for error in validator.iter_errors(root.plain):
+        where = ".".join(str(part) for part in error.absolute_path) or "the file"
+        line = _line(root, list(error.absolute_path))
+        problems.add(f"`{where}` must fit Ray's cluster schema, but {error.message}", line)
+    _check_nodes(fields, problems)
+    _check_unset(root, "", problems)
+    problems.raise_all()
+
+
+def _check_nodes(fields: Mapping[str, Marked], problems: Problems) -> None:
+    types = fields.get("available_node_types")
+    head = fields.get("head_node_type")
+    if types is None or not isinstance(types.value, dict):
+        return
+    if head is None or head.value not in types.value:
+        got = "nothing" if head is None else repr(head.value)
+        line = types.line if head is None else head.line
+        problems.add(f"`head_node_type` must be one of the node types, but got {got}", line)
+    limit = fields.get("max_workers")
+    wanted = [node.plain.get("min_workers", 0) for node in types.value.values() if node.value]
+    if limit is not None and isinstance(limit.value, int) and sum(wanted) > limit.value:
+        problems.add(
+            f"`max_workers` must be at least the sum of min_workers, {sum(wanted)}, but got "
+            f"{limit.value}",
+            limit.line,
+        )
+
+
+def _check_unset(node: Marked, where: str, problems: Problems) -> None:
+    if isinstance(node.value, dict):
+        for key, child in node.value.items():
+            _check_unset(child, f"{where}.{key}" if where else key, problems)
+    elif isinstance(node.value, list):
+        for child in node.value:
+            _check_unset(child, where, problems)
+    elif isinstance(node.value, str) and UNSET in node.value:
+        problems.add(f"`{where}` must be set to yours, but is still {node.value!r}", node.line)
+
+
+def _line(node: Marked, parts: Sequence[Any]) -> int:
+    """The line of the innermost place on the way that the file has."""
+    for part in parts:
+        inside = isinstance(node.value, dict) and part in node.value
+        inside = inside or (isinstance(node.value, list) and part < len(node.value))
+        if not inside:
+            break
+        node = node.value[part]
+    return node.line
+
+
+def _schema() -> dict[str, Any]:
+    found = importlib.util.find_spec("ray")
+    if found is None or found.origin is None:
+        raise ConfigError("Ray must be installed to check a cluster file: pip install -e .")
+    text = (Path(found.origin).parent / "autoscaler" / "ray-schema.json").read_text()
+    schema: dict[str, Any] = json.loads(text)
+    return schema
