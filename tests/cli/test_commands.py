@@ -1,0 +1,135 @@
+"""Commands as a user types them: train, evaluate, export, data, check, and their mistakes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from transformers import AutoModel, AutoTokenizer
+
+from raysearch.cli import main
+from raysearch.corpora import CORPORA
+from raysearch.leaderboard import Store
+
+TINY = ["encoder=tiny", "epochs=0.5", "batch_size=16", "reports=1", "learning_rate=1e-3"]
+
+
+def train(tmp_path: Path, *more: str) -> int:
+    settings = [part for pair in TINY for part in ("--set", pair)]
+    return main(["train", "carl", *settings, "--name", "one", "--results", str(tmp_path), *more])
+
+
+def test_train_evaluate_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "corpora sample" in said and "encoder tiny" in said
+    [trial] = Store(tmp_path / "one").trials()
+    assert trial.metrics["dev/va_pearson"] == pytest.approx(trial.metrics["dev/va_pearson"])
+    assert trial.provenance["data_digest"] and trial.provenance["encoder_digest"]
+
+    assert train(tmp_path) == 0  # again: the finished row, nothing is trained
+    assert Store(tmp_path / "one").trials() == [trial]
+
+    folder = str(tmp_path / "one")
+    assert main(["evaluate", folder, "--trial", "0"]) == 0
+    [reading] = Store(tmp_path / "one" / "test").trials()
+    assert "test/va_pearson" in reading.metrics
+    assert main(["evaluate", folder, "--trial", "0"]) == 0
+    assert "test was read at" in capsys.readouterr().err
+    assert Store(tmp_path / "one" / "test").trials() == [reading]
+
+    out = tmp_path / "encoder"
+    assert main(["export", f"{folder}:0", str(out)]) == 0
+    model, tokenizer = AutoModel.from_pretrained(out), AutoTokenizer.from_pretrained(out)
+    states = model(**tokenizer(["a good day"], return_tensors="pt")).last_hidden_state
+    assert states.shape[-1] == 64
+    assert main(["export", f"{folder}:0", str(out)]) == 2
+    assert "must not exist yet" in capsys.readouterr().err
+
+
+def test_weights_that_were_not_kept_are_trained_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path) == 0
+    [kept] = (tmp_path / "one").rglob("final.pt")
+    kept.unlink()
+    assert main(["evaluate", str(tmp_path / "one"), "--trial", "0"]) == 0
+    assert "training it again" in capsys.readouterr().err
+    assert kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "carle"], "did you mean `carl`?"),
+        (["train", "carl", "--set", "top_kk=1", "--set", "epochs=-1"], "did you mean `top_k`?"),
+        (["train", "carl", "--set", "epochs"], "`--set` must be NAME=VALUE"),
+        (["train", "carl", "--seed", "-1"], "`--seed` must be >= 0"),
+        (["train", "carl", "--set", "encoder=/no/such/folder"], "/no/such/folder"),
+        (
+            ["train", "carl", "--set", "corpora=emobank", "--data-dir", "/none"],
+            "data fetch emobank",
+        ),
+        (["sweep", "carl", "--trials", "0"], "`--trials`"),
+        (["sweep", "nothing"], "unknown method `nothing`"),
+        (["sweep", "carl", "--space", "/none.yaml"], "/none.yaml is none"),
+        (["sweep", "carl", "--name", "a/b"], "must be the name of a folder"),
+        (
+            ["sweep", "carl", "--set", "corpora=emobank", "--data-dir", "/none"],
+            "data fetch emobank",
+        ),
+        (["sweep", "carl", "--slots", "0"], "`slots` must be >= 1"),
+        (["evaluate", "/no/sweep"], "/no/sweep"),
+        (["export", "nowhere", "/tmp/never-made"], "must be SWEEP:N"),
+        (["leaderboard", "/no/sweep"], "/no/sweep"),
+        (["data", "fetch", "iemocap"], "iemocap"),
+        (["data", "fetch", "nothing"], "nothing"),
+        (["check", "/no/file.yaml"], "/no/file.yaml"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_exit_code_2(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if arguments[0] in ("sweep", "train"):
+        arguments = [*arguments, "--results", str(tmp_path)]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_data_list_names_every_corpus(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "list", *CORPORA]) == 0
+    out = capsys.readouterr().out
+    assert all(info.licence in out and info.citation in out for info in CORPORA.values())
+
+
+def test_check_passes_on_everything_that_is_shipped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert main(["check"]) == 0
+    assert "ok    cluster.yaml" in capsys.readouterr().out
+
+
+def test_check_reports_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.yaml").write_text("method: carl\nbudgett: {}\n")
+    (tmp_path / "b.yaml").write_text("method: karl\n")
+    assert main(["check", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "a.yaml:2" in error and "b.yaml:1" in error
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sweep", "--help"], ["data", "list"]])
+def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from raysearch.cli import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'ray', 'transformers', 'optuna', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
