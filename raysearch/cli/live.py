@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 
 from raysearch.leaderboard import Store
+from raysearch.leaderboard.summary import encoder_name
 from raysearch.render.live import LiveState
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.search.sweep import run_sweep
@@ -47,6 +48,8 @@ def show_sweep(plan: SweepPlan, store: Store, *, on_open: Callable[[], None]) ->
         store.append(trial)
         state.finished(trial, earlier=False)
 
+    if not console.is_terminal:
+        console.print(_headline(plan), soft_wrap=True, highlight=False, markup=False)
     state.message("starting Ray and the slots")
     with Live(state, console=console, refresh_per_second=4) if console.is_terminal else _PLAIN:
         summary = run_sweep(
@@ -61,6 +64,18 @@ def show_sweep(plan: SweepPlan, store: Store, *, on_open: Callable[[], None]) ->
 
 
 _PLAIN = nullcontext()
+
+
+def _headline(plan: SweepPlan) -> str:
+    """What runs on what, for a log; on a terminal the picture says it."""
+    config, _ = plan.space.paper_first()
+    cells = plan.cells(config)
+    tasks = ", ".join(dict.fromkeys(cell.task for cell in cells))
+    return (
+        f"sweep {plan.name}: {plan.space.method} on {tasks} with {encoder_name(config)}; "
+        f"{plan.space.goal.name}, {plan.space.trials} configurations of {len(cells)} cells, "
+        f"{plan.slots} slots; {plan.space.source}"
+    )
 
 
 def _into(state: LiveState) -> Callable[[SweepEvent], None]:

@@ -19,6 +19,7 @@ from raysearch.cli.arguments import (
 from raysearch.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
+    from raysearch.leaderboard import Store
     from raysearch.search.plan import SweepPlan, SweepSummary
     from raysearch.search.space import SearchSpace
 
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     _check_inputs(space, plan.data_dir)
     store = Store(plan.folder)
     summary = show_sweep(plan, store, on_open=lambda: _write_card(plan, path))
-    sys.stdout.write(_next_steps(plan, summary))
+    sys.stdout.write(_next_steps(plan, summary, _paper_value(plan, store)))
     return 0 if summary.best_number is not None else 2
 
 
@@ -160,7 +161,18 @@ def _write_card(plan: SweepPlan, path: Path) -> None:
         ) from error
 
 
-def _next_steps(plan: SweepPlan, summary: SweepSummary) -> str:
+def _paper_value(plan: SweepPlan, store: Store) -> str:
+    """How the paper's own setting stands, which is trial 0 of every sweep."""
+    from raysearch.leaderboard import rank
+
+    ranking = rank(store.table(), plan.space.goal)
+    paper = next((item for item in ranking if item.trial == 0), None)
+    if paper is None:
+        return "not run yet"
+    return f"{paper.mean:.4f} ({paper.standing})" if paper.mean == paper.mean else paper.reason
+
+
+def _next_steps(plan: SweepPlan, summary: SweepSummary, paper: str) -> str:
     folder = plan.folder
     lines = []
     if summary.unfinished:
@@ -169,7 +181,8 @@ def _next_steps(plan: SweepPlan, summary: SweepSummary) -> str:
         lines.append(f"no trial was completed; why: python -m raysearch leaderboard {folder}")
     else:
         lines += [
-            f"best: trial {summary.best_number}, {plan.space.goal.name} {summary.best_value:.4f}",
+            f"best: trial {summary.best_number}, {plan.space.goal.name} {summary.best_value:.4f}; "
+            f"the paper's own setting, trial 0: {paper}",
             f"  all trials    python -m raysearch leaderboard {folder}",
             f"  test, once    python -m raysearch evaluate {folder} --trial best",
             f"  its encoder   python -m raysearch export {folder}:best DIR",
