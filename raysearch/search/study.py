@@ -21,7 +21,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -37,7 +37,6 @@ from raysearch.search.study_entries import (
     CELL,
     INTENT,
     JUDGED,
-    REASON,
     Configuration,
     Entry,
     Outcome,
@@ -56,7 +55,7 @@ __all__ = ["Configuration", "StudyLedger"]
 CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
 
 
-class StudyLedger:
+class StudyLedger(AbstractContextManager["StudyLedger"]):
     """The study of one sweep; see the module's docstring. Also a context manager.
 
     Args:
@@ -190,9 +189,6 @@ class StudyLedger:
         """Let go of the database; the ledger cannot be used any more."""
         self._database.close()
 
-    def __enter__(self) -> StudyLedger:
-        return self
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -219,7 +215,9 @@ class StudyLedger:
         for trial in trials:
             if INTENT not in trial.user_attrs:
                 hidden.add(trial.number)
-                self._end_zombie(trial)
+                if not trial.state.is_finished():
+                    reason = "interrupted before its intent was recorded"
+                    self._database.fail(self._database.trial_id(trial.number), reason)
                 continue
             self._asked += 1
             if trial.user_attrs[INTENT]["literal"]:
@@ -234,13 +232,6 @@ class StudyLedger:
         for entry in list(self._open.values()):
             self._settle(entry)
         self._stale = False
-
-    def _end_zombie(self, trial: FrozenTrial) -> None:
-        if not trial.state.is_finished():
-            trial_id = self._database.trial_id(trial.number)
-            reason = "interrupted before its intent was recorded"
-            self._database.set_trial_attribute(trial_id, REASON, reason)
-            self._database.tell(trial_id, OptunaState.FAIL, None)
 
     def _write_intent(
         self, draft: FrozenTrial, config: Mapping[str, Any], problem: str, *, literal: bool
@@ -299,8 +290,9 @@ class StudyLedger:
         end = entry.end()
         if end is None:
             return
-        if end.reason:
-            self._database.set_trial_attribute(entry.trial_id, REASON, end.reason)
-        self._database.tell(entry.trial_id, end.state, end.values)
+        if end.state is OptunaState.FAIL:
+            self._database.fail(entry.trial_id, end.reason)
+        else:
+            self._database.tell(entry.trial_id, end.state, end.values)
         self._mirror.tell(entry.number, end.state, end.values)
         del self._open[entry.number]

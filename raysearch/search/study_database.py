@@ -5,7 +5,7 @@ An Optuna study in any database that SQLAlchemy reaches. SQLite runs in WAL mode
 under a millisecond; only a power cut may lose the last writes. (WAL needs a local disk: put a
 study that several machines write to into a server such as PostgreSQL.)
 
-Every method writes one transaction, and every failure of the database is one sentence.
+Every method but `fail` writes one transaction, and every failure of the database is one sentence.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.errors import StoreError
 
-__all__ = ["StudyDatabase"]
+__all__ = ["REASON", "StudyDatabase"]
 
+REASON = "reason"
+"""Attribute of a failed trial."""
 _BUSY_SECONDS = 5.0
 """How long a write waits for another program's write to end."""
 _SENTENCES = {
@@ -119,9 +121,15 @@ class StudyDatabase:
             self._storage.set_trial_intermediate_value(trial_id, rung, value)
 
     def tell(self, trial_id: int, state: TrialState, values: Sequence[float] | None) -> None:
-        """End a trial."""
+        """End a trial as COMPLETE or PRUNED."""
         with self._sentences():
             self._storage.set_trial_state_values(trial_id, state, values)
+
+    def fail(self, trial_id: int, reason: str) -> None:
+        """End a trial as FAIL; the reason is written first, in a transaction of its own."""
+        with self._sentences():
+            self._storage.set_trial_user_attr(trial_id, REASON, reason)
+            self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
     def close(self) -> None:
         """Close every connection."""
@@ -130,9 +138,9 @@ class StudyDatabase:
 
     def _create_or_find(self, name: str, direction: StudyDirection) -> int:
         try:
-            return self._storage.create_new_study([direction], name)
-        except optuna.exceptions.DuplicatedStudyError:
             return self._storage.get_study_id_from_name(name)
+        except KeyError:
+            return self._storage.create_new_study([direction], name)
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ Attributes of an Optuna trial::
     intent           what was asked, see `intent_of`
     judged/<rung>    [rung of the report, its objective, whether that ended cell 0]
     cell/<slug>      the cell's `Trial` as JSON text
-    reason           why the trial failed
+    reason           why the trial failed (`raysearch.search.study_database.REASON`)
 
 A trial without ``intent`` was never asked by a sweep: it counts for nothing.
 """
@@ -28,7 +28,6 @@ __all__ = [
     "CELL",
     "INTENT",
     "JUDGED",
-    "REASON",
     "Configuration",
     "End",
     "Entry",
@@ -43,7 +42,6 @@ __all__ = [
 CELL = "cell/"
 INTENT = "intent"
 JUDGED = "judged/"
-REASON = "reason"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from raysearch.search.samplers import GridSampler, distribution, make_sampler, suggest
+from raysearch.search.point_samplers import GridSampler
+from raysearch.search.samplers import distribution, make_sampler, suggest
 from raysearch.search.space import SearchSpace
 from raysearch.trial import Scalar
 

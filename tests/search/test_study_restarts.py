@@ -1,0 +1,120 @@
+"""A driver that is started again suggests what it would have suggested."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raysearch.search.space import SearchSpace
+from raysearch.search.study import StudyLedger
+from raysearch.trial import Cell, Trial
+
+MakeTrial = Callable[..., Trial]
+TRIALS = 13
+"""TPE draws the first ten at random and models the rest."""
+
+
+def open_ledger(folder: Path, space: SearchSpace) -> StudyLedger:
+    url = f"sqlite:///{folder}/study.db"
+    return StudyLedger.open(url, "toy", space, cells=lambda config: [Cell("toy", 0)], seed=7)
+
+
+def ask_and_finish(ledger: StudyLedger, make_trial: MakeTrial) -> dict[str, Any]:
+    """One configuration, complete but for every fourth, which stays open."""
+    asked = ledger.ask()
+    assert asked is not None
+    if asked.number % 4:
+        metrics = {"dev/score": float(asked.config["width"])}
+        ledger.finish_cell(asked.number, make_trial(asked.number, asked.cells[0], metrics=metrics))
+    return dict(asked.config)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "grid"])
+def test_asking_in_one_process_or_anew_each_time(
+    tmp_path: Path,
+    toy_space: SearchSpace,
+    finite_space: SearchSpace,
+    make_trial: MakeTrial,
+    sampler: str,
+) -> None:
+    space = finite_space if sampler == "grid" else toy_space.with_overrides({}, sampler=sampler)
+    space = replace(space, trials=TRIALS)
+    trials = 7 if sampler == "grid" else TRIALS
+    for name in ("once", "anew"):
+        (tmp_path / name).mkdir()
+    with open_ledger(tmp_path / "once", space) as ledger:
+        expected = [ask_and_finish(ledger, make_trial) for _ in range(trials)]
+    anew = []
+    for _ in range(trials):
+        with open_ledger(tmp_path / "anew", space) as ledger:
+            anew.append(ask_and_finish(ledger, make_trial))
+
+    assert anew == expected
+    assert len({json.dumps(config) for config in anew}) == trials
+
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from raysearch.search.space import load_space
+from raysearch.search.study import StudyLedger
+from raysearch.trial import Cell, Trial, TrialState
+
+folder, spaces, trials = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+space = load_space(Path(spaces)).with_overrides({}, trials=100)
+cell = Cell("toy", 0)
+url = f"sqlite:///{folder}/study.db"
+with StudyLedger.open(url, "toy", space, cells=lambda config: [cell]) as ledger:
+    for _ in range(trials):
+        asked = ledger.ask()
+        metrics = {"dev/score": asked.config["sigma"]}
+        trial = Trial(sweep="toy", number=asked.number, cell=cell, method="carl",
+                      state=TrialState.COMPLETE, config={}, metrics=metrics)
+        ledger.finish_cell(asked.number, trial)
+        print(json.dumps(asked.config))
+"""
+SPACE = """\
+method: carl
+objective: {metric: dev/score}
+budget: {trials: 100}
+search:
+  sigma: {low: 0.01, high: 1, log: true}
+  label_geometry: [gauss, cos_centred, cos_uncentred]
+  token_choice: [salient, half_random]
+  perturbation: [relative, absolute]
+  relative_epsilon: {low: 0.1, high: 2, when: {perturbation: relative}}
+"""
+
+
+@pytest.mark.slow
+def test_processes_with_other_hashes_suggest_the_same(tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(SPACE)
+
+    def run(folder: str, trials: int, hash_seed: str) -> list[str]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                PROGRAM,
+                str(tmp_path / folder),
+                str(tmp_path / "space.yaml"),
+                str(trials),
+            ],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr == ""
+        return done.stdout.splitlines()
+
+    assert run("once", 15, "1") == run("parts", 8, "2") + run("parts", 7, "3")
