@@ -77,6 +77,7 @@ vanish                   -                     stop           the literal settin
 va_corpora               the training's?       -              empty: the training corpora
 class_corpora            four, §2              -              none without a data folder
 polarity_corpora         not found             -              none without a data folder
+probe_rows               -                     0              all; fewer make reports cheaper
 protocol                 silent                frozen         says more of the embedding
 finetune_epochs          silent                3.0            usual for BERT
 finetune_learning_rate   silent                2e-05          usual for BERT

@@ -165,6 +165,9 @@ class CarlConfig(TrainingConfig):
     """Corpora of the emotion classification probe. Paper: GoEmotions-10, DailyDialog, ..."""
     polarity_corpora: tuple[str, ...] = setting(())
     """Corpora of the polarity and transfer probe. Paper: names not found."""
+    probe_rows: int = setting(0, low=0)
+    """Most rows of a train split that the probes of a dev report are fitted on; 0 takes all. The
+    test reading always takes all. Not in the paper; a cheaper report for a small machine."""
     protocol: str = setting("frozen", choices=("frozen", "finetuned"))
     """Downstream protocol: probes on the frozen encoder, or full fine-tuning. Paper silent; the
     two are never to be compared."""
@@ -220,6 +223,7 @@ EVALUATION_FIELDS: tuple[str, ...] = (
     "va_corpora",
     "class_corpora",
     "polarity_corpora",
+    "probe_rows",
     "protocol",
     "finetune_epochs",
     "finetune_learning_rate",

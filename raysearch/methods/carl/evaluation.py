@@ -89,7 +89,8 @@ class Evaluation:
         def embedded(texts: Sequence[str]) -> npt.NDArray[Any]:
             return embed(self._model, self._encoder, texts, self._config)
 
-        found = downstream(embedded, self._probed, role, self._seed)
+        limit = self._config.probe_rows if role == "dev" else 0
+        found = downstream(embedded, self._probed, role, self._seed, limit)
         if self._config.recipe.detects:
             found |= {f"{role}/{name}": value for name, value in self._detection(role).items()}
         return found
