@@ -99,7 +99,7 @@ def check_survival(
     content, killed = run_to_the_end(disturbed)
 
     assert content == expected
-    assert killed > 0.5 * share * writes
+    assert killed >= 5
     assert set(disturbed.told) <= set(undisturbed.told)
     recorded = [key for trial in content for key in trial["attributes"] if key.startswith("cell/")]
     assert len(recorded) == len(undisturbed.told)
@@ -113,7 +113,7 @@ def test_crashes_now_and_then(
     crashes: Crashes,
     order: int,
 ) -> None:
-    check_survival(tmp_path, toy_space, toy_sweep, crashes, order=order, share=0.15)
+    check_survival(tmp_path, toy_space, toy_sweep, crashes, order=order, share=0.3)
 
 
 @pytest.mark.slow
