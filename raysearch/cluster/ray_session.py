@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray._private import worker as ray_worker
 
 from raysearch.cluster.mailbox import Mailroom
 from raysearch.errors import ConfigError
@@ -50,20 +51,21 @@ def ray_session(address: str | None = None, *, cpus: int | None = None) -> Itera
     Raises:
         ConfigError: No cluster answers at the address.
     """
-    with _environment({} if "RAY_AUTH_MODE" in os.environ or address else _NO_TOKEN):
-        if ray.is_initialized():
+    if ray.is_initialized():
+        with _environment({}):
             yield
-            return
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if address is None:
-            options |= {
-                "num_cpus": cpus,
-                "include_dashboard": False,
-                "_node_ip_address": "127.0.0.1",
-                "address": "local",
-            }
-        else:
-            options["address"] = address
+        return
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None:
+        options |= {
+            "num_cpus": cpus,
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+            "address": "local",
+        }
+    else:
+        options["address"] = address
+    with _environment({} if address else _NO_TOKEN), _no_bulletins():
         try:
             ray.init(**options)
         except ConnectionError as error:
@@ -84,6 +86,20 @@ def open_mailroom() -> Any:
 
 
 _NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}  # else Ray writes a token file to the home folder
+
+
+@contextmanager
+def _no_bulletins() -> Iterator[None]:
+    """Keep off the terminal what the cluster says of workers that died; no setting does that.
+
+    The sweep says in its own words what became of the trial, and Ray's logs have the rest.
+    """
+    printing = ray_worker.print_to_stdstream
+    ray_worker.print_to_stdstream = lambda data, ignore_prefix: None
+    try:
+        yield
+    finally:
+        ray_worker.print_to_stdstream = printing
 
 
 @contextmanager
