@@ -1,6 +1,6 @@
 """Which settings has a CARL trial, what do they mean, and what does the paper say of them.
 
-Places in the paper are given by equation and section as `shared/spec/carl.md` numbers them;
+Places in the paper are given by equation and section as `docs/carl.md` numbers them;
 "paper silent" means that no value could be found. The defaults are the useful variant; the
 paper's own values are `CarlConfig.PAPER`, and the paper card in `__init__.py` sets both side
 by side.
