@@ -10,9 +10,9 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -21,6 +21,7 @@ from raysearch.config import TrainingConfig
 from raysearch.errors import TrialError
 from raysearch.methods.base import Method, Stage
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
+from raysearch.training.progress import Listener, Position
 from raysearch.training.schedule import report_rungs, scale_learning_rates, warmup_then_linear
 from raysearch.training.seed import (
     derive_seed,
@@ -31,43 +32,10 @@ from raysearch.training.seed import (
 from raysearch.training.stages import StageCache
 from raysearch.trial import Report
 
-__all__ = ["Fit", "Listener", "Position"]
+__all__ = ["Fit", "Listener"]
 
 TICK_STEPS = 10
 """Steps between checks that wait for the device: finite terms, progress, a due checkpoint."""
-
-
-class Listener(Protocol):
-    """Where a trial's news go. Only worker 0 speaks to it."""
-
-    def started(self, device: str, provenance: Mapping[str, str]) -> None:
-        """The trial begins or resumes on this device."""
-
-    def progress(self, step: int, total: int) -> None:
-        """Optimizer steps done and to do; called every few steps."""
-
-    def report(self, report: Report) -> None:
-        """A point of the curve; after a resume all earlier points come again, unchanged."""
-
-    def stopped(self) -> bool:
-        """Whether the trial shall end here; asked after reports and every few steps."""
-
-
-@dataclass
-class Position:
-    """Where a trial is; all of it is in the checkpoint."""
-
-    stage: int = 0
-    step: int = 0
-    """Steps done in the stage."""
-    done: int = 0
-    """Steps done in the trial."""
-    seconds: float = 0.0
-    """Seconds spent up to the last checkpoint, over all lives."""
-    reports: list[Report] = field(default_factory=list)
-    sums: dict[str, float] = field(default_factory=dict)
-    """Sums of the terms since the last report."""
-    counts: dict[str, int] = field(default_factory=dict)
 
 
 class Fit:

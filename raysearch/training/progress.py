@@ -1,0 +1,44 @@
+"""Where is a trial, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from raysearch.trial import Report
+
+__all__ = ["Listener", "Position"]
+
+
+class Listener(Protocol):
+    """Where a trial's news go. Only worker 0 speaks to it."""
+
+    def started(self, device: str, provenance: Mapping[str, str]) -> None:
+        """The trial begins or resumes on this device."""
+
+    def progress(self, step: int, total: int) -> None:
+        """Optimizer steps done and to do; called every few steps."""
+
+    def report(self, report: Report) -> None:
+        """A point of the curve; after a resume all earlier points come again, unchanged."""
+
+    def stopped(self) -> bool:
+        """Whether the trial shall end here; asked after reports and every few steps."""
+
+
+@dataclass
+class Position:
+    """Where a trial is; all of it is in the checkpoint."""
+
+    stage: int = 0
+    step: int = 0
+    """Steps done in the stage."""
+    done: int = 0
+    """Steps done in the trial."""
+    seconds: float = 0.0
+    """Seconds spent up to the last checkpoint, over all lives."""
+    reports: list[Report] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
+    """Sums of the terms since the last report."""
+    counts: dict[str, int] = field(default_factory=dict)
