@@ -55,7 +55,7 @@ def ray_session(address: str | None = None, *, cpus: int | None = None) -> Itera
         with _environment({}):
             yield
         return
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address is None:
         options |= {
             "num_cpus": cpus,
