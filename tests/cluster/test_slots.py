@@ -1,0 +1,91 @@
+"""A slot by itself, in an actor as in a sweep: idle workers leave, come back, and the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from noop_sweep import NoopConfig, NoopRunner
+
+from raysearch.cluster.events import EventKind, SlotEvent
+from raysearch.cluster.ray_session import open_mailroom, ray_session
+from raysearch.cluster.service import IDLE_SECONDS
+from raysearch.cluster.slots import Slot, SlotShape
+from raysearch.config import flatten
+from raysearch.trial import Cell, Lease
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_ray() -> Iterator[None]:
+    with ray_session(cpus=2):
+        yield
+
+
+def lease(folder: Path, number: int) -> Lease:
+    return Lease(
+        sweep="s",
+        number=number,
+        cell=Cell("noop", 0),
+        method="noop",
+        config=flatten(NoopConfig(reports=2)),
+        folder=str(folder / str(number)),
+    )
+
+
+def owner(first: Lease) -> Any:
+    """An actor that owns a slot, as a Tune trial's does."""
+
+    class Owner:
+        def __init__(self, room: Any) -> None:
+            shape = SlotShape(runner=NoopRunner(), cpus_per_worker=1)
+            self.slot = Slot(room, shape, first, judged=False)
+
+        def put(self, next_lease: Lease) -> None:
+            self.slot.put(next_lease, judged=False)
+
+        def events(self) -> tuple[SlotEvent, ...]:
+            return self.slot.next_events(1)
+
+        def close(self) -> bool:
+            self.slot.close()
+            return self.slot._thread.is_alive()
+
+    return ray.remote(num_cpus=0)(Owner).remote(open_mailroom())
+
+
+def events_to_the_end(actor: Any) -> list[SlotEvent]:
+    found: list[SlotEvent] = []
+    deadline = time.monotonic() + 200
+    while not any(event.kind is EventKind.FINISHED for event in found):
+        assert time.monotonic() < deadline
+        found += ray.get(actor.events.remote())
+    return found
+
+
+def free_cpus() -> float:
+    return float(ray.available_resources().get("CPU", 0))
+
+
+def test_idle_workers_give_their_place_back_and_return_with_the_next_lease(tmp_path: Path) -> None:
+    actor = owner(lease(tmp_path, 0))
+    kinds = [event.kind for event in events_to_the_end(actor)]
+    assert kinds[0] is EventKind.STARTED and kinds.count(EventKind.REPORT) == 2
+    assert free_cpus() == 1
+    deadline = time.monotonic() + IDLE_SECONDS + 60
+    while free_cpus() < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    ray.get(actor.put.remote(lease(tmp_path, 1)))
+    last = events_to_the_end(actor)[-1]
+    assert last.trial is not None and last.trial.number == 1
+    assert not ray.get(actor.close.remote())
+    deadline = time.monotonic() + 20
+    while free_cpus() < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
