@@ -16,7 +16,7 @@ import ray
 from ray._private import worker as ray_worker
 
 from raysearch.cluster.mailbox import Mailroom
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, RaysearchError
 
 __all__ = ["HEAD", "open_mailroom", "ray_session"]
 
@@ -50,6 +50,7 @@ def ray_session(address: str | None = None, *, cpus: int | None = None) -> Itera
 
     Raises:
         ConfigError: No cluster answers at the address.
+        RaysearchError: The machine is too busy to start a Ray.
     """
     if ray.is_initialized():
         with _environment({}):
@@ -66,17 +67,29 @@ def ray_session(address: str | None = None, *, cpus: int | None = None) -> Itera
     else:
         options["address"] = address
     with _environment({} if address else _NO_TOKEN), _no_bulletins():
-        try:
-            ray.init(**options)
-        except ConnectionError as error:
-            raise ConfigError(
-                f"`--address` must be that of a running Ray cluster, but nothing answers at "
-                f"{address!r}; start one with `ray up cluster.yaml`, or leave it out"
-            ) from error
+        _start(options, address)
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _start(options: Mapping[str, Any], address: str | None) -> None:
+    try:
+        ray.init(**options)
+    except ConnectionError as error:
+        raise ConfigError(
+            f"`--address` must be that of a running Ray cluster, but nothing answers at "
+            f"{address!r}; start one with `ray up cluster.yaml`, or leave it out"
+        ) from error
+    except Exception as error:  # Ray raises no class of its own here
+        if "timed out during startup" not in str(error):
+            raise
+        raise RaysearchError(
+            f"Ray must come up within 30 s, but this machine is too busy for that (load "
+            f"{os.getloadavg()[0]:.0f} on {os.cpu_count()} cores); wait, then run the same "
+            f"command again"
+        ) from error
 
 
 def open_mailroom() -> Any:
