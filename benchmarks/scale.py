@@ -106,9 +106,11 @@ def rival(trials: int, sampler: str, block: int) -> dict[str, Any]:
 def show(result: dict[str, Any]) -> None:
     """The table."""
     block = result["block"]
-    table = Table(title=f"{result['trials']} trials that train nothing, two at a time")
-    names = ("way", f"first {block}/s", f"last {block}/s", "last/first", "driver MB")
-    for name in (*names, "files/trial", "bytes/trial"):
+    table = Table(
+        title=f"{result['trials']} trials that train nothing, two at a time: trials/s over the "
+        f"first and last {block}, the driver's memory, files and bytes per trial"
+    )
+    for name in ("way", "first", "last", "ratio", "MB", "files", "bytes"):
         table.add_column(name, justify="left" if name == "way" else "right")
     for row in result["rows"]:
         table.add_row(

@@ -169,7 +169,9 @@ def _paper_value(plan: SweepPlan, store: Store) -> str:
     paper = next((item for item in ranking if item.trial == 0), None)
     if paper is None:
         return "not run yet"
-    return f"{paper.mean:.4f} ({paper.standing})" if paper.mean == paper.mean else paper.reason
+    if paper.mean != paper.mean:  # not a number: it failed
+        return paper.reason
+    return f"{paper.mean:.4f}" + ("" if paper.rank else f" ({paper.standing})")
 
 
 def _next_steps(plan: SweepPlan, summary: SweepSummary, paper: str) -> str:
@@ -181,8 +183,8 @@ def _next_steps(plan: SweepPlan, summary: SweepSummary, paper: str) -> str:
         lines.append(f"no trial was completed; why: python -m raysearch leaderboard {folder}")
     else:
         lines += [
-            f"best: trial {summary.best_number}, {plan.space.goal.name} {summary.best_value:.4f}; "
-            f"the paper's own setting, trial 0: {paper}",
+            f"best: {plan.space.goal.name} {summary.best_value:.4f}, trial {summary.best_number}",
+            f"  the paper's own setting, trial 0, has {paper}",
             f"  all trials    python -m raysearch leaderboard {folder}",
             f"  test, once    python -m raysearch evaluate {folder} --trial best",
             f"  its encoder   python -m raysearch export {folder}:best DIR",

@@ -213,7 +213,7 @@ class LiveState:
         else:
             line.append(f"{ended} trials")
         line.append(f" {glyphs.dot} {duration(self._clock() - self._began)} gone")
-        if left is not None:
+        if left is not None and (ended < self._trials or not self._trials):
             line.append(f", about {duration(left)} left")
         words = count_words(self._rank().counts()).partition(": ")[2]
         running = f"{len(self._running)} running"
