@@ -6,12 +6,14 @@ run unchanged in a test, on one worker and on several.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 
 __all__ = [
+    "alone",
     "average_gradients",
     "average_values",
     "broadcast_object",
@@ -21,9 +23,24 @@ __all__ = [
 ]
 
 
+_alone = False
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Inside, this worker is the only one: for what one worker does while the others wait."""
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
+
+
 def world_size() -> int:
-    """Number of workers; 1 without a process group."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    """Number of workers; 1 without a process group, and inside `alone`."""
+    grouped = not _alone and dist.is_available() and dist.is_initialized()
+    return dist.get_world_size() if grouped else 1
 
 
 def rank() -> int:

@@ -30,6 +30,11 @@ def _worker(rank: int, port: int, queue: "multiprocessing.Queue[object]") -> Non
     distributed.average_gradients(model.parameters())
     means = distributed.average_values([float(rank)])
     name = distributed.broadcast_object(f"rank {rank}")
+    if rank == 0:  # a collective that the other worker does not join would hang
+        with distributed.alone():
+            assert distributed.gather(rows) is rows
+            assert distributed.world_size() == 1
+    assert distributed.world_size() == 2
     queue.put((model.weight.grad.tolist(), means, name))  # type: ignore[union-attr]
     dist.barrier()
     dist.destroy_process_group()

@@ -214,7 +214,7 @@ class Fit:
 
     def _evaluate(self, terms: Mapping[str, float]) -> dict[str, float]:
         generators = random_state()  # evaluation leaves the training's randomness as it was
-        with self._autocast():
+        with distributed.alone(), self._autocast():  # the other workers wait for worker 0
             metrics = self.method.evaluate("dev")
         restore_random_state(generators)
         self.method.check_health(terms, metrics)
