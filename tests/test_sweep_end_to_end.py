@@ -100,3 +100,13 @@ def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     assert second.returncode == 2
     assert "Traceback" not in error
     assert str(first.pid) in error
+
+
+@pytest.mark.slow
+def test_two_workers_share_a_trial_to_its_end(tmp_path: Path) -> None:
+    # K > 1 gathers over the workers inside of a step, and must not where worker 0 evaluates alone.
+    run = sweep(tmp_path, "--trials", "2", "--workers-per-trial", "2", "--set", "pgd_steps=2")
+    out, error = run.communicate(timeout=300)
+    assert run.returncode == 0, error
+    assert set(rows(tmp_path)["state"]) <= {"complete", "pruned"}
+    assert sorted(rows(tmp_path)["trial"]) == [0, 1]
