@@ -22,6 +22,7 @@ from raysearch.trial import Scalar
 __all__ = [
     "Rule",
     "TrainingConfig",
+    "as_scalar",
     "check_value",
     "flatten",
     "read_config",
@@ -158,13 +159,14 @@ def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
     return f"unknown {what} `{name}`; {hint}"
 
 
+def as_scalar(value: Any) -> Scalar:
+    """A config value as a row, a parameter or a lease's record holds it: lists joined by ``+``."""
+    return "+".join(value) if isinstance(value, list | tuple) else value
+
+
 def flatten(config: Any) -> dict[str, Scalar]:
-    """Every field of a config as a scalar; tuples are joined by ``+``."""
-    return {
-        item.name: "+".join(value) if isinstance(value, tuple) else value
-        for item in dataclasses.fields(config)
-        for value in [getattr(config, item.name)]
-    }
+    """Every field of a config as a scalar; see `as_scalar`."""
+    return {item.name: as_scalar(getattr(config, item.name)) for item in dataclasses.fields(config)}
 
 
 @dataclass(frozen=True, kw_only=True)

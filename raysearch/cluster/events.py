@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 
-from raysearch.trial import Lease, Report, Scalar, Trial, TrialState
+from raysearch.config import as_scalar
+from raysearch.trial import Lease, Report, Trial, TrialState
 
 __all__ = ["EventKind", "SlotEvent", "ended_trial"]
 
@@ -85,7 +85,7 @@ def ended_trial(
         method=lease.method,
         state=state,
         reason=reason,
-        config=_scalars(lease.config),
+        config={name: as_scalar(value) for name, value in lease.config.items()},
         metrics=dict(last.metrics) if last else {},
         curve=tuple(curve),
         steps=last.step if last else 0,
@@ -94,11 +94,3 @@ def ended_trial(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         provenance=dict(provenance or {}),
     )
-
-
-def _scalars(config: Mapping[str, Any]) -> dict[str, Scalar]:
-    """A lease's config as a row holds it: lists joined by ``+``, as `raysearch.config.flatten`."""
-    return {
-        name: "+".join(value) if isinstance(value, list | tuple) else value
-        for name, value in config.items()
-    }

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from raysearch.config import Rule, check_value, unknown_name
+from raysearch.config import Rule, as_scalar, check_value, unknown_name
 from raysearch.marked_yaml import Marked, Problems
 from raysearch.trial import Scalar
 
-__all__ = ["Parameter", "as_scalar", "read_parameter"]
+__all__ = ["Parameter", "read_parameter"]
 
 _KEYS = ("low", "high", "log", "choices", "when")
 
@@ -65,11 +65,6 @@ class Parameter:
 
     def _conditions(self) -> dict[str, list[Scalar]]:
         return {parent: list(values) for parent, values in self.when.items()}
-
-
-def as_scalar(value: Any) -> Scalar:
-    """A config value as a parameter holds it: lists are joined by ``+``."""
-    return "+".join(value) if isinstance(value, list | tuple) else value
 
 
 def read_parameter(name: str, node: Marked, rule: Rule, problems: Problems) -> Parameter | None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from raysearch import methods
-from raysearch.config import TrainingConfig, read_config, rules
+from raysearch.config import TrainingConfig, as_scalar, read_config, rules
 from raysearch.errors import ConfigError
-from raysearch.search.parameters import Parameter, as_scalar
+from raysearch.search.parameters import Parameter
 from raysearch.search.samplers import sampler_problem
 from raysearch.search.space_fields import read_parameters, read_settings, typed_settings
 from raysearch.search.space_file import option_problem, parse_seconds, read_space_file

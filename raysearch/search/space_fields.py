@@ -7,9 +7,9 @@ import graphlib
 from collections.abc import Mapping
 from typing import Any
 
-from raysearch.config import Rule, check_value, unknown_name
+from raysearch.config import Rule, as_scalar, check_value, unknown_name
 from raysearch.marked_yaml import Marked, Problems
-from raysearch.search.parameters import Parameter, as_scalar, read_parameter
+from raysearch.search.parameters import Parameter, read_parameter
 from raysearch.search.space_file import SpaceFile
 from raysearch.trial import Scalar
 

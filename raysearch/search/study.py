@@ -28,8 +28,8 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from raysearch.config import as_scalar
 from raysearch.errors import ConfigError
-from raysearch.search.parameters import as_scalar
 from raysearch.search.pruners import PRUNERS, judged_rungs
 from raysearch.search.space import SearchSpace
 from raysearch.search.study_database import StudyDatabase
