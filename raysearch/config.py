@@ -175,6 +175,8 @@ class TrainingConfig:
 
     PAPER: ClassVar[Mapping[str, Any]] = types.MappingProxyType({})
     """The paper's own values by field name; the first trial of every sweep."""
+    ORACLE: ClassVar[str] = ""
+    """Role that no selection may see and that `evaluate --oracle` reads; empty if there is none."""
 
     encoder: str = setting("package:minilm")
     """Hub name, local folder, ``package:minilm``, ``package:me5``, or ``tiny`` (random: tests)."""
@@ -184,8 +186,6 @@ class TrainingConfig:
     """Longest sentence in pieces, specials included; longer ones are cut."""
     batch_size: int = setting(64, low=2)
     """Sentences in a batch, over all workers together."""
-    epochs: float = setting(3.0, low=0, high=1000)
-    """Passes over the training data; fractions are allowed; 0 trains nothing."""
     learning_rate: float = setting(2e-5, low=0, low_open=True)
     """Peak learning rate of AdamW on the encoder."""
     head_learning_rate: float = setting(1e-3, low=0, low_open=True)
@@ -204,6 +204,11 @@ class TrainingConfig:
     """Development evaluations of a trial, evenly spaced; the rungs of early stopping."""
     checkpoint_seconds: float = setting(60.0, low=0)
     """At most so much training is redone after a crash; 0 writes a checkpoint at every report."""
+
+    @classmethod
+    def paper(cls, task: str = "") -> Mapping[str, Any]:
+        """The paper's own values for a task, or over all tasks when it is empty."""
+        return cls.PAPER
 
     def problems(self) -> list[str]:
         """Sentences on fields that are wrong taken together; empty when all is well."""

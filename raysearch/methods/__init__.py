@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from raysearch.config import TrainingConfig, unknown_name
 from raysearch.errors import ConfigError
+from raysearch.methods.stage import Stage
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +30,8 @@ class _LazyLoader:
 
     Attributes:
         package: Package of the method; its ``config`` module defines ``tasks`` and the config
-            class, its ``inputs`` module ``check``; both need no torch. Its ``build`` module
-            defines ``build``.
+            class, its ``inputs`` module ``check``, its ``schedule`` module ``outline``; these
+            need no torch. Its ``build`` module defines ``build``.
         config_name: Name of the config class.
     """
 
@@ -64,9 +65,15 @@ class _LazyLoader:
         """See `methods.base.MethodLoader.tasks`."""
         return cast("tuple[str, ...]", import_module(f"{self.package}.config").tasks(config))
 
+    def outline(self, config: Any) -> tuple[Stage, ...]:
+        """See `methods.base.MethodLoader.outline`."""
+        found = import_module(f"{self.package}.schedule").outline(config)
+        return cast("tuple[Stage, ...]", found)
+
 
 METHODS: Mapping[str, MethodLoader] = {
     "carl": _LazyLoader("raysearch.methods.carl", "CarlConfig"),
+    "msmo": _LazyLoader("raysearch.methods.msmo", "MsmoConfig"),
 }
 
 

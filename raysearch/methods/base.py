@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 
 from raysearch.config import TrainingConfig
+from raysearch.methods.stage import Stage
 from raysearch.trial import Cell
 
 __all__ = ["Method", "MethodLoader", "Stage", "Update"]
@@ -31,28 +32,15 @@ class Update:
         terms: Named scalars to be averaged into the next report; detached by the loop.
         step: False keeps the gradients in place for the next update of the same optimizer,
             so that several backward passes make one optimizer step.
+        rate: Factor on the optimizer's peak learning rate in this step, for an optimizer with
+            a horizon of its own; None for the loop's schedule.
     """
 
     optimizer: str
     loss: torch.Tensor
     terms: Mapping[str, torch.Tensor | float] = field(default_factory=dict)
     step: bool = True
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of a trial whose result depends on the named settings only.
-
-    Attributes:
-        name: For example ``pretrain``.
-        fields: Names of the config fields that its result depends on, beside those of the
-            stages before it; with data, encoder, seed and code version they make its key.
-        steps: Optimizer steps; 0 for a stage that only evaluates.
-    """
-
-    name: str
-    fields: tuple[str, ...]
-    steps: int
+    rate: float | None = None
 
 
 class Method(Protocol):
@@ -70,11 +58,17 @@ class Method(Protocol):
     """At least ``encoder``, ``encoder_digest``, ``corpora``, ``data_digest``."""
 
     def stages(self) -> Sequence[Stage]:
-        """The stages in order; at least one."""
+        """The stages in order, parents before children; at least one."""
         ...
 
-    def begin(self, stage: Stage) -> None:
-        """Called before the first step of a stage, and again when a trial is resumed in it."""
+    def begin(self, stage: Stage, state: Mapping[str, Any] | None = None) -> None:
+        """Make ready for the first step of a stage, or go on within it.
+
+        Args:
+            stage: The stage. The results of its parents have been accepted, unless it goes on.
+            state: What `state_dict` gave within this stage when a trial is resumed in it; it
+                stands for every result accepted before as well.
+        """
         ...
 
     def batches(self, stage: Stage, epoch_seed: int) -> Iterator[Any]:
@@ -85,8 +79,24 @@ class Method(Protocol):
         """The updates of one step; `step` counts from 0 within the stage."""
         ...
 
+    def finish(self, stage: Stage) -> dict[str, Any]:
+        """What a stage leaves behind once its steps are done: plain containers and tensors.
+
+        Enough for the stages that name it as a parent and, of the last stage, to evaluate.
+        A stage without steps computes it here.
+        """
+        ...
+
+    def accept(self, stage: Stage, result: Mapping[str, Any]) -> None:
+        """Take in what `finish` gave, here or in another trial that shares the stage.
+
+        Called after every stage that was run or taken over, so that both ways are one way;
+        not for stages that no later one needs.
+        """
+        ...
+
     def evaluate(self, role: str) -> dict[str, float]:
-        """Metrics on ``dev`` or ``test``, prefixed by the role; worker 0 only."""
+        """Metrics on ``dev`` or a later opened role, prefixed by it; worker 0 only."""
         ...
 
     def check_health(self, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
@@ -98,11 +108,7 @@ class Method(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that `load_state_dict` needs, optimizers and generators left out."""
-        ...
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
+        """Everything that `begin` needs to go on within a stage, optimizers left out."""
         ...
 
     def save_encoder(self, folder: str) -> None:
@@ -142,4 +148,11 @@ class MethodLoader(Protocol):
 
     def tasks(self, config: Any) -> tuple[str, ...]:
         """Tasks that make cells; one unless a method runs over language pairs."""
+        ...
+
+    def outline(self, config: Any) -> tuple[Stage, ...]:
+        """The stages of a config as far as they are known without data; imports no torch.
+
+        Names, fields and parents are those of the trial; steps are its own or in proportion.
+        """
         ...

@@ -85,6 +85,8 @@ class CarlConfig(TrainingConfig):
     regression on the labels (``finetune``); nothing (``frozen``). Paper: Table V and baselines."""
 
     # Data
+    epochs: float = setting(3.0, low=0, high=1000)
+    """Passes over the training data; fractions are allowed; 0 trains nothing."""
     corpora: tuple[str, ...] = setting(("sample",))
     """Training corpora with valence-arousal labels. Paper: four VA corpora (Sec. IV)."""
     batching: str = setting("within_corpus", choices=("mixed", "within_corpus"))

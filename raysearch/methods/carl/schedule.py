@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from raysearch.methods.base import Stage
-from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.carl.config import EVALUATION_FIELDS, CarlConfig
+from raysearch.methods.stage import Stage
 
-__all__ = ["DETECTION_FIELDS", "SENTENCE_FIELDS", "carl_stages"]
+__all__ = ["DETECTION_FIELDS", "SENTENCE_FIELDS", "carl_stages", "outline"]
 
 SENTENCE_FIELDS: tuple[str, ...] = (
     "encoder",
@@ -76,7 +76,13 @@ def carl_stages(config: CarlConfig, batches_per_epoch: int) -> tuple[Stage, ...]
     warmup = min(round(steps * share), max(0, steps - 1))
     if warmup == 0:
         return (Stage("pretrain", SENTENCE_FIELDS + DETECTION_FIELDS, steps),)
+    reported = tuple(name for name in EVALUATION_FIELDS if name != "checkpoint_seconds")
     return (
-        Stage("warmup", SENTENCE_FIELDS, warmup),
+        Stage("warmup", SENTENCE_FIELDS + reported, warmup),
         Stage("pretrain", DETECTION_FIELDS, steps - warmup),
     )
+
+
+def outline(config: CarlConfig) -> tuple[Stage, ...]:
+    """The stages with steps in proportion; see `methods.base.MethodLoader.outline`."""
+    return carl_stages(config, batches_per_epoch=100)

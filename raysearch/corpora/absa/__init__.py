@@ -1,0 +1,1 @@
+"""Where do aligned views of sentences with marked aspects come from, pair by pair."""

@@ -1,0 +1,1 @@
+"""The terms of MSMO, one file each, in the symbols of the paper."""

@@ -1,0 +1,173 @@
+"""Which stages has an MSMO trial, what does each depend on, and which views does each read.
+
+One network is trained by one or two stages: ``align-X`` (critic against encoder; only with
+``schedule: sequential`` and a critic), then ``train-X`` (labels and all other terms). X is
+``main``, or ``t1`` to ``t3`` for the teachers of Distill-M. Below them hang ``teach-X``
+(probabilities of a teacher on unlabelled text), ``student`` (the student's start) and
+``distill``. What does not depend on each other shares no key, so a student's start serves
+every teacher, and a teacher every distillation setting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from raysearch.methods.msmo.config import MsmoConfig, Variant
+from raysearch.methods.stage import Stage
+
+__all__ = ["TEACHER_VIEWS", "network_of", "outline", "recipe_of"]
+
+TEACHER_VIEWS = {"t1": ("s", "t"), "t2": ("t", "ts"), "t3": ("t", "st")}
+"""Views of the three teachers of Distill-M, as CL-XABSA has them (docs/msmo.md §2.6)."""
+
+_NETWORK = (
+    "encoder",
+    "layers",
+    "max_length",
+    "long_sentences",
+    "batch_size",
+    "learning_rate",
+    "head_learning_rate",
+    "weight_decay",
+    "warmup_share",
+    "clip_norm",
+    "freeze_embeddings",
+    "precision",
+    "dropout",
+    "corpus",
+    "multilingual",
+)
+_VIEWS = ("code_switch", "alignment_noise")
+_CRITIC = (
+    "critic_clip",
+    "critic_steps",
+    "critic_burst",
+    "critic_learning_rate",
+    "critic_horizon",
+    "critic_layers",
+    "critic_width",
+    "adversarial_weight",
+    "adversarial_source",
+)
+_CONSISTENCY = ("consistency_weight", "consistency_pairs")
+_CONTRAST = ("contrastive_weight", "contrastive_temperature")
+_REPORTS = ("reports", "selection", "selection_from", "guards")
+_DISTILL = (
+    "distill_temperature",
+    "distill_loss",
+    "distill_learning_rate",
+    "teacher_weights",
+    "student_start",
+)
+
+
+def recipe_of(config: MsmoConfig, network: str) -> Variant:
+    """What a network (``main``, ``t1`` to ``t3``, ``student``) trains on, with which terms.
+
+    A teacher has the variant's terms, as far as its views allow: the critic needs both sides
+    (``s`` or ``st`` against ``t`` or ``ts``; ``s`` against ``st`` where there is no target
+    text), consistency one of `consistency_pairs`.
+    """
+    recipe = config.recipe
+    if network == "student":
+        return Variant(views=("s", "t") if config.multilingual else ("t",))
+    if network in TEACHER_VIEWS:
+        recipe = replace(recipe, views=TEACHER_VIEWS[network])
+    views = set(recipe.views)
+    sides = bool(views & {"s", "st"} and views & {"t", "ts"}) or views >= {"s", "st"}
+    paired = any(set(pair.split("-")) <= views for pair in config.consistency_pairs)
+    return replace(
+        recipe, critic=recipe.critic and sides, consistent=recipe.consistent and paired
+    )
+
+
+def network_of(stage: Stage) -> str:
+    """The network that an ``align``, ``train`` or ``teach`` stage is about; ``student`` and
+    ``distill`` are about the student."""
+    return "student" if stage.name in ("student", "distill") else stage.name.partition("-")[2]
+
+
+def outline(config: MsmoConfig) -> tuple[Stage, ...]:
+    """The stages of a trial, parents before children; see `methods.base.MethodLoader.outline`."""
+    if config.distillation == "none":
+        return _network(config, "main", last=True)
+    teachers = ("main",) if config.distillation == "single" else tuple(TEACHER_VIEWS)
+    stages: list[Stage] = []
+    for name in teachers:
+        stages += _network(config, name, last=False)
+        fields = ("corpus", "multilingual", "max_length", "long_sentences")
+        stages.append(
+            Stage(
+                f"teach-{name}",
+                fields,
+                0,
+                parents=(f"train-{name}",),
+                data=("unlabelled_digest",),
+                reports=False,
+            )
+        )
+    starts: tuple[str, ...] = ()
+    if config.student_start == "translated":
+        data = _data(config, "student")
+        fields = (*_NETWORK, "student_steps")
+        stages.append(
+            Stage("student", fields, config.student_steps, parents=(), data=data, reports=False)
+        )
+        starts = ("student",)
+    stages.append(
+        Stage(
+            "distill",
+            (*_NETWORK, *_DISTILL, *_REPORTS),
+            config.distill_steps,
+            parents=(*starts, *(f"teach-{name}" for name in teachers)),
+            data=("encoder_digest", "unlabelled_digest", "dev_digest"),
+            shared=config.multilingual,
+        )
+    )
+    return tuple(stages)
+
+
+def _network(config: MsmoConfig, name: str, *, last: bool) -> tuple[Stage, ...]:
+    """The stages that train one network; the last network of a trial reports."""
+    recipe, data = recipe_of(config, name), _data(config, name)
+    fields = [*_NETWORK, *_VIEWS, "variant", "sampling"]
+    stages: list[Stage] = []
+    if recipe.critic and config.schedule == "sequential":
+        stages.append(
+            Stage(
+                f"align-{name}",
+                # The variant only decides the views here; they are in the data's digest.
+                (*(f for f in fields if f != "variant"), *_CRITIC, "align_steps"),
+                config.align_steps,
+                parents=(),
+                data=data,
+                reports=False,
+            )
+        )
+    elif recipe.critic:
+        fields += _CRITIC
+    if recipe.consistent:
+        fields += _CONSISTENCY
+    if recipe.contrast:
+        fields += _CONTRAST
+    fields += ["supervised_weight", "steps", "schedule"]
+    if last:
+        fields += _REPORTS
+    stages.append(
+        Stage(
+            f"train-{name}",
+            tuple(fields),
+            config.steps,
+            parents=tuple(stage.name for stage in stages),
+            data=(*data, "dev_digest") if last else data,
+            reports=last,
+            shared=config.multilingual or recipe.views == ("s",),
+        )
+    )
+    return tuple(stages)
+
+
+def _data(config: MsmoConfig, network: str) -> tuple[str, ...]:
+    """Provenance entries of the data that a network's training reads."""
+    views = recipe_of(config, network).views
+    return ("encoder_digest", *(f"{view}_digest" for view in views))

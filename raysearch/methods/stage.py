@@ -1,0 +1,38 @@
+"""What is a part of a trial whose result others may share: its name, its settings, its parents.
+
+Needs no torch, so that a sampler can compare the stages of two configs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Stage"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a trial whose result depends on the named settings only.
+
+    Attributes:
+        name: For example ``pretrain``; unique within a trial.
+        fields: Names of the config fields that its result depends on, beside those of its
+            parents; with data, encoder, seed and code version they make its key. Those that
+            its reports depend on are among them when `reports` is True.
+        steps: Optimizer steps; 0 for a stage that only computes.
+        parents: Names of the earlier stages whose results it starts from; None for the stage
+            before it, () for none.
+        data: Names of the method's provenance entries that identify the data it reads; None
+            for all whose name holds ``digest``.
+        reports: Whether the trial's reports fall into it as well; a stage that only prepares
+            (a teacher, an alignment without a tagger) has none.
+        shared: Whether its result is kept for other trials although no stage follows it.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    steps: int
+    parents: tuple[str, ...] | None = None
+    data: tuple[str, ...] | None = None
+    reports: bool = True
+    shared: bool = False
