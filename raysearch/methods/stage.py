@@ -5,9 +5,10 @@ Needs no torch, so that a sampler can compare the stages of two configs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Stage"]
+__all__ = ["Stage", "parents_of"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Stage:
         data: Names of the method's provenance entries that identify the data it reads; None
             for all whose name holds ``digest``.
         reports: Whether the trial's reports fall into it as well; a stage that only prepares
-            (a teacher, an alignment without a tagger) has none.
+            (a teacher, an alignment without a tagger) has none. One that has them descends
+            from every earlier one that has.
         shared: Whether its result is kept for other trials although no stage follows it.
     """
 
@@ -36,3 +38,17 @@ class Stage:
     data: tuple[str, ...] | None = None
     reports: bool = True
     shared: bool = False
+
+
+def parents_of(stages: Sequence[Stage], index: int) -> tuple[int, ...]:
+    """Indices of the stages whose results a stage starts from, in the order of its `parents`.
+
+    Args:
+        stages: A trial's stages, parents before children.
+        index: The child.
+    """
+    named = stages[index].parents
+    if named is None:
+        return (index - 1,) if index else ()
+    places = {stage.name: place for place, stage in enumerate(stages[:index])}
+    return tuple(places[name] for name in named)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import raysearch
-from raysearch.methods.base import Stage
+from raysearch.methods.stage import Stage, parents_of
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 
 __all__ = ["StageCache", "code_version", "stage_keys"]
@@ -43,28 +43,34 @@ def stage_keys(
     *,
     method: str,
     config: Mapping[str, Any],
-    digests: Mapping[str, str],
+    provenance: Mapping[str, str],
     seed: int,
+    rungs: Sequence[Mapping[int, int]],
 ) -> list[str]:
     """The key of every stage, in order.
 
     Args:
-        stages: A trial's stages.
+        stages: A trial's stages, parents before children.
         method: Name of the method.
         config: All settings; each stage takes those that it names.
-        digests: What identifies data and encoder.
+        provenance: What identifies data and encoder; each stage takes the entries that it
+            names, by default those whose name holds ``digest``.
         seed: The cell's seed.
+        rungs: Of each stage, step within it to the rung of the report that is due after it.
     """
+    digests = tuple(sorted(name for name in provenance if "digest" in name))
     keys: list[str] = []
-    for stage in stages:
+    for index, stage in enumerate(stages):
+        named = digests if stage.data is None else stage.data
         content = {
             "method": method,
             "stage": stage.name,
             "steps": stage.steps,
             "settings": {name: config[name] for name in stage.fields},
-            "digests": dict(digests),
+            "data": {name: provenance[name] for name in named},
             "seed": seed,
-            "parent": keys[-1] if keys else "",
+            "parents": [keys[parent] for parent in parents_of(stages, index)],
+            "rungs": sorted(rungs[index].items()),
             "code": code_version(),
         }
         text = json.dumps(content, sort_keys=True, default=list)
