@@ -1,0 +1,81 @@
+"""Which labels has a word, and which aspects does a sequence of labels stand for.
+
+`bieos` turns the runs of marked words of a file into labels; `decode` reads aspects out of
+any sequence of labels, also of one that a tagger made and that is not well formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from raysearch.corpora.absa.records import POLARITIES, Aspect, TaggedSentence
+
+__all__ = ["OUTSIDE", "PLACES", "TAGS", "bieos", "decode"]
+
+PLACES: tuple[str, ...] = ("B", "I", "E", "S")
+"""Place of a word in its aspect: first, inner, last of several, single."""
+
+OUTSIDE = 0
+"""Label of a word that belongs to no aspect."""
+
+TAGS: tuple[str, ...] = (
+    "O",
+    *(f"{place}-{polarity}" for polarity in POLARITIES for place in PLACES),
+)
+"""The 13 labels, by index (docs/msmo.md §1.2): O; B, I, E, S of POS, of NEG, of NEU."""
+
+
+def bieos(sentence: TaggedSentence) -> tuple[int, ...]:
+    """Labels of the words of a sentence (docs/msmo.md §1.2).
+
+    Every maximal run of marked words is one aspect, and every word keeps the polarity of its
+    own tag, so a run of mixed polarity becomes labels that `decode` does not count.
+
+    Args:
+        sentence: Tags are ``O``, ``T-POS``, ``T-NEG`` or ``T-NEU``.
+
+    Returns:
+        One index into `TAGS` for each word.
+    """
+    labels = [OUTSIDE] * len(sentence.tags)
+    for aspect in sentence.aspects:
+        inner = "I" * (aspect.end - aspect.begin - 1)
+        places = "S" if aspect.begin == aspect.end else f"B{inner}E"
+        for word, place in enumerate(places, start=aspect.begin):
+            polarity = sentence.tags[word].removeprefix("T-")
+            labels[word] = TAGS.index(f"{place}-{polarity}")
+    return tuple(labels)
+
+
+def decode(labels: Sequence[int]) -> list[Aspect]:
+    """Aspects of a sequence of labels, well formed or not (docs/msmo.md §1.7, as in the code).
+
+    From left to right, with a memory of polarities and of where an aspect began. S is an aspect
+    and clears the memory, but not the beginning. B begins anew and keeps of the memory only its
+    own polarity. E closes an aspect if one has begun before it and all polarities in the memory
+    agree; if not, nothing changes. Words between B and E are not checked: ``B-POS O E-POS`` is
+    an aspect of three words, and ``B-POS S-NEG E-POS`` is two aspects.
+
+    Args:
+        labels: Indices into `TAGS`, one for each word.
+
+    Returns:
+        The aspects in the order in which they close; at most one ends at a word.
+    """
+    found: list[Aspect] = []
+    remembered: set[str] = set()
+    begin = -1
+    for index, label in enumerate(labels):
+        if label == OUTSIDE:
+            continue
+        place, polarity = TAGS[label].split("-")
+        if place == "B":
+            begin, remembered = index, set()
+        remembered.add(polarity)
+        if place == "S":
+            found.append(Aspect(index, index, polarity))
+            remembered = set()
+        elif place == "E" and begin >= 0 and len(remembered) == 1:
+            found.append(Aspect(begin, index, polarity))
+            begin, remembered = -1, set()
+    return found
