@@ -173,7 +173,7 @@ class MsmoConfig(TrainingConfig):
     """Temperature of teachers and student. Code: 1."""
     distill_loss: str = setting("mse", choices=("mse", "kl"))
     """Distance of the student's probabilities from the teachers' mean. Code: mse."""
-    distill_learning_rate: float = setting(2e-4, low=0, low_open=True, high=1)
+    distill_learning_rate: float = setting(2e-5, low=0, low_open=True, high=1)
     """Peak rate of the student's encoder. Paper silent."""
     teacher_weights: tuple[str, ...] = setting(())
     """Weights w_k of the teachers, numbers that sum to 1; empty weighs them alike (code)."""

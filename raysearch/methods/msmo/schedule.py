@@ -76,9 +76,7 @@ def recipe_of(config: MsmoConfig, network: str) -> Variant:
     views = set(recipe.views)
     sides = bool(views & {"s", "st"} and views & {"t", "ts"}) or views >= {"s", "st"}
     paired = any(set(pair.split("-")) <= views for pair in config.consistency_pairs)
-    return replace(
-        recipe, critic=recipe.critic and sides, consistent=recipe.consistent and paired
-    )
+    return replace(recipe, critic=recipe.critic and sides, consistent=recipe.consistent and paired)
 
 
 def network_of(stage: Stage) -> str:
@@ -117,7 +115,7 @@ def outline(config: MsmoConfig) -> tuple[Stage, ...]:
     stages.append(
         Stage(
             "distill",
-            (*_NETWORK, *_DISTILL, *_REPORTS),
+            (*_NETWORK, *_DISTILL, *_REPORTS, "distill_steps"),
             config.distill_steps,
             parents=(*starts, *(f"teach-{name}" for name in teachers)),
             data=("encoder_digest", "unlabelled_digest", "dev_digest"),
