@@ -9,16 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import raysearch
 from raysearch.methods.stage import Stage, parents_of
-from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 
-__all__ = ["StageCache", "code_version", "stage_keys"]
+__all__ = ["code_version", "stage_keys"]
 
 _CODE = ("methods", "training", "encoders", "corpora", "metrics.py", "distributed.py")
 
@@ -76,26 +74,3 @@ def stage_keys(
         text = json.dumps(content, sort_keys=True, default=list)
         keys.append(hashlib.sha256(text.encode()).hexdigest())
     return keys
-
-
-@dataclass(frozen=True)
-class StageCache:
-    """Finished stages in a folder, one file a key.
-
-    Attributes:
-        folder: Where entries lie; made when the first one is put.
-    """
-
-    folder: Path
-
-    def get(self, key: str) -> dict[str, Any] | None:
-        """The state at the end of the stage, or None; a damaged entry counts as none."""
-        return load_checkpoint(self.folder / f"{key}.pt")
-
-    def has(self, key: str) -> bool:
-        """Whether an entry lies under the key; it may still prove damaged."""
-        return (self.folder / f"{key}.pt").exists()
-
-    def put(self, key: str, state: dict[str, Any]) -> None:
-        """Keep the state; two writers of one key write the same bytes, the last rename stands."""
-        save_checkpoint(self.folder / f"{key}.pt", state)

@@ -1,0 +1,207 @@
+"""Who uses which entries of the stage cache right now, and who is at work on which?
+
+Every process that uses entries keeps one small file under ``holders/``: the keys that it has
+pinned, the keys that it is computing, and a counter that a thread raises while the process
+lives. Another process takes a holder for dead when it has seen the counter stand still for a
+stated time *by its own monotonic clock*, so clocks of two machines are never compared.
+
+A claim is won by writing it and then reading everybody else's: of two that claim at once at
+least one sees the other, and who sees another withdraws and tries again a random moment later.
+That needs no exclusive creation and no lock, so it holds in a folder and in an object store
+alike. It saves work, no more: two that compute a stage at once write the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from raysearch.training.stage_store import Store
+
+__all__ = ["Holders", "Pace"]
+
+_log = logging.getLogger(__name__)
+_FOLDER = "holders"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often holders speak and look, in seconds.
+
+    Attributes:
+        beat: Between two signs of life; one small file is written each time.
+        stale: Without a sign of life a holder counts as dead; several `beat`, so that a busy
+            machine is not taken for a dead one.
+        look: Between two looks of a process that waits for another.
+    """
+
+    beat: float = 5.0
+    stale: float = 30.0
+    look: float = 1.0
+
+
+@dataclass(frozen=True)
+class _Holder:
+    beat: int
+    pins: frozenset[str]
+    claims: frozenset[str]
+
+
+class Holders:
+    """This process's holder file, and its view of the others'.
+
+    Args:
+        store: Where the files lie.
+        pace: How often to write and look.
+    """
+
+    def __init__(self, store: Store, pace: Pace) -> None:
+        self._store, self._pace = store, pace
+        self._name = f"{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.json"
+        self._lock = threading.Lock()
+        self._pins: Counter[str] = Counter()
+        self._claims: set[str] = set()
+        self._beat = 0
+        self._ended: threading.Event | None = None
+        self._warned = False
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    @contextmanager
+    def pinned(self, keys: Collection[str]) -> Iterator[None]:
+        """Inside, the keys count as in use; free where this process has pinned them already."""
+        wanted = frozenset(keys)
+        self._pin(Counter(wanted))
+        try:
+            yield
+        finally:
+            self._pin(Counter(dict.fromkeys(wanted, -1)))
+
+    def claim(self, key: str) -> bool:
+        """Whether the key is now this process's to compute, until `release`.
+
+        When the claim cannot be written the answer is True: the work goes on, unshared.
+        """
+        with self._lock:
+            if key in self._claims:
+                return False
+        if self._claimed_elsewhere(key):
+            return False
+        with self._lock:
+            self._claims.add(key)
+            self._tell()
+        if self._claimed_elsewhere(key):
+            self.release(key)
+            return False
+        return True
+
+    def release(self, key: str) -> None:
+        """Give up the claim on a key."""
+        with self._lock:
+            self._claims.discard(key)
+            self._tell()
+
+    def in_use(self) -> frozenset[str]:
+        """Every key that a live process, this one too, has pinned or claimed."""
+        with self._lock:
+            keys = frozenset(self._pins) | self._claims
+        return keys.union(*(holder.pins | holder.claims for holder in self._others()))
+
+    def _pin(self, change: Counter[str]) -> None:
+        with self._lock:
+            before = set(self._pins)
+            self._pins.update(change)
+            self._pins = +self._pins  # drops what nobody in this process holds any more
+            if set(self._pins) != before:
+                self._tell()
+
+    def _claimed_elsewhere(self, key: str) -> bool:
+        return any(key in holder.claims for holder in self._others())
+
+    def _tell(self) -> None:
+        """Write what is held, or remove the file when nothing is; the lock is held."""
+        if self._pins or self._claims:
+            self._write()
+            if self._ended is None:
+                self._ended = threading.Event()
+                thread = threading.Thread(
+                    target=self._live, args=(self._ended,), name="stage-cache", daemon=True
+                )
+                thread.start()
+            return
+        if self._ended is not None:
+            self._ended.set()
+            self._ended = None
+        with self._excused():
+            self._store.remove(f"{_FOLDER}/{self._name}")
+
+    def _live(self, ended: threading.Event) -> None:
+        while not ended.wait(self._pace.beat):
+            with self._lock:
+                if not ended.is_set():
+                    self._write()
+
+    def _write(self) -> None:
+        self._beat += 1
+        text = json.dumps(
+            {"beat": self._beat, "pins": sorted(self._pins), "claims": sorted(self._claims)}
+        )
+        with self._excused():
+            self._store.write(f"{_FOLDER}/{self._name}", [text.encode()], lasting=False)
+
+    def _others(self) -> list[_Holder]:
+        """All other holders but the dead; the files of these are removed."""
+        live = []
+        with self._excused():
+            names = [file.name for file in self._store.files(_FOLDER)]
+            for name in set(names) - {f"{_FOLDER}/{self._name}"}:
+                holder = self._read(name)
+                if holder is None:
+                    continue
+                if self._dead(name, holder.beat):
+                    self._store.remove(name)
+                else:
+                    live.append(holder)
+            self._seen = {name: self._seen[name] for name in names if name in self._seen}
+        return live
+
+    def _read(self, name: str) -> _Holder | None:
+        try:
+            with self._store.open(name) as file:
+                raw = json.loads(file.read())
+            return _Holder(raw["beat"], frozenset(raw["pins"]), frozenset(raw["claims"]))
+        except FileNotFoundError:
+            return None  # it left since the folder was read
+        except (ValueError, KeyError, TypeError):
+            return _Holder(-1, frozenset(), frozenset())  # not ours: holds nothing, then removed
+
+    def _dead(self, name: str, beat: int) -> bool:
+        now = time.monotonic()
+        seen, since = self._seen.get(name, (None, now))
+        if seen != beat:
+            since = now
+        self._seen[name] = (beat, since)
+        return now - since >= self._pace.stale
+
+    @contextmanager
+    def _excused(self) -> Iterator[None]:
+        """Holding is a courtesy: when its files cannot be written or read, say so once."""
+        try:
+            yield
+        except OSError as error:
+            if not self._warned:
+                _log.warning(
+                    "claims and pins of the stage cache %s cannot be kept, so a stage may be "
+                    "computed twice: %s",
+                    self._store.place,
+                    error,
+                )
+            self._warned = True

@@ -1,0 +1,109 @@
+"""How are the files of the stage cache kept in an object store, such as S3?
+
+An object appears whole when its upload ends, and every later look of anybody sees it: that is
+what S3, GCS and Azure promise. Where an upload can be seen half done (HDFS), the header of an
+entry tells, and it counts as absent.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pyarrow import fs
+
+from raysearch.errors import StoreError
+from raysearch.training.stage_store import Bytes, LocalStore, Store, StoredFile
+
+__all__ = ["ObjectStore", "open_uri"]
+
+_USED = ".used"
+"""Suffix of the empty object whose time of writing is the last use of the object beside it."""
+
+
+def open_uri(uri: str) -> Store:
+    """The store behind a URI that ``pyarrow.fs.FileSystem.from_uri`` knows.
+
+    Credentials are best left to the environment (``AWS_ACCESS_KEY_ID`` and so on); those in the
+    URI are not repeated in any message.
+
+    Raises:
+        StoreError: The URI has no meaning, or its place cannot be reached or made.
+    """
+    place = re.sub(r"//[^/@]*@", "//", uri).partition("?")[0]
+    try:
+        filesystem, root = fs.FileSystem.from_uri(uri)
+        if isinstance(filesystem, fs.LocalFileSystem):
+            return LocalStore(Path(root))
+        filesystem.create_dir(root, recursive=True)
+        return ObjectStore(filesystem, root, place)
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise StoreError(
+            f"the stage cache must be a folder or a URI that pyarrow can open and write, but "
+            f"{place} is not: {error}"
+        ) from error
+
+
+class ObjectStore:
+    """Objects under a prefix of a bucket.
+
+    Args:
+        filesystem: A ``pyarrow.fs.FileSystem``.
+        root: Bucket and prefix.
+        place: The root as the user may see it.
+    """
+
+    def __init__(self, filesystem: Any, root: str, place: str) -> None:
+        self._filesystem, self._root, self.place = filesystem, root, place
+
+    def open(self, name: str) -> BinaryIO:
+        """See `Store.open`."""
+        stream: BinaryIO = self._filesystem.open_input_stream(self._path(name), compression=None)
+        return stream
+
+    def exists(self, name: str) -> bool:
+        """See `Store.exists`."""
+        return bool(self._filesystem.get_file_info(self._path(name)).is_file)
+
+    def write(self, name: str, parts: Sequence[Bytes], *, lasting: bool = True) -> None:
+        """See `Store.write`; an object lasts from the moment that it is seen."""
+        with self._filesystem.open_output_stream(self._path(name), compression=None) as stream:
+            for part in parts:
+                stream.write(part)
+
+    def touch(self, name: str) -> None:
+        """See `Store.touch`; objects have no time of use, so an empty one beside it has."""
+        self.write(name + _USED, ())
+
+    def remove(self, name: str) -> None:
+        """See `Store.remove`."""
+        for path in (self._path(name), self._path(name + _USED)):
+            try:
+                self._filesystem.delete_file(path)
+            except FileNotFoundError:
+                continue
+
+    def files(self, folder: str = "") -> list[StoredFile]:
+        """See `Store.files`."""
+        selector = fs.FileSelector(self._path(folder), allow_not_found=True)
+        found = {
+            posixpath.join(folder, about.base_name): about
+            for about in self._filesystem.get_file_info(selector)
+            if about.is_file
+        }
+        times = {name: about.mtime_ns / 1e9 for name, about in found.items()}
+        return [
+            StoredFile(name, about.size, max(times[name], times.get(name + _USED, 0.0)))
+            for name, about in found.items()
+            if not name.endswith(_USED)
+        ]
+
+    def free_bytes(self) -> int | None:
+        """See `Store.free_bytes`; an object store has no end."""
+        return None
+
+    def _path(self, name: str) -> str:
+        return posixpath.join(self._root, name) if name else self._root
