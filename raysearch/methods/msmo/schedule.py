@@ -80,8 +80,7 @@ def recipe_of(config: MsmoConfig, network: str) -> Variant:
 
 
 def network_of(stage: Stage) -> str:
-    """The network that an ``align``, ``train`` or ``teach`` stage is about; ``student`` and
-    ``distill`` are about the student."""
+    """The network that a stage is about; ``student`` and ``distill`` are about the student."""
     return "student" if stage.name in ("student", "distill") else stage.name.partition("-")[2]
 
 
