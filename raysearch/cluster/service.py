@@ -54,15 +54,21 @@ class TrainingRunner:
 
     Attributes:
         data_dir: Folder of the corpora, on every node.
+        stages: Folder or URI of the stages that trials share; empty for the sweep's own folder.
+        limit: Bytes that these may take; None for half of the free disk.
     """
 
     data_dir: str
+    stages: str = ""
+    limit: int | None = None
 
     def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
         """See `raysearch.training.run.run_lease`."""
         from raysearch.training.run import run_lease
 
-        return run_lease(lease, listener, data_dir=self.data_dir)
+        return run_lease(
+            lease, listener, data_dir=self.data_dir, stages=self.stages, limit=self.limit
+        )
 
 
 def serve(settings: Mapping[str, Any]) -> None:

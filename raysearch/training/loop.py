@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from raysearch import distributed
 from raysearch.config import TrainingConfig
@@ -22,14 +19,16 @@ from raysearch.errors import TrialError
 from raysearch.methods.base import Method, Stage
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 from raysearch.training.progress import Listener, Position
-from raysearch.training.schedule import report_rungs, scale_learning_rates, warmup_then_linear
+from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import (
     derive_seed,
     random_state,
     restore_random_state,
     seed_everything,
 )
-from raysearch.training.stages import StageCache
+from raysearch.training.sharing import Sharing, TurnAbandoned
+from raysearch.training.stage_cache import StageCache
+from raysearch.training.steps import autocast, endless_batches, take_step
 from raysearch.trial import Report
 
 __all__ = ["Fit", "Listener"]
@@ -64,15 +63,18 @@ class Fit:
     ) -> None:
         self.method, self.config, self.seed = method, config, seed
         self.checkpoint, self.listener = checkpoint, listener
-        self.keys, self.cache = keys, cache
+        self.keys = list(keys)
         self.stages = list(method.stages())
         self.total = sum(stage.steps for stage in self.stages)
-        self.rungs = report_rungs(self.total, config.reports)
+        self.rungs = stage_rungs(self.stages, config.reports)
+        self.sharing = Sharing(self.stages, self.keys, cache)
         self.position = Position()
+        self.result: dict[str, Any] = {}
+        """What the last stage left behind, once `run` is through."""
         self._life = self._saved = time.monotonic()
 
     def run(self) -> bool:
-        """Train from the checkpoint, a shared stage or the start, to the end.
+        """Train from the checkpoint, shared stages or the start, to the end.
 
         Returns:
             True when the trial is complete, False when the listener stopped it.
@@ -80,93 +82,94 @@ class Fit:
         Raises:
             TrialError: A term is not finite, or the method measured a failure signature.
         """
-        restored = self._restore()
-        for report in self.position.reports:
-            if self._deliver(report):
+        with self.sharing.pinned():
+            resumed = self._restore()
+            for report in self.position.reports:
+                if self._deliver(report):
+                    return False
+            try:
+                for index in range(self.position.stage, len(self.stages)):
+                    if not self._pass_stage(index, resumed=resumed):
+                        return False
+                    resumed = False
+            except TurnAbandoned:
                 return False
-        if self.total == 0 and not self.position.reports:
-            return not self._report(self.rungs[0])
-        for index in range(self.position.stage, len(self.stages)):
-            if index > self.position.stage or not restored:
-                self.position.stage, self.position.step = index, 0
-                seed_everything(derive_seed(self.seed, self.stages[index].name))
-                self.method.begin(self.stages[index])
-            if not self._run_stage(self.stages[index]):
-                return False
-            restored = False
-            self._share(index)
         return True
 
     def elapsed(self) -> float:
         """Seconds that this trial has taken, over all lives."""
         return self.position.seconds + time.monotonic() - self._life
 
-    def _run_stage(self, stage: Stage) -> bool:
-        batches = self._batches(stage) if self.position.step < stage.steps else iter(())
-        while self.position.step < stage.steps:
-            self._step(stage, next(batches))
-            rung = self.rungs.get(self.position.done)
-            if rung is not None:
-                if self._report(rung):
+    def _pass_stage(self, index: int, *, resumed: bool) -> bool:
+        """Run a stage, take it over, or pass it by; False when the trial shall stop."""
+        stage, position = self.stages[index], self.position
+        if not self.sharing.needs(index):
+            position.stage, position.step = index + 1, 0
+            position.done += stage.steps
+            position.reused += stage.steps
+            return True
+        if resumed:
+            entry = self._run_stage(index)
+            if entry is not None:
+                self.sharing.keep(index, entry)
+        else:
+            position.stage, position.step = index, 0
+            with self.sharing.turn(index, self._idle) as found:
+                entry = found
+                if entry is None:
+                    seed_everything(derive_seed(self.seed, stage.name))
+                    self.method.begin(stage)
+                    entry = self._run_stage(index)
+                    if entry is not None:
+                        self.sharing.keep(index, entry)
+                elif self._take_over(stage, entry):
                     return False
-            elif self.position.done % TICK_STEPS == 0 and self._tick():
-                return False
+        if entry is None:
+            return False
+        self.method.accept(stage, entry["method"])
+        self.result = entry["method"]
+        position.accepted.append(stage.name)
         return True
 
-    def _batches(self, stage: Stage) -> Iterator[Any]:
-        """Batches without end, from the position on; an epoch's order depends on its number."""
-        skip, epoch = self.position.step, 0
-        while True:
-            count = 0
-            for batch in self.method.batches(stage, derive_seed(self.seed, stage.name, epoch)):
-                count += 1
-                if skip > 0:
-                    skip -= 1
-                else:
-                    yield batch
-            if count == 0:
-                raise TrialError(f"stage `{stage.name}` must have at least one batch, but got none")
-            epoch += 1
+    def _take_over(self, stage: Stage, entry: Mapping[str, Any]) -> bool:
+        """Count another trial's stage as this one's; True when the trial shall stop."""
+        position = self.position
+        position.step = stage.steps
+        position.done += stage.steps
+        position.reused += stage.steps
+        if not stage.reports:
+            return False
+        known = len(position.reports)
+        position.reports = [Report(**report) for report in entry["reports"]]
+        position.sums, position.counts = dict(entry["sums"]), dict(entry["counts"])
+        return any(self._deliver(report) for report in position.reports[known:])
 
-    def _step(self, stage: Stage, batch: Any) -> None:
-        method, position = self.method, self.position
-        factor = warmup_then_linear(position.step, stage.steps, self.config.warmup_share)
-        pending: set[str] = set()
-        updates = method.updates(batch, position.step)
-        while True:
-            with self._autocast():
-                update = next(updates, None)
-            if update is None:
-                break
-            optimizer = method.optimizers[update.optimizer]
-            if update.optimizer not in pending:
-                optimizer.zero_grad(set_to_none=True)
-                pending.add(update.optimizer)
-            update.loss.backward()  # type: ignore[no-untyped-call]
-            if update.step:
-                scale_learning_rates(optimizer, factor)
-                self._take(optimizer)
-                pending.discard(update.optimizer)
-            for name, value in update.terms.items():
-                value = value.detach().double() if isinstance(value, torch.Tensor) else value
-                position.sums[name] = position.sums.get(name, 0.0) + value  # type: ignore[assignment]
-                position.counts[name] = position.counts.get(name, 0) + 1
-        assert not pending, f"gradients of {pending} were never stepped"
-        position.step += 1
-        position.done += 1
-
-    def _take(self, optimizer: torch.optim.Optimizer) -> None:
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        distributed.average_gradients(parameters)
-        if self.config.clip_norm > 0:
-            torch.nn.utils.clip_grad_norm_(parameters, self.config.clip_norm)
-        optimizer.step()
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self.config.precision == "fp32":
-            return nullcontext()
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return torch.autocast(device, dtype=torch.bfloat16)
+    def _run_stage(self, index: int) -> dict[str, Any] | None:
+        """Take the stage's steps from the position on; None when the trial shall stop."""
+        stage, position = self.stages[index], self.position
+        batches = endless_batches(self.method, stage, self.seed, skip=position.step)
+        while position.step < stage.steps:
+            take_step(self.method, self.config, stage, next(batches), position)
+            rung = self.rungs[index].get(position.step)
+            if rung is not None:
+                if self._report(rung):
+                    return None
+            elif position.done % TICK_STEPS == 0 and self._tick():
+                return None
+        if stage.steps == 0 and self.rungs[index] and not position.reports:
+            if self._report(self.rungs[index][0]):
+                return None
+        if not stage.reports:
+            self._means()
+            position.sums, position.counts = {}, {}
+        with autocast(self.config.precision):
+            result = self.method.finish(stage)
+        return {
+            "method": result,
+            "reports": [asdict(report) for report in position.reports],
+            "sums": dict(position.sums),
+            "counts": dict(position.counts),
+        }
 
     def _means(self) -> dict[str, float]:
         """Means of the terms since the last report; waits for the device."""
@@ -214,7 +217,10 @@ class Fit:
 
     def _evaluate(self, terms: Mapping[str, float]) -> dict[str, float]:
         generators = random_state()  # evaluation leaves the training's randomness as it was
-        with distributed.alone(), self._autocast():  # the other workers wait for worker 0
+        with (
+            distributed.alone(),
+            autocast(self.config.precision),
+        ):  # the other workers wait for worker 0
             metrics = self.method.evaluate("dev")
         restore_random_state(generators)
         self.method.check_health(terms, metrics)
@@ -237,17 +243,15 @@ class Fit:
         save_checkpoint(self.checkpoint, self._state())
         self._saved = time.monotonic()
 
-    def _share(self, index: int) -> None:
-        """Keep a finished stage for others; the last stage is nobody's prefix."""
-        if self.cache is None or index + 1 >= len(self.stages) or distributed.rank() != 0:
-            return
-        if self.stages[index].steps > 0 and not self.cache.has(self.keys[index]):
-            self.cache.put(self.keys[index], self._state())
+    def _idle(self) -> bool:
+        """While another trial runs a stage that this one needs; True when this one shall stop."""
+        self.listener.progress(self.position.done, self.total)
+        return self.listener.stopped()
 
     def _state(self) -> dict[str, Any]:
         position = self.position
         return {
-            "key": self.keys[position.stage],
+            "keys": self.keys[: position.stage + 1],
             "position": {**asdict(position), "seconds": self.elapsed()},
             "method": self.method.state_dict(),
             "optimizers": {name: o.state_dict() for name, o in self.method.optimizers.items()},
@@ -255,21 +259,25 @@ class Fit:
         }
 
     def _restore(self) -> bool:
-        """Load the trial's own checkpoint, else the longest prefix that somebody finished."""
+        """Go on from the trial's own checkpoint; False when it starts from the beginning."""
         state = load_checkpoint(self.checkpoint)
-        if state is not None and state["key"] != self.keys[state["position"]["stage"]]:
-            state = None  # of other code, data or settings: its numbers would not be this trial's
-        if state is None and self.cache is not None:
-            found = (self.cache.get(key) for key in reversed(self.keys[:-1]))
-            state = next((entry for entry in found if entry is not None), None)
-        if state is None:
-            return False
+        if state is not None:
+            raw = state["position"]
+            # Of other code, data or settings: its numbers would not be this trial's.
+            current = raw["stage"]
+            same = state.get("keys") == self.keys[: current + 1]
+            has = (*raw["accepted"], self.stages[current].name)
+            if same and self.sharing.resolve(current + 1, has):
+                self._go_on(state)
+                return True
+        self.sharing.resolve(0, ())
+        return False
+
+    def _go_on(self, state: Mapping[str, Any]) -> None:
         raw = state["position"]
         reports = [Report(**report) for report in raw["reports"]]
         self.position = Position(**{**raw, "reports": reports})
-        self.method.begin(self.stages[self.position.stage])
-        self.method.load_state_dict(state["method"])
+        self.method.begin(self.stages[self.position.stage], state["method"])
         for name, optimizer in self.method.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         restore_random_state(state["random"])
-        return True

@@ -35,7 +35,11 @@ class Position:
     step: int = 0
     """Steps done in the stage."""
     done: int = 0
-    """Steps done in the trial."""
+    """Steps done in the trial, those that were taken over included."""
+    reused: int = 0
+    """Of these, steps that others had done: taken over from the stage cache."""
+    accepted: list[str] = field(default_factory=list)
+    """Names of the stages whose results the method has."""
     seconds: float = 0.0
     """Seconds spent up to the last checkpoint, over all lives."""
     reports: list[Report] = field(default_factory=list)

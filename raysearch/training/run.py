@@ -16,8 +16,10 @@ from raysearch.methods.base import Method
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 from raysearch.training.loop import Fit, Listener
 from raysearch.training.provenance import device_name, pick_device, provenance
+from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import derive_seed, seed_everything
-from raysearch.training.stages import StageCache, stage_keys
+from raysearch.training.stage_cache import StageCache
+from raysearch.training.stages import stage_keys
 from raysearch.trial import Lease, Trial, TrialState
 
 __all__ = ["KEPT", "restore_method", "run_lease"]
@@ -26,17 +28,21 @@ KEPT = "final.pt"
 """Name of the file in a lease's folder that holds a finished trial's weights, when kept."""
 
 
-def run_lease(lease: Lease, listener: Listener, *, data_dir: str) -> Trial | None:
+def run_lease(
+    lease: Lease, listener: Listener, *, data_dir: str, stages: str = "", limit: int | None = None
+) -> Trial | None:
     """Train a lease from its checkpoint or the start; train and dev data are opened, no other.
 
     The trial's numbers depend on the lease, the data and the code only: nothing that ran in
-    the process before matters. Stages that several leases share are kept beside the leases'
-    folders, in ``stages``.
+    the process before matters.
 
     Args:
         lease: What to run, on which cell, and where its checkpoint lies.
         listener: Where progress and reports go.
         data_dir: Folder of the corpora.
+        stages: Folder or URI where stages lie that several leases share; empty for ``stages``
+            beside the leases' folder.
+        limit: Bytes that these may take; None for what `StageCache.default_limit` says.
 
     Returns:
         The trial, COMPLETE, or FAILED with its reason when it cannot be evaluated (a term that
@@ -61,8 +67,9 @@ def run_lease(lease: Lease, listener: Listener, *, data_dir: str) -> Trial | Non
             method.stages(),
             method=lease.method,
             config=flatten(config),
-            digests={name: text for name, text in method.provenance.items() if "digest" in name},
+            provenance=method.provenance,
             seed=lease.cell.seed,
+            rungs=stage_rungs(method.stages(), config.reports),
         )
         where["stage_key"] = keys[-1]
         listener.started(device_name(device), where)
@@ -74,11 +81,11 @@ def run_lease(lease: Lease, listener: Listener, *, data_dir: str) -> Trial | Non
             checkpoint=folder / "checkpoint.pt",
             listener=listener,
             keys=keys,
-            cache=StageCache(folder.parent.parent / "stages"),
+            cache=_cache(stages or str(folder.parent.parent / "stages"), limit),
         )
         complete = fit.run()
         if complete and lease.keep:
-            save_checkpoint(folder / KEPT, {"key": keys[-1], "method": method.state_dict()})
+            save_checkpoint(folder / KEPT, {"key": keys[-1], "method": fit.result})
     except TrialError as error:
         state, reason = TrialState.FAILED, str(error)
     except torch.OutOfMemoryError as error:
@@ -90,6 +97,7 @@ def run_lease(lease: Lease, listener: Listener, *, data_dir: str) -> Trial | Non
     if state is TrialState.COMPLETE and not complete:
         return None
     reports = tuple(fit.position.reports) if fit else ()
+    where["steps_reused"] = str(fit.position.reused if fit else 0)
     return Trial(
         sweep=lease.sweep,
         number=lease.number,
@@ -106,6 +114,10 @@ def run_lease(lease: Lease, listener: Listener, *, data_dir: str) -> Trial | Non
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         provenance=where,
     )
+
+
+def _cache(root: str, limit: int | None) -> StageCache:
+    return StageCache(root, StageCache.default_limit(root) if limit is None else limit)
 
 
 def restore_method(lease: Lease, *, roles: Sequence[str], data_dir: str) -> Method:
@@ -127,6 +139,5 @@ def restore_method(lease: Lease, *, roles: Sequence[str], data_dir: str) -> Meth
     config = read_config(loader.config_type, lease.config, where=f"trial {lease.id}")
     seed_everything(derive_seed(lease.cell.seed, "build"))
     method = loader.build(config, lease.cell, device=pick_device(), roles=roles, data_dir=data_dir)
-    method.begin(method.stages()[-1])
-    method.load_state_dict(state["method"])
+    method.accept(method.stages()[-1], state["method"])
     return method

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 
-__all__ = ["report_rungs", "scale_learning_rates", "warmup_then_linear"]
+from raysearch.methods.stage import Stage
+
+__all__ = ["report_rungs", "scale_learning_rates", "stage_rungs", "warmup_then_linear"]
 
 
 def warmup_then_linear(step: int, steps: int, warmup_share: float) -> float:
@@ -39,3 +42,23 @@ def report_rungs(total_steps: int, reports: int) -> dict[int, int]:
     after the same step, the later rung stands; a trial of no steps reports once, at rung R.
     """
     return {math.ceil(total_steps * rung / reports): rung for rung in range(1, reports + 1)}
+
+
+def stage_rungs(stages: Sequence[Stage], reports: int) -> list[dict[int, int]]:
+    """Of each stage, the steps within it after which a report is due, and their rungs.
+
+    Reports are spread over the steps of the stages that have them, as in `report_rungs`; when
+    these have no steps, the one report comes at the end of the trial.
+    """
+    total = sum(stage.steps for stage in stages if stage.reports)
+    if total == 0:
+        return [{} for _ in stages[:-1]] + [{stages[-1].steps: reports}]
+    due = report_rungs(total, reports)
+    found: list[dict[int, int]] = []
+    before = 0
+    for stage in stages:
+        steps = stage.steps if stage.reports else 0
+        within = {at - before: rung for at, rung in due.items() if before < at <= before + steps}
+        found.append(within)
+        before += steps
+    return found

@@ -195,7 +195,7 @@ def test_state_round_trips(method: str, case: str) -> None:
     if first.optimizers:
         batch = next(iter(first.batches(first.stages()[-1], 0)))
         step_through(first, batch, 0, lambda _: None)
-    second.load_state_dict(first.state_dict())
+    second.begin(second.stages()[-1], first.state_dict())
     assert first.evaluate("dev") == second.evaluate("dev")
     states = [flat_state(built.state_dict()) for built in (first, second)]
     assert states[0].keys() == states[1].keys()

@@ -14,7 +14,7 @@ from raysearch.methods.base import Stage, Update
 from raysearch.training.loop import Fit
 from raysearch.training.schedule import report_rungs, warmup_then_linear
 from raysearch.training.seed import seed_everything
-from raysearch.training.stages import StageCache
+from raysearch.training.stage_cache import StageCache
 from raysearch.trial import Report
 
 
@@ -35,8 +35,10 @@ class Toy:
     def stages(self) -> Sequence[Stage]:
         return [Stage(f"stage{i}", (), n) for i, n in enumerate(self.steps)]
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, stage: Stage, state: Mapping[str, Any] | None = None) -> None:
         self.begun.append(stage.name)
+        if state is not None:
+            self.model.load_state_dict(state)
 
     def batches(self, stage: Stage, epoch_seed: int) -> Iterator[Any]:
         generator = torch.Generator().manual_seed(epoch_seed)
@@ -63,8 +65,12 @@ class Toy:
     def state_dict(self) -> dict[str, Any]:
         return self.model.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.model.load_state_dict(state)
+    def finish(self, stage: Stage) -> dict[str, Any]:
+        return {"model": self.model.state_dict(), "main": self.optimizers["main"].state_dict()}
+
+    def accept(self, stage: Stage, result: Mapping[str, Any]) -> None:
+        self.model.load_state_dict(result["model"])
+        self.optimizers["main"].load_state_dict(result["main"])
 
     def save_encoder(self, folder: str) -> None: ...
 
@@ -152,7 +158,9 @@ def test_a_damaged_entry_is_trained_again(tmp_path: Path) -> None:
     first, second = Recorder(), Recorder()
     fit(tmp_path, first)[0].run()
     (tmp_path / "c.pt").write_bytes(b"torn")
-    (tmp_path / "stages" / "k0.pt").write_bytes(b"torn")
+    for entry in (tmp_path / "stages").rglob("*"):
+        if entry.is_file():
+            entry.write_bytes(b"torn")
     fit(tmp_path, second)[0].run()
     assert values(first) == values(second)
 
@@ -160,7 +168,7 @@ def test_a_damaged_entry_is_trained_again(tmp_path: Path) -> None:
 def test_a_checkpoint_of_other_settings_is_not_taken(tmp_path: Path) -> None:
     fit(tmp_path, Recorder(stop_after=2))[0].run()
     run, method = fit(tmp_path, Recorder())
-    run.keys, run.cache = ["other", "keys"], None
+    run.keys[:] = ["other", "keys"]
     run.run()
     assert method.taken == 25
 

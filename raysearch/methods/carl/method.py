@@ -75,13 +75,15 @@ class CarlMethod:
         """``warmup`` where asked for, ``pretrain``, then one stage per fine-tuned corpus."""
         return self._own if self._tuning is None else (*self._own, *self._tuning.stages())
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, stage: Stage, state: Mapping[str, Any] | None = None) -> None:
         """Make ready to train in a stage."""
         self._stage = stage
         self._settled = {}
         self.model.train()
         if self._tuning is not None and stage not in self._own:
             self._tuning.begin(stage)
+        if state is not None:
+            self._load(state)
 
     def batches(self, stage: Stage, epoch_seed: int) -> Iterator[Batch | TaskBatch]:
         """This worker's shares of an epoch's batches."""
@@ -130,8 +132,18 @@ class CarlMethod:
         tuned = {} if self._tuning is None else self._tuning.state_dict()
         return {"model": self.model.state_dict(), "tuned": tuned}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore all networks."""
+    def finish(self, stage: Stage) -> dict[str, Any]:
+        """All networks, and the optimizer, which goes on in the next stage."""
+        optimizers = {} if self._optimizer is None else {"main": self._optimizer.state_dict()}
+        return {**self.state_dict(), "optimizers": optimizers}
+
+    def accept(self, stage: Stage, result: Mapping[str, Any]) -> None:
+        """Have the networks and the optimizer as they were at the end of a stage."""
+        self._load(result)
+        if self._optimizer is not None:
+            self._optimizer.load_state_dict(result["optimizers"]["main"])
+
+    def _load(self, state: Mapping[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         if self._tuning is not None:
             self._tuning.load_state_dict(state["tuned"])

@@ -73,8 +73,10 @@ class OnlyFineTuning:
     def stages(self) -> Sequence[Stage]:
         return self.tuning.stages()
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, stage: Stage, state: Mapping[str, Any] | None = None) -> None:
         self.tuning.begin(stage)
+        if state is not None:
+            self.tuning.load_state_dict(state)
 
     def batches(self, stage: Stage, epoch_seed: int) -> Iterator[TaskBatch]:
         return self.tuning.batches(stage, epoch_seed)
@@ -91,8 +93,11 @@ class OnlyFineTuning:
     def state_dict(self) -> dict[str, Any]:
         return self.tuning.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.tuning.load_state_dict(state)
+    def finish(self, stage: Stage) -> dict[str, Any]:
+        return self.state_dict()
+
+    def accept(self, stage: Stage, result: Mapping[str, Any]) -> None:
+        self.tuning.load_state_dict(result)
 
     def save_encoder(self, folder: str) -> None:
         raise NotImplementedError

@@ -1,0 +1,95 @@
+"""How is one step taken: the updates of a method, performed one by one.
+
+For each update one backward pass and, unless it says otherwise, the mean of the gradients over
+the workers, the clipping of their norm, and a step of its optimizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+from raysearch import distributed
+from raysearch.config import TrainingConfig
+from raysearch.errors import TrialError
+from raysearch.methods.base import Method, Stage
+from raysearch.training.progress import Position
+from raysearch.training.schedule import scale_learning_rates, warmup_then_linear
+from raysearch.training.seed import derive_seed
+
+__all__ = ["autocast", "endless_batches", "take_step"]
+
+
+def endless_batches(method: Method, stage: Stage, seed: int, *, skip: int) -> Iterator[Any]:
+    """Batches of a stage without end; an epoch's order depends on its number only.
+
+    Args:
+        method: Gives the epochs.
+        stage: The stage.
+        seed: The cell's seed.
+        skip: Batches that were used already.
+
+    Raises:
+        TrialError: An epoch has no batch.
+    """
+    epoch = 0
+    while True:
+        count = 0
+        for batch in method.batches(stage, derive_seed(seed, stage.name, epoch)):
+            count += 1
+            if skip > 0:
+                skip -= 1
+            else:
+                yield batch
+        if count == 0:
+            raise TrialError(f"stage `{stage.name}` must have at least one batch, but got none")
+        epoch += 1
+
+
+def take_step(
+    method: Method, config: TrainingConfig, stage: Stage, batch: Any, position: Position
+) -> None:
+    """Perform the updates of one batch; their terms are added to the position's sums."""
+    factor = warmup_then_linear(position.step, stage.steps, config.warmup_share)
+    pending: set[str] = set()
+    updates = method.updates(batch, position.step)
+    while True:
+        with autocast(config.precision):
+            update = next(updates, None)
+        if update is None:
+            break
+        optimizer = method.optimizers[update.optimizer]
+        if update.optimizer not in pending:
+            optimizer.zero_grad(set_to_none=True)
+            pending.add(update.optimizer)
+        update.loss.backward()  # type: ignore[no-untyped-call]
+        if update.step:
+            scale_learning_rates(optimizer, factor if update.rate is None else update.rate)
+            _take(optimizer, config.clip_norm)
+            pending.discard(update.optimizer)
+        for name, value in update.terms.items():
+            value = value.detach().double() if isinstance(value, torch.Tensor) else value
+            position.sums[name] = position.sums.get(name, 0.0) + value  # type: ignore[assignment]
+            position.counts[name] = position.counts.get(name, 0) + 1
+    assert not pending, f"gradients of {pending} were never stepped"
+    position.step += 1
+    position.done += 1
+
+
+def autocast(precision: str) -> AbstractContextManager[Any]:
+    """The number format of forward passes: ``fp32``, or ``bf16`` by autocast."""
+    if precision == "fp32":
+        return nullcontext()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.autocast(device, dtype=torch.bfloat16)
+
+
+def _take(optimizer: torch.optim.Optimizer, clip_norm: float) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    distributed.average_gradients(parameters)
+    if clip_norm > 0:
+        torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+    optimizer.step()
