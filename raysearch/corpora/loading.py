@@ -14,7 +14,7 @@ from raysearch.corpora.assemble import Rows, assemble
 from raysearch.corpora.records import ROLES, Corpus
 from raysearch.corpora.registry import corpus_info
 from raysearch.corpora.source import Source
-from raysearch.errors import DataError, RoleError, known_names
+from raysearch.errors import DataError, RoleError
 
 __all__ = ["LOADERS", "load"]
 
@@ -35,7 +35,7 @@ LOADERS: dict[str, Callable[[Source], Rows]] = {
     "subj": polarity.load,
     "mpqa": polarity.load,
 }
-"""The loader of every corpus that can be read; the registry may know more."""
+"""The loader of every corpus but those of task ``absa``, which `absa.load_pair` reads."""
 
 
 def load(name: str, folder: str | Path, roles: Collection[str]) -> Corpus:
@@ -47,14 +47,16 @@ def load(name: str, folder: str | Path, roles: Collection[str]) -> Corpus:
         roles: Which of train, dev and test to open, at least one.
 
     Raises:
-        DataError: Unknown name, missing file, or rows that are not as described.
+        DataError: Unknown name, language pairs (`absa.load_pair` reads them), missing file, or
+            rows that are not as described.
         RoleError: No role, or one that does not exist.
     """
     info = corpus_info(name)
-    if name not in LOADERS:
+    if info.task == "absa":
         raise DataError(
-            f"corpus {name} must have a loader to be read, but it has none yet: its files can be "
-            "listed, fetched and checked; " + known_names(list(LOADERS))
+            f"corpus {name} must be read pair by pair (`raysearch.corpora.absa.load_pair`), as "
+            "method msmo does, but was asked for as one corpus of sentences; such are: "
+            + ", ".join(sorted(LOADERS))
         )
     if isinstance(roles, str) or not roles or not set(roles) <= set(ROLES):
         got = repr(roles) if isinstance(roles, str) else ", ".join(sorted(roles)) or "none"

@@ -55,10 +55,11 @@ class CorpusInfo:
         repository: ``owner/name`` on GitHub, or "" for bundled and user's own corpora.
         commit: Pinned commit, 40 hex digits, or "".
         files: Its files; empty for bundled corpora and for IEMOCAP, which is a folder.
-        folder: Sub-folder of the data folder; "" for bundled corpora.
+        folder: Sub-folder of the data folder, of the package for a bundled corpus; "" for none.
         label_names: Names of the label columns (``va``) or classes.
         scale: End points of the rating scale; eq. 12 of CARL maps them to 0 and 1.
-        origin: How it is come by: ``bundled``, ``download`` or ``own``.
+        origin: How it is come by: ``bundled``, ``download`` or ``own``; ``folder`` for one that
+            is no entry of `CORPORA` but a folder that the user named.
         url_template: Address with ``{repository}``, ``{commit}`` and ``{path}``.
     """
 
@@ -163,6 +164,14 @@ _ALL = (
         title="240 written sentences, six emotions",
         label_names=("anger", "disgust", "fear", "joy", "sadness", "surprise"),
         scale=(0, 5),
+    ),
+    replace(
+        _BUNDLED,
+        name="sample_reviews",
+        task="absa",
+        title="written restaurant reviews (en es fr nl ru), aspects marked, translated",
+        folder="reviews",
+        label_names=(),
     ),
     CorpusInfo(
         name="emobank",

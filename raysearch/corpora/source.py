@@ -145,6 +145,8 @@ class Source:
                 f"put your own copy of {info.name} into {self.folder / info.folder} "
                 f"({info.licence})"
             )
+        if info.origin == "folder":
+            return "put it there, or mend it"
         if any(file.sha256 is None for file in info.files):
             return (
                 f"put {info.files[0].source} of https://github.com/{info.repository} at commit "

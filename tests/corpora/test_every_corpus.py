@@ -28,8 +28,10 @@ def test_bundled_corpora_are_always_readable():
     assert {"sample", "sample_polarity", "sample_emotions"} <= set(_readable())
 
 
-def test_only_absa_has_no_loader():
-    assert set(CORPORA) - set(LOADERS) == {"xabsa"}
+def test_only_language_pairs_have_no_loader():
+    absa = {name for name, info in CORPORA.items() if info.task == "absa"}
+    assert absa == {"xabsa", "sample_reviews"}
+    assert set(CORPORA) - set(LOADERS) == absa
 
 
 def test_splits_share_no_text(corpus):

@@ -58,9 +58,10 @@ def test_unknown_name_lists_the_known_ones():
         corpus_info("emobnk")
 
 
-def test_a_corpus_without_loader_says_so(tmp_path):
-    with pytest.raises(DataError, match="xabsa must have a loader"):
-        load("xabsa", tmp_path, {"train"})
+@pytest.mark.parametrize("name", ["xabsa", "sample_reviews"])
+def test_language_pairs_are_no_one_corpus(name, tmp_path):
+    with pytest.raises(DataError, match=f"{name} must be read pair by pair .*load_pair.*emobank"):
+        load(name, tmp_path, {"train"})
 
 
 @pytest.mark.parametrize("roles", [set(), {"train", "tset"}, "train"])

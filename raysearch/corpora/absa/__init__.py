@@ -1,1 +1,29 @@
-"""Where do aligned views of sentences with marked aspects come from, pair by pair."""
+"""Where do aligned views of sentences with marked aspects come from, pair by pair.
+
+``load_pair("xabsa", "en-es", data_dir(), {"train", "dev"})`` gives the views of a pair and
+nothing of the roles that were not asked for. A new language needs its files (`files` lists
+them) and no code.
+"""
+
+from raysearch.corpora.absa.pairs import load_pair, missing_views
+from raysearch.corpora.absa.records import (
+    PAIR_ROLES,
+    POLARITIES,
+    VIEWS,
+    AlignedViews,
+    Aspect,
+    PairCorpus,
+    TaggedSentence,
+)
+
+__all__ = [
+    "PAIR_ROLES",
+    "POLARITIES",
+    "VIEWS",
+    "AlignedViews",
+    "Aspect",
+    "PairCorpus",
+    "TaggedSentence",
+    "load_pair",
+    "missing_views",
+]

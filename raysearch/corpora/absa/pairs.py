@@ -1,0 +1,209 @@
+"""How is one language pair of a corpus loaded, with only the roles that were asked for.
+
+A file is opened only if its role is: whoever loads ``train`` and ``dev`` holds nothing of the
+target's labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from raysearch.corpora.absa.files import PairFiles, open_corpus, pair_files
+from raysearch.corpora.absa.noise import misalign
+from raysearch.corpora.absa.records import (
+    PAIR_ROLES,
+    VIEWS,
+    AlignedViews,
+    PairCorpus,
+    TaggedSentence,
+)
+from raysearch.corpora.absa.rowmap import TrainFiles, map_rows
+from raysearch.corpora.absa.switching import switch, terms
+from raysearch.corpora.absa.tagged import TaggedFile, read_tagged
+from raysearch.corpora.absa.views import PairReport, align
+from raysearch.corpora.source import Source
+from raysearch.errors import ConfigError, RoleError
+
+__all__ = ["load_pair", "missing_views", "read_views"]
+
+CODE_SWITCH = ("files", "built")
+
+
+def load_pair(
+    corpus: str,
+    pair: str,
+    folder: str | Path,
+    roles: Collection[str],
+    *,
+    code_switch: str = "files",
+    alignment_noise: float = 0.0,
+    noise_seed: int = 0,
+) -> PairCorpus:
+    """Read a language pair and keep the opened roles.
+
+    Args:
+        corpus: A name in `CORPORA` of task ``absa``, or the path of a folder of such files.
+        pair: Source and target language, such as ``en-es``.
+        folder: The data folder (`data_dir`); bundled corpora and paths do not look at it.
+        roles: Which of `PAIR_ROLES` to open, at least one.
+        code_switch: ``files`` reads D_ST and D_TS, ``built`` makes them from source,
+            translation and aspects.
+        alignment_noise: Share of aspects of the translation that are aligned wrongly (`noise`
+            has the rule), 0 to 1; needs ``built``.
+        noise_seed: Which aspects.
+
+    Raises:
+        DataError: Unknown corpus, missing files, or rows that are wrong or do not pair.
+        ConfigError: The pair is not two languages, or noise that cannot be made.
+        RoleError: No role, or one that does not exist.
+    """
+    if isinstance(roles, str) or not roles or not set(roles) <= set(PAIR_ROLES):
+        got = repr(roles) if isinstance(roles, str) else ", ".join(sorted(roles)) or "none"
+        raise RoleError(
+            f"`roles` must be one or more of {', '.join(PAIR_ROLES)}, but got {got} "
+            f"(corpus {corpus}, pair {pair})"
+        )
+    _check_noise(code_switch, alignment_noise)
+    place = open_corpus(corpus, folder)
+    files = pair_files(place, pair, roles)
+    sentences = _sentences(place, files)
+    views: tuple[AlignedViews, ...] = ()
+    notes: tuple[str, ...] = ()
+    if "train" in roles:
+        views, report = read_views(place, files, built=code_switch == "built")
+        notes = _no_translation(files) if report is None else report.notes()
+        if code_switch == "built" and report is not None:
+            views, more = _built(views, alignment_noise, noise_seed)
+            notes += more
+    digests = {name: _view_digest(views, name) for name in VIEWS} if "train" in roles else {}
+    return PairCorpus(
+        name=corpus,
+        pair=pair,
+        source=files.source,
+        target=files.target,
+        digests=digests | {role: _digest(rows) for role, rows in sentences.items()},
+        notes=notes,
+        _views=views,
+        _sentences=sentences,
+        roles=tuple(role for role in PAIR_ROLES if role in roles),
+    )
+
+
+def missing_views(pair: PairCorpus) -> tuple[str, ...]:
+    """Which of `VIEWS` no training sentence has; needs role ``train``.
+
+    Raises:
+        RoleError: The role was not opened.
+    """
+    views = pair.views()
+    return tuple(name for name in VIEWS if all(getattr(view, name) is None for view in views))
+
+
+def read_views(
+    place: Source, files: PairFiles, *, built: bool = False
+) -> tuple[tuple[AlignedViews, ...], PairReport | None]:
+    """The aligned views of the training sentences, D_ST and D_TS as the files have them.
+
+    Args:
+        place: The corpus.
+        files: Its files of the pair; role ``train`` must be among them.
+        built: Whether D_ST and D_TS will be built. Their files are then used only to find
+            which rows belong together, where source and translation are not equally long,
+            and no view comes from them.
+
+    Returns:
+        The views, and what was found in the files; None without a translation.
+
+    Raises:
+        DataError: A file is wrong, or the rows do not pair.
+    """
+    s = read_tagged(place, files.roles["train"])
+    if not files.translation:
+        place.finish()
+        rows = enumerate(s.sentences)
+        return tuple(AlignedViews(row=row, s=one) for row, one in rows), None
+    t = read_tagged(place, files.translation)
+    st: TaggedFile | None = None
+    ts: TaggedFile | None = None
+    if files.source_switched and not (built and len(s) == len(t)):
+        st = read_tagged(place, files.source_switched)
+        ts = read_tagged(place, files.target_switched)
+    place.finish()
+    read = TrainFiles(s=s, t=t, st=st, ts=ts)
+    row_map = map_rows(place, read)
+    return align(files.pair, replace(read, st=None, ts=None) if built else read, row_map)
+
+
+def _check_noise(code_switch: str, noise: float) -> None:
+    if code_switch not in CODE_SWITCH:
+        raise ConfigError(
+            f"`code_switch` must be {' or '.join(CODE_SWITCH)}, but got {code_switch!r}"
+        )
+    if not 0 <= noise <= 1:
+        raise ConfigError(f"`alignment_noise` must be from 0 to 1, but got {noise}")
+    if noise and code_switch != "built":
+        raise ConfigError(
+            f"`alignment_noise` must be 0 unless `code_switch` is built, but got {noise} with "
+            f"{code_switch}: the files are aligned already"
+        )
+
+
+def _sentences(place: Source, files: PairFiles) -> dict[str, tuple[TaggedSentence, ...]]:
+    """The sentences of the opened roles other than ``train``; of ``unlabelled`` words alone."""
+    read = {role: read_tagged(place, path) for role, path in files.roles.items() if role != "train"}
+    place.finish()
+    sentences = {role: file.sentences for role, file in read.items()}
+    if "unlabelled" in sentences:
+        sentences["unlabelled"] = tuple(
+            TaggedSentence(one.words, ("O",) * len(one.words)) for one in sentences["unlabelled"]
+        )
+    return sentences
+
+
+def _built(
+    views: tuple[AlignedViews, ...], noise: float, seed: int
+) -> tuple[tuple[AlignedViews, ...], tuple[str, ...]]:
+    """The views with D_T misaligned and D_ST and D_TS made from it, and what was done."""
+    misaligned = misalign({view.row: view.t for view in views if view.t is not None}, noise, seed)
+    made = []
+    for view in views:
+        t = misaligned.sentences.get(view.row)
+        if t is not None:
+            st, ts = switch(view.s, terms(t)), switch(t, terms(view.s))
+            view = replace(view, st=st, ts=ts, t=t)
+        made.append(view)
+    notes = ["D_ST and D_TS built from source, translation and aspects"]
+    if noise:
+        short = misaligned.asked - misaligned.wrong
+        left = f" ({short} fewer than asked for: no other word is free)" if short else ""
+        notes.append(
+            f"{misaligned.wrong} of {misaligned.aspects} aspects aligned wrongly, seed {seed}{left}"
+        )
+    return tuple(made), tuple(notes)
+
+
+def _no_translation(files: PairFiles) -> tuple[str, ...]:
+    wanted = f"smt-{files.source}-{files.target}-train.txt"
+    return (f"no translation of the source sentences ({wanted}): source sentences alone",)
+
+
+def _view_digest(views: Iterable[AlignedViews], name: str) -> str:
+    """Digest of one view with its rows; absent ones are left out."""
+    rows = ((view.row, getattr(view, name)) for view in views)
+    return _digest_of({row: one for row, one in rows if one is not None})
+
+
+def _digest(sentences: Iterable[TaggedSentence]) -> str:
+    return _digest_of(dict(enumerate(sentences)))
+
+
+def _digest_of(sentences: Mapping[int, TaggedSentence]) -> str:
+    """SHA-256 (hex) over row, words and tags."""
+    digest = hashlib.sha256()
+    for row, one in sentences.items():
+        words, tags = "\x1f".join(one.words), "\x1f".join(one.tags)
+        digest.update(f"{row}\x1d{words}\x1d{tags}\x1e".encode())
+    return digest.hexdigest()
