@@ -27,7 +27,7 @@ _SUFFIX = ".stage"
 _DEFAULT_MOST = 50 * 10**9
 
 
-class TurnAbandoned(Exception):  # noqa: N818 - an outcome that the caller asked for, no error
+class TurnAbandoned(Exception):
     """`idle` ended the wait for a stage that another process computes."""
 
 
