@@ -16,8 +16,9 @@ from raysearch import metrics
 from raysearch.methods.carl.adversary import Adversary
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch, RatedSentences
-from raysearch.methods.carl.losses.contrastive import ContrastiveObjective, widened
+from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
 from raysearch.methods.carl.model import CarlModel
+from raysearch.methods.numerics import widened
 
 __all__ = ["detection_skill", "fixed_batches"]
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from raysearch.distributed import world_size
-from raysearch.methods.carl.losses.contrastive import widened
+from raysearch.methods.numerics import widened
 
 __all__ = ["batch_geometry", "length_of_gradient"]
 

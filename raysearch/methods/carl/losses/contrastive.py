@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from raysearch.methods.numerics import widened
+
 __all__ = [
     "Contrast",
     "ContrastiveObjective",
@@ -20,7 +22,6 @@ __all__ = [
     "label_similarity",
     "quadrants",
     "soft_contrast",
-    "widened",
 ]
 
 REVERSE_FLOOR = 1e-4
@@ -46,11 +47,6 @@ class Contrast:
     def divergence(self) -> torch.Tensor:
         """KL divergence of the embedding distribution from the target: 0 is a perfect fit."""
         return self.cross_entropy.detach() - self.entropy
-
-
-def widened(tensor: torch.Tensor) -> torch.Tensor:
-    """The same values in fp32, or in fp64 if they came so."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def label_similarity(
