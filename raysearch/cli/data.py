@@ -1,4 +1,4 @@
-"""`raysearch data list | fetch NAME | check`: which corpora there are, get them, verify them."""
+"""`raysearch data list | fetch NAME | check | convert`: which corpora, get, verify, read them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ __all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register ``data`` and its three actions."""
-    parser = commands.add_parser("data", help="list, fetch and check corpora")
+    """Register ``data`` and its four actions."""
+    parser = commands.add_parser("data", help="list, fetch, check and convert corpora")
     actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
     listing = actions.add_parser("list", help="every corpus, its licence, and whether it is here")
     listing.add_argument("names", nargs="*", metavar="NAME", help="all that is known of these")
     fetch = actions.add_parser("fetch", help="download a corpus from its pinned source")
     fetch.add_argument("names", nargs="+", metavar="NAME", help="a corpus, or `all` that can be")
-    check = actions.add_parser("check", help="compare the files with their SHA-256")
-    check.add_argument("names", nargs="*", metavar="NAME", help="corpora (default: all)")
+    check = actions.add_parser(
+        "check", help="compare the files with their SHA-256; report on language pairs"
+    )
+    check.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="corpora, or folders of word-tag-category files (default: all corpora)",
+    )
+    convert = actions.add_parser("convert", help="SemEval-2016 XML to a word-tag-category file")
+    convert.add_argument("xml", metavar="XML", help="the file to read")
+    convert.add_argument("file", metavar="FILE", help="the file to write; must not exist yet")
     for action in (listing, fetch, check):
         add_data_dir(action)
     parser.set_defaults(run=run)
@@ -28,34 +38,86 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Do the action that was asked for."""
-    from rich.console import Console
-
     from raysearch import corpora
-    from raysearch.render.corpora import checks_table, corpora_table, corpus_card
 
+    if args.action == "convert":
+        return _convert(Path(args.xml), Path(args.file))
     folder = corpora.data_dir(args.data_dir)
-    if args.action == "list" and args.names:
-        for name in args.names:
-            Console().print(corpus_card(corpora.corpus_info(name)), soft_wrap=True)
-        return 0
     if args.action == "list":
-        Console().print(corpora_table(corpora.CORPORA, corpora.check(folder), folder))
-        return 0
+        return _list(args.names, folder)
     if args.action == "check":
-        results = corpora.check(folder, args.names or None)
-        Console().print(checks_table(results, folder))
-        damaged = [result.path for result in results if result.state == "damaged"]
-        if damaged:
-            raise DataError(
-                f"files of {folder} must have the pinned SHA-256, but {', '.join(damaged)} "
-                "differ; delete them and run `raysearch data fetch`"
-            )
-        return 0
+        return _check(args.names, folder)
     names = args.names
     if names == ["all"]:
         pinned = [i for i in corpora.CORPORA.values() if all(f.sha256 for f in i.files)]
         names = [info.name for info in pinned if info.origin == "download"]
     return _fetch(names, folder)
+
+
+def _list(names: list[str], folder: Path) -> int:
+    from rich.console import Console
+
+    from raysearch import corpora
+    from raysearch.corpora.absa.files import open_corpus, pairs
+    from raysearch.render.corpora import corpora_table, corpus_card
+
+    for name in names:
+        info = corpora.corpus_info(name)
+        found = pairs(open_corpus(name, folder)) if info.task == "absa" else ()
+        Console().print(corpus_card(info, found), soft_wrap=True)
+    if not names:
+        Console().print(corpora_table(corpora.CORPORA, corpora.check(folder), folder))
+    return 0
+
+
+def _check(names: list[str], folder: Path) -> int:
+    from rich.console import Console
+
+    from raysearch import corpora
+    from raysearch.corpora.absa.files import is_folder
+    from raysearch.corpora.absa.report import report_corpus
+    from raysearch.render.corpora import checks_table
+    from raysearch.render.language_pairs import languages_table, pairs_tables
+
+    known = [name for name in names if not is_folder(name)] if names else list(corpora.CORPORA)
+    results = corpora.check(folder, known)
+    if results:
+        Console().print(checks_table(results, folder))
+    damaged = [result.path for result in results if result.state == "damaged"]
+    if damaged:
+        raise DataError(
+            f"files of {folder} must have the pinned SHA-256, but {', '.join(damaged)} "
+            "differ; delete them and run `raysearch data fetch`"
+        )
+    missing = {name for result in results if result.state == "missing" for name in result.corpora}
+    for name in names or known:
+        info = corpora.CORPORA.get(name)
+        if name not in missing and (info is None or info.task == "absa"):
+            report = report_corpus(name, folder)
+            Console().print(languages_table(report), *pairs_tables(report))
+    return 0
+
+
+def _convert(xml: Path, file: Path) -> int:
+    from rich.console import Console
+
+    from raysearch.corpora.absa.files import open_corpus
+    from raysearch.corpora.absa.semeval import read_semeval
+    from raysearch.corpora.absa.tagged import tagged_text
+
+    read = read_semeval(open_corpus(f"{xml.parent}/", ""), xml.name)
+    try:
+        with file.open("x", encoding="utf-8", newline="\n") as out:
+            out.write(tagged_text(read.sentences))
+    except FileExistsError:
+        raise DataError(f"`{file}` must not exist yet; delete it or name another file") from None
+    except OSError as error:
+        raise DataError(f"`{file}` must be writable, but got: {error.strerror}") from None
+    aspects = sum(len(one.aspects) for one in read.sentences)
+    Console().print(f"{file}: {len(read.sentences)} sentences, {aspects} aspects", soft_wrap=True)
+    for what, count in read.counts.items():
+        Console().print(f"  {what}: {count}")
+    return 0
 
 
 def _fetch(names: list[str], folder: Path) -> int:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from raysearch.corpora import CheckResult, CorpusInfo
+from raysearch.corpora.absa import POLARITIES
 
 __all__ = ["checks_table", "corpora_table", "corpus_card", "download_progress"]
 
@@ -48,12 +49,21 @@ def _presence(info: CorpusInfo, states: Collection[str]) -> str:
     return "yes" if states == {"ok"} else "unpinned"
 
 
-def corpus_card(info: CorpusInfo) -> str:
-    """All that the registry knows of one corpus, a fact a line."""
+def corpus_card(info: CorpusInfo, pairs: Sequence[str] = ()) -> str:
+    """All that the registry knows of one corpus, a fact a line.
+
+    Args:
+        info: The corpus.
+        pairs: Its translated language pairs that are here; for task ``absa``.
+    """
+    labels = (
+        f"labels {', '.join(info.label_names)}, scale {info.scale[0]:g} to {info.scale[1]:g}"
+        if info.task != "absa"
+        else f"aspects {', '.join(POLARITIES)}; translated pairs here: {', '.join(pairs) or 'none'}"
+    )
     lines = [
         f"{info.name}: {info.title}",
-        f"  task      {info.task}, labels {', '.join(info.label_names)}, "
-        f"scale {info.scale[0]:g} to {info.scale[1]:g}",
+        f"  task      {info.task}, {labels}",
         f"  licence   {info.licence}",
         f"  cite      {info.citation}",
     ]

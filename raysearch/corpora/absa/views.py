@@ -58,11 +58,15 @@ class PairReport:
     shortened: int
     shortened_aspects: int
 
+    @property
+    def alone(self) -> int:
+        """Source sentences without translation."""
+        return self.rows - self.translated + len(self.extra)
+
     def notes(self) -> tuple[str, ...]:
         """What was mended or left out, one sentence each."""
-        alone = self.rows - self.translated + len(self.extra)
         counted = {
-            f"{alone} source sentences without translation": alone,
+            f"{self.alone} source sentences without translation": self.alone,
             f"{_rows(self.repeated)} of D_ST dropped, repeating source sentences": self.repeated,
             f"{_rows(self.normalised)} in BIEOS read as runs": self.normalised,
             f"{_rows(len(self.extra))} of the translation dropped, belonging to no source "
