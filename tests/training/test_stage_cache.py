@@ -228,6 +228,14 @@ def test_what_finds_no_room_is_not_kept(tmp_path: Path, caplog: pytest.LogCaptur
     assert cache.summary() == Summary(1, size)
 
 
+def test_without_room_nobody_waits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ours, theirs = caches(str(tmp_path), limit_bytes=0)
+    with ours.turn("k") as first, theirs.turn("k", lambda: True) as second:
+        assert first is None and second is None
+        ours.put("k", state())
+    assert ours.summary() == Summary(0, 0) and caplog.records == []
+
+
 def test_a_full_disk_costs_the_entry_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache = StageCache(tmp_path, pace=FAST)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
