@@ -34,8 +34,8 @@ def show_sweep(plan: SweepPlan, store: Store, *, on_open: Callable[[], None]) ->
         sweep=plan.name,
         method=plan.space.method,
         goal=plan.space.goal,
-        trials=plan.space.trials,
-        cells=len(plan.cells(plan.space.paper_first()[0])),
+        trials=plan.configurations,
+        cells=plan.cells_each,
         seconds=plan.space.time_seconds,
     )
     earlier = store.trials()
@@ -69,11 +69,11 @@ _PLAIN = nullcontext()
 def _headline(plan: SweepPlan) -> str:
     """What runs on what, for a log; on a terminal the picture says it."""
     config, _ = plan.space.paper_first()
-    cells = plan.cells(config)
-    tasks = ", ".join(dict.fromkeys(cell.task for cell in cells))
+    each = " of each task" if plan.space.mode == "per_task" else ""
     return (
-        f"sweep {plan.name}: {plan.space.method} on {tasks} with {encoder_name(config)}; "
-        f"{plan.space.goal.name}, {plan.space.trials} configurations of {len(cells)} cells, "
+        f"sweep {plan.name}: {plan.space.method} on {', '.join(plan.tasks)} with "
+        f"{encoder_name(config)}; {plan.space.goal.name}, {plan.space.trials} configurations"
+        f"{each} with {plan.cells_each} {'cells' if plan.cells_each > 1 else 'cell'}, "
         f"{plan.slots} slots; {plan.space.source}"
     )
 

@@ -228,8 +228,8 @@ class LeaseBook:
         stored = self.ledger.finish_cell(lease.number, trial)
         configuration = self._open[lease.number]
         configuration = replace(configuration, finished=(*configuration.finished, lease.cell))
-        survived = stored.state is TrialState.COMPLETE or lease.cell != configuration.cells[0]
-        if survived and configuration.pending:
+        judged = configuration.staged and lease.cell == configuration.cells[0]
+        if (stored.state is TrialState.COMPLETE or not judged) and configuration.pending:
             self._open[lease.number] = configuration
         else:
             del self._open[lease.number]

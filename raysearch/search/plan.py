@@ -14,6 +14,8 @@ from raysearch.config import read_config
 from raysearch.errors import ConfigError
 from raysearch.methods import get_method
 from raysearch.search.space import SearchSpace
+from raysearch.search.space_tasks import tasks_of
+from raysearch.search.standing import Best, PaperResult
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
 __all__ = ["Ending", "SweepEvent", "SweepEventKind", "SweepPlan", "SweepSummary", "method_cells"]
@@ -71,6 +73,27 @@ class SweepPlan:
         ]
         if problems:
             raise ConfigError(problems)
+
+    @property
+    def paper_cells(self) -> Sequence[Cell]:
+        """The cells of the paper's own setting, over all tasks."""
+        return self.cells(self.space.paper_first()[0])
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """All tasks of the sweep, in order."""
+        return tasks_of(self.paper_cells)
+
+    @property
+    def cells_each(self) -> int:
+        """Cells of one configuration, which in ``mode: per_task`` has one task."""
+        tasks = len(self.tasks) if self.space.mode == "per_task" else 1
+        return len(self.paper_cells) // tasks
+
+    @property
+    def configurations(self) -> int:
+        """Configurations that the sweep may ask, over all tasks."""
+        return self.space.trials * (len(self.tasks) if self.space.mode == "per_task" else 1)
 
     @property
     def url(self) -> str:
@@ -156,8 +179,9 @@ class SweepSummary:
         asked: Configurations asked so far, over all runs.
         trials: State to number of cells that ended in it, over all runs.
         unfinished: Configurations that the next run goes on with.
-        best_number: The best complete configuration; None when there is none.
-        best_value: Its objective, the mean over its cells.
+        best: Task to its best complete configuration and what that is worth; "" stands for all
+            tasks together, so it is the only key in joint mode. Empty when none is complete.
+        papers: Task, or "", to how the paper's own setting ended, once it was asked.
         seconds: Seconds that this run took.
     """
 
@@ -165,6 +189,16 @@ class SweepSummary:
     asked: int
     trials: Mapping[TrialState, int] = field(default_factory=dict)
     unfinished: int = 0
-    best_number: int | None = None
-    best_value: float | None = None
+    best: Mapping[str, Best] = field(default_factory=dict)
+    papers: Mapping[str, PaperResult] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def best_number(self) -> int | None:
+        """Of a joint sweep the best complete configuration; None when there is none."""
+        return self.best[""].number if "" in self.best else None
+
+    @property
+    def best_value(self) -> float | None:
+        """What that one is worth."""
+        return self.best[""].value if "" in self.best else None

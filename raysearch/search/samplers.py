@@ -34,6 +34,7 @@ __all__ = [
     "SamplerFactory",
     "distribution",
     "make_sampler",
+    "reuse_problem",
     "sampler_problem",
     "suggest",
 ]
@@ -62,6 +63,16 @@ def make_sampler(name: str, parameters: Sequence[Parameter], seed: int, number: 
         # TPE's `group` and the GP are marked experimental; both are chosen on purpose.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return SAMPLERS[name](parameters, seed, number)
+
+
+def reuse_problem(name: str, reuse: float) -> str:
+    """Why a sampler cannot take over what is paid for, in one sentence; empty when it can."""
+    if reuse and name in ("grid", "qmc"):
+        return (
+            f"`reuse` must be 0 with the sampler `{name}`, whose points are laid out beforehand, "
+            f"but got {reuse:g}; take tpe, gp, cmaes or random"
+        )
+    return ""
 
 
 def sampler_problem(name: str, parameters: Sequence[Parameter]) -> str:

@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from raysearch import methods
 from raysearch.config import TrainingConfig, as_scalar, read_config, rules
@@ -23,6 +23,8 @@ from raysearch.search.parameters import Parameter
 from raysearch.search.samplers import sampler_problem
 from raysearch.search.space_fields import read_parameters, read_settings, typed_settings
 from raysearch.search.space_file import option_problem, parse_seconds, read_space_file
+from raysearch.search.space_tasks import TASK_DEFAULTS, task_problems
+from raysearch.search.worth import Aggregate
 from raysearch.trial import MetricGoal, Scalar
 
 __all__ = ["SearchSpace", "load_space"]
@@ -43,6 +45,12 @@ class SearchSpace:
         sampler: Name in `raysearch.search.samplers.SAMPLERS`.
         pruner: Name in `raysearch.search.pruners.PRUNERS`.
         reduction: One configuration in `reduction` survives a judged rung.
+        mode: ``joint``: a configuration has cells of every task; ``per_task``: of one task,
+            and `trials` counts per task.
+        aggregate: What the tasks of a configuration make of it; see `raysearch.search.worth`.
+        warm_start: Best configurations of each earlier task that a task tries first.
+        reuse: Share of the proposals that take over a part that is paid for, in [0, 1]; see
+            `raysearch.search.reuse`.
         setting: Field name to value, held fixed; fields not named keep their defaults.
         parameters: What the file searches, parents of conditions before their children.
         source: File that it came from, for messages.
@@ -60,6 +68,10 @@ class SearchSpace:
     setting: Mapping[str, Any]
     parameters: tuple[Parameter, ...]
     source: str
+    mode: Literal["joint", "per_task"] = "joint"
+    aggregate: Aggregate = "mean"
+    warm_start: int = 0
+    reuse: float = 0.0
 
     @property
     def searched(self) -> tuple[Parameter, ...]:
@@ -82,7 +94,10 @@ class SearchSpace:
     @property
     def canonical(self) -> dict[str, Any]:
         """All that makes numbers comparable, as plain JSON: everything but trials and time."""
+        options = {name: getattr(self, name) for name in TASK_DEFAULTS}
+        said = {name: value for name, value in options.items() if value != TASK_DEFAULTS[name]}
         return {
+            **said,
             "method": self.method,
             "objective": dataclasses.asdict(self.goal),
             "seeds": self.seeds,
@@ -112,8 +127,11 @@ class SearchSpace:
             for name, value in plain.items()
         }
 
-    def paper_first(self) -> tuple[dict[str, Any], dict[str, Scalar]]:
+    def paper_first(self, task: str = "") -> tuple[dict[str, Any], dict[str, Scalar]]:
         """The paper's own setting, which every sweep tries first.
+
+        Args:
+            task: The task that it is for; empty for one setting over all tasks.
 
         Returns:
             The config: `setting`, then the paper's values, then defaults; and those searched
@@ -123,7 +141,7 @@ class SearchSpace:
         Raises:
             ConfigError: The paper's values cannot go together with `setting`.
         """
-        paper = self.config_type.PAPER
+        paper = self.config_type.paper(task)
         config = self.config_for({n: v for n, v in paper.items() if n not in self.setting})
         scalars = {name: as_scalar(value) for name, value in config.items()}
         declared = {item.name: item for item in self.parameters}
@@ -145,6 +163,10 @@ class SearchSpace:
         sampler: str | None = None,
         metric: str | None = None,
         direction: str | None = None,
+        mode: str | None = None,
+        aggregate: str | None = None,
+        warm_start: int | None = None,
+        reuse: float | None = None,
     ) -> SearchSpace:
         """The space with what the command line says instead.
 
@@ -156,6 +178,10 @@ class SearchSpace:
             sampler: In place of ``sampler``.
             metric: In place of ``objective.metric``.
             direction: In place of ``objective.direction``.
+            mode: In place of ``mode``.
+            aggregate: In place of ``aggregate``.
+            warm_start: In place of ``warm_start``.
+            reuse: In place of ``reuse``.
 
         Raises:
             ConfigError: One sentence for every value that cannot be used.
@@ -163,12 +189,13 @@ class SearchSpace:
         problems: list[str] = []
         fixed = typed_settings(settings, rules(self.config_type), problems)
         options: dict[str, Any] = {"trials": trials, "seeds": seeds, "sampler": sampler}
-        options |= {"metric": metric, "direction": direction}
+        options |= {"metric": metric, "direction": direction, "mode": mode}
+        options |= {"aggregate": aggregate, "warm_start": warm_start, "reuse": reuse}
         given = {name: value for name, value in options.items() if value is not None}
         for name, value in given.items():
             problem = option_problem(name, value)
             if problem:
-                problems.append(f"`--{name}` {problem}")
+                problems.append(f"`--{name.replace('_', '-')}` {problem}")
         seconds = self.time_seconds
         if time_seconds is not None:
             seconds = parse_seconds(time_seconds)
@@ -217,6 +244,9 @@ def load_space(path: Path, config_type: type[TrainingConfig] | None = None) -> S
         problem = sampler_problem(read.options["sampler"], parameters)
         if problem:
             problems.add(problem, read.lines.get("sampler", 1))
+        lines = {name: node.line for name, node in read.search.items()} | dict(read.lines)
+        for name, problem in task_problems(read.options, parameters).items():
+            problems.add(problem, lines[name])
     problems.raise_all()
     options = dict(read.options)
     space = SearchSpace(
@@ -241,6 +271,8 @@ def _check_whole(space: SearchSpace) -> None:
             f"condition never holds ({space.source}); `raysearch train` runs one trial"
         )
     problem = sampler_problem(space.sampler, space.searched)
-    if problem:
-        raise ConfigError(f"{problem} ({space.source})")
+    options = {name: getattr(space, name) for name in ("sampler", *TASK_DEFAULTS)}
+    found = [problem, *task_problems(options, space.searched).values()]
+    if any(found):
+        raise ConfigError([f"{text} ({space.source})" for text in found if text])
     space.paper_first()

@@ -8,9 +8,20 @@ The grammar of ``search_spaces/*.yaml``::
     sampler: tpe                                  # may be left out, as may pruner and reduction
     pruner: halving
     reduction: 3
+    mode: joint                                   # these four may be left out, too
+    aggregate: mean
+    warm_start: 0
+    reuse: 0
     setting: {encoder: package:minilm, epochs: 1} # held fixed
     search:                                       # ranges and choices only
       top_k: {low: 0.05, high: 0.4}
+
+A sweep over several tasks (language pairs) has two modes. ``joint`` judges a configuration on
+all tasks, by the mean over them or, with ``aggregate: worst``, by the worst one. ``per_task``
+searches each task for itself: a configuration then has cells of one task only, ``trials`` counts
+per task, and with ``warm_start: N`` a task first tries the N best of every task before it.
+``reuse`` is the share of proposals that take over a part already paid for; see
+`raysearch.search.reuse`, also for what that costs.
 
 This file checks names and types of what is the same for every method; whether a setting or a
 range fits the method is for `raysearch.search.space` to say.
@@ -29,8 +40,16 @@ from raysearch.config import Rule, check_value, unknown_name
 from raysearch.marked_yaml import Marked, Problems, read_marked
 from raysearch.search.pruners import PRUNERS
 from raysearch.search.samplers import SAMPLERS
+from raysearch.search.space_tasks import MODES, TASK_DEFAULTS
+from raysearch.search.worth import AGGREGATES
 
-__all__ = ["OPTION_RULES", "SpaceFile", "option_problem", "parse_seconds", "read_space_file"]
+__all__ = [
+    "OPTION_RULES",
+    "SpaceFile",
+    "option_problem",
+    "parse_seconds",
+    "read_space_file",
+]
 
 OPTION_RULES: Mapping[str, Rule] = {
     "metric": Rule(kind="str"),
@@ -40,6 +59,10 @@ OPTION_RULES: Mapping[str, Rule] = {
     "sampler": Rule(kind="str", choices=tuple(SAMPLERS)),
     "pruner": Rule(kind="str", choices=tuple(PRUNERS)),
     "reduction": Rule(kind="int", low=2),
+    "mode": Rule(kind="str", choices=MODES),
+    "aggregate": Rule(kind="str", choices=AGGREGATES),
+    "warm_start": Rule(kind="int", low=0),
+    "reuse": Rule(kind="float", low=0, high=1),
 }
 _DEFAULTS = {
     "direction": "maximize",
@@ -47,12 +70,14 @@ _DEFAULTS = {
     "sampler": "tpe",
     "pruner": "halving",
     "reduction": 3,
+    **TASK_DEFAULTS,
 }
 _SECTIONS = {
     "objective": ("metric", "direction"),
     "budget": ("trials", "time", "seeds"),
 }
-_TOP = ("method", "objective", "budget", "sampler", "pruner", "reduction", "setting", "search")
+_PLAIN = ("sampler", "pruner", "reduction", *TASK_DEFAULTS)
+_TOP = ("method", "objective", "budget", *_PLAIN, "setting", "search")
 _REQUIRED = ("method", "objective", "budget", "search")
 _TIME = re.compile(r"(\d+\.?\d*|\.\d+)\s*([smh]?)")
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -97,7 +122,7 @@ def read_space_file(path: Path) -> tuple[SpaceFile, Problems]:
     given: dict[str, Marked] = {}
     for section in sections.values():
         given.update(section)
-    given.update({key: root[key] for key in ("sampler", "pruner", "reduction") if key in root})
+    given.update({key: root[key] for key in _PLAIN if key in root})
     for section_name, key in (("objective", "metric"), ("budget", "trials")):
         if section_name in root and key not in given:
             line = root[section_name].line

@@ -10,7 +10,7 @@ Life of a configuration::
     ask            RUNNING, with parameters, config and cells, in one transaction
     report         objective of cell 0 at a rung; True means: stop, early stopping says so
     finish_cell    the cell's record, then, when nothing is left to run, the end:
-                   COMPLETE with the mean over the cells, PRUNED, or FAIL with its reason
+                   COMPLETE with what it is worth, PRUNED, or FAIL with its reason
 
 Every call may be repeated: what is recorded already stays as it is. So a driver that was
 killed between any two writes repeats what it does not know to be done.
@@ -19,19 +19,16 @@ killed between any two writes repeats what it does not know to be done.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any
 
-from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from raysearch.config import as_scalar
-from raysearch.errors import ConfigError
 from raysearch.search.pruners import PRUNERS, judged_rungs
 from raysearch.search.space import SearchSpace
+from raysearch.search.space_tasks import tasks_of
 from raysearch.search.study_database import StudyDatabase
 from raysearch.search.study_entries import (
     CELL,
@@ -43,12 +40,11 @@ from raysearch.search.study_entries import (
     Verdict,
     intent_of,
     records,
-    verdicts,
     with_objective,
 )
 from raysearch.search.study_identity import claim_study
-from raysearch.search.study_mirror import StudyMirror
-from raysearch.trial import Cell, Scalar, Trial
+from raysearch.search.tracks import Draft, Tracks
+from raysearch.trial import Cell, Trial
 
 __all__ = ["Configuration", "StudyLedger"]
 
@@ -61,7 +57,8 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
     Args:
         database: The study, claimed by this sweep; `open` makes and claims it.
         space: What is searched.
-        cells: A config's cells, the one that early stopping judges first; at least one.
+        cells: A config's cells over all tasks, the one that early stopping judges first; at
+            least one. In ``mode: per_task`` a configuration has those of one task.
         seed: Seed of the sampler, at least 0.
     """
 
@@ -104,29 +101,27 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
     @property
     def asked(self) -> int:
         """Configurations that count against the budget: all that a sweep ever asked."""
-        return self._asked
+        return sum(track.asked for track in self._tracks.all.values())
+
+    @property
+    def papers(self) -> dict[str, int]:
+        """Task to the number of its paper's own setting, once asked; "" for all tasks together."""
+        tracks = self._tracks.all.items()
+        return {task: track.first for task, track in tracks if track.first is not None}
 
     def ask(self) -> Configuration | None:
-        """The next configuration, recorded; None when the budget of trials or a grid is used up.
+        """The next configuration, recorded; None when there is none, or none as yet.
 
-        The first one is the paper's own setting.
+        There is none when the budget of trials or a grid is used up, and none as yet while a
+        task that starts from the best of another waits for that one's end. The first of a task
+        is the paper's own setting.
 
         Raises:
             ConfigError: The sampler needs a package that is not installed.
         """
         with self._following():
-            if self._asked >= self._space.trials:
-                return None
-            if self._asked == 0:
-                config, params = self._space.paper_first()
-                literal = self._checked_config(params)[0] != config
-                draft = self._mirror.propose_given(params, hidden=literal)
-                return self._write_intent(draft, config, "", literal=literal)
-            proposal = self._mirror.propose()
-            if proposal is None:
-                return None
-            config, problem = self._checked_config(proposal.params)
-            return self._write_intent(proposal, config, problem, literal=False)
+            draft = self._tracks.draft(self._count)
+            return None if draft is None else self._write_intent(draft)
 
     def report(self, number: int, rung: int, value: float) -> bool:
         """Record the objective of cell 0 at a rung; True when early stopping ends it.
@@ -150,7 +145,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             stops = entry.stopped_at is not None and rung >= entry.stopped_at
             if rung not in entry.reports and (not stops or rung == entry.stopped_at):
                 self._database.set_intermediate(entry.trial_id, rung, value)
-                self._mirror.report(number, rung, value)
+                self._tracks.of(entry.cells).mirror.report(number, rung, value)
                 entry.reports[rung] = value
             return stops
 
@@ -179,6 +174,11 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         """Configurations that are not at their end, in order of number."""
         with self._following():
             return tuple(self._open[number].configuration() for number in sorted(self._open))
+
+    def records(self, number: int) -> tuple[Trial, ...]:
+        """The cell records of a configuration in order of cells."""
+        trial = self._database.trial(self._database.trial_id(number))
+        return tuple(records(trial))
 
     def finished_trials(self) -> Iterator[Trial]:
         """Every cell record of the study, in order of number and cell."""
@@ -209,56 +209,56 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
     def _load(self) -> None:
         trials = self._database.trials()
         self._open: dict[int, Entry] = {}
-        self._judged: dict[int, list[float]] = {}
-        self._asked = 0
-        hidden = set()
+        self._count = len(trials)
+        tasks = tasks_of(self._cells(self._space.paper_first()[0]))
+        self._tracks = Tracks(self._space, self._seed, tasks, trials)
         for trial in trials:
-            if INTENT not in trial.user_attrs:
-                hidden.add(trial.number)
-                if not trial.state.is_finished():
-                    reason = "interrupted before its intent was recorded"
-                    self._database.fail(self._database.trial_id(trial.number), reason)
+            if trial.state.is_finished():
                 continue
-            self._asked += 1
-            if trial.user_attrs[INTENT]["literal"]:
-                hidden.add(trial.number)
-            for rung, verdict in verdicts(trial).items():
-                self._note_judged(rung, verdict.value)
-            if not trial.state.is_finished():
-                trial_id = self._database.trial_id(trial.number)
-                self._open[trial.number] = Entry.read(trial, trial_id, self._space.goal)
-        self._mirror = StudyMirror(self._space, self._seed, trials, hidden)
+            trial_id = self._database.trial_id(trial.number)
+            if INTENT not in trial.user_attrs:
+                self._database.fail(trial_id, "interrupted before its intent was recorded")
+                continue
+            self._open[trial.number] = Entry.read(trial, trial_id, self._space)
         # A driver may have been killed between the record of the last cell and the end.
         for entry in list(self._open.values()):
             self._settle(entry)
         self._stale = False
 
-    def _write_intent(
-        self, draft: FrozenTrial, config: Mapping[str, Any], problem: str, *, literal: bool
-    ) -> Configuration:
-        # A config that cannot be run has no tasks to speak of: one cell takes its failure.
-        cells = self._cells(self._space.paper_first()[0])[:1] if problem else self._cells(config)
-        template = copy.copy(draft)
-        intent = intent_of(config, cells, problem=problem, literal=literal)
+    def _write_intent(self, draft: Draft) -> Configuration:
+        cells, problem = self._cells_of(draft)
+        template = copy.copy(draft.trial)
+        intent = intent_of(draft.config, cells, problem=problem, literal=draft.literal)
         template.user_attrs = {INTENT: intent}
         trial_id = self._database.create(template)
         entry = Entry(
-            number=draft.number,
+            space=self._space,
+            number=template.number,
             trial_id=trial_id,
-            config=config,
-            cells=tuple(cells),
+            config=draft.config,
+            cells=cells,
             problem=problem,
         )
         self._open[entry.number] = entry
-        self._asked += 1
+        draft.track.count(entry.number)
+        draft.track.open.add(entry.number)
+        self._count += 1
         return entry.configuration()
 
-    def _checked_config(self, params: Mapping[str, Scalar]) -> tuple[dict[str, Any], str]:
-        try:
-            return self._space.config_for(params), ""
-        except ConfigError as error:
-            setting = {name: as_scalar(value) for name, value in self._space.setting.items()}
-            return {**setting, **params}, str(error)
+    def _cells_of(self, draft: Draft) -> tuple[tuple[Cell, ...], str]:
+        """The cells of a configuration, those of its task, and why it cannot be run."""
+        task, problem = draft.track.task, draft.problem
+        cells = () if problem else self._cells(draft.config)
+        own = tuple(cell for cell in cells if task in ("", cell.task))
+        if own:
+            return own, problem
+        # A config that cannot be run has no tasks to speak of: one cell takes its failure.
+        others = self._cells(self._space.paper_first(task)[0])
+        first = next(cell for cell in others if task in ("", cell.task))
+        return (first,), problem or (
+            f"a config must have the task {task} where `mode` is per_task, but has "
+            f"{', '.join(tasks_of(cells))}"
+        )
 
     def _recorded(self, number: int, cell: Cell) -> Trial:
         attributes = self._database.trial_attributes(self._database.trial_id(number))
@@ -269,21 +269,18 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         if pruner is None or rung >= entry.config["reports"]:
             return
         goal, reduction = self._space.goal, self._space.reduction
+        track = self._tracks.of(entry.cells)
         for at in judged_rungs(rung, reduction):
             if at in entry.judged:
                 continue
-            stops = pruner(value, self._judged.get(at, ()), reduction, goal.direction)
+            stops = pruner(value, track.judged.get(at, ()), reduction, goal.direction)
             verdict = Verdict(rung, value, stops)
             key = f"{JUDGED}{at}"
             self._database.set_trial_attribute(entry.trial_id, key, verdict.plain())
             entry.note_verdict(at, verdict)
-            self._note_judged(at, value)
+            track.note_judged(at, value)
             if stops:
                 return
-
-    def _note_judged(self, rung: int, value: float) -> None:
-        if math.isfinite(value):
-            self._judged.setdefault(rung, []).append(value)
 
     def _settle(self, entry: Entry) -> None:
         """Tell Optuna the end of a configuration of which nothing is left to run."""
@@ -294,5 +291,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             self._database.fail(entry.trial_id, end.reason)
         else:
             self._database.tell(entry.trial_id, end.state, end.values)
-        self._mirror.tell(entry.number, end.state, end.values)
+        track = self._tracks.of(entry.cells)
+        track.mirror.tell(entry.number, end.state, end.values)
+        track.open.discard(entry.number)
         del self._open[entry.number]

@@ -105,6 +105,11 @@ class StudyDatabase:
         with self._sentences():
             return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
+    def trial(self, trial_id: int) -> FrozenTrial:
+        """A trial with all that is written about it."""
+        with self._sentences():
+            return self._storage.get_trial(trial_id)
+
     def trial_attributes(self, trial_id: int) -> dict[str, Any]:
         """What is written about a trial."""
         with self._sentences():

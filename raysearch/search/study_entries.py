@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +21,8 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from raysearch.search.space import SearchSpace
+from raysearch.search.worth import worth
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Entry",
     "Outcome",
     "Verdict",
+    "cells_of",
     "intent_of",
     "records",
     "verdicts",
@@ -98,8 +100,8 @@ class End:
 
     Attributes:
         state: COMPLETE, PRUNED or FAIL.
-        values: The mean over the cells, or the last report of a pruned one; None where there
-            is none.
+        values: What it is worth (`raysearch.search.worth`), or the last report of a pruned one;
+            None where there is none.
         reason: Why it failed; empty otherwise.
     """
 
@@ -115,7 +117,9 @@ class Configuration:
     Attributes:
         number: The trial's number in the study, from 0.
         config: Every setting, as a lease takes it.
-        cells: All cells; cell 0 runs first and alone, the others follow if it survives.
+        cells: All cells.
+        staged: Whether cell 0 runs first and alone, since early stopping may end it, and the
+            others follow if it survives; else all may run at once.
         finished: The cells whose record is in the study.
         reports: Rung to objective of cell 0, as recorded.
         stopped_at: Rung of the report at which early stopping ended cell 0, or None.
@@ -125,6 +129,7 @@ class Configuration:
     number: int
     config: Mapping[str, Any]
     cells: tuple[Cell, ...]
+    staged: bool
     finished: tuple[Cell, ...]
     reports: Mapping[int, float]
     stopped_at: int | None
@@ -132,8 +137,8 @@ class Configuration:
 
     @property
     def pending(self) -> tuple[Cell, ...]:
-        """Cells that may run now: cell 0 alone until its record is there, then the others."""
-        if self.cells[0] not in self.finished:
+        """Cells without a record that may run now."""
+        if self.staged and self.cells[0] not in self.finished:
             return self.cells[:1]
         return tuple(cell for cell in self.cells if cell not in self.finished)
 
@@ -143,6 +148,7 @@ class Entry:
     """A configuration that is not at its end, as the ledger keeps it in memory.
 
     Attributes:
+        space: What the sweep searches.
         number: The trial's number.
         trial_id: The database's id of the trial.
         config: Every setting.
@@ -154,6 +160,7 @@ class Entry:
         stopped_at: Rung of the report that ended cell 0, or None.
     """
 
+    space: SearchSpace
     number: int
     trial_id: int
     config: Mapping[str, Any]
@@ -165,22 +172,28 @@ class Entry:
     stopped_at: int | None = None
 
     @classmethod
-    def read(cls, trial: FrozenTrial, trial_id: int, goal: MetricGoal) -> Entry:
+    def read(cls, trial: FrozenTrial, trial_id: int, space: SearchSpace) -> Entry:
         """The configuration from what is written of its trial."""
         intent = trial.user_attrs[INTENT]
         entry = cls(
+            space=space,
             number=trial.number,
             trial_id=trial_id,
             config=intent["config"],
-            cells=_cells(trial),
+            cells=cells_of(trial),
             problem=intent["problem"],
             reports=dict(trial.intermediate_values),
         )
         for record in records(trial):
-            entry.finished[record.cell] = Outcome.of(record, goal)
+            entry.finished[record.cell] = Outcome.of(record, space.goal)
         for rung, verdict in verdicts(trial).items():
             entry.note_verdict(rung, verdict)
         return entry
+
+    @property
+    def staged(self) -> bool:
+        """Whether cell 0 runs first and alone."""
+        return self.space.pruner != "none"
 
     def note_verdict(self, rung: int, verdict: Verdict) -> None:
         """Take over a decision of early stopping."""
@@ -194,6 +207,7 @@ class Entry:
             number=self.number,
             config=self.config,
             cells=self.cells,
+            staged=self.staged,
             finished=tuple(cell for cell in self.cells if cell in self.finished),
             reports=dict(self.reports),
             stopped_at=self.stopped_at,
@@ -203,7 +217,7 @@ class Entry:
     def end(self) -> End | None:
         """How the configuration ends, or None while a cell is left to run.
 
-        When cell 0 does not survive, no other cell is run.
+        When cell 0 runs first and does not survive, no other cell is run.
         """
         first = self.finished.get(self.cells[0])
         if first is None:
@@ -211,13 +225,16 @@ class Entry:
         if first.state is TrialState.PRUNED:
             last = self.reports[max(self.reports)] if self.reports else math.nan
             return End(OptunaState.PRUNED, [last] if math.isfinite(last) else None)
-        if first.state is TrialState.COMPLETE and len(self.finished) < len(self.cells):
+        goes_on = first.state is TrialState.COMPLETE or not self.staged
+        if goes_on and len(self.finished) < len(self.cells):
             return None
-        for outcome in self.finished.values():
+        outcomes = {cell: self.finished[cell] for cell in self.cells if cell in self.finished}
+        for outcome in outcomes.values():
             if outcome.state is not TrialState.COMPLETE:
                 return End(OptunaState.FAIL, None, outcome.reason)
-        mean = statistics.fmean(self.finished[cell].objective for cell in self.cells)
-        return End(OptunaState.COMPLETE, [mean])
+        objectives = {cell: outcome.objective for cell, outcome in outcomes.items()}
+        value = worth(objectives, self.space.goal, self.space.aggregate)
+        return End(OptunaState.COMPLETE, [value])
 
 
 def verdicts(trial: FrozenTrial) -> dict[int, Verdict]:
@@ -251,13 +268,14 @@ def intent_of(
 
 def records(trial: FrozenTrial) -> Iterator[Trial]:
     """The cell records of a trial in order of cells; none of a trial without an intent."""
-    for cell in _cells(trial):
+    for cell in cells_of(trial):
         text = trial.user_attrs.get(CELL + cell.slug)
         if text is not None:
             yield Trial.from_json(text)
 
 
-def _cells(trial: FrozenTrial) -> tuple[Cell, ...]:
+def cells_of(trial: FrozenTrial) -> tuple[Cell, ...]:
+    """The cells of a trial in order; none without an intent."""
     intent = trial.user_attrs.get(INTENT, {"cells": ()})
     return tuple(Cell(*cell) for cell in intent["cells"])
 

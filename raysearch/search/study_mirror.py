@@ -42,7 +42,7 @@ class StudyMirror:
     Args:
         space: What is searched, and by which sampler.
         seed: Seed of the sweep.
-        trials: The trials of the database in order of number, without gaps.
+        trials: The trials that it is to hold, in order of number.
         hidden: Numbers of trials that no sampler may learn from.
     """
 
@@ -62,24 +62,33 @@ class StudyMirror:
         self._study_id = self._storage.create_new_study([direction], "mirror")
         self._study = optuna.load_study(study_name="mirror", storage=self._storage)
         self._ids: list[int] = []
+        self._places: dict[int, int] = {}
+        """Number in the study to place in the mirror, which is what a sampler is seeded by."""
         self._hidden: set[int] = set()
         for trial in trials:
             self._add(trial, hidden=trial.number in hidden)
 
-    @property
-    def next_number(self) -> int:
-        """Number of the next trial."""
-        return len(self._ids)
+    def best(self, count: int) -> list[Mapping[str, Scalar]]:
+        """Parameters of the best complete trials, the best first; the older one where even."""
+        ranked = self._storage.ranked[:count]
+        return [self._storage.get_trial(self._ids[place]).params for _, place in ranked]
 
-    def propose(self) -> FrozenTrial | None:
+    def holds(self, params: Mapping[str, Scalar]) -> bool:
+        """Whether a trial has exactly these parameters."""
+        every = self._storage.every_trial(self._study_id)
+        return any(trial.params == params for trial in every)
+
+    def propose(self, number: int) -> FrozenTrial | None:
         """Have the sampler choose; the mirror holds the new trial as running.
+
+        Args:
+            number: The number that the study will give it.
 
         Returns:
             The trial, to be written to the database, or None when a grid is used up.
         """
-        sampler = make_sampler(
-            self._space.sampler, self._searched, self._seed, number=self.next_number
-        )
+        place = len(self._ids)
+        sampler = make_sampler(self._space.sampler, self._searched, self._seed, number=place)
         if isinstance(sampler, GridSampler):
             every = self._storage.every_trial(self._study_id)
             if not sampler.take_point([trial.params for trial in every]):
@@ -87,15 +96,24 @@ class StudyMirror:
         self._study.sampler = sampler
         trial = self._study.ask()
         suggest(trial, self._searched)
-        number = trial.number
         self._ids.append(
-            self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+            self._storage.get_trial_id_from_study_id_trial_number(self._study_id, place)
         )
-        self._storage.running.add(number)
-        return self._storage.get_trial(self._ids[number])
+        self._places[number] = place
+        self._storage.running.add(place)
+        proposal = copy.copy(self._storage.get_trial(self._ids[place]))
+        proposal.number = number
+        return proposal
 
-    def propose_given(self, params: Mapping[str, Scalar], *, hidden: bool) -> FrozenTrial:
+    def propose_given(
+        self, number: int, params: Mapping[str, Scalar], *, hidden: bool
+    ) -> FrozenTrial:
         """A trial with these parameters; a hidden one is not what they say, so none learns of it.
+
+        Args:
+            number: The number that the study will give it.
+            params: Searched name to value.
+            hidden: Whether no sampler may learn from it.
 
         Returns:
             The trial, to be written to the database.
@@ -106,28 +124,31 @@ class StudyMirror:
             params=dict(params),
             distributions={name: known[name] for name in params},
         )
-        trial.number = self.next_number
+        trial.number = number
         trial.datetime_start = datetime.now()
         self._add(trial, hidden=hidden)
         return trial
 
     def report(self, number: int, rung: int, value: float) -> None:
         """Follow a report."""
-        if number not in self._hidden:
-            self._storage.set_trial_intermediate_value(self._ids[number], rung, value)
+        place = self._places[number]
+        if place not in self._hidden:
+            self._storage.set_trial_intermediate_value(self._ids[place], rung, value)
 
     def tell(self, number: int, state: TrialState, values: Sequence[float] | None) -> None:
         """Follow the end of a trial."""
-        if number not in self._hidden:
-            self._storage.set_trial_state_values(self._ids[number], state, values)
-            self._note_end(number, state, values)
+        place = self._places[number]
+        if place not in self._hidden:
+            self._storage.set_trial_state_values(self._ids[place], state, values)
+            self._note_end(place, state, values)
 
     def _add(self, trial: FrozenTrial, *, hidden: bool) -> None:
+        place = self._places[trial.number] = len(self._ids)
         seen: dict[str, Any] = {}
         # A failed trial without parameters keeps the number, and no sampler looks at it.
         state, values = TrialState.FAIL, None
         if hidden:
-            self._hidden.add(trial.number)
+            self._hidden.add(place)
         else:
             state, values = trial.state, trial.values
             seen = {
@@ -139,14 +160,14 @@ class StudyMirror:
         template = optuna.trial.create_trial(state=state, values=values, **seen)
         self._ids.append(self._storage.create_new_trial(self._study_id, template))
         if state is TrialState.RUNNING:
-            self._storage.running.add(trial.number)
+            self._storage.running.add(place)
         else:
-            self._note_end(trial.number, state, values)
+            self._note_end(place, state, values)
 
-    def _note_end(self, number: int, state: TrialState, values: Sequence[float] | None) -> None:
-        self._storage.running.discard(number)
+    def _note_end(self, place: int, state: TrialState, values: Sequence[float] | None) -> None:
+        self._storage.running.discard(place)
         if state is TrialState.COMPLETE and values is not None:
-            bisect.insort(self._storage.ranked, (self._sign * values[0], number))
+            bisect.insort(self._storage.ranked, (self._sign * values[0], place))
 
 
 class _Window(InMemoryStorage):
@@ -159,9 +180,9 @@ class _Window(InMemoryStorage):
     def __init__(self) -> None:
         super().__init__()
         self.running: set[int] = set()
-        """Numbers of the trials that run."""
+        """Places of the trials that run."""
         self.ranked: list[tuple[float, int]] = []
-        """Value, the smallest the best, and number of every complete trial, in order."""
+        """Value, the smallest the best, and place of every complete trial, in order."""
 
     def every_trial(self, study_id: int) -> list[FrozenTrial]:
         """All trials, without copying them."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from raysearch.cluster.ray_session import ray_session
 from raysearch.search.lock import sweep_lock
 from raysearch.search.plan import Ending, SweepEvent, SweepPlan, SweepSummary
-from raysearch.search.standing import Standing
+from raysearch.search.standing import PaperResult, Standing
 from raysearch.trial import Trial
 
 if TYPE_CHECKING:
@@ -89,15 +89,22 @@ def run_sweep(
             asked=ledger.asked,
             trials=dict(standing.counts),
             unfinished=book.unfinished,
-            best_number=standing.best_number,
-            best_value=standing.best_value,
+            best=dict(standing.best),
+            papers=_papers(plan, ledger),
             seconds=time.monotonic() - began,
         )
 
 
 def _reconcile(plan: SweepPlan, ledger: StudyLedger, on_trial: OnTrial, have: Have) -> Standing:
     """Give every record of the study to whoever lacks it, and clear the finished leases."""
-    standing = Standing(plan.space.goal, plan.leases, plan.keep)
+    space = plan.space
+    standing = Standing(
+        space.goal,
+        plan.leases,
+        plan.keep,
+        aggregate=space.aggregate,
+        per_task=space.mode == "per_task",
+    )
     records = list(ledger.finished_trials())
     cells = Counter(trial.number for trial in records)
     cells.update({item.number: len(item.pending) for item in ledger.open_configurations()})
@@ -106,6 +113,17 @@ def _reconcile(plan: SweepPlan, ledger: StudyLedger, on_trial: OnTrial, have: Ha
             on_trial(trial)
         standing.add(trial, cells=cells[trial.number])
     return standing
+
+
+def _papers(plan: SweepPlan, ledger: StudyLedger) -> dict[str, PaperResult]:
+    """How the paper's own setting of each task, or of all together, stands."""
+    unfinished = {item.number for item in ledger.open_configurations()}
+    return {
+        task: PaperResult.of(
+            number, ledger.records(number), plan.space, unfinished=number in unfinished
+        )
+        for task, number in ledger.papers.items()
+    }
 
 
 @contextmanager
@@ -135,5 +153,5 @@ def _interrupts(book: LeaseBook) -> Iterator[None]:
 def _ending(book: LeaseBook) -> Ending:
     if book.interrupted:
         return Ending.INTERRUPTED
-    left = book.unfinished or book.ledger.asked < book.plan.space.trials
+    left = book.unfinished or book.ledger.asked < book.plan.configurations
     return Ending.TIME if book.out_of_time and left else Ending.DONE

@@ -20,8 +20,8 @@ def run(space: SearchSpace, trials: int, seed: int = 0) -> list[dict[str, Scalar
     """Parameters of a sweep whose objective is the width."""
     mirror = StudyMirror(space, seed, (), ())
     asked = []
-    for _ in range(trials):
-        proposal = mirror.propose()
+    for number in range(trials):
+        proposal = mirror.propose(number)
         if proposal is None:
             break
         asked.append(dict(proposal.params))

@@ -14,7 +14,7 @@ def test_a_long_study_is_read_in_part(toy_space: SearchSpace) -> None:
     generator = random.Random(0)
     values = {}
     for number in range(700):
-        proposal = mirror.propose()
+        proposal = mirror.propose(number)
         assert proposal is not None and proposal.number == number
         if number in (3, 690):
             continue  # these two run on
@@ -34,13 +34,13 @@ def test_a_long_study_is_read_in_part(toy_space: SearchSpace) -> None:
 
 def test_hidden_trials_teach_nothing(toy_space: SearchSpace) -> None:
     mirror = StudyMirror(toy_space, 0, (), ())
-    hidden = mirror.propose_given({"depth": 2}, hidden=True)
-    shown = mirror.propose_given({"depth": 2, "shape": "round", "width": 1.0}, hidden=False)
+    hidden = mirror.propose_given(0, {"depth": 2}, hidden=True)
+    shown = mirror.propose_given(1, {"depth": 2, "shape": "round", "width": 1.0}, hidden=False)
     for trial in (hidden, shown):
         mirror.report(trial.number, 1, 0.5)
         mirror.tell(trial.number, TrialState.COMPLETE, [0.5])
 
-    assert (hidden.number, shown.number, mirror.next_number) == (0, 1, 2)
+    assert (hidden.number, shown.number) == (0, 1)
     learnt = mirror._study.get_trials(states=(TrialState.COMPLETE,))
     assert [trial.number for trial in learnt] == [1]
     assert learnt[0].intermediate_values == {1: 0.5}

@@ -100,14 +100,14 @@ def test_best_is_the_mean_over_cells_and_only_its_weights_stay(tmp_path: Path) -
     folders = {each.id: lease_folder(tmp_path, each) for each in first + second + third}
     for each in first:
         standing.add(each, cells=2)
-    assert standing.best_value == pytest.approx(0.6)
+    assert standing.best[""].value == pytest.approx(0.6)
     standing.add(second[0], cells=2)
     assert (folders[second[0].id] / "final.pt").exists()  # it may yet become the best
     standing.add(second[1], cells=2)
-    assert standing.best_number == 0
+    assert standing.best[""].number == 0
     for each in third:
         standing.add(each, cells=2)
-    assert (standing.best_number, standing.best_value) == (2, pytest.approx(0.7))
+    assert standing.best[""] == (2, pytest.approx(0.7))
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.pt"))
     assert left == ["00002-noop-s0/final.pt", "00002-noop-s1/final.pt"]
     assert not folders[first[0].id].exists()
@@ -119,7 +119,7 @@ def test_keep_says_whose_weights_stay(tmp_path: Path, keep: str, left: int) -> N
     for each in (trial(0, 0.5), trial(1, 0.4), trial(2, math.nan, state="failed")):
         lease_folder(tmp_path, each)
         standing.add(each, cells=1)
-    assert standing.best_number == 1
+    assert standing.best[""].number == 1
     assert len(list(tmp_path.rglob("final.pt"))) == left
     assert not list(tmp_path.rglob("checkpoint.pt"))
 
@@ -246,7 +246,7 @@ def test_lease_of_a_new_slot_reports_again_and_its_curve_has_no_repeats(desk: De
 
 
 def test_open_configurations_come_first_after_a_restart(tmp_path: Path) -> None:
-    plan = noop_plan(tmp_path, noop_space(trials=3, seeds=2))
+    plan = noop_plan(tmp_path, noop_space(trials=3, seeds=2, pruner="halving"))
     desk = Desk(plan)
     first, second = desk.book.next(), desk.book.next()
     assert first is not None and second is not None
