@@ -10,8 +10,9 @@ import torch
 
 from raysearch.config import flatten, read_config, rules
 from raysearch.methods import METHODS, get_method
-from raysearch.methods.base import Method
-from raysearch.methods.carl.config import VARIANTS
+from raysearch.methods.base import Method, Stage
+from raysearch.methods.carl.config import VARIANTS as CARL_VARIANTS
+from raysearch.methods.msmo.config import VARIANTS as MSMO_VARIANTS
 from raysearch.training.run import run_lease
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
@@ -25,13 +26,59 @@ CARL = {
     "reports": 2,
     "checkpoint_seconds": 0.0,
 }
+MSMO = {
+    "encoder": "tiny",
+    "pairs": ["en-es"],
+    "max_length": 32,
+    "batch_size": 16,
+    "learning_rate": 1e-3,
+    "distill_learning_rate": 1e-3,
+    "steps": 8,
+    "align_steps": 3,
+    "student_steps": 3,
+    "distill_steps": 6,
+    "reports": 2,
+    "checkpoint_seconds": 0.0,
+}
 CASES: dict[str, dict[str, dict[str, Any]]] = {
-    "carl": {variant: {**CARL, "variant": variant} for variant in VARIANTS}
+    "carl": {variant: {**CARL, "variant": variant} for variant in CARL_VARIANTS}
     | {
         "paper": {**CARL, **get_method("carl").config_type.PAPER},
         "bf16": {**CARL, "precision": "bf16"},
         "warmup": {**CARL, "contrastive_warmup_share": 0.5, "freeze_embeddings": True},
         "finetuned": {**CARL, "protocol": "finetuned", "finetune_epochs": 0.1},
+    },
+    "msmo": {variant: {**MSMO, "variant": variant} for variant in MSMO_VARIANTS}
+    | {
+        "paper": {**MSMO, **get_method("msmo").config_type.PAPER},
+        "bf16": {**MSMO, "precision": "bf16"},
+        "interleaved": {**MSMO, "schedule": "interleaved", "critic_burst": True},
+        "literal": {**MSMO, "sampling": "literal"},
+        "code": {
+            **MSMO,
+            "schedule": "interleaved",
+            "sampling": "literal",
+            "adversarial_source": "mixed",
+            "critic_horizon": 0.19,
+            "freeze_embeddings": True,
+        },
+        "deep": {**MSMO, "critic_layers": 3, "schedule": "interleaved"},
+        "built": {**MSMO, "code_switch": "built", "alignment_noise": 0.2},
+        "distill_s": {**MSMO, "distillation": "single", "freeze_embeddings": True},
+        "distill_m": {**MSMO, "distillation": "multi", "distill_loss": "kl"},
+        "raw_student": {
+            **MSMO,
+            "variant": "acs",
+            "distillation": "single",
+            "student_start": "pretrained",
+            "distill_temperature": 2.0,
+        },
+        "mtl": {
+            **MSMO,
+            "pairs": ["en-es", "en-fr"],
+            "multilingual": True,
+            "distillation": "single",
+        },
     },
 }
 """Method to name of the case to its settings; every method of `METHODS` has at least one."""
@@ -114,6 +161,16 @@ def step_through(method: Method, batch: Any, step: int, each: Callable[[Any], No
     return total
 
 
+def arrive(built: Method, state: Mapping[str, Any] | None = None) -> Stage:
+    """Begin the last stage; the earlier ones are passed through without a step."""
+    *before, last = built.stages()
+    for stage in before:
+        built.begin(stage)
+        built.accept(stage, built.finish(stage))
+    built.begin(last, state)
+    return last
+
+
 def test_every_method_has_a_case() -> None:
     assert set(CASES) == set(METHODS)
 
@@ -138,26 +195,28 @@ def test_stages_and_provenance(method: str, case: str) -> None:
 @pytest.mark.parametrize("method, case", TRAINED)
 def test_every_trained_parameter_gets_a_gradient(method: str, case: str) -> None:
     built = build(method, case)
+    owed: dict[int, torch.nn.Parameter] = {}  # by identity; held, so that no id comes again
     touched: set[int] = set()
 
     def note(_: Any) -> None:
+        owed.update((id(p), p) for p in parameters_of(built))
         touched.update(id(p) for p in parameters_of(built) if p.grad is not None and p.grad.any())
 
     for stage in built.stages():
         built.begin(stage)
         for step, batch in enumerate(built.batches(stage, 0)):
-            if step == 2:
+            if step == min(2, stage.steps):
                 break
             step_through(built, batch, step, note)
-    assert all(id(p) in touched for p in parameters_of(built))
-    assert all(p.requires_grad for p in parameters_of(built))
+        built.accept(stage, built.finish(stage))
+    assert owed and set(owed) == touched
+    assert all(p.requires_grad for p in owed.values())
 
 
 @pytest.mark.parametrize("method, case", TRAINED)
 def test_a_batch_can_be_learnt_by_heart(method: str, case: str) -> None:
     built = build(method, case)
-    stage = built.stages()[-1]
-    built.begin(stage)
+    stage = arrive(built)
     batch = next(iter(built.batches(stage, 0)))
     torch.manual_seed(0)
     losses = [step_through(built, batch, step, lambda _: None) for step in range(25)]
@@ -190,12 +249,10 @@ def test_another_seed_gives_another_curve(method: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("method, case", EACH)
 def test_state_round_trips(method: str, case: str) -> None:
     first, second = build(method, case), build(method, case)
-    for built in (first, second):
-        built.begin(built.stages()[-1])
+    last = arrive(first)
     if first.optimizers:
-        batch = next(iter(first.batches(first.stages()[-1], 0)))
-        step_through(first, batch, 0, lambda _: None)
-    second.begin(second.stages()[-1], first.state_dict())
+        step_through(first, next(iter(first.batches(last, 0))), 0, lambda _: None)
+    second.begin(last, first.state_dict())
     assert first.evaluate("dev") == second.evaluate("dev")
     states = [flat_state(built.state_dict()) for built in (first, second)]
     assert states[0].keys() == states[1].keys()
