@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import raysearch
+from raysearch.config import rules
 from raysearch.errors import ConfigError
 
-__all__ = ["add_data_dir", "add_results", "add_settings", "find_space", "parse_settings"]
+if TYPE_CHECKING:
+    from raysearch.search.space import SearchSpace
+
+__all__ = [
+    "add_data_dir",
+    "add_results",
+    "add_settings",
+    "find_space",
+    "parse_settings",
+    "settings_with_pairs",
+]
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +74,26 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def settings_with_pairs(
+    settings: Mapping[str, str], pairs: str | None, space: SearchSpace
+) -> Mapping[str, str]:
+    """The settings of the command line with those of ``--pairs``.
+
+    Raises:
+        ConfigError: The method has no pairs, or they are given twice.
+    """
+    if pairs is None:
+        return settings
+    if "pairs" not in rules(space.config_type):
+        raise ConfigError(
+            f"`--pairs` must go with a method of language pairs, but {space.method} has none; "
+            "leave it out"
+        )
+    if "pairs" in settings:
+        raise ConfigError("`pairs` must be given once, but came by `--pairs` and by `--set`")
+    return {**settings, "pairs": pairs}
 
 
 def find_space(method: str, option: str | None) -> Path:

@@ -15,12 +15,13 @@ from raysearch.cli.arguments import (
     add_settings,
     find_space,
     parse_settings,
+    settings_with_pairs,
 )
+from raysearch.cli.sweep_ending import ending_text
 from raysearch.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
-    from raysearch.leaderboard import Store
-    from raysearch.search.plan import SweepPlan, SweepSummary
+    from raysearch.search.plan import SweepPlan
     from raysearch.search.space import SearchSpace
 
 __all__ = ["add_parser", "run"]
@@ -47,12 +48,15 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the search (default: what the search space says)")
     group.add_argument("--space", metavar="FILE", help="default: search_spaces/METHOD.yaml")
     group.add_argument("--name", help="name of the sweep (default: that of the space's file)")
-    group.add_argument("--trials", type=int, metavar="N", help="configurations, over all runs")
+    group.add_argument(
+        "--trials", type=int, metavar="N", help="configurations (per_task: of each), over all runs"
+    )
     group.add_argument("--time", metavar="T", help="time of this run: 90s, 30m, 2h")
     group.add_argument("--seeds", type=int, metavar="N", help="repeats of each configuration")
     group.add_argument("--sampler", help="tpe, random, grid, qmc, cmaes or gp")
     group.add_argument("--metric", help="what is optimised, for example dev/va_pearson")
     group.add_argument("--direction", choices=("maximize", "minimize"))
+    _add_tasks(group)
     group.add_argument("--seed", type=int, default=0, help="seed of the sampler (default: 0)")
     group.add_argument(
         "--keep",
@@ -61,6 +65,32 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
         help="whose final weights stay on disk (default: best)",
     )
     group.add_argument("--study", default="", metavar="URL", help="database of the study")
+
+
+def _add_tasks(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--pairs", metavar="S-T,...", help="language pairs, for example en-es,en-fr")
+    group.add_argument(
+        "--mode",
+        choices=("joint", "per_task"),
+        help="one configuration judged on all tasks, or a search for each task",
+    )
+    group.add_argument(
+        "--aggregate",
+        choices=("mean", "worst"),
+        help="joint: mean over the tasks, or the worst task",
+    )
+    group.add_argument(
+        "--warm-start",
+        type=int,
+        metavar="N",
+        help="per_task: first the N best of every task before it",
+    )
+    group.add_argument(
+        "--reuse",
+        type=float,
+        metavar="P",
+        help="share of the proposals that take over a stage that is paid for, 0 to 1",
+    )
 
 
 def _add_hardware(parser: argparse.ArgumentParser) -> None:
@@ -85,20 +115,24 @@ def run(args: argparse.Namespace) -> int:
     if space.method != args.method:
         raise ConfigError(f"{path} must be a space of {args.method}, but is one of {space.method}")
     space = space.with_overrides(
-        parse_settings(args.settings),
+        settings_with_pairs(parse_settings(args.settings), args.pairs, space),
         trials=args.trials,
         time_seconds=args.time,
         seeds=args.seeds,
         sampler=args.sampler,
         metric=args.metric,
         direction=args.direction,
+        mode=args.mode,
+        aggregate=args.aggregate,
+        warm_start=args.warm_start,
+        reuse=args.reuse,
     )
     plan = _plan(args, space, args.name or path.stem)
-    _check_inputs(space, plan.data_dir)
+    _check_inputs(plan)
     store = Store(plan.folder)
     summary = show_sweep(plan, store, on_open=lambda: _write_card(plan, path))
-    sys.stdout.write(_next_steps(plan, summary, _paper_value(plan, store)))
-    return 0 if summary.best_number is not None else 2
+    sys.stdout.write(ending_text(plan, summary))
+    return 0 if summary.best else 2
 
 
 def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
@@ -126,14 +160,18 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
     )
 
 
-def _check_inputs(space: SearchSpace, data_dir: str) -> None:
+def _check_inputs(plan: SweepPlan) -> None:
     """Missing corpora and encoders are said before Ray starts, not by the first trial."""
     from raysearch.config import read_config
     from raysearch.methods import get_method
 
+    space = plan.space
     config, _ = space.paper_first()
-    loader = get_method(space.method)
-    loader.check(read_config(space.config_type, config, where=space.source), data_dir=data_dir)
+    if space.mode == "per_task":
+        for task in plan.tasks:
+            space.paper_first(task)
+    read = read_config(space.config_type, config, where=space.source)
+    get_method(space.method).check(read, data_dir=plan.data_dir)
 
 
 def _write_card(plan: SweepPlan, path: Path) -> None:
@@ -144,7 +182,10 @@ def _write_card(plan: SweepPlan, path: Path) -> None:
         "method": plan.space.method,
         "metric": goal.name,
         "direction": goal.direction,
-        "cells": len(plan.cells(plan.space.paper_first()[0])),
+        "mode": plan.space.mode,
+        "aggregate": plan.space.aggregate,
+        "tasks": list(plan.tasks),
+        "cells": plan.cells_each,
         "space": str(path),
         "space_digest": plan.space.digest,
         "trials": plan.space.trials,
@@ -159,35 +200,3 @@ def _write_card(plan: SweepPlan, path: Path) -> None:
             f"`--results` must be a folder that can be written, but {plan.folder} cannot: "
             f"{error.strerror or error}"
         ) from error
-
-
-def _paper_value(plan: SweepPlan, store: Store) -> str:
-    """How the paper's own setting stands, which is trial 0 of every sweep."""
-    from raysearch.leaderboard import rank
-
-    ranking = rank(store.table(), plan.space.goal)
-    paper = next((item for item in ranking if item.trial == 0), None)
-    if paper is None:
-        return "not run yet"
-    if paper.mean != paper.mean:  # not a number: it failed
-        return paper.reason
-    return f"{paper.mean:.4f}" + ("" if paper.rank else f" ({paper.standing})")
-
-
-def _next_steps(plan: SweepPlan, summary: SweepSummary, paper: str) -> str:
-    folder = plan.folder
-    lines = []
-    if summary.unfinished:
-        lines.append(f"{summary.unfinished} configurations are open: run the same command again")
-    if summary.best_number is None:
-        lines.append(f"no trial was completed; why: python -m raysearch leaderboard {folder}")
-    else:
-        lines += [
-            f"best: {plan.space.goal.name} {summary.best_value:.4f}, trial {summary.best_number}",
-            f"  the paper's own setting, trial 0, has {paper}",
-            f"  all trials    python -m raysearch leaderboard {folder}",
-            f"  test, once    python -m raysearch evaluate {folder} --trial best",
-            f"  its encoder   python -m raysearch export {folder}:best DIR",
-            f"  more trials   the same command with --trials {2 * summary.asked}",
-        ]
-    return "\n".join(lines) + "\n"
