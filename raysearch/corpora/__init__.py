@@ -1,8 +1,9 @@
 """Where does text come from: registry, download with checksums, loaders, bundled samples.
 
 ``load("emobank", data_dir(), {"train", "dev"})`` gives frozen splits of the opened roles only,
-with labels in [0, 1] or class ids, and no text of dev or test in train. Three corpora
-(``sample``, ``sample_polarity``, ``sample_emotions``) are bundled and need no data folder.
+with labels in [0, 1] or class ids, and no text of dev or test in train. Corpora named
+``sample…`` are bundled and need no data folder. Language pairs with marked aspects (task
+``absa``) are loaded by `absa.load_pair`, one pair at a time.
 
 Adding a corpus: its files and SHA-256 in `pins` and `registry`, one loader file, one line in
 `loading.LOADERS`; the tests that every corpus must pass then run on it.

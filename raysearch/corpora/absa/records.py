@@ -100,8 +100,9 @@ class PairCorpus:
         pair: For example ``en-es``.
         source: Source language, ``en``.
         target: Target language, ``es``.
-        digests: Role to SHA-256 (hex) of its rows as used, of the opened roles; ``source`` is
-            that of the source sentences of ``train`` alone.
+        digests: SHA-256 (hex) of what is held: of each of `VIEWS` where ``train`` was opened
+            (of nothing where a view is missing), and of the sentences of each other opened
+            role, by its name. ``s`` is the same in every pair of one source.
         notes: What was mended or left out when reading, one sentence each with its count.
     """
 

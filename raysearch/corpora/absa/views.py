@@ -66,16 +66,18 @@ class PairReport:
     def notes(self) -> tuple[str, ...]:
         """What was mended or left out, one sentence each."""
         counted = {
-            f"{self.alone} source sentences without translation": self.alone,
-            f"{_rows(self.repeated)} of D_ST dropped, repeating source sentences": self.repeated,
-            f"{_rows(self.normalised)} in BIEOS read as runs": self.normalised,
-            f"{_rows(len(self.extra))} of the translation dropped, belonging to no source "
+            f"{_many(self.alone, 'source sentence')} without translation": self.alone,
+            f"{_many(self.repeated, 'row')} of D_ST dropped, repeating source sentences": (
+                self.repeated
+            ),
+            f"{_many(self.normalised, 'row')} in BIEOS read as runs": self.normalised,
+            f"{_many(len(self.extra), 'row')} of the translation dropped, belonging to no source "
             f"sentence (line {_lines(self.extra)})": len(self.extra),
-            f"{_rows(len(self.unequal))} used without its other views, which differ in "
+            f"{_many(len(self.unequal), 'row')} used without its other views, which differ in "
             f"number or polarity of aspects (line {_lines(self.unequal)})": len(self.unequal),
-            f"{self.mixed} aspects of mixed polarity": self.mixed,
-            f"{_rows(self.shortened)} of D_TS with only first and last word of "
-            f"{self.shortened_aspects} source aspects": self.shortened,
+            f"{_many(self.mixed, 'aspect')} of mixed polarity": self.mixed,
+            f"{_many(self.shortened, 'row')} of D_TS with only first and last word of "
+            f"{_many(self.shortened_aspects, 'longer source aspect')}": self.shortened,
         }
         return tuple(sentence for sentence, count in counted.items() if count)
 
@@ -167,8 +169,8 @@ def mixed_runs(sentences: Iterable[TaggedSentence]) -> int:
     )
 
 
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _lines(lines: tuple[int, ...]) -> str:

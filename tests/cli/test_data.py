@@ -1,0 +1,78 @@
+"""Commands about data as a user types them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from raysearch.cli import main
+from raysearch.corpora import data_dir
+
+XML = """<Reviews><Review rid="1"><sentences><sentence id="1:0"><text>Good pad thai, no?</text>
+<Opinions><Opinion target="pad thai" category="FOOD#QUALITY" polarity="positive" from="5" to="13"/>
+<Opinion target="NULL" category="FOOD#QUALITY" polarity="negative" from="0" to="0"/>
+</Opinions></sentence></sentences></Review></Reviews>
+"""
+
+
+def test_check_reports_on_the_language_pairs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", "xabsa"]) == 0
+    out = capsys.readouterr().out
+    rows = {line.split("│")[1].strip(): line for line in out.splitlines() if line.count("│") > 2}
+    assert "xabsa/smt-fr-train.txt" in rows
+    assert "2924/2439" in rows["ru"] and "20" in rows["ru"]
+    assert [cell.strip() for cell in rows["usable: all views agree"].split("│")[2:6]] == [
+        *("956/1341", "957/1336", "971/1357", "961/1343")
+    ]
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_check_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("gold-en-dev", "gold-nl-test"):
+        shutil.copy(data_dir() / "xabsa" / f"{name}.txt", tmp_path)
+    assert main(["data", "check", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "400/365" in out and "575/373" in out and "SHA-256" not in out
+    (tmp_path / "gold-nl-test.txt").write_text("a\tb\tc\n")
+    assert main(["data", "check", str(tmp_path)]) == 2
+    assert "gold-nl-test.txt: `tag` must be O" in capsys.readouterr().err
+    assert main(["data", "check", f"{tmp_path}/none/"]) == 2
+    assert "must have files such as gold-en-train.txt" in capsys.readouterr().err
+
+
+def test_check_without_the_files_says_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "check", "xabsa", "--data-dir", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("missing") == 27 and "usable" not in out
+
+
+def test_list_names_the_pairs_that_are_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "list", "xabsa"]) == 0
+    assert "translated pairs here: en-es, en-fr, en-nl, en-ru" in capsys.readouterr().out
+    assert main(["data", "list", "xabsa", "--data-dir", str(tmp_path)]) == 0
+    assert "translated pairs here: none" in capsys.readouterr().out
+
+
+def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    xml, file = tmp_path / "reviews.xml", tmp_path / "gold-en-test.txt"
+    xml.write_text(XML, encoding="utf-8")
+    assert main(["data", "convert", str(xml), str(file)]) == 0
+    out = capsys.readouterr().out
+    assert "1 sentences, 1 aspects" in out and "without target: 1" in out
+    assert file.read_text(encoding="utf-8").split("\n")[:3] == [
+        "Good\tO\tNONE-CATE",
+        "pad\tT-POS\tNONE-CATE",
+        "thai\tT-POS\tNONE-CATE",
+    ]
+    before = file.read_bytes()
+    assert main(["data", "convert", str(xml), str(file)]) == 2
+    assert "must not exist yet" in capsys.readouterr().err
+    assert file.read_bytes() == before
+    assert main(["data", "convert", str(tmp_path / "none.xml"), str(tmp_path / "f")]) == 2
+    assert "none.xml is missing" in capsys.readouterr().err
+    assert main(["data", "convert", str(xml), str(tmp_path / "none" / "f")]) == 2
+    assert "must be writable" in capsys.readouterr().err

@@ -1,0 +1,141 @@
+import pytest
+
+from raysearch.corpora.absa.files import open_corpus
+from raysearch.corpora.absa.semeval import read_semeval, tokens
+from raysearch.errors import DataError
+
+HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+
+
+def opinion(target, begin, end, polarity="positive"):
+    return (
+        f'<Opinion target="{target}" category="FOOD#QUALITY" polarity="{polarity}" '
+        f'from="{begin}" to="{end}"/>'
+    )
+
+
+@pytest.fixture
+def read(tmp_path):
+    def one(*sentences, head=HEAD):
+        inner = "\n".join(
+            f'<sentence id="1:{i}">\n<text>{text}</text>\n<Opinions>{"".join(opinions)}</Opinions>'
+            "\n</sentence>"
+            for i, (text, *opinions) in enumerate(sentences)
+        )
+        content = f'{head}<Reviews>\n<Review rid="1">\n<sentences>\n{inner}\n</sentences>'
+        (tmp_path / "r.xml").write_text(f"{content}\n</Review>\n</Reviews>\n", encoding="utf-8")
+        return read_semeval(open_corpus(f"{tmp_path}/", ""), "r.xml")
+
+    return one
+
+
+def test_targets_become_runs(read, marked):
+    file = read(
+        (
+            "The pad thai was great, service not.",
+            opinion("pad thai", 4, 12),
+            opinion("service", 24, 31, "negative"),
+        ),
+        ("Never again!", opinion("NULL", 0, 0, "negative")),
+        ("Ok.",),
+    )
+    first, second, third = file.sentences
+    assert first == marked("The [pad thai]+ was great , [service]- not .")
+    assert second == marked("Never again !")
+    assert third == marked("Ok .")
+    assert file.counts == {"without target": 1}
+
+
+def test_target_borders_are_token_borders(read):
+    [one] = read(("superfood", opinion("food", 5, 9))).sentences
+    assert one.words == ("super", "food")
+    assert one.tags == ("O", "T-POS")
+
+
+def test_entities_of_xml_itself_and_offsets(read, marked):
+    [one] = read(
+        ("Fish &amp; chips &lt;3", opinion("Fish &amp; chips", 0, 12, "neutral"))
+    ).sentences
+    assert one == marked("[Fish & chips]= < 3")
+
+
+@pytest.mark.parametrize(
+    ("polarities", "kept"),
+    [
+        (("positive", "negative", "negative"), "T-NEG"),
+        (("neutral", "positive"), "T-NEU"),
+        (("positive", "neutral"), "T-POS"),
+        (("positive", "positive"), "T-POS"),
+    ],
+)
+def test_polarities_on_one_place(read, polarities, kept):
+    file = read(("food", *[opinion("food", 0, 4, one) for one in polarities]))
+    assert file.sentences[0].tags == (kept,)
+    assert file.counts == ({"several polarities": 1} if len(set(polarities)) > 1 else {})
+
+
+def test_of_overlapping_targets_the_longest_is_marked(read, marked):
+    file = read(
+        (
+            "red wine list here",
+            opinion("wine", 4, 8, "negative"),
+            opinion("red wine", 0, 8, "negative"),
+            opinion("wine list", 4, 13, "neutral"),
+            opinion("here", 14, 18),
+        )
+    )
+    assert file.sentences[0] == marked("red [wine list]= [here]+")
+    assert file.counts == {"overlapping": 2, "touching": 1}
+
+
+def test_a_target_that_moved(read):
+    file = read(("The food.", opinion("food", 3, 7)))
+    assert file.sentences[0].tags == ("O", "T-POS", "O")
+    assert file.counts == {"moved": 1}
+
+
+def test_problems_with_lines(read):
+    with pytest.raises(DataError) as told:
+        read(
+            ("The food and food.", opinion("food", 3, 7), opinion("fish", 0, 3)),
+            ("Ok.", opinion("Ok", 0, 2, "conflict"), opinion("", 0, 0)),
+        )
+    text = str(told.value)
+    assert (
+        "r.xml: `target` must stand in the text at `from` to `to`, or exactly once, but got" in text
+    )
+    assert "'food' (line 7), 'fish' (line 7), '' (line 11)" in text
+    assert "`polarity` must be positive, negative, neutral, but got 'conflict' (line 11)" in text
+
+
+def test_a_doctype_is_refused(read):
+    bomb = HEAD + '<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>\n'
+    with pytest.raises(DataError, match=r"no DOCTYPE.*r\.xml:2"):
+        read(("&b;",), head=bomb)
+
+
+def test_what_is_no_xml(read, tmp_path):
+    with pytest.raises(DataError, match=r"must be XML, but got: .*r\.xml:6"):
+        read(("a & b",))
+    with pytest.raises(DataError, match="must have `sentence` elements, but got none"):
+        read()
+
+
+def test_blank_sentences_are_left_out(read):
+    file = read((" ",), ("Ok",))
+    assert len(file.sentences) == 1
+    assert file.counts == {"blank": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Don't  wait!!", ["Don", "'", "t", "wait", "!", "!"]),
+        ("l\u2019a\u0301me 3,5\u20ac", ["l", "\u2019", "a\u0301me", "3", ",", "5", "\u20ac"]),
+        ("a\u200bb\tc\x07", ["a", "b", "c"]),
+        ("\u0915\u093f\u0924\u093e\u092c", ["\u0915\u093f\u0924\u093e\u092c"]),
+        ("", []),
+    ],
+)
+def test_tokens(text, expected):
+    assert tokens(text) == expected

@@ -1,0 +1,84 @@
+"""Are built code-switched sentences those of the real files, but for the files' known faults?"""
+
+import re
+
+import pytest
+
+from raysearch.corpora import absa, data_dir
+from raysearch.corpora.absa.switching import switch, terms
+
+
+def test_terms_are_replaced_in_order(marked):
+    sentence = marked("[a b]+ c [d]- e")
+    assert terms(sentence) == (("a", "b"), ("d",))
+    assert switch(sentence, [("x",), ("y", "z")]) == marked("[x]+ c [y z]- e")
+    assert switch(sentence, terms(sentence)) == sentence
+    assert switch(marked("a b"), []) == marked("a b")
+
+
+def raw(file):
+    """Words and tags of a file as they stand, read in the plainest way."""
+    blocks = file.read_text(encoding="utf-8").removesuffix("\n\n").split("\n\n")
+    rows = [[line.split("\t")[:2] for line in block.split("\n")] for block in blocks]
+    return [tuple(zip(*row, strict=True)) for row in rows]
+
+
+def cut(source_term):
+    """What cs_en-XX has of an English term."""
+    return source_term if len(source_term) < 3 else (source_term[0], source_term[-1])
+
+
+# pair, rows of cs_en-XX, rows with cut terms and these terms, extra rows, rows left out
+KNOWN = [
+    ("es", 1571, 139, 150, [], []),
+    ("fr", 1572, 137, 148, [1387], []),
+    ("nl", 1586, 140, 151, [], []),
+    ("ru", 1577, 140, 151, [], [582]),
+]
+
+
+@pytest.mark.parametrize(("target", "rows", "cut_rows", "cut_terms", "extra", "bad"), KNOWN)
+def test_built_files_are_the_real_ones_but_for_their_faults(
+    real, target, rows, cut_rows, cut_terms, extra, bad
+):
+    loaded = absa.load_pair("xabsa", f"en-{target}", data_dir(), {"train"}, code_switch="built")
+    views = [view for view in loaded.views() if view.t is not None]
+    st = raw(real / f"cs_{target}-en-train.txt")
+    ts = raw(real / f"cs_en-{target}-train.txt")
+    t = raw(real / f"smt-{target}-train.txt")
+    assert (len(st), len(ts), len(t)) == (1600, rows, rows + len(extra))
+    tail = st[rows:]
+    st, ts = st[:rows], ts[:rows]
+    for index in extra:
+        del t[index]
+    for index in bad:
+        del st[index], ts[index], t[index]
+    assert len(views) == len(st) == len(ts) == len(t)
+
+    # D_ST and D_T word for word and tag for tag
+    assert [(view.st.words, view.st.tags) for view in views] == st
+    assert [(view.t.words, view.t.tags) for view in views] == t
+
+    # D_TS differs where a term of three words or more was cut, and nowhere else
+    different = [
+        (view, other)
+        for view, other in zip(views, ts, strict=True)
+        if (view.ts.words, view.ts.tags) != other
+    ]
+    assert len(different) == cut_rows
+    for view, other in different:
+        again = switch(view.t, [cut(term) for term in terms(view.s)])
+        assert (again.words, again.tags) == other
+    assert sum(term != cut(term) for view, _ in different for term in terms(view.s)) == cut_terms
+
+    # The tail repeats the untranslated source sentences in BIEOS
+    left = {view.row for view in views}
+    alone = [view.s for view in loaded.views() if view.row not in left]
+    bad_rows = [one for one in alone if one.words[:3] == ("The", "wine", "the")]
+    alone = [one for one in alone if one not in bad_rows]
+    assert len(bad_rows) == len(bad)
+    assert [words for words, _ in tail] == [one.words for one in alone]
+    assert [tuple(re.sub("^[BIES]-", "T-", tag) for tag in tags) for _, tags in tail] == [
+        one.tags for one in alone
+    ]
+    assert all(any(tag[0] in "BIES" for tag in tags) for _, tags in tail)

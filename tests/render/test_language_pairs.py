@@ -1,0 +1,48 @@
+from rich.console import Console
+
+from raysearch.corpora.absa.report import CorpusReport, LanguageReport
+from raysearch.corpora.absa.views import PairReport
+from raysearch.render.language_pairs import languages_table, pairs_tables
+
+
+def pair(name, **more):
+    counts = dict.fromkeys(
+        (
+            *("rows", "translated", "translated_aspects", "paired", "paired_aspects", "usable"),
+            *("usable_aspects", "repeated", "normalised", "mixed", "shortened"),
+            "shortened_aspects",
+        ),
+        0,
+    )
+    return PairReport(pair=name, **{**counts, "extra": (), "unequal": (), **more})
+
+
+def shown(*tables):
+    console = Console(width=80, record=True, file=None, quiet=False, force_terminal=False)
+    with console.capture() as capture:
+        console.print(*tables)
+    return capture.get()
+
+
+def report(pairs=()):
+    one = LanguageReport(
+        language="es", rows={"dev": 3}, aspects={"dev": 5}, normalised=0, mixed=7, in_train={}
+    )
+    return CorpusReport(name="mine", languages=(one,), pairs=tuple(pairs))
+
+
+def test_what_is_not_there_is_a_dash():
+    [row] = [line for line in shown(languages_table(report())).splitlines() if " es " in line]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == [
+        *("es", "-", "3/5", "-", "-", "-", "7", "0")
+    ]
+
+
+def test_four_pairs_side_by_side_and_the_first_line():
+    pairs = [pair(f"en-x{i}", unequal=(10 + i, 99), rows=100, translated=98) for i in range(5)]
+    tables = pairs_tables(report(pairs))
+    assert [len(table.columns) for table in tables] == [5, 2]
+    text = shown(*tables)
+    assert all(f"line {10 + i}" in text for i in range(5))
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert pairs_tables(report()) == []
