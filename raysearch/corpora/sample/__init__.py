@@ -1,12 +1,13 @@
-"""Which text does a bare machine have: three corpora that the project wrote itself.
+"""Which text does a bare machine have: four corpora that the project wrote itself.
 
 ``sample`` (valence and arousal), ``sample_polarity`` and ``sample_emotions`` are constructed by
-`va`, `polarity` and `emotions` from clauses written for this project; no lexicon and no other
-corpus went into them. Licence: Apache-2.0, as the project. They show that a method runs and
-whether it learns anything; they are no evidence about real text.
+`va`, `polarity` and `emotions` from clauses written for this project, ``sample_reviews`` (five
+languages, aspects marked) by `reviews`; no lexicon and no other corpus went into them. Licence:
+Apache-2.0, as the project. They show that a method runs and whether it learns anything; they are
+no evidence about real text.
 
-The CSV files beside this module are the corpora; `constructed` gives their text, and a test
-compares the two byte for byte.
+The CSV files beside this module and the files in ``reviews`` are the corpora; `constructed` and
+`constructed_reviews` give their text, and tests compare the two byte for byte.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from pathlib import Path
 
 from raysearch.corpora.assemble import Row, Rows
 from raysearch.corpora.records import ROLES
-from raysearch.corpora.sample import emotions, polarity, va
+from raysearch.corpora.sample import emotions, polarity, reviews, va
 from raysearch.corpora.source import Source
 from raysearch.corpora.tables import read_csv
 
-__all__ = ["CONSTRUCTIONS", "FOLDER", "constructed", "load"]
+__all__ = ["CONSTRUCTIONS", "FOLDER", "REVIEWS", "constructed", "constructed_reviews", "load"]
 
 FOLDER = Path(__file__).parent
 """Where the bundled files lie."""
+
+REVIEWS = FOLDER / "reviews"
+"""Where those of ``sample_reviews`` lie."""
 
 CONSTRUCTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "sample": va.sentences,
@@ -83,3 +87,12 @@ def constructed(name: str, label_names: tuple[str, ...]) -> str:
             cells = [label_names[row.label]]
         writer.writerow([row.id, row.role, *cells, row.text])
     return text.getvalue()
+
+
+def constructed_reviews() -> dict[str, str]:
+    """The files of ``sample_reviews`` as the construction gives them: name to text.
+
+    Names and format are those of spec msmo.md §1.3: ``gold-XX-{train,dev,test}.txt``,
+    ``smt-XX-train.txt``, ``cs_XX-en-train.txt`` and ``cs_en-XX-train.txt``.
+    """
+    return reviews.files()
