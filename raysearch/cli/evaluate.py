@@ -1,32 +1,50 @@
-"""`raysearch evaluate`: the one reading of test data, of trials that were selected before.
+"""`raysearch evaluate`: readings of data that no selection saw, of finished trials.
 
-The reading is recorded in ``results/<sweep>/test``; asking again shows the record and reads
-nothing.
+Test is read once per selected configuration, after selection; target dev, an oracle where a
+method has one, is read for every complete trial, to say what selection on source data lost.
+Every reading is recorded in ``results/<sweep>/test`` or ``oracle``, with its time and commit;
+asking again shows the record and reads nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from raysearch.cli.arguments import add_data_dir
 from raysearch.trial import Trial
+
+if TYPE_CHECKING:
+    from raysearch.leaderboard import Store
 
 __all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register ``evaluate``."""
-    parser = commands.add_parser("evaluate", help="read the test data once, for selected trials")
+    parser = commands.add_parser(
+        "evaluate",
+        help="read the test data once, for selected trials",
+        description="Read the test data, once for each selected trial, and record it. With "
+        "--oracle, read target dev of all complete trials instead, and show what selection on "
+        "source data lost.",
+    )
     parser.add_argument("folder", metavar="SWEEP", type=Path, help="for example results/carl")
     parser.add_argument(
         "--trial",
         action="append",
         metavar="N",
-        help="a trial's number, `best` (default) or `all`; repeatable",
+        help="a trial's number, `best` (default; the best of each pair where each was searched "
+        "by itself) or `all` (default with --oracle); repeatable",
+    )
+    parser.add_argument("--task", metavar="NAME", help="only cells of this corpus or pair")
+    parser.add_argument(
+        "--oracle", action="store_true", help="read target dev, which no selection may see"
     )
     parser.add_argument("--metric", help="what `best` means (default: the sweep's own goal)")
     add_data_dir(parser)
@@ -34,46 +52,109 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate every cell of the chosen trials and show the mean over the cells."""
+    """Evaluate every cell of the chosen trials that was not read before; show all of them."""
     from raysearch import corpora
-    from raysearch.cli.trials import trials_of
+    from raysearch.cli.trials import oracle_role, trials_of
     from raysearch.leaderboard import Store
 
-    chosen = trials_of(args.folder, args.trial or ["best"], metric=args.metric)
-    record = Store(args.folder / "test")
-    known = {trial.key: trial for trial in record.trials()}
+    wanted = args.trial or ["all" if args.oracle else "best"]
+    chosen = trials_of(args.folder, wanted, metric=args.metric, task=args.task)
+    role = oracle_role(chosen[0].method) if args.oracle else "test"
+    record = Store(args.folder / ("oracle" if args.oracle else "test"))
     data_dir = str(corpora.data_dir(args.data_dir))
-    readings = []
-    for trial in chosen:
-        if trial.key in known:
-            when = known[trial.key].finished
-            sys.stderr.write(f"trial {trial.id}: test was read at {when}; showing the record\n")
-        else:
-            known[trial.key] = _read_test(trial, args.folder, data_dir)
-            record.append(known[trial.key])
-        readings.append(known[trial.key])
-    _show(readings)
+    known = {trial.key: trial for trial in record.trials()}
+    if not args.oracle:
+        _say_known(chosen, known)
+    _read_missing([t for t in chosen if t.key not in known], role, record, args.folder, data_dir)
+    known = {trial.key: trial for trial in record.trials()}
+    _show(args.folder, role, [known[trial.key] for trial in chosen])
     return 0
 
 
-def _read_test(trial: Trial, folder: Path, data_dir: str) -> Trial:
-    from raysearch.cli.trials import with_weights
-    from raysearch.training.run import restore_method
+def _say_known(chosen: Sequence[Trial], known: Mapping[Any, Trial]) -> None:
+    """Say what was read before: of these trials, and of others of the same task."""
+    for trial in chosen:
+        if trial.key in known:
+            found = known[trial.key]
+            commit = found.provenance.get("read_commit", "")[:10] or "a commit not recorded"
+            sys.stderr.write(
+                f"trial {trial.id}: test was read at {found.finished} by {commit}; showing the "
+                "record\n"
+            )
+    fresh = {trial.cell.task for trial in chosen if trial.key not in known}
+    for task in sorted(fresh):
+        now = {trial.number for trial in chosen if trial.cell.task == task}
+        before = {trial.number for trial in known.values() if trial.cell.task == task} - now
+        if before:
+            numbers = ", ".join(map(str, sorted(before)))
+            sys.stderr.write(
+                f"{task}: test was read before, of trial {numbers}; say so where you report it\n"
+            )
 
+
+def _read_missing(
+    missing: Sequence[Trial], role: str, record: Store, folder: Path, data_dir: str
+) -> None:
+    """Read and record one cell after the other; a kill loses at most the one at hand."""
+    from raysearch.cli.trials import lease_of
+    from raysearch.training.run import KEPT
+
+    if role != "test" and missing:
+        paths = [Path(lease_of(trial, folder).folder) / KEPT for trial in missing]
+        kept = sum(path.exists() for path in paths)
+        again = (
+            f", {len(missing) - kept} are trained again first (a sweep with --keep all keeps them)"
+            if kept < len(missing)
+            else ""
+        )
+        sys.stderr.write(f"{len(missing)} cells to be read: {kept} have their weights{again}\n")
+    for trial in missing:
+        record.append(_read(trial, role, folder, data_dir))
+
+
+def _read(trial: Trial, role: str, folder: Path, data_dir: str) -> Trial:
+    """The trial with its metrics on the role, and when and by which commit it was read."""
+    from raysearch.cli.trials import lease_of, with_weights
+    from raysearch.training.provenance import provenance
+    from raysearch.training.run import KEPT, restore_method
+
+    path = Path(lease_of(trial, folder).folder) / KEPT
+    kept = path.exists()
     lease = with_weights(trial, folder, data_dir)
-    sys.stderr.write(f"trial {trial.id}: reading the test data\n")
-    method = restore_method(lease, roles=("train", "dev", "test"), data_dir=data_dir)
+    sys.stderr.write(f"trial {trial.id}: reading the {role.replace('_', ' ')} data\n")
+    method = restore_method(lease, roles=("train", "dev", role), data_dir=data_dir)
+    metrics = method.evaluate(role)
+    if role != "test" and not kept:  # of hundreds of trials the weights would fill the disk
+        path.unlink()
+    made = provenance()
     return replace(
         trial,
-        metrics=method.evaluate("test"),
+        metrics=metrics,
         curve=(),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        provenance={
+            **trial.provenance,
+            **{f"read_{name}": made[name] for name in ("commit", "dirty", "code")},
+        },
     )
 
 
-def _show(readings: list[Trial]) -> None:
+def _show(folder: Path, role: str, readings: list[Trial]) -> None:
     from rich.console import Console
 
+    from raysearch.cli.trials import goal_of
+    from raysearch.leaderboard import Store, regrets
     from raysearch.render.readings import readings_table
+    from raysearch.render.regret import RegretTable
 
-    Console().print(readings_table(readings))
+    store = Store(folder)
+    card = store.card()
+    console = Console()
+    if role != "test" and card is not None:
+        rows = regrets(store.table(), Store(folder / "oracle").table(), card, role)
+        console.print(RegretTable(card.goal, role, rows, str(folder)))
+        return
+    goal = goal_of(folder, readings[0].method)
+    first = goal.name.partition("/")[2] if goal else ""
+    title = "test, read once" if role == "test" else f"{role.replace('_', ' ')}, an oracle"
+    console.print(readings_table(readings, title=title, first=first))

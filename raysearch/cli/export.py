@@ -19,6 +19,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "trial", metavar="TRIAL", help="SWEEP:N or SWEEP:best, for example results/carl:best"
     )
     parser.add_argument("dir", metavar="DIR", type=Path, help="folder to be made")
+    parser.add_argument("--task", metavar="NAME", help="which pair (default: the only one)")
     parser.add_argument("--seed", type=int, help="which cell (default: the first)")
     add_data_dir(parser)
     parser.set_defaults(run=run)
@@ -35,7 +36,13 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"`TRIAL` must be SWEEP:N or SWEEP:best, but got {args.trial!r}")
     if args.dir.exists():
         raise ConfigError(f"`DIR` must not exist yet, but {args.dir} does; name another folder")
-    cells = trials_of(Path(folder), [number])
+    cells = trials_of(Path(folder), [number], task=args.task)
+    tasks = list(dict.fromkeys(trial.cell.task for trial in cells))
+    if len(tasks) > 1:
+        raise ConfigError(
+            f"`--task` must name one of {', '.join(tasks)}, because {args.trial} has an encoder "
+            "for each"
+        )
     trials = [trial for trial in cells if args.seed in (None, trial.cell.seed)]
     if not trials:
         known = ", ".join(str(trial.cell.seed) for trial in cells)

@@ -9,7 +9,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raysearch.errors import ConfigError, StoreError, known_names
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import Console
 
-    from raysearch.leaderboard import Store
-    from raysearch.render.table import Board
-    from raysearch.trial import MetricGoal
+    from raysearch.leaderboard import Ranking, Store, SweepCard
 
 __all__ = ["add_parser", "run"]
 
@@ -47,6 +45,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--method", metavar="NAME", help="only trials of this method")
     parser.add_argument("--task", metavar="NAME", help="only cells of this corpus or pair")
     parser.add_argument(
+        "--by",
+        choices=("configuration", "pair", "parameter"),
+        help="one row a configuration over all pairs; a section a pair, ranked within it; or the "
+        "best settings of each pair side by side, with the paper's (default: pair where each "
+        "pair was searched by itself, else configuration)",
+    )
+    parser.add_argument(
+        "--regret",
+        action="store_true",
+        help="what selection on source data lost, by the readings of evaluate --oracle; with "
+        "--by pair as if each pair selected for itself",
+    )
+    parser.add_argument(
         "--metric",
         metavar="NAME[:min]",
         help="rank by this metric; :min where lower is better (default: the sweep's own goal)",
@@ -55,8 +66,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--top",
         type=int,
         metavar="N",
-        help="show the first N of each sweep, 0 for all (default: 20 in a table, all in csv "
-        "and json)",
+        help="show the first N of each sweep, or of each pair, 0 for all (default: 20, or 5 of "
+        "each pair, in a table, all in csv and json)",
     )
     parser.add_argument("--watch", action="store_true", help="show it anew every two seconds")
     parser.add_argument(
@@ -73,6 +84,11 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.top is not None and args.top < 0:
         raise ConfigError(f"`--top` must be >= 0, but got {args.top}")
+    if args.format != "table" and (args.regret or args.by == "parameter"):
+        wanted = "--regret" if args.regret else "--by parameter"
+        raise ConfigError(f"`--format` must be table with {wanted}, but got {args.format}")
+    if args.regret and args.by == "parameter":
+        raise ConfigError("`--by` must be pair or configuration with --regret, but got parameter")
     if args.watch:
         return _watch(args)
     if args.format != "table":
@@ -115,13 +131,14 @@ def _watch(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     """Write one record a configuration, of all sweeps, to standard output."""
-    from raysearch.leaderboard import rank, records
+    from raysearch.leaderboard import records
 
     rows: list[dict[str, Any]] = []
     tables, problems = _tables(args)
     for store, table in tables:
-        goal, cells = _goal(args, store)
-        rows += records(rank(table, goal, cells=cells)[: args.top or None], goal)
+        card = _card(args, store)
+        for ranking in _rankings(args, card, table):
+            rows += records(ranking[: args.top or None], card.goal)
     if args.format == "json":
         clean = [{name: _json_value(value) for name, value in row.items()} for row in rows]
         json.dump(clean, sys.stdout, indent=1)
@@ -134,16 +151,72 @@ def _export(args: argparse.Namespace) -> int:
     return _say(problems)
 
 
-def _boards(args: argparse.Namespace) -> tuple[list[Board], list[str]]:
-    from raysearch.render.table import make_board
+def _rankings(args: argparse.Namespace, card: SweepCard, table: pa.Table) -> list[Ranking]:
+    """One ranking a pair, or one over all; every configuration as the sweep numbered it."""
+    from raysearch.leaderboard import rank, rank_tasks
 
-    top = 20 if args.top is None else args.top
+    if _view(args, card) == "pair":
+        found = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+        return list(found.values())
+    return [rank(table, card.goal, cells=card.cells, aggregate=card.aggregate)]
+
+
+def _boards(args: argparse.Namespace) -> tuple[list[Any], list[str]]:
+    """What to print of each sweep, and what could not be read."""
     boards = []
     tables, problems = _tables(args)
     for store, table in tables:
-        goal, cells = _goal(args, store)
-        boards.append(make_board(table, goal, cells=cells, top=top))
+        boards.append(_board(args, store, table))
     return boards, problems
+
+
+def _board(args: argparse.Namespace, store: Store, table: pa.Table) -> Any:
+    """The view that was asked for, as something that rich prints."""
+    from raysearch.render.board import make_board, make_task_board
+    from raysearch.render.parameters import make_parameter_board
+
+    card = _card(args, store)
+    if args.regret:
+        return _regret(args, store, card, table)
+    view = _view(args, card)
+    if view == "parameter":
+        return make_parameter_board(table, card, _papers(table))
+    if view == "pair":
+        return make_task_board(table, card, top=5 if args.top is None else args.top)
+    return make_board(table, card, top=20 if args.top is None else args.top)
+
+
+def _regret(args: argparse.Namespace, store: Store, card: SweepCard, table: pa.Table) -> Any:
+    from raysearch.cli.trials import oracle_role
+    from raysearch.leaderboard import Store, regrets
+    from raysearch.render.regret import RegretTable
+
+    role = oracle_role(str(table.column("method")[0].as_py()))
+    readings = Store(f"{store.folder}/oracle").table()
+    if not readings.num_rows:
+        raise StoreError(
+            f"`--regret` must have readings of {role}, but {store.folder} has none; python -m "
+            f"raysearch evaluate {store.folder} --oracle makes them"
+        )
+    rows = regrets(table, readings, card, role, mode="per_task" if args.by == "pair" else None)
+    return RegretTable(card.goal, role, rows, store.folder)
+
+
+def _papers(table: pa.Table) -> dict[str, Mapping[str, Any]]:
+    """The paper's values of each pair, where all rows are of one method that is known."""
+    from raysearch.methods import METHODS, config_type
+
+    methods = set(table.column("method").to_pylist())
+    if len(methods) != 1 or not methods <= set(METHODS):
+        return {}
+    paper = config_type(methods.pop()).paper
+    return {task: paper(task) for task in dict.fromkeys(table.column("task").to_pylist())}
+
+
+def _view(args: argparse.Namespace, card: SweepCard) -> str:
+    """What was asked for, else what the sweep was made for."""
+    alone = card.mode == "per_task" and len(card.tasks) > 1 and args.task is None
+    return str(args.by or ("pair" if alone else "configuration"))
 
 
 def _tables(args: argparse.Namespace) -> tuple[list[tuple[Store, pa.Table]], list[str]]:
@@ -176,13 +249,15 @@ def _tables(args: argparse.Namespace) -> tuple[list[tuple[Store, pa.Table]], lis
     return tables, problems
 
 
-def _goal(args: argparse.Namespace, store: Store) -> tuple[MetricGoal, int]:
+def _card(args: argparse.Namespace, store: Store) -> SweepCard:
     """What ranks a sweep's trials, and how many cells make one complete."""
-    from raysearch.leaderboard import load_goal
+    from raysearch.leaderboard import SweepCard, load_card
 
-    goal = load_goal(store.folder, args.metric)
-    card = store.card() if args.metric is None else None
-    return goal, card.cells if card and args.task is None else 0
+    card = load_card(store.folder, args.metric)
+    if args.task is not None:  # without the list of tasks, how many cells one has is not known
+        cells = card.cells_of_task if card.tasks else 0
+        return SweepCard(goal=card.goal, cells=cells)
+    return card
 
 
 def _console() -> Console:

@@ -36,6 +36,9 @@ def show_sweep(plan: SweepPlan, store: Store, *, on_open: Callable[[], None]) ->
         goal=plan.space.goal,
         trials=plan.configurations,
         cells=plan.cells_each,
+        mode=plan.space.mode,
+        aggregate=plan.space.aggregate,
+        tasks=plan.tasks,
         seconds=plan.space.time_seconds,
     )
     earlier = store.trials()

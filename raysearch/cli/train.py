@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("train", help="run one trial without a search")
     parser.add_argument("method", metavar="METHOD", help="for example carl")
     add_settings(parser)
+    parser.add_argument(
+        "--task",
+        metavar="NAME",
+        help="which pair, for a method over several (default: the only one)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="the trial's seed (default: 0)")
     parser.add_argument(
         "--name", help="folder under --results (default: METHOD-train- and a digest of settings)"
@@ -39,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from raysearch import corpora
+    from raysearch.cli.trials import goal_of
     from raysearch.leaderboard import Store
     from raysearch.methods import get_method
     from raysearch.render.readings import readings_table
@@ -54,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     lease = Lease(
         sweep=name,
         number=0,
-        cell=Cell("+".join(loader.tasks(config)), args.seed),
+        cell=Cell(_task(args.task, loader.tasks(config)), args.seed),
         method=args.method,
         config=settings,
         folder="",
@@ -64,21 +71,41 @@ def run(args: argparse.Namespace) -> int:
     store = Store(folder)
     done = {trial.key: trial for trial in store.trials()} if folder.exists() else {}
     trial = done.get((lease.sweep, lease.number, lease.cell.task, lease.cell.seed))
+    if any(dict(other.config) != settings for other in done.values()):
+        raise ConfigError(f"`--name` {name} holds a trial of other settings; choose another name")
     if trial is None:
         trial = train_here(lease, str(corpora.data_dir(args.data_dir)))
         store.append(trial)
         (Path(lease.folder) / "checkpoint.pt").unlink(missing_ok=True)
-    elif dict(trial.config) != settings:
-        raise ConfigError(f"`--name` {name} holds a trial of other settings; choose another name")
     if trial.state is TrialState.FAILED:
         raise TrialError(f"trial {trial.id} failed: {trial.reason}")
-    Console().print(readings_table([trial], title="dev"))
+    goal = goal_of(folder, args.method)
+    first = goal.name.partition("/")[2] if goal else ""
+    Console().print(readings_table([trial], title="dev", first=first))
     sys.stdout.write(
-        f"the row:      python -m raysearch leaderboard {folder} --metric dev/va_pearson\n"
-        f"test data:    python -m raysearch evaluate {folder} --trial 0\n"
+        f"the row:      python -m raysearch leaderboard {folder}"
+        + (f" --metric {goal.name}" if goal else " --metric NAME")
+        + f"\ntest data:    python -m raysearch evaluate {folder} --trial 0\n"
         f"the encoder:  python -m raysearch export {folder}:0 DIR\n"
     )
     return 0
+
+
+def _task(wanted: str | None, tasks: Sequence[str]) -> str:
+    """The task of the one cell.
+
+    Raises:
+        ConfigError: The method has several and none is named, or another one is.
+    """
+    if wanted is None and len(tasks) == 1:
+        return tasks[0]
+    if wanted is None:
+        raise ConfigError(
+            f"`--task` must name one of {', '.join(tasks)}, because one trial trains one of them"
+        )
+    if wanted not in tasks:
+        raise ConfigError(f"`--task` must be one of {', '.join(tasks)}, but got {wanted!r}")
+    return wanted
 
 
 def train_here(lease: Lease, data_dir: str) -> Trial:

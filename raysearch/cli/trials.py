@@ -7,17 +7,19 @@ sweep kept, or are trained again, which gives the same numbers.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from raysearch.cli.arguments import find_space
 from raysearch.config import read_config, rules
-from raysearch.errors import ConfigError, StoreError
+from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.methods import get_method
-from raysearch.trial import Lease, Scalar, Trial, TrialState
+from raysearch.trial import Lease, MetricGoal, Scalar, Trial, TrialState
 
-__all__ = ["lease_of", "settings_of", "trials_of", "with_weights"]
+__all__ = ["goal_of", "lease_of", "oracle_role", "settings_of", "trials_of", "with_weights"]
 
 
 def settings_of(method: str, row: Mapping[str, Scalar]) -> dict[str, Any]:
@@ -50,39 +52,116 @@ def lease_of(trial: Trial, folder: Path) -> Lease:
     return replace(lease, folder=str(folder / "leases" / lease.id))
 
 
-def trials_of(folder: Path, wanted: Sequence[str], *, metric: str | None = None) -> list[Trial]:
+def trials_of(
+    folder: Path, wanted: Sequence[str], *, metric: str | None = None, task: str | None = None
+) -> list[Trial]:
     """The cells of the wanted configurations of a sweep, in order of number and cell.
 
     Args:
         folder: The sweep's folder.
-        wanted: Trial numbers, or ``best``, or ``all`` for every complete one.
+        wanted: Trial numbers; ``best``, which is the best of each pair where each was searched
+            by itself; ``all`` for every complete one.
         metric: What ``best`` means; None for the sweep's own goal.
+        task: Only cells of this task; None for all.
 
     Raises:
-        ConfigError: A number is not one, or is not a complete trial of this sweep.
-        StoreError: The folder holds no leaderboard.
+        ConfigError: A number is not one, or is not a complete trial of this sweep, or the
+            sweep has no such task.
+        StoreError: The folder holds no leaderboard, or no complete configuration yet.
     """
-    from raysearch.leaderboard import Store, load_goal, rank
+    from raysearch.leaderboard import Store
 
-    store = Store(folder)
-    trials = [trial for trial in store.trials() if trial.state is TrialState.COMPLETE]
+    trials = [trial for trial in Store(folder).trials() if trial.state is TrialState.COMPLETE]
     if not trials:
         raise StoreError(f"a sweep must have complete trials, but {folder} has none yet")
+    tasks = list(dict.fromkeys(trial.cell.task for trial in trials))
+    if task is not None and task not in tasks:
+        raise ConfigError(
+            f"`--task` must be one of {folder}, but got {task!r}; {known_names(tasks)}"
+        )
     numbers: set[int] = set()
     problems = []
     for name in wanted:
-        if name == "all":
-            numbers |= {trial.number for trial in trials}
-        elif name == "best":
-            numbers.add(rank(store.table(), load_goal(folder, metric))[0].trial)
+        if name in ("all", "best"):
+            numbers |= _numbers(folder, name, metric)
         elif name.isdecimal() and any(trial.number == int(name) for trial in trials):
             numbers.add(int(name))
         else:
             problems.append(f"`--trial` must be a complete trial of {folder}, but got {name!r}")
     if problems:
         raise ConfigError(problems)
-    chosen = [trial for trial in trials if trial.number in numbers]
+    chosen = [
+        trial for trial in trials if trial.number in numbers and task in (None, trial.cell.task)
+    ]
+    if not chosen:
+        raise ConfigError(f"`--task` must be a task of trial {', '.join(wanted)}, but got {task!r}")
     return sorted(chosen, key=lambda trial: (trial.number, trial.cell))
+
+
+def _numbers(folder: Path, which: str, metric: str | None) -> set[int]:
+    """All complete configurations of a sweep, or the best of it, or of each of its pairs.
+
+    Raises:
+        StoreError: No configuration has all its cells yet.
+    """
+    from raysearch.leaderboard import Store, load_card, rank, rank_tasks
+
+    store = Store(folder)
+    if which == "all":
+        card = store.card()
+        return _whole(store.trials(), card.cells if card else 0)
+    card, table = load_card(folder, metric), store.table()
+    if card.mode == "per_task":
+        within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+        found = {item.trial for ranking in within.values() for item in ranking[:1] if item.rank}
+    else:
+        best = rank(table, card.goal, cells=card.cells, aggregate=card.aggregate)[0]
+        found = {best.trial} if best.rank else set()
+    if not found:
+        raise StoreError(
+            f"`--trial {which}` must have a trial with all its cells complete, but {folder} has "
+            "none yet: run the sweep again, or name a trial by its number"
+        )
+    return found
+
+
+def _whole(trials: Sequence[Trial], cells: int) -> set[int]:
+    """Configurations whose cells are all there and complete."""
+    count = Counter(trial.number for trial in trials)
+    broken = {trial.number for trial in trials if trial.state is not TrialState.COMPLETE}
+    return {number for number, size in count.items() if size >= cells} - broken
+
+
+def oracle_role(method: str) -> str:
+    """The role that no selection may see and that an oracle reads.
+
+    Raises:
+        ConfigError: The method has none.
+    """
+    role = get_method(method).config_type.ORACLE
+    if not role:
+        raise ConfigError(
+            f"an oracle must be data that selection may not see, but {method} has none beside "
+            "test; leave --oracle and --regret out"
+        )
+    return role
+
+
+def goal_of(folder: Path, method: str) -> MetricGoal | None:
+    """What ranks a folder's trials: its sweep's goal, else that of the method's own space.
+
+    None where there is neither.
+    """
+    from raysearch.leaderboard import Store
+    from raysearch.search.space import load_space
+
+    card = Store(folder).card()
+    if card is not None:
+        return card.goal
+    try:
+        return load_space(find_space(method, None)).goal
+    except ConfigError:  # an installed package has no search_spaces/; nothing here needs one
+        return None
 
 
 def with_weights(trial: Trial, folder: Path, data_dir: str) -> Lease:

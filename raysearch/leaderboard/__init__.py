@@ -4,26 +4,37 @@
 torch or Ray.
 """
 
+from raysearch.leaderboard.card import Aggregate, Mode, SweepCard
 from raysearch.leaderboard.export import records
 from raysearch.leaderboard.keys import rows_with
 from raysearch.leaderboard.rank import rank, varying
 from raysearch.leaderboard.ranked import Ranked, Ranking, Standing
-from raysearch.leaderboard.store import Store, SweepCard, find_stores, load_goal
+from raysearch.leaderboard.regret import Regret, oracle_goal, regrets
+from raysearch.leaderboard.store import Store, find_stores, load_card, load_goal
 from raysearch.leaderboard.summary import Summary, encoder_name, summarize
+from raysearch.leaderboard.tasks import rank_tasks, same_settings
 
 __all__ = [
+    "Aggregate",
+    "Mode",
     "Ranked",
     "Ranking",
+    "Regret",
     "Standing",
     "Store",
     "Summary",
     "SweepCard",
     "encoder_name",
     "find_stores",
+    "load_card",
     "load_goal",
+    "oracle_goal",
     "rank",
+    "rank_tasks",
     "records",
+    "regrets",
     "rows_with",
+    "same_settings",
     "summarize",
     "varying",
 ]

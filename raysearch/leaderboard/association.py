@@ -1,22 +1,73 @@
-"""Which settings go with the metric: the order in which a narrow table shows them."""
+"""Which settings go with the metric: how strongly, and in which order a narrow table shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from raysearch.leaderboard.keys import Floats
 from raysearch.leaderboard.ranked import Ranked, Standing
+from raysearch.trial import MetricGoal
 
-__all__ = ["most_telling"]
+__all__ = ["Association", "association", "most_telling", "spearman"]
 
 _FEWEST = 5
 """Complete trials below which no order is better than the config's own."""
 
 
-def most_telling(ranking: Iterable[Ranked], names: Sequence[str]) -> list[str]:
+@dataclass(frozen=True, kw_only=True)
+class Association:
+    """How a setting goes with the metric's ranks over complete configurations.
+
+    Attributes:
+        value: Spearman's ρ in [-1, 1] of a number, above 0 where larger values do better; η in
+            [0, 1] of names: the root of the share of variance that lies between them.
+        signed: Whether it is ρ.
+        count: Configurations that have the setting.
+    """
+
+    value: float
+    signed: bool
+    count: int
+
+
+def association(ranking: Iterable[Ranked], name: str, goal: MetricGoal) -> Association | None:
+    """How one setting goes with what ranks.
+
+    It describes the trials that a sweep chose to run and ran to their end; it is no test.
+
+    Args:
+        ranking: Configurations; the complete ones count that have the setting.
+        name: The setting; where it is a condition's, those that lack it are left out.
+        goal: Direction of the metric.
+
+    Returns:
+        None for fewer than 5 configurations, or where setting or metric is constant.
+    """
+    rows = [item for item in _complete(ranking) if item.config.get(name) is not None]
+    scores = [item.score if goal.direction == "maximize" else -item.score for item in rows]
+    values = [item.config[name] for item in rows]
+    if len(rows) < _FEWEST or len(set(values)) < 2 or len(set(scores)) < 2:
+        return None
+    ranks = _ranks(scores)
+    if _numeric(values):
+        value = _correlation(_ranks([float(value or 0) for value in values]), ranks)
+        return Association(value=value, signed=True, count=len(rows))
+    eta = float(np.sqrt(_between(values, ranks)))
+    return Association(value=eta, signed=False, count=len(rows))
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's ρ in [-1, 1]; NaN for fewer than two pairs, or where one side is constant."""
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return float("nan")
+    return _correlation(_ranks(first), _ranks(second))
+
+
+def most_telling(rankings: Sequence[Iterable[Ranked]], names: Sequence[str]) -> list[str]:
     """Settings by how much of the metric's ranks they explain, less what chance would.
 
     That is Spearman's ρ² less 1 / (n − 1) for a number, and for names the share η² of the
@@ -24,37 +75,53 @@ def most_telling(ranking: Iterable[Ranked], names: Sequence[str]) -> list[str]:
     is no test of importance.
 
     Args:
-        ranking: Configurations; the n complete ones count.
+        rankings: One or several, each within its own task; the n complete configurations of
+            each count, and the sum over the rankings orders.
         names: Settings that differ.
 
     Returns:
-        The same names; ties, and all of them when n < 5, stay in their order.
+        The same names; ties, and all of them when n < 5 everywhere, stay in their order.
     """
-    rows = [
-        item for item in ranking if item.standing is Standing.COMPLETE and item.mean == item.mean
+    total = dict.fromkeys(names, 0.0)
+    for ranking in rankings:
+        rows = _complete(ranking)
+        if len(rows) >= _FEWEST:
+            ranks = _ranks([item.score for item in rows])
+            for name in names:
+                total[name] += _share([item.config.get(name) for item in rows], ranks)
+    return sorted(names, key=lambda name: -total[name])
+
+
+def _complete(ranking: Iterable[Ranked]) -> list[Ranked]:
+    return [
+        item for item in ranking if item.standing is Standing.COMPLETE and np.isfinite(item.score)
     ]
-    if len(rows) < _FEWEST:
-        return list(names)
-    ranks = _ranks([item.mean for item in rows])
-    share = {name: _share([item.config.get(name) for item in rows], ranks) for name in names}
-    return sorted(names, key=lambda name: -share[name])
 
 
 def _share(values: Sequence[Any], ranks: Floats) -> float:
     """Explained share of the variance of `ranks`, less its expectation under chance."""
-    spread = float(((ranks - ranks.mean()) ** 2).sum())
-    if spread == 0:
+    if len(set(ranks.tolist())) < 2 or len(set(values)) < 2:
         return 0.0
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        own = _ranks(values)
-        both = spread * float(((own - own.mean()) ** 2).sum())
-        if both == 0:
-            return 0.0
-        covariance = float(((own - own.mean()) * (ranks - ranks.mean())).sum())
-        return covariance**2 / both - 1 / (len(ranks) - 1)
+    if _numeric(values):
+        return _correlation(_ranks(values), ranks) ** 2 - 1 / (len(ranks) - 1)
+    return _between(values, ranks) - (len(set(values)) - 1) / (len(ranks) - 1)
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _correlation(first: Floats, second: Floats) -> float:
+    """Pearson's r; neither side is constant."""
+    x, y = first - first.mean(), second - second.mean()
+    return float((x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()))
+
+
+def _between(values: Sequence[Any], ranks: Floats) -> float:
+    """η²: the share of the variance of `ranks`, which vary, that lies between the names."""
     groups = [ranks[[value == name for value in values]] for name in dict.fromkeys(values)]
     between = sum(len(group) * (group.mean() - ranks.mean()) ** 2 for group in groups)
-    return float(between) / spread - (len(groups) - 1) / (len(ranks) - 1)
+    return float(between) / float(((ranks - ranks.mean()) ** 2).sum())
 
 
 def _ranks(values: Sequence[float]) -> Floats:

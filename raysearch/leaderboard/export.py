@@ -14,8 +14,9 @@ __all__ = ["records"]
 def records(ranking: Iterable[Ranked], goal: MetricGoal) -> list[dict[str, Any]]:
     """One mapping a configuration, every value a scalar; what is not known is None or NaN.
 
-    The order of names is that of the table: place, identity, score, costs, reason, then
-    ``config/*`` and ``metric/*`` (means over the cells that have it).
+    The order of names is that of the table: place, identity, score, costs, reason, where there
+    are several tasks the mean of each as ``mean/*``, then ``config/*`` and ``metric/*`` (means
+    over the cells that have it).
     """
     return [
         {
@@ -28,11 +29,17 @@ def records(ranking: Iterable[Ranked], goal: MetricGoal) -> list[dict[str, Any]]
             "cells": item.cells,
             "goal": goal.name,
             "direction": goal.direction,
+            "score": item.score,
             "mean": item.mean,
             "sd": item.sd,
             "seconds": item.seconds,
             "steps": item.steps,
             "reason": item.reason,
+            **(
+                {f"mean/{name}": value for name, value in item.by_task.items()}
+                if len(item.by_task) > 1
+                else {}
+            ),
             **{f"config/{name}": value for name, value in item.config.items()},
             **{f"metric/{name}": value for name, value in item.metrics.items()},
         }

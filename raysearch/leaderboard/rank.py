@@ -1,11 +1,11 @@
 """Who came first: the cells of every configuration together, ordered by the goal.
 
 A configuration is a trial number of a sweep; its cells (task × seed) are rows. Its score is
-the mean of the metric over its cells, with the standard deviation (n − 1) beside it. Only
-complete configurations get a rank; then come, in this order and without one, those whose
-cells are not all in, those stopped early (their last value is shown), and those that failed
-or whose score is not a finite number. All of it is arithmetic on whole columns: 100,000 rows take
-under a second.
+the mean of the metric over its cells, with the standard deviation (n − 1) beside it, or, where
+a sweep says so, the worst of its tasks' means. Only complete configurations get a rank; then
+come, in this order and without one, those whose cells are not all in, those stopped early
+(their last value is shown), and those that failed or whose score is not a finite number. All
+of it is arithmetic on whole columns: 100,000 rows take under a second.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysearch.errors import ConfigError, known_names
+from raysearch.leaderboard.card import Aggregate
 from raysearch.leaderboard.keys import Codes, Floats, column_values, distinct, group_rows, rows_at
 from raysearch.leaderboard.ranked import Ranking, Standing
 from raysearch.trial import MetricGoal, TrialState
@@ -28,13 +29,16 @@ _STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED)
 _STANDINGS = (*(Standing(state) for state in _STATES), Standing.PARTIAL)
 
 
-def rank(table: pa.Table, goal: MetricGoal, *, cells: int = 0) -> Ranking:
+def rank(
+    table: pa.Table, goal: MetricGoal, *, cells: int = 0, aggregate: Aggregate = "mean"
+) -> Ranking:
     """Configurations in the order of the goal; ties go to the lower trial number.
 
     Args:
         table: Rows of *trials*, any number of sweeps.
         goal: The metric and its direction.
         cells: How many cells a configuration must have to be ranked; 0 for any number.
+        aggregate: Whether the mean over the cells ranks, or the worst mean of a task.
 
     Raises:
         ConfigError: No row has the metric, although some are complete.
@@ -51,10 +55,12 @@ def rank(table: pa.Table, goal: MetricGoal, *, cells: int = 0) -> Ranking:
     mean, sd = _mean_and_sd(values, group)
     # A complete configuration that lacks the metric in some cell has no score.
     mean[(severity[first] == 0) & (np.bincount(group, np.isnan(values)) > 0)] = np.nan
+    by_task = _task_means(table, values, group)
+    score = mean if aggregate == "mean" else _worst(by_task, mean, goal)
 
     place = np.where(partial, 1, np.array([0, 2, 3])[severity[first]])
-    place[~np.isfinite(mean)] = 3
-    signed = -mean if goal.direction == "maximize" else mean
+    place[~np.isfinite(score)] = 3
+    signed = -score if goal.direction == "maximize" else score
     number = column_values(table, "trial")[first]
     chosen = np.lexsort((number, np.where(place == 3, 0.0, signed), place))
 
@@ -74,12 +80,14 @@ def rank(table: pa.Table, goal: MetricGoal, *, cells: int = 0) -> Ranking:
         "tasks": _tasks(table, group, chosen),
         "standing": [_STANDINGS[code] for code in standings.tolist()],
         "cells": size[chosen].tolist(),
+        "score": score[chosen].tolist(),
         "mean": mean[chosen].tolist(),
         "sd": sd[chosen].tolist(),
         "seconds": _sums(table, "seconds", group)[chosen].tolist(),
         "steps": _sums(table, "steps", group)[chosen].astype(int).tolist(),
     }
-    return Ranking(columns, config, metrics)
+    means = {name: column[chosen].tolist() for name, column in by_task.items()}
+    return Ranking(columns, config, metrics, means)
 
 
 def varying(table: pa.Table) -> list[str]:
@@ -116,6 +124,24 @@ def _mean_and_sd(values: Floats, group: Codes) -> tuple[Floats, Floats]:
         mean = np.bincount(group, known) / count
         squares = np.bincount(group, np.where(there, (values - mean[group]) ** 2, 0.0))
         return mean, np.where(count > 1, np.sqrt(squares / (count - 1)), np.nan)
+
+
+def _task_means(table: pa.Table, values: Floats, group: Codes) -> dict[str, Floats]:
+    """Mean per task and group, (G,) each; NaN where a configuration has no cell of the task."""
+    task, count = group_rows(table, ["task"])
+    # The codes of one column are in the order of first appearance, as `distinct` is.
+    return {
+        name: _mean_and_sd(np.where(task == code, values, np.nan) if count > 1 else values, group)[
+            0
+        ]
+        for code, name in enumerate(distinct(table, "task"))
+    }
+
+
+def _worst(by_task: dict[str, Floats], mean: Floats, goal: MetricGoal) -> Floats:
+    """The worst task's mean, (G,); NaN where there is no score at all."""
+    pick = np.fmin if goal.direction == "maximize" else np.fmax
+    return np.where(np.isnan(mean), np.nan, pick.reduce(list(by_task.values())))
 
 
 def _sums(table: pa.Table, name: str, group: Codes) -> Floats:

@@ -35,12 +35,14 @@ class Ranked:
         standing: COMPLETE when all cells are; FAILED or PRUNED when any cell is.
         reason: Why it was pruned or failed; empty otherwise.
         cells: How many cells are in.
+        score: What ranks it: `mean`, or the worst mean of a task.
         mean: The metric's mean over the cells that have it; NaN when there is none.
         sd: Its standard deviation (n − 1); NaN for fewer than two cells.
         seconds: Sum over the cells.
         steps: Sum over the cells.
         config: Settings, without the prefix ``config/``.
         metrics: Mean of every metric over the cells that have it.
+        by_task: Mean of the ranking metric per task of the table; NaN where there is none.
     """
 
     rank: int | None
@@ -51,12 +53,14 @@ class Ranked:
     standing: Standing
     reason: str
     cells: int
+    score: float
     mean: float
     sd: float
     seconds: float
     steps: int
     config: Mapping[str, Scalar]
     metrics: Mapping[str, float]
+    by_task: Mapping[str, float]
 
 
 class Ranking(Sequence[Ranked]):
@@ -66,6 +70,7 @@ class Ranking(Sequence[Ranked]):
         columns: Fields of `Ranked`, each with one value a configuration.
         config: Setting to its values.
         metrics: Metric to its means.
+        by_task: Task to the means of the ranking metric.
     """
 
     def __init__(
@@ -73,10 +78,12 @@ class Ranking(Sequence[Ranked]):
         columns: Mapping[str, Sequence[Any]],
         config: Mapping[str, Sequence[Scalar]],
         metrics: Mapping[str, Sequence[float]],
+        by_task: Mapping[str, Sequence[float]],
     ) -> None:
         self._columns = columns
         self._config = config
         self._metrics = metrics
+        self._by_task = by_task
 
     def __len__(self) -> int:
         return len(self._columns["trial"])
@@ -91,13 +98,14 @@ class Ranking(Sequence[Ranked]):
         return Ranked(
             config={name: values[index] for name, values in self._config.items()},
             metrics={name: values[index] for name, values in self._metrics.items()},
+            by_task={name: values[index] for name, values in self._by_task.items()},
             **{name: values[index] for name, values in self._columns.items()},
         )
 
     @classmethod
     def none(cls) -> Ranking:
         """The ranking of no configurations."""
-        return cls({"trial": [], "standing": [], "reason": []}, {}, {})
+        return cls({"trial": [], "standing": [], "reason": []}, {}, {}, {})
 
     def counts(self) -> dict[Standing, int]:
         """How many configurations stand how, those that occur, in the order of `Standing`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.fs
 
 from raysearch.errors import ConfigError, StoreError
+from raysearch.leaderboard.card import SweepCard, parse_card, parse_goal
 from raysearch.leaderboard.parts import Contents, Parts
 from raysearch.leaderboard.schema import (
     CURVE_COLUMNS,
@@ -28,25 +29,12 @@ from raysearch.leaderboard.schema import (
 )
 from raysearch.trial import MetricGoal, Trial
 
-__all__ = ["Store", "SweepCard", "find_stores", "load_goal", "parse_goal"]
+__all__ = ["Store", "find_stores", "load_card", "load_goal"]
 
 _PARTS = 32
 """Parts before they are merged: a reader opens one in a millisecond."""
 _ROWS_PER_PART = 256
 """One more part is left for so many merged rows, so that merging costs each trial the same."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepCard:
-    """What ``sweep.json`` says about ranking.
-
-    Attributes:
-        goal: Metric and direction.
-        cells: Cells that a configuration must have to be complete; 0 where it does not say.
-    """
-
-    goal: MetricGoal
-    cells: int = 0
 
 
 class Store:
@@ -158,10 +146,7 @@ class Store:
         try:
             with self._filesystem.open_input_stream(where) as stream:
                 raw = json.loads(stream.read())
-            goal = MetricGoal(raw["metric"], raw["direction"])
-            if goal.direction not in ("maximize", "minimize"):
-                raise ValueError(f"direction {goal.direction!r}")
-            return SweepCard(goal=goal, cells=int(raw.get("cells", 0)))
+            return parse_card(raw)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -228,8 +213,10 @@ def find_stores(path: str | Path) -> list[Store]:
     return stores
 
 
-def load_goal(folder: str | Path, metric: str | None = None) -> MetricGoal:
-    """What a sweep's trials are ranked by: a metric that the user named, else the sweep's own.
+def load_card(folder: str | Path, metric: str | None = None) -> SweepCard:
+    """What a sweep's trials are ranked by, with a metric that the user named in place of its own.
+
+    Another metric may be lacking in some trials, so no number of cells is asked for with it.
 
     Args:
         folder: The sweep's folder or URI.
@@ -239,30 +226,28 @@ def load_goal(folder: str | Path, metric: str | None = None) -> MetricGoal:
         ConfigError: `metric` is not well-formed, or is None and there is no ``sweep.json``.
         StoreError: ``sweep.json`` is damaged.
     """
-    if metric is not None and ":" in metric:
-        return parse_goal(metric)
-    card = Store(folder).card()
-    if metric is not None:
-        own = card is not None and card.goal.name == metric
-        return card.goal if card is not None and own else parse_goal(metric)
-    if card is None:
-        raise ConfigError(
-            f"`--metric` must be given, because {folder} has no sweep.json that names one; for "
-            "example --metric dev/va_pearson, or --metric NAME:min where lower is better"
-        )
-    return card.goal
+    explicit = metric is not None and ":" in metric
+    try:
+        card = Store(folder).card()
+    except StoreError:
+        if not explicit:
+            raise
+        card = None
+    if metric is None:
+        if card is None:
+            raise ConfigError(
+                f"`--metric` must be given, because {folder} has no sweep.json that names one; for "
+                "example --metric dev/va_pearson, or --metric NAME:min where lower is better"
+            )
+        return card
+    own = card is not None and not explicit and card.goal.name == metric
+    goal = card.goal if card is not None and own else parse_goal(metric)
+    return SweepCard(goal=goal) if card is None else replace(card, goal=goal, cells=0)
 
 
-def parse_goal(text: str) -> MetricGoal:
-    """``NAME`` or ``NAME:max`` where higher is better, ``NAME:min`` where lower is.
-
-    Raises:
-        ConfigError: There is no name, or the ending is another.
-    """
-    name, colon, ending = text.partition(":")
-    if not name or (colon and ending not in ("min", "max")):
-        raise ConfigError(f"`--metric` must be NAME, NAME:max or NAME:min, but got {text!r}")
-    return MetricGoal(name, "minimize" if ending == "min" else "maximize")
+def load_goal(folder: str | Path, metric: str | None = None) -> MetricGoal:
+    """The goal of `load_card`."""
+    return load_card(folder, metric).goal
 
 
 def _whole(contents: Contents) -> pa.Table:

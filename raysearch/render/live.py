@@ -9,49 +9,30 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from rich.text import Text
 
+from raysearch.leaderboard.card import Aggregate, Mode, SweepCard
 from raysearch.leaderboard.rank import rank, varying
-from raysearch.leaderboard.ranked import Ranking
+from raysearch.leaderboard.ranked import Ranked, Ranking
 from raysearch.leaderboard.schema import TRIAL_COLUMNS, conform, empty_table, trial_rows, unify
 from raysearch.leaderboard.summary import Summary, encoder_name, summarize
-from raysearch.render.format import Glyphs, duration, glyphs_for, score, sparkline
-from raysearch.render.table import count_words, more_settings, origin_lines, ranked_table
+from raysearch.leaderboard.tasks import rank_tasks
+from raysearch.render.board import count_words, more_settings, origin_lines
+from raysearch.render.format import Glyphs, duration, glyphs_for, score
+from raysearch.render.race import Race
+from raysearch.render.running import MOST_RUNNING, Running, bar, running_table
+from raysearch.render.table import Layout, ranked_table
 from raysearch.trial import Lease, MetricGoal, Report, Trial, TrialState
 
 __all__ = ["LiveState"]
 
-_MOST_RUNNING = 8
 _MOST_BEST = 10
+_MOST_BEST_OF_TASK = 3
 _MOST_NEW = 64
-_BAR = 16
-_SPARK = 16
-
-
-@dataclass
-class _Running:
-    """A lease that is being run."""
-
-    lease: Lease
-    since: float
-    share: float = 0.0
-    curve: list[float] = field(default_factory=list)
-
-
-@dataclass
-class _Configuration:
-    """How far a configuration is: the goal's values of the cells that are in."""
-
-    values: list[float] = field(default_factory=list)
-    ended: bool = False
-    failed: bool = False
-    earlier: bool = True
 
 
 class LiveState:
@@ -63,8 +44,11 @@ class LiveState:
         sweep: Name of the sweep.
         method: Name of the method.
         goal: What ranks trials.
-        trials: Configurations that the sweep wants; 0 when time alone limits it.
+        trials: Configurations that the sweep wants, over all tasks; 0 when time alone limits it.
         cells: Cells of a complete configuration.
+        mode: Whether a configuration is judged over all tasks, or every task has its own.
+        aggregate: What ranks a configuration that is judged over all tasks.
+        tasks: All tasks of the sweep, in its order.
         seconds: Time limit of this run; None when there is none.
         clock: Seconds that never go back.
     """
@@ -77,25 +61,31 @@ class LiveState:
         goal: MetricGoal,
         trials: int,
         cells: int = 1,
+        mode: Mode = "joint",
+        aggregate: Aggregate = "mean",
+        tasks: Sequence[str] = (),
         seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.goal = goal
         self._sweep, self._method = sweep, method
         self._trials, self._cells, self._limit = trials, cells, seconds
+        self._card = SweepCard(
+            goal=goal, cells=cells, mode=mode, aggregate=aggregate, tasks=tuple(tasks)
+        )
         self._clock = clock
         self._began = clock()
         self._first: float | None = None
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, Running] = {}
         self._seen: set[tuple[str, int, str, int]] = set()
-        self._done: dict[int, _Configuration] = {}
         column = pa.field(f"metric/{goal.name}", pa.float64())
         self._rows = empty_table(TRIAL_COLUMNS.append(column))
         self._new: list[pa.Table] = []
         self._ranking = Ranking.none()
         self._ranked = True
         self._parameters: list[str] = []
-        self._best: tuple[float, int] | None = None
+        self._by_task: dict[str, Ranking] = {}
+        self._race = Race(self._card)
         self._message = ""
         self._lock = threading.RLock()
 
@@ -104,7 +94,7 @@ class LiveState:
         with self._lock:
             now = self._clock()
             self._first = now if self._first is None else self._first
-            self._running[lease.id] = _Running(lease, now)
+            self._running[lease.id] = Running(lease, now)
 
     def progress(self, lease_id: str, step: int, total: int) -> None:
         """Optimizer steps done of those to do; news of a lease that does not run is dropped."""
@@ -135,13 +125,7 @@ class LiveState:
             self._ranked = False
             if len(self._new) >= _MOST_NEW:
                 self._fold()
-            done = self._done.setdefault(trial.number, _Configuration())
-            done.values.append(trial.metrics.get(self.goal.name, math.nan))
-            done.failed |= trial.state is not TrialState.COMPLETE
-            done.ended |= done.failed or len(done.values) >= self._cells
-            done.earlier &= earlier
-            if done.ended and not done.failed:
-                self._compete(sum(done.values) / len(done.values), trial.number)
+            self._race.add(trial, earlier=earlier)
 
     def message(self, text: str) -> None:
         """One sentence to show until the next one."""
@@ -154,15 +138,17 @@ class LiveState:
             glyphs = glyphs_for(encoding)
             value = score(trial.metrics.get(self.goal.name, math.nan)) or glyphs.none
             parts = [
-                f"{self._ended()}{f'/{self._trials}' if self._trials else ''} trials",
+                f"{self._race.ended}{f'/{self._trials}' if self._trials else ''} trials",
                 f"trial {trial.number} {trial.cell.task} seed {trial.cell.seed} {trial.state}",
                 f"{self.goal.name} {value}",
                 duration(trial.seconds),
             ]
             if trial.state is TrialState.FAILED:
                 parts.append(trial.reason)
-            if self._best is not None:
-                parts.append(f"best {score(self._best[0])} (trial {self._best[1]})")
+            best = self._race.best(trial)
+            if best is not None:
+                task, mean, number = best
+                parts.append(f"best{task and f' of {task}'} {score(mean)} (trial {number})")
             return f" {glyphs.dot} ".join(parts)
 
     def seconds_left(self) -> float | None:
@@ -170,46 +156,69 @@ class LiveState:
         with self._lock:
             now = self._clock()
             left = [] if self._limit is None else [self._limit - (now - self._began)]
-            here = sum(self._work(item) for item in self._done.values() if not item.earlier)
+            here = self._race.work(earlier=False)
             under_way = sum(item.share for item in self._running.values()) / self._cells
             if self._trials and here > 0 and self._first is not None:
-                everything = sum(self._work(item) for item in self._done.values())
-                rest = max(self._trials - everything - under_way, 0.0)
+                rest = max(self._trials - self._race.work() - under_way, 0.0)
                 left.append(rest * (now - self._first) / (here + under_way))
             return max(min(left), 0.0) if left else None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with self._lock:
             glyphs = glyphs_for(options.encoding)
-            best = self._rank()
-            yield from origin_lines(self._summary(), self.goal, glyphs)
+            self._rank()
+            layout = self._layout()
+            yield from origin_lines(self._summary(), layout, glyphs)
             yield self._overall(glyphs)
             if self._running:
                 yield Text()
-                yield self._running_table(glyphs)
-            room = console.size.height - min(len(self._running), _MOST_RUNNING) - 13
+                yield running_table(self._running.values(), self._clock(), glyphs)
+            room = console.size.height - min(len(self._running), MOST_RUNNING) - 13
+            best = self._shown(room)
             if best:
                 yield Text()
                 table, hidden = ranked_table(
-                    best[: max(3, min(_MOST_BEST, room))],
-                    self.goal,
-                    self._parameters,
-                    cells=self._cells,
-                    width=options.max_width,
-                    glyphs=glyphs,
+                    best, layout, self._parameters, width=options.max_width, glyphs=glyphs
                 )
                 yield table
                 if hidden:
                     yield Text(more_settings(hidden), style="dim")
+            if layout.tasks and best:
+                yield self._best_of_tasks()
             if self._message:
                 yield Text(self._message, style="yellow")
 
+    def _layout(self) -> Layout:
+        """One configuration a row, or, where every task has its own, a section a task."""
+        tasks = self._card.tasks if len(self._card.tasks) > 1 else ()
+        if tasks and self._card.mode == "per_task":
+            return Layout(goal=self.goal, cells=self._cells, split=True)
+        worst = bool(tasks) and self._card.aggregate == "worst"
+        return Layout(goal=self.goal, cells=self._cells, tasks=tasks, worst=worst)
+
+    def _shown(self, room: int) -> Sequence[Ranked]:
+        """The configurations that so many lines can show, at least three or one a task."""
+        if not self._layout().split:
+            few = room - (2 if self._layout().tasks else 0)
+            return self._ranking[: max(3, min(_MOST_BEST, few))]
+        count = len(self._card.tasks)
+        each = max(1, min(_MOST_BEST_OF_TASK, (room - count + 1) // count))
+        return [row for ranking in self._by_task.values() for row in ranking[:each]]
+
+    def _best_of_tasks(self) -> Text:
+        """The best value of every task, and whose it is."""
+        firsts = {task: ranking[0] for task, ranking in self._by_task.items() if len(ranking)}
+        parts = [
+            f"{task} {score(row.mean)} ({row.trial})" for task, row in firsts.items() if row.rank
+        ]
+        return Text(f"best: {', '.join(parts)}" if parts else "")
+
     def _overall(self, glyphs: Glyphs) -> Text:
         """Bar, trials done, time gone and left; below how the trials stand."""
-        ended, left = self._ended(), self.seconds_left()
+        ended, left = self._race.ended, self.seconds_left()
         line = Text()
         if self._trials:
-            line.append(f"{_bar(ended / self._trials, glyphs)} {ended}/{self._trials} trials")
+            line.append(f"{bar(ended / self._trials, glyphs)} {ended}/{self._trials} trials")
         else:
             line.append(f"{ended} trials")
         line.append(f" {glyphs.dot} {duration(self._clock() - self._began)} gone")
@@ -219,32 +228,16 @@ class LiveState:
         running = f"{len(self._running)} running"
         return line.append(f"\n{', '.join(filter(None, [words, running]))}")
 
-    def _running_table(self, glyphs: Glyphs) -> Table:
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-        for right in (False, False, False, True, False, True, True):
-            table.add_column(justify="right" if right else "left", no_wrap=True)
-        now = self._clock()
-        running = sorted(self._running.values(), key=lambda item: item.lease.id)
-        for item in running[:_MOST_RUNNING]:
-            cell = item.lease.cell
-            table.add_row(
-                f"trial {item.lease.number}",
-                f"{cell.task} s{cell.seed}",
-                _bar(item.share, glyphs),
-                f"{item.share:.0%}",
-                sparkline(item.curve, _SPARK, glyphs.bars),
-                score(item.curve[-1]) if item.curve else "",
-                duration(now - item.since),
-            )
-        if len(running) > _MOST_RUNNING:
-            table.add_row(f"and {len(running) - _MOST_RUNNING} more")
-        return table
-
     def _rank(self) -> Ranking:
         """The ranking of all finished trials; made anew only when some have been added."""
         self._fold()
         if not self._ranked:
-            self._ranking = rank(self._rows, self.goal, cells=self._cells)
+            card = self._card
+            self._ranking = rank(self._rows, self.goal, cells=self._cells, aggregate=card.aggregate)
+            if len(card.tasks) > 1:
+                self._by_task = rank_tasks(
+                    self._rows, self.goal, cells=card.cells_of_task, order=card.tasks
+                )
             self._parameters = varying(self._rows)
             self._ranked = True
         return self._ranking
@@ -256,17 +249,6 @@ class LiveState:
             tables = [conform(table, schema) for table in (self._rows, *self._new)]
             self._rows = pa.concat_tables(tables).combine_chunks()
             self._new = []
-
-    def _compete(self, mean: float, number: int) -> None:
-        """Keep the best complete configuration; of equal ones the lower number."""
-        if not math.isfinite(mean):
-            return
-        if (
-            self._best is None
-            or self.goal.better(mean, self._best[0])
-            or (mean == self._best[0] and number < self._best[1])
-        ):
-            self._best = (mean, number)
 
     def _summary(self) -> Summary:
         """Where the numbers come from: the finished rows, and before them the running leases."""
@@ -282,14 +264,3 @@ class LiveState:
             rows=0,
             seconds=0.0,
         )
-
-    def _ended(self) -> int:
-        return sum(item.ended for item in self._done.values())
-
-    def _work(self, item: _Configuration) -> float:
-        return 1.0 if item.ended else len(item.values) / self._cells
-
-
-def _bar(share: float, glyphs: Glyphs) -> str:
-    full = int(share * _BAR)
-    return glyphs.full * full + glyphs.empty * (_BAR - full)

@@ -1,29 +1,44 @@
-"""How are readings of test data shown: one row a configuration, mean ± sd over its cells."""
+"""How are readings of data shown: mean ± sd over the cells, one column or row a configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.text import Text
 
 from raysearch.leaderboard.summary import encoder_name
+from raysearch.render.format import Glyphs, glyphs_for
+from raysearch.render.table import GAP, bare_table
 from raysearch.trial import Trial
 
-__all__ = ["readings_table"]
+__all__ = ["mean_sd", "readings_table"]
 
 
-def readings_table(readings: Sequence[Trial], title: str = "test, read once") -> Table:
-    """A table with a row per metric and a column per configuration.
+def readings_table(
+    readings: Sequence[Trial], title: str = "test, read once", first: str = ""
+) -> Table | PairReadings:
+    """A table of readings.
 
     Args:
-        readings: Trials whose metrics are to be shown; at least one.
+        readings: Trials whose metrics are to be shown; at least one. Those of one task give a
+            row per metric and a column per configuration; those of several a row per task and
+            configuration, and a row for the mean of a configuration over its tasks.
         title: Which data the metrics were measured on.
+        first: The metric to show first, without its role; the others follow by name, or, of
+            several tasks, in the method's order.
     """
-    first = readings[0]
+    origin = readings[0]
+    names = dict.fromkeys(name for trial in readings for name in trial.metrics)
+    if len({trial.cell.task for trial in readings}) > 1:
+        own = sorted(names, key=lambda name: _short(name) != first)
+        return PairReadings(tuple(readings), tuple(own), title)
     table = Table(
-        title=f"{first.sweep}: {title}\ncorpora {first.provenance.get('corpora', '')}\n"
-        f"encoder {encoder_name(first.config)}",
+        title=f"{origin.sweep}: {title}\ncorpora {origin.provenance.get('corpora', '')}\n"
+        f"encoder {encoder_name(origin.config)}",
         title_justify="left",
     )
     table.add_column("metric")
@@ -31,13 +46,80 @@ def readings_table(readings: Sequence[Trial], title: str = "test, read once") ->
     for number in numbers:
         cells = [trial for trial in readings if trial.number == number]
         table.add_column(f"trial {number} (n={len(cells)})", justify="right")
-    for name in sorted({name for trial in readings for name in trial.metrics}):
-        row = [
-            mean_sd([t.metrics[name] for t in readings if t.number == number and name in t.metrics])
-            for number in numbers
-        ]
+    for name in sorted(names, key=lambda name: (_short(name) != first, name)):
+        row = [mean_sd(_values(readings, name, number)) for number in numbers]
         table.add_row(name.removeprefix("test/"), *row)
     return table
+
+
+@dataclass(frozen=True)
+class PairReadings:
+    """Readings of several tasks that are ready to be printed.
+
+    Attributes:
+        readings: The readings.
+        names: Their metrics in the order to show.
+        title: Which data they were measured on.
+    """
+
+    readings: Sequence[Trial]
+    names: Sequence[str]
+    title: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        glyphs = glyphs_for(options.encoding)
+        origin = self.readings[0]
+        yield Text(f"{origin.sweep}: {self.title}", style="bold")
+        yield Text(f"encoder {encoder_name(origin.config)}; mean {glyphs.plus_minus} sd (cells)")
+        yield Text()
+        rows = self._rows()
+        table = bare_table()
+        for head in ("pair", "trial", "cells"):
+            table.add_column(head, justify="left" if head == "pair" else "right", no_wrap=True)
+        room = options.max_width - sum(
+            GAP + max([len(head), *(len(row[index]) for row in rows)])
+            for index, head in enumerate(("pair", "trial", "cells"))
+        )
+        shown: list[list[str]] = []
+        hidden: list[str] = []
+        for name in self.names:
+            values = [self._value(name, row, glyphs) for row in rows]
+            need = max(map(len, [_short(name), *values])) + GAP
+            if need <= room:
+                table.add_column(_short(name), justify="right", no_wrap=True)
+                shown.append(values)
+                room -= need
+            else:
+                hidden.append(_short(name))
+        for index, row in enumerate(rows):
+            style = "bold" if row[0] == _ALL else ""
+            cells = [*row[:2], str(row[2]), *(values[index] for values in shown)]
+            table.add_row(*map(Text, cells), style=style)
+        yield table
+        if hidden:
+            yield Text()
+            yield Text(f"in a wider terminal: {', '.join(hidden)}")
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        """Task, trial and cells of every row; last, per configuration, all of its tasks."""
+        tasks = list(dict.fromkeys(trial.cell.task for trial in self.readings))
+        numbers = sorted({trial.number for trial in self.readings})
+        rows = []
+        for task in (*sorted(tasks), ""):
+            for number in numbers:
+                cells = [t for t in self.readings if t.number == number and _of(t, task)]
+                if len({t.cell.task for t in cells}) > (0 if task else 1):
+                    rows.append((task or _ALL, str(number), str(len(cells))))
+        return rows
+
+    def _value(self, name: str, row: tuple[str, str, str], glyphs: Glyphs) -> str:
+        task = "" if row[0] == _ALL else row[0]
+        cells = [trial for trial in self.readings if _of(trial, task)]
+        text = mean_sd(_values(cells, name, int(row[1])))
+        return text.replace("±", glyphs.plus_minus).replace("–", glyphs.none)
+
+
+_ALL = "all pairs"
 
 
 def mean_sd(values: Sequence[float]) -> str:
@@ -46,3 +128,16 @@ def mean_sd(values: Sequence[float]) -> str:
         return "–"
     spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
     return f"{fmean(values):.3f}{spread}"
+
+
+def _of(trial: Trial, task: str) -> bool:
+    return not task or trial.cell.task == task
+
+
+def _short(name: str) -> str:
+    """``test/f1`` without its role."""
+    return name.partition("/")[2] or name
+
+
+def _values(readings: Sequence[Trial], name: str, number: int) -> list[float]:
+    return [t.metrics[name] for t in readings if t.number == number and name in t.metrics]

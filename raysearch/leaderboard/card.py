@@ -1,0 +1,80 @@
+"""What does a sweep say of itself, so that its rows can be ranked: metric, cells, tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from raysearch.errors import ConfigError
+from raysearch.trial import MetricGoal
+
+__all__ = ["Aggregate", "Mode", "SweepCard", "parse_card", "parse_goal"]
+
+Mode = Literal["joint", "per_task"]
+Aggregate = Literal["mean", "worst"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepCard:
+    """What ``sweep.json`` says about ranking.
+
+    Attributes:
+        goal: Metric and direction.
+        cells: Cells that a configuration must have to be complete; 0 where it does not say.
+        mode: Whether a configuration is judged over all tasks, or every task has its own.
+        aggregate: Whether the mean over the tasks or the worst of them ranks a configuration
+            that is judged over all.
+        tasks: All tasks of the sweep, in its order; empty where it does not say.
+    """
+
+    goal: MetricGoal
+    cells: int = 0
+    mode: Mode = "joint"
+    aggregate: Aggregate = "mean"
+    tasks: tuple[str, ...] = ()
+
+    @property
+    def cells_of_task(self) -> int:
+        """Cells of a complete configuration within one task; 0 where it does not say."""
+        return self.cells if self.mode == "per_task" else self.cells // max(len(self.tasks), 1)
+
+    @property
+    def cells_of_all(self) -> int:
+        """Cells of a configuration that has run on every task; 0 where it does not say."""
+        return self.cells * max(len(self.tasks), 1) if self.mode == "per_task" else self.cells
+
+
+def parse_card(raw: Mapping[str, Any]) -> SweepCard:
+    """Read what a sweep writes; cards of older sweeps have neither mode, aggregate nor tasks.
+
+    Raises:
+        ValueError, KeyError, TypeError: It is something else.
+    """
+    mode, aggregate = raw.get("mode", "joint"), raw.get("aggregate", "mean")
+    for name, value, known in (
+        ("direction", raw["direction"], ("maximize", "minimize")),
+        ("mode", mode, ("joint", "per_task")),
+        ("aggregate", aggregate, ("mean", "worst")),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} {value!r}")
+    return SweepCard(
+        goal=MetricGoal(raw["metric"], raw["direction"]),
+        cells=int(raw.get("cells", 0)),
+        mode=mode,
+        aggregate=aggregate,
+        tasks=tuple(raw.get("tasks", ())),
+    )
+
+
+def parse_goal(text: str) -> MetricGoal:
+    """``NAME`` or ``NAME:max`` where higher is better, ``NAME:min`` where lower is.
+
+    Raises:
+        ConfigError: There is no name, or the ending is another.
+    """
+    name, colon, ending = text.partition(":")
+    if not name or (colon and ending not in ("min", "max")):
+        raise ConfigError(f"`--metric` must be NAME, NAME:max or NAME:min, but got {text!r}")
+    return MetricGoal(name, "minimize" if ending == "min" else "maximize")

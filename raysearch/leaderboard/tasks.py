@@ -1,0 +1,126 @@
+"""How do the configurations of a sweep stand within each of its tasks, and over all of them.
+
+A sweep over several tasks (language pairs) either judges a configuration over all of them or
+searches each by itself; its rows can be looked at either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from raysearch.leaderboard.association import Association, association
+from raysearch.leaderboard.keys import column_values, distinct, group_rows, rows_at, rows_with
+from raysearch.leaderboard.rank import rank
+from raysearch.leaderboard.ranked import Ranked, Ranking, Standing
+from raysearch.trial import MetricGoal
+
+__all__ = ["TaskColumn", "rank_tasks", "same_settings", "searched", "task_columns", "task_names"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskColumn:
+    """What a task says of the settings.
+
+    Attributes:
+        task: Its name.
+        best: Its best complete configuration; None when there is none.
+        complete: Number of its complete configurations.
+        associations: Setting to how it goes with the metric within the task; None where that
+            cannot be said.
+    """
+
+    task: str
+    best: Ranked | None
+    complete: int
+    associations: Mapping[str, Association | None]
+
+
+def task_names(table: pa.Table, order: Iterable[str] = ()) -> tuple[str, ...]:
+    """The tasks that have rows, in the sweep's own `order`, the others by name after them."""
+    found = set(distinct(table, "task"))
+    first = tuple(name for name in dict.fromkeys(order) if name in found)
+    return first + tuple(sorted(found - set(first)))
+
+
+def rank_tasks(
+    table: pa.Table, goal: MetricGoal, *, cells: int = 0, order: Iterable[str] = ()
+) -> dict[str, Ranking]:
+    """The configurations ranked within each task.
+
+    Args:
+        table: Rows of *trials*.
+        goal: The metric and its direction.
+        cells: Cells of a complete configuration within one task; 0 for any number.
+        order: Tasks in the sweep's order.
+
+    Raises:
+        ConfigError: No row of a task has the metric, although some are complete.
+    """
+    return {
+        name: rank(rows_with(table, "task", name), goal, cells=cells)
+        for name in task_names(table, order)
+    }
+
+
+def same_settings(table: pa.Table) -> pa.Table:
+    """The rows with equal settings under one trial number, the lowest of them.
+
+    Where every task is searched by itself the same settings have another number in each; so
+    numbered they rank as one configuration. Of several rows of one cell the first trial's stays.
+    """
+    if table.num_rows == 0:
+        return table
+    settings = [name for name in table.column_names if name.startswith("config/")]
+    number = column_values(table, "trial").astype(np.int64)
+    alike, count = group_rows(table, ["sweep", *settings])
+    lowest = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(lowest, alike, number)
+    cell, _ = group_rows(table, ["sweep", *settings, "task", "seed"])
+    order = np.lexsort((number, cell))
+    first = order[np.unique(cell[order], return_index=True)[1]]
+    column = table.column_names.index("trial")
+    renumbered = table.set_column(
+        column, table.schema.field(column), pa.array(lowest[alike].tolist(), pa.int64())
+    )
+    return rows_at(renumbered, np.sort(first))
+
+
+def searched(table: pa.Table) -> list[str]:
+    """Settings that differ even without the paper's own trial, the first of every task.
+
+    The paper's trial may depart from the others in settings that nobody searched; where
+    nothing else differs, those that differ at all.
+    """
+    number = column_values(table, "trial")
+    task, count = group_rows(table, ["sweep", "task"])
+    lowest = np.full(count, np.inf)
+    np.minimum.at(lowest, task, number)
+    others = rows_at(table, np.flatnonzero(number > lowest[task]))
+    names = [name for name in table.column_names if name.startswith("config/")]
+    for rows in (others, table):
+        differ = [name[7:] for name in names if group_rows(rows, [name])[1] > 1]
+        if differ:
+            return differ
+    return []
+
+
+def task_columns(
+    rankings: Mapping[str, Ranking], goal: MetricGoal, names: Sequence[str]
+) -> list[TaskColumn]:
+    """Per task the best configuration, and how each setting goes with the metric within it."""
+    columns = []
+    for task, ranking in rankings.items():
+        first = ranking[0] if len(ranking) and ranking[0].rank == 1 else None
+        columns.append(
+            TaskColumn(
+                task=task,
+                best=first,
+                complete=ranking.counts().get(Standing.COMPLETE, 0),
+                associations={name: association(ranking, name, goal) for name in names},
+            )
+        )
+    return columns

@@ -1,0 +1,200 @@
+"""How is a leaderboard shown: what the numbers come from, then the trials in order.
+
+When not every setting that differs has room, those that go most with the metric are columns,
+and the rest stands below with the best trial's values. Everything here is a value that rich
+can print; nothing prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from raysearch.leaderboard.association import most_telling
+from raysearch.leaderboard.card import SweepCard
+from raysearch.leaderboard.rank import rank, varying
+from raysearch.leaderboard.ranked import Ranked, Ranking, Standing
+from raysearch.leaderboard.summary import Summary, summarize
+from raysearch.leaderboard.tasks import rank_tasks, same_settings, searched, task_names
+from raysearch.render.format import Glyphs, duration, glyphs_for, setting
+from raysearch.render.table import Layout, ranked_table
+
+__all__ = [
+    "Board",
+    "count_words",
+    "make_board",
+    "make_task_board",
+    "more_settings",
+    "origin_lines",
+]
+
+_REASONS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """A leaderboard that is ready to be printed.
+
+    Attributes:
+        rows: The configurations to show, in order.
+        left: How many there are beside them.
+        layout: What ranks them, and which columns there are.
+        summary: What the numbers come from.
+        counts: How many stand how.
+        parameters: Settings that differ, the most telling first.
+        reasons: Why trials failed, and which.
+        note: A sentence on how to read it; empty for none.
+    """
+
+    rows: Sequence[Ranked]
+    left: int
+    layout: Layout
+    summary: Summary
+    counts: Mapping[Standing, int]
+    parameters: Sequence[str]
+    reasons: Mapping[str, Sequence[int]]
+    note: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        glyphs = glyphs_for(options.encoding)
+        yield from origin_lines(self.summary, self.layout, glyphs)
+        dot = f" {glyphs.dot} "
+        trained = f"{duration(self.summary.seconds)} of training"
+        yield Text(f"{count_words(self.counts)}{dot}{trained}")
+        yield Text()
+        table, hidden = ranked_table(
+            self.rows, self.layout, self.parameters, width=options.max_width, glyphs=glyphs
+        )
+        yield table
+        yield from self._below(hidden, glyphs)
+
+    def _below(self, hidden: Sequence[str], glyphs: Glyphs) -> Iterator[Text]:
+        notes = [Text(f"{self.left} more: --top 0 shows all")] if self.left else []
+        if self.note:
+            notes.append(Text(self.note))
+        if hidden and self.rows:
+            notes.append(Text(self._hidden_words(hidden, glyphs)))
+        notes += _failures(self.reasons)
+        if notes:
+            yield Text()
+        yield from notes
+
+    def _hidden_words(self, hidden: Sequence[str], glyphs: Glyphs) -> str:
+        if self.layout.split:
+            return f"{more_settings(hidden)}: --by parameter shows them"
+        first = self.rows[0]
+        values = ", ".join(
+            f"{name}={setting(first.config.get(name)) or glyphs.none}" for name in hidden
+        )
+        return f"{more_settings(hidden)}; trial {first.trial} has {values}"
+
+
+def make_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
+    """The leaderboard of the rows of *trials*, over all their tasks.
+
+    Args:
+        table: Rows of one sweep. Where every task was searched by itself, those with equal
+            settings are one configuration.
+        card: What ranks them, and how many cells make a configuration complete.
+        top: How many to show; 0 for all.
+
+    Raises:
+        ConfigError: No row has the metric.
+    """
+    tasks = task_names(table, card.tasks)
+    alone = card.mode == "per_task" and len(tasks) > 1
+    rows = same_settings(table) if alone else table
+    ranking = rank(rows, card.goal, cells=card.cells_of_all, aggregate=card.aggregate)
+    own = "trials of equal settings are one, under the lowest number; best per pair: --by pair"
+    return Board(
+        rows=ranking[: top or None],
+        left=max(len(ranking) - top, 0) if top else 0,
+        layout=Layout(
+            goal=card.goal,
+            cells=card.cells_of_all,
+            tasks=tasks if len(tasks) > 1 else (),
+            worst=card.aggregate == "worst" and len(tasks) > 1,
+        ),
+        summary=summarize(table),
+        counts=ranking.counts(),
+        parameters=_in_order([ranking], table),
+        reasons=ranking.failures(),
+        note=f"every pair was searched by itself: {own}" if alone else "",
+    )
+
+
+def make_task_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
+    """The leaderboard with a section per task, its configurations ranked within it.
+
+    Args:
+        table: Rows of one sweep.
+        card: What ranks them; its order of tasks is that of the sections.
+        top: How many to show of each task; 0 for all.
+
+    Raises:
+        ConfigError: No row of a task has the metric.
+    """
+    rankings = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+    rows = [row for ranking in rankings.values() for row in ranking[: top or None]]
+    whole = rank(table, card.goal, cells=card.cells)
+    return Board(
+        rows=rows,
+        left=sum(map(len, rankings.values())) - len(rows),
+        layout=Layout(goal=card.goal, cells=card.cells_of_task, split=True),
+        summary=summarize(table),
+        counts=whole.counts(),
+        parameters=_in_order(list(rankings.values()), table),
+        reasons=whole.failures(),
+    )
+
+
+def origin_lines(summary: Summary, layout: Layout, glyphs: Glyphs) -> list[Text]:
+    """Which sweep, method, corpora and encoders the numbers come from, and what ranks them."""
+    line = Text(", ".join(summary.sweeps), style="bold")
+    origin = f"  {', '.join(summary.methods)}"
+    if summary.tasks:
+        encoders = ", ".join(summary.encoders) or "an encoder that is not recorded"
+        origin += f" on {', '.join(summary.tasks)} with {encoders}"
+    line.append(origin, style="not bold")
+    over = f": mean {glyphs.plus_minus} sd (cells)" if summary.rows > summary.configurations else ""
+    better = "higher" if layout.goal.direction == "maximize" else "lower"
+    rule = ", ranked by the worst pair" if layout.worst else ""
+    rule = ", ranked within each pair" if layout.split else rule
+    return [line, Text(f"{layout.goal.name}, {better} is better{rule}{over}")]
+
+
+def more_settings(hidden: Sequence[str]) -> str:
+    """How many settings that differ had no room."""
+    if len(hidden) == 1:
+        return "1 more setting differs"
+    return f"{len(hidden)} more settings differ"
+
+
+def count_words(counts: Mapping[Standing, int]) -> str:
+    """For example ``25 trials: 14 complete, 9 pruned, 2 failed``."""
+    total = sum(counts.values())
+    noun = "trial" if total == 1 else "trials"
+    parts = ", ".join(f"{count} {standing}" for standing, count in counts.items())
+    return f"{total} {noun}: {parts}" if parts else "no trials"
+
+
+def _in_order(rankings: Sequence[Ranking], table: pa.Table) -> list[str]:
+    """Settings that were searched, the most telling first, then what only the paper's differ in."""
+    first = most_telling(rankings, searched(table))
+    return first + [name for name in varying(table) if name not in first]
+
+
+def _failures(reasons: Mapping[str, Sequence[int]]) -> list[Text]:
+    """Why trials failed, the first few reasons."""
+    lines = []
+    for reason, trials in list(reasons.items())[:_REASONS]:
+        more = f" and {len(trials) - _REASONS} more" if len(trials) > _REASONS else ""
+        numbers = ", ".join(map(str, trials[:_REASONS])) + more
+        lines.append(Text(f"trial {numbers} failed: {reason}", style="red"))
+    if len(reasons) > _REASONS:
+        lines.append(Text(f"and {len(reasons) - _REASONS} more reasons: --format csv shows them"))
+    return lines
