@@ -3,7 +3,9 @@
 The files of a pair have different numbers of rows: sentences whose aspects were lost in
 translation are missing from the translation and stand at the end of D_ST, and a translation
 may have a row more (msmo.md §1.5). Rows are paired by what does not change when aspect terms
-are swapped: the words outside of aspects, searched forward, so that the order is kept.
+are swapped: the words outside of aspects, searched forward, so that the order is kept. Where
+several rows fit ("Great [food]!", "Great [service]!") the first is taken whose aspect terms
+are those of the other code-switched sentence, and if there is none the first.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from raysearch.corpora.source import Source
 from raysearch.errors import DataError
 
 __all__ = ["Link", "RowMap", "TrainFiles", "map_rows", "polarities", "scan"]
+
+Key = tuple[str, ...]
 
 MOST_UNEQUAL = 0.1
 """Share of rows that may disagree in their aspects before files are said not to pair by row."""
@@ -109,8 +113,8 @@ def _by_words(place: Source, files: TrainFiles, st: TaggedFile, ts: TaggedFile) 
             f"{place.folder / st.path} must have at least the {paired} rows of {ts.path}, but "
             f"has {len(st)} (the last begins at line {st.lines[-1]}); {place.cure()}"
         )
-    to_s = _found(place, st, paired, files.s, "source sentence")
-    to_t = _found(place, ts, paired, files.t, "translation")
+    to_s = _found(place, st, files.s, _ends(ts, paired), "source sentence")
+    to_t = _found(place, ts, files.t, _ends(st, paired), "translation")
     known = set(files.s.sentences)
     for row in range(paired, len(st)):
         if st.sentences[row] not in known:
@@ -125,11 +129,12 @@ def _by_words(place: Source, files: TrainFiles, st: TaggedFile, ts: TaggedFile) 
 
 
 def _found(
-    place: Source, switched: TaggedFile, count: int, among: TaggedFile, what: str
+    place: Source, switched: TaggedFile, among: TaggedFile, ends: list[Key], what: str
 ) -> list[int]:
     """Row of the counterpart of each of the first rows; -1, and a problem, where none is."""
-    keys = [_unmarked(sentence) for sentence in switched.sentences[:count]]
-    rows = scan(keys, [_unmarked(sentence) for sentence in among.sentences])
+    keys = [_unmarked(sentence) for sentence in switched.sentences[: len(ends)]]
+    entries = [_unmarked(sentence) for sentence in among.sentences]
+    rows = scan(keys, entries, ends, _ends(among, len(among)))
     for row, found in enumerate(rows):
         if found < 0:
             rule = f"a row must be a {what} of {among.path} with other aspect terms, in its order"
@@ -138,30 +143,66 @@ def _found(
     return rows
 
 
-def scan(keys: Sequence[tuple[str, ...]], among: Sequence[tuple[str, ...]]) -> list[int]:
-    """For each key the first equal entry after that of the key before it.
+def scan(
+    keys: Sequence[Key],
+    among: Sequence[Key],
+    wanted: Sequence[Key],
+    offered: Sequence[Key],
+) -> list[int]:
+    """For each key an equal entry after that of the key before it.
 
     Args:
         keys: What is looked for, in order.
         among: Where.
+        wanted: For each key what its entry should have besides.
+        offered: For each entry what it has.
 
     Returns:
-        Rising indices; -1 where no entry is left, and the search goes on from where it was.
+        Rising indices. If every key can be found: of the entries that leave one for every
+        later key the first that has what is wanted, or if none has it the first. Otherwise
+        the first entry each, and -1 where no entry is left.
     """
-    places: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for index, entry in enumerate(among):
-        places[entry].append(index)
+    first = _forward(keys, among)
+    if -1 in first:
+        return first
+    latest = [len(among) - 1 - index for index in _forward(keys[::-1], among[::-1])][::-1]
+    places = _places(among)
+    chosen: list[int] = []
+    for key, want, end in zip(keys, wanted, latest, strict=True):
+        here = places[key]
+        begin = bisect.bisect_right(here, chosen[-1] if chosen else -1)
+        fitting = here[begin : bisect.bisect_right(here, end)]
+        chosen.append(next((index for index in fitting if offered[index] == want), fitting[0]))
+    return chosen
+
+
+def _forward(keys: Sequence[Key], among: Sequence[Key]) -> list[int]:
+    """For each key the first equal entry after that of the key before it, or -1."""
+    places = _places(among)
     found = []
     last = -1
     for key in keys:
         here = places.get(key, [])
-        next_ = bisect.bisect_right(here, last)
-        if next_ < len(here):
-            last = here[next_]
-            found.append(last)
-        else:
-            found.append(-1)
+        begin = bisect.bisect_right(here, last)
+        found.append(here[begin] if begin < len(here) else -1)
+        last = max(last, found[-1])
     return found
+
+
+def _places(among: Sequence[Key]) -> dict[Key, list[int]]:
+    """Where each entry stands, rising."""
+    places: dict[Key, list[int]] = defaultdict(list)
+    for index, entry in enumerate(among):
+        places[entry].append(index)
+    return places
+
+
+def _ends(file: TaggedFile, count: int) -> list[Key]:
+    """First and last word of every aspect of the first rows: D_TS may have no others."""
+    return [
+        tuple(word for a in one.aspects for word in (one.words[a.begin], one.words[a.end]))
+        for one in file.sentences[:count]
+    ]
 
 
 def polarities(sentence: TaggedSentence) -> tuple[str, ...]:
@@ -169,7 +210,7 @@ def polarities(sentence: TaggedSentence) -> tuple[str, ...]:
     return tuple(aspect.polarity for aspect in sentence.aspects)
 
 
-def _unmarked(sentence: TaggedSentence) -> tuple[str, ...]:
+def _unmarked(sentence: TaggedSentence) -> Key:
     pairs = zip(sentence.words, sentence.tags, strict=True)
     return tuple(word for word, tag in pairs if tag == "O")
 

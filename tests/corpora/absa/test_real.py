@@ -118,6 +118,6 @@ def test_a_new_language_is_data_only(real, tmp_path):
 
 
 def test_a_pair_loads_quickly():
-    begin = time.perf_counter()
+    begin = time.process_time()
     absa.load_pair("xabsa", "en-ru", data_dir(), {"train", "dev", "unlabelled"})
-    assert time.perf_counter() - begin < 5  # 0.25 s on an idle core
+    assert time.process_time() - begin < 2  # seconds of one core; about 0.3 measured
