@@ -21,6 +21,7 @@ __all__ = ["HEADER_BYTES", "DamagedEntryError", "read_entry", "write_entry"]
 
 HEADER_BYTES = 512
 _KIND = "raysearch stage 1"
+_PART_BYTES = 1 << 20
 
 
 class DamagedEntryError(Exception):
@@ -51,24 +52,39 @@ def write_entry(key: str, state: Mapping[str, Any]) -> tuple[bytes, memoryview]:
 def read_entry(key: str, file: BinaryIO) -> dict[str, Any]:
     """The state that `write_entry` put under `key`, on the CPU.
 
+    Args:
+        key: The stage's key.
+        file: At its beginning; it is read twice.
+
     Raises:
         DamagedEntryError: The bytes are not such an entry.
         OSError: The file cannot be read.
     """
     expected = _header(key, file.read(HEADER_BYTES))
-    payload = file.read()
-    if len(payload) != expected["bytes"]:
-        raise DamagedEntryError(f"{len(payload)} bytes follow its header, not {expected['bytes']}")
-    if hashlib.sha256(payload).hexdigest() != expected["sha256"]:
+    length, digest = _measure(file)
+    if length != expected["bytes"]:
+        raise DamagedEntryError(f"{length} bytes follow its header, not {expected['bytes']}")
+    if digest != expected["sha256"]:
         raise DamagedEntryError("its bytes have another digest than its header says")
+    file.seek(HEADER_BYTES)
     try:
-        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+        # From the file itself: an entry of a large encoder is not held twice in memory.
+        state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises nearly anything on bytes that are not ours
         reason = str(error).partition("\n")[0]
         raise DamagedEntryError(f"it is no plain state: {reason}") from error
     if not isinstance(state, dict):
         raise DamagedEntryError(f"it holds a {type(state).__name__}, not a state")
     return state
+
+
+def _measure(file: BinaryIO) -> tuple[int, str]:
+    """Length and SHA-256 of the rest of the file."""
+    length, digest = 0, hashlib.sha256()
+    while part := file.read(_PART_BYTES):
+        length += len(part)
+        digest.update(part)
+    return length, digest.hexdigest()
 
 
 def _header(key: str, head: bytes) -> dict[str, Any]:

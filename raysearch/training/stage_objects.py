@@ -7,6 +7,7 @@ entry tells, and it counts as absent.
 
 from __future__ import annotations
 
+import io
 import posixpath
 import re
 from collections.abc import Sequence
@@ -60,9 +61,9 @@ class ObjectStore:
         self._filesystem, self._root, self.place = filesystem, root, place
 
     def open(self, name: str) -> BinaryIO:
-        """See `Store.open`."""
-        stream: BinaryIO = self._filesystem.open_input_stream(self._path(name), compression=None)
-        return stream
+        """See `Store.open`; the object is fetched whole, by one pass over the network."""
+        with self._filesystem.open_input_stream(self._path(name), compression=None) as stream:
+            return io.BytesIO(stream.read())
 
     def exists(self, name: str) -> bool:
         """See `Store.exists`."""
