@@ -114,14 +114,21 @@ class SearchSpace:
         text = json.dumps(self.canonical, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def read(self, params: Mapping[str, Scalar]) -> TrainingConfig:
+        """A configuration as an instance of `config_type`.
+
+        Raises:
+            ConfigError: The values cannot go together.
+        """
+        return read_config(self.config_type, {**self.setting, **params}, where=self.source)
+
     def config_for(self, params: Mapping[str, Scalar]) -> dict[str, Any]:
         """Every setting of a configuration as JSON scalars and lists, validated.
 
         Raises:
             ConfigError: The values cannot go together.
         """
-        config = read_config(self.config_type, {**self.setting, **params}, where=self.source)
-        plain = dataclasses.asdict(config)
+        plain = dataclasses.asdict(self.read(params))
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in plain.items()

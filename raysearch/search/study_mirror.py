@@ -20,6 +20,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.search.point_samplers import GridSampler
+from raysearch.search.reuse import PaidStages, TakeOver
 from raysearch.search.samplers import distribution, make_sampler, suggest
 from raysearch.search.space import SearchSpace
 from raysearch.trial import Scalar
@@ -56,6 +57,7 @@ class StudyMirror:
         self._space = space
         self._seed = seed
         self._searched = space.searched
+        self._paid = PaidStages(space) if space.reuse else None
         self._storage = _Window()
         self._sign = 1.0 if space.goal.direction == "minimize" else -1.0
         direction = StudyDirection[space.goal.direction.upper()]
@@ -93,7 +95,8 @@ class StudyMirror:
             every = self._storage.every_trial(self._study_id)
             if not sampler.take_point([trial.params for trial in every]):
                 return None
-        self._study.sampler = sampler
+        given = self._paid.choose(self._good(), self._seed, place) if self._paid else {}
+        self._study.sampler = TakeOver(sampler, given) if given else sampler
         trial = self._study.ask()
         suggest(trial, self._searched)
         self._ids.append(
@@ -141,6 +144,11 @@ class StudyMirror:
         if place not in self._hidden:
             self._storage.set_trial_state_values(self._ids[place], state, values)
             self._note_end(place, state, values)
+
+    def _good(self) -> list[Mapping[str, Scalar]]:
+        """Parameters of the best quarter of what a sampler sees complete, at least one's."""
+        complete = len(self._storage.ranked)
+        return self.best(min(max(1, complete // 4), _BEST))
 
     def _add(self, trial: FrozenTrial, *, hidden: bool) -> None:
         place = self._places[trial.number] = len(self._ids)
