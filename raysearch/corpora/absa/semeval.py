@@ -1,0 +1,212 @@
+"""How does a SemEval-2016 task 5 XML file become sentences with marked aspects.
+
+The schema is ``Reviews/Review/sentences/sentence`` with ``text`` and ``Opinions/Opinion``, each
+opinion with ``target``, ``category``, ``polarity``, ``from`` and ``to`` (character offsets in
+the text, ``to`` exclusive). The rules:
+
+* A token is a maximal run of letters, marks and digits, or any other single character that is
+  neither white space nor a control character. Target borders are token borders besides.
+* An opinion without target (``NULL``) marks nothing. Opinions on the same place are one aspect.
+* Several polarities on the same place: the most frequent; of equally frequent ones the first.
+* Targets that overlap: the longest is marked; of equally long ones the first.
+* A target that does not stand at its offsets but exactly once in the text is taken there.
+* Targets that touch are one aspect in word-tag files (`records`), with the first's polarity.
+
+A file with a DOCTYPE is refused: entities can blow up or read other files.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from raysearch.corpora.absa.records import TaggedSentence
+from raysearch.corpora.source import Source
+from raysearch.errors import DataError
+
+__all__ = ["SemevalFile", "read_semeval", "tokens"]
+
+POLARITY = {"positive": "POS", "negative": "NEG", "neutral": "NEU"}
+NO_TARGET = "NULL"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemevalFile:
+    """A file as it was read.
+
+    Attributes:
+        sentences: Its sentences in order; those without a token are left out.
+        counts: How often each rule was needed: ``blank`` sentences, opinions ``without
+            target``, places with ``several polarities``, ``overlapping`` targets left out,
+            targets ``moved`` to where they stand, pairs of ``touching`` targets.
+    """
+
+    sentences: tuple[TaggedSentence, ...]
+    counts: dict[str, int]
+
+
+@dataclass
+class _Opinion:
+    begin: int
+    end: int
+    polarity: str
+
+
+@dataclass
+class _Sentence:
+    """What the file says of one sentence."""
+
+    line: int
+    text: str = ""
+    opinions: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+
+
+def read_semeval(source: Source, path: str) -> SemevalFile:
+    """Read one file, all its problems told at once.
+
+    Args:
+        source: The folder.
+        path: The file, relative to it; UTF-8.
+
+    Raises:
+        DataError: Missing, not XML, with a DOCTYPE, without sentences, or with opinions whose
+            polarity or target cannot be.
+    """
+    counts: Counter[str] = Counter()
+    sentences = []
+    read = _parse(source, path)
+    if not read:
+        source.problem(path, 1, "a file must have `sentence` elements", "none")
+    for sentence in read:
+        opinions = _opinions(source, path, sentence, counts)
+        tagged = _tagged(sentence.text, _apart(opinions, counts), counts)
+        counts["blank"] += tagged is None
+        if tagged is not None:
+            sentences.append(tagged)
+    source.finish()
+    return SemevalFile(sentences=tuple(sentences), counts={k: n for k, n in counts.items() if n})
+
+
+def _parse(source: Source, path: str) -> list[_Sentence]:
+    """The sentences as the file has them, with lines."""
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    found: list[_Sentence] = []
+    inside: list[str] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        inside.append(name)
+        if name == "sentence":
+            found.append(_Sentence(parser.CurrentLineNumber))
+        elif name == "Opinion" and "sentence" in inside:
+            found[-1].opinions.append((parser.CurrentLineNumber, attributes))
+
+    def text(data: str) -> None:
+        if inside[-2:] == ["sentence", "text"]:
+            found[-1].text += data
+
+    def doctype(*_: object) -> None:
+        raise DataError(
+            f"`{path}` must have no DOCTYPE, for entities are not read, but got one "
+            f"({source.folder / path}:{parser.CurrentLineNumber}); delete it"
+        )
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda name: inside.pop()
+    parser.CharacterDataHandler = text
+    parser.StartDoctypeDeclHandler = doctype
+    try:
+        parser.Parse(source.text(path).removeprefix("\ufeff"), True)
+    except expat.ExpatError as error:
+        raise DataError(
+            f"`{path}` must be XML, but got: {expat.ErrorString(error.code)} "
+            f"({source.folder / path}:{error.lineno})"
+        ) from None
+    return found
+
+
+def _opinions(
+    source: Source, path: str, sentence: _Sentence, counts: Counter[str]
+) -> list[_Opinion]:
+    """The opinions with a target, one per place, in order of the file."""
+    places: dict[tuple[int, int], Counter[str]] = {}
+    for line, attributes in sentence.opinions:
+        polarity = POLARITY.get(attributes.get("polarity", ""))
+        if polarity is None:
+            rule = f"`polarity` must be {', '.join(POLARITY)}"
+            source.problem(path, line, rule, repr(attributes.get("polarity")))
+        target = attributes.get("target", NO_TARGET)
+        if target == NO_TARGET:
+            counts["without target"] += 1
+            continue
+        place = _place(sentence.text, target, attributes, counts)
+        if place is None:
+            rule = "`target` must stand in the text at `from` to `to`, or exactly once"
+            source.problem(path, line, rule, repr(target))
+        elif polarity is not None:
+            places.setdefault(place, Counter())[polarity] += 1
+    counts["several polarities"] += sum(len(votes) > 1 for votes in places.values())
+    # most_common keeps the order of first appearance among equals
+    return [_Opinion(*place, votes.most_common(1)[0][0]) for place, votes in places.items()]
+
+
+def _place(
+    text: str, target: str, attributes: dict[str, str], counts: Counter[str]
+) -> tuple[int, int] | None:
+    """Begin and end of the target in the text, or None."""
+    if not target.strip():
+        return None
+    begin, end = attributes.get("from", ""), attributes.get("to", "")
+    if begin.isdecimal() and end.isdecimal() and text[int(begin) : int(end)] == target:
+        return int(begin), int(end)
+    if text.count(target) != 1:
+        return None
+    counts["moved"] += 1
+    return text.index(target), text.index(target) + len(target)
+
+
+def _apart(opinions: list[_Opinion], counts: Counter[str]) -> list[_Opinion]:
+    """Opinions that do not overlap, from left to right."""
+    kept: list[_Opinion] = []
+    for one in sorted(opinions, key=lambda opinion: opinion.begin - opinion.end):
+        if all(one.end <= other.begin or other.end <= one.begin for other in kept):
+            kept.append(one)
+        else:
+            counts["overlapping"] += 1
+    return sorted(kept, key=lambda opinion: opinion.begin)
+
+
+def _tagged(text: str, opinions: list[_Opinion], counts: Counter[str]) -> TaggedSentence | None:
+    """The sentence in tokens; None if it has none."""
+    words: list[str] = []
+    tags: list[str] = []
+    done = 0
+    for opinion in opinions:
+        before = tokens(text[done : opinion.begin])
+        term = tokens(text[opinion.begin : opinion.end])
+        counts["touching"] += not before and bool(tags) and tags[-1] != "O"
+        words += [*before, *term]
+        tags += ["O"] * len(before) + [f"T-{opinion.polarity}"] * len(term)
+        done = opinion.end
+    rest = tokens(text[done:])
+    words, tags = [*words, *rest], [*tags, *["O"] * len(rest)]
+    return TaggedSentence(tuple(words), tuple(tags)) if words else None
+
+
+def tokens(text: str) -> list[str]:
+    """The tokens of a text by the rule of this file."""
+    found: list[str] = []
+    inside = False
+    for character in text:
+        kind = unicodedata.category(character)[0]
+        if kind in "LMN":
+            if inside:
+                found[-1] += character
+            else:
+                found.append(character)
+        elif kind not in "ZC":
+            found.append(character)
+        inside = kind in "LMN"
+    return found
