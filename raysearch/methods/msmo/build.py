@@ -1,0 +1,113 @@
+"""How does a trial of MSMO come to be from its settings, its cell and the data folder?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from raysearch import encoders
+from raysearch.distributed import world_size
+from raysearch.encoders.digests import combined_digest
+from raysearch.errors import ConfigError
+from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.methods.msmo.data import load_material
+from raysearch.methods.msmo.draws import items_per_batch
+from raysearch.methods.msmo.inputs import digests, load_pairs, needed_views, roles_of
+from raysearch.methods.msmo.method import MsmoMethod
+from raysearch.methods.msmo.recipe import terms_of
+from raysearch.methods.msmo.schedule import outline
+from raysearch.methods.msmo.tokens import join, tokenise
+from raysearch.trial import Cell
+
+__all__ = ["build"]
+
+
+def build(
+    config: MsmoConfig,
+    cell: Cell,
+    *,
+    device: torch.device,
+    roles: Sequence[str],
+    data_dir: str,
+) -> MsmoMethod:
+    """A fresh trial; see `methods.base.MethodLoader.build`.
+
+    A multilingual trial trains on all pairs; that of the cell is the one that it is tested on.
+
+    Raises:
+        ConfigError: The cell's task is none of the pairs, or the batch does not divide over
+            the workers.
+        DataError: A pair cannot be read, or lacks a view that the variant needs.
+        EncoderError: The encoder cannot be read.
+    """
+    if cell.task not in config.pairs:
+        raise ConfigError(
+            f"`pairs` must hold the pair of the trial, {cell.task}, but has "
+            f"{', '.join(config.pairs)}"
+        )
+    _check_workers(config)
+    pairs = config.pairs if config.multilingual else (cell.task,)
+    own = load_pairs(config, (cell.task,), data_dir, {*roles_of(config), *roles})
+    others = [pair for pair in pairs if pair != cell.task]
+    loaded = own | load_pairs(config, others, data_dir, roles_of(config))
+    corpora = {pair: loaded[pair] for pair in pairs}
+    encoder = encoders.load(config.encoder, layers=config.layers)
+    views = needed_views(config)
+    material = load_material(list(corpora.values()), encoder, config, views)
+    unlabelled = None
+    if config.distillation != "none":
+        unlabelled = join(
+            [
+                tokenise(
+                    encoder,
+                    corpus.sentences("unlabelled"),
+                    max_length=config.max_length,
+                    long_sentences=config.long_sentences,
+                    where=f"{config.corpus}, {pair}, role unlabelled",
+                )
+                for pair, corpus in corpora.items()
+            ]
+        )
+    found = {
+        name: parts[0] if len(parts) == 1 else combined_digest(*parts) if parts else ""
+        for name, parts in digests(config, corpora).items()
+    }
+    split = material.tokens.split + (unlabelled.split if unlabelled else 0)
+    return MsmoMethod(
+        config,
+        cell.seed,
+        encoder=encoder,
+        material=material,
+        unlabelled=unlabelled,
+        corpus=corpora[cell.task],
+        provenance={
+            "encoder": config.encoder,
+            "encoder_digest": encoder.digest,
+            "corpora": f"{config.corpus}:{'+'.join(pairs)}",
+            "data_digest": combined_digest(*(f"{k}={v}" for k, v in sorted(found.items()))),
+            **found,
+            "split_sentences": str(split),
+        },
+        device=device,
+    )
+
+
+def _check_workers(config: MsmoConfig) -> None:
+    """Every worker must have something to do in every step."""
+    workers = world_size()
+    if config.batch_size % workers:
+        raise ConfigError(
+            f"`batch_size` must be a multiple of the {workers} workers of a trial, but got "
+            f"{config.batch_size}"
+        )
+    for stage in outline(config):
+        if stage.name.startswith(("align-", "train-")):
+            terms = terms_of(config, stage)
+            items = items_per_batch(terms, config.batch_size)
+            if not terms.literal and items < workers:
+                raise ConfigError(
+                    f"`batch_size` must give each of the {workers} workers a sentence with its "
+                    f"{len(terms.views)} views where `sampling` is aligned, so at least "
+                    f"{workers * len(terms.views)}, but got {config.batch_size}"
+                )

@@ -1,0 +1,271 @@
+"""How does MSMO present itself to the loop: stages, batches, updates, results, evaluation, state.
+
+The steps themselves are in `algorithm` and `distill`. Every stage that trains starts from a
+fresh network, into which the results of its parents go.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from raysearch import encoders
+from raysearch.corpora.absa.records import PairCorpus
+from raysearch.distributed import rank, world_size
+from raysearch.encoders import Encoder
+from raysearch.errors import UnhealthyError
+from raysearch.methods.base import Stage, Update
+from raysearch.methods.msmo import health
+from raysearch.methods.msmo.algorithm import Algorithm
+from raysearch.methods.msmo.batches import Assembler, Batch
+from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.methods.msmo.critic import critic_rounds
+from raysearch.methods.msmo.data import Material
+from raysearch.methods.msmo.distill import (
+    DistillBatch,
+    distill_batches,
+    distill_updates,
+    soft_labels,
+    teach,
+)
+from raysearch.methods.msmo.draws import aligned_draws, literal_draws
+from raysearch.methods.msmo.evaluation import evaluate
+from raysearch.methods.msmo.model import Network
+from raysearch.methods.msmo.progress import Journal
+from raysearch.methods.msmo.recipe import terms_of
+from raysearch.methods.msmo.schedule import outline
+from raysearch.methods.msmo.tokens import Rows, Tokenised
+from raysearch.methods.parameters import adamw
+
+__all__ = ["MsmoMethod"]
+
+_log = logging.getLogger(__name__)
+
+
+class MsmoMethod:
+    """MSMO, its baselines and distillation; see `methods.base.Method` for what each part promises.
+
+    Args:
+        config: The trial's settings.
+        seed: The cell's.
+        encoder: What every network starts from; it stays as it is.
+        material: The training sentences.
+        unlabelled: Target sentences without labels; None without distillation.
+        corpus: The cell's pair, opened with the roles to be evaluated.
+        provenance: Digests and names.
+        device: Where networks and batches go.
+    """
+
+    name = "msmo"
+
+    def __init__(
+        self,
+        config: MsmoConfig,
+        seed: int,
+        *,
+        encoder: Encoder,
+        material: Material,
+        unlabelled: Tokenised | None,
+        corpus: PairCorpus,
+        provenance: Mapping[str, str],
+        device: torch.device,
+    ) -> None:
+        self.config, self.provenance, self.material = config, provenance, material
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        """``main`` for encoder and tagger, ``critic``; those of the stage that runs."""
+        self._seed, self._encoder, self._corpus, self._device = seed, encoder, corpus, device
+        self._unlabelled = unlabelled
+        self._stages = outline(config)
+        self._stage = self._stages[-1]
+        self._results: dict[str, Mapping[str, Any]] = {}
+        self._network: Network | None = None
+        self._journal: Journal | None = None
+        self._soft_labels: torch.Tensor | None = None
+        self._found: dict[str, str] = {}
+
+    @property
+    def network(self) -> Network:
+        """The network of the stage that runs, or that of a finished trial."""
+        assert self._network is not None, "no stage has begun"
+        return self._network
+
+    def stages(self) -> Sequence[Stage]:
+        """See `schedule.outline`."""
+        return self._stages
+
+    def begin(self, stage: Stage, state: Mapping[str, Any] | None = None) -> None:
+        """Make a fresh network, take in the parents' results, or go on within the stage."""
+        if state is not None:
+            self._results = dict(state["results"])
+        self._stage = stage
+        self._forget()
+        self._network = self._fresh(stage)
+        parents = stage.parents or ()
+        for parent in parents:
+            if not parent.startswith("teach-"):
+                self._network.load_result(self._results[parent], what=f"stage {parent}")
+        taught = {name: self._results[name] for name in parents if name.startswith("teach-")}
+        if taught:
+            assert self._unlabelled is not None
+            self._soft_labels = soft_labels(taught, self._unlabelled, self.config)
+        self.optimizers = self._optimizers(stage)
+        self._journal = Journal(stage.steps, self.config.selection, self.config.selection_from)
+        if state is not None:
+            self._network.load_trained(state["network"])
+            self._journal.load_state_dict(state["journal"])
+        self._network.train()
+
+    def batches(self, stage: Stage, epoch_seed: int) -> Iterator[Batch | DistillBatch]:
+        """This worker's part of an epoch's batches."""
+        config, device = self.config, self._device
+        if stage.name == "distill":
+            assert self._unlabelled is not None and self._soft_labels is not None
+            yield from distill_batches(
+                self._unlabelled, self._soft_labels, config, epoch_seed, _share, device
+            )
+            return
+        terms, size = terms_of(config, stage), config.batch_size
+        if terms.literal:
+            rounds = critic_rounds(config, 0)  # as many as any step needs
+            draws = literal_draws(self.material, terms, size, epoch_seed, _share, rounds=rounds)
+        else:
+            draws = aligned_draws(self.material, terms, size, epoch_seed, _share)
+        assembler = Assembler(
+            self.material.tokens,
+            device,
+            workers=world_size(),
+            chunk=max(1, size // world_size()) if terms.literal else 0,
+        )
+        for whole, mine in draws:
+            yield assembler.batch(whole, mine)
+
+    def updates(self, batch: Batch | DistillBatch, step: int) -> Iterator[Update]:
+        """The updates of one step of the stage that runs."""
+        journal = self._journal
+        assert journal is not None
+        if isinstance(batch, DistillBatch):
+            updates = distill_updates(self.network, batch, self.config)
+        else:
+            terms = terms_of(self.config, self._stage)
+            algorithm = Algorithm(self.network, self.config, terms, self._stage.steps)
+            updates = algorithm.updates(batch, step)
+        if self._stage.name.startswith("align-") and step == self._stage.steps // 2:
+            journal.means()  # what is kept of an alignment is how it stood at its end
+        journal.step = step + 1
+        for update in updates:
+            if update.terms:
+                journal.add(update.terms)
+            yield update
+
+    def finish(self, stage: Stage) -> dict[str, Any]:
+        """The network's weights, those selected where reports select; or a teacher's labels."""
+        if stage.name.startswith("teach-"):
+            assert self._unlabelled is not None
+            return teach(self.network, self._unlabelled, self._device)
+        journal = self._journal
+        assert journal is not None
+        result = journal.best or self.network.result()
+        if stage.name.startswith("align-"):
+            result["terms"] = journal.means()
+        return result
+
+    def accept(self, stage: Stage, result: Mapping[str, Any]) -> None:
+        """Keep a result for the stages after it; that of the last one is what is evaluated."""
+        self._results[stage.name] = result
+        if stage != self._stages[-1]:
+            return
+        if self._network is None or self._stage != stage:
+            self._network = self._fresh(stage)
+        self._network.load_result(result, what=f"stage {stage.name}")
+        self._stage, self._journal, self.optimizers = stage, None, {}
+
+    def evaluate(self, role: str) -> dict[str, float]:
+        """Scores on a role; on ``dev``, while a stage runs, those of the selected report too.
+
+        ``dev/f1`` is the F1 of the report selected so far, or of this one while none could be;
+        ``dev/current_f1`` is that of this one. Figures of the stage of alignment come along as
+        ``align/``, failure signatures as ``health/`` (1 where seen).
+        """
+        scores = evaluate(self.network, self._encoder, self._corpus, role, self.config)
+        found = {f"{role}/{name}": value for name, value in scores.items()}
+        journal = self._journal
+        if role != "dev":
+            return found
+        found["dev/current_f1"] = scores["f1"]
+        if journal is None:
+            return found
+        if journal.selectable(scores["f1"]):
+            journal.best, journal.best_f1 = self.network.result(), scores["f1"]
+        if journal.best is not None:
+            found["dev/f1"] = journal.best_f1
+        aligned = self._aligned()
+        journal.reports.append({"step": journal.step, **aligned, **journal.means(), **scores})
+        self._found = health.find(journal.reports)
+        return found | {f"align/{k}": v for k, v in aligned.items()} | health.flags(self._found)
+
+    def check_health(self, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
+        """Stop a trial that shows a failure signature, or say so in the log."""
+        for sentence in self._found.values():
+            if self.config.guards == "stop":
+                raise UnhealthyError(sentence)
+            _log.warning(sentence)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The network, the stage's memory, and the results that are still needed."""
+        assert self._journal is not None, "no stage runs"
+        return {
+            "network": self.network.trained(),
+            "journal": self._journal.state_dict(),
+            "results": dict(self._results),
+        }
+
+    def save_encoder(self, folder: str) -> None:
+        """Write the encoder of the network and its tokenizer."""
+        encoders.save(self.network.encoder, self._encoder.tokenizer, folder)
+
+    def _fresh(self, stage: Stage) -> Network:
+        """A network with the encoder's own weights and heads that depend on the seed only."""
+        critic = stage.name.startswith(("align-", "train-")) and terms_of(self.config, stage).critic
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._seed)
+            network = Network(self._encoder.copy().model, self.config, critic=critic)
+        return network.to(self._device)
+
+    def _optimizers(self, stage: Stage) -> dict[str, torch.optim.Optimizer]:
+        """AdamW over encoder and tagger, of the student at its own rate; Adam over the critic."""
+        config, network = self.config, self.network
+        if stage.name.startswith("teach-"):
+            return {}
+        if stage.name == "distill":
+            config = replace(config, learning_rate=config.distill_learning_rate)
+        heads = [] if stage.name.startswith("align-") else [network.tagger]
+        found: dict[str, torch.optim.Optimizer] = {"main": adamw(network.encoder, heads, config)}
+        if network.critic is not None:
+            found["critic"] = torch.optim.Adam(
+                network.critic.parameters(), lr=config.critic_learning_rate
+            )
+        return found
+
+    def _forget(self) -> None:
+        """Let go of the results that no stage from this one on starts from."""
+        after = self._stages[self._stages.index(self._stage) :]
+        needed = {parent for stage in after for parent in stage.parents or ()}
+        self._results = {name: r for name, r in self._results.items() if name in needed}
+
+    def _aligned(self) -> dict[str, float]:
+        """Means of the terms of the stage of alignment that this stage started from."""
+        parents = self._stage.parents or ()
+        return {
+            name: value
+            for parent in parents
+            for name, value in self._results[parent].get("terms", {}).items()
+        }
+
+
+def _share(rows: Rows) -> Rows:
+    """This worker's part of the rows of a step."""
+    return rows[rank() :: world_size()]

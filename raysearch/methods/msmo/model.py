@@ -1,0 +1,187 @@
+"""Which networks has MSMO: encoder F, tagger P, language critic Q (docs/msmo.md §2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from raysearch.errors import StoreError
+from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.methods.msmo.data import Packed
+from raysearch.methods.msmo.losses.adversarial import clip_weights, masked_mean
+from raysearch.methods.msmo.tags import TAGS
+from raysearch.methods.numerics import widened
+
+__all__ = ["Critic", "Network", "Outputs", "frozen"]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the encoder says of some parts of sentences.
+
+    Attributes:
+        states: Of each chunk, (B, T, H) last hidden states.
+        packed: What was forwarded.
+    """
+
+    states: tuple[torch.Tensor, ...]
+    packed: Packed
+
+    @cached_property
+    def words(self) -> torch.Tensor:
+        """(W, H) states of the pieces that speak for the words, in order of parts."""
+        return self._flat()[self.packed.words]
+
+    @cached_property
+    def pieces(self) -> torch.Tensor:
+        """(L, H) states of all real pieces, specials included, in order of parts."""
+        return self._flat()[self.packed.pieces]
+
+    @cached_property
+    def features(self) -> torch.Tensor:
+        """(P, H) fp32 features that the critic sees: the mean over a part's real pieces.
+
+        For a linear critic f the mean of f over the pieces, which the code takes, is f of the
+        mean: f(x) = w·x + b, and the weights 1/T of the mean sum to 1.
+        """
+        means = zip(self.states, self.packed.masks, strict=True)
+        return torch.cat([masked_mean(states, mask) for states, mask in means])[self.packed.order]
+
+    def _flat(self) -> torch.Tensor:
+        return torch.cat([states.flatten(0, 1) for states in self.states])
+
+
+class Critic(nn.Module):
+    """Q: a score of a sentence feature, high for the source language; no sigmoid.
+
+    Linear as in the code with one layer; ReLU between several. It computes in fp32: with c =
+    0.01 scores differ in digits that bf16 has not.
+
+    Args:
+        hidden: H of the encoder.
+        config: Depth, width, dropout, c.
+    """
+
+    def __init__(self, hidden: int, config: MsmoConfig) -> None:
+        super().__init__()
+        sizes = [hidden, *[config.critic_width] * (config.critic_layers - 1), 1]
+        layers: list[nn.Module] = [nn.Dropout(config.dropout)]
+        for number, (size, following) in enumerate(zip(sizes, sizes[1:], strict=False)):
+            layers += [nn.ReLU()] * (number > 0) + [nn.Linear(size, following)]
+        self.layers = nn.Sequential(*layers)
+        clip_weights(self, config.critic_clip)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Scores (P,) of features (P, H)."""
+        with torch.autocast(features.device.type, enabled=False):
+            scores: torch.Tensor = self.layers(widened(features)).squeeze(-1)
+        return scores
+
+
+class Network(nn.Module):
+    """Encoder, tagger and, where it plays, critic.
+
+    Args:
+        encoder: A transformers model without pooler; the caller hands it over.
+        config: Dropout, critic, whether word embeddings are trained.
+        critic: Whether there is a critic.
+    """
+
+    def __init__(self, encoder: Any, config: MsmoConfig, *, critic: bool) -> None:
+        super().__init__()
+        hidden = int(encoder.config.hidden_size)
+        embeddings = encoder.get_input_embeddings().weight
+        embeddings.requires_grad_(not config.freeze_embeddings)
+        self.encoder = encoder
+        self.dropout = nn.Dropout(config.dropout)
+        self.tagger = nn.Linear(hidden, len(TAGS))
+        self.critic = Critic(hidden, config) if critic else None
+
+    def forward(self, packed: Packed) -> Outputs:
+        """Hidden states of some parts of sentences."""
+        states = tuple(
+            self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+            for ids, mask in zip(packed.ids, packed.masks, strict=True)
+        )
+        return Outputs(states, packed)
+
+    def tag(self, states: torch.Tensor) -> torch.Tensor:
+        """Logits (N, 13) fp32 of hidden states (N, H)."""
+        return widened(self.tagger(self.dropout(states)))
+
+    def result(self) -> dict[str, Any]:
+        """A copy of encoder and tagger on the CPU, for later stages and for evaluation.
+
+        Word embeddings that are not trained are left out: the encoder has them.
+        """
+        weights = {
+            name: tensor.to("cpu", copy=True)
+            for name, tensor in self.trained().items()
+            if not name.startswith("critic.")
+        }
+        return {"tags": list(TAGS), "weights": weights}
+
+    def trained(self) -> dict[str, torch.Tensor]:
+        """All weights, as they are, but word embeddings that are not trained."""
+        left_out = self._untrained()
+        return {name: t.detach() for name, t in self.state_dict().items() if name not in left_out}
+
+    def load_trained(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Take in what `trained` gave."""
+        self.load_state_dict({**self.state_dict(), **weights})
+
+    def load_result(self, result: Mapping[str, Any], *, what: str) -> None:
+        """Take the weights that `result` gave, here or in another trial.
+
+        Args:
+            result: Of a network with the same encoder.
+            what: Whose, for messages.
+
+        Raises:
+            StoreError: It is of another tag set or encoder, or is damaged.
+        """
+        tags = result.get("tags")
+        if tags != list(TAGS):
+            raise StoreError(
+                f"the result of {what} must be of a tagger with the {len(TAGS)} labels "
+                f"{TAGS[0]} to {TAGS[-1]}, but its labels are {_shown(tags)}; train it again"
+            )
+        weights, own = dict(result.get("weights", {})), self.state_dict()
+        wanted = {n for n in own if not n.startswith("critic.")} - self._untrained()
+        wrong = sorted(wanted ^ set(weights))
+        wrong += sorted(n for n in wanted & set(weights) if weights[n].shape != own[n].shape)
+        if wrong:
+            raise StoreError(
+                f"the result of {what} must have the weights of this encoder and tagger, but "
+                f"{len(wrong)} are missing, unknown or of another shape, such as {wrong[0]}; "
+                "remove it from the stage cache, or train it again"
+            )
+        self.load_state_dict(weights, strict=False)
+
+    def _untrained(self) -> set[str]:
+        embeddings = self.encoder.get_input_embeddings().weight
+        return {
+            name
+            for name, parameter in self.named_parameters(remove_duplicate=False)
+            if parameter is embeddings and not embeddings.requires_grad
+        }
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Inside, the module's parameters take no gradient, but what flows through it does."""
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        module.requires_grad_(True)
+
+
+def _shown(tags: Any) -> str:
+    return f"{len(tags)}: {' '.join(map(str, tags))[:60]}" if isinstance(tags, list) else "unknown"

@@ -1,0 +1,262 @@
+"""How do words become pieces, which piece speaks for a word, and where is a long sentence split?
+
+A sentence that is longer than the encoder takes becomes several *parts*, cut between words and
+never within an aspect; its words stay together on the word axis, so that nothing after this
+file needs to know. No word is ever lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from raysearch.corpora.absa.records import TaggedSentence
+from raysearch.encoders import Encoder
+from raysearch.encoders.digests import combined_digest
+from raysearch.errors import DataError, EncoderError
+from raysearch.methods.msmo.tags import bieos
+
+__all__ = ["Rows", "Tokenised", "join", "spans", "tokenise"]
+
+_log = logging.getLogger(__name__)
+
+Rows = npt.NDArray[np.int64]
+
+SPACES = ("\u2581", "\u0120")
+"""Pieces that are a space and nothing else, of SentencePiece and of byte-level BPE; a word is
+represented by the piece after it (docs/msmo.md §1.6)."""
+
+KEPT = 64
+_CACHE: OrderedDict[str, Tokenised] = OrderedDict()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tokenised:
+    """N sentences with W words and A aspects in P parts, end to end on flat axes.
+
+    Attributes:
+        ids: (L,) int64 pieces of all parts, specials included.
+        starts: (P + 1,) int64; part p is ``ids[starts[p]:starts[p + 1]]``.
+        firsts: (W,) int64, place within its part of the piece that speaks for a word.
+        word_starts: (P + 1,) int64; part p has the words ``word_starts[p]`` onwards.
+        labels: (W,) int64, index into `tags.TAGS`.
+        parts: (N + 1,) int64; sentence n has the parts ``parts[n]`` onwards.
+        begins: (A,) int64, first word of an aspect, counted within its sentence.
+        lengths: (A,) int64 >= 1, words of an aspect.
+        aspects: (N + 1,) int64; sentence n has the aspects ``aspects[n]`` onwards.
+        pad_id: Id that fills up a batch.
+        split: Sentences that have more than one part.
+    """
+
+    ids: Rows
+    starts: Rows
+    firsts: Rows
+    word_starts: Rows
+    labels: Rows
+    parts: Rows
+    begins: Rows
+    lengths: Rows
+    aspects: Rows
+    pad_id: int
+    split: int
+
+    def __len__(self) -> int:
+        return len(self.parts) - 1
+
+    @property
+    def sizes(self) -> Rows:
+        """(P,) pieces of each part, specials included."""
+        return np.diff(self.starts)
+
+    @property
+    def words(self) -> Rows:
+        """(N + 1,) sentence n has the words ``words[n]`` onwards."""
+        return self.word_starts[self.parts]
+
+    @property
+    def longest(self) -> Rows:
+        """(N,) pieces of each sentence's longest part; N >= 1."""
+        longest: Rows = np.maximum.reduceat(self.sizes, self.parts[:-1])
+        return longest
+
+
+def spans(starts: Rows, rows: Rows) -> Rows:
+    """The indices ``starts[r]`` to ``starts[r + 1] - 1`` of all rows, one row after another."""
+    counts = starts[rows + 1] - starts[rows]
+    offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(starts[rows], counts) + offsets
+
+
+def join(parts: Sequence[Tokenised]) -> Tokenised:
+    """Several lists of sentences as one, in order; at least one."""
+
+    def ends(name: str) -> Rows:
+        arrays = [getattr(part, name) for part in parts]
+        shifts = np.cumsum([0, *(array[-1] for array in arrays)])
+        shifted = [array[1:] + shift for array, shift in zip(arrays, shifts, strict=False)]
+        return np.concatenate([[0], *shifted]).astype(np.int64)
+
+    def flat(name: str) -> Rows:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return Tokenised(
+        ids=flat("ids"),
+        starts=ends("starts"),
+        firsts=flat("firsts"),
+        word_starts=ends("word_starts"),
+        labels=flat("labels"),
+        parts=ends("parts"),
+        begins=flat("begins"),
+        lengths=flat("lengths"),
+        aspects=ends("aspects"),
+        pad_id=parts[0].pad_id,
+        split=sum(part.split for part in parts),
+    )
+
+
+def tokenise(
+    encoder: Encoder,
+    sentences: Sequence[TaggedSentence],
+    *,
+    max_length: int,
+    long_sentences: str,
+    where: str,
+    marked: bool = True,
+) -> Tokenised:
+    """Tokenise sentences, once per encoder and list of sentences in a process.
+
+    Args:
+        encoder: Tokenizer and digest.
+        sentences: N sentences.
+        max_length: Most pieces of a part, specials included.
+        long_sentences: ``split`` or ``refuse``.
+        where: What the sentences are, for messages.
+        marked: Whether a split goes around aspects. False for sentences that are evaluated:
+            their marks may not help.
+
+    Raises:
+        DataError: A sentence is too long and may not be, or cannot be split.
+        EncoderError: `max_length` is more than the encoder has positions.
+    """
+    words = ("\t".join((*s.words, *s.tags)) for s in sentences)
+    key = combined_digest(encoder.digest, str(max_length), long_sentences, str(marked), *words)
+    if key not in _CACHE:
+        splitter = _Splitter(encoder.tokenizer, max_length, long_sentences, where)
+        _CACHE[key] = _flatten(splitter, sentences, marked)
+        while len(_CACHE) > KEPT:
+            _CACHE.popitem(last=False)
+    _CACHE.move_to_end(key)
+    return _CACHE[key]
+
+
+class _Splitter:
+    """Pieces of the words of a sentence, and the parts that they are put into."""
+
+    def __init__(self, tokenizer: Any, max_length: int, long_sentences: str, where: str) -> None:
+        if max_length > tokenizer.model_max_length:
+            raise EncoderError(
+                f"`max_length` must be <= {tokenizer.model_max_length}, the positions of this "
+                f"encoder, but got {max_length}; lower it"
+            )
+        self.tokenizer, self.where, self.max_length = tokenizer, where, max_length
+        self.refuses = long_sentences == "refuse"
+        sample = tokenizer(["x"], is_split_into_words=True)
+        own = [place for place, word in enumerate(sample.word_ids()) if word is not None]
+        self.prefix = list(sample["input_ids"][: own[0]])
+        self.suffix = list(sample["input_ids"][own[-1] + 1 :])
+        self.room = max_length - len(self.prefix) - len(self.suffix)
+        known = tokenizer.get_vocab()
+        self.spaces = {known[space] for space in SPACES if space in known}
+
+    def pieces(self, sentences: Sequence[TaggedSentence]) -> list[list[list[int]]]:
+        """Ids of every word of every sentence; a word that has none is the unknown one."""
+        texts = [list(sentence.words) for sentence in sentences]
+        if not texts:
+            return []
+        batch = self.tokenizer(
+            texts, is_split_into_words=True, add_special_tokens=False, verbose=False
+        )
+        found = []
+        for index, (ids, text) in enumerate(zip(batch["input_ids"], texts, strict=True)):
+            words: list[list[int]] = [[] for _ in text]
+            for piece, word in zip(ids, batch.word_ids(index), strict=True):
+                words[word].append(piece)
+            found.append([word or [self.tokenizer.unk_token_id] for word in words])
+        return found
+
+    def first(self, word: list[int]) -> int:
+        """Place within a word of the piece that speaks for it."""
+        return 1 if len(word) > 1 and word[0] in self.spaces else 0
+
+    def cut(self, sentence: TaggedSentence, sizes: Sequence[int], *, marked: bool) -> list[int]:
+        """Index of the first word of every part; as many words as fit go into each."""
+        if sum(sizes) <= self.room:
+            return [0]
+        if self.refuses:
+            raise DataError(
+                f"a sentence must have at most {self.max_length} pieces where `long_sentences` is "
+                f"refuse, but one of {self.where} has {sum(sizes)}: "
+                f"{' '.join(sentence.words)[:60]!r}; raise `max_length` or set "
+                "`long_sentences: split`"
+            )
+        inner = {word for a in sentence.aspects if marked for word in range(a.begin + 1, a.end + 1)}
+        cuts, filled, possible = [0], 0, 0
+        for word, size in enumerate(sizes):
+            if word not in inner:
+                possible = word
+            filled += size
+            if filled > self.room:
+                filled = sum(sizes[possible : word + 1])
+                if possible == cuts[-1] or filled > self.room:
+                    raise DataError(
+                        f"a word or aspect must have at most {self.room} pieces, but one of "
+                        f"{self.where} has more: {' '.join(sentence.words[possible:])[:60]!r}; "
+                        "raise `max_length`"
+                    )
+                cuts.append(possible)
+        return cuts
+
+
+def _flatten(splitter: _Splitter, sentences: Sequence[TaggedSentence], marked: bool) -> Tokenised:
+    ids: list[int] = []
+    firsts: list[int] = []
+    starts, word_starts, parts = [0], [0], [0]
+    split = 0
+    for sentence, words in zip(sentences, splitter.pieces(sentences), strict=True):
+        cuts = splitter.cut(sentence, [len(word) for word in words], marked=marked)
+        split += len(cuts) > 1
+        for begin, end in zip(cuts, [*cuts[1:], len(words)], strict=True):
+            ids += splitter.prefix
+            for word in words[begin:end]:
+                firsts.append(len(ids) - starts[-1] + splitter.first(word))
+                ids += word
+            ids += splitter.suffix
+            starts.append(len(ids))
+            word_starts.append(len(firsts))
+        parts.append(len(starts) - 1)
+    if split:
+        _log.info("%d sentences of %s are split at %d", split, splitter.where, splitter.max_length)
+    found = [sentence.aspects for sentence in sentences]
+
+    def array(values: Sequence[int]) -> Rows:
+        return np.array(values, dtype=np.int64)
+
+    return Tokenised(
+        ids=array(ids),
+        starts=array(starts),
+        firsts=array(firsts),
+        word_starts=array(word_starts),
+        labels=array([label for sentence in sentences for label in bieos(sentence)]),
+        parts=array(parts),
+        begins=array([a.begin for aspects in found for a in aspects]),
+        lengths=array([a.end - a.begin + 1 for aspects in found for a in aspects]),
+        aspects=np.concatenate([[0], np.cumsum(array([len(aspects) for aspects in found]))]),
+        pad_id=int(splitter.tokenizer.pad_token_id),
+        split=split,
+    )
