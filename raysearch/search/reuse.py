@@ -11,7 +11,8 @@ proportion to the optimizer steps that they save.
 The trade-off: such a proposal is cheaper, and it learns nothing new about the settings that it
 took over. Within a budget of steps that pays where expensive stages come first and cheap ones
 follow; where most of the quality lies in the early stages, or where the budget counts
-configurations and not time, it costs quality. So it is off by default. Measured:
+configurations and not time, it costs quality; and where all that is left to choose is a few
+choices, it may ask one configuration twice. So it is off by default. Measured:
 ``benchmarks/stage_sampler.py``.
 """
 

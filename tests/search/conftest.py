@@ -95,11 +95,20 @@ class ToySweep:
     cells again from the first report.
     """
 
-    def __init__(self, folder: Path, space: SearchSpace, *, order: int = 0, seeds: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        space: SearchSpace,
+        *,
+        order: int = 0,
+        seeds: int = 1,
+        tasks: tuple[str, ...] = (),
+    ) -> None:
         self.url = f"sqlite:///{folder}/study.db"
         self.space = space
         self.order = order
         self.seeds = seeds
+        self.tasks = tasks
         self.told: list[str] = []
         """Ids of the records handed on, repeats included."""
 
@@ -109,8 +118,12 @@ class ToySweep:
             self.url,
             "toy",
             self.space,
-            cells=lambda config: [Cell(config["shape"], seed) for seed in range(self.seeds)],
+            cells=self._cells,
         )
+
+    def _cells(self, config: Mapping[str, Any]) -> list[Cell]:
+        tasks = self.tasks or (config["shape"],)
+        return [Cell(task, seed) for seed in range(self.seeds) for task in tasks]
 
     def run(self, ledger: StudyLedger) -> None:
         while self.step(ledger):

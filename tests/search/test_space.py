@@ -216,8 +216,74 @@ def test_the_paper_may_make_a_searched_value_void(read_space: Read) -> None:
     assert contained == {"depth": 2}
 
 
+def test_options_of_tasks(read_space: Read) -> None:
+    body = HEAD + "search: {width: {low: 1, high: 2}}\n"
+    plain = read_space(body)
+    assert (plain.mode, plain.aggregate, plain.warm_start, plain.reuse) == ("joint", "mean", 0, 0.0)
+    # What is said as it would be anyway changes nothing.
+    said = read_space(body + "mode: joint\naggregate: mean\nwarm_start: 0\nreuse: 0\n")
+    assert said.digest == plain.digest
+    joint = read_space(body + "aggregate: worst\nreuse: 0.5\n")
+    assert (joint.aggregate, joint.canonical["reuse"]) == ("worst", 0.5)
+    each = read_space(body + "mode: per_task\nwarm_start: 2\n")
+    assert (each.canonical["mode"], each.warm_start) == ("per_task", 2)
+    assert "aggregate" not in each.canonical
+
+
+def test_wrong_options_of_tasks_have_their_lines(read_space: Read) -> None:
+    body = HEAD + "search: {width: {low: 1, high: 2}}\n"
+    wrong = "mode: both\naggregate: median\nwarm_start: -1\nreuse: 1.5\n"
+    said = problems_of(read_space, body + wrong)
+    assert [problem.partition(" (")[0] for problem in said] == [
+        "`mode` must be one of joint, per_task, but got 'both'",
+        "`aggregate` must be one of mean, worst, but got 'median'",
+        "`warm_start` must be an integer >= 0, but got -1",
+        "`reuse` must be a number in [0, 1], but got 1.5",
+    ]
+    assert [problem.rsplit(":", 1)[1] for problem in said] == ["5)", "6)", "7)", "8)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence", "line"),
+    [
+        (
+            "warm_start: 2\nsearch: {width: {low: 1, high: 2}}\n",
+            "`warm_start` must be 0 unless `mode` is per_task, but got 2",
+            4,
+        ),
+        (
+            "mode: per_task\naggregate: worst\nsearch: {width: {low: 1, high: 2}}\n",
+            "`aggregate` must be left out where `mode` is per_task, but got worst",
+            5,
+        ),
+        (
+            "sampler: qmc\nreuse: 0.5\nsearch: {width: {low: 1, high: 2}}\n",
+            "`reuse` must be 0 with the sampler `qmc`, whose points are laid out beforehand",
+            5,
+        ),
+    ],
+)
+def test_options_of_tasks_that_cannot_go_together(
+    read_space: Read, text: str, sentence: str, line: int
+) -> None:
+    (problem,) = problems_of(read_space, HEAD + text)
+    assert problem.startswith(sentence)
+    assert problem.endswith(f"space.yaml:{line})")
+
+
+def test_pairs_of_a_search_per_task_are_fixed(tmp_path: Path) -> None:
+    path = tmp_path / "msmo.yaml"
+    path.write_text(
+        "method: msmo\nobjective: {metric: dev/f1}\nbudget: {trials: 6}\nmode: per_task\n"
+        "search:\n  pairs: [en-es, en-fr]\n  consistency_weight: {low: 1e-4, high: 1e-2}\n"
+    )
+    with pytest.raises(ConfigError, match="`pairs` must be fixed where `mode` is per_task.*:6"):
+        load_space(path)
+
+
 def test_digest_is_of_content(read_space: Read) -> None:
     first = read_space(HEAD + "search: {width: {low: 1, high: 2}, depth: {low: 1, high: 2}}\n")
+    assert not {"mode", "aggregate", "warm_start", "reuse"} & first.canonical.keys()
     turned = read_space("search: {depth: {high: 2, low: 1}, width: {low: 1.0, high: 2.0}}\n" + HEAD)
     assert first.digest == turned.digest
     assert first.parameters == turned.parameters
@@ -226,6 +292,10 @@ def test_digest_is_of_content(read_space: Read) -> None:
         first.with_overrides({}, seeds=2),
         first.with_overrides({}, metric="dev/other"),
         first.with_overrides({}, sampler="random"),
+        first.with_overrides({}, mode="per_task"),
+        first.with_overrides({}, mode="per_task", warm_start=1),
+        first.with_overrides({}, aggregate="worst"),
+        first.with_overrides({}, reuse=0.5),
         first.with_overrides({"gate": "true"}),
         first.with_overrides({"width": "1.5"}),
     ):
@@ -248,6 +318,9 @@ def test_overrides(toy_space: SearchSpace) -> None:
     assert "width" not in [item.name for item in changed.parameters]
     assert (changed.trials, changed.time_seconds, changed.seeds) == (9, 90.0, 3)
     assert changed.goal == MetricGoal("dev/loss", "minimize")
+    each = toy_space.with_overrides({}, mode="per_task", warm_start=3, reuse=0.25)
+    assert (each.mode, each.warm_start, each.reuse) == ("per_task", 3, 0.25)
+    assert toy_space.with_overrides({}, aggregate="worst").aggregate == "worst"
     assert toy_space.with_overrides({}) == toy_space
 
 
@@ -261,15 +334,21 @@ def test_wrong_overrides_are_all_reported(toy_space: SearchSpace) -> None:
             sampler="grit",
             metric="test/score",
             direction="up",
+            warm_start=-1,
+            reuse=2,
         )
 
     said = caught.value.problems
-    assert len(said) == 9
+    assert len(said) == 11
+    assert "`--warm-start` must be an integer >= 0, but got -1" in said
+    assert "`--reuse` must be a number in [0, 1], but got 2" in said
     assert "unknown setting `widht`; did you mean `width`? (--set)" in said
     assert "`depth` must be an integer in [1, 9], but got 'x' (--set)" in said
     assert "`--trials` must be an integer >= 1, but got 0" in said
     with pytest.raises(ConfigError, match="finite choices"):
         toy_space.with_overrides({}, sampler="grid")
+    with pytest.raises(ConfigError, match="`warm_start` must be 0 unless"):
+        toy_space.with_overrides({}, warm_start=1)
     with pytest.raises(ConfigError, match="something to be searched"):
         toy_space.with_overrides({"width": "1", "depth": "1", "shape": "round"})
 

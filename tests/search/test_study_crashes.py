@@ -84,18 +84,21 @@ def check_survival(
     *,
     order: int,
     share: float,
+    tasks: tuple[str, ...] = (),
 ) -> None:
     """Kill one run again and again, at this share of its writes, and compare it with a calm one."""
-    undisturbed = toy_sweep(folder_in(parent, "calm"), space, order=order, seeds=2)
+    options = {"order": order, "seeds": 2, "tasks": tasks}
+    undisturbed = toy_sweep(folder_in(parent, "calm"), space, **options)
     expected, _ = run_to_the_end(undisturbed)
     writes = crashes.writes
     states = {trial["state"] for trial in expected}
-    assert states == {"COMPLETE", "PRUNED", "FAIL"} and len(expected) == space.trials
+    assert states == {"COMPLETE", "PRUNED", "FAIL"}
+    assert len(expected) == space.trials * max(1, len(tasks))
 
     generator = random.Random(order)
     crashes.writes = 0
     crashes.at = {at for at in range(1, 100 * writes) if generator.random() < share}
-    disturbed = toy_sweep(folder_in(parent, "shaken"), space, order=order, seeds=2)
+    disturbed = toy_sweep(folder_in(parent, "shaken"), space, **options)
     content, killed = run_to_the_end(disturbed)
 
     assert content == expected
@@ -114,6 +117,15 @@ def test_crashes_now_and_then(
     order: int,
 ) -> None:
     check_survival(tmp_path, toy_space, toy_sweep, crashes, order=order, share=0.3)
+
+
+def test_crashes_of_a_sweep_over_tasks(
+    tmp_path: Path, toy_space: SearchSpace, toy_sweep: Callable[..., Any], crashes: Crashes
+) -> None:
+    space = toy_space.with_overrides({}, mode="per_task", warm_start=1, trials=4)
+    check_survival(
+        tmp_path, space, toy_sweep, crashes, order=4, share=0.3, tasks=("en-es", "en-fr")
+    )
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from raysearch.errors import ConfigError, RaysearchError, StoreError
 from raysearch.search.leases import LeaseBook, Offer
 from raysearch.search.lock import sweep_lock
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
-from raysearch.search.standing import Standing
+from raysearch.search.standing import PaperResult, Standing
 from raysearch.search.study import StudyLedger
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
@@ -113,6 +113,49 @@ def test_best_is_the_mean_over_cells_and_only_its_weights_stay(tmp_path: Path) -
     assert not folders[first[0].id].exists()
 
 
+def test_each_task_has_its_best_and_its_weights(tmp_path: Path) -> None:
+    standing = Standing(MetricGoal(GOAL), tmp_path, "best", per_task=True)
+    values = {0: ("en-es", 0.5), 1: ("en-fr", 0.9), 2: ("en-es", 0.7), 3: ("en-fr", 0.8)}
+    for number, (task, value) in values.items():
+        each = replace(trial(number, value), cell=Cell(task, 0))
+        lease_folder(tmp_path, each)
+        standing.add(each, cells=1)
+    assert standing.best == {"en-es": (2, 0.7), "en-fr": (1, 0.9)}
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.pt"))
+    assert left == ["00001-en-fr-s0/final.pt", "00002-en-es-s0/final.pt"]
+
+
+def test_the_best_may_be_that_of_the_worst_task(tmp_path: Path) -> None:
+    standing = Standing(MetricGoal(GOAL), tmp_path, "best", aggregate="worst")
+    for number, (first, second) in enumerate([(0.9, 0.3), (0.5, 0.4)]):
+        for task, value in (("en-es", first), ("en-fr", second)):
+            standing.add(replace(trial(number, value), cell=Cell(task, 0)), cells=2)
+    assert standing.best == {"": (1, 0.4)}
+
+
+def test_how_the_papers_own_setting_ended() -> None:
+    space = noop_space(seeds=2)
+    done = [trial(0, 0.5), trial(0, 0.75, seed=1)]
+    assert PaperResult.of(0, done, space, unfinished=False) == (0, 0.625, "")
+    for records, note in ((done[:1], "not finished yet"), ([], "not run yet")):
+        number, value, said = PaperResult.of(3, records, space, unfinished=True)
+        assert (number, math.isnan(value), said) == (3, True, note)
+    stopped = trial(0, 0.25, state="pruned")
+    assert PaperResult.of(0, [stopped], space, unfinished=False) == (0, 0.25, "stopped early")
+    broken = replace(trial(0, math.nan, state="failed"), reason="no memory")
+    assert PaperResult.of(0, [done[0], broken], space, unfinished=False).note == "no memory"
+
+
+def test_a_plan_counts_by_task(tmp_path: Path) -> None:
+    space = noop_space(trials=5, seeds=2)
+    cells = [Cell(task, seed) for seed in range(2) for task in ("en-es", "en-fr", "en-nl")]
+    joint = noop_plan(tmp_path, space, cells=lambda config: cells)
+    assert joint.tasks == ("en-es", "en-fr", "en-nl")
+    assert (joint.cells_each, joint.configurations) == (6, 5)
+    each = replace(joint, space=replace(space, mode="per_task"))
+    assert (each.tasks, each.cells_each, each.configurations) == (joint.tasks, 2, 15)
+
+
 @pytest.mark.parametrize(("keep", "left"), [("all", 2), ("best", 1), ("none", 0)])
 def test_keep_says_whose_weights_stay(tmp_path: Path, keep: str, left: int) -> None:
     standing = Standing(MetricGoal(GOAL, "minimize"), tmp_path, keep)  # type: ignore[arg-type]
@@ -197,6 +240,20 @@ def test_first_cell_runs_alone_then_the_others_then_new_configurations(desk: Des
     assert third is not None and third.lease.id == "00002-noop-s0"
     assert desk.book.next() is None
     assert not desk.book.exhausted  # those that run may open further cells
+
+
+def test_without_a_pruner_all_cells_run_at_once(tmp_path: Path) -> None:
+    desk = Desk(noop_plan(tmp_path, noop_space(trials=2, seeds=3)))
+    offers = [desk.book.next() for _ in range(4)]
+    assert [offer.lease.id for offer in offers if offer] == [
+        "00000-noop-s0", "00000-noop-s1", "00000-noop-s2", "00001-noop-s0",
+    ]  # fmt: skip
+    for offer in reversed(offers[:3]):
+        assert offer is not None
+        assert desk.book.unfinished == 2
+        desk.finish(offer)
+    assert desk.book.unfinished == 1
+    desk.ledger.close()
 
 
 def test_pruned_configuration_has_its_record_and_no_further_cells(desk: Desk) -> None:
