@@ -1,0 +1,115 @@
+"""`raysearch sweep` over tasks: its arguments, its card, and what it says at its end."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from noop_sweep import noop_plan, noop_space
+
+from raysearch.cli import main
+from raysearch.cli.sweep import _write_card
+from raysearch.cli.sweep_ending import ending_text
+from raysearch.search.plan import Ending, SweepPlan, SweepSummary
+from raysearch.search.standing import Best, PaperResult
+from raysearch.trial import Cell
+
+PAIRS = ("en-es", "en-fr", "en-nl")
+
+
+def plan_of(folder: Path, *, seeds: int = 2, mode: str = "per_task", **more: str) -> SweepPlan:
+    space = replace(noop_space(trials=5, seeds=seeds), mode=mode, **more)  # type: ignore[arg-type]
+    cells = [Cell(task, seed) for seed in range(seeds) for task in PAIRS]
+    return noop_plan(folder, space, cells=lambda config: cells)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["carl", "--pairs", "en-es"],
+            "`--pairs` must go with a method of language pairs, but carl has none; leave it out",
+        ),
+        (
+            ["msmo", "--pairs", "en-es", "--set", "pairs=en-fr"],
+            "`pairs` must be given once, but came by `--pairs` and by `--set`",
+        ),
+        (["msmo", "--pairs", "en-es,enfr"], "`pairs` must be like en-es, two languages, but got"),
+        (["msmo", "--pairs", ","], "`pairs` must name at least one language pair"),
+        (["carl", "--warm-start", "2"], "`warm_start` must be 0 unless `mode` is per_task"),
+        (["carl", "--reuse", "2"], "`--reuse` must be a number in [0, 1], but got 2.0"),
+        (
+            ["carl", "--reuse", "0.5", "--sampler", "qmc"],
+            "`reuse` must be 0 with the sampler `qmc`",
+        ),
+        (
+            ["carl", "--mode", "per_task", "--aggregate", "worst"],
+            "`aggregate` must be left out where `mode` is per_task, but got worst",
+        ),
+    ],
+)
+def test_mistakes(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", *arguments, "--results", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("mode", "aggregate", "cells"), [("joint", "worst", 6), ("per_task", "mean", 2)]
+)
+def test_the_card_names_the_tasks(tmp_path: Path, mode: str, aggregate: str, cells: int) -> None:
+    plan = plan_of(tmp_path, mode=mode, aggregate=aggregate)
+    _write_card(plan, Path("noop.yaml"))
+    card = json.loads((tmp_path / "sweep.json").read_text())
+    assert (card["mode"], card["aggregate"], card["cells"]) == (mode, aggregate, cells)
+    assert card["tasks"] == list(PAIRS) and card["trials"] == 5
+
+
+def test_the_end_of_a_search_for_each_task(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    summary = SweepSummary(
+        ending=Ending.DONE,
+        asked=15,
+        best={"en-es": Best(12, 0.51234), "en-fr": Best(1, 0.4)},
+        papers={
+            "en-es": PaperResult(0, 0.5, ""),
+            "en-fr": PaperResult(1, 0.4, "stopped early"),
+            "en-nl": PaperResult(2, math.nan, "no memory"),
+        },
+    )
+    assert ending_text(plan, summary).splitlines() == [
+        "task   best dev/score  trial  the paper's own         trial",
+        "en-es  0.5123          12     0.5000                  0",
+        "en-fr  0.4000          1      0.4000 (stopped early)  1",
+        "en-nl  none                   no memory               2",
+        f"  all trials    python -m raysearch leaderboard {tmp_path}",
+        f"  test, once    python -m raysearch evaluate {tmp_path} --trial best",
+        f"  its encoder   python -m raysearch export {tmp_path}:12 DIR",
+        f"  its encoder   python -m raysearch export {tmp_path}:1 DIR",
+        "  more trials   the same command with --trials 10",
+    ]
+
+
+def test_the_end_of_a_search_over_all_tasks(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, mode="joint", aggregate="worst")
+    summary = SweepSummary(
+        ending=Ending.TIME,
+        asked=5,
+        unfinished=2,
+        best={"": Best(3, 0.25)},
+        papers={"": PaperResult(0, math.nan, "not finished yet")},
+    )
+    text = ending_text(plan, summary)
+    assert text.startswith(
+        "2 configurations are open: run the same command again\n"
+        "best: dev/score 0.2500 on the worst task, trial 3\n"
+        "  the paper's own setting, trial 0, has not finished yet\n"
+    )
+    assert f"export {tmp_path}:best DIR" in text and "--trials 10" in text
+    nothing = ending_text(plan, replace(summary, best={}))
+    assert nothing.endswith(f"why: python -m raysearch leaderboard {tmp_path}\n")
