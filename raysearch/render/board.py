@@ -76,8 +76,12 @@ class Board:
         notes = [Text(f"{self.left} more: --top 0 shows all")] if self.left else []
         if self.note:
             notes.append(Text(self.note))
-        if hidden and self.rows:
-            notes.append(Text(self._hidden_words(hidden, glyphs)))
+        tasks = [name for name in hidden if name in self.layout.tasks]
+        if tasks:
+            notes.append(Text(f"no room for {', '.join(tasks)}: --by pair shows every pair"))
+        settings = [name for name in hidden if name not in tasks]
+        if settings and self.rows:
+            notes.append(Text(self._hidden_words(settings, glyphs)))
         notes += _failures(self.reasons)
         if notes:
             yield Text()

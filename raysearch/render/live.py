@@ -181,8 +181,9 @@ class LiveState:
                     best, layout, self._parameters, width=options.max_width, glyphs=glyphs
                 )
                 yield table
-                if hidden:
-                    yield Text(more_settings(hidden), style="dim")
+                settings = [name for name in hidden if name not in layout.tasks]
+                if settings:
+                    yield Text(more_settings(settings), style="dim")
             if layout.tasks and best:
                 yield self._best_of_tasks()
             if self._message:

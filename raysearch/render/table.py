@@ -6,6 +6,7 @@ there is room, first come first shown.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -53,7 +54,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Column:
-    """Head and values; `name` of a setting, which is named elsewhere when it has no room."""
+    """Head and values; `name` of a task or setting, which is said elsewhere if it has no room."""
 
     head: str
     values: Sequence[str]
@@ -77,7 +78,7 @@ def ranked_table(
         glyphs: Signs of the terminal.
 
     Returns:
-        The table, and the settings that had no room.
+        The table, and the tasks and settings that had no room.
     """
     fixed = _fixed_columns(rows, layout, glyphs)
     room = width - sum(column.width + GAP for column in fixed)
@@ -99,7 +100,7 @@ def ranked_table(
         style = "bold" if row.rank == 1 else _STYLES[row.standing]
         table.add_row(*(Text(column.values[index]) for column in columns), style=style)
     names = {column.name for column in shown}
-    return table, [name for name in parameters if name not in names]
+    return table, [name for name in (*layout.tasks, *parameters) if name not in names]
 
 
 def bare_table() -> Table:
@@ -151,10 +152,10 @@ def _optional_columns(
     rows: Sequence[Ranked], layout: Layout, parameters: Sequence[str], glyphs: Glyphs
 ) -> list[_Column]:
     """Means of tasks, settings, and, where tasks take the room, the time at last."""
-    columns = [
-        _Column(task, [score(row.by_task.get(task, float("nan"))) or glyphs.none for row in rows])
-        for task in layout.tasks
-    ]
+    columns = []
+    for task in layout.tasks:
+        means = [score(row.by_task.get(task, math.nan)) or glyphs.none for row in rows]
+        columns.append(_Column(task, means, task))
     for name in parameters:
         values = [setting(row.config.get(name)) or glyphs.none for row in rows]
         columns.append(_Column(_fold(name, values), values, name))

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -178,3 +179,65 @@ def test_watch_shows_new_trials_until_interrupted(results, monkeypatch, capsys):
     monkeypatch.setattr(leaderboard.time, "sleep", nap)
     assert _run("--watch") == 0
     assert "0.9900" in buffer.getvalue()
+
+
+@pytest.fixture
+def pairs(results, monkeypatch):
+    """A sweep in which either pair was searched by itself, two trials each."""
+    monkeypatch.setenv("COLUMNS", "160")
+    store = Store("results/msmo")
+    for number, (pair, score) in enumerate([("en-es", 0.5), ("en-es", 0.6), ("en-fr", 0.4)]):
+        config = {"encoder": "tiny", "consistency_weight": 0.001 * (number % 2 + 1)}
+        for seed in range(2):
+            trial = _trial(number, score, seed, sweep="msmo", method="msmo", config=config)
+            store.append(replace(trial, cell=Cell(pair, seed)))
+    card = {"metric": "dev/va_pearson", "direction": "maximize", "cells": 2}
+    card |= {"mode": "per_task", "aggregate": "mean", "tasks": ["en-fr", "en-es"]}
+    (results / "msmo/sweep.json").write_text(json.dumps(card))
+    return card
+
+
+def _words(capsys):
+    return [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_pairs_that_were_searched_by_themselves_have_a_section_each(pairs, capsys):
+    assert _run("results/msmo") == 0
+    rows = _words(capsys)
+    assert [row[:3] for row in rows if row[:1] in (["en-fr"], ["en-es"])] == [
+        ["en-fr", "1", "2"],
+        ["en-es", "1", "1"],
+    ]
+    assert _run("results/msmo", "--by", "configuration") == 0
+    [head, *rows] = [row for row in _words(capsys) if row and row[0] in ("rank", "1", "partial")]
+    assert head[2:5] == ["dev/va_pearson", "en-fr", "en-es"]
+    assert [row[:2] for row in rows] == [["1", "0"], ["partial", "1"]]
+
+
+def test_best_settings_of_each_pair_beside_the_papers(pairs, capsys):
+    assert _run("results/msmo", "--by", "parameter") == 0
+    rows = _words(capsys)
+    at = rows.index(["en-fr", "en-es"])
+    assert rows[at + 1] == ["best", "trial", "2", "1"]
+    assert rows[at + 4] == ["consistency_weight", "0.001", "0.002"]
+    assert rows[at + 5] == ["paper", "0.0025", "0.0015"]
+
+
+def test_a_joint_sweep_by_pair(results, pairs, capsys):
+    card = pairs | {"mode": "joint", "cells": 4}
+    (results / "msmo/sweep.json").write_text(json.dumps(card))
+    assert _run("results/msmo") == 0
+    assert "0 complete" not in capsys.readouterr().out
+    assert _run("results/msmo", "--by", "pair", "--format", "csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["tasks"], row["rank"], row["trial"]) for row in rows] == [
+        ("en-fr", "1", "2"),
+        ("en-es", "1", "1"),
+        ("en-es", "2", "0"),
+    ]
+
+
+def test_one_pair_of_several_by_another_metric(pairs, capsys):
+    assert _run("results/msmo", "--task", "en-es", "--metric", "kl:min") == 0
+    rows = [row[:3] for row in _words(capsys) if len(row) > 4 and row[0] in ("1", "2")]
+    assert rows == [["1", "1", "0.4000"], ["2", "0", "0.5000"]]

@@ -228,3 +228,71 @@ def test_no_line_is_too_long(make_state, make_trial, draw, width):
         state.started(_lease(make_trial(number + 10)))
     state.message("slot 1 was lost and has been replaced")
     assert max(map(len, draw(state, width))) <= width
+
+
+PAIRS = ("en-es", "en-fr", "en-nl", "en-ru")
+
+
+def _pairs_state(make_state, trials, mode, **more):
+    alone = mode == "per_task"
+    return make_state(
+        sweep="msmo",
+        method="msmo",
+        goal=MetricGoal("dev/f1"),
+        trials=64 if alone else 16,
+        cells=3 if alone else 12,
+        mode=mode,
+        tasks=PAIRS,
+        **more,
+    )
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 40), (160, 50)])
+@pytest.mark.parametrize(
+    ("mode", "aggregate"), [("per_task", "mean"), ("joint", "mean"), ("joint", "worst")]
+)
+def test_a_sweep_over_pairs_fits_and_shows_the_best_of_each(
+    make_state, make_pairs, draw, mode, aggregate, width, height
+):
+    trials = make_pairs(mode)
+    state = _pairs_state(make_state, trials, mode, aggregate=aggregate)
+    for trial in trials[:-4]:
+        state.finished(trial)
+    for trial in trials[-4:]:
+        state.started(_lease(trial))
+    lines = draw(state, width, height)
+    assert len(lines) <= height and max(map(len, lines)) <= width
+    running = [line for line in lines if line.startswith("trial ")]
+    assert len(running) == 4 and all("en-ru s" in line or "en-nl s" in line for line in running)
+    if mode == "per_task":
+        assert all(sum(line.startswith(f"{pair} ") for line in lines) == 1 for pair in PAIRS)
+    else:
+        [best] = [line for line in lines if line.startswith("best: ")]
+        assert all(pair in best for pair in PAIRS)
+    assert any("ranked by the worst pair" in line for line in lines) == (aggregate == "worst")
+
+
+def test_lines_of_a_sweep_per_pair_name_the_best_of_the_pair(make_state, make_pairs):
+    trials = make_pairs("per_task")
+    state = _pairs_state(make_state, trials, "per_task")
+    for trial in trials:
+        state.finished(trial)
+    first = {ranking[0].tasks: ranking[0].trial for ranking in _by_task(state)}
+    for pair in PAIRS:
+        last = [trial for trial in trials if trial.cell.task == pair][-1]
+        assert f"best of {pair} " in state.line(last)
+        assert state.line(last).endswith(f"(trial {first[pair]})")
+
+
+def test_lines_of_a_joint_sweep_name_the_best_by_the_worst_pair(make_state, make_pairs):
+    trials = make_pairs("joint")
+    state = _pairs_state(make_state, trials, "joint", aggregate="worst")
+    for trial in trials:
+        state.finished(trial)
+    first = state._rank()[0]
+    assert state.line(trials[-1]).endswith(f"best {first.score:.4f} (trial {first.trial})")
+
+
+def _by_task(state):
+    state._rank()
+    return state._by_task.values()
