@@ -256,17 +256,25 @@ def test_state_round_trips(method: str, case: str) -> None:
     assert first.evaluate("dev") == second.evaluate("dev")
     states = [flat_state(built.state_dict()) for built in (first, second)]
     assert states[0].keys() == states[1].keys()
-    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert all(same(states[0][name], states[1][name]) for name in states[0])
 
 
-def flat_state(state: Mapping[str, Any], prefix: str = "") -> dict[str, torch.Tensor]:
-    flat: dict[str, torch.Tensor] = {}
+def flat_state(state: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
     for name, value in state.items():
+        if isinstance(value, list):
+            value = dict(enumerate(value))
         if isinstance(value, Mapping):
             flat |= flat_state(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = torch.as_tensor(value)
+            flat[f"{prefix}{name}"] = value
     return flat
+
+
+def same(first: Any, second: Any) -> bool:
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    return bool(first == second)
 
 
 @pytest.mark.parametrize("method, case", EACH)

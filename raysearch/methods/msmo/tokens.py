@@ -77,7 +77,8 @@ class Tokenised:
     @property
     def words(self) -> Rows:
         """(N + 1,) sentence n has the words ``words[n]`` onwards."""
-        return self.word_starts[self.parts]
+        starts: Rows = self.word_starts[self.parts]
+        return starts
 
     @property
     def longest(self) -> Rows:
@@ -90,7 +91,8 @@ def spans(starts: Rows, rows: Rows) -> Rows:
     """The indices ``starts[r]`` to ``starts[r + 1] - 1`` of all rows, one row after another."""
     counts = starts[rows + 1] - starts[rows]
     offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(starts[rows], counts) + offsets
+    found: Rows = np.repeat(starts[rows], counts) + offsets
+    return found
 
 
 def join(parts: Sequence[Tokenised]) -> Tokenised:
