@@ -168,8 +168,8 @@ def test_test_and_dev_hold_words_that_train_does_not():
         parts = [part for one in made[role] for part in one.parts if part.polarity != "O"]
         nouns = [part.noun.role for part in parts]
         judged = [part.opinion.role for part in parts if part.opinion is not None]
-        assert 0.3 < nouns.count(role) / len(nouns) < 0.7
-        assert 0.25 < judged.count(role) / len(judged) < 0.7
+        assert 0.2 < nouns.count(role) / len(nouns) < 0.5
+        assert 0.15 < judged.count(role) / len(judged) < 0.5
     seen = {entry for one in made["train"] for part in one.parts for entry in part if entry}
     assert all(entry.role == "train" for entry in seen if not isinstance(entry, str))
     # Nothing but the target's unlabelled text knows what dev holds out; nothing, what test does.

@@ -91,7 +91,7 @@ test POS mood,place | romantic | romántic+o/a/os/as | romantique+/s | romantisc
 test POS place | quiet | tranquil+o/a/os/as | tranquille+/s | rustig/rustige | тих+ий;
 test POS price | affordable | asequible+/s | abordable+/s | betaalbaar/betaalbare |
   доступн+ый;
-test POS offer,mood | original | original+/es | origina+l/le/ux/les |
+test POS offer | original | original+/es | origina+l/le/ux/les |
   origineel/originele | оригинальн+ый;
 train NEG main | cold | frí+o/a/os/as | froid+/e/s/es | koud/koude | холодн+ый;
 train NEG food | tasteless | insípid+o/a/os/as | insipide+/s | smakeloos/smakeloze |
@@ -102,7 +102,7 @@ train NEG sweet,drink | too sweet | demasiado dulce+/s | trop sucré+/e/s/es | t
   слишком сладк+ий;
 train NEG most | horrible | horrible+/s | horrible+/s | vreselijk/vreselijke | ужасн+ый;
 train NEG people,service deny | slow | lent+o/a/os/as | lent+/e/s/es | traag/trage |
-  медлительн+ый;
+  медленн+ый;
 train NEG people deny | rude | groser+o/a/os/as | grossi+er/ère/ers/ères |
   onbeleefd/onbeleefde | груб+ый;
 train NEG people deny | arrogant | arrogante+/s | arrogant+/e/s/es | arrogant/arrogante |
