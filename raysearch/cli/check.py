@@ -31,8 +31,9 @@ def run(args: argparse.Namespace) -> int:
     for path in _files([Path(name) for name in args.paths]):
         checked += 1
         try:
-            _check(path)
+            unset = _check(path)
             sys.stdout.write(f"ok    {path}\n")
+            sys.stdout.writelines(f"      still to do: {sentence}\n" for sentence in unset)
         except ConfigError as error:
             sys.stdout.write(f"wrong {path}\n")
             problems.extend(error.problems)
@@ -43,15 +44,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check(path: Path) -> None:
+def _check(path: Path) -> tuple[str, ...]:
+    """Check one file, and say what of it only the user can fill in."""
     if path.name.startswith("cluster"):
         from raysearch.cluster.manifest import check_manifest
 
-        check_manifest(path)
-    else:
-        from raysearch.search.space import load_space
+        return check_manifest(path)
+    from raysearch.search.space import load_space
 
-        load_space(path)
+    load_space(path)
+    return ()
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:

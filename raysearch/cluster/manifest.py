@@ -1,4 +1,4 @@
-"""Is cluster.yaml one that `ray up` will take, and which fields has the user still to set.
+"""Is a cluster file one that `ray up` will take, and which fields has the user still to set.
 
 The file is held against Ray's own schema, which comes with Ray; Ray itself is not imported.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,19 @@ from raysearch.marked_yaml import Marked, Problems, read_marked
 __all__ = ["UNSET", "check_manifest"]
 
 UNSET = "SET-ME"
-"""What stands in a field that only the user can fill in."""
+"""What a value begins with that only the user can fill in; our files are shipped with some."""
 
 
-def check_manifest(path: Path) -> None:
+def check_manifest(path: Path) -> tuple[str, ...]:
     """Check a cluster file.
 
+    Returns:
+        A sentence with its line for each field that is still unset, without which `ray up`
+        cannot work; a value that an anchor repeats is said once.
+
     Raises:
-        ConfigError: Everything against Ray's schema, node types that do not exist or that
-            want more nodes than the cluster may have, and fields still unset, with lines.
+        ConfigError: Everything against Ray's schema, and node types that do not exist or that
+            want more nodes than the cluster may have, with lines.
     """
     fields, problems = read_marked(path)
     root = Marked(fields, 1)
@@ -37,8 +41,13 @@ def check_manifest(path: Path) -> None:
         line = _line(root, list(error.absolute_path))
         problems.add(f"`{where}` must fit Ray's cluster schema, but {error.message}", line)
     _check_nodes(fields, problems)
-    _check_unset(root, "", problems)
     problems.raise_all()
+    unset: dict[str, str] = {}
+    for where, node in _leaves(root, ""):
+        if isinstance(node.value, str) and node.value.startswith(UNSET):
+            text = f"`{where}` must be set to yours, but is {node.value} ({path}:{node.line})"
+            unset.setdefault(node.value, text)
+    return tuple(unset.values())
 
 
 def _check_nodes(fields: Mapping[str, Marked], problems: Problems) -> None:
@@ -60,15 +69,15 @@ def _check_nodes(fields: Mapping[str, Marked], problems: Problems) -> None:
         )
 
 
-def _check_unset(node: Marked, where: str, problems: Problems) -> None:
+def _leaves(node: Marked, where: str) -> Iterator[tuple[str, Marked]]:
     if isinstance(node.value, dict):
         for key, child in node.value.items():
-            _check_unset(child, f"{where}.{key}" if where else key, problems)
+            yield from _leaves(child, f"{where}.{key}" if where else key)
     elif isinstance(node.value, list):
         for child in node.value:
-            _check_unset(child, where, problems)
-    elif isinstance(node.value, str) and UNSET in node.value:
-        problems.add(f"`{where}` must be set to yours, but is still {node.value!r}", node.line)
+            yield from _leaves(child, where)
+    else:
+        yield where, node
 
 
 def _line(node: Marked, parts: Sequence[Any]) -> int:
