@@ -97,15 +97,17 @@ def sweep(name: str, folder: Path, arguments: argparse.Namespace, *, shared: boo
     return trials
 
 
-def row(way: str, trials: list[Trial], seconds: float, stages: Path) -> dict[str, Any]:
-    """What a sweep cost."""
+def row(way: str, trials: list[Trial], start: tuple[float, float], stages: Path) -> dict[str, Any]:
+    """What a sweep cost that began at `start`, in wall and processor time."""
+    end = time.perf_counter(), time.process_time()
     reused = sum(int(trial.provenance["steps_reused"]) for trial in trials)
     kept = StageCache(stages).summary()
     return {
         "way": way,
         "trials": len(trials),
         "steps": sum(trial.steps for trial in trials) - reused,
-        "seconds": seconds,
+        "seconds": end[0] - start[0],
+        "processor_seconds": end[1] - start[1],
         "entries": kept.entries,
         "bytes": kept.bytes,
     }
@@ -127,10 +129,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         # What a process loads once (encoder, corpus) is loaded before either is timed.
         sweep("warm", folder, argparse.Namespace(**{**vars(arguments), "trials": 1}), shared=False)
         for way, shared in (("cold", False), ("shared", True)):
-            start = time.perf_counter()
+            start = time.perf_counter(), time.process_time()
             found[way] = sweep(way, folder, arguments, shared=shared)
-            seconds = time.perf_counter() - start
-            rows.append(row(way, found[way], seconds, folder / way / "stages"))
+            rows.append(row(way, found[way], start, folder / way / "stages"))
     pairs = zip(found["cold"], found["shared"], strict=True)
     where = provenance()
     return {
@@ -158,12 +159,11 @@ def show(result: dict[str, Any]) -> None:
         f"{trials} trials of msmo, {result['encoder']} ({result['layers']} layers), "
         f"{result['corpus']} {result['pair']}, {result['device']}"
     )
-    print(f"{'stages':<10}{'steps':>8}{'seconds':>10}{'entries':>10}{'MB kept':>10}")
+    print(f"{'stages':<10}{'steps':>8}{'seconds':>10}{'processor':>11}{'entries':>9}{'MB kept':>9}")
     for found in result["rows"]:
-        megabytes = found["bytes"] / 1e6
         print(
             f"{found['way']:<10}{found['steps']:>8}{found['seconds']:>10.1f}"
-            f"{found['entries']:>10}{megabytes:>10.1f}"
+            f"{found['processor_seconds']:>11.1f}{found['entries']:>9}{found['bytes'] / 1e6:>9.1f}"
         )
     print(
         f"shared: {result['fewer_steps']:.2f} times fewer steps, {result['faster']:.2f} times "
