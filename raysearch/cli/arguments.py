@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import raysearch
 from raysearch.config import rules
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from raysearch.search.space import SearchSpace
 
 __all__ = [
+    "absolute_folders",
     "add_data_dir",
     "add_results",
     "add_settings",
@@ -22,6 +23,19 @@ __all__ = [
     "parse_settings",
     "settings_with_pairs",
 ]
+
+
+def absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with every folder of this machine by its full path.
+
+    A corpus or an encoder may be a folder; the processes that train start in another one.
+    """
+    return {
+        name: str(Path(value).absolute())
+        if isinstance(value, str) and "/" in value and Path(value).is_dir()
+        else value
+        for name, value in settings.items()
+    }
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:

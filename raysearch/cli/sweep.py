@@ -6,10 +6,12 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raysearch.cli.arguments import (
+    absolute_folders,
     add_data_dir,
     add_results,
     add_settings,
@@ -99,6 +101,18 @@ def _add_hardware(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--workers-per-trial", type=int, default=1, metavar="N")
     group.add_argument("--cpus-per-worker", type=float, default=1.0, metavar="N")
     group.add_argument("--gpus-per-worker", type=float, default=0.0, metavar="N")
+    group.add_argument(
+        "--stages",
+        default="",
+        metavar="DIR",
+        help="folder or URI (s3://…) of the stages that trials share (default: the sweep's own)",
+    )
+    group.add_argument(
+        "--stages-limit",
+        type=float,
+        metavar="GB",
+        help="most that these may take; the longest unused go first (default: half the free disk)",
+    )
     group.add_argument("--address", help="Ray cluster to join (default: a Ray of its own)")
 
 
@@ -127,6 +141,7 @@ def run(args: argparse.Namespace) -> int:
         warm_start=args.warm_start,
         reuse=args.reuse,
     )
+    space = replace(space, setting=absolute_folders(space.setting))
     plan = _plan(args, space, args.name or path.stem)
     _check_inputs(plan)
     store = Store(plan.folder)
@@ -155,9 +170,16 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
         study_url=args.study,
         data_dir=str(data_dir(args.data_dir).absolute()),
         keep=args.keep,
+        stages=_stages_root(args.stages),
+        stages_limit=None if args.stages_limit is None else int(args.stages_limit * 1e9),
         address=args.address,
         seed=args.seed,
     )
+
+
+def _stages_root(text: str) -> str:
+    """A folder by its full path, since workers start elsewhere; a URI or nothing as it is."""
+    return text if not text or "://" in text else str(Path(text).absolute())
 
 
 def _check_inputs(plan: SweepPlan) -> None:

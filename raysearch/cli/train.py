@@ -13,7 +13,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from raysearch.cli.arguments import add_data_dir, add_results, add_settings, parse_settings
+from raysearch.cli.arguments import (
+    absolute_folders,
+    add_data_dir,
+    add_results,
+    add_settings,
+    parse_settings,
+)
 from raysearch.config import flatten, read_config
 from raysearch.errors import ConfigError, TrialError
 from raysearch.trial import Cell, Lease, Trial, TrialState
@@ -53,7 +59,9 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < 0:
         raise ConfigError(f"`--seed` must be >= 0, but got {args.seed}")
     loader = get_method(args.method)
-    config = read_config(loader.config_type, parse_settings(args.settings), where="--set")
+    config = read_config(
+        loader.config_type, absolute_folders(parse_settings(args.settings)), where="--set"
+    )
     settings = flatten(config)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     name = args.name or f"{args.method}-train-{digest}"

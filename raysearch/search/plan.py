@@ -39,6 +39,8 @@ class SweepPlan:
         gpus_per_worker: GPUs that each holds; fractions share a GPU.
         study_url: SQLAlchemy URL of the study; empty for ``study.db`` in `folder`.
         data_dir: Folder of the corpora, on every node.
+        stages: Folder or URI of the stages that trials share; empty for ``stages`` in `folder`.
+        stages_limit: Bytes that these may take; None for half of the free disk.
         runner: What runs a lease; None for real training.
         keep: Whose final weights stay: those of the best configuration, of all, or none.
         address: Ray cluster to join; None starts a Ray on this machine.
@@ -55,6 +57,8 @@ class SweepPlan:
     gpus_per_worker: float = 0.0
     study_url: str = ""
     data_dir: str = ""
+    stages: str = ""
+    stages_limit: int | None = None
     runner: Runner | str | None = None
     keep: Literal["best", "all", "none"] = "best"
     address: str | None = None
@@ -68,6 +72,7 @@ class SweepPlan:
                 ("workers_per_trial", ">= 1", self.workers_per_trial >= 1),
                 ("cpus_per_worker", "> 0", self.cpus_per_worker > 0),
                 ("gpus_per_worker", ">= 0", self.gpus_per_worker >= 0),
+                ("stages_limit", ">= 0", (self.stages_limit or 0) >= 0),
             )
             if not holds
         ]
@@ -108,8 +113,9 @@ class SweepPlan:
     @property
     def shape(self) -> SlotShape:
         """What a slot is made of."""
+        training = TrainingRunner(self.data_dir, self.stages, self.stages_limit)
         return SlotShape(
-            runner=TrainingRunner(self.data_dir) if self.runner is None else self.runner,
+            runner=training if self.runner is None else self.runner,
             workers=self.workers_per_trial,
             cpus_per_worker=self.cpus_per_worker,
             gpus_per_worker=self.gpus_per_worker,
