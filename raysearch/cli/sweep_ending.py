@@ -28,7 +28,8 @@ def ending_text(plan: SweepPlan, summary: SweepSummary) -> str:
     ]
     for best in summary.best.values():
         which = best.number if per_task else "best"
-        lines.append(f"  its encoder   python -m raysearch export {plan.folder}:{which} DIR")
+        task = "" if per_task or len(plan.tasks) < 2 else f" --task {plan.tasks[0]}"
+        lines.append(f"  its encoder   python -m raysearch export {plan.folder}:{which} DIR{task}")
     more = 2 * summary.asked // (len(plan.tasks) if per_task else 1)
     lines.append(f"  more trials   the same command with --trials {more}")
     return "\n".join(lines) + "\n"

@@ -89,7 +89,7 @@ class Board:
 
     def _hidden_words(self, hidden: Sequence[str], glyphs: Glyphs) -> str:
         if self.layout.split:
-            return f"{more_settings(hidden)}: --by parameter shows them"
+            return f"{more_settings(hidden)}: --by parameter shows those that were searched"
         first = self.rows[0]
         values = ", ".join(
             f"{name}={setting(first.config.get(name)) or glyphs.none}" for name in hidden

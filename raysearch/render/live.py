@@ -20,7 +20,7 @@ from raysearch.leaderboard.rank import rank, varying
 from raysearch.leaderboard.ranked import Ranked, Ranking
 from raysearch.leaderboard.schema import TRIAL_COLUMNS, conform, empty_table, trial_rows, unify
 from raysearch.leaderboard.summary import Summary, encoder_name, summarize
-from raysearch.leaderboard.tasks import rank_tasks
+from raysearch.leaderboard.tasks import rank_tasks, searched
 from raysearch.render.board import count_words, more_settings, origin_lines
 from raysearch.render.format import Glyphs, duration, glyphs_for, score
 from raysearch.render.race import Race
@@ -239,7 +239,10 @@ class LiveState:
                 self._by_task = rank_tasks(
                     self._rows, self.goal, cells=card.cells_of_task, order=card.tasks
                 )
-            self._parameters = varying(self._rows)
+            # By no order that news could change: columns stay where they are.
+            first = searched(self._rows)
+            rest = [name for name in varying(self._rows) if name not in first]
+            self._parameters = first + rest
             self._ranked = True
         return self._ranking
 

@@ -55,7 +55,10 @@ class ParameterBoard:
         blocks = [_block(self._values(column, glyphs)) for column in self.columns]
         yield from _side_by_side(self._heads(), blocks, options.max_width)
         yield Text()
-        yield Text(_LEGEND if glyphs is UNICODE else _LEGEND.replace("η ", ""))
+        if any(any(column.associations.values()) for column in self.columns):
+            yield Text(_LEGEND if glyphs is UNICODE else _LEGEND.replace("η ", ""))
+        else:
+            yield Text("no pair has the five complete trials that a rank correlation needs")
 
     def _heads(self) -> list[str]:
         lines = ["", "best trial", self.layout.goal.name, "complete trials"]

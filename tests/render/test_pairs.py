@@ -110,6 +110,19 @@ def test_parameters_by_pair(make_pairs, draw):
     ]  # fmt: skip
 
 
+def test_too_few_trials_for_a_correlation_is_said(small, draw):
+    card = SweepCard(goal=GOAL, cells=2, tasks=("en-es", "en-fr"))
+    assert draw(make_parameter_board(small, card, {}))[3:] == [
+        "                  en-es    en-fr",
+        "best trial            0        1",
+        "dev/f1           0.7000   0.5000",
+        "complete trials       2        2",
+        "top_k               0.1      0.2",
+        "",
+        "no pair has the five complete trials that a rank correlation needs",
+    ]
+
+
 def test_more_pairs_than_fit_go_below(make_pairs, draw):
     lines = draw(make_parameter_board(_table(make_pairs("joint")), JOINT, {}), 50)
     assert sum(line.startswith("best trial") for line in lines) == 2
