@@ -49,9 +49,9 @@ PUBLISHED: Mapping[str, tuple[float, ...]] = {
 }
 """XLM-R base, 2500 steps, mean of five seeds, in the order of `PAIRS` (docs/msmo.md §3)."""
 DIAGNOSTICS = (
-    "train/gap",
-    "train/critic_accuracy",
-    "train/saturation",
+    "align/gap",
+    "align/critic_accuracy",
+    "align/saturation",
     "train/supervised",
     "train/consistency",
     "train/rest_mass",
