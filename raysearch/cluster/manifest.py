@@ -19,7 +19,7 @@ from raysearch.marked_yaml import Marked, Problems, read_marked
 __all__ = ["UNSET", "check_manifest"]
 
 UNSET = "SET-ME"
-"""What a value begins with that only the user can fill in; our files are shipped with some."""
+"""What a word begins with that only the user can fill in; our files are shipped with some."""
 
 
 def check_manifest(path: Path) -> tuple[str, ...]:
@@ -44,9 +44,10 @@ def check_manifest(path: Path) -> tuple[str, ...]:
     problems.raise_all()
     unset: dict[str, str] = {}
     for where, node in _leaves(root, ""):
-        if isinstance(node.value, str) and node.value.startswith(UNSET):
-            text = f"`{where}` must be set to yours, but is {node.value} ({path}:{node.line})"
-            unset.setdefault(node.value, text)
+        for word in str(node.value).split():
+            if word.startswith(UNSET):
+                text = f"`{where}` must be set to yours, but has {word} ({path}:{node.line})"
+                unset.setdefault(word, text)
     return tuple(unset.values())
 
 

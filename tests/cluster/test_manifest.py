@@ -1,6 +1,7 @@
 """Cluster files: ours pass, what is wrong is said at once with its line, and what is unset."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def test_ours_say_what_only_the_user_can_set() -> None:
     def fields(path: Path) -> list[str]:
         return [sentence.split("`")[1] for sentence in check_manifest(path)]
 
-    of_raysearch = ["image", "profile", "storage"]
+    of_raysearch = ["image", "profile", "mount"]
     assert fields(OURS) == [f"provider.raysearch.{name}" for name in of_raysearch]
     assert fields(LOCAL) == [
         "provider.head_ip",
@@ -39,7 +40,7 @@ def test_ours_say_what_only_the_user_can_set() -> None:
         "auth.ssh_user",
         "auth.ssh_private_key",
     ]
-    assert check_manifest(OURS)[0].endswith("is SET-ME-image (" + f"{OURS}:13)")
+    assert check_manifest(OURS)[0].endswith("has SET-ME-image (" + f"{OURS}:13)")
 
 
 def test_what_is_unset_stands_between_the_rules_at_the_top() -> None:
@@ -102,3 +103,26 @@ def test_more_workers_wanted_than_allowed(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="at least the sum of min_workers, 9, but got 4"):
         check_manifest(path)
+
+
+def test_the_documents_name_files_and_options_that_exist() -> None:
+    from raysearch.cli import parser
+
+    text = (ROOT / "docs" / "cluster.md").read_text()
+    for name in re.findall(r"`(?:docs/[\w.-]+|tests/[\w./]+|cluster\.yaml|\.ci/run)`", text):
+        assert (ROOT / name.strip("`")).exists(), name
+    commands = re.findall(r"python -m raysearch ((?:sweep|leaderboard|check)[^'`\n#]*)", text)
+    assert len(commands) > 5
+    for command in commands:
+        parser().parse_args(command.split())
+
+
+def test_the_kubernetes_cluster_has_the_token_and_no_trial_on_its_head() -> None:
+    spec = plain(ROOT / "docs" / "kuberay.yaml")["spec"]
+    assert spec["authOptions"] == {"mode": "token"}
+    assert spec["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    assert [group["minReplicas"] for group in spec["workerGroupSpecs"]] == [0]
+    pods = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
+    for pod in (group["template"]["spec"] for group in pods):
+        assert [container["image"] for container in pod["containers"]] == ["SET-ME-image"]
+        assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == "SET-ME-claim"
