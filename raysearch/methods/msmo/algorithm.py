@@ -19,7 +19,6 @@ from raysearch.methods.msmo.critic import (
     critic_rate,
     critic_rounds,
     gap_between,
-    ordered_share,
     train_critic,
 )
 from raysearch.methods.msmo.losses.adversarial import saturation
@@ -102,17 +101,12 @@ class Algorithm:
 
     def _oppose(self, batch: Batch, outputs: Outputs, terms: Named) -> torch.Tensor:
         """λ·(E f(source) - E f(target)) with the critic at rest: the encoder closes the gap."""
-        critic, sides = self.network.critic, batch.sides
+        critic = self.network.critic
         assert critic is not None
         with frozen(critic):
-            features = outputs.features
-            source, target = critic(features[sides.source]), critic(features[sides.target])
-        gap = gap_between(source, target, sides)
-        terms |= {
-            "gap": gap,
-            "critic_accuracy": ordered_share(source, target),
-            "saturation": saturation(critic, self.config.critic_clip),
-        }
+            gap, accuracy = gap_between(critic, outputs.features, batch.sides)
+        share = saturation(critic, self.config.critic_clip)
+        terms |= {"gap": gap, "critic_accuracy": accuracy, "saturation": share}
         return self.config.adversarial_weight * gap
 
     def _contrast(self, batch: Batch, outputs: Outputs, terms: Named) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 from raysearch.methods.base import Update
 from raysearch.methods.msmo.batches import Sides
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.losses.adversarial import clip_weights
+from raysearch.methods.msmo.losses.adversarial import clip_weights, wasserstein_gap
 from raysearch.methods.msmo.model import Critic
 
 __all__ = ["critic_rate", "critic_rounds", "gap_between", "ordered_share", "train_critic"]
@@ -37,17 +37,22 @@ def critic_rate(config: MsmoConfig, step: int, steps: int) -> float:
     return max(0.0, 1 - step / (config.critic_horizon * steps))
 
 
-def gap_between(source: torch.Tensor, target: torch.Tensor, sides: Sides) -> torch.Tensor:
-    """E f(source) - E f(target) of the whole batch, of which this worker has some sentences.
-
-    `losses.adversarial.wasserstein_gap` for sides that are not the same number on every worker.
+def gap_between(
+    critic: Critic, features: torch.Tensor, sides: Sides
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """E f(source) - E f(target) of the whole batch, and how far the critic tells them apart.
 
     Args:
-        source: (N,) scores of this worker's source sentences; N may be 0.
-        target: (M,) scores of its target sentences.
-        sides: How many there are in all.
+        critic: f.
+        features: (P, H) of this worker's sentences.
+        sides: Which of them are source and target, and how many there are in all.
+
+    Returns:
+        The gap, with a graph, and `ordered_share`.
     """
-    return source.sum() / sides.sources - target.sum() / sides.targets
+    source, target = critic(features[sides.source]), critic(features[sides.target])
+    gap = wasserstein_gap(source, target, sources=sides.sources, targets=sides.targets)
+    return gap, ordered_share(source, target)
 
 
 @torch.no_grad()
@@ -80,6 +85,6 @@ def train_critic(
         rate: Factor on the learning rate.
     """
     for sides in rounds:
-        source, target = critic(features[sides.source]), critic(features[sides.target])
-        yield Update("critic", -gap_between(source, target, sides), rate=rate)
+        gap, _ = gap_between(critic, features, sides)
+        yield Update("critic", -gap, rate=rate)
         clip_weights(critic, config.critic_clip)

@@ -61,8 +61,8 @@ class Critic(nn.Module):
     """Q: a score of a sentence feature, high for the source language; no sigmoid.
 
     Linear as in the code with one layer; ReLU between several. The last layer has no bias, which
-    the code has: in the gap, a difference of means, it cancels. The critic computes in fp32: with c =
-    0.01 scores differ in digits that bf16 has not.
+    the code has: in the gap, a difference of means, it cancels. The critic computes in fp32:
+    with c = 0.01 scores differ in digits that bf16 has not.
 
     Args:
         hidden: H of the encoder.

@@ -28,20 +28,31 @@ def masked_mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return kept.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
 
 
-def wasserstein_gap(scores_source: torch.Tensor, scores_target: torch.Tensor) -> torch.Tensor:
+def wasserstein_gap(
+    scores_source: torch.Tensor,
+    scores_target: torch.Tensor,
+    *,
+    sources: float | None = None,
+    targets: float | None = None,
+) -> torch.Tensor:
     """E f(source) - E f(target). Implements J_q, and the mean in L_adv, of docs/msmo.md §2.2.
 
     The critic maximises it, the encoder minimises λ times it, which is the gradient that a
     reversal layer would give. Scores have no sigmoid.
 
     Args:
-        scores_source: (N,) float, f of source language sentences, N >= 1.
-        scores_target: (M,) float, f of target language sentences, M >= 1.
+        scores_source: (N,) float, f of source language sentences.
+        scores_target: (M,) float, f of target language sentences.
+        sources: What the source side's sum is divided by; by default N, which must then be
+            >= 1. A worker that holds a part of the batch passes the whole batch's number over
+            the workers.
+        targets: The same of the target side.
 
     Returns:
         Scalar in fp32 at least; a linear critic in [-c, c] gives at most c · |Δ mean|_1.
     """
-    return widened(scores_source).mean() - widened(scores_target).mean()
+    source = widened(scores_source).sum() / (sources or len(scores_source))
+    return source - widened(scores_target).sum() / (targets or len(scores_target))
 
 
 @torch.no_grad()
@@ -57,8 +68,8 @@ def clip_weights(module: nn.Module, c: float) -> None:
 
 
 @torch.no_grad()
-def saturation(module: nn.Module, c: float) -> float:
-    """Share in [0, 1] of a critic's parameters that stand at -c or c: a guard.
+def saturation(module: nn.Module, c: float) -> torch.Tensor:
+    """Scalar share in [0, 1] of a critic's parameters that stand at -c or c: a guard.
 
     A critic that is all at its bounds has become the sign of the difference of means; one that
     has none there has not begun to move (docs/msmo.md §5.7).
@@ -68,4 +79,4 @@ def saturation(module: nn.Module, c: float) -> float:
         c: The bound that `clip_weights` had.
     """
     bound = [(parameter.abs() >= c).flatten() for parameter in module.parameters()]
-    return float(torch.cat(bound).float().mean())
+    return torch.cat(bound).float().mean()

@@ -28,6 +28,15 @@ def test_gap_by_hand() -> None:
     assert float(wasserstein_gap(one, one)) == 0
 
 
+def test_workers_parts_of_a_gap_average_to_the_whole() -> None:
+    source, target = torch.randn(2, 6, generator=torch.Generator().manual_seed(0))
+    parts = [
+        wasserstein_gap(source[:1], target[:6], sources=3, targets=3),
+        wasserstein_gap(source[1:], target[6:], sources=3, targets=3),
+    ]
+    assert torch.allclose(sum(parts) / 2, wasserstein_gap(source, target))
+
+
 def test_a_clipped_linear_critic_reaches_its_bound_and_no_more() -> None:
     states, mask = drawn()
     features = masked_mean(states, mask)
@@ -63,10 +72,10 @@ def test_clipping_holds_every_parameter_and_saturation_counts_them() -> None:
         pytest.approx([0.001, -0.002]),
     ]
     assert critic[2].bias.tolist() == pytest.approx([-0.01])
-    assert saturation(critic, 0.01) == pytest.approx(5 / 9)
+    assert float(saturation(critic, 0.01)) == pytest.approx(5 / 9)
     clip_weights(critic, 1e-5)
     # All but the bias that is 0.
-    assert saturation(critic, 1e-5) == pytest.approx(8 / 9)
+    assert float(saturation(critic, 1e-5)) == pytest.approx(8 / 9)
     assert saturation(critic, 1.0) == 0
 
 
