@@ -56,6 +56,7 @@ sampling                literal (code)    aligned                 one forward se
 schedule                sequential        sequential              the code interleaves
 steps                   2000, 2500        400                     mBERT, XLM-R
 align_steps             silent            100
+align_learning_rate     silent            2e-05                   no label holds the encoder there
 student_steps           silent            200
 distill_steps           1000 (XABSA)      200
 selection               best of 5         best                    on source dev

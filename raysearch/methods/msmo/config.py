@@ -120,6 +120,8 @@ class MsmoConfig(TrainingConfig):
     """Steps with labels. Paper: 2000 of 16 sentences (mBERT), 2500 of 8 (XLM-R)."""
     align_steps: int = setting(100, low=1)
     """Steps of the first stage of ``sequential``. Paper silent."""
+    align_learning_rate: float = setting(2e-5, low=0, low_open=True, high=1)
+    """Peak rate of the encoder there, where nothing but the critic holds it. Paper silent."""
     student_steps: int = setting(200, low=1)
     """Steps that initialise the student on translations. Paper silent."""
     distill_steps: int = setting(200, low=1)

@@ -236,12 +236,14 @@ class MsmoMethod:
         return network.to(self._device)
 
     def _optimizers(self, stage: Stage) -> dict[str, torch.optim.Optimizer]:
-        """AdamW over encoder and tagger, of the student at its own rate; Adam over the critic."""
+        """AdamW for encoder and tagger, at the rate of the stage, and Adam for the critic."""
         config, network = self.config, self.network
         if stage.name.startswith("teach-"):
             return {}
         if stage.name == "distill":
             config = replace(config, learning_rate=config.distill_learning_rate)
+        if stage.name.startswith("align-"):
+            config = replace(config, learning_rate=config.align_learning_rate)
         heads = [] if stage.name.startswith("align-") else [network.tagger]
         found: dict[str, torch.optim.Optimizer] = {"main": adamw(network.encoder, heads, config)}
         if network.critic is not None:

@@ -49,6 +49,9 @@ _CRITIC = (
     "adversarial_weight",
     "adversarial_source",
 )
+_ALIGN = ("align_steps", "align_learning_rate")
+_LABELS = ("variant", "learning_rate", "head_learning_rate")
+"""What an alignment does not depend on, since it has no labels."""
 _CONSISTENCY = ("consistency_weight", "consistency_pairs")
 _CONTRAST = ("contrastive_weight", "contrastive_temperature")
 _REPORTS = ("reports", "selection", "selection_from", "guards")
@@ -134,7 +137,7 @@ def _network(config: MsmoConfig, name: str, *, last: bool) -> tuple[Stage, ...]:
             Stage(
                 f"align-{name}",
                 # The variant only decides the views here; they are in the data's digest.
-                (*(f for f in fields if f != "variant"), *_CRITIC, "align_steps"),
+                (*(f for f in fields if f not in _LABELS), *_CRITIC, *_ALIGN),
                 config.align_steps,
                 parents=(),
                 data=data,

@@ -91,6 +91,8 @@ def test_what_a_stage_depends_on() -> None:
     stages = {stage.name: stage for stage in outline(MsmoConfig(distillation="single"))}
     beta = {name for name, stage in stages.items() if "consistency_weight" in stage.fields}
     clip = {name for name, stage in stages.items() if "critic_clip" in stage.fields}
+    rate = {name for name, stage in stages.items() if "learning_rate" in stage.fields}
+    assert rate == {"train-main", "student", "distill"}
     heat = {name for name, stage in stages.items() if "distill_temperature" in stage.fields}
     assert (beta, clip, heat) == ({"train-main"}, {"align-main"}, {"distill"})
 
