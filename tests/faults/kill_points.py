@@ -16,7 +16,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from raysearch.search.lock import sweep_lock
 from raysearch.search.plan import SweepPlan
 from raysearch.search.study import StudyLedger
 from raysearch.search.sweep import _reconcile
-from raysearch.trial import Lease, Report, Trial
+from raysearch.trial import Cell, Lease, Report, Trial
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate")
@@ -126,7 +126,7 @@ def result(plan: SweepPlan) -> dict[str, Any]:
     return {
         "trials": sorted(map(repr, outcome(trials).items())),
         "count": len(trials),
-        "rows": sorted([row["trial"], row["seed"], row["state"]] for row in rows),
+        "rows": sorted([row["trial"], row["task"], row["seed"], row["state"]] for row in rows),
         "points": len(curves),
         "files": sorted(path.relative_to(plan.folder).as_posix() for path in weights(plan)),
         "redone": sum(steps.values()) - len(steps),
@@ -157,13 +157,37 @@ def in_fork(body: Callable[[], Any]) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
 
 
-def main(root: Path) -> None:
+def joint_plan(folder: Path) -> SweepPlan:
+    """Three configurations of two cells, which early stopping judges."""
     space = noop_space(trials=3, reports=2, seeds=2, pruner="halving")
+    runner = NoopRunner(log=str(folder / "log"), steps_per_report=2)
+    return noop_plan(folder, space, runner)
 
+
+def per_task_plan(folder: Path) -> SweepPlan:
+    """Two configurations of each of two tasks, the second from the best of the first."""
+    space = replace(noop_space(trials=2, reports=1), mode="per_task", warm_start=1)
+    return noop_plan(
+        folder,
+        space,
+        NoopRunner(log=str(folder / "log"), steps_per_report=2),
+        cells=lambda config: [Cell("en-es", 0), Cell("en-fr", 0)],
+    )
+
+
+PLANS = {"joint": joint_plan, "per_task": per_task_plan}
+
+
+def main(root: Path) -> None:
+    for kind, make in PLANS.items():
+        folder = root / kind
+        folder.mkdir()
+        kill_everywhere(kind, folder, make)
+
+
+def kill_everywhere(kind: str, root: Path, make: Callable[[Path], SweepPlan]) -> None:
     def plan_in(name: str) -> SweepPlan:
-        folder = root / name
-        runner = NoopRunner(log=str(folder / "log"), steps_per_report=2)
-        return noop_plan(folder, space, runner)
+        return make(root / name)
 
     def count_writes() -> str:
         trap = Trap(str(root / "quiet"), at=0)
@@ -173,7 +197,7 @@ def main(root: Path) -> None:
 
     status, said = in_fork(count_writes)
     assert status == 0, said
-    say({"writes": int(said), **in_fork_result(plan_in("quiet"))})
+    say({"kind": kind, "writes": int(said), **in_fork_result(plan_in("quiet"))})
     for at in range(1, int(said) + 1):
         plan = plan_in(str(at))
 
@@ -183,7 +207,7 @@ def main(root: Path) -> None:
 
         status, what = in_fork(killed)
         assert status == -signal.SIGKILL, (at, status, what)
-        say({"at": at, "what": what, **in_fork_result(plan, go_on=True)})
+        say({"kind": kind, "at": at, "what": what, **in_fork_result(plan, go_on=True)})
 
 
 def say(found: dict[str, Any]) -> None:

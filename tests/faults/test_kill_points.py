@@ -17,8 +17,11 @@ CHECKPOINT_INTERVAL = 2
 """Steps between the checkpoints of the runner in `kill_points`."""
 
 
+Runs = dict[str, list[dict[str, Any]]]
+
+
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def every_run(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     here = Path(__file__).parent
     done = subprocess.run(
         [sys.executable, str(here / "kill_points.py"), str(tmp_path_factory.mktemp("sweeps"))],
@@ -28,7 +31,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    found: Runs = {}
+    for line in done.stdout.splitlines():
+        run = json.loads(line)
+        found.setdefault(run["kind"], []).append(run)
+    return found
+
+
+@pytest.fixture(params=["joint", "per_task"])
+def runs(every_run: Runs, request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    return every_run[request.param]
 
 
 def test_every_write_point_was_tried(runs: list[dict[str, Any]]) -> None:
