@@ -111,7 +111,9 @@ def test_the_documents_name_files_and_options_that_exist() -> None:
     text = (ROOT / "docs" / "cluster.md").read_text()
     for name in re.findall(r"`(?:docs/[\w.-]+|tests/[\w./]+|cluster\.yaml|\.ci/run)`", text):
         assert (ROOT / name.strip("`")).exists(), name
-    commands = re.findall(r"python -m raysearch ((?:sweep|leaderboard|check)[^'`\n#]*)", text)
+    commands = re.findall(
+        r"python -m raysearch ((?:sweep|leaderboard|check|attach|stop)[^'`\n#]*)", text
+    )
     assert len(commands) > 5
     for command in commands:
         parser().parse_args(command.split())
