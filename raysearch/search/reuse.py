@@ -9,11 +9,12 @@ of the best complete configurations; the sampler chooses the rest. Prefixes are 
 proportion to the optimizer steps that they save.
 
 The trade-off: such a proposal is cheaper, and it learns nothing new about the settings that it
-took over. Within a budget of steps that pays where expensive stages come first and cheap ones
-follow; where most of the quality lies in the early stages, or where the budget counts
-configurations and not time, it costs quality; and where all that is left to choose is a few
-choices, it may ask one configuration twice. So it is off by default. Measured:
-``benchmarks/stage_sampler.py``.
+took over. On the synthetic objectives of ``benchmarks/stage_sampler.py`` (results/published),
+within the steps of 20 cold trials the median regret of TPE fell to about half at 0.75; after as
+many configurations it was mostly no better, and a quarter to a half worse where the cheap
+stages decide. So it pays where steps are what is short and stages are shared, and costs where
+configurations are counted; where all that is left to choose is a few choices, it may ask one
+configuration twice. It is off by default.
 """
 
 from __future__ import annotations
