@@ -11,7 +11,7 @@ proportion to the optimizer steps that they save.
 The trade-off: such a proposal is cheaper, and it learns nothing new about the settings that it
 took over. On the synthetic objectives of ``benchmarks/stage_sampler.py`` (results/published),
 within the steps of 20 cold trials the median regret of TPE fell to about half at 0.75; after as
-many configurations it was mostly no better, and a quarter to a half worse where the cheap
+many configurations it was mostly no better, and 30 to 45 % worse where the cheap
 stages decide. So it pays where steps are what is short and stages are shared, and costs where
 configurations are counted; where all that is left to choose is a few choices, it may ask one
 configuration twice. It is off by default.
