@@ -180,7 +180,7 @@ def main() -> None:
     parser.add_argument("--pair", default="en-es")
     parser.add_argument("--data-dir")
     parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--scale", type=float, default=0.1, help="of the default steps")
+    parser.add_argument("--scale", type=float, default=0.05, help="of the default steps")
     parser.add_argument("--trials", type=int, default=24, help="the first so many")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
