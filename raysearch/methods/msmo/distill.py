@@ -64,7 +64,7 @@ def teach(network: Network, tokens: Tokenised, device: torch.device) -> dict[str
     for start in range(0, len(order), TAUGHT_PARTS):
         parts = order[start : start + TAUGHT_PARTS]
         logits = network.tag(network(pack(tokens, parts, device)).pieces)
-        found[torch.from_numpy(spans(tokens.starts, parts))] = logits.softmax(-1).cpu()
+        found[torch.from_numpy(spans(tokens.starts, parts))] = logits.softmax(-1).float().cpu()
     network.train(training)
     return {"tags": list(TAGS), "probabilities": found}
 

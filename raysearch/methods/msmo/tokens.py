@@ -218,7 +218,7 @@ class _Splitter:
                 if possible == cuts[-1] or filled > self.room:
                     raise DataError(
                         f"a word or aspect must have at most {self.room} pieces, but one of "
-                        f"{self.where} has more: {' '.join(sentence.words[possible:])[:60]!r}; "
+                        f"{self.where} has more: {' '.join(sentence.words[possible : word + 1])[:60]!r}; "
                         "raise `max_length`"
                     )
                 cuts.append(possible)
