@@ -11,8 +11,10 @@ import pytest
 from noop_sweep import noop_plan, noop_space
 
 from raysearch.cli import main
-from raysearch.cli.sweep import _write_card
+from raysearch.cli.arguments import absolute_folders
+from raysearch.cli.sweep import _stages_root, _write_card
 from raysearch.cli.sweep_ending import ending_text
+from raysearch.cluster.service import TrainingRunner
 from raysearch.search.plan import Ending, SweepPlan, SweepSummary
 from raysearch.search.standing import Best, PaperResult
 from raysearch.trial import Cell
@@ -113,3 +115,31 @@ def test_the_end_of_a_search_over_all_tasks(tmp_path: Path) -> None:
     assert f"export {tmp_path}:best DIR" in text and "--trials 10" in text
     nothing = ending_text(plan, replace(summary, best={}))
     assert nothing.endswith(f"why: python -m raysearch leaderboard {tmp_path}\n")
+
+
+def test_folders_of_this_machine_reach_workers_by_their_full_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my" / "reviews").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    given = {"corpus": "my/reviews", "encoder": "org/model", "steps": 3, "pairs": ("en-xx",)}
+    found = absolute_folders(given)
+    assert found == {**given, "corpus": str(tmp_path / "my" / "reviews")}
+
+
+@pytest.mark.parametrize(
+    "option, root",
+    [("", ""), ("cache", "{here}/cache"), ("/x/cache", "/x/cache"), ("s3://b/p", "s3://b/p")],
+)
+def test_where_stages_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, root: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _stages_root(option) == root.format(here=tmp_path)
+
+
+def test_workers_are_told_where_stages_lie(tmp_path: Path) -> None:
+    plan = replace(plan_of(tmp_path), runner=None, stages="s3://b/p", stages_limit=10**9)
+    runner = plan.shape.runner
+    assert isinstance(runner, TrainingRunner)
+    assert (runner.stages, runner.limit) == ("s3://b/p", 10**9)

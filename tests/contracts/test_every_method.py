@@ -259,7 +259,7 @@ def test_state_round_trips(method: str, case: str) -> None:
     assert all(same(states[0][name], states[1][name]) for name in states[0])
 
 
-def flat_state(state: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_state(state: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in state.items():
         if isinstance(value, list):
