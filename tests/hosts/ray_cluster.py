@@ -22,9 +22,8 @@ ENVIRONMENT = {"RAY_AUTH_MODE": "token", "OMP_NUM_THREADS": "1"}
 def laptop_run(lab: Lab, *words: str, environment: Mapping[str, str] | None = None) -> str:
     """Run a command of ~/venv at the laptop, from the root of the working tree."""
     script = f'cd {ROOT} && exec ~/venv/bin/"$@"'
-    return lab.laptop.run(
-        "sh", "-c", script, "sh", *words, environment={**ENVIRONMENT, **(environment or {})}
-    )
+    more = {**ENVIRONMENT, **(environment or {})}
+    return lab.laptop.run("sh", "-c", script, "sh", *words, timeout=500, environment=more)
 
 
 @dataclass(frozen=True)
