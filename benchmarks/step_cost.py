@@ -1,10 +1,12 @@
 """What does a step of a method cost, in plain fine-tuning steps of the same encoder?
 
     python benchmarks/step_cost.py carl [--corpus emobank --data-dir DIR] [--json PATH]
+    python benchmarks/step_cost.py msmo [--corpus xabsa --data-dir DIR] [--json PATH]
 
-Every contender takes the same batches, one round after the other, and the ratio to plain
-fine-tuning is taken within a round; the median over rounds is reported. Steps are whole:
-zeroing, backward, clipping, AdamW, momentum. The floor counts forward passes only (carl.md §5).
+MSMO's contenders are in `step_cost_msmo`. Every contender takes the same batches, one round
+after the other, and the ratio to plain fine-tuning is taken within a round; the median over
+rounds is reported. Steps are whole: zeroing, backward, clipping, AdamW, momentum. The floor
+counts forward passes only (carl.md §5).
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from raysearch.methods.carl.perturb import ascend, choose_tokens, saliency
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.trial import Cell
 
+DEFAULTS = {"carl": ("package:minilm", "sample", 32), "msmo": ("package:me5", "sample_reviews", 16)}
 FIXED_LENGTH = 128
 FLOORS = {"carl K=1": 7 / 3, "carl K=3": 11 / 3, "saliency (eps = 0)": 5 / 3}
 NAIVE_FLOORS = {1: 12 / 3, 3: 18 / 3}
@@ -218,6 +221,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "benchmark": "step_cost",
         "method": arguments.method,
+        "unit": "fine-tuning",
         "encoder": arguments.encoder,
         "layers": arguments.layers,
         "corpus": arguments.corpus,
@@ -240,7 +244,8 @@ def show(result: dict[str, Any]) -> None:
         f"{result['encoder']} on {result['corpus']}, batch {result['batch_size']}, "
         f"{result['device']}, median of {result['rounds']} rounds of {result['steps']} steps"
     )
-    print(f"{'step':<26}{'seconds':>9}{'x fine-tuning':>15}{'range':>15}{'floor':>8}{'over':>8}")
+    unit = f"x {result['unit']}"
+    print(f"{'step':<26}{'seconds':>9}{unit:>15}{'range':>15}{'floor':>8}{'over':>8}")
     for row in result["rows"]:
         floor = f"{row['floor']:.2f}" if row["floor"] else "-"
         over = f"{row['ratio'] / row['floor'] - 1:+.0%}" if row["floor"] else "-"
@@ -254,18 +259,28 @@ def show(result: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("method", choices=["carl"])
-    parser.add_argument("--encoder", default="package:minilm")
+    parser.add_argument("method", choices=["carl", "msmo"])
+    parser.add_argument("--encoder", help="default: package:minilm, of msmo package:me5")
     parser.add_argument("--layers", type=int, default=0)
-    parser.add_argument("--corpus", default="sample")
+    parser.add_argument("--corpus", help="default: sample, of msmo sample_reviews")
     parser.add_argument("--data-dir")
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--batch-size", type=int, help="default: 32, of msmo 16")
+    parser.add_argument("--train-embeddings", action="store_true", help="msmo: word embeddings too")
     parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    result = measure(arguments)
+    encoder, corpus, size = DEFAULTS[arguments.method]
+    arguments.encoder = arguments.encoder or encoder
+    arguments.corpus = arguments.corpus or corpus
+    arguments.batch_size = arguments.batch_size or size
+    if arguments.method == "msmo":
+        import step_cost_msmo  # beside this file
+
+        result = step_cost_msmo.measure(arguments)
+    else:
+        result = measure(arguments)
     show(result)
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")

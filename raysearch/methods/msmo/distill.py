@@ -7,7 +7,7 @@ temperature, so that every setting of distillation shares them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,8 +138,3 @@ def distill_updates(network: Network, batch: DistillBatch, config: MsmoConfig) -
     distance = distill_loss(logits, batch.target, config.distill_temperature, config.distill_loss)
     loss = batch.share * distance
     yield Update("main", loss, {"distillation": loss})
-
-
-def teachers(stages: Sequence[str]) -> list[str]:
-    """Names of the stages that teach, in order."""
-    return [name for name in stages if name.startswith("teach-")]

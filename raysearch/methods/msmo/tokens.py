@@ -216,9 +216,10 @@ class _Splitter:
             if filled > self.room:
                 filled = sum(sizes[possible : word + 1])
                 if possible == cuts[-1] or filled > self.room:
+                    whole = " ".join(sentence.words[possible : word + 1])
                     raise DataError(
                         f"a word or aspect must have at most {self.room} pieces, but one of "
-                        f"{self.where} has more: {' '.join(sentence.words[possible : word + 1])[:60]!r}; "
+                        f"{self.where} has more: {whole[:60]!r}; "
                         "raise `max_length`"
                     )
                 cuts.append(possible)
