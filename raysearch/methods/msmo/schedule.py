@@ -109,9 +109,15 @@ def outline(config: MsmoConfig) -> tuple[Stage, ...]:
     starts: tuple[str, ...] = ()
     if config.student_start == "translated":
         data = _data(config, "student")
-        fields = (*_NETWORK, "student_steps")
         stages.append(
-            Stage("student", fields, config.student_steps, parents=(), data=data, reports=False)
+            Stage(
+                "student",
+                (*_NETWORK, "student_steps"),
+                config.student_steps,
+                parents=(),
+                data=data,
+                reports=False,
+            )
         )
         starts = ("student",)
     stages.append(
