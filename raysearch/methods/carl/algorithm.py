@@ -28,11 +28,11 @@ from raysearch.methods.carl.losses.contrastive import (
     embedding_similarity,
     quadrants,
     soft_contrast,
-    widened,
 )
 from raysearch.methods.carl.losses.detection import focal_detection_loss
 from raysearch.methods.carl.measures import batch_geometry, length_of_gradient
 from raysearch.methods.carl.model import CarlModel
+from raysearch.methods.numerics import widened
 
 __all__ = ["CarlAlgorithm"]
 
