@@ -1,10 +1,7 @@
 """Workers: in one process everything is an identity; two workers give one worker's gradient."""
 
-import multiprocessing
-import socket
-
 import torch
-import torch.distributed as dist
+from gloo import on_two_workers
 
 from raysearch import distributed
 
@@ -22,8 +19,8 @@ def _loss(model: torch.nn.Linear, rows: torch.Tensor) -> torch.Tensor:
     return (out @ out.T).logsumexp(1).mean()  # every row needs every other, as in a contrast
 
 
-def _worker(rank: int, port: int, queue: "multiprocessing.Queue[object]") -> None:
-    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+def _together() -> tuple[list[list[float]], list[float], object]:
+    rank = distributed.rank()
     torch.manual_seed(0)
     model, rows = torch.nn.Linear(4, 3).double(), torch.randn(6, 4).double()
     _loss(model, rows[rank * 3 : rank * 3 + 3]).backward()
@@ -35,27 +32,15 @@ def _worker(rank: int, port: int, queue: "multiprocessing.Queue[object]") -> Non
             assert distributed.gather(rows) is rows
             assert distributed.world_size() == 1
     assert distributed.world_size() == 2
-    queue.put((model.weight.grad.tolist(), means, name))  # type: ignore[union-attr]
-    dist.barrier()
-    dist.destroy_process_group()
+    assert model.weight.grad is not None
+    return model.weight.grad.tolist(), means, name
 
 
 def test_two_workers_give_the_single_workers_gradient() -> None:
     torch.manual_seed(0)
     model, rows = torch.nn.Linear(4, 3).double(), torch.randn(6, 4).double()
     _loss(model, rows).backward()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    workers = [context.Process(target=_worker, args=(rank, port, queue)) for rank in range(2)]
-    for worker in workers:
-        worker.start()
-    answers = [queue.get(timeout=120) for _ in workers]
-    for worker in workers:
-        worker.join()
-    for grad, means, name in answers:
+    for grad, means, name in on_two_workers(_together):
         torch.testing.assert_close(torch.tensor(grad).double(), model.weight.grad)
         assert means == [0.5]
         assert name == "rank 0"

@@ -4,9 +4,10 @@ import dataclasses
 import itertools
 
 import pytest
+from paper_card import card_rows, real_defaults
 
 import raysearch.methods.msmo as card
-from raysearch.config import flatten, read_config
+from raysearch.config import read_config
 from raysearch.errors import ConfigError
 from raysearch.methods.msmo.config import VARIANTS, MsmoConfig
 from raysearch.methods.msmo.schedule import network_of, outline, recipe_of
@@ -15,23 +16,8 @@ from raysearch.methods.stage import parents_of
 NAMES = [field.name for field in dataclasses.fields(MsmoConfig)]
 
 
-def card_rows() -> dict[str, str]:
-    """Field name to the default that the card states."""
-    assert card.__doc__
-    lines = card.__doc__.split("\n")
-    rules_at = [i for i, line in enumerate(lines) if line.startswith("=" * 20)]
-    spans, start = [], 0
-    for bar in lines[rules_at[-1]].split(" "):
-        spans.append((start, start + len(bar)))
-        start += len(bar) + 1
-    (a, b), _, (c, d), _ = spans
-    return {line[a:b].strip(): line[c:d].strip() for line in lines[rules_at[-2] + 1 : rules_at[-1]]}
-
-
 def test_the_card_names_every_setting_with_its_real_default() -> None:
-    words = {"True": "true", "False": "false", "None": "null", "": "-"}
-    real = {name: str(value) for name, value in flatten(MsmoConfig()).items()}
-    assert card_rows() == {name: words.get(value, value) for name, value in real.items()}
+    assert card_rows(card) == real_defaults(MsmoConfig)
 
 
 @pytest.mark.parametrize("pair", ["", "en-fr", "en-es", "en-nl", "en-ru"])

@@ -1,14 +1,12 @@
 """The method around the steps: stages, results, selection, state, workers, export."""
 
-import multiprocessing
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
+from gloo import on_two_workers
 from transformers import AutoModel, AutoTokenizer
 
 from raysearch import distributed
@@ -301,28 +299,13 @@ def two_steps(settings: dict[str, Any]) -> tuple[list[float], dict[str, float]]:
     return [float(p.detach().square().sum()) for p in method.network.parameters()], terms
 
 
-def _worker(rank: int, port: int, queue: "multiprocessing.Queue[Any]") -> None:
-    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    answers = [two_steps(settings) for settings in SHARED]
-    if rank == 0:
-        queue.put(answers)
-    dist.barrier()
-    dist.destroy_process_group()
+def shared_steps() -> list[Any]:
+    return [two_steps(settings) for settings in SHARED]
 
 
 @pytest.mark.slow
 def test_two_workers_take_the_single_workers_steps() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    workers = [context.Process(target=_worker, args=(rank, port, queue)) for rank in range(2)]
-    for worker in workers:
-        worker.start()
-    answers = queue.get(timeout=120)
-    for worker in workers:
-        worker.join()
+    answers, _ = on_two_workers(shared_steps)
     for settings, (weights, terms) in zip(SHARED, answers, strict=True):
         alone, own_terms = two_steps(settings)
         assert weights == pytest.approx(alone, rel=1e-6), settings
