@@ -110,11 +110,12 @@ def show(result: Mapping[str, object]) -> Table:
     table.add_column("setting")
     for pair in (*PAIRS, "mean"):
         table.add_column(pair, justify="right")
-    table.add_column("XLM-R, published", justify="right")
+    table.add_column("XLM-R base, published: the same columns", justify="right")
     for row in result["rows"]:  # type: ignore[attr-defined]
         cells = [f"{row[p]['mean']:.1f} ± {row[p]['sd']:.1f}" for p in (*PAIRS, "mean")]
         published = row["published"]
-        table.add_row(row["setting"], *cells, f"{fmean(published):.1f}" if published else "")
+        beside = [f"{value:.1f}" for value in (*published, fmean(published))] if published else []
+        table.add_row(row["setting"], *cells, " ".join(beside))
     return table
 
 
