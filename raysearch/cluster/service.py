@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import ray
+from ray.exceptions import RayError, RayTaskError
 
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
 from raysearch.errors import ConfigError, RaysearchError, TrialError
@@ -159,6 +160,8 @@ def _work(room: Any, slot: str, runner: Runner, lease: Lease, *, alone: bool) ->
         mail.post(EventKind.REFUSED, text=_sentences(error))
         return
     except Exception as error:
+        if isinstance(error, RayError) and not isinstance(error, RayTaskError):
+            raise  # the mail room is gone with its driver: the lease stays open
         mail.post(EventKind.FINISHED, trial=_broken(lease, error))
         if alone:
             return
