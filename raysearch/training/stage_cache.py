@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from raysearch.storage import StoredFile, open_storage
 from raysearch.training.stage_entry import DamagedEntryError, read_entry, write_entry
 from raysearch.training.stage_holders import Holders, Pace
-from raysearch.training.stage_store import StoredFile, open_store
 
 __all__ = ["Pace", "StageCache", "Summary", "TurnAbandoned"]
 
@@ -58,7 +58,7 @@ class StageCache:
     def __init__(
         self, root: str | Path, limit_bytes: int | None = None, *, pace: Pace | None = None
     ) -> None:
-        self._store = open_store(root)
+        self._store = open_storage(root)
         self._limit = limit_bytes
         self._pace = pace or Pace()
         self._holders = Holders(self._store, self._pace)

@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from raysearch.training.stage_store import Store
+from raysearch.storage import Storage
 
 __all__ = ["Holders", "Pace"]
 
@@ -64,7 +64,7 @@ class Holders:
         pace: How often to write and look.
     """
 
-    def __init__(self, store: Store, pace: Pace) -> None:
+    def __init__(self, store: Storage, pace: Pace) -> None:
         self._store, self._pace = store, pace
         self._name = f"{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.json"
         self._lock = threading.Lock()

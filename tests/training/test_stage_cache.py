@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from raysearch.errors import StoreError
+from raysearch.storage.local import LEFTOVER_SECONDS, LocalStorage
 from raysearch.training.stage_cache import Pace, StageCache, Summary, TurnAbandoned
-from raysearch.training.stage_store import LEFTOVER_SECONDS, LocalStore
 
 FAST = Pace(beat=0.1, stale=1.0, look=0.05)
 
@@ -198,15 +198,15 @@ def test_an_entry_that_is_being_read_stays(tmp_path: Path, monkeypatch: pytest.M
     size = entry_bytes(str(tmp_path))
     ours, theirs = caches(str(tmp_path), limit_bytes=size)
     ours.put("a", state(size=1000))
-    opened = LocalStore.open
+    opened = LocalStorage.open
 
-    def slow_open(store: LocalStore, name: str) -> Any:
+    def slow_open(store: LocalStorage, name: str) -> Any:
         file = opened(store, name)
         if name == "a.stage":
             ours.put("b", state(size=1000))
         return file
 
-    monkeypatch.setattr(LocalStore, "open", slow_open)
+    monkeypatch.setattr(LocalStorage, "open", slow_open)
     assert theirs.get("a") is not None
     monkeypatch.undo()
     assert theirs.has("a") and not theirs.has("b")
@@ -259,7 +259,7 @@ def test_a_disk_that_is_full_for_claims_too_stops_nobody(
         raise OSError(28, "No space left on device")
 
     cache = StageCache(tmp_path, pace=FAST)
-    monkeypatch.setattr(LocalStore, "write", full)
+    monkeypatch.setattr(LocalStorage, "write", full)
     with cache.pin(["k", "j"]), cache.turn("k") as got:
         assert got is None
         cache.put("k", state())

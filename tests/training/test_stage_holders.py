@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from raysearch.storage.local import LocalStorage
 from raysearch.training.stage_holders import Holders, Pace
-from raysearch.training.stage_store import LocalStore
 
 FAST = Pace(beat=0.05, stale=0.4, look=0.02)
 SILENT = Pace(beat=60, stale=0.4, look=0.02)
@@ -26,7 +26,7 @@ def holders(tmp_path: Path) -> Iterator[Make]:
     made: list[Holders] = []
 
     def make(pace: Pace = FAST) -> Holders:
-        made.append(Holders(LocalStore(tmp_path), pace))
+        made.append(Holders(LocalStorage(tmp_path), pace))
         return made[-1]
 
     yield make
@@ -138,7 +138,7 @@ def test_a_place_that_cannot_be_written_is_said_once(
 
     ours = holders()
     for operation in ("write", "remove", "files"):
-        monkeypatch.setattr(LocalStore, operation, fail)
+        monkeypatch.setattr(LocalStorage, operation, fail)
     assert ours.claim("k")
     time.sleep(0.2)
     ours.release("k")

@@ -17,15 +17,16 @@ from typing import Any, BinaryIO
 from pyarrow import fs
 
 from raysearch.errors import StoreError
-from raysearch.training.stage_store import Bytes, LocalStore, Store, StoredFile
+from raysearch.storage.base import Bytes, Storage, StoredFile
+from raysearch.storage.local import LocalStorage
 
-__all__ = ["ObjectStore", "open_uri"]
+__all__ = ["ObjectStorage", "open_uri"]
 
 _USED = ".used"
 """Suffix of the empty object whose time of writing is the last use of the object beside it."""
 
 
-def open_uri(uri: str) -> Store:
+def open_uri(uri: str) -> Storage:
     """The store behind a URI that ``pyarrow.fs.FileSystem.from_uri`` knows.
 
     Credentials are best left to the environment (``AWS_ACCESS_KEY_ID`` and so on); those in the
@@ -38,9 +39,9 @@ def open_uri(uri: str) -> Store:
     try:
         filesystem, root = fs.FileSystem.from_uri(uri)
         if isinstance(filesystem, fs.LocalFileSystem):
-            return LocalStore(Path(root))
+            return LocalStorage(Path(root))
         filesystem.create_dir(root, recursive=True)
-        return ObjectStore(filesystem, root, place)
+        return ObjectStorage(filesystem, root, place)
     except (OSError, ValueError, NotImplementedError) as error:
         raise StoreError(
             f"the stage cache must be a folder or a URI that pyarrow can open and write, but "
@@ -48,7 +49,7 @@ def open_uri(uri: str) -> Store:
         ) from error
 
 
-class ObjectStore:
+class ObjectStorage:
     """Objects under a prefix of a bucket.
 
     Args:
@@ -61,26 +62,26 @@ class ObjectStore:
         self._filesystem, self._root, self.place = filesystem, root, place
 
     def open(self, name: str) -> BinaryIO:
-        """See `Store.open`; the object is fetched whole, by one pass over the network."""
+        """See `Storage.open`; the object is fetched whole, by one pass over the network."""
         with self._filesystem.open_input_stream(self._path(name), compression=None) as stream:
             return io.BytesIO(stream.read())
 
     def exists(self, name: str) -> bool:
-        """See `Store.exists`."""
+        """See `Storage.exists`."""
         return bool(self._filesystem.get_file_info(self._path(name)).is_file)
 
     def write(self, name: str, parts: Sequence[Bytes], *, lasting: bool = True) -> None:
-        """See `Store.write`; an object lasts from the moment that it is seen."""
+        """See `Storage.write`; an object lasts from the moment that it is seen."""
         with self._filesystem.open_output_stream(self._path(name), compression=None) as stream:
             for part in parts:
                 stream.write(part)
 
     def touch(self, name: str) -> None:
-        """See `Store.touch`; objects have no time of use, so an empty one beside it has."""
+        """See `Storage.touch`; objects have no time of use, so an empty one beside it has."""
         self.write(name + _USED, ())
 
     def remove(self, name: str) -> None:
-        """See `Store.remove`."""
+        """See `Storage.remove`."""
         for path in (self._path(name), self._path(name + _USED)):
             try:
                 self._filesystem.delete_file(path)
@@ -88,7 +89,7 @@ class ObjectStore:
                 continue
 
     def files(self, folder: str = "") -> list[StoredFile]:
-        """See `Store.files`."""
+        """See `Storage.files`."""
         selector = fs.FileSelector(self._path(folder), allow_not_found=True)
         found = {
             posixpath.join(folder, about.base_name): about
@@ -103,7 +104,7 @@ class ObjectStore:
         ]
 
     def free_bytes(self) -> int | None:
-        """See `Store.free_bytes`; an object store has no end."""
+        """See `Storage.free_bytes`; an object store has no end."""
         return None
 
     def _path(self, name: str) -> str:

@@ -1,99 +1,25 @@
-"""Where do the bytes of the stage cache lie: a folder, or an object store behind a URI.
-
-Both show the same few operations and the same two promises: a file is there whole or not at
-all, and what was written is seen by the next look of every process.
-"""
+"""Where do files lie in a folder of this machine or of a shared file system?"""
 
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from raysearch.errors import StoreError
+from raysearch.storage.base import Bytes, StoredFile
 
-__all__ = ["LEFTOVER_SECONDS", "Bytes", "LocalStore", "Store", "StoredFile", "open_store"]
-
-Bytes = bytes | memoryview
+__all__ = ["LEFTOVER_SECONDS", "LocalStorage"]
 
 LEFTOVER_SECONDS = 3600.0
 """Age from which a temporary file counts as left behind by a writer that was killed."""
 
 
-@dataclass(frozen=True)
-class StoredFile:
-    """A file of a store.
-
-    Attributes:
-        name: Relative to the store's root.
-        size: Bytes.
-        used: When it was last written or touched, by the store's own clock, in seconds.
-    """
-
-    name: str
-    size: int
-    used: float
-
-
-class Store(Protocol):
-    """A flat place of named files; a name may have one folder before it.
-
-    Every operation may raise OSError.
-    """
-
-    place: str
-    """The root as the user may see it, without credentials."""
-
-    def open(self, name: str) -> BinaryIO:
-        """The file, to be read; FileNotFoundError when there is none."""
-        ...
-
-    def exists(self, name: str) -> bool:
-        """Whether there is such a file."""
-        ...
-
-    def write(self, name: str, parts: Sequence[Bytes], *, lasting: bool = True) -> None:
-        """Put a file whole, over an earlier one; `lasting` waits until it survives a power cut."""
-        ...
-
-    def touch(self, name: str) -> None:
-        """Mark a file as used now."""
-        ...
-
-    def remove(self, name: str) -> None:
-        """Remove a file if it is there."""
-        ...
-
-    def files(self, folder: str = "") -> list[StoredFile]:
-        """The files right in the folder; none when there is no such folder."""
-        ...
-
-    def free_bytes(self) -> int | None:
-        """Bytes that may still be written; None when nothing bounds them."""
-        ...
-
-
-def open_store(root: str | Path) -> Store:
-    """The store at a folder, a ``file://`` URI, or any other URI that ``pyarrow.fs`` knows.
-
-    Raises:
-        StoreError: There is no such kind of place, or it cannot be made or listed.
-    """
-    text = str(root)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is None:
-        return LocalStore(Path(root))
-    from raysearch.training.stage_objects import open_uri
-
-    return open_uri(text)
-
-
-class LocalStore:
+class LocalStorage:
     """Files in a folder of this machine or of a shared file system.
 
     A file is written under a temporary name and renamed. Temporary files of writers that were
@@ -119,15 +45,15 @@ class LocalStore:
             ) from error
 
     def open(self, name: str) -> BinaryIO:
-        """See `Store.open`."""
+        """See `Storage.open`."""
         return (self._root / name).open("rb")
 
     def exists(self, name: str) -> bool:
-        """See `Store.exists`."""
+        """See `Storage.exists`."""
         return (self._root / name).exists()
 
     def write(self, name: str, parts: Sequence[Bytes], *, lasting: bool = True) -> None:
-        """See `Store.write`; nothing is left behind when the disk is full."""
+        """See `Storage.write`; nothing is left behind when the disk is full."""
         path = self._root / name
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,15 +70,15 @@ class LocalStore:
             raise
 
     def touch(self, name: str) -> None:
-        """See `Store.touch`."""
+        """See `Storage.touch`."""
         os.utime(self._root / name)
 
     def remove(self, name: str) -> None:
-        """See `Store.remove`."""
+        """See `Storage.remove`."""
         (self._root / name).unlink(missing_ok=True)
 
     def files(self, folder: str = "") -> list[StoredFile]:
-        """See `Store.files`."""
+        """See `Storage.files`."""
         found = []
         try:
             with os.scandir(self._root / folder) as entries:
@@ -169,7 +95,7 @@ class LocalStore:
         return found
 
     def free_bytes(self) -> int | None:
-        """See `Store.free_bytes`."""
+        """See `Storage.free_bytes`."""
         return shutil.disk_usage(self._root).free
 
 

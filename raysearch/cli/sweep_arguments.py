@@ -1,0 +1,79 @@
+"""Which options has `raysearch sweep`, beside those that other commands share?"""
+
+from __future__ import annotations
+
+import argparse
+
+__all__ = ["add_hardware", "add_search"]
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """What is searched, and with what budget."""
+    group = parser.add_argument_group("the search (default: what the search space says)")
+    group.add_argument("--space", metavar="FILE", help="default: search_spaces/METHOD.yaml")
+    group.add_argument("--name", help="name of the sweep (default: that of the space's file)")
+    group.add_argument(
+        "--trials", type=int, metavar="N", help="configurations (per_task: of each), over all runs"
+    )
+    group.add_argument("--time", metavar="T", help="time of this run: 90s, 30m, 2h")
+    group.add_argument("--seeds", type=int, metavar="N", help="repeats of each configuration")
+    group.add_argument("--sampler", help="tpe, random, grid, qmc, cmaes or gp")
+    group.add_argument("--metric", help="what is optimised, for example dev/va_pearson")
+    group.add_argument("--direction", choices=("maximize", "minimize"))
+    _add_tasks(group)
+    group.add_argument("--seed", type=int, default=0, help="seed of the sampler (default: 0)")
+    group.add_argument(
+        "--keep",
+        choices=("best", "all", "none"),
+        default="best",
+        help="whose final weights stay on disk (default: best)",
+    )
+    group.add_argument("--study", default="", metavar="URL", help="database of the study")
+
+
+def _add_tasks(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--pairs", metavar="S-T,...", help="language pairs, for example en-es,en-fr")
+    group.add_argument(
+        "--mode",
+        choices=("joint", "per_task"),
+        help="one configuration judged on all tasks, or a search for each task",
+    )
+    group.add_argument(
+        "--aggregate",
+        choices=("mean", "worst"),
+        help="joint: mean over the tasks, or the worst task",
+    )
+    group.add_argument(
+        "--warm-start",
+        type=int,
+        metavar="N",
+        help="per_task: first the N best of every task before it",
+    )
+    group.add_argument(
+        "--reuse",
+        type=float,
+        metavar="P",
+        help="share of the proposals that take over a stage that is paid for, 0 to 1",
+    )
+
+
+def add_hardware(parser: argparse.ArgumentParser) -> None:
+    """Where trials run and what they may take there."""
+    group = parser.add_argument_group("where trials run")
+    group.add_argument("--slots", type=int, metavar="N", help="trials at once (default: by CPUs)")
+    group.add_argument("--workers-per-trial", type=int, default=1, metavar="N")
+    group.add_argument("--cpus-per-worker", type=float, default=1.0, metavar="N")
+    group.add_argument("--gpus-per-worker", type=float, default=0.0, metavar="N")
+    group.add_argument(
+        "--stages",
+        default="",
+        metavar="DIR",
+        help="folder or URI (s3://…) of the stages that trials share (default: the sweep's own)",
+    )
+    group.add_argument(
+        "--stages-limit",
+        type=float,
+        metavar="GB",
+        help="most that these may take; the longest unused go first (default: half the free disk)",
+    )
+    group.add_argument("--address", help="Ray cluster to join (default: a Ray of its own)")

@@ -1,0 +1,25 @@
+"""Where do a sweep's files lie (checkpoints, stages, rows): a folder, or an object store."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from raysearch.storage.base import Bytes, Storage, StoredFile
+from raysearch.storage.local import LocalStorage
+
+__all__ = ["Bytes", "Storage", "StoredFile", "open_storage"]
+
+
+def open_storage(root: str | Path) -> Storage:
+    """The store at a folder, a ``file://`` URI, or any other URI that ``pyarrow.fs`` knows.
+
+    Raises:
+        StoreError: There is no such kind of place, or it cannot be made or listed.
+    """
+    text = str(root)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is None:
+        return LocalStorage(Path(root))
+    from raysearch.storage.objects import open_uri
+
+    return open_uri(text)
