@@ -67,7 +67,7 @@ class Lease:
         cell: Task and seed.
         method: A name in `raysearch.methods.METHODS`.
         config: Every setting of the method's config as JSON scalars or lists; already validated.
-        folder: Folder (or URI) that holds this lease's checkpoint and, when kept, its encoder.
+        folder: Folder or URI that holds this lease's checkpoint and, when kept, its encoder.
         keep: Whether the final encoder stays in `folder` when the trial completes.
     """
 

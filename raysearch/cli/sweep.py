@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     space = replace(space, setting=absolute_folders(space.setting))
     plan = _plan(args, space, args.name or path.stem)
     _check_inputs(plan)
-    store = Store(plan.folder)
+    store = Store(plan.root)
     summary = show_sweep(plan, store, on_open=lambda: _write_card(plan, path))
     sys.stdout.write(ending_text(plan, summary))
     return 0 if summary.best else 2
@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
 def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
     from raysearch.corpora import data_dir
     from raysearch.search.plan import SweepPlan, method_cells
+    from raysearch.storage.place import absolute
 
     if not name or Path(name).name != name:
         raise ConfigError(f"`--name` must be the name of a folder, but got {name!r}")
@@ -101,16 +102,12 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
         study_url=args.study,
         data_dir=str(data_dir(args.data_dir).absolute()),
         keep=args.keep,
-        stages=_stages_root(args.stages),
+        storage=absolute(args.storage),
+        stages=absolute(args.stages),
         stages_limit=None if args.stages_limit is None else int(args.stages_limit * 1e9),
         address=args.address,
         seed=args.seed,
     )
-
-
-def _stages_root(text: str) -> str:
-    """A folder by its full path, since workers start elsewhere; a URI or nothing as it is."""
-    return text if not text or "://" in text else str(Path(text).absolute())
 
 
 def _check_inputs(plan: SweepPlan) -> None:

@@ -65,6 +65,13 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--cpus-per-worker", type=float, default=1.0, metavar="N")
     group.add_argument("--gpus-per-worker", type=float, default=0.0, metavar="N")
     group.add_argument(
+        "--storage",
+        default="",
+        metavar="DIR",
+        help="folder or URI (s3://…, gs://…) that every node can write; below it, under the "
+        "sweep's name, lie checkpoints, weights, stages and rows (default: --results)",
+    )
+    group.add_argument(
         "--stages",
         default="",
         metavar="DIR",

@@ -17,6 +17,7 @@ from raysearch.errors import RaysearchError
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.standing import Standing
 from raysearch.search.study import Configuration, StudyLedger
+from raysearch.storage.place import join
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
 __all__ = ["LeaseBook", "Offer"]
@@ -169,7 +170,7 @@ class LeaseBook:
             folder="",
             keep=self.plan.keep != "none",
         )
-        lease = replace(lease, folder=str(self.plan.leases.absolute() / lease.id))
+        lease = replace(lease, folder=join(self.plan.leases, lease.id))
         return Offer(lease=lease, judged=cell == configuration.cells[0])
 
     def _tell_of_waiting(self, running: _Running) -> None:

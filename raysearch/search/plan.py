@@ -16,6 +16,7 @@ from raysearch.methods import get_method
 from raysearch.search.space import SearchSpace
 from raysearch.search.space_tasks import tasks_of
 from raysearch.search.standing import Best, PaperResult
+from raysearch.storage.place import absolute, join
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
 __all__ = ["Ending", "SweepEvent", "SweepEventKind", "SweepPlan", "SweepSummary", "method_cells"]
@@ -29,7 +30,7 @@ class SweepPlan:
 
     Attributes:
         name: The sweep's name; running the same name again continues it.
-        folder: Its folder; it holds the study, the lock and the leases.
+        folder: The driver's own folder; it holds the study and the lock.
         space: What is searched, with its budget.
         cells: The cells of a config, the one that early stopping judges first;
             `method_cells` for the methods of this package.
@@ -39,7 +40,9 @@ class SweepPlan:
         gpus_per_worker: GPUs that each holds; fractions share a GPU.
         study_url: SQLAlchemy URL of the study; empty for ``study.db`` in `folder`.
         data_dir: Folder of the corpora, on every node.
-        stages: Folder or URI of the stages that trials share; empty for ``stages`` in `folder`.
+        storage: Folder or URI below which the rest of the sweep lies, under its name; empty
+            for `folder`.
+        stages: Folder or URI of the stages that trials share; empty for ``stages`` in `root`.
         stages_limit: Bytes that these may take; None for half of the free disk.
         runner: What runs a lease; None for real training.
         keep: Whose final weights stay: those of the best configuration, of all, or none.
@@ -57,6 +60,7 @@ class SweepPlan:
     gpus_per_worker: float = 0.0
     study_url: str = ""
     data_dir: str = ""
+    storage: str = ""
     stages: str = ""
     stages_limit: int | None = None
     runner: Runner | str | None = None
@@ -106,14 +110,20 @@ class SweepPlan:
         return self.study_url or f"sqlite:///{self.folder / 'study.db'}"
 
     @property
-    def leases(self) -> Path:
-        """Folder that holds one folder per lease."""
-        return self.folder / "leases"
+    def root(self) -> str:
+        """Folder or URI of rows, leases, stages and ``sweep.json``: what readers are given."""
+        return join(self.storage, self.name) if self.storage else str(self.folder)
+
+    @property
+    def leases(self) -> str:
+        """Folder (by its full path) or URI that holds one folder per lease."""
+        return join(absolute(self.root), "leases")
 
     @property
     def shape(self) -> SlotShape:
         """What a slot is made of."""
-        training = TrainingRunner(self.data_dir, self.stages, self.stages_limit)
+        stages = self.stages or join(absolute(self.root), "stages")
+        training = TrainingRunner(self.data_dir, stages, self.stages_limit)
         return SlotShape(
             runner=training if self.runner is None else self.runner,
             workers=self.workers_per_trial,

@@ -79,13 +79,13 @@ class Standing:
     def __init__(
         self,
         goal: MetricGoal,
-        leases: Path,
+        leases: str,
         keep: Literal["best", "all", "none"],
         *,
         aggregate: Aggregate = "mean",
         per_task: bool = False,
     ) -> None:
-        self.goal, self.leases, self.keep = goal, leases, keep
+        self.goal, self.leases, self.keep = goal, Path(leases), keep
         self.aggregate, self.per_task = aggregate, per_task
         self.counts: Counter[TrialState] = Counter()
         self.best: dict[str, Best] = {}

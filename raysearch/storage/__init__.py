@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from raysearch.storage.base import Bytes, Storage, StoredFile
 from raysearch.storage.local import LocalStorage
+from raysearch.storage.place import is_uri
 
 __all__ = ["Bytes", "Storage", "StoredFile", "open_storage"]
 
@@ -17,9 +17,8 @@ def open_storage(root: str | Path) -> Storage:
     Raises:
         StoreError: There is no such kind of place, or it cannot be made or listed.
     """
-    text = str(root)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is None:
+    if not is_uri(root):
         return LocalStorage(Path(root))
     from raysearch.storage.objects import open_uri
 
-    return open_uri(text)
+    return open_uri(str(root))

@@ -13,6 +13,7 @@ from raysearch.config import flatten, read_config
 from raysearch.errors import StoreError, TrialError
 from raysearch.methods import get_method
 from raysearch.methods.base import Method
+from raysearch.storage.place import above, join
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 from raysearch.training.loop import Fit, Listener
 from raysearch.training.provenance import device_name, pick_device, provenance
@@ -81,7 +82,7 @@ def run_lease(
             checkpoint=folder / "checkpoint.pt",
             listener=listener,
             keys=keys,
-            cache=_cache(stages or str(folder.parent.parent / "stages"), limit),
+            cache=_cache(stages or join(above(lease.folder, 2), "stages"), limit),
         )
         complete = fit.run()
         if complete and lease.keep:

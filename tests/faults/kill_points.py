@@ -135,7 +135,7 @@ def result(plan: SweepPlan) -> dict[str, Any]:
 
 
 def weights(plan: SweepPlan) -> list[Path]:
-    return [path for path in plan.leases.rglob("*") if path.is_file()]
+    return [path for path in Path(plan.leases).rglob("*") if path.is_file()]
 
 
 def in_fork(body: Callable[[], Any]) -> tuple[int, str]:

@@ -1,0 +1,68 @@
+"""How is a place named, and what lies below it: a folder's path, or a URI with its query.
+
+A query stays at the end (``s3://bucket/sweeps?region=eu-1`` and ``leases`` make
+``s3://bucket/sweeps/leases?region=eu-1``), and what the user sees of a URI has no credentials.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+__all__ = ["absolute", "above", "is_uri", "join", "last_name", "shown"]
+
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^?]*)(\?.*)?", re.DOTALL)
+_HARMLESS = ("scheme", "endpoint_override", "region", "allow_bucket_creation")
+"""Parts of a query that may be shown; another may be a key."""
+
+
+def is_uri(place: str | Path) -> bool:
+    """Whether the place is named by a URI, not by a path."""
+    return _URI.fullmatch(str(place)) is not None
+
+
+def join(place: str | Path, *names: str) -> str:
+    """The place below another, its names one after the other."""
+    text = str(place)
+    found = _URI.fullmatch(text)
+    if found is None:
+        return str(Path(text, *names))
+    scheme, path, query = found.groups(default="")
+    return scheme + "/".join([path.rstrip("/"), *(quote(name) for name in names)]) + query
+
+
+def above(place: str | Path, levels: int = 1) -> str:
+    """The place that holds this one, or holds what holds it, and so on."""
+    found = _URI.fullmatch(str(place))
+    if found is None:
+        return str(Path(place).parents[levels - 1])
+    scheme, path, query = found.groups(default="")
+    path = path.rstrip("/")
+    for _ in range(levels):
+        path = posixpath.dirname(path)
+    return scheme + path + query
+
+
+def last_name(place: str | Path) -> str:
+    """The place's own name, within what holds it."""
+    found = _URI.fullmatch(str(place))
+    return Path(place).name if found is None else unquote(posixpath.basename(found[2].rstrip("/")))
+
+
+def absolute(place: str | Path) -> str:
+    """A folder by its full path, since workers start elsewhere; a URI or nothing as it is."""
+    text = str(place)
+    return text if not text or is_uri(text) else str(Path(text).absolute())
+
+
+def shown(place: str | Path) -> str:
+    """The place as a message or a row may name it: without credentials."""
+    found = _URI.fullmatch(str(place))
+    if found is None:
+        return str(place)
+    scheme, path, query = found.groups(default="")
+    kept = [(name, value) for name, value in parse_qsl(query[1:]) if name in _HARMLESS]
+    path = re.sub("^[^@]*:[^@]*@|^[^/@]*@", "", path)
+    return scheme + path + ("?" + urlencode(kept, safe=":/") if kept else "")
