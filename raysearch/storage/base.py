@@ -63,6 +63,14 @@ class Storage(Protocol):
         """The files right in the folder; none when there is no such folder."""
         ...
 
+    def tree(self) -> list[StoredFile]:
+        """Every file below the root, half-written and hidden ones too: all that takes room."""
+        ...
+
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder with all that is in it, if it is there."""
+        ...
+
     def free_bytes(self) -> int | None:
         """Bytes that may still be written; None when nothing bounds them."""
         ...

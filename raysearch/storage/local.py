@@ -26,15 +26,18 @@ class LocalStorage:
     killed are removed when the store is opened and they are older than `LEFTOVER_SECONDS`.
 
     Args:
-        root: The folder; made if it is not there.
+        root: The folder.
+        make: Whether it is made if it is not there, and tidied; a reader changes nothing.
 
     Raises:
         StoreError: The folder cannot be made or listed.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, make: bool = True) -> None:
         self._root = root
         self.place = str(root)
+        if not make:
+            return
         try:
             root.mkdir(parents=True, exist_ok=True)
             for folder in (root, *(path for path in root.iterdir() if path.is_dir())):
@@ -68,6 +71,8 @@ class LocalStorage:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        if lasting:
+            _keep_names(path.parent)
 
     def touch(self, name: str) -> None:
         """See `Storage.touch`."""
@@ -94,6 +99,27 @@ class LocalStorage:
             return []
         return found
 
+    def tree(self) -> list[StoredFile]:
+        """See `Storage.tree`."""
+        found = []
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                path = Path(folder, name)
+                try:
+                    about = path.stat()
+                except FileNotFoundError:
+                    continue  # removed by another process since the folder was read
+                relative = path.relative_to(self._root).as_posix()
+                found.append(StoredFile(relative, about.st_size, about.st_mtime))
+        return found
+
+    def remove_folder(self, name: str) -> None:
+        """See `Storage.remove_folder`."""
+        try:
+            shutil.rmtree(self._root / name)
+        except FileNotFoundError:
+            return  # not there, or another process that removes it was faster
+
     def free_bytes(self) -> int | None:
         """See `Storage.free_bytes`."""
         return shutil.disk_usage(self._root).free
@@ -106,3 +132,12 @@ def _remove_leftovers(folder: Path) -> None:
                 path.unlink()
         except FileNotFoundError:
             continue  # its writer, or another process that tidies up, was faster
+
+
+def _keep_names(folder: Path) -> None:
+    """Let the names in a folder survive a power cut too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -26,7 +26,7 @@ _USED = ".used"
 """Suffix of the empty object whose time of writing is the last use of the object beside it."""
 
 
-def open_uri(uri: str) -> Storage:
+def open_uri(uri: str, *, make: bool = True) -> Storage:
     """The store behind a URI that ``pyarrow.fs.FileSystem.from_uri`` knows.
 
     Credentials are best left to the environment (``AWS_ACCESS_KEY_ID`` and so on); those in the
@@ -39,8 +39,9 @@ def open_uri(uri: str) -> Storage:
     try:
         filesystem, root = fs.FileSystem.from_uri(uri)
         if isinstance(filesystem, fs.LocalFileSystem):
-            return LocalStorage(Path(root))
-        filesystem.create_dir(root, recursive=True)
+            return LocalStorage(Path(root), make=make)
+        if make:
+            filesystem.create_dir(root, recursive=True)
         return ObjectStorage(filesystem, root, place)
     except (OSError, ValueError, NotImplementedError) as error:
         raise StoreError(
@@ -102,6 +103,22 @@ class ObjectStorage:
             for name, about in found.items()
             if not name.endswith(_USED)
         ]
+
+    def tree(self) -> list[StoredFile]:
+        """See `Storage.tree`."""
+        selector = fs.FileSelector(self._root, allow_not_found=True, recursive=True)
+        return [
+            StoredFile(posixpath.relpath(about.path, self._root), about.size, about.mtime_ns / 1e9)
+            for about in self._filesystem.get_file_info(selector)
+            if about.is_file
+        ]
+
+    def remove_folder(self, name: str) -> None:
+        """See `Storage.remove_folder`."""
+        try:
+            self._filesystem.delete_dir(self._path(name))
+        except FileNotFoundError:
+            return
 
     def free_bytes(self) -> int | None:
         """See `Storage.free_bytes`; an object store has no end."""
