@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from raysearch.search.space import SearchSpace
 
 __all__ = ["add_parser", "run"]
+
+_NAME = re.compile(r"[\w+=@][\w.+=@-]*")
+"""A sweep's name is a folder's, a job's, and part of a URI."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -86,8 +90,11 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
     from raysearch.search.plan import SweepPlan, method_cells
     from raysearch.storage.place import absolute
 
-    if not name or Path(name).name != name:
-        raise ConfigError(f"`--name` must be the name of a folder, but got {name!r}")
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            "`--name` must be the name of a folder, of letters, digits and . _ + = @ - (neither . "
+            f"nor - first), but got {name!r}"
+        )
     needed = args.workers_per_trial * args.cpus_per_worker
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return SweepPlan(

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 import raysearch
-from raysearch.cli import main
 from raysearch import encoders
+from raysearch.cli import main
 from raysearch.errors import EncoderError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.training.checkpoint import load_checkpoint
