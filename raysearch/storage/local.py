@@ -44,7 +44,7 @@ class LocalStorage:
                 _remove_leftovers(folder)
         except OSError as error:
             raise StoreError(
-                f"the stage cache must be a folder that can be written, but {root} is not: {error}"
+                f"the files' place must be a folder that can be written, but {root} is not: {error}"
             ) from error
 
     def open(self, name: str) -> BinaryIO:

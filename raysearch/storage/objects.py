@@ -45,7 +45,7 @@ def open_uri(uri: str, *, make: bool = True) -> Storage:
         return ObjectStorage(filesystem, root, place)
     except (OSError, ValueError, NotImplementedError) as error:
         raise StoreError(
-            f"the stage cache must be a folder or a URI that pyarrow can open and write, but "
+            f"the files' place must be a folder or a URI that pyarrow can open and write, but "
             f"{place} is not: {error}"
         ) from error
 
