@@ -6,47 +6,69 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from raysearch.storage.place import shown
+
 if TYPE_CHECKING:
+    from raysearch.leaderboard import SweepCard
     from raysearch.search.plan import SweepPlan, SweepSummary
 
-__all__ = ["ending_text"]
+__all__ = ["ending_of", "ending_text"]
 
 
 def ending_text(plan: SweepPlan, summary: SweepSummary) -> str:
     """The lines after the leaderboard."""
-    lines = []
+    from raysearch.leaderboard import SweepCard
+
+    goal, mode, aggregate = plan.space.goal, plan.space.mode, plan.space.aggregate
+    card = SweepCard(goal=goal, mode=mode, aggregate=aggregate, tasks=plan.tasks)
+    return ending_of(card, summary, rows=shown(plan.root))
+
+
+def ending_of(
+    card: SweepCard, summary: SweepSummary, *, rows: str, stored: str = "", fetch: str = ""
+) -> str:
+    """The lines after the leaderboard, for whoever sees the rows in one place.
+
+    Args:
+        card: What the sweep is ranked by.
+        summary: How it ended.
+        rows: Where the leaderboard is read.
+        stored: Where the weights are read; empty for the same place.
+        fetch: The command that brings them there; empty where none is needed.
+    """
+    lines, stored = [], stored or rows
     if summary.unfinished:
         lines.append(f"{summary.unfinished} configurations are open: run the same command again")
     if not summary.best:
-        lines.append(f"no trial was completed; why: python -m raysearch leaderboard {plan.folder}")
+        lines.append(f"no trial was completed; why: python -m raysearch leaderboard {rows}")
         return "\n".join(lines) + "\n"
-    per_task = plan.space.mode == "per_task"
-    lines += _of_each_task(plan, summary) if per_task else _of_all(plan, summary)
-    lines += [
-        f"  all trials    python -m raysearch leaderboard {plan.folder}",
-        f"  test, once    python -m raysearch evaluate {plan.folder} --trial best",
-    ]
+    per_task = card.mode == "per_task"
+    lines += _of_each_task(card, summary) if per_task else _of_all(card, summary)
+    lines.append(f"  all trials    python -m raysearch leaderboard {rows}")
+    if fetch:
+        lines.append(f"  its weights   {fetch}")
+    lines.append(f"  test, once    python -m raysearch evaluate {stored} --trial best")
     for best in summary.best.values():
         which = best.number if per_task else "best"
-        task = "" if per_task or len(plan.tasks) < 2 else f" --task {plan.tasks[0]}"
-        lines.append(f"  its encoder   python -m raysearch export {plan.folder}:{which} DIR{task}")
-    more = 2 * summary.asked // (len(plan.tasks) if per_task else 1)
+        task = "" if per_task or len(card.tasks) < 2 else f" --task {card.tasks[0]}"
+        lines.append(f"  its encoder   python -m raysearch export {stored}:{which} DIR{task}")
+    more = 2 * summary.asked // (len(card.tasks) if per_task else 1)
     lines.append(f"  more trials   the same command with --trials {more}")
     return "\n".join(lines) + "\n"
 
 
-def _of_all(plan: SweepPlan, summary: SweepSummary) -> list[str]:
-    goal, best = plan.space.goal, summary.best[""]
-    worst = " on the worst task" if plan.space.aggregate == "worst" else ""
+def _of_all(card: SweepCard, summary: SweepSummary) -> list[str]:
+    goal, best = card.goal, summary.best[""]
+    worst = " on the worst task" if card.aggregate == "worst" else ""
     return [
         f"best: {goal.name} {best.value:.4f}{worst}, trial {best.number}",
         f"  the paper's own setting, trial 0, has {_paper(summary, '')}",
     ]
 
 
-def _of_each_task(plan: SweepPlan, summary: SweepSummary) -> list[str]:
-    rows = [("task", f"best {plan.space.goal.name}", "trial", "the paper's own", "trial")]
-    for task in plan.tasks:
+def _of_each_task(card: SweepCard, summary: SweepSummary) -> list[str]:
+    rows = [("task", f"best {card.goal.name}", "trial", "the paper's own", "trial")]
+    for task in card.tasks:
         best, paper = summary.best.get(task), summary.papers.get(task)
         rows.append(
             (
