@@ -6,24 +6,32 @@ so it does without: the controller runs in the thread that calls ``fit``, and on
 callbacks that set up torch stay. The placement group's cleaner goes too, since it asks the
 dashboard whether the controller lives and never frees anything where there is none
 (ray#65447); a slot notes its group in the mail room, and the slot that takes its place frees
-it. The names used here are internal to Ray, whose version is pinned.
+it. Nor is there an actor that watches for nodes which Ray drains: the controller looks itself
+and tells its workers (`raysearch.cluster.notice`). The names used here are internal to Ray,
+whose version is pinned.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 import uuid
 from typing import Any
 
 import ray
+from ray._private.state import state as cluster_state
+from ray.exceptions import ActorUnavailableError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.v2._internal.callbacks.accelerators import AcceleratorSetupCallback
 from ray.train.v2._internal.callbacks.backend_setup import BackendSetupCallback
+from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 from ray.train.v2._internal.execution.callback import RayTrainCallback, WorkerGroupCallback
 from ray.train.v2._internal.execution.controller.controller import TrainController
 from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 
+from raysearch.cluster.notice import give_notice, watch_signals
 from raysearch.cluster.service import serve
 from raysearch.cluster.slots import SlotShape
 
@@ -31,6 +39,8 @@ __all__ = ["slot_trainer"]
 
 POLL_SECONDS = 0.5
 """How often the controller looks whether its workers live."""
+DRAIN_SECONDS = 2.0
+"""How often it looks whether a node is to be drained, while Ray gives seconds to minutes."""
 
 
 def slot_trainer(room: Any, slot: str, shape: SlotShape, scratch: str) -> TorchTrainer:
@@ -75,6 +85,43 @@ class _HoldPlacementGroup(WorkerGroupCallback):  # type: ignore[misc]
         ray.get(self._room.hold.remote(self._slot, handle.placement_group))
 
 
+class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
+    """Tell the workers that a node of theirs is drained, and the mail room that one is gone."""
+
+    def __init__(self, room: Any, slot: str) -> None:
+        self._room, self._slot = room, slot
+        self._group: Any = None
+        self._nodes: dict[int, str] = {}
+        self._looked = 0.0
+        self._told = False
+
+    def after_worker_group_start(self, worker_group: Any) -> None:
+        self._group, self._told = worker_group, False
+        workers = worker_group.get_workers()
+        self._nodes = {rank: worker.metadata.node_id for rank, worker in enumerate(workers)}
+        ray.get([worker.execute_async(watch_signals) for worker in workers])
+
+    def after_worker_group_poll_status(self, worker_group_status: Any) -> None:
+        if worker_group_status.errors:
+            if any(map(self._lost, *zip(*worker_group_status.errors.items(), strict=True))):
+                ray.get(self._room.lost.remote(self._slot))
+        elif not self._told and time.monotonic() - self._looked >= DRAIN_SECONDS:
+            self._looked = time.monotonic()
+            self._told = bool(set(self._nodes.values()) & set(cluster_state.get_draining_nodes()))
+            if self._told:
+                for worker in self._group.get_workers():
+                    worker.execute_async(give_notice)
+
+    def _lost(self, rank: int, error: Exception) -> bool:
+        """Whether the worker went with its node, or with the link to it; else it died itself."""
+        if isinstance(error, WorkerHealthCheckFailedError):
+            error = error.health_check_failure
+        if isinstance(error, ActorUnavailableError):  # nobody who watches its process has a word
+            return True
+        there = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+        return self._nodes[rank] not in there - set(cluster_state.get_draining_nodes())
+
+
 class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
     """As many workers as asked for; the placement group is all that the autoscaler needs to see."""
 
@@ -92,9 +139,11 @@ class _SlotTrainer(TorchTrainer):  # type: ignore[misc]
             AcceleratorSetupCallback(self.backend_config, self.scaling_config),
             BackendSetupCallback(self.backend_config),
             _HoldPlacementGroup(settings["room"], settings["slot"]),
+            _WatchNodes(settings["room"], settings["slot"]),
         ]
 
     def _initialize_and_run_controller(self, **parts: Any) -> Any:
+        os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"  # of this actor's own process
         parts["scaling_policy"] = _FixedSize(self.scaling_config)
         controller = TrainController(**parts)
         controller._health_check_interval_s = POLL_SECONDS
