@@ -56,6 +56,10 @@ class Silence:
         """To the end."""
         return False
 
+    def preempted(self) -> bool:
+        """Never."""
+        return False
+
 
 def configs(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The settings of all trials, validated; c outermost."""

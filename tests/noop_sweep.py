@@ -108,7 +108,7 @@ class NoopRunner:
                 )
                 self._save(folder / "checkpoint.pt", curve)
                 listener.report(curve[-1])
-            if listener.stopped():
+            if listener.stopped() or listener.preempted():
                 return None
         if lease.keep:
             folder.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,8 @@ __all__ = ["EventKind", "SlotEvent", "ended_trial"]
 class EventKind(StrEnum):
     """What happened in a slot."""
 
+    TAKEN = "taken"
+    """Workers have the lease and make ready."""
     STARTED = "started"
     PROGRESS = "progress"
     REPORT = "report"
@@ -23,6 +25,8 @@ class EventKind(StrEnum):
     """The lease is over; `SlotEvent.trial` is its record."""
     STOPPED = "stopped"
     """The worker let go of the lease because it was told to; there is no record."""
+    PREEMPTED = "preempted"
+    """The worker let go of the lease because its node is about to go; another goes on with it."""
     REFUSED = "refused"
     """No trial of the sweep can run; `SlotEvent.text` is for the user."""
     CRASHED = "crashed"
@@ -37,13 +41,14 @@ class SlotEvent:
         kind: What happened; it says which of the other fields matter.
         lease: The lease's id.
         sequence: Its number in the slot, from 1; given by the mailbox.
-        step: Optimizer steps done (PROGRESS).
+        step: Optimizer steps done (PROGRESS, PREEMPTED).
         total: Optimizer steps to do (PROGRESS).
+        nodes: Ray's ids of the nodes that the workers are on (TAKEN).
         device: Where the trial runs (STARTED).
         provenance: Digests, versions, host (STARTED).
         report: A point of the curve (REPORT).
         trial: The record (FINISHED).
-        text: What went wrong (REFUSED, CRASHED).
+        text: What went wrong (REFUSED, CRASHED), or one sentence (PREEMPTED).
     """
 
     kind: EventKind
@@ -51,6 +56,7 @@ class SlotEvent:
     sequence: int = 0
     step: int = 0
     total: int = 0
+    nodes: tuple[str, ...] = ()
     device: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
     report: Report | None = None

@@ -15,10 +15,12 @@ from dataclasses import replace
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
 from raysearch.trial import Lease, TrialState
 
-__all__ = ["MAX_DEATHS", "Mailbox", "Mailroom"]
+__all__ = ["MAX_DEATHS", "MAX_LOSSES", "Mailbox", "Mailroom"]
 
 MAX_DEATHS = 3
 """A lease whose worker died so often without getting any further ends as failed."""
+MAX_LOSSES = 20
+"""So does one whose node went away so often; that is not the trial's doing, but has a bound."""
 VERDICT_SECONDS = 10.0
 """So long a judged report waits for the search; then training goes on until it has spoken."""
 
@@ -34,10 +36,11 @@ class Mailbox:
         self._judged = False
         self._open = False
         self._closed = False
+        self._resting = False
         self._sequence = self._read = 0
         self._events: list[SlotEvent] = []
         self._rungs: set[int] = set()
-        self._grants = 0
+        self._grants = self._losses = 0
         self._furthest = -1
 
     async def put(self, lease: Lease, judged: bool) -> None:
@@ -49,13 +52,20 @@ class Mailbox:
                 so that early stopping takes effect at the report that caused it.
         """
         self._lease, self._judged, self._open = lease, judged, True
+        self._resting = False
         self._events, self._rungs = [], set()
-        self._grants, self._furthest = 0, -1
+        self._grants = self._losses = 0
+        self._furthest = -1
         await self._notify()
 
     async def call_off(self) -> None:
         """The lease is over for the search; the worker shall let go of it and ask for the next."""
         self._open = False
+        await self._notify()
+
+    async def rest(self) -> None:
+        """No lease will come as far as anybody knows: a worker that waits for one shall leave."""
+        self._resting = True
         await self._notify()
 
     async def close(self) -> None:
@@ -81,7 +91,8 @@ class Mailbox:
         """The lease to run: the current one until it is finished, else the next.
 
         A worker that asks again without having finished has died: at the `MAX_DEATHS`th death
-        at the same step the lease ends as failed and the worker waits for another.
+        at the same step the lease ends as failed and the worker waits for another. What
+        `lost` was told of is no death.
 
         Args:
             seconds: How long to wait for one.
@@ -89,11 +100,13 @@ class Mailbox:
         Returns:
             None when the worker shall leave: no lease came, or the slot is over.
         """
-        await self._wait(lambda: self._open or self._closed, seconds)
+        await self._wait(lambda: self._open or self._closed or self._resting, seconds)
         if self._closed or not self._open or self._lease is None:
             return None
-        if self._grants >= MAX_DEATHS:
-            reason = f"its worker died {MAX_DEATHS} times at the same place (see the Ray logs)"
+        died = self._grants >= MAX_DEATHS
+        if died or self._losses >= MAX_LOSSES:
+            what = f"worker died {MAX_DEATHS}" if died else f"node went away {MAX_LOSSES}"
+            reason = f"its {what} times at the same place (see the Ray logs)"
             trial = ended_trial(self._lease, TrialState.FAILED, reason)
             await self.post(SlotEvent(kind=EventKind.FINISHED, lease=self._lease.id, trial=trial))
             return await self.next_lease(seconds)
@@ -118,6 +131,8 @@ class Mailbox:
         sequence = self._sequence
         self._events.append(replace(event, sequence=sequence))
         self._note_progress(event)
+        if event.kind is EventKind.PREEMPTED:
+            self.lost()
         if event.kind in (EventKind.FINISHED, EventKind.STOPPED, EventKind.REFUSED):
             self._open = False
         await self._notify()
@@ -126,6 +141,11 @@ class Mailbox:
                 lambda: self._read >= sequence or self.called_off(event.lease), VERDICT_SECONDS
             )
         return self.called_off(event.lease)
+
+    def lost(self) -> None:
+        """The worker ends, or ended, with its node: no death of the lease."""
+        self._grants = max(0, self._grants - 1)
+        self._losses += 1
 
     async def crash(self, text: str) -> None:
         """The slot itself broke; nobody will take the lease."""
@@ -152,7 +172,7 @@ class Mailbox:
         """A worker that got further than any before it does not count as one more death."""
         step = event.report.step if event.report else event.step
         if step > self._furthest:
-            self._furthest, self._grants = step, min(self._grants, 1)
+            self._furthest, self._grants, self._losses = step, min(self._grants, 1), 0
 
     async def _notify(self) -> None:
         async with self._changed:
@@ -226,10 +246,20 @@ class Mailroom:
             if not box.called_off(lease_id):
                 await box.call_off()
 
+    async def rest(self) -> None:
+        """See `Mailbox.rest`; of every slot."""
+        for box in self._boxes.values():
+            await box.rest()
+
     async def called_off(self, slot: str, lease_id: str) -> bool:
         """See `Mailbox.called_off`."""
         box = self._boxes.get(slot)
         return box.called_off(lease_id) if box else True
+
+    async def lost(self, slot: str) -> None:
+        """See `Mailbox.lost`."""
+        if slot in self._boxes:
+            self._boxes[slot].lost()
 
     async def crash(self, slot: str, text: str) -> None:
         """See `Mailbox.crash`."""

@@ -18,6 +18,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
+from raysearch.cluster.notice import NOTICE
 from raysearch.errors import ConfigError, RaysearchError, TrialError
 from raysearch.trial import Lease, Report, Trial, TrialState
 
@@ -44,9 +45,13 @@ class Listener(Protocol):
     def stopped(self) -> bool:
         """Whether the trial shall end here."""
 
+    def preempted(self) -> bool:
+        """Whether this worker's node is about to go."""
+
 
 Runner = Callable[[Lease, Listener], Trial | None]
-"""Runs a lease to its record; None when the listener stopped it. Picklable."""
+"""Runs a lease to its record; None when the listener stopped it, or when it was preempted, with
+its checkpoint written. Picklable."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,9 @@ class TrainingRunner:
 def serve(settings: Mapping[str, Any]) -> None:
     """Run leases until the slot is closed, or has had nothing to do for `IDLE_SECONDS`.
 
+    Workers of which one has notice that its node is about to go leave together; the slot then
+    asks for new ones, which get the same lease.
+
     Args:
         settings: ``room`` (handle of the mail room), ``slot`` (name), ``runner`` (a `Runner`
             or ``module:name``), ``threads`` (of torch, per worker; at least 1).
@@ -90,6 +98,8 @@ def serve(settings: Mapping[str, Any]) -> None:
     except Exception:  # would come again in every worker that took this one's place
         ray.get(room.crash.remote(slot, traceback.format_exc()))
         return
+    node = ray.get_runtime_context().get_node_id()
+    nodes = tuple(str(name) for name in distributed.gather_objects(node))
     while True:
         lease: Lease | None = None
         if distributed.rank() == 0:
@@ -97,7 +107,17 @@ def serve(settings: Mapping[str, Any]) -> None:
         lease = cast(Lease | None, distributed.broadcast_object(lease))
         if lease is None:
             return
-        _work(room, slot, runner, lease, alone=distributed.world_size() == 1)
+        if distributed.rank() == 0:
+            taken = SlotEvent(kind=EventKind.TAKEN, lease=lease.id, nodes=nodes)
+            room.post.remote(slot, taken)
+        with NOTICE.work():
+            mail = _Mail(room, slot, lease)
+            recorded = _work(mail, runner, lease, alone=distributed.world_size() == 1)
+            leaving = any(distributed.average_values([float(NOTICE.given)]))
+            if distributed.rank() == 0 and not recorded:
+                mail.let_go(preempted=leaving)
+        if leaving:
+            return
 
 
 def resolve(runner: Runner | str) -> Runner:
@@ -116,6 +136,7 @@ class _Mail:
         self._room, self._slot, self._lease = room, slot, lease
         self._called_off = False
         self._told = self._asked = 0.0
+        self._step = 0
 
     def post(self, kind: EventKind, *, wait: bool = True, **fields: Any) -> None:
         event = SlotEvent(kind=kind, lease=self._lease.id, **fields)
@@ -128,6 +149,7 @@ class _Mail:
         self.post(EventKind.STARTED, wait=False, device=device, provenance=dict(provenance))
 
     def progress(self, step: int, total: int) -> None:
+        self._step = step
         if time.monotonic() - self._told >= NEWS_SECONDS:
             self.post(EventKind.PROGRESS, wait=False, step=step, total=total)
             self._told = time.monotonic()
@@ -142,33 +164,47 @@ class _Mail:
             self._asked = time.monotonic()
         return self._called_off
 
+    def preempted(self) -> bool:
+        return NOTICE.given
 
-def _work(room: Any, slot: str, runner: Runner, lease: Lease, *, alone: bool) -> None:
-    """Run one lease and hand in how it ended; whatever the runner does, the slot stays up.
+    def let_go(self, *, preempted: bool) -> None:
+        """The runner ended without a record: it was told to, or a worker's node goes."""
+        if self._called_off or not preempted:
+            self.post(EventKind.STOPPED)
+            return
+        later = f", {NOTICE.seconds:.1f} s after the notice" if NOTICE.given else ""
+        text = f"its node is about to go: checkpoint at step {self._step}{later}"
+        self.post(EventKind.PREEMPTED, step=self._step, text=text)
+
+
+def _work(mail: _Mail, runner: Runner, lease: Lease, *, alone: bool) -> bool:
+    """Run one lease and hand in its record; whatever the runner does, the slot stays up.
 
     A bug on one of several workers leaves the others waiting for it, so there it is raised
     once the failed record is handed in: Ray Train then replaces all workers.
+
+    Returns:
+        Whether the lease is over; not so when the runner ended without a record.
     """
     from raysearch import distributed
 
-    mail = _Mail(room, slot, lease)
     try:
         trial = runner(lease, mail)
     except TrialError as error:
         trial = ended_trial(lease, TrialState.FAILED, str(error))
     except RaysearchError as error:
         mail.post(EventKind.REFUSED, text=_sentences(error))
-        return
+        return True
     except Exception as error:
         if isinstance(error, RayError) and not isinstance(error, RayTaskError):
             raise  # the mail room is gone with its driver: the lease stays open
         mail.post(EventKind.FINISHED, trial=_broken(lease, error))
         if alone:
-            return
+            return True
         raise
-    if distributed.rank() == 0:
-        kind = EventKind.STOPPED if trial is None else EventKind.FINISHED
-        mail.post(kind, trial=trial)
+    if trial is not None and distributed.rank() == 0:
+        mail.post(EventKind.FINISHED, trial=trial)
+    return trial is not None
 
 
 def _sentences(error: RaysearchError) -> str:

@@ -69,3 +69,7 @@ class TrialProgress:
     def stopped(self) -> bool:
         """Never: a single trial runs to its end."""
         return False
+
+    def preempted(self) -> bool:
+        """Never: nobody would go on with the trial elsewhere."""
+        return False

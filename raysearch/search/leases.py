@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
+from raysearch.cluster.node_watch import NodeWatch
 from raysearch.errors import RaysearchError
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.standing import Standing
@@ -62,6 +63,7 @@ class LeaseBook:
         standing: The best so far.
         on_trial: Called with every record once it is in the study.
         on_event: Called with news for the live view.
+        watch: Sees the cluster's nodes and what they cost; None where there are none to see.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class LeaseBook:
         *,
         on_trial: Callable[[Trial], None],
         on_event: Callable[[SweepEvent], None],
+        watch: NodeWatch | None = None,
     ) -> None:
         self.plan, self.ledger, self.standing = plan, ledger, standing
+        self.watch = watch
         self.interrupted = False
         """Set from outside to end the run: leases are let go of at their next news."""
         self.failure: BaseException | None = None
@@ -99,9 +103,21 @@ class LeaseBook:
         return budget is not None and time.monotonic() - self._started >= budget
 
     @property
+    def out_of_money(self) -> bool:
+        """Whether the sweep may not cost any more."""
+        return self.watch is not None and self.watch.out_of_money
+
+    @property
     def over(self) -> bool:
         """Whether nothing more shall be started and what runs shall be let go of."""
-        return self.interrupted or self.failure is not None or self.out_of_time
+        ended = self.interrupted or self.failure is not None
+        return ended or self.out_of_time or self.out_of_money
+
+    @property
+    def spare(self) -> bool:
+        """Whether no lease will come but those that run: idle workers are of no more use."""
+        left = sum(len(item.cells) - len(item.finished) for item in self._open.values())
+        return left <= len(self._running) and self.ledger.asked >= self.plan.configurations
 
     @property
     def exhausted(self) -> bool:
@@ -110,6 +126,7 @@ class LeaseBook:
 
     def next(self) -> Offer | None:
         """The next lease, recorded as intended: cells of open configurations, then a new one."""
+        self._look()
         while not self.over:
             offer = next(self._waiting(), None)
             if offer is None:
@@ -127,6 +144,7 @@ class LeaseBook:
 
     def hear(self, lease_id: str, events: Sequence[SlotEvent]) -> bool:
         """Take in a lease's news; True when it ends here, whatever it still does."""
+        self._look()
         running = self._running.get(lease_id)
         if running is None:
             return True
@@ -146,10 +164,16 @@ class LeaseBook:
     def let_go(self, lease_id: str) -> None:
         """The lease does not run any more; if it has no record it stays open for the next run."""
         self._running.pop(lease_id, None)
+        if self.watch is not None:
+            self.watch.ended(lease_id)
 
     def fail(self, error: BaseException) -> None:
         """End the run with this error; the first one counts."""
         self.failure = self.failure or error
+
+    def _look(self) -> None:
+        if self.watch is not None:
+            self.watch.look()
 
     def _waiting(self) -> Iterator[Offer]:
         """Leases that may run and do not, in order of configuration and cell."""
@@ -187,6 +211,8 @@ class LeaseBook:
         """Act on one piece of news; True when the lease is over."""
         lease = running.offer.lease
         match event.kind:
+            case EventKind.TAKEN if self.watch is not None:
+                self.watch.began(lease.id, event.nodes)
             case EventKind.STARTED:
                 running.device, running.provenance = event.device, dict(event.provenance)
                 self._show(SweepEventKind.STARTED, lease, device=event.device)
@@ -197,6 +223,9 @@ class LeaseBook:
             case EventKind.FINISHED if event.trial is not None:
                 self._finish(lease, event.trial)
                 return True
+            case EventKind.PREEMPTED:
+                text = f"trial {lease.id}: {event.text}"
+                self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
             case EventKind.REFUSED:
                 self.fail(RaysearchError(event.text))
                 return True
@@ -234,7 +263,7 @@ class LeaseBook:
             self._open[lease.number] = configuration
         else:
             del self._open[lease.number]
-        self._running.pop(lease.id, None)
+        self.let_go(lease.id)
         self._on_trial(stored)
         self.standing.add(stored, cells=len(configuration.cells))
         self._show(SweepEventKind.FINISHED, lease, trial=stored)

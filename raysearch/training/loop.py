@@ -77,7 +77,8 @@ class Fit:
         """Train from the checkpoint, shared stages or the start, to the end.
 
         Returns:
-            True when the trial is complete, False when the listener stopped it.
+            True when the trial is complete, False when the listener stopped it or, with a
+            checkpoint just written, its node is about to go.
 
         Raises:
             TrialError: A term is not finite, or the method measured a failure signature.
@@ -148,16 +149,19 @@ class Fit:
         """Take the stage's steps from the position on; None when the trial shall stop."""
         stage, position = self.stages[index], self.position
         batches = endless_batches(self.method, stage, self.seed, skip=position.step)
+        owed = self._owed(index)
+        if owed is not None and self._report(owed):
+            return None
         while position.step < stage.steps:
             take_step(self.method, self.config, stage, next(batches), position)
+            # Several workers ask each other, which takes time: at a tick.
+            if distributed.world_size() == 1 and self._preempted():
+                return None
             rung = self.rungs[index].get(position.step)
             if rung is not None:
                 if self._report(rung):
                     return None
             elif position.done % TICK_STEPS == 0 and self._tick():
-                return None
-        if stage.steps == 0 and self.rungs[index] and not position.reports:
-            if self._report(self.rungs[index][0]):
                 return None
         if not stage.reports:
             self._means()
@@ -170,6 +174,11 @@ class Fit:
             "sums": dict(position.sums),
             "counts": dict(position.counts),
         }
+
+    def _owed(self, index: int) -> int | None:
+        """Rung of a report that is due before any step: none has, or a preemption came first."""
+        rung = self.rungs[index].get(self.position.step)
+        return rung if all(report.rung != rung for report in self.position.reports) else None
 
     def _means(self) -> dict[str, float]:
         """Means of the terms since the last report; waits for the device."""
@@ -187,6 +196,8 @@ class Fit:
         self._means()
         if self.config.checkpoint_seconds > 0:
             self._save_if_due()
+        if distributed.world_size() > 1 and self._preempted():
+            return True
         if distributed.rank() != 0:
             return False
         self.listener.progress(self.position.done, self.total)
@@ -217,10 +228,7 @@ class Fit:
 
     def _evaluate(self, terms: Mapping[str, float]) -> dict[str, float]:
         generators = random_state()  # evaluation leaves the training's randomness as it was
-        with (
-            distributed.alone(),
-            autocast(self.config.precision),
-        ):  # the other workers wait for worker 0
+        with distributed.alone(), autocast(self.config.precision):  # the others wait for worker 0
             metrics = self.method.evaluate("dev")
         restore_random_state(generators)
         self.method.check_health(terms, metrics)
@@ -234,19 +242,28 @@ class Fit:
             stop = self.listener.stopped()
         return bool(distributed.broadcast_object(stop))
 
+    def _preempted(self) -> bool:
+        """Whether a worker's node is about to go; then the checkpoint is written at once."""
+        if not any(distributed.average_values([float(self.listener.preempted())])):
+            return False
+        self._save()
+        if distributed.rank() == 0:
+            self.listener.progress(self.position.done, self.total)
+        return True
+
     def _save_if_due(self) -> None:
-        if (
-            distributed.rank() != 0
-            or time.monotonic() - self._saved < self.config.checkpoint_seconds
-        ):
-            return
-        save_checkpoint(self.checkpoint, self._state())
-        self._saved = time.monotonic()
+        if time.monotonic() - self._saved >= self.config.checkpoint_seconds:
+            self._save()
+
+    def _save(self) -> None:
+        if distributed.rank() == 0:
+            save_checkpoint(self.checkpoint, self._state())
+            self._saved = time.monotonic()
 
     def _idle(self) -> bool:
         """While another trial runs a stage that this one needs; True when this one shall stop."""
         self.listener.progress(self.position.done, self.total)
-        return self.listener.stopped()
+        return self.listener.stopped() or self.listener.preempted()
 
     def _state(self) -> dict[str, Any]:
         position = self.position

@@ -12,7 +12,7 @@ __all__ = ["Listener", "Position"]
 
 
 class Listener(Protocol):
-    """Where a trial's news go. Only worker 0 speaks to it."""
+    """Where a trial's news go. Only worker 0 speaks to it; `preempted` is each worker's own."""
 
     def started(self, device: str, provenance: Mapping[str, str]) -> None:
         """The trial begins or resumes on this device."""
@@ -25,6 +25,9 @@ class Listener(Protocol):
 
     def stopped(self) -> bool:
         """Whether the trial shall end here; asked after reports and every few steps."""
+
+    def preempted(self) -> bool:
+        """Whether this worker's node is about to go; asked after every step, so it is cheap."""
 
 
 @dataclass

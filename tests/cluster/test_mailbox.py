@@ -10,7 +10,7 @@ import pytest
 
 from raysearch.cluster import mailbox as mailbox_module
 from raysearch.cluster.events import EventKind, SlotEvent
-from raysearch.cluster.mailbox import MAX_DEATHS, Mailbox, Mailroom
+from raysearch.cluster.mailbox import MAX_DEATHS, MAX_LOSSES, Mailbox, Mailroom
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
 
@@ -181,6 +181,40 @@ def test_lease_that_gets_further_in_every_life_goes_on() -> None:
         for life in range(1, 3 * MAX_DEATHS):
             assert await box.next_lease(1) == lease()
             await box.post(report(life, lease()))
+
+    run(body())
+
+
+def test_preemptions_and_lost_nodes_are_no_deaths_but_have_a_bound() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=False)
+        going = SlotEvent(kind=EventKind.PREEMPTED, lease=lease().id)
+        for life in range(MAX_LOSSES):
+            assert await box.next_lease(1) == lease()
+            if life % 2:
+                box.lost()
+            else:
+                assert await box.post(going) is False  # the lease stays to be gone on with
+        assert await box.next_lease(0.01) is None
+        event = (await box.next_events(0, 1))[-1]
+        assert event.trial is not None and event.trial.state is TrialState.FAILED
+        assert f"its node went away {MAX_LOSSES} times" in event.trial.reason
+
+    run(body())
+
+
+def test_preemptions_do_not_use_up_deaths_and_steps_between_them_count() -> None:
+    async def body() -> None:
+        box = Mailbox()
+        await box.put(lease(), judged=False)
+        for life in range(2 * MAX_LOSSES):
+            assert await box.next_lease(1) == lease()
+            await box.post(SlotEvent(kind=EventKind.PROGRESS, lease=lease().id, step=life))
+            box.lost()
+        for _ in range(MAX_DEATHS):
+            assert await box.next_lease(1) == lease()
+        assert await box.next_lease(0.01) is None
 
     run(body())
 

@@ -108,6 +108,9 @@ class Record:
     def stopped(self) -> bool:
         return len(self.reports) >= self.stop_after
 
+    def preempted(self) -> bool:
+        return False
+
 
 def build(method: str, case: str, seed: int = 0) -> Method:
     loader = get_method(method)

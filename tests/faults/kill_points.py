@@ -97,6 +97,9 @@ class Inline:
     def stopped(self) -> bool:
         return self.stop
 
+    def preempted(self) -> bool:
+        return False
+
 
 def drive(plan: SweepPlan) -> None:
     """`run_sweep` without Ray: the same lock, study, reconciliation and lease book."""

@@ -19,6 +19,9 @@ class Silence:
     def stopped(self) -> bool:
         return False
 
+    def preempted(self) -> bool:
+        return False
+
 
 def main() -> None:
     stages, limit, *leases = sys.argv[1:]

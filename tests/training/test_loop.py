@@ -76,11 +76,14 @@ class Toy:
 
 
 class Recorder:
-    """A listener that can stop, or die like a machine, after so many reports."""
+    """A listener that can stop, die like a machine after so many reports, or lose its node."""
 
-    def __init__(self, *, stop_after: int = 99, die_after: int = 99) -> None:
+    def __init__(
+        self, *, stop_after: int = 99, die_after: int = 99, notice_after: int = 999
+    ) -> None:
         self.reports: list[Report] = []
         self.stop_after, self.die_after = stop_after, die_after
+        self.notice_after, self.asked = notice_after, 0
 
     def started(self, device: str, provenance: Mapping[str, str]) -> None: ...
     def progress(self, step: int, total: int) -> None: ...
@@ -93,13 +96,17 @@ class Recorder:
     def stopped(self) -> bool:
         return len(self.reports) >= self.stop_after
 
+    def preempted(self) -> bool:
+        self.asked += 1
+        return self.asked > self.notice_after
+
 
 def fit(
     path: Path, listener: Recorder, method: Toy | None = None, **settings: Any
 ) -> tuple[Fit, Toy]:
     seed_everything(1)
     method = method or Toy()
-    config = TrainingConfig(reports=5, checkpoint_seconds=0, **settings)
+    config = TrainingConfig(**{"reports": 5, "checkpoint_seconds": 0, **settings})
     cache = StageCache(path / "stages")
     return Fit(
         method,
@@ -142,6 +149,21 @@ def test_resumed_equals_straight_bit_by_bit(tmp_path: Path, die_after: int) -> N
     assert run.run()
     assert values(resumed) == values(straight)
     assert method.taken == 25 - 5 * die_after
+
+
+@pytest.mark.parametrize("steps", [1, 5, 7, 12, 13, 24, 25])
+def test_a_preempted_trial_redoes_no_step(tmp_path: Path, steps: int) -> None:
+    """In the middle, at a report, at the end of a stage and of the trial."""
+    straight, first, second = Recorder(), Recorder(notice_after=steps - 1), Recorder()
+    fit(tmp_path / "straight", straight)[0].run()
+    run, method = fit(tmp_path / "lost", first, checkpoint_seconds=1e9)
+    assert not run.run()
+    assert method.taken == steps
+    assert len(first.reports) == (steps - 1) // 5  # the one that is due waits for the next worker
+    run, method = fit(tmp_path / "lost", second, checkpoint_seconds=1e9)
+    assert run.run()
+    assert method.taken == 25 - steps
+    assert values(second) == values(straight)
 
 
 def test_a_stage_shared_equals_a_stage_trained(tmp_path: Path) -> None:

@@ -102,6 +102,9 @@ class Ear:
     def stopped(self) -> bool:
         return False
 
+    def preempted(self) -> bool:
+        return False
+
 
 def keys(a: int = 0, b: int = 0, c: int = 0, text: str = "t", reports: int = 2) -> list[str]:
     return stage_keys(

@@ -120,6 +120,9 @@ class Listener:
     def stopped(self) -> bool:
         return len(self.reports) >= self._stop_after
 
+    def preempted(self) -> bool:
+        return False
+
 
 def run(stages: FineTuning, folder: Path, config: CarlConfig, stop_after: int = 10**9) -> Listener:
     method, listener = OnlyFineTuning(stages), Listener(stop_after)
