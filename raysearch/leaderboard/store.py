@@ -2,13 +2,17 @@
 
 A sweep's folder holds ``trials/`` and ``curves/`` (see `parts`) and ``sweep.json``, whose
 ``metric``, ``direction`` and ``cells`` say how its trials are ranked. The rows are derived
-from the study: a lost folder is written again by running the sweep again.
+from the study: a lost folder is written again by running the sweep again. The folder may be
+any place that `raysearch.storage` knows, such as ``s3://bucket/sweeps/carl``.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +31,14 @@ from raysearch.leaderboard.schema import (
     read_trials,
     trial_rows,
 )
+from raysearch.storage import Storage, open_storage
+from raysearch.storage.place import is_uri, join
 from raysearch.trial import MetricGoal, Trial
 
 __all__ = ["Store", "find_stores", "load_card", "load_goal"]
 
+_log = logging.getLogger(__name__)
+_CARD = "sweep.json"
 _PARTS = 32
 """Parts before they are merged: a reader opens one in a millisecond."""
 _ROWS_PER_PART = 256
@@ -43,8 +51,8 @@ class Store:
     Methods may be called from several threads.
 
     Args:
-        folder: The sweep's folder, or a URI that Arrow knows, such as ``s3://bucket/sweep``,
-            which can be read only. It need not exist.
+        folder: The sweep's folder, or a URI that Arrow knows, such as ``s3://bucket/sweep``.
+            It need not exist, and is made by the first row only.
 
     Raises:
         StoreError: The URI's scheme is not known.
@@ -52,9 +60,7 @@ class Store:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = str(folder)
-        self._filesystem, self._path = _open(self.folder)
-        self._trials = Parts(self._filesystem, f"{self._path}/trials", TRIAL_COLUMNS)
-        self._curves = Parts(self._filesystem, f"{self._path}/curves", CURVE_COLUMNS)
+        self._use(open_storage(self.folder, make=False))
         self._lock = threading.Lock()
         self._looked = False
         # Key to time of finish of the rows in merged files, and of those in parts.
@@ -68,11 +74,12 @@ class Store:
         place. When this returns, a kill of the process loses nothing.
 
         Raises:
-            StoreError: The disk is full, or the folder cannot be written; no row is lost.
+            StoreError: The disk is full, or the folder cannot be written; the row may not be
+                there, and the study keeps it.
         """
         row, reports = trial_rows(trial), curve_rows(trial)
         finished = row.column("finished")[0].as_py()
-        with self._lock:
+        with self._lock, _recoverable():
             if not self._looked:
                 self._look()
             if trial.key in self._merged and self._merged[trial.key] == finished:
@@ -83,7 +90,10 @@ class Store:
             self._fresh[trial.key] = finished
             limit = _PARTS + len(self._merged) // _ROWS_PER_PART
             if len(self._fresh) > limit or trial.key in self._merged:
-                self._compact()
+                try:
+                    self._compact()
+                except StoreError as error:  # the row is there, and the next one merges again
+                    _log.warning("the rows of %s are merged later: %s", self._place, error)
 
     def compact(self) -> None:
         """Merge all parts into one file each of trials and curves.
@@ -93,7 +103,7 @@ class Store:
         Raises:
             StoreError: The disk is full, or the folder cannot be written; no row is lost.
         """
-        with self._lock:
+        with self._lock, _recoverable():
             if self._looked:
                 self._compact()
             else:
@@ -142,27 +152,38 @@ class Store:
         Raises:
             StoreError: The file is not what a sweep writes.
         """
-        where = f"{self._path}/sweep.json"
         try:
-            with self._filesystem.open_input_stream(where) as stream:
-                raw = json.loads(stream.read())
+            with self._storage.open(_CARD) as file:
+                raw = json.loads(file.read())
             return parse_card(raw)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(
-                f"`{where}` must hold `metric` and `direction` as a sweep writes them, but: "
-                f"{error!r}; name the metric with --metric, or run the sweep again"
+                f"`{join(self._place, _CARD)}` must hold `metric` and `direction` as a sweep "
+                f"writes them, but: {error!r}; name the metric with --metric, or run the sweep "
+                "again"
             ) from error
 
     def exists(self) -> bool:
-        """Whether anything of a sweep is there."""
-        paths = [f"{self._path}/{name}" for name in ("trials", "sweep.json")]
-        found = self._filesystem.get_file_info(paths)
-        return any(info.type != pa.fs.FileType.NotFound for info in found)
+        """Whether anything of a sweep is there.
+
+        Raises:
+            StoreError: The place cannot be looked at.
+        """
+        try:
+            return self._storage.exists(_CARD) or bool(self._storage.files("trials"))
+        except OSError as error:
+            raise StoreError(f"`{self._place}` must be readable, but: {error}") from error
+
+    def _use(self, storage: Storage) -> None:
+        self._storage, self._place = storage, storage.place
+        self._trials = Parts(storage, "trials", TRIAL_COLUMNS)
+        self._curves = Parts(storage, "curves", CURVE_COLUMNS)
 
     def _look(self) -> None:
         """Find out what an earlier process left; finish a merge that it did not."""
+        self._use(open_storage(self.folder))
         self._curves.merge()
         self._trials.merge()
         self._merged = self._finished("merged-")
@@ -204,7 +225,7 @@ def find_stores(path: str | Path) -> list[Store]:
             f"`{path}` must be a folder of results, but: {str(error).splitlines()[0]}; {begin}"
         ) from error
     below = sorted(info.base_name for info in found if info.type == pa.fs.FileType.Directory)
-    stores = [Store(f"{str(path).rstrip('/')}/{name}") for name in below]
+    stores = [Store(join(path, name)) for name in below]
     stores = [store for store in stores if store.exists()]
     if not stores:
         raise StoreError(
@@ -256,14 +277,19 @@ def _whole(contents: Contents) -> pa.Table:
     return contents.table
 
 
-def _open(folder: str) -> tuple[pa.fs.FileSystem, str]:
-    if "://" not in folder:
-        return pa.fs.LocalFileSystem(), str(Path(folder))
+@contextmanager
+def _recoverable() -> Iterator[None]:
+    """Say of a failed write what becomes of the trial."""
     try:
-        filesystem, path = pa.fs.FileSystem.from_uri(folder)
-    except (pa.ArrowException, OSError) as error:
+        yield
+    except StoreError as error:
         raise StoreError(
-            f"`{folder}` must be a folder or a URI that Arrow knows (file://, s3://, gs://), "
-            f"but: {str(error).splitlines()[0]}"
+            f"{error}; then run the same command again: the study keeps every finished trial"
         ) from error
+
+
+def _open(place: str) -> tuple[pa.fs.FileSystem, str]:
+    if not is_uri(place):
+        return pa.fs.LocalFileSystem(), str(Path(place))
+    filesystem, path = pa.fs.FileSystem.from_uri(place)
     return filesystem, path.rstrip("/")
