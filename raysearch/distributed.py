@@ -18,6 +18,7 @@ __all__ = [
     "average_values",
     "broadcast_object",
     "gather",
+    "gather_objects",
     "rank",
     "world_size",
 ]
@@ -110,3 +111,12 @@ def broadcast_object(value: object) -> object:
     box = [value]
     dist.broadcast_object_list(box, src=0)
     return box[0]
+
+
+def gather_objects(value: object) -> list[object]:
+    """Every worker's object in order of rank, on every worker."""
+    if world_size() == 1:
+        return [value]
+    box: list[object] = [None] * world_size()
+    dist.all_gather_object(box, value)
+    return box

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from raysearch.cluster.node_watch import NodeUsage
+from raysearch.cluster.prices import PriceTable
 from raysearch.cluster.service import Runner, TrainingRunner
 from raysearch.cluster.slots import SlotShape
 from raysearch.config import read_config
@@ -48,6 +50,9 @@ class SweepPlan:
         keep: Whose final weights stay: those of the best configuration, of all, or none.
         address: Ray cluster to join; None starts a Ray on this machine.
         seed: Seed of the sampler.
+        prices: What the cluster's nodes cost; None where that is not known.
+        max_cost: The most that the sweep may cost over all its runs, in the money of `prices`;
+            None has no limit. See `raysearch.cluster.node_watch.NodeWatch` for what counts.
     """
 
     name: str
@@ -67,6 +72,8 @@ class SweepPlan:
     keep: Literal["best", "all", "none"] = "best"
     address: str | None = None
     seed: int = 0
+    prices: PriceTable | None = None
+    max_cost: float | None = None
 
     def __post_init__(self) -> None:
         problems = [
@@ -77,9 +84,15 @@ class SweepPlan:
                 ("cpus_per_worker", "> 0", self.cpus_per_worker > 0),
                 ("gpus_per_worker", ">= 0", self.gpus_per_worker >= 0),
                 ("stages_limit", ">= 0", (self.stages_limit or 0) >= 0),
+                ("max_cost", "> 0", self.max_cost is None or self.max_cost > 0),
             )
             if not holds
         ]
+        if self.max_cost is not None and self.prices is None:
+            problems.append(
+                f"`max_cost` {self.max_cost:g} must go with prices, but none are known: name a "
+                "cluster file that has `provider.raysearch.prices`, as cluster.yaml does"
+            )
         if problems:
             raise ConfigError(problems)
 
@@ -183,6 +196,7 @@ class Ending(StrEnum):
 
     DONE = "done"
     TIME = "time"
+    COST = "cost"
     INTERRUPTED = "interrupted"
 
 
@@ -199,6 +213,7 @@ class SweepSummary:
             tasks together, so it is the only key in joint mode. Empty when none is complete.
         papers: Task, or "", to how the paper's own setting ended, once it was asked.
         seconds: Seconds that this run took.
+        nodes: The cluster's nodes while this run lasted, and the cost; None without a cluster.
     """
 
     ending: Ending
@@ -208,6 +223,7 @@ class SweepSummary:
     best: Mapping[str, Best] = field(default_factory=dict)
     papers: Mapping[str, PaperResult] = field(default_factory=dict)
     seconds: float = 0.0
+    nodes: NodeUsage | None = None
 
     @property
     def best_number(self) -> int | None:

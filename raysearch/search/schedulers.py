@@ -27,6 +27,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
     def __init__(self, book: LeaseBook, searcher: StudySearcher, room: Any) -> None:
         super().__init__()
         self._book, self._searcher, self._room = book, searcher, room
+        self._rested = False
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Hand the news on; STOP when the lease is over."""
@@ -53,5 +54,9 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """Nobody in particular: Tune starts pending trials by itself.
 
-        The inherited method looks at every trial of the sweep in every turn of Tune's loop.
+        The inherited method looks at every trial of the sweep in every turn of Tune's loop. Here
+        idle workers leave, so that their nodes can go, once nothing is left for them.
         """
+        if self._book.spare and not self._rested:
+            self._rested = True
+            self._room.rest.remote()

@@ -17,6 +17,7 @@ from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from raysearch.cluster.node_watch import NodeWatch, live_nodes
 from raysearch.cluster.ray_session import ray_session
 from raysearch.search.lock import sweep_lock
 from raysearch.search.plan import Ending, SweepEvent, SweepPlan, SweepSummary
@@ -44,9 +45,10 @@ def run_sweep(
 ) -> SweepSummary:
     """Run a sweep, or go on with it.
 
-    When the time of `plan.space` is used up, or on the first Ctrl-C or SIGTERM, the trials
-    that run are let go of at their next news; their configurations stay open in the study, and
-    the next run goes on with them from their checkpoints.
+    When the time of `plan.space` or the money of `plan.max_cost` is used up, or on the first
+    Ctrl-C or SIGTERM, the trials that run are let go of at their next news; their
+    configurations stay open in the study, and the next run goes on with them from their
+    checkpoints.
 
     Args:
         plan: What to run and where.
@@ -79,7 +81,8 @@ def run_sweep(
         )
         on_open()
         standing = _reconcile(plan, ledger, on_trial, have)
-        book = LeaseBook(plan, ledger, standing, on_trial=on_trial, on_event=on_event)
+        watch = _watch(plan)
+        book = LeaseBook(plan, ledger, standing, on_trial=on_trial, on_event=on_event, watch=watch)
         with _interrupts(book):
             run_tune(plan, book)
         if book.failure is not None:
@@ -92,6 +95,7 @@ def run_sweep(
             best=dict(standing.best),
             papers=_papers(plan, ledger),
             seconds=time.monotonic() - began,
+            nodes=watch.usage() if watch else None,
         )
 
 
@@ -154,4 +158,13 @@ def _ending(book: LeaseBook) -> Ending:
     if book.interrupted:
         return Ending.INTERRUPTED
     left = book.unfinished or book.ledger.asked < book.plan.configurations
+    if book.out_of_money and left:
+        return Ending.COST
     return Ending.TIME if book.out_of_time and left else Ending.DONE
+
+
+def _watch(plan: SweepPlan) -> NodeWatch | None:
+    """What sees the nodes, where there is a cluster or something to pay for; Ray is up."""
+    if plan.address is None and plan.prices is None:
+        return None
+    return NodeWatch(live_nodes, prices=plan.prices, cap=plan.max_cost, folder=plan.folder)

@@ -1,0 +1,163 @@
+"""How long was each node up, with a trial and without: what a cluster is paid for, and why.
+
+Pure arithmetic over what is seen: node ids with their types at an instant, and leases that
+begin and end on nodes. Times are seconds of any clock that does not go back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["LiveNode", "NodeClock", "NodeTimes", "total"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveNode:
+    """A node that is up.
+
+    Attributes:
+        id: Ray's id of it.
+        type: Its node type in the cluster file; empty where it was not started from one.
+        head: Whether it is the head, which runs no trial.
+    """
+
+    id: str
+    type: str = ""
+    head: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeTimes:
+    """What became of the time of all nodes of a type; the last four sum up to `up`.
+
+    Attributes:
+        type: The node type.
+        head: Whether these are heads.
+        nodes: Nodes that were ever up.
+        up: Seconds that they were up, together.
+        leased: With at least one trial.
+        before: Before a node's first trial; of a node that never had one, all its time.
+        between: Without a trial, but before a later one.
+        after: After a node's last trial, until it was gone or until now.
+    """
+
+    type: str
+    head: bool = False
+    nodes: int = 0
+    up: float = 0.0
+    leased: float = 0.0
+    before: float = 0.0
+    between: float = 0.0
+    after: float = 0.0
+
+
+@dataclass
+class _Node:
+    type: str
+    head: bool
+    since: float
+    gone: float | None = None
+    leases: set[str] = field(default_factory=set)
+    busy_since: float = 0.0
+    busy: float = 0.0
+    """Seconds of the spans with a trial that are over."""
+    first: float | None = None
+    last: float = 0.0
+    """End of the last span with a trial."""
+
+    def begin(self, now: float, lease: str) -> None:
+        if not self.leases:
+            self.busy_since = now
+            self.first = now if self.first is None else self.first
+        self.leases.add(lease)
+
+    def end(self, now: float, lease: str) -> None:
+        if self.leases == {lease}:
+            self.busy, self.last = self.busy + now - self.busy_since, now
+        self.leases.discard(lease)
+
+    def times(self, now: float) -> NodeTimes:
+        until = now if self.gone is None else self.gone
+        up, leased = until - self.since, self.busy
+        before, after = up, 0.0
+        if self.first is not None:
+            before, after = self.first - self.since, until - self.last
+        if self.leases:
+            leased, after = leased + until - self.busy_since, 0.0
+        return NodeTimes(
+            type=self.type,
+            head=self.head,
+            nodes=1,
+            up=up,
+            leased=leased,
+            before=before,
+            between=up - leased - before - after,
+            after=after,
+        )
+
+
+class NodeClock:
+    """The times of a cluster's nodes while a sweep runs; `now` never decreases."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, _Node] = {}
+        self._where: dict[str, tuple[str, ...]] = {}
+
+    def see(self, now: float, live: Iterable[LiveNode]) -> None:
+        """Take in which nodes are up; those that are not any more have ended, their leases too.
+
+        Ray gives no id twice; one that was gone and is seen again, after a lost link, counts
+        as having been up all the while, which it was.
+        """
+        up = {node.id: node for node in live}
+        for node_id, node in up.items():
+            known = self._nodes.setdefault(node_id, _Node(node.type, node.head, since=now))
+            known.type, known.head, known.gone = node.type, node.head, None
+        for node_id, known in self._nodes.items():
+            if node_id not in up and known.gone is None:
+                for lease in tuple(known.leases):
+                    known.end(now, lease)
+                known.gone = now
+
+    def begin(self, now: float, lease: str, nodes: Sequence[str]) -> None:
+        """A lease's workers have taken it, on these nodes; elsewhere it runs no more."""
+        self.end(now, lease)
+        self._where[lease] = tuple(nodes)
+        for node_id in nodes:
+            self._nodes.setdefault(node_id, _Node("", False, since=now)).begin(now, lease)
+
+    def end(self, now: float, lease: str) -> None:
+        """A lease is over; nothing happens where it did not run."""
+        for node_id in self._where.pop(lease, ()):
+            self._nodes[node_id].end(now, lease)
+
+    def live(self) -> tuple[LiveNode, ...]:
+        """The nodes that were up when last seen."""
+        return tuple(
+            LiveNode(id=node_id, type=node.type, head=node.head)
+            for node_id, node in self._nodes.items()
+            if node.gone is None
+        )
+
+    def times(self, now: float) -> tuple[NodeTimes, ...]:
+        """The sums over the nodes of each type, in order of first appearance."""
+        groups: dict[tuple[str, bool], list[NodeTimes]] = {}
+        for node in self._nodes.values():
+            groups.setdefault((node.type, node.head), []).append(node.times(now))
+        return tuple(total(parts, name, head=head) for (name, head), parts in groups.items())
+
+
+def total(parts: Iterable[NodeTimes], name: str = "", *, head: bool = False) -> NodeTimes:
+    """The sum of several times under one name."""
+    found = tuple(parts)
+    return NodeTimes(
+        type=name,
+        head=head,
+        nodes=sum(part.nodes for part in found),
+        up=sum(part.up for part in found),
+        leased=sum(part.leased for part in found),
+        before=sum(part.before for part in found),
+        between=sum(part.between for part in found),
+        after=sum(part.after for part in found),
+    )
