@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from raysearch.errors import StoreError
 from raysearch.storage.base import Bytes, Storage, StoredFile
 from raysearch.storage.local import LocalStorage
-from raysearch.storage.place import is_uri
+from raysearch.storage.place import is_uri, shown
+from raysearch.storage.retry import BRIEF, LASTING, Patience, PatientStorage, UnansweredError
 
-__all__ = ["Bytes", "Storage", "StoredFile", "open_storage"]
+__all__ = [
+    "BRIEF",
+    "LASTING",
+    "Bytes",
+    "Patience",
+    "Storage",
+    "StoredFile",
+    "UnansweredError",
+    "open_storage",
+]
 
 
-def open_storage(root: str | Path, *, make: bool = True) -> Storage:
+def open_storage(root: str | Path, *, make: bool = True, patience: Patience = BRIEF) -> Storage:
     """The store at a folder, a ``file://`` URI, or any other URI that ``pyarrow.fs`` knows.
 
     Args:
         root: The place.
         make: Whether it is made if it is not there; a reader makes nothing.
+        patience: How long every operation is tried again, this one too.
 
     Raises:
         StoreError: There is no such kind of place, or it cannot be made or listed.
     """
-    if not is_uri(root):
-        return LocalStorage(Path(root), make=make)
-    from raysearch.storage.objects import open_uri
+    place = shown(root)
+    opened: Callable[[], Storage]
+    if is_uri(root):
+        from raysearch.storage.objects import open_uri
 
-    return open_uri(str(root), make=make)
+        kind = "a folder or a URI that pyarrow can open and write"
+        opened = partial(open_uri, str(root))
+    else:
+        kind = "a folder that can be written"
+        opened = partial(LocalStorage, Path(root))
+    try:
+        return PatientStorage(place, opened, patience, make=make)
+    except UnansweredError as error:
+        raise StoreError(str(error)) from error
+    except (OSError, ValueError, NotImplementedError) as error:
+        reason = str(error).replace(str(root), place)  # pyarrow repeats a URI that it cannot read
+        raise StoreError(
+            f"the files' place must be {kind}, but {place} is not: {reason}"
+        ) from error

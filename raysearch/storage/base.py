@@ -6,7 +6,7 @@ there whole or not at all, and what was written is seen by the next look of ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -39,6 +39,10 @@ class Storage(Protocol):
     place: str
     """The root as the user may see it, without credentials."""
 
+    def make(self) -> None:
+        """Make the place if it is not there, and remove what killed writers left behind."""
+        ...
+
     def open(self, name: str) -> BinaryIO:
         """The file, to be read; FileNotFoundError when there is none."""
         ...
@@ -49,6 +53,10 @@ class Storage(Protocol):
 
     def write(self, name: str, parts: Sequence[Bytes], *, lasting: bool = True) -> None:
         """Put a file whole, over an earlier one; `lasting` waits until it survives a power cut."""
+        ...
+
+    def fill(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
+        """Put a file whole, as `writer` writes it; it lasts, and a disk takes it in a stream."""
         ...
 
     def touch(self, name: str) -> None:

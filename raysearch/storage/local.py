@@ -6,11 +6,10 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from raysearch.errors import StoreError
 from raysearch.storage.base import Bytes, StoredFile
 
 __all__ = ["LEFTOVER_SECONDS", "LocalStorage"]
@@ -23,29 +22,21 @@ class LocalStorage:
     """Files in a folder of this machine or of a shared file system.
 
     A file is written under a temporary name and renamed. Temporary files of writers that were
-    killed are removed when the store is opened and they are older than `LEFTOVER_SECONDS`.
+    killed are removed by `make` when they are older than `LEFTOVER_SECONDS`.
 
     Args:
         root: The folder.
-        make: Whether it is made if it is not there, and tidied; a reader changes nothing.
-
-    Raises:
-        StoreError: The folder cannot be made or listed.
     """
 
-    def __init__(self, root: Path, *, make: bool = True) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
         self.place = str(root)
-        if not make:
-            return
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            for folder in (root, *(path for path in root.iterdir() if path.is_dir())):
-                _remove_leftovers(folder)
-        except OSError as error:
-            raise StoreError(
-                f"the files' place must be a folder that can be written, but {root} is not: {error}"
-            ) from error
+
+    def make(self) -> None:
+        """See `Storage.make`."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        for folder in (self._root, *(path for path in self._root.iterdir() if path.is_dir())):
+            _remove_leftovers(folder)
 
     def open(self, name: str) -> BinaryIO:
         """See `Storage.open`."""
@@ -57,13 +48,24 @@ class LocalStorage:
 
     def write(self, name: str, parts: Sequence[Bytes], *, lasting: bool = True) -> None:
         """See `Storage.write`; nothing is left behind when the disk is full."""
+
+        def write(file: BinaryIO) -> None:
+            for part in parts:
+                file.write(part)
+
+        self._put(name, write, lasting=lasting)
+
+    def fill(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
+        """See `Storage.fill`; nothing is left behind when the disk is full."""
+        self._put(name, writer, lasting=True)
+
+    def _put(self, name: str, writer: Callable[[BinaryIO], object], *, lasting: bool) -> None:
         path = self._root / name
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
-                for part in parts:
-                    file.write(part)
+                writer(file)
                 if lasting:
                     file.flush()
                     os.fsync(file.fileno())

@@ -1,53 +1,72 @@
-"""How are the files of the stage cache kept in an object store, such as S3?
+"""How are files kept in an object store, such as S3?
 
 An object appears whole when its upload ends, and every later look of anybody sees it: that is
-what S3, GCS and Azure promise. Where an upload can be seen half done (HDFS), the header of an
-entry tells, and it counts as absent.
+what S3, GCS and Azure promise. Where an upload can be seen half done (HDFS), readers tell: a
+stage by its header, a checkpoint and a row by their own formats.
+
+pyarrow's S3 has a strategy of its own for errors that pass, and says nothing meanwhile. That of
+a URI asks again every 0.2 s for 31 attempts, so a server that stalls holds it for minutes
+(measured: 288 s). Here it is the SDK's standard strategy with `ATTEMPTS`, which bounds one
+attempt of ours to about half a minute; `raysearch.storage.retry` does the rest and tells.
 """
 
 from __future__ import annotations
 
 import io
 import posixpath
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pyarrow import fs
 
-from raysearch.errors import StoreError
 from raysearch.storage.base import Bytes, Storage, StoredFile
 from raysearch.storage.local import LocalStorage
+from raysearch.storage.place import shown
 
 __all__ = ["ObjectStorage", "open_uri"]
+
+ATTEMPTS = 3
+"""Requests of S3's client for one of ours, pauses of a second or two between them."""
+GCS_SECONDS = 10
+"""So long does the client of GCS ask for one request of ours; by itself it would 15 minutes."""
 
 _USED = ".used"
 """Suffix of the empty object whose time of writing is the last use of the object beside it."""
 
 
-def open_uri(uri: str, *, make: bool = True) -> Storage:
+def open_uri(uri: str) -> Storage:
     """The store behind a URI that ``pyarrow.fs.FileSystem.from_uri`` knows.
 
-    Credentials are best left to the environment (``AWS_ACCESS_KEY_ID`` and so on); those in the
-    URI are not repeated in any message.
+    Credentials are best left to the environment (``AWS_ACCESS_KEY_ID`` and so on).
 
     Raises:
-        StoreError: The URI has no meaning, or its place cannot be reached or made.
+        OSError, ValueError, NotImplementedError: The URI has no meaning, or its place cannot be
+            reached.
     """
-    place = re.sub(r"//[^/@]*@", "//", uri).partition("?")[0]
-    try:
-        filesystem, root = fs.FileSystem.from_uri(uri)
-        if isinstance(filesystem, fs.LocalFileSystem):
-            return LocalStorage(Path(root), make=make)
-        if make:
-            filesystem.create_dir(root, recursive=True)
-        return ObjectStorage(filesystem, root, place)
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise StoreError(
-            f"the files' place must be a folder or a URI that pyarrow can open and write, but "
-            f"{place} is not: {error}"
-        ) from error
+    if uri.startswith("gs://") and "retry_limit_seconds=" not in uri:
+        uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={GCS_SECONDS}"
+    filesystem, root = fs.FileSystem.from_uri(uri)
+    if isinstance(filesystem, fs.LocalFileSystem):
+        return LocalStorage(Path(root))
+    if isinstance(filesystem, fs.S3FileSystem):
+        filesystem = _impatient(filesystem)
+    return ObjectStorage(filesystem, root, shown(uri))
+
+
+def _impatient(filesystem: fs.S3FileSystem) -> fs.S3FileSystem:
+    """The same file system with `ATTEMPTS`, which no URI can name.
+
+    What a pickle would hold is everything that the URI said, and no credentials from elsewhere:
+    those are looked up anew. A small object is sent in one request, not in three.
+    """
+    make, (settings,) = filesystem.__reduce__()
+    strategy = fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS)
+    made: fs.S3FileSystem = make(
+        {**settings, "allow_delayed_open": True, "retry_strategy": strategy}
+    )
+    return made
 
 
 class ObjectStorage:
@@ -62,10 +81,14 @@ class ObjectStorage:
     def __init__(self, filesystem: Any, root: str, place: str) -> None:
         self._filesystem, self._root, self.place = filesystem, root, place
 
+    def make(self) -> None:
+        """See `Storage.make`; what a killed writer sent was never an object."""
+        self._filesystem.create_dir(self._root, recursive=True)
+
     def open(self, name: str) -> BinaryIO:
-        """See `Storage.open`; the object is fetched whole, by one pass over the network."""
-        with self._filesystem.open_input_stream(self._path(name), compression=None) as stream:
-            return io.BytesIO(stream.read())
+        """See `Storage.open`; the object is fetched whole, by one request."""
+        with self._filesystem.open_input_file(self._path(name)) as stream:
+            return io.BytesIO(stream.read(stream.size()))
 
     def exists(self, name: str) -> bool:
         """See `Storage.exists`."""
@@ -73,6 +96,17 @@ class ObjectStorage:
 
     def write(self, name: str, parts: Sequence[Bytes], *, lasting: bool = True) -> None:
         """See `Storage.write`; an object lasts from the moment that it is seen."""
+        # A stream that is closed half-way is an object, cut off: no Ctrl-C reaches this thread.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self._upload, name, parts).result()
+
+    def fill(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
+        """See `Storage.fill`; the file is made in memory first."""
+        buffer = io.BytesIO()
+        writer(buffer)
+        self.write(name, [buffer.getbuffer()])
+
+    def _upload(self, name: str, parts: Sequence[Bytes]) -> None:
         with self._filesystem.open_output_stream(self._path(name), compression=None) as stream:
             for part in parts:
                 stream.write(part)

@@ -288,7 +288,7 @@ def test_a_root_that_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="must be a folder that can be written, but .*/file is"):
         StageCache(tmp_path / "file")
-    with pytest.raises(StoreError, match="must be a folder that can be written"):
+    with pytest.raises(StoreError, match="Not a directory"):
         StageCache(f"file://{tmp_path}/file/below")
 
 

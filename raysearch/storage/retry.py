@@ -1,0 +1,237 @@
+"""What is done when a store does not answer, or refuses credentials that have expired?
+
+An operation that fails for a passing reason is tried again, with growing pauses, for as long as
+its `Patience` says; before it is tried again after a refusal, the store is opened anew, so that
+credentials that were renewed (environment, ``~/.aws``, the machine's role) are taken. What
+happens is logged: the first failure at once, then every `TELL_SECONDS`.
+
+Beneath this, each attempt has a short patience of its own, of which nobody is told: see
+`raysearch.storage.objects`.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import BinaryIO, TypeVar
+
+from raysearch.storage.base import Bytes, Storage, StoredFile
+
+__all__ = [
+    "BRIEF",
+    "LASTING",
+    "Patience",
+    "PatientStorage",
+    "Trouble",
+    "UnansweredError",
+    "trouble",
+]
+
+_log = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
+
+TELL_SECONDS = 30.0
+"""A store that goes on failing is told of so often."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long an operation is tried again, in seconds.
+
+    Attributes:
+        seconds: No attempt begins later than this after the first one; with 0 there is one.
+        first: The pause after the first attempt; every further one is twice as long. Each is
+            shortened by up to a half at random, so that many slots do not come back at once.
+        longest: No pause is longer.
+    """
+
+    seconds: float = 20.0
+    first: float = 0.5
+    longest: float = 15.0
+
+
+BRIEF = Patience()
+"""Of somebody who waits before the terminal."""
+
+LASTING = Patience(seconds=300.0)
+"""Of a sweep's workers and driver: minutes of an outage cost less than ending the sweep."""
+
+
+class Trouble(Enum):
+    """Why an operation is tried again."""
+
+    SILENT = "does not answer"
+    REFUSED = "refuses the credentials"
+
+
+class UnansweredError(OSError):
+    """The store did not do it for as long as it was asked; the text is a sentence for the user."""
+
+
+_REFUSED = re.compile(
+    r"expired.?token|token.?refresh.?required|invalid.?(access.?key|token|client.?token)|request.?expired"
+    r"|signature.?does.?not.?match|missing.?authentication.?token|access.?denied"
+    r"|HTTP status 40[013]\) during Head"  # the answer to a HEAD has no body that names the error
+    r"|UNAUTHENTICATED|PERMISSION_DENIED|AuthenticationFailed",
+    re.IGNORECASE,
+)
+_SILENT = re.compile(
+    r"slow.?down|throttl|too.?many.?requests|internal.?(failure|error)|service.?unavailable"
+    r"|request.?time(d.?)?out|network.?connection|curl|HTTP status (5\d\d|408|409|429)|server.?busy"
+    r"|\b(UNAVAILABLE|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|ABORTED|INTERNAL)\b",
+    re.IGNORECASE,
+)
+_SILENT_NUMBERS = {
+    errno.EAGAIN,
+    errno.ECONNABORTED,
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.EPIPE,
+    errno.EREMOTEIO,
+    errno.ESTALE,  # NFS, whose server was restarted
+    errno.ETIMEDOUT,
+}
+
+
+def trouble(error: OSError) -> Trouble | None:
+    """Why an operation may be worth trying again; None when it is not.
+
+    pyarrow raises plain OSErrors whose text names the store's own error.
+    """
+    if error.errno is not None:
+        return Trouble.SILENT if error.errno in _SILENT_NUMBERS else None
+    text = str(error)
+    if _REFUSED.search(text):
+        return Trouble.REFUSED
+    return Trouble.SILENT if _SILENT.search(text) else None
+
+
+class PatientStorage:
+    """A store whose operations are tried again; otherwise as the store itself.
+
+    Args:
+        place: The root as the user may see it.
+        opened: Opens the store anew.
+        patience: How long an operation is tried again.
+
+    Raises:
+        OSError: The store cannot be opened.
+    """
+
+    def __init__(
+        self, place: str, opened: Callable[[], Storage], patience: Patience, *, make: bool
+    ) -> None:
+        self.place, self._opened, self._patience = place, opened, patience
+        self._store: Storage | None = None
+        self._do(lambda store: store.make() if make else None)
+
+    def make(self) -> None:
+        """See `Storage.make`."""
+        self._do(lambda store: store.make())
+
+    def open(self, name: str) -> BinaryIO:
+        """See `Storage.open`."""
+        return self._do(lambda store: store.open(name))
+
+    def exists(self, name: str) -> bool:
+        """See `Storage.exists`."""
+        return self._do(lambda store: store.exists(name))
+
+    def write(self, name: str, parts: Sequence[Bytes], *, lasting: bool = True) -> None:
+        """See `Storage.write`."""
+        self._do(lambda store: store.write(name, parts, lasting=lasting))
+
+    def fill(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
+        """See `Storage.fill`."""
+        self._do(lambda store: store.fill(name, writer))
+
+    def touch(self, name: str) -> None:
+        """See `Storage.touch`."""
+        self._do(lambda store: store.touch(name))
+
+    def remove(self, name: str) -> None:
+        """See `Storage.remove`."""
+        self._do(lambda store: store.remove(name))
+
+    def files(self, folder: str = "") -> list[StoredFile]:
+        """See `Storage.files`."""
+        return self._do(lambda store: store.files(folder))
+
+    def tree(self) -> list[StoredFile]:
+        """See `Storage.tree`."""
+        return self._do(lambda store: store.tree())
+
+    def remove_folder(self, name: str) -> None:
+        """See `Storage.remove_folder`."""
+        self._do(lambda store: store.remove_folder(name))
+
+    def free_bytes(self) -> int | None:
+        """See `Storage.free_bytes`."""
+        return self._do(lambda store: store.free_bytes())
+
+    def _do(self, operation: Callable[[Storage], _Answer]) -> _Answer:
+        """The answer of the operation, once there is one.
+
+        Raises:
+            UnansweredError: There was none for as long as the patience lasts.
+            OSError: Trying again is of no use.
+        """
+        began = time.monotonic()
+        chance = secrets.SystemRandom()  # the training's generators stay as they are
+        pause, told = self._patience.first, None
+        while True:
+            try:
+                if self._store is None:
+                    self._store = self._opened()
+                answer = operation(self._store)
+            except OSError as error:
+                why, now = trouble(error), time.monotonic()
+                if why is None:
+                    raise
+                if now + pause - began > self._patience.seconds:
+                    raise UnansweredError(self._sentence(why, error, now - began)) from error
+                if told is None or now - told >= TELL_SECONDS:
+                    self._tell(why, error, self._patience.seconds - (now - began))
+                    told = now
+                if why is Trouble.REFUSED:
+                    self._store = None
+                time.sleep(pause * chance.uniform(0.5, 1.0))
+                pause = min(2 * pause, self._patience.longest)
+                continue
+            if told is not None:
+                _log.warning("%s answers again, after %.0f s", self.place, time.monotonic() - began)
+            return answer
+
+    def _tell(self, why: Trouble, error: OSError, left: float) -> None:
+        _log.warning(
+            "%s %s and is asked again for up to %.0f s: %s",
+            *(self.place, why.value, left, _reason(error)),
+        )
+
+    def _sentence(self, why: Trouble, error: OSError, seconds: float) -> str:
+        if why is Trouble.REFUSED:
+            rule, cure = (
+                "must accept this machine's credentials, but has refused them",
+                "renew them, then",
+            )
+        else:
+            rule, cure = "must answer, but has not", "when it does"
+        return (
+            f"`{self.place}` {rule} for {seconds:.0f} s ({_reason(error)}); {cure} run the "
+            "same command again: what is finished is kept"
+        )
+
+
+def _reason(error: OSError) -> str:
+    """The store's own words, on one line."""
+    return " ".join(str(error).split())
