@@ -125,7 +125,9 @@ class NodeClock:
         self.end(now, lease)
         self._where[lease] = tuple(nodes)
         for node_id in nodes:
-            self._nodes.setdefault(node_id, _Node("", False, since=now)).begin(now, lease)
+            known = self._nodes.setdefault(node_id, _Node("", False, since=now))
+            known.gone = None  # not seen, but it spoke
+            known.begin(now, lease)
 
     def end(self, now: float, lease: str) -> None:
         """A lease is over; nothing happens where it did not run."""
