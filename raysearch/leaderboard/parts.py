@@ -42,7 +42,7 @@ from raysearch.leaderboard.schema import (
     empty_table,
     unify,
 )
-from raysearch.storage import Storage
+from raysearch.storage import Storage, UnansweredError
 from raysearch.storage.place import join
 
 __all__ = ["Contents", "Parts"]
@@ -101,6 +101,8 @@ class Parts:
         """
         try:
             found = self._storage.files(self._folder)
+        except UnansweredError as error:
+            raise StoreError(str(error)) from error
         except OSError as error:
             raise StoreError(
                 f"`{self.path}` must be a readable folder, but: {_first_line(error)}"
@@ -254,13 +256,17 @@ def _saying(path: str) -> Iterator[None]:
     """Turn the system's error into a sentence that says what to do."""
     try:
         yield
+    except UnansweredError as error:
+        raise StoreError(str(error)) from error
     except OSError as error:
         what = (
             "the disk is full; free some space"
             if error.errno in _FULL
             else f"that failed ({error.strerror or _first_line(error)}); make it writable"
         )
-        raise StoreError(f"`{path}` must be written, but {what}") from error
+        raise StoreError(
+            f"`{path}` must be written, but {what}, then run the same command again"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

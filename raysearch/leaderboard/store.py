@@ -31,7 +31,7 @@ from raysearch.leaderboard.schema import (
     read_trials,
     trial_rows,
 )
-from raysearch.storage import Storage, open_storage
+from raysearch.storage import LASTING, Storage, UnansweredError, open_storage
 from raysearch.storage.place import is_uri, join
 from raysearch.trial import MetricGoal, Trial
 
@@ -158,6 +158,8 @@ class Store:
             return parse_card(raw)
         except FileNotFoundError:
             return None
+        except UnansweredError as error:
+            raise StoreError(str(error)) from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(
                 f"`{join(self._place, _CARD)}` must hold `metric` and `direction` as a sweep "
@@ -183,7 +185,7 @@ class Store:
 
     def _look(self) -> None:
         """Find out what an earlier process left; finish a merge that it did not."""
-        self._use(open_storage(self.folder))
+        self._use(open_storage(self.folder, patience=LASTING))
         self._curves.merge()
         self._trials.merge()
         self._merged = self._finished("merged-")
@@ -284,7 +286,7 @@ def _recoverable() -> Iterator[None]:
         yield
     except StoreError as error:
         raise StoreError(
-            f"{error}; then run the same command again: the study keeps every finished trial"
+            f"{error} (the study keeps every finished trial, so no result is lost)"
         ) from error
 
 

@@ -271,7 +271,7 @@ def test_full_disk_leaves_nothing_half_written(tmp_path, make_trial, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(StoreError, match="disk is full; free some space; then run the same"):
+        with pytest.raises(StoreError, match="disk is full; free some space, then run the same"):
             store.append(make_trial(1))
     assert _files(tmp_path) == files
     assert _numbers(store.table()) == [0]
@@ -317,7 +317,7 @@ def test_read_only_folder(tmp_path, make_trial, monkeypatch):
         raise PermissionError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(Path, "open", denied)
-    with pytest.raises(StoreError, match="Read-only file system.*make it writable; then run"):
+    with pytest.raises(StoreError, match="Read-only file system.*make it writable, then run"):
         Store(tmp_path).append(make_trial(0))
 
 

@@ -83,7 +83,7 @@ def open_store(monkeypatch):
 
     def opened(objects, before=lambda number, name: None):
         watched = Watched(objects, before)
-        monkeypatch.setattr(store_module, "open_storage", lambda root, make=True: watched)
+        monkeypatch.setattr(store_module, "open_storage", lambda root, **how: watched)
         store = Store("mem://bucket/sweep")
         store._look()
         return store, watched
