@@ -13,10 +13,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysearch.cli.arguments import add_data_dir
+from raysearch.storage.place import join, shown
 from raysearch.trial import Trial
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--oracle, read target dev of all complete trials instead, and show what selection on "
         "source data lost.",
     )
-    parser.add_argument("folder", metavar="SWEEP", type=Path, help="for example results/carl")
+    parser.add_argument("folder", metavar="SWEEP", help="folder or URI, for example results/carl")
     parser.add_argument(
         "--trial",
         action="append",
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     wanted = args.trial or ["all" if args.oracle else "best"]
     chosen = trials_of(args.folder, wanted, metric=args.metric, task=args.task)
     role = oracle_role(chosen[0].method) if args.oracle else "test"
-    record = Store(args.folder / ("oracle" if args.oracle else "test"))
+    record = Store(join(args.folder, "oracle" if args.oracle else "test"))
     data_dir = str(corpora.data_dir(args.data_dir))
     known = {trial.key: trial for trial in record.trials()}
     if not args.oracle:
@@ -93,15 +93,13 @@ def _say_known(chosen: Sequence[Trial], known: Mapping[Any, Trial]) -> None:
 
 
 def _read_missing(
-    missing: Sequence[Trial], role: str, record: Store, folder: Path, data_dir: str
+    missing: Sequence[Trial], role: str, record: Store, folder: str, data_dir: str
 ) -> None:
     """Read and record one cell after the other; a kill loses at most the one at hand."""
-    from raysearch.cli.trials import lease_of
-    from raysearch.training.run import KEPT
+    from raysearch.training.checkpoint import has_checkpoint
 
     if role != "test" and missing:
-        paths = [Path(lease_of(trial, folder).folder) / KEPT for trial in missing]
-        kept = sum(path.exists() for path in paths)
+        kept = sum(has_checkpoint(_weights(trial, folder)) for trial in missing)
         again = (
             f", {len(missing) - kept} are trained again first (a sweep with --keep all keeps them)"
             if kept < len(missing)
@@ -112,20 +110,29 @@ def _read_missing(
         record.append(_read(trial, role, folder, data_dir))
 
 
-def _read(trial: Trial, role: str, folder: Path, data_dir: str) -> Trial:
-    """The trial with its metrics on the role, and when and by which commit it was read."""
-    from raysearch.cli.trials import lease_of, with_weights
-    from raysearch.training.provenance import provenance
-    from raysearch.training.run import KEPT, restore_method
+def _weights(trial: Trial, folder: str) -> str:
+    """Where the trial's weights lie, if they were kept."""
+    from raysearch.cli.trials import lease_of
+    from raysearch.training.run import KEPT
 
-    path = Path(lease_of(trial, folder).folder) / KEPT
-    kept = path.exists()
+    return join(lease_of(trial, folder).folder, KEPT)
+
+
+def _read(trial: Trial, role: str, folder: str, data_dir: str) -> Trial:
+    """The trial with its metrics on the role, and when and by which commit it was read."""
+    from raysearch.cli.trials import with_weights
+    from raysearch.training.checkpoint import has_checkpoint, remove_checkpoint
+    from raysearch.training.provenance import provenance
+    from raysearch.training.run import restore_method
+
+    place = _weights(trial, folder)
+    kept = has_checkpoint(place)
     lease = with_weights(trial, folder, data_dir)
     sys.stderr.write(f"trial {trial.id}: reading the {role.replace('_', ' ')} data\n")
     method = restore_method(lease, roles=("train", "dev", role), data_dir=data_dir)
     metrics = method.evaluate(role)
     if role != "test" and not kept:  # of hundreds of trials the weights would fill the disk
-        path.unlink()
+        remove_checkpoint(place)
     made = provenance()
     return replace(
         trial,
@@ -139,7 +146,7 @@ def _read(trial: Trial, role: str, folder: Path, data_dir: str) -> Trial:
     )
 
 
-def _show(folder: Path, role: str, readings: list[Trial]) -> None:
+def _show(folder: str, role: str, readings: list[Trial]) -> None:
     from rich.console import Console
 
     from raysearch.cli.trials import goal_of
@@ -151,8 +158,8 @@ def _show(folder: Path, role: str, readings: list[Trial]) -> None:
     card = store.card()
     console = Console()
     if role != "test" and card is not None:
-        rows = regrets(store.table(), Store(folder / "oracle").table(), card, role)
-        console.print(RegretTable(card.goal, role, rows, str(folder)))
+        rows = regrets(store.table(), Store(join(folder, "oracle")).table(), card, role)
+        console.print(RegretTable(card.goal, role, rows, shown(folder)))
         return
     goal = goal_of(folder, readings[0].method)
     first = goal.name.partition("/")[2] if goal else ""

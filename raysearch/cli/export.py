@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"`TRIAL` must be SWEEP:N or SWEEP:best, but got {args.trial!r}")
     if args.dir.exists():
         raise ConfigError(f"`DIR` must not exist yet, but {args.dir} does; name another folder")
-    cells = trials_of(Path(folder), [number], task=args.task)
+    cells = trials_of(folder, [number], task=args.task)
     tasks = list(dict.fromkeys(trial.cell.task for trial in cells))
     if len(tasks) > 1:
         raise ConfigError(
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         known = ", ".join(str(trial.cell.seed) for trial in cells)
         raise ConfigError(f"`--seed` must be one of {known}, but got {args.seed}")
     data_dir = str(corpora.data_dir(args.data_dir))
-    lease = with_weights(trials[0], Path(folder), data_dir)
+    lease = with_weights(trials[0], folder, data_dir)
     restore_method(lease, roles=("train", "dev"), data_dir=data_dir).save_encoder(str(args.dir))
     sys.stdout.write(
         f"wrote the encoder of trial {lease.id} to {args.dir}\n"

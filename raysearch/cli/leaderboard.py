@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raysearch.errors import ConfigError, StoreError, known_names
+from raysearch.storage.place import join, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -192,14 +193,14 @@ def _regret(args: argparse.Namespace, store: Store, card: SweepCard, table: pa.T
     from raysearch.render.regret import RegretTable
 
     role = oracle_role(str(table.column("method")[0].as_py()))
-    readings = Store(f"{store.folder}/oracle").table()
+    readings = Store(join(store.folder, "oracle")).table()
     if not readings.num_rows:
         raise StoreError(
-            f"`--regret` must have readings of {role}, but {store.folder} has none; python -m "
-            f"raysearch evaluate {store.folder} --oracle makes them"
+            f"`--regret` must have readings of {role}, but {shown(store.folder)} has none; "
+            f"python -m raysearch evaluate {shown(store.folder)} --oracle makes them"
         )
     rows = regrets(table, readings, card, role, mode="per_task" if args.by == "pair" else None)
-    return RegretTable(card.goal, role, rows, store.folder)
+    return RegretTable(card.goal, role, rows, shown(store.folder))
 
 
 def _papers(table: pa.Table) -> dict[str, Mapping[str, Any]]:

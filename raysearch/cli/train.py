@@ -11,7 +11,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from raysearch.cli.arguments import (
     absolute_folders,
@@ -22,6 +21,7 @@ from raysearch.cli.arguments import (
 )
 from raysearch.config import flatten, read_config
 from raysearch.errors import ConfigError, TrialError
+from raysearch.storage.place import join, shown
 from raysearch.trial import Cell, Lease, Trial, TrialState
 
 __all__ = ["add_parser", "run", "train_here"]
@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from raysearch.leaderboard import Store
     from raysearch.methods import get_method
     from raysearch.render.readings import readings_table
+    from raysearch.training.checkpoint import remove_checkpoint
 
     if args.seed < 0:
         raise ConfigError(f"`--seed` must be >= 0, but got {args.seed}")
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     settings = flatten(config)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     name = args.name or f"{args.method}-train-{digest}"
-    folder = Path(args.results) / name
+    folder = join(args.results, name)
     lease = Lease(
         sweep=name,
         number=0,
@@ -75,26 +76,27 @@ def run(args: argparse.Namespace) -> int:
         folder="",
         keep=True,
     )
-    lease = replace(lease, folder=str(folder / "leases" / lease.id))
+    lease = replace(lease, folder=join(folder, "leases", lease.id))
     store = Store(folder)
-    done = {trial.key: trial for trial in store.trials()} if folder.exists() else {}
+    done = {trial.key: trial for trial in store.trials()}
     trial = done.get((lease.sweep, lease.number, lease.cell.task, lease.cell.seed))
     if any(dict(other.config) != settings for other in done.values()):
         raise ConfigError(f"`--name` {name} holds a trial of other settings; choose another name")
     if trial is None:
         trial = train_here(lease, str(corpora.data_dir(args.data_dir)))
         store.append(trial)
-        (Path(lease.folder) / "checkpoint.pt").unlink(missing_ok=True)
+        remove_checkpoint(join(lease.folder, "checkpoint.pt"))
     if trial.state is TrialState.FAILED:
         raise TrialError(f"trial {trial.id} failed: {trial.reason}")
     goal = goal_of(folder, args.method)
     first = goal.name.partition("/")[2] if goal else ""
     Console().print(readings_table([trial], title="dev", first=first))
+    where = shown(folder)
     sys.stdout.write(
-        f"the row:      python -m raysearch leaderboard {folder}"
+        f"the row:      python -m raysearch leaderboard {where}"
         + (f" --metric {goal.name}" if goal else " --metric NAME")
-        + f"\ntest data:    python -m raysearch evaluate {folder} --trial 0\n"
-        f"the encoder:  python -m raysearch export {folder}:0 DIR\n"
+        + f"\ntest data:    python -m raysearch evaluate {where} --trial 0\n"
+        f"the encoder:  python -m raysearch export {where}:0 DIR\n"
     )
     return 0
 

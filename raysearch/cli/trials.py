@@ -17,6 +17,7 @@ from raysearch.cli.arguments import find_space
 from raysearch.config import read_config, rules
 from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.methods import get_method
+from raysearch.storage.place import join, shown
 from raysearch.trial import Lease, MetricGoal, Scalar, Trial, TrialState
 
 __all__ = ["goal_of", "lease_of", "oracle_role", "settings_of", "trials_of", "with_weights"]
@@ -38,7 +39,7 @@ def settings_of(method: str, row: Mapping[str, Scalar]) -> dict[str, Any]:
     return values
 
 
-def lease_of(trial: Trial, folder: Path) -> Lease:
+def lease_of(trial: Trial, folder: str | Path) -> Lease:
     """The lease that makes the trial again, in the folder of its sweep, keeping its weights."""
     lease = Lease(
         sweep=trial.sweep,
@@ -49,16 +50,16 @@ def lease_of(trial: Trial, folder: Path) -> Lease:
         folder="",
         keep=True,
     )
-    return replace(lease, folder=str(folder / "leases" / lease.id))
+    return replace(lease, folder=join(folder, "leases", lease.id))
 
 
 def trials_of(
-    folder: Path, wanted: Sequence[str], *, metric: str | None = None, task: str | None = None
+    folder: str | Path, wanted: Sequence[str], *, metric: str | None = None, task: str | None = None
 ) -> list[Trial]:
     """The cells of the wanted configurations of a sweep, in order of number and cell.
 
     Args:
-        folder: The sweep's folder.
+        folder: The sweep's folder or URI.
         wanted: Trial numbers; ``best``, which is the best of each pair where each was searched
             by itself; ``all`` for every complete one.
         metric: What ``best`` means; None for the sweep's own goal.
@@ -73,11 +74,11 @@ def trials_of(
 
     trials = [trial for trial in Store(folder).trials() if trial.state is TrialState.COMPLETE]
     if not trials:
-        raise StoreError(f"a sweep must have complete trials, but {folder} has none yet")
+        raise StoreError(f"a sweep must have complete trials, but {shown(folder)} has none yet")
     tasks = list(dict.fromkeys(trial.cell.task for trial in trials))
     if task is not None and task not in tasks:
         raise ConfigError(
-            f"`--task` must be one of {folder}, but got {task!r}; {known_names(tasks)}"
+            f"`--task` must be one of {shown(folder)}, but got {task!r}; {known_names(tasks)}"
         )
     numbers: set[int] = set()
     problems = []
@@ -87,7 +88,9 @@ def trials_of(
         elif name.isdecimal() and any(trial.number == int(name) for trial in trials):
             numbers.add(int(name))
         else:
-            problems.append(f"`--trial` must be a complete trial of {folder}, but got {name!r}")
+            problems.append(
+                f"`--trial` must be a complete trial of {shown(folder)}, but got {name!r}"
+            )
     if problems:
         raise ConfigError(problems)
     chosen = [
@@ -98,7 +101,7 @@ def trials_of(
     return sorted(chosen, key=lambda trial: (trial.number, trial.cell))
 
 
-def _numbers(folder: Path, which: str, metric: str | None) -> set[int]:
+def _numbers(folder: str | Path, which: str, metric: str | None) -> set[int]:
     """All complete configurations of a sweep, or the best of it, or of each of its pairs.
 
     Raises:
@@ -119,8 +122,8 @@ def _numbers(folder: Path, which: str, metric: str | None) -> set[int]:
         found = {best.trial} if best.rank else set()
     if not found:
         raise StoreError(
-            f"`--trial {which}` must have a trial with all its cells complete, but {folder} has "
-            "none yet: run the sweep again, or name a trial by its number"
+            f"`--trial {which}` must have a trial with all its cells complete, but {shown(folder)} "
+            "has none yet: run the sweep again, or name a trial by its number"
         )
     return found
 
@@ -147,7 +150,7 @@ def oracle_role(method: str) -> str:
     return role
 
 
-def goal_of(folder: Path, method: str) -> MetricGoal | None:
+def goal_of(folder: str | Path, method: str) -> MetricGoal | None:
     """What ranks a folder's trials: its sweep's goal, else that of the method's own space.
 
     None where there is neither.
@@ -164,17 +167,18 @@ def goal_of(folder: Path, method: str) -> MetricGoal | None:
         return None
 
 
-def with_weights(trial: Trial, folder: Path, data_dir: str) -> Lease:
+def with_weights(trial: Trial, folder: str | Path, data_dir: str) -> Lease:
     """The trial's lease, with its final weights on disk: kept by the sweep, or trained again.
 
     Raises:
         StoreError: Training again gave another number: code or data have changed since.
     """
     from raysearch.cli.train import train_here
+    from raysearch.training.checkpoint import has_checkpoint
     from raysearch.training.run import KEPT
 
     lease = lease_of(trial, folder)
-    if (Path(lease.folder) / KEPT).exists():
+    if has_checkpoint(join(lease.folder, KEPT)):
         return lease
     sys.stderr.write(f"trial {trial.id}: its weights were not kept; training it again\n")
     again = train_here(lease, data_dir)

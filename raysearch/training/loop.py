@@ -44,7 +44,7 @@ class Fit:
         method: Freshly built.
         config: The loop's settings.
         seed: The cell's seed.
-        checkpoint: Path of the trial's checkpoint.
+        checkpoint: Path or URI of the trial's checkpoint.
         listener: Where reports go.
         keys: Key of every stage, in order.
         cache: Where finished stages that others may share are kept, or None.
@@ -56,7 +56,7 @@ class Fit:
         config: TrainingConfig,
         *,
         seed: int,
-        checkpoint: Path,
+        checkpoint: str | Path,
         listener: Listener,
         keys: Sequence[str],
         cache: StageCache | None = None,

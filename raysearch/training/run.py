@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import torch
 
@@ -13,7 +12,7 @@ from raysearch.config import flatten, read_config
 from raysearch.errors import StoreError, TrialError
 from raysearch.methods import get_method
 from raysearch.methods.base import Method
-from raysearch.storage.place import above, join
+from raysearch.storage.place import above, join, shown
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 from raysearch.training.loop import Fit, Listener
 from raysearch.training.provenance import device_name, pick_device, provenance
@@ -74,19 +73,18 @@ def run_lease(
         )
         where["stage_key"] = keys[-1]
         listener.started(device_name(device), where)
-        folder = Path(lease.folder)
         fit = Fit(
             method,
             config,
             seed=lease.cell.seed,
-            checkpoint=folder / "checkpoint.pt",
+            checkpoint=join(lease.folder, "checkpoint.pt"),
             listener=listener,
             keys=keys,
             cache=_cache(stages or join(above(lease.folder, 2), "stages"), limit),
         )
         complete = fit.run()
         if complete and lease.keep:
-            save_checkpoint(folder / KEPT, {"key": keys[-1], "method": fit.result})
+            save_checkpoint(join(lease.folder, KEPT), {"key": keys[-1], "method": fit.result})
     except TrialError as error:
         state, reason = TrialState.FAILED, str(error)
     except torch.OutOfMemoryError as error:
@@ -132,10 +130,12 @@ def restore_method(lease: Lease, *, roles: Sequence[str], data_dir: str) -> Meth
     Raises:
         StoreError: The final weights were not kept.
     """
-    path = Path(lease.folder) / KEPT
-    state = load_checkpoint(path)
+    place = join(lease.folder, KEPT)
+    state = load_checkpoint(place)
     if state is None:
-        raise StoreError(f"trial {lease.id} must have kept its weights, but {path} is not there")
+        raise StoreError(
+            f"trial {lease.id} must have kept its weights, but {shown(place)} is not there"
+        )
     loader = get_method(lease.method)
     config = read_config(loader.config_type, lease.config, where=f"trial {lease.id}")
     seed_everything(derive_seed(lease.cell.seed, "build"))
