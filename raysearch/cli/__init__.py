@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when all went well, 2 on a user's mistake, 130 when interrupted.
     """
     args = parser().parse_args(argv)
+    args.words = list(sys.argv[1:] if argv is None else argv)
     try:
         code: int = args.run(args)
         return code

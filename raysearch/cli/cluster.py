@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from raysearch.cli.arguments import add_results
+
 __all__ = ["add_parser", "run_attach", "run_stop"]
 
 
@@ -14,8 +16,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     attach = commands.add_parser(
         "attach",
         help="watch a sweep that runs on a cluster",
-        description="Show what a sweep on a cluster has said and says. Ctrl-C ends the watching "
-        "only.",
+        description="Show how a sweep on a cluster stands and goes on, and keep its rows here. "
+        "Ctrl-C ends the watching only.",
     )
     stop = commands.add_parser(
         "stop",
@@ -23,44 +25,46 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="End a sweep on a cluster; the same sweep goes on when it is started again.",
     )
     for parser in (attach, stop):
-        parser.add_argument("cluster", metavar="FILE", type=Path, help="for example cluster.yaml")
+        parser.add_argument(
+            "cluster", metavar="FILE", help="for example cluster.yaml, or a head's dashboard's URL"
+        )
         parser.add_argument("--job", metavar="ID", help="default: the sweep that began last")
+    add_results(attach)
     stop.add_argument("--down", action="store_true", help="end all nodes too: nothing costs more")
     attach.set_defaults(run=run_attach)
     stop.set_defaults(run=run_stop)
 
 
 def run_attach(args: argparse.Namespace) -> int:
-    """Follow a job to its end."""
-    from raysearch.cluster import launch
+    """Watch a job to its end."""
+    from raysearch.cli.watch import watch
+    from raysearch.cluster import jobs, launch
 
-    with launch.connect(args.cluster) as client:
-        job = args.job or launch.latest_sweep(client)
-    sys.stdout.write(f"{job}\n")
-    ended = launch.follow(args.cluster, job, _write)
-    return 0 if ended == "SUCCEEDED" else 2
+    job = args.job
+    if job is None:
+        with launch.connect(args.cluster) as client:
+            job = jobs.latest_sweep(client)
+        sys.stderr.write(f"raysearch: {job}\n")
+    return watch(args.cluster, job, Path(args.results))
 
 
 def run_stop(args: argparse.Namespace) -> int:
     """Stop a job and wait until it is over; then, if asked, the cluster."""
-    from raysearch.cluster import launch
-    from raysearch.errors import RaysearchError
+    from raysearch.cluster import jobs, launch
+    from raysearch.errors import ConfigError, RaysearchError
 
+    if args.down and launch.is_url(args.cluster):
+        raise ConfigError("`--down` must go with a cluster file: Ray's launcher ends what it began")
     try:
         with launch.connect(args.cluster) as client:
-            job = args.job or launch.latest_sweep(client)
-            stopped = launch.stop(client, job)
+            job = args.job or jobs.latest_sweep(client)
+            stopped = jobs.stop(client, job)
         sys.stdout.write(f"{job} {'is stopped' if stopped else 'had ended before'}\n")
     except RaysearchError as error:
         if not args.down:
             raise
         sys.stderr.write(f"raysearch: {error}\n")  # the nodes cost, whatever the sweep does
     if args.down:
-        launch.take_down(args.cluster)
+        launch.take_down(Path(args.cluster))
         sys.stdout.write(f"the cluster of {args.cluster} is down\n")
     return 0
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()

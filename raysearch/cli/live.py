@@ -1,116 +1,180 @@
-"""How does a sweep's news become its leaderboard on disk and its picture in the terminal."""
+"""How does a sweep's news become its leaderboard on disk and what its user sees.
+
+A sweep tells its news to a `View`: here the picture on a terminal, or lines where standard
+output is none; `news` has the view that writes JSON for another process to read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.live import Live
 
 from raysearch.leaderboard import Store
+from raysearch.leaderboard.card import parse_card
 from raysearch.leaderboard.summary import encoder_name
 from raysearch.render.live import LiveState
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.search.sweep import run_sweep
+from raysearch.storage.place import shown
 from raysearch.trial import Trial
 
-__all__ = ["show_sweep"]
+__all__ = ["Opening", "ScreenView", "View", "opening_of", "show_sweep"]
 
 
-def show_sweep(plan: SweepPlan, store: Store, *, on_open: Callable[[], None]) -> SweepSummary:
-    """Run a sweep with its rows going to `store` and its picture to standard output.
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What a sweep says first.
 
-    On a terminal the leaderboard is drawn again and again in place; elsewhere a line is
-    written for each finished trial.
+    Attributes:
+        card: What ``sweep.json`` holds.
+        headline: What runs on what, in one line.
+        root: Where the sweep lies, without credentials.
+        seconds: Time limit of this run; None when there is none.
+    """
+
+    card: Mapping[str, Any]
+    headline: str
+    root: str
+    seconds: float | None
+
+
+class View(Protocol):
+    """Who is told how a sweep goes; shows something from entering it to leaving it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: Any) -> None: ...
+
+    def recorded(self, trial: Trial, *, earlier: bool) -> None:
+        """A row, once it is safe; `earlier` when it is of an earlier run."""
+
+    def tell(self, event: SweepEvent) -> None:
+        """Any other news; a finished trial's comes after its row."""
+
+
+class ScreenView:
+    """The picture, drawn again and again in place; or a line for each trial and message.
+
+    Args:
+        opening: What sweep it is.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, opening: Opening, clock: Callable[[], float] = time.monotonic) -> None:
+        card = parse_card(opening.card)
+        tasks = len(card.tasks) if card.mode == "per_task" else 1
+        self._headline = opening.headline
+        self._console = Console()
+        self._drawn = ExitStack()
+        self._state = LiveState(
+            sweep=opening.card["name"],
+            method=opening.card["method"],
+            goal=card.goal,
+            trials=opening.card["trials"] * tasks,
+            cells=card.cells,
+            mode=card.mode,
+            aggregate=card.aggregate,
+            tasks=card.tasks,
+            seconds=opening.seconds,
+            clock=clock,
+        )
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._drawn.enter_context(Live(self._state, console=self._console))
+        else:
+            self.say(self._headline)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._state.message("")
+        self._drawn.close()
+
+    def recorded(self, trial: Trial, *, earlier: bool) -> None:
+        """A row, once it is safe."""
+        self._state.finished(trial, earlier=earlier)
+
+    def tell(self, event: SweepEvent) -> None:
+        """Any other news."""
+        _into(self._state, event)
+        if self._console.is_terminal:
+            return
+        if event.kind is SweepEventKind.FINISHED and event.trial:
+            self.say(self._state.line(event.trial, self._console.encoding))
+        elif event.kind is SweepEventKind.MESSAGE:
+            self.say(event.text)
+
+    def say(self, text: str) -> None:
+        """A line of its own; on a terminal above the picture."""
+        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def show_sweep(
+    plan: SweepPlan, store: Store, view: View, *, on_open: Callable[[], None]
+) -> SweepSummary:
+    """Run a sweep with its rows going to `store` and its news to `view`.
 
     Args:
         plan: The sweep.
         store: Its leaderboard; rows of earlier runs count.
+        view: Who is told.
         on_open: Called once the sweep is this driver's alone.
     """
-    console = Console()
-    state = LiveState(
-        sweep=plan.name,
-        method=plan.space.method,
-        goal=plan.space.goal,
-        trials=plan.configurations,
-        cells=plan.cells_each,
-        mode=plan.space.mode,
-        aggregate=plan.space.aggregate,
-        tasks=plan.tasks,
-        seconds=plan.space.time_seconds,
-    )
     earlier = store.trials()
-    for trial in earlier:
-        state.finished(trial, earlier=True)
     known = {trial.key for trial in earlier}
-    told = _plainly(console, state) if not console.is_terminal else _into(state)
 
     def keep(trial: Trial) -> None:
         store.append(trial)
-        state.finished(trial, earlier=False)
+        view.recorded(trial, earlier=False)
 
-    if not console.is_terminal:
-        console.print(_headline(plan), soft_wrap=True, highlight=False, markup=False)
-    state.message("starting Ray and the slots")
-    with Live(state, console=console, refresh_per_second=4) if console.is_terminal else _PLAIN:
-        summary = run_sweep(
+    with view:
+        for trial in earlier:
+            view.recorded(trial, earlier=True)
+        view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text="starting Ray and the slots"))
+        return run_sweep(
             plan,
             on_trial=keep,
-            on_event=told,
+            on_event=view.tell,
             have=known.__contains__,
             on_open=on_open,
         )
-        state.message("")
-    return summary
 
 
-_PLAIN = nullcontext()
-
-
-def _headline(plan: SweepPlan) -> str:
-    """What runs on what, for a log; on a terminal the picture says it."""
+def opening_of(plan: SweepPlan, card: Mapping[str, Any]) -> Opening:
+    """What a sweep says first, from its plan and its card."""
     config, _ = plan.space.paper_first()
     each = " of each task" if plan.space.mode == "per_task" else ""
-    return (
+    headline = (
         f"sweep {plan.name}: {plan.space.method} on {', '.join(plan.tasks)} with "
         f"{encoder_name(config)}; {plan.space.goal.name}, {plan.space.trials} configurations"
         f"{each} with {plan.cells_each} {'cells' if plan.cells_each > 1 else 'cell'}, "
         f"{plan.slots} slots; {plan.space.source}"
     )
+    seconds = plan.space.time_seconds
+    return Opening(card=card, headline=headline, root=shown(plan.root), seconds=seconds)
 
 
-def _into(state: LiveState) -> Callable[[SweepEvent], None]:
+def _into(state: LiveState, event: SweepEvent) -> None:
     """News into the picture."""
-
-    def tell(event: SweepEvent) -> None:
-        match event:
-            case SweepEvent(kind=SweepEventKind.STARTED, lease=lease) if lease:
-                state.message("")
-                state.started(lease)
-            case SweepEvent(kind=SweepEventKind.PROGRESS, lease=lease) if lease:
-                state.progress(lease.id, event.step, event.total)
-            case SweepEvent(kind=SweepEventKind.REPORT, lease=lease, report=report) if (
-                lease and report
-            ):
-                state.report(lease.id, report)
-            case SweepEvent(kind=SweepEventKind.MESSAGE):
-                state.message(event.text)
-
-    return tell
-
-
-def _plainly(console: Console, state: LiveState) -> Callable[[SweepEvent], None]:
-    """News into the picture's state, and a line for each finished trial and message."""
-    tell = _into(state)
-
-    def tell_and_write(event: SweepEvent) -> None:
-        tell(event)
-        if event.kind is SweepEventKind.FINISHED and event.trial:
-            line = state.line(event.trial, console.encoding)
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
-        elif event.kind is SweepEventKind.MESSAGE:
-            console.print(event.text, soft_wrap=True, highlight=False, markup=False)
-
-    return tell_and_write
+    match event:
+        case SweepEvent(kind=SweepEventKind.STARTED, lease=lease) if lease:
+            state.message("")
+            state.started(lease)
+        case SweepEvent(kind=SweepEventKind.PROGRESS, lease=lease) if lease:
+            state.progress(lease.id, event.step, event.total)
+        case SweepEvent(kind=SweepEventKind.REPORT, lease=lease, report=report) if lease and report:
+            state.report(lease.id, report)
+        case SweepEvent(kind=SweepEventKind.MESSAGE):
+            state.message(event.text)

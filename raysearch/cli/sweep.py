@@ -9,7 +9,7 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from raysearch.cli.arguments import (
     absolute_folders,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from raysearch.search.plan import SweepPlan
     from raysearch.search.space import SearchSpace
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "check_inputs", "plan_of", "run"]
 
 _NAME = re.compile(r"[\w+=@][\w.+=@-]*")
 """A sweep's name is a folder's, a job's, and part of a URI."""
@@ -48,13 +48,53 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_settings(parser)
     add_results(parser)
     add_data_dir(parser)
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="what is written: text, or each piece of news as JSON for a program (default: text)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Check everything that can be checked, run the sweep, show the leaderboard."""
-    from raysearch.cli.live import show_sweep
+    if args.cluster is not None:
+        from raysearch.cli.remote import run_on_cluster
+
+        return run_on_cluster(args)
+    from raysearch.cli.live import ScreenView, opening_of, show_sweep
+    from raysearch.cli.news import JsonView
+    from raysearch.cli.watch import refuse_copy
     from raysearch.leaderboard import Store
+
+    plan, path = plan_of(args)
+    check_inputs(plan)
+    refuse_copy(plan.folder)
+    opening = opening_of(plan, _card(plan, path))
+    store = Store(plan.root)
+    if args.format == "json":
+        news = JsonView(opening, _write)
+        summary = show_sweep(plan, store, news, on_open=lambda: _write_card(plan, path))
+        news.ended(summary)
+    else:
+        view = ScreenView(opening)
+        summary = show_sweep(plan, store, view, on_open=lambda: _write_card(plan, path))
+        sys.stdout.write(ending_text(plan, summary))
+    return 0 if summary.best else 2
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def plan_of(args: argparse.Namespace) -> tuple[SweepPlan, Path]:
+    """The sweep that the arguments ask for, and the file of its search space.
+
+    Raises:
+        ConfigError: Everything wrong with the space or the arguments.
+    """
     from raysearch.methods import get_method
     from raysearch.search.space import load_space
 
@@ -77,12 +117,7 @@ def run(args: argparse.Namespace) -> int:
         reuse=args.reuse,
     )
     space = replace(space, setting=absolute_folders(space.setting))
-    plan = _plan(args, space, args.name or path.stem)
-    _check_inputs(plan)
-    store = Store(plan.root)
-    summary = show_sweep(plan, store, on_open=lambda: _write_card(plan, path))
-    sys.stdout.write(ending_text(plan, summary))
-    return 0 if summary.best else 2
+    return _plan(args, space, args.name or path.stem), path
 
 
 def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
@@ -117,7 +152,7 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
     )
 
 
-def _check_inputs(plan: SweepPlan) -> None:
+def check_inputs(plan: SweepPlan) -> None:
     """Missing corpora and encoders are said before Ray starts, not by the first trial."""
     from raysearch.config import read_config
     from raysearch.methods import get_method
@@ -131,10 +166,10 @@ def _check_inputs(plan: SweepPlan) -> None:
     get_method(space.method).check(read, data_dir=plan.data_dir)
 
 
-def _write_card(plan: SweepPlan, path: Path) -> None:
+def _card(plan: SweepPlan, path: Path) -> dict[str, Any]:
     """``sweep.json``: what readers of the leaderboard need to rank the trials."""
     goal = plan.space.goal
-    card = {
+    return {
         "name": plan.name,
         "method": plan.space.method,
         "metric": goal.name,
@@ -147,6 +182,10 @@ def _write_card(plan: SweepPlan, path: Path) -> None:
         "space_digest": plan.space.digest,
         "trials": plan.space.trials,
     }
+
+
+def _write_card(plan: SweepPlan, path: Path) -> None:
+    card = _card(plan, path)
     temporary = plan.folder / f".sweep.json.{os.getpid()}.tmp"
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)

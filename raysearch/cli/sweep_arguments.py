@@ -83,4 +83,10 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
         metavar="GB",
         help="most that these may take; the longest unused go first (default: half the free disk)",
     )
+    group.add_argument(
+        "--cluster",
+        metavar="FILE",
+        help="run it on the cluster of this file, brought up if need be; the leaderboard is shown "
+        "and kept here. Or the URL of a head's dashboard",
+    )
     group.add_argument("--address", help="Ray cluster to join (default: a Ray of its own)")

@@ -1,0 +1,149 @@
+"""How does a sweep's news travel as text: one JSON object a line, and back again.
+
+`raysearch sweep --format json` writes it. The rows are in it, so whoever reads along, for
+example a laptop that watches a sweep on a cluster, has the leaderboard without the cluster's
+files. Each line has ``news``, its kind, and ``at``, Unix seconds:
+
+    {"news": "sweep", "card": {...}, "headline": "...", "root": "...", "seconds": null}
+    {"news": "trial", "trial": {...}, "earlier": false}      a row that is safe
+    {"news": "started", "lease": {...}, "device": "cpu"}
+    {"news": "progress", "id": "00001-sample-s0", "step": 8, "total": 37}
+    {"news": "report", "id": "00001-sample-s0", "report": {...}}
+    {"news": "finished", "id": "00001-sample-s0"}            after its row
+    {"news": "message", "text": "..."}
+    {"news": "ending", "summary": {...}}
+
+Numbers that are not finite are written as JavaScript names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+from raysearch.cli.live import Opening
+from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
+from raysearch.search.standing import Best, PaperResult
+from raysearch.trial import Lease, Report, Trial, TrialState
+
+__all__ = ["JsonView", "NewsReader"]
+
+_WORTH_TELLING = 0.02
+"""A running trial's share must have grown by so much: at most 50 lines a trial."""
+
+
+class JsonView:
+    """Writes what it is told, a line each.
+
+    Args:
+        opening: What sweep it is.
+        write: Takes each line, with its end.
+    """
+
+    def __init__(self, opening: Opening, write: Callable[[str], object]) -> None:
+        self._opening, self._write = opening, write
+        self._told: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        self._say("sweep", **dataclasses.asdict(self._opening))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._told.clear()
+
+    def recorded(self, trial: Trial, *, earlier: bool) -> None:
+        """A row, once it is safe."""
+        self._say("trial", trial=dataclasses.asdict(trial), earlier=earlier)
+
+    def tell(self, event: SweepEvent) -> None:
+        """Any other news."""
+        match event:
+            case SweepEvent(kind=SweepEventKind.MESSAGE):
+                self._say("message", text=event.text)
+            case SweepEvent(kind=SweepEventKind.STARTED, lease=lease) if lease:
+                self._told[lease.id] = 0.0
+                self._say("started", lease=dataclasses.asdict(lease), device=event.device)
+            case SweepEvent(kind=SweepEventKind.PROGRESS, lease=lease) if lease and event.total:
+                share = event.step / event.total
+                if share - self._told.get(lease.id, 0.0) >= _WORTH_TELLING:
+                    self._told[lease.id] = share
+                    self._say("progress", id=lease.id, step=event.step, total=event.total)
+            case SweepEvent(kind=SweepEventKind.REPORT, lease=lease, report=report) if (
+                lease and report
+            ):
+                self._say("report", id=lease.id, report=dataclasses.asdict(report))
+            case SweepEvent(kind=SweepEventKind.FINISHED, trial=trial) if trial:
+                self._told.pop(trial.id, None)
+                self._say("finished", id=trial.id)
+
+    def ended(self, summary: SweepSummary) -> None:
+        """The last news."""
+        self._say("ending", summary=dataclasses.asdict(summary))
+
+    def _say(self, news: str, **fields: Any) -> None:
+        self._write(json.dumps({"news": news, "at": round(time.time(), 3), **fields}) + "\n")
+
+
+class NewsReader:
+    """Turns lines into what was told; remembers the leases and rows that later news are of."""
+
+    def __init__(self) -> None:
+        self._leases: dict[str, Lease] = {}
+        self._rows: dict[str, Trial] = {}
+
+    def read(self, line: str) -> dict[str, Any] | None:
+        """The object on a line; None when it is no news, such as a warning of a library."""
+        if not line.startswith('{"news"'):
+            return None
+        try:
+            found: dict[str, Any] = json.loads(line)
+        except ValueError:
+            return None
+        return found
+
+    def opening(self, news: dict[str, Any]) -> Opening:
+        """What sweep it is, from the first line."""
+        names = [field.name for field in dataclasses.fields(Opening)]
+        return Opening(**{name: news[name] for name in names})
+
+    def row(self, news: dict[str, Any]) -> Trial:
+        """The record of a ``trial`` line."""
+        trial = Trial.from_json(json.dumps(news["trial"]))
+        if not news["earlier"]:
+            self._rows[trial.id] = trial
+        return trial
+
+    def event(self, news: dict[str, Any]) -> SweepEvent | None:
+        """What the sweep told its view; None for a kind that this version does not know."""
+        kind = news["news"]
+        if kind == "message":
+            return SweepEvent(kind=SweepEventKind.MESSAGE, text=news["text"])
+        if kind == "started":
+            lease = Lease.from_json(json.dumps(news["lease"]))
+            self._leases[lease.id] = lease
+            return SweepEvent(kind=SweepEventKind.STARTED, lease=lease, device=news["device"])
+        if kind == "finished":
+            self._leases.pop(news["id"], None)
+            trial = self._rows.pop(news["id"], None)
+            return SweepEvent(kind=SweepEventKind.FINISHED, trial=trial)
+        if kind == "progress":
+            of, step, total = self._leases.get(news["id"]), news["step"], news["total"]
+            return SweepEvent(kind=SweepEventKind.PROGRESS, lease=of, step=step, total=total)
+        if kind == "report":
+            of, report = self._leases.get(news["id"]), Report(**news["report"])
+            return SweepEvent(kind=SweepEventKind.REPORT, lease=of, report=report)
+        return None
+
+    def summary(self, news: dict[str, Any]) -> SweepSummary:
+        """How the sweep ended, from the last line."""
+        raw = news["summary"]
+        parts = {
+            "ending": Ending(raw["ending"]),
+            "trials": {TrialState(state): count for state, count in raw["trials"].items()},
+            "best": {task: Best(*best) for task, best in raw["best"].items()},
+            "papers": {task: PaperResult(*paper) for task, paper in raw["papers"].items()},
+        }
+        return SweepSummary(**{**raw, **parts})

@@ -1,0 +1,184 @@
+"""`raysearch sweep … --cluster FILE`: one command from a laptop to a leaderboard on the laptop.
+
+What can be checked is checked here first, since a cluster takes minutes and costs. The sweep
+then is a job of the cluster: it goes on without this process, and the same command watches it
+again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raysearch.cli.arguments import add_settings, parse_settings
+from raysearch.cli.sweep import check_inputs, plan_of
+from raysearch.cli.watch import refuse_others, watch
+from raysearch.errors import ConfigError
+from raysearch.render.format import duration
+from raysearch.storage.place import is_uri
+
+if TYPE_CHECKING:
+    from raysearch.cluster.manifest_site import Site
+    from raysearch.search.plan import SweepPlan
+
+__all__ = ["run_on_cluster"]
+
+_DATA = "data"
+"""The corpora's folder in the working tree, where nothing else is said."""
+
+
+def run_on_cluster(args: argparse.Namespace) -> int:
+    """Check, bring the cluster up if it is not, start the sweep if it does not run, watch it."""
+    site = _site(args)
+    plan, space = _checked(args, site)
+    job = _job(args.cluster, plan.name, _words(args, site, plan), space)
+    return watch(args.cluster, job, Path(args.results))
+
+
+def _site(args: argparse.Namespace) -> Site:
+    """What the cluster says of its sweeps, with what the command line says instead.
+
+    Raises:
+        ConfigError: The cluster file cannot be used, or something is said nowhere.
+    """
+    from raysearch.cluster.launch import is_url
+    from raysearch.cluster.manifest import check_manifest
+    from raysearch.cluster.manifest_site import Site, read_site
+
+    if args.address is not None:
+        raise ConfigError("`--address` must be left out with --cluster, which says what to join")
+    if is_url(args.cluster):
+        site = Site(tree=Path.cwd())
+    elif unset := check_manifest(Path(args.cluster)):
+        raise ConfigError(unset)
+    else:
+        site = read_site(Path(args.cluster))
+    site = replace(
+        site, storage=args.storage or site.storage, data=args.data_dir or site.data or _DATA
+    )
+    problems = []
+    if args.format != "text":
+        problems.append("`--format` must be text with --cluster")
+    if not (is_uri(site.storage) or Path(site.storage).is_absolute()):
+        problems.append(
+            "`--storage` must be a full path or a URI that every node can write, or stand in the "
+            f"cluster file as provider.raysearch.storage, but got {site.storage!r}"
+        )
+    if args.slots is None and "--slots" not in site.options:
+        problems.append(
+            "`--slots` must be given with --cluster, or stand in the cluster file as "
+            "provider.raysearch.slots: it is how many trials run at once"
+        )
+    if problems:
+        raise ConfigError(problems)
+    return site
+
+
+def _checked(args: argparse.Namespace, site: Site) -> tuple[SweepPlan, str]:
+    """The plan as it will be there, as far as this machine can know it, and its space's text.
+
+    Raises:
+        RaysearchError: Whatever would end the sweep at once.
+    """
+    at_hand = str(site.tree / site.data)
+    here = argparse.Namespace(**{**vars(args), "storage": site.storage, "data_dir": at_hand})
+    plan, path = plan_of(here)
+    refuse_others(plan.folder, plan.root)
+    if not Path(site.data).is_absolute():  # a folder of the nodes' cannot be looked into
+        check_inputs(plan)
+    return plan, path.read_text(encoding="utf-8")
+
+
+def _words(args: argparse.Namespace, site: Site, plan: SweepPlan) -> list[str]:
+    """The command as the head is to run it: the user's words, with places as they are there."""
+    ours = argparse.ArgumentParser(add_help=False)
+    for name in ("--cluster", "--results", "--space", "--name", "--storage", "--data-dir"):
+        ours.add_argument(name)
+    ours.add_argument("--format")
+    add_settings(ours)
+    _, (command, *rest) = ours.parse_known_args(args.words)
+    defaults = [word for pair in site.options.items() for word in pair]
+    settings = parse_settings(args.settings) | _folders(plan, site)
+    return [
+        command,
+        *defaults,
+        *rest,
+        *(word for name, value in settings.items() for word in ("--set", f"{name}={value}")),
+        *("--name", plan.name, "--storage", site.storage, "--data-dir", site.data),
+        *("--address", "auto", "--format", "json"),
+    ]
+
+
+def _folders(plan: SweepPlan, site: Site) -> dict[str, str]:
+    """Settings that name folders of this machine, as the nodes find them.
+
+    Raises:
+        ConfigError: A folder does not go to the nodes.
+    """
+    found, problems = {}, []
+    for name, value in plan.space.setting.items():
+        if not (isinstance(value, str) and Path(value).is_absolute() and Path(value).is_dir()):
+            continue
+        folder = Path(value).resolve()
+        if folder.is_relative_to(site.tree):
+            found[name] = str(folder.relative_to(site.tree))
+        elif not any(
+            Path(place).is_absolute() and folder.is_relative_to(place)
+            for place in (site.storage, site.data)
+        ):
+            problems.append(
+                f"`{name}` must be a folder that the nodes have, but {value} is neither in the "
+                f"working tree {site.tree}, which goes to them, nor in their storage or data"
+            )
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _job(cluster: str, name: str, words: Sequence[str], space: str) -> str:
+    """The job of this sweep; it is started if it does not run, and the cluster with it."""
+    from raysearch.cluster import jobs, launch
+
+    busy = False
+    try:
+        with launch.connect(cluster) as client:
+            job = jobs.running_sweep(client, name, words, space)
+            busy = jobs.any_running(client)
+    except launch.NoAnswerError:
+        if launch.is_url(cluster):
+            raise
+        job = None
+    if job is not None:
+        _say(f"{job} runs already, and is watched")
+        return job
+    if busy:
+        _say("another sweep runs there, so the nodes keep the working tree that it began with")
+    elif not launch.is_url(cluster):
+        _bring_up(cluster)
+    with launch.connect(cluster) as client:
+        job = jobs.submit(client, name, words, space)
+    _say(f"{job} has begun; Ctrl-C ends the watching, not the sweep")
+    return job
+
+
+def _bring_up(cluster: str) -> None:
+    """Bring the cluster up, and say what is being waited for."""
+    from raysearch.cluster import launch
+
+    began = time.monotonic()
+    _say(f"bringing up the cluster of {cluster}; from nothing this takes some minutes")
+
+    def tell(step: str) -> None:
+        _say(f"{duration(time.monotonic() - began):>6} {step}")
+
+    launch.bring_up(Path(cluster), tell)
+
+
+def _say(text: str) -> None:
+    """Progress goes to standard error: standard output is the sweep's."""
+    sys.stderr.write(f"raysearch: {text}\n")

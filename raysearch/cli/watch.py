@@ -1,0 +1,204 @@
+"""A sweep on a cluster, watched from a laptop: its picture, its rows, what is next.
+
+The job's output is news as JSON (see `news`), from its first line on each time, so that a
+watcher who comes late sees all of it. Rows go to ``RESULTS/NAME`` here: a copy, that says of
+what. Nothing here is needed by the sweep.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raysearch.errors import ConfigError, StoreError
+from raysearch.storage.place import is_uri
+
+if TYPE_CHECKING:
+    from raysearch.cli.live import Opening
+    from raysearch.search.plan import SweepSummary
+
+__all__ = ["refuse_copy", "refuse_others", "watch"]
+
+_COPY = "copy.json"
+"""In a folder of results: that it is a copy, and of what."""
+
+
+def refuse_copy(folder: Path) -> None:
+    """A sweep of this machine must not go into the copy of a cluster's.
+
+    Raises:
+        ConfigError: It would.
+    """
+    if root := _copied(folder):
+        raise ConfigError(
+            f"a sweep must go on where it is, but {folder} is a copy of {root}, on a cluster; add "
+            f"--cluster, or name another with --name"
+        )
+
+
+def refuse_others(folder: Path, root: str) -> None:
+    """The copy of a cluster's sweep must not go into another sweep.
+
+    Raises:
+        ConfigError: It would.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and _copied(folder) != root:
+        other = _copied(folder) or "one of this machine"
+        raise ConfigError(
+            f"{folder} must hold the rows of {root}, but holds those of another sweep, {other}; "
+            f"name another folder with --results, or this sweep with --name"
+        )
+
+
+def _copied(folder: Path) -> str:
+    """What a folder is a copy of; empty when it is none."""
+    try:
+        return str(json.loads((folder / _COPY).read_text())["root"])
+    except FileNotFoundError:
+        return ""
+
+
+def watch(cluster: str, job: str, results: Path) -> int:
+    """Show a job's news until it ends or Ctrl-C, and keep its rows.
+
+    Args:
+        cluster: The cluster file or a dashboard's URL.
+        job: The job's id.
+        results: The folder that holds a folder for each sweep.
+
+    Returns:
+        0 when the sweep ended well, 130 after Ctrl-C, else 2.
+    """
+    from raysearch.cluster.jobs import follow
+
+    with _Watcher(cluster, results) as watcher:
+        try:
+            ended = follow(cluster, job, watcher.hear)
+        except KeyboardInterrupt:
+            watcher.close()
+            sys.stderr.write(
+                f"raysearch: {job} goes on\n"
+                f"  watch it again   python -m raysearch attach {cluster} --job {job}\n"
+                f"  end it           python -m raysearch stop {cluster} --job {job}\n"
+            )
+            return 130
+    if ended == "STOPPED":
+        sys.stderr.write(f"raysearch: {job} was stopped; the same command goes on with it\n")
+    return 0 if ended == "SUCCEEDED" else 2
+
+
+class _Watcher:
+    """Takes the lines of a job; those that are no news are shown as they are."""
+
+    def __init__(self, cluster: str, results: Path) -> None:
+        from raysearch.cli.news import NewsReader
+
+        self._cluster, self._results = cluster, results
+        self._reader, self._clock = NewsReader(), _Clock()
+        self._open = ExitStack()
+        self._opening: Opening | None = None
+        self._summary: SweepSummary | None = None
+
+    def __enter__(self) -> _Watcher:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the picture as it is; say how the sweep ended, if it has."""
+        self._open.close()
+        if self._opening and self._summary:
+            sys.stdout.write(self._ending(self._opening, self._summary))
+            self._summary = None
+
+    def hear(self, line: str) -> None:
+        """Take a line of the job's output."""
+        news = self._reader.read(line)
+        if news is None:
+            if self._opening:
+                self._view.say(line)
+            else:
+                sys.stdout.write(f"{line}\n")
+            return
+        self._clock.hear(news["at"])
+        self._take(news)
+
+    def _take(self, news: dict[str, Any]) -> None:
+        kind = news["news"]
+        if kind == "sweep":
+            self._begin(self._reader.opening(news))
+        elif self._opening is None:
+            return
+        elif kind == "trial":
+            trial = self._reader.row(news)
+            if self._store and self._known.get(trial.key) != trial.finished:
+                self._store.append(trial)
+            self._view.recorded(trial, earlier=news["earlier"])
+        elif kind == "ending":
+            self._summary = self._reader.summary(news)
+        elif event := self._reader.event(news):
+            self._view.tell(event)
+
+    def _begin(self, opening: Opening) -> None:
+        """The first line: what sweep it is, so where its rows go here."""
+        from raysearch.cli.live import ScreenView
+        from raysearch.leaderboard import Store
+        from raysearch.search.lock import sweep_lock
+
+        self._opening = opening
+        folder = self._results / opening.card["name"]
+        refuse_others(folder, opening.root)
+        self._store: Store | None = None
+        self._known: dict[Any, str] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / _COPY, {"root": opening.root})
+        try:
+            self._open.enter_context(sweep_lock(folder))
+        except StoreError:
+            sys.stderr.write(f"raysearch: another process keeps {folder} up to date\n")
+        else:
+            _write(folder / "sweep.json", opening.card)
+            self._store = Store(folder)
+            self._known = {trial.key: trial.finished for trial in self._store.trials()}
+        self._view = self._open.enter_context(ScreenView(opening, self._clock))
+
+    def _ending(self, opening: Opening, summary: SweepSummary) -> str:
+        """What is next, in commands of this machine; weights are not copied unasked."""
+        from raysearch.cli.sweep_ending import ending_of
+        from raysearch.leaderboard.card import parse_card
+
+        rows = str(self._results / opening.card["name"])
+        card, root = parse_card(opening.card), opening.root
+        if is_uri(root):
+            return ending_of(card, summary, rows=rows, stored=root)
+        fetch = f"ray rsync-down {self._cluster} {root}/leases/ {rows}/leases/"
+        return ending_of(card, summary, rows=rows, fetch=fetch)
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    """Whole or not at all, whenever this process is killed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    temporary.replace(path)
+
+
+class _Clock:
+    """The head's clock, as far as its news tell it: what is past is shown as it was."""
+
+    def __init__(self) -> None:
+        self._at = self._heard = self._latest = 0.0
+
+    def hear(self, at: float) -> None:
+        """It was so late there when this piece of news was told."""
+        self._at, self._heard = at, time.monotonic()
+
+    def __call__(self) -> float:
+        self._latest = max(self._latest, self._at + time.monotonic() - self._heard)
+        return self._latest
