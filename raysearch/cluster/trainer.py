@@ -135,9 +135,12 @@ class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
 class _SlotTrainer(TorchTrainer):  # type: ignore[misc]
     def _create_default_callbacks(self) -> list[RayTrainCallback]:
         settings = self.train_loop_config
+        # A worker by itself forms no process group: no port, no NCCL, seconds sooner.
+        many = self.scaling_config.num_workers > 1
+        group = [BackendSetupCallback(self.backend_config)] if many else []
         return [
             AcceleratorSetupCallback(self.backend_config, self.scaling_config),
-            BackendSetupCallback(self.backend_config),
+            *group,
             _HoldPlacementGroup(settings["room"], settings["slot"]),
             _WatchNodes(settings["room"], settings["slot"]),
         ]
