@@ -198,8 +198,8 @@ class TrainingConfig:
     """Largest gradient norm of a step; 0 does not clip."""
     freeze_embeddings: bool = setting(False)
     """Whether the word embeddings stay as they are; gradients still reach their outputs."""
-    precision: str = setting("fp32", choices=("fp32", "bf16"))
-    """Number format of the forward passes: fp32, or bf16 by autocast."""
+    precision: str = setting("fp32", choices=("fp32", "bf16", "auto"))
+    """Number format of the forward passes: fp32, bf16 by autocast, or auto: by the device."""
     reports: int = setting(4, low=1, high=1000)
     """Development evaluations of a trial, evenly spaced; the rungs of early stopping."""
     checkpoint_seconds: float = setting(60.0, low=0)

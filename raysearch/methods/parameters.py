@@ -9,7 +9,12 @@ from torch import nn
 
 from raysearch.config import TrainingConfig
 
-__all__ = ["adamw"]
+__all__ = ["adamw", "fuses"]
+
+
+def fuses(device: torch.device) -> bool:
+    """Whether AdamW has a kernel that steps all parameters of a device at once."""
+    return device.type in ("cuda", "cpu")
 
 
 def adamw(
@@ -26,7 +31,7 @@ def adamw(
         config: Rates and decay.
 
     Returns:
-        The optimizer, with the fused kernel, on the device of the parameters.
+        The optimizer, with the fused kernel where the parameters' device has one.
     """
     groups = []
     rates = ((config.learning_rate, [encoder]), (config.head_learning_rate, list(heads)))
@@ -38,4 +43,4 @@ def adamw(
         ):
             if chosen:
                 groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
-    return torch.optim.AdamW(groups, fused=True)
+    return torch.optim.AdamW(groups, fused=fuses(next(encoder.parameters()).device))

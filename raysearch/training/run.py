@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import torch
 
@@ -14,6 +16,7 @@ from raysearch.methods import get_method
 from raysearch.methods.base import Method
 from raysearch.storage.place import above, join, shown
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
+from raysearch.training.hardware import choose_hardware, matmul_format
 from raysearch.training.loop import Fit, Listener
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.training.schedule import stage_rungs
@@ -29,7 +32,13 @@ KEPT = "final.pt"
 
 
 def run_lease(
-    lease: Lease, listener: Listener, *, data_dir: str, stages: str = "", limit: int | None = None
+    lease: Lease,
+    listener: Listener,
+    *,
+    data_dir: str,
+    stages: str = "",
+    limit: int | None = None,
+    stated: Mapping[str, str] = MappingProxyType({}),
 ) -> Trial | None:
     """Train a lease from its checkpoint or the start; train and dev data are opened, no other.
 
@@ -43,10 +52,12 @@ def run_lease(
         stages: Folder or URI where stages lie that several leases share; empty for ``stages``
             beside the leases' folder.
         limit: Bytes that these may take; None for what `StageCache.default_limit` says.
+        stated: What the row shall say of the sweep's set-up, beside its own provenance.
 
     Returns:
         The trial, COMPLETE, or FAILED with its reason when it cannot be evaluated (a term that
-        is not finite, a failure signature, memory); None when the listener stopped it.
+        is not finite, a failure signature, memory); None when the listener stopped it or, with its
+        checkpoint written, its node is about to go.
 
     Raises:
         RaysearchError: Data, encoder or storage that no trial of the sweep could use.
@@ -54,19 +65,21 @@ def run_lease(
     loader = get_method(lease.method)
     config = read_config(loader.config_type, lease.config, where=f"trial {lease.id}")
     device = pick_device()
+    hardware = choose_hardware(config.precision, device)
+    used = replace(config, precision=hardware.precision)
     fit: Fit | None = None
-    where = dict(provenance())
+    where = {**provenance(), **hardware.stated, **stated}
     state, reason, complete = TrialState.COMPLETE, "", False
     try:
         seed_everything(derive_seed(lease.cell.seed, "build"))
         method = loader.build(
-            config, lease.cell, device=device, roles=("train", "dev"), data_dir=data_dir
+            used, lease.cell, device=device, roles=("train", "dev"), data_dir=data_dir
         )
         where.update(method.provenance)
         keys = stage_keys(
             method.stages(),
             method=lease.method,
-            config=flatten(config),
+            config={**flatten(config), "precision": hardware.numbers},
             provenance=method.provenance,
             seed=lease.cell.seed,
             rungs=stage_rungs(method.stages(), config.reports),
@@ -75,14 +88,15 @@ def run_lease(
         listener.started(device_name(device), where)
         fit = Fit(
             method,
-            config,
+            used,
             seed=lease.cell.seed,
             checkpoint=join(lease.folder, "checkpoint.pt"),
             listener=listener,
             keys=keys,
             cache=_cache(stages or join(above(lease.folder, 2), "stages"), limit),
         )
-        complete = fit.run()
+        with matmul_format(hardware):
+            complete = fit.run()
         if complete and lease.keep:
             save_checkpoint(join(lease.folder, KEPT), {"key": keys[-1], "method": fit.result})
     except TrialError as error:

@@ -18,6 +18,7 @@ import torch
 from raysearch.corpora import Corpus
 from raysearch.encoders import Encoder, encode
 from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.on_device import on_device
 
 __all__ = [
     "Batch",
@@ -83,7 +84,7 @@ class TokenisedTexts:
         ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
         eligible = np.zeros(mask.shape, dtype=bool)
         ids[mask], eligible[mask] = self.ids[flat], self.eligible[flat]
-        parts = [torch.from_numpy(part).to(device) for part in (ids, mask, eligible)]
+        parts = [on_device(part, device) for part in (ids, mask, eligible)]
         return parts[0], parts[1], parts[2]
 
 
@@ -132,7 +133,7 @@ class RatedSentences:
         tokens = sum(int(self.texts.eligible[starts[r] : starts[r + 1]].sum()) for r in rows)
         mine = rows[rank::world]
         ids, mask, eligible = self.texts.padded(mine, device)
-        labels = torch.from_numpy(self.labels[mine]).to(device)
+        labels = on_device(self.labels[mine], device)
         return Batch(ids=ids, mask=mask, eligible=eligible, labels=labels, tokens=tokens / world)
 
 

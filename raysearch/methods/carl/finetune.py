@@ -30,6 +30,7 @@ from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import TokenisedTexts, batches_per_epoch, plan_epoch, tokenise
 from raysearch.methods.carl.model import pool
 from raysearch.methods.carl.scores import FINETUNED, class_scores, task_means, va_scores
+from raysearch.methods.on_device import on_device
 from raysearch.methods.parameters import adamw
 
 __all__ = ["FINETUNE_FIELDS", "FineTuning", "TaskBatch", "TunedModel"]
@@ -164,7 +165,7 @@ class FineTuning:
         ):
             mine = rows[rank() :: world_size()]
             ids, mask, _ = tokens.padded(mine, self._device)
-            labels = torch.from_numpy(split.labels[mine]).to(self._device)
+            labels = on_device(split.labels[mine], self._device)
             yield TaskBatch(ids=ids, mask=mask, labels=labels, rows=len(rows) / world_size())
 
     def updates(self, batch: TaskBatch) -> Iterator[Update]:

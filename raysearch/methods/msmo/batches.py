@@ -11,6 +11,7 @@ import torch
 from raysearch.methods.msmo.data import Packed, pack
 from raysearch.methods.msmo.draws import Draw
 from raysearch.methods.msmo.tokens import Rows, Tokenised, spans
+from raysearch.methods.on_device import on_device
 
 __all__ = ["Aspects", "Assembler", "Batch", "Sides"]
 
@@ -163,7 +164,7 @@ class Assembler:
         )
 
     def _tensor(self, values: Rows) -> torch.Tensor:
-        return torch.from_numpy(values).to(self.device)
+        return on_device(values, self.device)
 
 
 def _counts(starts: Rows, rows: Rows) -> Rows:

@@ -18,6 +18,7 @@ from raysearch.corpora.absa.records import VIEWS, PairCorpus, TaggedSentence
 from raysearch.encoders import Encoder
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.tokens import Rows, Tokenised, join, spans, tokenise
+from raysearch.methods.on_device import on_device
 
 __all__ = ["COLUMNS", "Items", "Material", "Packed", "load_material", "pack"]
 
@@ -69,17 +70,17 @@ def pack(tokens: Tokenised, parts: Rows, device: torch.device, *, chunk: int = 0
         padded[mask] = tokens.ids[spans(tokens.starts, parts[rows])]
         offsets[rows] = before + width * np.arange(len(rows))
         before += padded.size
-        ids.append(torch.from_numpy(padded).to(device))
-        masks.append(torch.from_numpy(mask).to(device))
+        ids.append(on_device(padded, device))
+        masks.append(on_device(mask, device))
     words = np.diff(tokens.word_starts)[parts]
     places = np.repeat(offsets, words) + tokens.firsts[spans(tokens.word_starts, parts)]
     inner = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return Packed(
         ids=tuple(ids),
         masks=tuple(masks),
-        order=torch.from_numpy(order).to(device),
-        words=torch.from_numpy(places).to(device),
-        pieces=torch.from_numpy(np.repeat(offsets, sizes) + inner).to(device),
+        order=on_device(order, device),
+        words=on_device(places, device),
+        pieces=on_device(np.repeat(offsets, sizes) + inner, device),
     )
 
 

@@ -23,6 +23,7 @@ from raysearch.methods.msmo.losses.distillation import distill_loss, mix, soften
 from raysearch.methods.msmo.model import Network
 from raysearch.methods.msmo.tags import TAGS
 from raysearch.methods.msmo.tokens import Tokenised, spans
+from raysearch.methods.on_device import on_device
 
 __all__ = ["DistillBatch", "distill_batches", "distill_updates", "soft_labels", "teach"]
 
@@ -127,7 +128,7 @@ def distill_batches(
         everywhere = tokens.sizes[whole].sum() * len(mine) / len(rows)
         yield DistillBatch(
             packed=pack(tokens, parts, device),
-            target=target[torch.from_numpy(own)].to(device),
+            target=on_device(target[torch.from_numpy(own)], device),
             share=len(own) / everywhere,
         )
 

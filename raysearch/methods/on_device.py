@@ -1,0 +1,28 @@
+"""How does an array of the host come to the device that computes: pinned, without a wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+import torch
+
+__all__ = ["on_device", "pins"]
+
+
+def pins(device: torch.device) -> bool:
+    """Whether arrays go through pinned memory, from which CUDA copies while the host goes on."""
+    return device.type == "cuda"
+
+
+def on_device(values: npt.NDArray[Any] | torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The values as a tensor of the device, of the same shape and type.
+
+    Args:
+        values: On the host; not to be written to afterwards.
+        device: Where to.
+    """
+    tensor = values if isinstance(values, torch.Tensor) else torch.from_numpy(values)
+    if pins(device):
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
