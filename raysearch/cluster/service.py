@@ -11,7 +11,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 import ray
@@ -19,7 +18,9 @@ from ray.exceptions import RayError, RayTaskError
 
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
 from raysearch.cluster.notice import NOTICE
-from raysearch.errors import ConfigError, RaysearchError, TrialError
+from raysearch.errors import ConfigError, RaysearchError, StoreError, TrialError
+from raysearch.storage import open_storage
+from raysearch.storage.place import join, shown
 from raysearch.trial import Lease, Report, Trial, TrialState
 
 __all__ = ["Listener", "Runner", "TrainingRunner", "serve"]
@@ -214,8 +215,10 @@ def _sentences(error: RaysearchError) -> str:
 def _broken(lease: Lease, error: Exception) -> Trial:
     """The failed record of a lease whose runner has a bug; its traceback lies in the folder."""
     text = "".join(traceback.format_exception(error))
-    folder = Path(lease.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "error.txt").write_text(text)
     last = traceback.format_exception_only(error)[-1].strip()
-    return ended_trial(lease, TrialState.FAILED, f"{last} (see {folder / 'error.txt'})")
+    try:
+        open_storage(lease.folder, make=False).write("error.txt", [text.encode()])
+        where = f"see {shown(join(lease.folder, 'error.txt'))}"
+    except (OSError, StoreError) as failure:
+        where = f"its traceback could not be kept: {failure}"
+    return ended_trial(lease, TrialState.FAILED, f"{last} ({where})")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from raysearch.search.lease_files import LeaseFiles
 from raysearch.search.space import SearchSpace
 from raysearch.search.worth import Aggregate, worth
 from raysearch.trial import MetricGoal, Trial, TrialState
 
 __all__ = ["Best", "PaperResult", "Standing"]
-
-BROKEN = "error.txt"
-"""A lease whose runner broke leaves its traceback; that stays."""
 
 
 class Best(NamedTuple):
@@ -63,89 +60,211 @@ class PaperResult(NamedTuple):
 
 
 class Standing:
-    """The best configuration of a sweep, or of each of its tasks, and what of the others stays.
+    """The best configuration of a sweep and of each of its tasks, and what of the others stays.
 
-    A finished lease's checkpoint is of no use any more and always goes; what it kept stays
-    while its configuration is the best, or may become it.
+    A finished lease's checkpoint is of no use any more and always goes. What it kept stays
+    while its configuration is the best, or the best of the lease's task, or may become it. What
+    goes can be had again: the same settings give the same weights.
+
+    A quota is met in this order: the sweep's own stages go, those unused for longest first and
+    none in use; then weights of trials that are not the best, the worst first. A checkpoint of
+    a trial that is not finished never goes, nor the weights of the best.
 
     Args:
         goal: What ranks configurations, by what `raysearch.search.worth` makes of their cells.
-        leases: Folder of the leases' folders.
+        leases: Folder or URI of the leases' folders.
         keep: Whose kept files stay.
         aggregate: What the tasks of a configuration make of it.
-        per_task: Whether each task has a best of its own.
+        per_task: Whether each task has a best of its own, and no configuration two tasks.
+        quota: Bytes that leases and stages may take together; None for no limit.
+        stages: Folder or URI of the stages that count for the quota; empty for none.
     """
 
     def __init__(
         self,
         goal: MetricGoal,
-        leases: str,
+        leases: str | Path,
         keep: Literal["best", "all", "none"],
         *,
         aggregate: Aggregate = "mean",
         per_task: bool = False,
+        quota: int | None = None,
+        stages: str = "",
     ) -> None:
-        self.goal, self.leases, self.keep = goal, Path(leases), keep
+        self.goal, self.keep, self.quota = goal, keep, quota
         self.aggregate, self.per_task = aggregate, per_task
         self.counts: Counter[TrialState] = Counter()
         self.best: dict[str, Best] = {}
         """Task to its best complete configuration; "" is for all tasks together."""
-        self._cells: dict[int, list[Trial]] = {}
+        self.best_of_task: dict[str, Best] = {}
+        """Where all tasks are judged together: task to the configuration that is best on it."""
+        self._room = Room(leases, stages)
+        self._said: set[str] = set()
+        self._ended: set[str] = set()
+        self._open: dict[int, list[Trial]] = {}
+        self._worth: dict[int, float] = {}
+        self._weights: dict[str, tuple[int, str]] = {}
+        """Ended leases whose weights stay for now: their number and task."""
+
+    @property
+    def freed(self) -> int:
+        """Bytes of files that were removed."""
+        return self._room.freed
 
     def add(self, trial: Trial, *, cells: int) -> None:
-        """Take in a finished cell and clear its folder of what is not needed.
+        """Take in a finished cell and remove what is not needed any more.
 
         Args:
             trial: The record, as stored.
             cells: Number of cells of its configuration.
         """
+        for lease_id in {trial.id, *self.count(trial, cells=cells)}:
+            self._room.settle(lease_id, weights=lease_id in self._weights)
+
+    def count(self, trial: Trial, *, cells: int) -> list[str]:
+        """Take in a finished cell as `add` does, without touching a file.
+
+        Returns:
+            The leases whose weights are not needed any more.
+        """
         self.counts[trial.state] += 1
-        done = self._cells.setdefault(trial.number, [])
+        self._ended.add(trial.id)
+        done = self._open.setdefault(trial.number, [])
         done.append(trial)
-        self._remove_checkpoint(trial.id)
-        if trial.state is not TrialState.COMPLETE:
-            self._drop(done)
-        elif len(done) == cells:
-            self._compare(self._cells.pop(trial.number))
+        if trial.state is TrialState.COMPLETE and self.keep != "none":
+            self._weights[trial.id] = (trial.number, trial.cell.task)
+        if len(done) < cells and trial.state is not TrialState.PRUNED:
+            return []
+        self._judge(self._open.pop(trial.number))
+        return [] if self.keep == "all" else self._let_go()
 
-    def _compare(self, done: list[Trial]) -> None:
-        values = {trial.cell: trial.metrics.get(self.goal.name, math.nan) for trial in done}
-        value = worth(values, self.goal, self.aggregate)
-        broken = any(trial.state is not TrialState.COMPLETE for trial in done)
-        if broken or not math.isfinite(value):
-            self._drop(done)
+    def tidy(self) -> None:
+        """Remove what ended leases hold and need not, whoever left it there."""
+        self._room.tidy(self._ended, self._weights)
+
+    def check_quota(self) -> None:
+        """Refuse a quota that what must stay has passed already.
+
+        Raises:
+            StoreError: It has.
+        """
+        if self.quota is None:
             return
+        with _listing():
+            taken = self._room.usage(()).leases
+        least = sum(taken.values()) - sum(taken.get(lease_id, 0) for lease_id in self._spare())
+        if least > self.quota:
+            raise StoreError(
+                f"`--quota` must be at least {size_text(least)}, which the best weights and the "
+                f"checkpoints of trials that go on take already, but got {size_text(self.quota)}"
+            )
+
+    def make_room(self, running: Collection[str]) -> str:
+        """Remove what the quota asks for, so that the trials which run find room.
+
+        Args:
+            running: Ids of the leases that run or are about to.
+
+        Returns:
+            A sentence for the user the first time that there is something to say, else nothing.
+        """
+        if self.quota is None:
+            return ""
+        try:
+            usage = self._room.usage(running)
+            excess = usage.total - self.quota
+            if excess > 0 and usage.stages:
+                excess -= self._room.shrink_stages(max(0, usage.stages - excess))
+        except OSError as error:
+            return self._once(f"what the sweep takes cannot be measured for `--quota`: {error}")
+        dropped = 0
+        for lease_id in self._spare() if excess > 0 else ():
+            if excess <= 0:
+                break
+            excess -= self._room.settle(lease_id, weights=False)
+            del self._weights[lease_id]
+            dropped += 1
+        quota = size_text(self.quota)
+        if excess > 0:
+            return self._once(
+                f"`--quota` cannot hold what must stay, the best weights and what {len(running)} "
+                f"trials at once need: {size_text(self.quota + excess)}, but it is {quota}; the "
+                "sweep goes on and may pass it (fewer --slots need less)"
+            )
+        if dropped and self.keep == "all":
+            return self._once(f"the quota of {quota} is full: weights of the worst trials go")
+        return ""
+
+    def _judge(self, done: list[Trial]) -> None:
+        """Compare a configuration that is over with the best, and on each task that it has."""
+        number = done[0].number
         task = done[0].cell.task if self.per_task else ""
-        before = self.best.get(task)
-        if before is not None and not self.goal.better(value, before.value):
-            self._drop(done)
+        value = self._value(done)
+        self._compare(self.best, task, Best(number, value))
+        self._worth[number] = value
+        if self.per_task:
             return
-        if before is not None:
-            self._drop_number(before.number)
-        self.best[task] = Best(done[0].number, value)
-        if self.keep == "none":
-            self._drop(done)
+        for task in {trial.cell.task for trial in done}:
+            of_task = [trial for trial in done if trial.cell.task == task]
+            self._compare(self.best_of_task, task, Best(number, self._value(of_task)))
 
-    def _drop(self, done: list[Trial]) -> None:
-        """Clear the folders of cells whose configuration cannot be the best."""
-        if self.keep == "all":
-            done = [trial for trial in done if trial.state is not TrialState.COMPLETE]
-        for trial in done:
-            self._clear(self.leases / trial.id)
+    def _value(self, done: list[Trial]) -> float:
+        """What cells are worth together; NaN if one of them is not complete."""
+        if any(trial.state is not TrialState.COMPLETE for trial in done):
+            return math.nan
+        values = {trial.cell: trial.metrics.get(self.goal.name, math.nan) for trial in done}
+        return worth(values, self.goal, self.aggregate)
 
-    def _drop_number(self, number: int) -> None:
-        if self.keep != "all":
-            for folder in self.leases.glob(f"{number:05d}-*"):
-                self._clear(folder)
-
-    def _remove_checkpoint(self, lease_id: str) -> None:
-        (self.leases / lease_id / "checkpoint.pt").unlink(missing_ok=True)
-
-    def _clear(self, folder: Path) -> None:
-        """Remove a folder, but for the traceback of a runner that broke."""
-        if not (folder / BROKEN).exists():
-            shutil.rmtree(folder, ignore_errors=True)
+    def _compare(self, best: dict[str, Best], task: str, found: Best) -> None:
+        """A tie goes to the lower number, as in the leaderboard."""
+        if not math.isfinite(found.value):
             return
-        for path in folder.iterdir():
-            if path.name != BROKEN:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        before = best.get(task)
+        if (
+            before is None
+            or self.goal.better(found.value, before.value)
+            or (found.value == before.value and found.number < before.number)
+        ):
+            best[task] = found
+
+    def _is_best(self, number: int, task: str) -> bool:
+        of_task = self.best_of_task.get(task)
+        return (of_task is not None and of_task.number == number) or any(
+            best.number == number for best in self.best.values()
+        )
+
+    def _let_go(self) -> list[str]:
+        """Take back the word for weights that cannot be those of the best any more."""
+        going = [
+            lease_id
+            for lease_id, (number, task) in self._weights.items()
+            if number not in self._open and not self._is_best(number, task)
+        ]
+        for lease_id in going:
+            del self._weights[lease_id]
+        return going
+
+    def _spare(self) -> list[str]:
+        """Leases whose weights stay though they are not the best's, the worst first.
+
+        Those of a configuration that is not over come last, since it may become the best.
+        """
+        spare = [
+            (number, lease_id)
+            for lease_id, (number, task) in self._weights.items()
+            if not self._is_best(number, task)
+        ]
+        sign = 1.0 if self.goal.direction == "maximize" else -1.0
+
+        def order(item: tuple[int, str]) -> tuple[bool, float, str]:
+            value = sign * self._worth.get(item[0], math.nan)
+            return (item[0] in self._open, value if math.isfinite(value) else -math.inf, item[1])
+
+        return [lease_id for _, lease_id in sorted(spare, key=order)]
+
+    def _once(self, text: str) -> str:
+        kind = text.split(":")[0][:40]
+        if kind in self._said:
+            return ""
+        self._said.add(kind)
+        return text

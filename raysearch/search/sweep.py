@@ -112,10 +112,11 @@ def _reconcile(plan: SweepPlan, ledger: StudyLedger, on_trial: OnTrial, have: Ha
     records = list(ledger.finished_trials())
     cells = Counter(trial.number for trial in records)
     cells.update({item.number: len(item.pending) for item in ledger.open_configurations()})
-    for trial in records:
-        if not have(trial.key):
-            on_trial(trial)
-        standing.add(trial, cells=cells[trial.number])
+    with standing.files.listed():
+        for trial in records:
+            if not have(trial.key):
+                on_trial(trial)
+            standing.add(trial, cells=cells[trial.number])
     return standing
 
 
