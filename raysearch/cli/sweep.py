@@ -23,6 +23,7 @@ from raysearch.cli.arguments import (
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cli.sweep_ending import ending_text
 from raysearch.errors import ConfigError, StoreError
+from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
     from raysearch.search.plan import SweepPlan
@@ -67,11 +68,14 @@ def run(args: argparse.Namespace) -> int:
     from raysearch.cli.news import JsonView
     from raysearch.cli.watch import refuse_copy
     from raysearch.leaderboard import Store
+    from raysearch.storage import open_storage
 
     plan, path = plan_of(args)
     check_inputs(plan)
     refuse_copy(plan.folder)
     opening = opening_of(plan, _card(plan, path))
+    if plan.storage:
+        open_storage(plan.root)  # said before Ray starts, too
     store = Store(plan.root)
     if args.format == "json":
         news = JsonView(opening, _write)
@@ -185,14 +189,14 @@ def _card(plan: SweepPlan, path: Path) -> dict[str, Any]:
 
 
 def _write_card(plan: SweepPlan, path: Path) -> None:
-    card = _card(plan, path)
-    temporary = plan.folder / f".sweep.json.{os.getpid()}.tmp"
+    from raysearch.storage import open_storage
+
+    text = json.dumps(_card(plan, path), indent=1) + "\n"
     try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(card, indent=1) + "\n")
-        temporary.replace(plan.folder / "sweep.json")
+        open_storage(plan.root).write("sweep.json", [text.encode()])
     except OSError as error:
+        option = "--storage" if plan.storage else "--results"
         raise StoreError(
-            f"`--results` must be a folder that can be written, but {plan.folder} cannot: "
+            f"`{option}` must be a place that can be written, but {shown(plan.root)} cannot: "
             f"{error.strerror or error}"
         ) from error
