@@ -138,6 +138,7 @@ class LeaseBook:
             problem = self._open[offer.lease.number].problem
             if not problem:
                 self._running[offer.lease.id] = _Running(offer)
+                self._make_room()
                 return offer
             self._finish(offer.lease, ended_trial(offer.lease, TrialState.FAILED, problem))
         return None
@@ -244,6 +245,7 @@ class LeaseBook:
         if all(report.rung != earlier.rung for earlier in running.curve):
             running.curve.append(report)
             self._show(SweepEventKind.REPORT, lease, report=report)
+            self._make_room()  # a first checkpoint or a stage may be there since the last time
         value = report.metrics.get(self.plan.space.goal.name)
         if not running.offer.judged or value is None:
             return False
@@ -267,6 +269,12 @@ class LeaseBook:
         self._on_trial(stored)
         self.standing.add(stored, cells=len(configuration.cells))
         self._show(SweepEventKind.FINISHED, lease, trial=stored)
+
+    def _make_room(self) -> None:
+        """Keep the quota, and pass on what is to be said of it."""
+        text = self.standing.make_room(self._running)
+        if text:
+            self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
 
     def _show(self, kind: SweepEventKind, lease: Lease, **fields: Any) -> None:
         self._on_event(SweepEvent(kind=kind, lease=lease, **fields))

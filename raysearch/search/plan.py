@@ -46,6 +46,8 @@ class SweepPlan:
             for `folder`.
         stages: Folder or URI of the stages that trials share; empty for ``stages`` in `root`.
         stages_limit: Bytes that these may take; None for half of the free disk.
+        quota: Bytes that the leases' files and the sweep's own stages may take together, of which
+            the stages at most half; None for no limit.
         runner: What runs a lease; None for real training.
         keep: Whose final weights stay: those of the best configuration, of all, or none.
         address: Ray cluster to join; None starts a Ray on this machine.
@@ -68,6 +70,7 @@ class SweepPlan:
     storage: str = ""
     stages: str = ""
     stages_limit: int | None = None
+    quota: int | None = None
     runner: Runner | str | None = None
     keep: Literal["best", "all", "none"] = "best"
     address: str | None = None
@@ -84,6 +87,7 @@ class SweepPlan:
                 ("cpus_per_worker", "> 0", self.cpus_per_worker > 0),
                 ("gpus_per_worker", ">= 0", self.gpus_per_worker >= 0),
                 ("stages_limit", ">= 0", (self.stages_limit or 0) >= 0),
+                ("quota", "> 0", self.quota is None or self.quota > 0),
                 ("max_cost", "> 0", self.max_cost is None or self.max_cost > 0),
             )
             if not holds
@@ -133,10 +137,18 @@ class SweepPlan:
         return join(absolute(self.root), "leases")
 
     @property
+    def stages_place(self) -> str:
+        """Folder (by its full path) or URI of the stages that are the sweep's own."""
+        return join(absolute(self.root), "stages")
+
+    @property
     def shape(self) -> SlotShape:
         """What a slot is made of."""
-        stages = self.stages or join(absolute(self.root), "stages")
-        training = TrainingRunner(self.data_dir, stages, self.stages_limit)
+        limit = self.stages_limit
+        if self.quota is not None and not self.stages:
+            limit = min(self.quota // 2, self.quota if limit is None else limit)
+        stages = self.stages or self.stages_place
+        training = TrainingRunner(self.data_dir, stages, limit)
         return SlotShape(
             runner=training if self.runner is None else self.runner,
             workers=self.workers_per_trial,
@@ -213,6 +225,7 @@ class SweepSummary:
             tasks together, so it is the only key in joint mode. Empty when none is complete.
         papers: Task, or "", to how the paper's own setting ended, once it was asked.
         seconds: Seconds that this run took.
+        freed: Bytes of checkpoints, weights and stages that this run removed.
         nodes: The cluster's nodes while this run lasted, and the cost; None without a cluster.
     """
 
@@ -223,6 +236,7 @@ class SweepSummary:
     best: Mapping[str, Best] = field(default_factory=dict)
     papers: Mapping[str, PaperResult] = field(default_factory=dict)
     seconds: float = 0.0
+    freed: int = 0
     nodes: NodeUsage | None = None
 
     @property

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from raysearch.search.lease_files import LeaseFiles
+from raysearch.errors import StoreError
+from raysearch.search.retention import Room, size_text
 from raysearch.search.space import SearchSpace
 from raysearch.search.worth import Aggregate, worth
 from raysearch.trial import MetricGoal, Trial, TrialState
@@ -98,7 +99,7 @@ class Standing:
         """Task to its best complete configuration; "" is for all tasks together."""
         self.best_of_task: dict[str, Best] = {}
         """Where all tasks are judged together: task to the configuration that is best on it."""
-        self._room = Room(leases, stages)
+        self._room = Room(leases, stages, weights=keep != "none")
         self._said: set[str] = set()
         self._ended: set[str] = set()
         self._open: dict[int, list[Trial]] = {}
@@ -150,8 +151,10 @@ class Standing:
         """
         if self.quota is None:
             return
-        with _listing():
+        try:
             taken = self._room.usage(()).leases
+        except OSError as error:
+            raise StoreError(f"what the sweep takes must be readable, but: {error}") from error
         least = sum(taken.values()) - sum(taken.get(lease_id, 0) for lease_id in self._spare())
         if least > self.quota:
             raise StoreError(
@@ -176,24 +179,27 @@ class Standing:
             if excess > 0 and usage.stages:
                 excess -= self._room.shrink_stages(max(0, usage.stages - excess))
         except OSError as error:
-            return self._once(f"what the sweep takes cannot be measured for `--quota`: {error}")
-        dropped = 0
+            return self._once("blind", f"`--quota` is not watched for now: {error}")
+        left = self._drop_worst(excess)
+        if left > 0:
+            return self._once(
+                "small",
+                f"`--quota` must be {size_text(self.quota + left)} for the best weights and "
+                f"{len(running)} trials at once, but is {size_text(self.quota)}: the sweep goes on "
+                "and may take more than that (fewer --slots need less)",
+            )
+        if left < excess and self.keep == "all":
+            return self._once("full", "`--quota` is full: weights of the worst trials are removed")
+        return ""
+
+    def _drop_worst(self, excess: int) -> int:
+        """Remove weights that are not the best's until no excess is left; what is left of it."""
         for lease_id in self._spare() if excess > 0 else ():
             if excess <= 0:
                 break
             excess -= self._room.settle(lease_id, weights=False)
             del self._weights[lease_id]
-            dropped += 1
-        quota = size_text(self.quota)
-        if excess > 0:
-            return self._once(
-                f"`--quota` cannot hold what must stay, the best weights and what {len(running)} "
-                f"trials at once need: {size_text(self.quota + excess)}, but it is {quota}; the "
-                "sweep goes on and may pass it (fewer --slots need less)"
-            )
-        if dropped and self.keep == "all":
-            return self._once(f"the quota of {quota} is full: weights of the worst trials go")
-        return ""
+        return excess
 
     def _judge(self, done: list[Trial]) -> None:
         """Compare a configuration that is over with the best, and on each task that it has."""
@@ -250,20 +256,22 @@ class Standing:
         Those of a configuration that is not over come last, since it may become the best.
         """
         spare = [
-            (number, lease_id)
+            (number not in self._open, self._behind(number, task), lease_id)
             for lease_id, (number, task) in self._weights.items()
             if not self._is_best(number, task)
         ]
-        sign = 1.0 if self.goal.direction == "maximize" else -1.0
+        return [lease_id for _, _, lease_id in sorted(spare, reverse=True)]
 
-        def order(item: tuple[int, str]) -> tuple[bool, float, str]:
-            value = sign * self._worth.get(item[0], math.nan)
-            return (item[0] in self._open, value if math.isfinite(value) else -math.inf, item[1])
+    def _behind(self, number: int, task: str) -> float:
+        """How far a configuration is from the best, of its own task where each has one."""
+        best = self.best.get(task if self.per_task else "")
+        value = self._worth.get(number, math.nan)
+        if best is None or not math.isfinite(value):
+            return math.inf
+        return abs(best.value - value)
 
-        return [lease_id for _, lease_id in sorted(spare, key=order)]
-
-    def _once(self, text: str) -> str:
-        kind = text.split(":")[0][:40]
+    def _once(self, kind: str, text: str) -> str:
+        """The text, the first time that something of its kind is said."""
         if kind in self._said:
             return ""
         self._said.add(kind)

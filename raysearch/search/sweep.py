@@ -85,6 +85,7 @@ def run_sweep(
         book = LeaseBook(plan, ledger, standing, on_trial=on_trial, on_event=on_event, watch=watch)
         with _interrupts(book):
             run_tune(plan, book)
+        standing.tidy()  # what a worker wrote that was let go of late
         if book.failure is not None:
             raise book.failure
         return SweepSummary(
@@ -96,6 +97,7 @@ def run_sweep(
             papers=_papers(plan, ledger),
             seconds=time.monotonic() - began,
             nodes=watch.usage() if watch else None,
+            freed=standing.freed,
         )
 
 
@@ -108,15 +110,18 @@ def _reconcile(plan: SweepPlan, ledger: StudyLedger, on_trial: OnTrial, have: Ha
         plan.keep,
         aggregate=space.aggregate,
         per_task=space.mode == "per_task",
+        quota=plan.quota,
+        stages="" if plan.stages else plan.stages_place,
     )
     records = list(ledger.finished_trials())
     cells = Counter(trial.number for trial in records)
     cells.update({item.number: len(item.pending) for item in ledger.open_configurations()})
-    with standing.files.listed():
-        for trial in records:
-            if not have(trial.key):
-                on_trial(trial)
-            standing.add(trial, cells=cells[trial.number])
+    for trial in records:
+        if not have(trial.key):
+            on_trial(trial)
+        standing.count(trial, cells=cells[trial.number])
+    standing.tidy()
+    standing.check_quota()
     return standing
 
 

@@ -169,6 +169,19 @@ class StageCache:
         entries = self._entries()
         return Summary(len(entries), sum(entry.size for entry in entries))
 
+    def shrink(self, limit: int) -> int:
+        """Evict the least recently used entries, none in use, down to `limit` bytes together.
+
+        Returns:
+            The bytes that this freed; fewer than asked for where the rest is in use.
+
+        Raises:
+            OSError: The cache cannot be listed, or an entry cannot be removed.
+        """
+        entries = self._entries()
+        excess = sum(entry.size for entry in entries) - limit
+        return self._evict(self._spare(entries), excess) if excess > 0 else 0
+
     def _await(self, key: str, idle: Callable[[], bool]) -> dict[str, Any] | None:
         chance = secrets.SystemRandom()  # the training's generators stay as they are
         while True:
@@ -192,8 +205,7 @@ class StageCache:
         excess = sum(entry.size for entry in entries) + size - self._limit
         if excess <= 0:
             return True
-        in_use = self._holders.in_use()
-        spare = [entry for entry in entries if entry.name.removesuffix(_SUFFIX) not in in_use]
+        spare = self._spare(entries)
         if sum(entry.size for entry in spare) < excess:
             _log.warning(
                 "stage %s of %d bytes is not kept for other trials: the cache %s may take %d "
@@ -201,12 +213,22 @@ class StageCache:
                 *(key, size, self._store.place, self._limit),
             )
             return False
+        self._evict(spare, excess)
+        return True
+
+    def _spare(self, entries: list[StoredFile]) -> list[StoredFile]:
+        in_use = self._holders.in_use()
+        return [entry for entry in entries if entry.name.removesuffix(_SUFFIX) not in in_use]
+
+    def _evict(self, spare: list[StoredFile], excess: int) -> int:
+        """Remove the least recently used until `excess` bytes are freed, or all; what was freed."""
+        freed = 0
         for entry in sorted(spare, key=lambda entry: entry.used):
-            if excess <= 0:
+            if freed >= excess:
                 break
             self._store.remove(entry.name)
-            excess -= entry.size
-        return True
+            freed += entry.size
+        return freed
 
     def _entries(self) -> list[StoredFile]:
         return [file for file in self._store.files() if file.name.endswith(_SUFFIX)]

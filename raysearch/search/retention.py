@@ -1,0 +1,195 @@
+"""What do the files of a sweep's leases and stages take, and how are they removed?
+
+`raysearch.search.standing` says which files are needed; here they are measured and removed, in
+a folder or in an object store. Room is made before it is needed: a trial that runs is counted
+with what it may come to hold, so that the quota holds while its next checkpoint is written.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raysearch.storage import Storage, StoredFile, open_storage
+
+if TYPE_CHECKING:
+    from raysearch.training.stage_cache import StageCache
+
+__all__ = ["Room", "Usage", "size_text"]
+
+_log = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint.pt"
+BROKEN = "error.txt"
+"""A lease whose runner broke leaves its traceback; that stays."""
+
+
+def size_text(size: float) -> str:
+    """Bytes as a user reads them: ``1.2 GB``, ``350 MB``, ``12 kB``."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size / 1e3:.0f} kB"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a sweep's files take, in bytes.
+
+    Attributes:
+        leases: Id to the bytes of its folder.
+        growth: Bytes that the trials which run may take beyond what they hold.
+        stages: Bytes of the stages.
+    """
+
+    leases: Mapping[str, int]
+    growth: int
+    stages: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(self.leases.values()) + self.growth + self.stages
+
+
+@dataclass
+class _Largest:
+    """The largest file of each kind that was seen, in bytes."""
+
+    checkpoint: int = 0
+    weights: int = 0
+    stage: int = 0
+
+    def see(self, lease_files: Collection[StoredFile]) -> None:
+        for file in lease_files:
+            name = file.name.rpartition("/")[2]
+            if name == CHECKPOINT:
+                self.checkpoint = max(self.checkpoint, file.size)
+            elif name != BROKEN and not name.startswith("."):
+                self.weights = max(self.weights, file.size)
+
+    def of_a_trial(self, *, weights: bool) -> int:
+        """A checkpoint, the next one beside it, a stage, and the weights if they are kept.
+
+        Until the first trial has ended its weights count as a checkpoint, which holds them too.
+        """
+        kept = (self.weights or self.checkpoint) if weights else 0
+        return 2 * self.checkpoint + self.stage + kept
+
+
+@dataclass
+class Room:
+    """The room that a sweep's leases take, and its own stages.
+
+    What cannot be listed or removed is logged and tried again at the next tidying: no trial
+    fails because a file that nobody needs is still there.
+
+    Attributes:
+        place: Folder or URI of the leases' folders.
+        stages_place: Folder or URI of the sweep's own stages; empty when others share them.
+        weights: Whether trials leave weights at all.
+        freed: Bytes removed so far.
+    """
+
+    place: str | Path
+    stages_place: str = ""
+    weights: bool = True
+    freed: int = 0
+    _largest: _Largest = field(default_factory=_Largest)
+    _stages: StageCache | None = None
+
+    def __post_init__(self) -> None:
+        self._store: Storage = open_storage(self.place, make=False)
+
+    def settle(self, lease_id: str, *, weights: bool) -> int:
+        """Remove what an ended lease need not hold any more; the bytes that this freed.
+
+        Args:
+            lease_id: The lease.
+            weights: Whether its weights stay; a checkpoint never does.
+        """
+        try:
+            return self._settle(lease_id, self._store.files(lease_id), weights=weights)
+        except OSError as error:
+            _log.warning("files of trial %s are removed later: %s", lease_id, error)
+            return 0
+
+    def tidy(self, ended: Collection[str], weights: Collection[str]) -> None:
+        """Settle every ended lease that still has a folder, in one pass.
+
+        Args:
+            ended: Ids of leases whose record is in the study.
+            weights: Those of them whose weights stay.
+        """
+        try:
+            for lease_id, files in self._by_lease().items():
+                if lease_id in ended:
+                    self._settle(lease_id, files, weights=lease_id in weights)
+        except OSError as error:
+            _log.warning("files in %s are removed later: %s", self._store.place, error)
+
+    def usage(self, running: Collection[str]) -> Usage:
+        """What there is now.
+
+        Args:
+            running: Ids of the leases that run or are about to.
+
+        Raises:
+            OSError: It cannot be listed.
+        """
+        found = self._by_lease()
+        leases = {lease_id: sum(file.size for file in files) for lease_id, files in found.items()}
+        stages = self._stage_files()
+        self._largest.stage = max([self._largest.stage, *(file.size for file in stages)])
+        each = self._largest.of_a_trial(weights=self.weights)
+        growth = sum(max(0, each - leases.get(lease_id, 0)) for lease_id in running)
+        return Usage(leases, growth, sum(file.size for file in stages))
+
+    def shrink_stages(self, limit: int) -> int:
+        """Evict stages that are not in use, down to so many bytes; the bytes that this freed.
+
+        Raises:
+            OSError: They cannot be listed or removed.
+        """
+        from raysearch.training.stage_cache import StageCache  # imports torch
+
+        if self._stages is None:  # one for all times: it learns who of the users has died
+            self._stages = StageCache(self.stages_place)
+        freed = self._stages.shrink(limit)
+        self.freed += freed
+        return freed
+
+    def _settle(self, lease_id: str, files: Collection[StoredFile], *, weights: bool) -> int:
+        self._largest.see(files)
+        going = [file for file in files if not _stays(file.name.rpartition("/")[2], weights)]
+        if len(going) == len(files):
+            self._store.remove_folder(lease_id)
+        else:
+            for file in going:
+                self._store.remove(file.name)
+        freed = sum(file.size for file in going)
+        self.freed += freed
+        return freed
+
+    def _by_lease(self) -> dict[str, list[StoredFile]]:
+        found: dict[str, list[StoredFile]] = {}
+        for file in self._store.tree():
+            lease_id, slash, _ = file.name.partition("/")
+            if slash:
+                found.setdefault(lease_id, []).append(file)
+        for files in found.values():
+            self._largest.see(files)
+        return found
+
+    def _stage_files(self) -> list[StoredFile]:
+        if not self.stages_place:
+            return []
+        return open_storage(self.stages_place, make=False).tree()
+
+
+def _stays(name: str, weights: bool) -> bool:
+    """Whether a file of an ended lease stays; hidden ones are what a killed writer left."""
+    return name == BROKEN or (weights and name != CHECKPOINT and not name.startswith("."))
