@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from raysearch.cli.live import Opening
+from raysearch.cluster.node_watch import NodeUsage
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
 from raysearch.search.standing import Best, PaperResult
 from raysearch.trial import Lease, Report, Trial, TrialState
@@ -145,5 +146,6 @@ class NewsReader:
             "trials": {TrialState(state): count for state, count in raw["trials"].items()},
             "best": {task: Best(*best) for task, best in raw["best"].items()},
             "papers": {task: PaperResult(*paper) for task, paper in raw["papers"].items()},
+            "nodes": NodeUsage.read(raw["nodes"]) if raw["nodes"] else None,
         }
         return SweepSummary(**{**raw, **parts})

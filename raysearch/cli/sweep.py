@@ -26,6 +26,7 @@ from raysearch.errors import ConfigError, StoreError
 from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
+    from raysearch.cluster.prices import PriceTable
     from raysearch.search.plan import SweepPlan
     from raysearch.search.space import SearchSpace
 
@@ -134,6 +135,7 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
             "`--name` must be the name of a folder, of letters, digits and . _ + = @ - (neither . "
             f"nor - first), but got {name!r}"
         )
+    table = _prices(args)
     needed = args.workers_per_trial * args.cpus_per_worker
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return SweepPlan(
@@ -153,7 +155,26 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
         stages_limit=None if args.stages_limit is None else int(args.stages_limit * 1e9),
         address=args.address,
         seed=args.seed,
+        prices=table,
+        max_cost=args.max_cost,
     )
+
+
+def _prices(args: argparse.Namespace) -> PriceTable | None:
+    """What nodes cost, from the file that is named, else as a head on the cluster knows it.
+
+    Raises:
+        ConfigError: The file is wrong, or has no prices and they are needed.
+    """
+    from raysearch.cluster.launch import is_url
+    from raysearch.cluster.prices import known_prices
+
+    named = args.prices
+    if named is None and args.max_cost is not None and not is_url(args.cluster or ""):
+        named = args.cluster
+    if named is None and args.max_cost is None and args.address is None:
+        return None
+    return known_prices(None if named is None else Path(named))
 
 
 def check_inputs(plan: SweepPlan) -> None:

@@ -90,3 +90,14 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
         "and kept here. Or the URL of a head's dashboard",
     )
     group.add_argument("--address", help="Ray cluster to join (default: a Ray of its own)")
+    group.add_argument(
+        "--max-cost",
+        type=float,
+        metavar="X",
+        help="end in order before the nodes have cost more than X, over all runs of the sweep",
+    )
+    group.add_argument(
+        "--prices",
+        metavar="FILE",
+        help="cluster file that says what nodes cost (default: --cluster; at a head, its own)",
+    )

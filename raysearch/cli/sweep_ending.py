@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from raysearch.cli.sweep_cost import cost_lines
 from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
@@ -37,8 +38,12 @@ def ending_of(
         fetch: The command that brings them there; empty where none is needed.
     """
     lines, stored = [], stored or rows
+    lines += cost_lines(summary)
     if summary.unfinished:
-        lines.append(f"{summary.unfinished} configurations are open: run the same command again")
+        again = " with a higher --max-cost" if summary.ending == "cost" else ""
+        lines.append(
+            f"{summary.unfinished} configurations are open: run the same command again{again}"
+        )
     if not summary.best:
         lines.append(f"no trial was completed; why: python -m raysearch leaderboard {rows}")
         return "\n".join(lines) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Cost:
         cap: The most that the sweep may cost, or None.
         rate: Money per hour of the nodes that are up.
         unpriced: Node types that were up and have no price: they count with the dearest.
+        currency: Name of the money; may be empty.
     """
 
     spent: float
@@ -38,6 +39,7 @@ class Cost:
     cap: float | None
     rate: float
     unpriced: tuple[str, ...] = ()
+    currency: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,15 @@ class NodeUsage:
     def workers(self) -> NodeTimes:
         """The times of all nodes but the head."""
         return total(item for item in self.types if not item.head)
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> NodeUsage:
+        """From what ``dataclasses.asdict`` made of it, be it by way of JSON."""
+        types = tuple(NodeTimes(**item) for item in raw["types"])
+        cost = raw["cost"]
+        if cost is not None:
+            cost = Cost(**{**cost, "unpriced": tuple(cost["unpriced"])})
+        return cls(types=types, cost=cost)
 
 
 class NodeWatch:
@@ -139,6 +150,7 @@ class NodeWatch:
                 for item in times
                 if not item.head and item.type not in prices.per_hour
             ),
+            currency=prices.currency,
         )
 
 
