@@ -3,7 +3,9 @@
 A `Mailbox` belongs to one slot. The search puts a lease in; the worker takes it, posts events
 and asks whether to go on; the search reads events in order. All of it survives the worker: a
 worker that takes its place gets the lease that is not finished, and news that it repeats are
-dropped. Nothing here touches Ray; `Mailroom` is what a Ray actor holds.
+dropped. Nothing here touches Ray; `Mailroom` is what a Ray actor holds. Where that actor dies,
+another takes its place and knows nothing: the slots open their mailboxes anew, and whoever asks
+before that waits.
 """
 
 from __future__ import annotations
@@ -23,21 +25,25 @@ MAX_LOSSES = 20
 """So does one whose node went away so often; that is not the trial's doing, but has a bound."""
 VERDICT_SECONDS = 10.0
 """So long a judged report waits for the search; then training goes on until it has spoken."""
+REOPEN_SECONDS = 30.0
+"""So long a room waits for a slot that it does not know: it asks for its news every second."""
 
 
 class Mailbox:
-    """The exchange between one slot's worker and the search; one event loop, no threads."""
+    """The exchange between one slot's worker and the search; one event loop, no threads.
 
-    def __init__(self) -> None:
-        self.held: object = None
-        """What the slot holds of the cluster, to be given back if the slot dies."""
+    Args:
+        after: Number of the last event that the search has read, in a room before this one.
+    """
+
+    def __init__(self, after: int = 0) -> None:
         self._changed = asyncio.Condition()
         self._lease: Lease | None = None
         self._judged = False
         self._open = False
         self._closed = False
         self._resting = False
-        self._sequence = self._read = 0
+        self._sequence = self._read = after
         self._events: list[SlotEvent] = []
         self._rungs: set[int] = set()
         self._grants = self._losses = 0
@@ -193,51 +199,69 @@ class Mailroom:
 
     def __init__(self) -> None:
         self._boxes: dict[str, Mailbox] = {}
+        self._gone: set[str] = set()
+        self._opened = asyncio.Condition()
 
     async def ping(self) -> None:
         """Answer once the actor is up."""
 
-    async def open(self, slot: str, lease: Lease, judged: bool) -> tuple[object, ...]:
-        """A mailbox for a new slot, with its first lease.
+    async def open(self, slot: str, lease: Lease, judged: bool, after: int = 0) -> None:
+        """A mailbox for a slot that is new, or new to this room, with the lease that it runs.
 
-        Returns:
-            What dead slots still hold: the lease was theirs, and nobody takes a lease from a
-            slot that lives. Their mailboxes are closed.
+        Other slots that have this lease are dead, since nobody takes a lease from one that
+        lives; their mailboxes are closed.
+
+        Args:
+            slot: The slot.
+            lease: See `Mailbox.put`.
+            judged: Likewise.
+            after: See `Mailbox`.
         """
-        dead = [name for name, box in self._boxes.items() if not box.called_off(lease.id)]
-        held = tuple(self._boxes[name].held for name in dead)
-        for name in dead:
+        for name in [name for name, box in self._boxes.items() if not box.called_off(lease.id)]:
             await self.close(name)
-        self._boxes[slot] = Mailbox()
+        self._gone.discard(slot)
+        self._boxes[slot] = Mailbox(after)
         await self._boxes[slot].put(lease, judged)
-        return tuple(item for item in held if item is not None)
+        async with self._opened:
+            self._opened.notify_all()
 
-    async def hold(self, slot: str, held: object) -> None:
-        """Note what the slot holds of the cluster; see `Mailbox.held`."""
-        if slot in self._boxes:
-            self._boxes[slot].held = held
+    async def _box(self, slot: str) -> Mailbox | None:
+        """A slot's mailbox; None for one that is gone, or that nobody opens."""
+        if slot not in self._boxes and slot not in self._gone:
+            try:
+                async with asyncio.timeout(REOPEN_SECONDS), self._opened:
+                    await self._opened.wait_for(lambda: slot in self._boxes or slot in self._gone)
+            except TimeoutError:
+                pass
+        return self._boxes.get(slot)
 
-    async def put(self, slot: str, lease: Lease, judged: bool) -> None:
-        """See `Mailbox.put`."""
+    async def put(self, slot: str, lease: Lease, judged: bool) -> bool:
+        """See `Mailbox.put`; False where the slot shall open its mailbox instead."""
+        if slot not in self._boxes:
+            return False
         await self._boxes[slot].put(lease, judged)
+        return True
 
-    async def next_events(self, slot: str, after: int, seconds: float) -> Sequence[SlotEvent]:
-        """See `Mailbox.next_events`."""
-        return await self._boxes[slot].next_events(after, seconds)
+    async def next_events(
+        self, slot: str, after: int, seconds: float
+    ) -> Sequence[SlotEvent] | None:
+        """See `Mailbox.next_events`; None where the slot shall open its mailbox first."""
+        box = self._boxes.get(slot)
+        return await box.next_events(after, seconds) if box else None
 
     async def next_lease(self, slot: str, seconds: float) -> Lease | None:
         """See `Mailbox.next_lease`; a slot that is gone has none."""
-        box = self._boxes.get(slot)
+        box = await self._box(slot)
         return await box.next_lease(seconds) if box else None
 
     async def wanted(self, slot: str, seconds: float) -> bool:
         """See `Mailbox.wanted`; a slot that is gone wants nobody."""
-        box = self._boxes.get(slot)
+        box = await self._box(slot)
         return await box.wanted(seconds) if box else False
 
     async def post(self, slot: str, event: SlotEvent) -> bool:
         """See `Mailbox.post`; a slot that is gone lets go of everything."""
-        box = self._boxes.get(slot)
+        box = await self._box(slot)
         return await box.post(event) if box else True
 
     async def call_off(self, lease_id: str) -> None:
@@ -253,7 +277,7 @@ class Mailroom:
 
     async def called_off(self, slot: str, lease_id: str) -> bool:
         """See `Mailbox.called_off`."""
-        box = self._boxes.get(slot)
+        box = await self._box(slot)
         return box.called_off(lease_id) if box else True
 
     async def lost(self, slot: str) -> None:
@@ -263,11 +287,15 @@ class Mailroom:
 
     async def crash(self, slot: str, text: str) -> None:
         """See `Mailbox.crash`."""
-        if slot in self._boxes:
-            await self._boxes[slot].crash(text)
+        box = await self._box(slot)
+        if box:
+            await box.crash(text)
 
     async def close(self, slot: str) -> None:
-        """Close the slot's mailbox and forget it."""
+        """Close the slot's mailbox and forget what was in it."""
+        self._gone.add(slot)
         box = self._boxes.pop(slot, None)
         if box:
             await box.close()
+        async with self._opened:
+            self._opened.notify_all()

@@ -93,8 +93,13 @@ def _start(options: Mapping[str, Any], address: str | None) -> None:
 
 
 def open_mailroom() -> Any:
-    """Start the sweep's mail room on the head node; it lives as long as the handle."""
-    actor = ray.remote(Mailroom).options(num_cpus=0, resources={HEAD: 0.001})
+    """Start the sweep's mail room on the head node; it lives as long as the handle.
+
+    When its process dies another takes its place, and calls that were under way are made again.
+    """
+    actor = ray.remote(Mailroom).options(
+        num_cpus=0, resources={HEAD: 0.001}, max_restarts=-1, max_task_retries=-1
+    )
     return actor.remote()
 
 

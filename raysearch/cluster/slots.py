@@ -72,23 +72,31 @@ class Slot:
     def __init__(self, room: Any, shape: SlotShape, lease: Lease, *, judged: bool) -> None:
         self.name = uuid.uuid4().hex[:12]
         self._room, self._shape = room, shape
-        self._read = 0
+        self._lease, self._judged, self._read = lease, judged, 0
         self._closed = threading.Event()
-        for group in ray.get(room.open.remote(self.name, lease, judged)):
-            ray.util.remove_placement_group(group)
+        self._open()
         self._thread = threading.Thread(target=self._fit, name="slot", daemon=True)
         self._thread.start()
 
     def put(self, lease: Lease, *, judged: bool) -> None:
         """Give the slot its next lease; one that is still running is called off."""
-        ray.get(self._room.put.remote(self.name, lease, judged))
+        self._lease, self._judged = lease, judged
+        if not ray.get(self._room.put.remote(self.name, lease, judged)):
+            self._open()
 
     def next_events(self, seconds: float) -> tuple[SlotEvent, ...]:
         """The next news, at least one; empty when nothing came in so many seconds."""
         news = ray.get(self._room.next_events.remote(self.name, self._read, seconds))
+        if news is None:  # the room died, and the one in its place knows nothing
+            self._open()
+            return ()
         if news:
             self._read = news[-1].sequence
         return tuple(news)
+
+    def _open(self) -> None:
+        """A mailbox in a room that does not know this slot."""
+        ray.get(self._room.open.remote(self.name, self._lease, self._judged, self._read))
 
     def close(self) -> None:
         """Let the workers leave, and give back what the slot holds."""

@@ -5,10 +5,10 @@ more of start-up and 230 to 460 MB. A slot reports through its mailbox and reads
 so it does without: the controller runs in the thread that calls ``fit``, and only the
 callbacks that set up torch stay. The placement group's cleaner goes too, since it asks the
 dashboard whether the controller lives and never frees anything where there is none
-(ray#65447); a slot notes its group in the mail room, and the slot that takes its place frees
-it. Nor is there an actor that watches for nodes which Ray drains: the controller looks itself
-and tells its workers (`raysearch.cluster.notice`). The names used here are internal to Ray,
-whose version is pinned.
+(ray#65447); a group's name says which process it is of, and before a slot asks for a group it
+frees those of processes that are dead. Nor is there an actor that watches for nodes which Ray
+drains: the controller looks itself and tells its workers (`raysearch.cluster.notice`). The
+names used here are internal to Ray, whose version is pinned.
 """
 
 from __future__ import annotations
@@ -30,6 +30,17 @@ from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 from ray.train.v2._internal.execution.callback import RayTrainCallback, WorkerGroupCallback
 from ray.train.v2._internal.execution.controller.controller import TrainController
 from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
+from ray.train.v2._internal.execution.worker_group import WorkerGroup
+from ray.train.v2._internal.execution.worker_group.placement_group_handle import (
+    DefaultPlacementGroupHandle,
+    PlacementGroupHandle,
+)
+from ray.util.placement_group import (
+    PlacementGroup,
+    placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
 
 from raysearch.cluster.notice import give_notice, watch_signals
 from raysearch.cluster.service import serve
@@ -39,6 +50,8 @@ __all__ = ["slot_trainer"]
 
 POLL_SECONDS = 0.5
 """How often the controller looks whether its workers live."""
+GROUP = "raysearch-slot"
+"""What the names of placement groups begin with; then come the owner's actor id and their own."""
 DRAIN_SECONDS = 2.0
 """How often it looks whether a node is to be drained, while Ray gives seconds to minutes."""
 
@@ -74,15 +87,35 @@ def slot_trainer(room: Any, slot: str, shape: SlotShape, scratch: str) -> TorchT
     )
 
 
-class _HoldPlacementGroup(WorkerGroupCallback):  # type: ignore[misc]
-    """Note the workers' placement group in the mail room."""
+class _NamedGroup(WorkerGroup):  # type: ignore[misc]
+    """Workers in a placement group that can be freed when the process of the slot is dead.
 
-    def __init__(self, room: Any, slot: str) -> None:
-        self._room, self._slot = room, slot
+    Ray frees one by itself only when the whole job is over.
+    """
 
-    def after_worker_group_start(self, worker_group: Any) -> None:
-        handle = worker_group.get_worker_group_state().placement_group_handle
-        ray.get(self._room.hold.remote(self._slot, handle.placement_group))
+    def _create_placement_group(self, scaling_config: Any, context: Any) -> PlacementGroupHandle:
+        _free_abandoned()
+        owner = ray.get_runtime_context().get_actor_id()
+        group = placement_group(
+            bundles=[context.resources_per_worker] * context.num_workers,
+            strategy=context.placement_strategy,
+            bundle_label_selector=context.label_selector,
+            name=f"{GROUP}/{owner}/{uuid.uuid4().hex}",
+        )
+        return DefaultPlacementGroupHandle(group)
+
+
+def _free_abandoned() -> None:
+    """Free the placement groups of slots whose process is dead."""
+    for name, group in placement_group_table().items():
+        kind, _, rest = group["name"].partition("/")
+        owner = rest.partition("/")[0]
+        if kind == GROUP and group["state"] != "REMOVED" and _is_dead(owner):
+            remove_placement_group(PlacementGroup(ray.PlacementGroupID.from_hex(name)))
+
+
+def _is_dead(actor: str) -> bool:
+    return bool(cluster_state.actor_table(actor).get("State") == "DEAD")
 
 
 class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
@@ -141,7 +174,6 @@ class _SlotTrainer(TorchTrainer):  # type: ignore[misc]
         return [
             AcceleratorSetupCallback(self.backend_config, self.scaling_config),
             *group,
-            _HoldPlacementGroup(settings["room"], settings["slot"]),
             _WatchNodes(settings["room"], settings["slot"]),
         ]
 
@@ -149,6 +181,7 @@ class _SlotTrainer(TorchTrainer):  # type: ignore[misc]
         os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"  # of this actor's own process
         parts["scaling_policy"] = _FixedSize(self.scaling_config)
         controller = TrainController(**parts)
+        controller.worker_group_cls = _NamedGroup
         controller._health_check_interval_s = POLL_SECONDS
         asyncio.run(controller.run())
         return controller.get_result()

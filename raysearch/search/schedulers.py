@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from raysearch.cluster.events import SlotEvent
 from raysearch.search.leases import LeaseBook
 from raysearch.search.searcher import StudySearcher
 from raysearch.search.trainable import EVENTS
@@ -28,21 +30,32 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         super().__init__()
         self._book, self._searcher, self._room = book, searcher, room
         self._rested = False
+        self._furthest: dict[str, int] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Hand the news on; STOP when the lease is over."""
         lease_id = self._searcher.leases.get(trial.trial_id)
         if lease_id is None:
             return str(TrialScheduler.STOP)
+        events = result.get(EVENTS, ())
+        self._note_progress(trial, events)
         try:
-            stop = self._book.hear(lease_id, result.get(EVENTS, ()))
+            stop = self._book.hear(lease_id, events)
         except Exception as error:
             self._book.fail(error)
             stop = True
         if not stop:
             return str(TrialScheduler.CONTINUE)
+        self._furthest.pop(trial.trial_id, None)
         self._room.call_off.remote(lease_id)
         return str(TrialScheduler.STOP)
+
+    def _note_progress(self, trial: Any, events: Sequence[SlotEvent]) -> None:
+        """A lease that got further than ever starts its count of slots that broke anew."""
+        steps = [event.report.step if event.report else event.step for event in events]
+        if max(steps, default=0) > self._furthest.get(trial.trial_id, 0):
+            self._furthest[trial.trial_id] = max(steps)
+            trial.run_metadata.num_failures = 0
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """The slot broke: another takes the lease, or the run ends with the slot's error."""

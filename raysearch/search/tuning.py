@@ -18,8 +18,8 @@ from raysearch.search.trainable import SlotTrainable
 
 __all__ = ["check_resources", "run_tune"]
 
-MAX_SLOT_FAILURES = 2
-"""So often the process that owns a slot may die during one lease before the run gives up."""
+MAX_SLOT_FAILURES = 5
+"""So often the process that owns a slot may die without the lease getting further in between."""
 NO_LIMIT = 1_000_000_000
 """Tune wants a number of trials; the study ends the search."""
 

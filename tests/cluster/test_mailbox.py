@@ -264,16 +264,50 @@ def test_crash_is_an_event() -> None:
     run(body())
 
 
-def test_slot_that_takes_the_place_of_a_dead_one_gets_what_it_held() -> None:
+def test_slot_that_takes_the_place_of_a_dead_one_closes_its_mailbox() -> None:
     async def body() -> None:
         room = Mailroom()
-        assert await room.open("one", lease(0), False) == ()
-        await room.hold("one", "group of one")
-        assert await room.open("other", lease(1), False) == ()
-        assert await room.open("two", lease(0), False) == ("group of one",)
+        await room.open("one", lease(0), False)
+        await room.open("other", lease(1), False)
+        await room.open("two", lease(0), False)
         assert await room.next_lease("one", 1) is None
         assert await room.next_lease("two", 1) == lease(0)
         assert await room.next_lease("other", 1) == lease(1)
+
+    run(body())
+
+
+def test_a_room_in_the_place_of_one_that_died_waits_for_its_slots() -> None:
+    async def body() -> None:
+        room = Mailroom()
+        asked = asyncio.create_task(room.next_lease("one", 20))
+        posted = asyncio.create_task(room.post("one", report(3, lease(0))))
+        assert await room.next_events("one", 7, 20) is None  # at once: the slot opens
+        assert not await room.put("one", lease(0), True)
+        assert not asked.done() and not posted.done()
+        await room.open("one", lease(0), True, 7)
+        assert await asked == lease(0)
+        (news,) = await room.next_events("one", 7, 1) or ()
+        assert (news.sequence, news.report) == (8, report(3, lease(0)).report)
+        assert not posted.done()  # it is judged
+        assert await room.next_events("one", 8, 0.01) == ()
+        assert await posted is False
+
+    run(body())
+
+
+def test_a_slot_that_nobody_opens_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox_module, "REOPEN_SECONDS", 0.01)
+
+    async def body() -> None:
+        room = Mailroom()
+        assert await room.post("one", report(1, lease(0))) is True
+        assert await room.next_lease("one", 20) is None
+        assert await room.called_off("one", lease(0).id)
+        assert not await room.wanted("one", 20)
+        await room.close("two")
+        monkeypatch.setattr(mailbox_module, "REOPEN_SECONDS", 20)
+        assert not await room.wanted("two", 20)
 
     run(body())
 
