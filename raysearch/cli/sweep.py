@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import sys
@@ -152,12 +153,19 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
         keep=args.keep,
         storage=absolute(args.storage),
         stages=absolute(args.stages),
-        stages_limit=None if args.stages_limit is None else int(args.stages_limit * 1e9),
+        stages_limit=_bytes("--stages-limit", args.stages_limit),
+        quota=_bytes("--quota", args.quota),
         address=args.address,
         seed=args.seed,
         prices=table,
         max_cost=args.max_cost,
     )
+
+
+def _bytes(option: str, gigabytes: float | None) -> int | None:
+    if gigabytes is not None and not math.isfinite(gigabytes):
+        raise ConfigError(f"`{option}` must be a number of GB, but got {gigabytes}")
+    return None if gigabytes is None else int(gigabytes * 1e9)
 
 
 def _prices(args: argparse.Namespace) -> PriceTable | None:

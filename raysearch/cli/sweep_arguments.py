@@ -65,6 +65,12 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--cpus-per-worker", type=float, default=1.0, metavar="N")
     group.add_argument("--gpus-per-worker", type=float, default=0.0, metavar="N")
     group.add_argument(
+        "--pack",
+        metavar="N",
+        help="workers that share a GPU, instead of --gpus-per-worker; auto measures what one "
+        "takes at its peak",
+    )
+    group.add_argument(
         "--storage",
         default="",
         metavar="DIR",
@@ -82,6 +88,13 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="GB",
         help="most that these may take; the longest unused go first (default: half the free disk)",
+    )
+    group.add_argument(
+        "--quota",
+        type=float,
+        metavar="GB",
+        help="most that the sweep's checkpoints, weights and own stages may take; what can be had "
+        "again goes first, never the best or a checkpoint in use (default: no limit)",
     )
     group.add_argument(
         "--cluster",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from raysearch.cli.sweep_cost import cost_lines
+from raysearch.search.retention import size_text
 from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ def ending_of(
     """
     lines, stored = [], stored or rows
     lines += cost_lines(summary)
+    if summary.freed:
+        freed = size_text(summary.freed)
+        lines.append(f"freed {freed}: checkpoints, weights and stages that were of no more use")
     if summary.unfinished:
         again = " with a higher --max-cost" if summary.ending == "cost" else ""
         lines.append(
