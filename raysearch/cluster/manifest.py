@@ -13,13 +13,15 @@ from typing import Any
 
 import jsonschema
 
+from raysearch.cluster.manifest_site import check_site
+from raysearch.cluster.prices import check_prices
 from raysearch.errors import ConfigError
 from raysearch.marked_yaml import Marked, Problems, read_marked
 
 __all__ = ["UNSET", "check_manifest"]
 
 UNSET = "SET-ME"
-"""What a word begins with that only the user can fill in; our files are shipped with some."""
+"""What stands in a word that only the user can fill in; our files are shipped with some."""
 
 
 def check_manifest(path: Path) -> tuple[str, ...]:
@@ -30,8 +32,9 @@ def check_manifest(path: Path) -> tuple[str, ...]:
         cannot work; a value that an anchor repeats is said once.
 
     Raises:
-        ConfigError: Everything against Ray's schema, and node types that do not exist or that
-            want more nodes than the cluster may have, with lines.
+        ConfigError: Everything against Ray's schema, node types that do not exist or that
+            want more nodes than the cluster may have, prices that are none, and what
+            `provider.raysearch` says of sweeps and cannot be, with lines.
     """
     fields, problems = read_marked(path)
     root = Marked(fields, 1)
@@ -41,11 +44,13 @@ def check_manifest(path: Path) -> tuple[str, ...]:
         line = _line(root, list(error.absolute_path))
         problems.add(f"`{where}` must fit Ray's cluster schema, but {error.message}", line)
     _check_nodes(fields, problems)
+    check_prices(fields, problems)
+    check_site(fields, problems)
     problems.raise_all()
     unset: dict[str, str] = {}
     for where, node in _leaves(root, ""):
         for word in str(node.value).split():
-            if word.startswith(UNSET):
+            if UNSET in word:
                 text = f"`{where}` must be set to yours, but has {word} ({path}:{node.line})"
                 unset.setdefault(word, text)
     return tuple(unset.values())

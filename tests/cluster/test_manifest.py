@@ -32,11 +32,12 @@ def test_ours_say_what_only_the_user_can_set() -> None:
     def fields(path: Path) -> list[str]:
         return [sentence.split("`")[1] for sentence in check_manifest(path)]
 
-    of_raysearch = ["image", "profile", "mount"]
+    of_raysearch = ["image", "profile", "storage"]
     assert fields(OURS) == [f"provider.raysearch.{name}" for name in of_raysearch]
     assert fields(LOCAL) == [
         "provider.head_ip",
         "provider.worker_ips",
+        "provider.raysearch.storage",
         "auth.ssh_user",
         "auth.ssh_private_key",
     ]

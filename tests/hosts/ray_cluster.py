@@ -43,52 +43,63 @@ class Cluster:
         return self.lab.hosts[0].run("bash", "-c", command, environment=ENVIRONMENT)
 
     def nodes(self) -> int:
-        """Nodes that have joined, the head among them."""
-        script = "import ray; ray.init('auto', log_to_driver=False); print(len(ray.nodes()))"
+        """Nodes that are there, the head among them."""
+        count = "print(sum(node['Alive'] for node in ray.nodes()))"
+        script = f"import ray; ray.init('auto', log_to_driver=False); {count}"
         return int(self.head(f'~/venv/bin/python -c "{script}" 2>/dev/null').split()[-1])
 
 
 @contextmanager
-def ray_up(lab: Lab, folder: Path) -> Iterator[Cluster]:
+def ray_up(lab: Lab, folder: Path, *, cpus: int = 1) -> Iterator[Cluster]:
     """The cluster of docs/cluster-local.yaml, with what a user sets, for the length of the block.
 
-    The hosts see the machine's Python as ``~/venv``, so nothing is installed; each worker has
-    one CPU, so that two slots are on two hosts.
+    The hosts see the machine's Python as ``~/venv``, so nothing is installed.
 
     Args:
         lab: Its hosts: the head, then the workers.
         folder: For the cluster file.
+        cpus: CPUs of each worker; with one, two slots are on two hosts.
     """
+    with prepared(lab, folder, cpus=cpus) as cluster:
+        manifest = cluster.manifest
+        up = "import sys, pathlib; from raysearch.cluster.launch import bring_up"
+        laptop_run(lab, "python", "-c", f"{up}; bring_up(pathlib.Path(sys.argv[1]))", str(manifest))
+        wait_for_nodes(cluster, len(lab.hosts))
+        yield cluster
+
+
+@contextmanager
+def prepared(lab: Lab, folder: Path, *, cpus: int = 1) -> Iterator[Cluster]:
+    """As `ray_up`, but nothing is started; whatever then is, is ended with the block."""
     for host in (lab.laptop, *lab.hosts):
         host.run("ln", "-s", sys.prefix, "/root/venv")
     lab.laptop.run("mkdir", "/root/.ray")
     lab.laptop.run("sh", "-c", f"umask 077; echo -n {secrets.token_hex(32)} > ~/.ray/auth_token")
     manifest = folder / "cluster.yaml"
-    manifest.write_text(yaml.safe_dump(_manifest(lab)))
-    cluster = Cluster(lab, manifest)
+    manifest.write_text(yaml.safe_dump(_manifest(lab, folder, cpus)))
     try:
-        up = "import sys, pathlib; from raysearch.cluster.launch import bring_up"
-        laptop_run(lab, "python", "-c", f"{up}; bring_up(pathlib.Path(sys.argv[1]))", str(manifest))
-        _wait_for_nodes(cluster, len(lab.hosts))
-        yield cluster
+        yield Cluster(lab, manifest)
     finally:
         laptop_run(lab, "python", "-m", "raysearch", "stop", str(manifest), "--down")
 
 
-def _manifest(lab: Lab) -> dict[str, Any]:
+def _manifest(lab: Lab, folder: Path, cpus: int) -> dict[str, Any]:
     head, *workers = lab.hosts
     config: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "cluster-local.yaml").read_text())
     config["provider"] |= {
         "head_ip": head.address,
         "worker_ips": [host.address for host in workers],
+        "raysearch": {"storage": str(folder / "storage"), "slots": len(workers)},
     }
     config["auth"] = {"ssh_user": "root", "ssh_private_key": str(lab.key)}
     del config["setup_commands"][:-1]  # but the last makes `ray` known to logins
-    config["worker_start_ray_commands"][-1] += " --num-cpus=1 --object-store-memory=100000000"
+    size = f" --num-cpus={cpus} --object-store-memory=100000000"
+    config["worker_start_ray_commands"][-1] += size
     return config
 
 
-def _wait_for_nodes(cluster: Cluster, number: int) -> None:
+def wait_for_nodes(cluster: Cluster, number: int) -> None:
+    """Until so many nodes are there, the head among them."""
     deadline = time.monotonic() + 240
     while (found := cluster.nodes()) < number:
         assert time.monotonic() < deadline, f"{found} of {number} nodes have joined"

@@ -1,52 +1,118 @@
-"""A small sweep on the lab's hosts: submitted from the laptop, or on the laptop alone."""
+"""A small sweep of each method on the lab's hosts: from the laptop, or on the laptop alone."""
 
 from __future__ import annotations
 
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from hosts.lab import Lab
-from hosts.ray_cluster import Cluster, laptop_run
+from hosts.lab import Host, Lab
+from hosts.ray_cluster import ENVIRONMENT, ROOT, Cluster, laptop_run
 
-LAPTOP = Path(__file__).with_name("laptop_sweep.py")
 SPACE = """\
-method: carl
-objective: {metric: dev/va_pearson, direction: maximize}
 budget: {trials: TRIALS, seeds: 1}
 sampler: random
 pruner: none
+"""
+"""Neither its proposals nor its stops depend on what ends first."""
+OF_METHOD = {
+    "carl": """\
+method: carl
+objective: {metric: dev/va_pearson, direction: maximize}
 setting:
   {encoder: tiny, layers: 0, corpora: [sample], epochs: EPOCHS, reports: 2, batch_size: 16,
    checkpoint_seconds: 1}
 search:
   learning_rate: {low: 2e-5, high: 1e-3, log: true}
   top_k: {low: 0.05, high: 0.4}
-"""
-"""Neither its proposals nor its stops depend on what ends first."""
+""",
+    "msmo": """\
+method: msmo
+objective: {metric: dev/f1, direction: maximize}
+mode: joint
+setting:
+  {encoder: tiny, corpus: sample_reviews, pairs: [en-es], max_length: 32, batch_size: 16,
+   steps: 8, align_steps: 3, student_steps: 3, distill_steps: 4, reports: 2,
+   checkpoint_seconds: 1}
+search:
+  learning_rate: {low: 1e-4, high: 1e-2, log: true}
+  consistency_weight: {low: 1e-4, high: 0.3, log: true}
+""",
+}
 
 
-def write_space(folder: Path, *, trials: int, epochs: int = 1) -> Path:
-    """The space with so many trials of so many epochs."""
-    path = folder / "space.yaml"
-    path.write_text(SPACE.replace("TRIALS", str(trials)).replace("EPOCHS", str(epochs)))
+@dataclass
+class Begun:
+    """A command that runs at the laptop.
+
+    Attributes:
+        laptop: Where it runs.
+        process: What waits for it, outside of the laptop; signals do not pass through it.
+        file: Has the command's own number at the laptop.
+        said: What it has said and was listened to.
+    """
+
+    laptop: Host
+    process: subprocess.Popen[str]
+    file: Path
+    said: str = ""
+
+    def until(self, words: str) -> None:
+        """Listen until it says this."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.said += line
+            if words in line:
+                return
+        raise AssertionError(f"it never said {words!r}, but:\n{self.said}")
+
+    def end(self, how: signal.Signals) -> int:
+        """Send it a signal, hear it out, and give its exit code."""
+        self.laptop.run("kill", f"-{how.value}", self.file.read_text().strip())
+        self.said += self.process.communicate(timeout=60)[0]
+        return self.process.returncode
+
+
+def write_space(folder: Path, method: str = "carl", *, trials: int, epochs: int = 1) -> Path:
+    """The space with so many trials; of CARL with so many epochs each."""
+    path = folder / f"{method}.yaml"
+    text = SPACE.replace("TRIALS", str(trials)) + OF_METHOD[method].replace("EPOCHS", str(epochs))
+    path.write_text(text)
     return path
 
 
-def on_the_cluster(cluster: Cluster, space: Path, results: Path, fetched: Path) -> str:
-    """Submit the sweep with two slots, follow it, fetch its results; gives what it said."""
-    places = [str(cluster.manifest), str(results / "hosts"), str(fetched / "hosts")]
-    words = [*_sweep(space, results), "--address", "auto", "--slots", "2"]
-    return laptop_run(cluster.lab, "python", str(LAPTOP), *places, *words)
+def on_the_cluster(cluster: Cluster, space: Path, storage: Path, results: Path) -> str:
+    """`raysearch sweep --cluster` at the laptop, to its end; gives what it said."""
+    return laptop_run(cluster.lab, *_command(cluster, space, storage, results))
+
+
+@contextmanager
+def begun_on_the_cluster(
+    cluster: Cluster, space: Path, storage: Path, results: Path
+) -> Iterator[Begun]:
+    """The same command, running."""
+    laptop, file = cluster.lab.laptop, storage.parent / "pid"
+    script = f'cd {ROOT} && echo $$ > {file} && exec ~/venv/bin/"$@" 2>&1'
+    words = ["sh", "-c", script, "sh", *_command(cluster, space, storage, results)]
+    with subprocess.Popen(
+        laptop.command(*words), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        env=laptop.environment(ENVIRONMENT),
+    ) as process:  # fmt: skip
+        yield Begun(laptop, process, file)
 
 
 def on_one_machine(lab: Lab, space: Path, results: Path) -> None:
     """The same sweep on the laptop, with a Ray of its own."""
-    laptop_run(lab, "python", "-m", "raysearch", *_sweep(space, results), "--slots", "1")
+    laptop_run(lab, *_sweep(space), "--results", str(results), "--slots", "1")
 
 
-def rows(results: Path) -> pd.DataFrame:
+def rows(results: Path, name: str = "hosts") -> pd.DataFrame:
     """The leaderboard's rows, by number."""
-    return pd.read_parquet(results / "hosts" / "trials").sort_values("trial", ignore_index=True)
+    return pd.read_parquet(results / name / "trials").sort_values("trial", ignore_index=True)
 
 
 def assert_same_trials(found: pd.DataFrame, expected: pd.DataFrame) -> None:
@@ -56,6 +122,11 @@ def assert_same_trials(found: pd.DataFrame, expected: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(found[names], expected[names], check_exact=True)
 
 
-def _sweep(space: Path, results: Path) -> list[str]:
-    where = ["--space", str(space), "--results", str(results), "--name", "hosts"]
-    return ["sweep", "carl", *where]
+def _command(cluster: Cluster, space: Path, storage: Path, results: Path) -> list[str]:
+    places = ["--storage", str(storage), "--results", str(results)]
+    return [*_sweep(space), *places, "--cluster", str(cluster.manifest)]
+
+
+def _sweep(space: Path) -> list[str]:
+    start = ["python", "-m", "raysearch", "sweep", space.stem]
+    return [*start, "--space", str(space), "--name", "hosts"]

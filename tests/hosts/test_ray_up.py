@@ -1,15 +1,24 @@
-"""Three hosts, `ray up` over SSH with a token: the sweep's rows are those of one machine."""
+"""Three hosts, one command at the laptop: each method's rows are those of one machine."""
 
 from __future__ import annotations
 
+import re
+import signal
 import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from hosts.lab import Lab, lab, missing
-from hosts.ray_cluster import ENVIRONMENT, Cluster, laptop_run, ray_processes, ray_up
-from hosts.sweeps import assert_same_trials, on_one_machine, on_the_cluster, rows, write_space
+from hosts.ray_cluster import ENVIRONMENT, Cluster, laptop_run, prepared, ray_processes
+from hosts.sweeps import (
+    assert_same_trials,
+    begun_on_the_cluster,
+    on_one_machine,
+    on_the_cluster,
+    rows,
+    write_space,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -18,25 +27,60 @@ pytestmark = [
 ]
 
 
-def test_a_submitted_sweep_equals_that_of_one_machine(tmp_path: Path) -> None:
-    alone, together, fetched = tmp_path / "alone", tmp_path / "together", tmp_path / "fetched"
-    space = write_space(tmp_path, trials=4)
+def test_a_sweep_of_each_method_equals_that_of_one_machine(tmp_path: Path) -> None:
+    """CARL's command also brings the cluster up; MSMO's is ended twice in mid-sweep."""
+    carl, msmo = write_space(tmp_path, trials=4), write_space(tmp_path, "msmo", trials=4)
+    stored, kept, alone = tmp_path / "storage", tmp_path / "kept", tmp_path / "alone"
     with lab(tmp_path, ["head", "worker1", "worker2"]) as made:
-        with ray_up(made, tmp_path) as cluster:
-            refused_without_the_token(cluster)
-            said = on_the_cluster(cluster, space, together, fetched)
+        with prepared(made, tmp_path) as cluster:
+            said = on_the_cluster(cluster, carl, stored / "carl", kept / "carl")
             assert "4/4 trials" in said
-            again = laptop_run(made, "python", "-m", "raysearch", "attach", str(cluster.manifest))
-            assert said in again
+            refused_without_the_token(cluster)
             git = ("git", "-C", "raysearch", "rev-parse", "HEAD")
             commits = {host.run(*git).strip() for host in made.hosts}
-        on_one_machine(made, space, alone)
+            said = with_two_ends(cluster, msmo, stored / "msmo", kept / "msmo")
+            assert "4/4 trials" in said
+            again = laptop_run(
+                made, "python", "-m", "raysearch", "attach", str(cluster.manifest),
+                "--results", str(kept / "msmo"),
+            )  # fmt: skip
+            assert "4/4 trials" in again
+            works_at_the_laptop(cluster, said, kept / "msmo")
+        on_one_machine(made, carl, alone / "carl")
+        on_one_machine(made, msmo, alone / "msmo")
         wait_until_ended(made)
-    found = rows(together)
-    assert_same_trials(found, rows(alone))
-    assert set(found["provenance/host"]) == {"worker1", "worker2"}
-    assert set(found["provenance/commit"]) == commits
-    pd.testing.assert_frame_equal(rows(fetched), found)
+    for method in ("carl", "msmo"):
+        found = rows(stored / method)
+        assert_same_trials(found, rows(alone / method))
+        pd.testing.assert_frame_equal(rows(kept / method), found)
+        assert set(found["provenance/commit"]) == commits
+    assert set(rows(stored / "carl")["provenance/host"]) == {"worker1", "worker2"}
+
+
+def with_two_ends(cluster: Cluster, space: Path, storage: Path, results: Path) -> str:
+    """The command, ended by Ctrl-C when the sweep has begun and killed once a row is here."""
+    places = (cluster, space, storage, results)
+    with begun_on_the_cluster(*places) as command:
+        command.until("sweep hosts: msmo")
+        assert command.end(signal.SIGINT) == 130
+        assert "goes on" in command.said and "raysearch stop" in command.said
+    with begun_on_the_cluster(*places) as command:
+        command.until("runs already")
+        command.until("1/4 trials")
+        assert command.end(signal.SIGKILL) == 137
+    assert not [line for line in cluster.lab.laptop.processes() if "dashboard --port" in line]
+    assert list((results / "hosts" / "trials").iterdir())
+    return on_the_cluster(*places)
+
+
+def works_at_the_laptop(cluster: Cluster, said: str, results: Path) -> None:
+    """What the ending says to type works there: the leaderboard, and how the weights come."""
+    board = re.search(r"python -m raysearch leaderboard \S+", said)
+    weights = re.search(r"ray rsync-down .*", said)
+    assert board and weights
+    assert "4 trials: 4 complete" in laptop_run(cluster.lab, *board[0].split())
+    laptop_run(cluster.lab, *weights[0].split())
+    assert list((results / "hosts" / "leases").rglob("final.pt"))
 
 
 def wait_until_ended(made: Lab) -> None:

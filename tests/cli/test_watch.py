@@ -1,0 +1,199 @@
+"""A sweep's news as JSON and back: a watcher far away shows and keeps what the sweep told."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from raysearch.cli import watch as watching
+from raysearch.cli.live import Opening
+from raysearch.cli.news import JsonView, NewsReader
+from raysearch.cli.watch import refuse_copy, refuse_others, watch
+from raysearch.cluster import jobs
+from raysearch.errors import ConfigError
+from raysearch.leaderboard import Store
+from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
+from raysearch.search.standing import Best, PaperResult
+from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+
+CARD = {
+    "name": "noop", "method": "noop", "metric": "dev/score", "direction": "maximize",
+    "mode": "joint", "aggregate": "mean", "tasks": ["sample"], "cells": 1, "trials": 3,
+}  # fmt: skip
+OPENING = Opening(card=CARD, headline="sweep noop", root="/storage/noop", seconds=None)
+LEASE = Lease(
+    sweep="noop", number=1, cell=Cell("sample", 0), method="noop", config={"x": 0.1}, folder="f"
+)
+REPORT = Report(rung=1, step=5, seconds=0.1, metrics={"dev/score": 1 / 3, "train/loss": math.nan})
+TRIAL = Trial(
+    sweep="noop", number=1, cell=Cell("sample", 0), method="noop", state=TrialState.COMPLETE,
+    config={"x": 0.1, "name": "é\n"}, metrics=REPORT.metrics, curve=(REPORT,), steps=10,
+    seconds=0.2, device="cpu", finished="2026-01-01T00:00:00+00:00", provenance={"host": "h"},
+)  # fmt: skip
+EARLIER = replace(TRIAL, number=0)
+SUMMARY = SweepSummary(
+    ending=Ending.DONE,
+    asked=3,
+    trials={TrialState.COMPLETE: 2},
+    best={"": Best(1, 1 / 3)},
+    papers={"": PaperResult(0, math.inf, "stopped early")},
+)
+
+
+def told() -> list[str]:
+    """The lines of a sweep with one row of an earlier run."""
+    lines: list[str] = []
+    view = JsonView(OPENING, lines.append)
+    with view:
+        view.recorded(EARLIER, earlier=True)
+        view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"))
+        view.tell(SweepEvent(kind=SweepEventKind.STARTED, lease=LEASE, device="cpu"))
+        for step in range(1, 1001):
+            view.tell(SweepEvent(kind=SweepEventKind.PROGRESS, lease=LEASE, step=step, total=1000))
+        view.tell(SweepEvent(kind=SweepEventKind.REPORT, lease=LEASE, report=REPORT))
+        view.recorded(TRIAL, earlier=False)
+        view.tell(SweepEvent(kind=SweepEventKind.FINISHED, trial=TRIAL))
+    view.ended(SUMMARY)
+    return [line.removesuffix("\n") for line in lines]
+
+
+def test_news_come_back_as_they_were_told() -> None:
+    reader, found = NewsReader(), []
+    for line in told():
+        news = reader.read(line)
+        assert news is not None
+        kind = news["news"]
+        if kind == "sweep":
+            found.append(reader.opening(news))
+        elif kind == "trial":
+            found.append(reader.row(news))
+        elif kind == "ending":
+            found.append(reader.summary(news))
+        else:
+            found.append(reader.event(news))
+    steps = [item for item in found if getattr(item, "kind", "") == "progress"]
+    told_steps = [event.step for event in steps]
+    assert told_steps[:2] == [20, 40] and 45 <= len(told_steps) <= 50
+    rest = [item for item in found if item not in steps]
+    assert rest[0] == OPENING
+    assert repr(rest[1:]) == repr(  # by their texts, since NaN is not itself
+        [
+            EARLIER,
+            SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"),
+            SweepEvent(kind=SweepEventKind.STARTED, lease=LEASE, device="cpu"),
+            SweepEvent(kind=SweepEventKind.REPORT, lease=LEASE, report=REPORT),
+            TRIAL,
+            SweepEvent(kind=SweepEventKind.FINISHED, trial=TRIAL),
+            SUMMARY,
+        ]
+    )
+
+
+def test_what_is_no_news_is_none() -> None:
+    reader = NewsReader()
+    for line in ("", "a warning", '{"other": 1}', '{"news": "mess'):
+        assert reader.read(line) is None
+    assert reader.event({"news": "of a later version"}) is None
+
+
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch) -> list[str | BaseException]:
+    """What the job says; an exception is raised where it stands."""
+    lines: list[str | BaseException] = []
+
+    def follow(cluster: str, name: str, write: object) -> str:
+        for line in lines:
+            if isinstance(line, BaseException):
+                raise line
+            write(line)  # type: ignore[operator]
+        return "SUCCEEDED" if "ending" in str(lines[-1]) else "FAILED"
+
+    monkeypatch.setattr(jobs, "follow", follow)
+    return lines
+
+
+def test_rows_are_kept_and_the_ending_names_what_works_here(
+    tmp_path: Path, job: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    job += ["a warning", *told()[:3], "Traceback", *told()[3:]]
+    assert watch("cluster.yaml", "noop-1", tmp_path) == 0
+    folder = tmp_path / "noop"
+    assert repr(Store(folder).trials()) == repr([EARLIER, TRIAL])
+    assert json.loads((folder / "sweep.json").read_text()) == CARD
+    said = capsys.readouterr().out.splitlines()
+    assert said[:4] == ["a warning", "sweep noop", "starting", "Traceback"]
+    assert said[4].startswith("2/3 trials · trial 1 sample seed 0 complete · dev/score 0.3333")
+    assert said[5].startswith("best: dev/score 0.3333, trial 1")
+    assert f"  all trials    python -m raysearch leaderboard {folder}" in said
+    fetch = f"ray rsync-down cluster.yaml /storage/noop/leases/ {folder}/leases/"
+    assert f"  its weights   {fetch}" in said
+    # A second watching finds the same, and writes nothing that is there.
+    parts = {path: path.stat().st_mtime_ns for path in (folder / "trials").iterdir()}
+    assert watch("cluster.yaml", "noop-1", tmp_path) == 0
+    assert {path: path.stat().st_mtime_ns for path in (folder / "trials").iterdir()} == parts
+
+
+def test_weights_in_an_object_store_are_read_there(
+    tmp_path: Path, job: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    job += [line.replace("/storage/noop", "s3://b/noop") for line in told()]
+    assert watch("cluster.yaml", "noop-1", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "raysearch evaluate s3://b/noop --trial best" in said
+    assert "rsync" not in said
+
+
+def test_ctrl_c_ends_the_watching_and_says_how_to_go_on(
+    tmp_path: Path, job: list[str | BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    job += [*told()[:3], KeyboardInterrupt()]
+    assert watch("cluster.yaml", "noop-1", tmp_path) == 130
+    said = capsys.readouterr().err
+    assert "noop-1 goes on" in said
+    assert "raysearch attach cluster.yaml --job noop-1" in said
+    assert "raysearch stop cluster.yaml --job noop-1" in said
+    assert len(Store(tmp_path / "noop").trials()) == 1
+
+
+def test_a_job_that_fails_before_it_is_a_sweep(
+    tmp_path: Path, job: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    job += ["raysearch: `--study` must be ..."]
+    assert watch("cluster.yaml", "noop-1", tmp_path) == 2
+    assert capsys.readouterr().out == "raysearch: `--study` must be ...\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_watcher_looks_on(
+    tmp_path: Path, job: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from raysearch.search.lock import sweep_lock
+
+    job += told()
+    folder = tmp_path / "noop"
+    folder.mkdir()
+    watching._write(folder / "copy.json", {"root": "/storage/noop"})
+    with sweep_lock(folder):
+        assert watch("cluster.yaml", "noop-1", tmp_path) == 0
+    assert "another process keeps" in capsys.readouterr().err
+    assert not (folder / "trials").exists()
+
+
+def test_a_copy_and_a_sweep_of_this_machine_stay_apart(tmp_path: Path, job: list[str]) -> None:
+    folder = tmp_path / "noop"
+    refuse_others(folder, "/storage/noop")
+    refuse_copy(folder)
+    Store(folder).append(TRIAL)
+    job += told()
+    with pytest.raises(ConfigError, match="must hold the rows of /storage/noop, but holds those"):
+        watch("cluster.yaml", "noop-1", tmp_path)
+    watching._write(folder / "copy.json", {"root": "/storage/noop"})
+    refuse_others(folder, "/storage/noop")
+    with pytest.raises(ConfigError, match="of another sweep, /storage/noop"):
+        refuse_others(folder, "s3://b/noop")
+    with pytest.raises(ConfigError, match="is a copy of /storage/noop, on a cluster; add"):
+        refuse_copy(folder)
