@@ -65,4 +65,5 @@ def shown(place: str | Path) -> str:
     scheme, path, query = found.groups(default="")
     kept = [(name, value) for name, value in parse_qsl(query[1:]) if name in _HARMLESS]
     path = re.sub("^[^@]*:[^@]*@|^[^/@]*@", "", path)
+    path = re.sub("^[^/]*:(?![0-9]+(/|$)).*", "…", path, flags=re.DOTALL)  # a key, cut by its `?`
     return scheme + path + ("?" + urlencode(kept, safe=":/") if kept else "")

@@ -12,11 +12,12 @@ from noop_sweep import noop_plan, noop_space
 
 from raysearch.cli import main
 from raysearch.cli.arguments import absolute_folders
-from raysearch.cli.sweep import _stages_root, _write_card
+from raysearch.cli.sweep import _write_card
 from raysearch.cli.sweep_ending import ending_text
 from raysearch.cluster.service import TrainingRunner
 from raysearch.search.plan import Ending, SweepPlan, SweepSummary
 from raysearch.search.standing import Best, PaperResult
+from raysearch.storage.place import absolute
 from raysearch.trial import Cell
 
 PAIRS = ("en-es", "en-fr", "en-nl")
@@ -135,7 +136,7 @@ def test_where_stages_lie(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, root: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert _stages_root(option) == root.format(here=tmp_path)
+    assert absolute(option) == root.format(here=tmp_path)
 
 
 def test_workers_are_told_where_stages_lie(tmp_path: Path) -> None:
