@@ -27,6 +27,8 @@ class EventKind(StrEnum):
     """The worker let go of the lease because it was told to; there is no record."""
     PREEMPTED = "preempted"
     """The worker let go of the lease because its node is about to go; another goes on with it."""
+    MESSAGE = "message"
+    """What keeps the lease waiting, or does no more; `SlotEvent.text` is for the user."""
     REFUSED = "refused"
     """No trial of the sweep can run; `SlotEvent.text` is for the user."""
     CRASHED = "crashed"
@@ -48,7 +50,7 @@ class SlotEvent:
         provenance: Digests, versions, host (STARTED).
         report: A point of the curve (REPORT).
         trial: The record (FINISHED).
-        text: What went wrong (REFUSED, CRASHED), or one sentence (PREEMPTED).
+        text: What went wrong (REFUSED, CRASHED), or one sentence (PREEMPTED, MESSAGE).
     """
 
     kind: EventKind

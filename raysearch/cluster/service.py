@@ -18,6 +18,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
 from raysearch.cluster.notice import NOTICE
+from raysearch.cluster.storage_news import storage_news
 from raysearch.errors import ConfigError, RaysearchError, StoreError, TrialError
 from raysearch.storage import open_storage
 from raysearch.storage.place import join, shown
@@ -113,7 +114,8 @@ def serve(settings: Mapping[str, Any]) -> None:
             room.post.remote(slot, taken)
         with NOTICE.work():
             mail = _Mail(room, slot, lease)
-            recorded = _work(mail, runner, lease, alone=distributed.world_size() == 1)
+            with storage_news(mail.message):
+                recorded = _work(mail, runner, lease, alone=distributed.world_size() == 1)
             leaving = any(distributed.average_values([float(NOTICE.given)]))
             if distributed.rank() == 0 and not recorded:
                 mail.let_go(preempted=leaving)
@@ -167,6 +169,9 @@ class _Mail:
 
     def preempted(self) -> bool:
         return NOTICE.given
+
+    def message(self, text: str) -> None:
+        self.post(EventKind.MESSAGE, wait=False, text=text)
 
     def let_go(self, *, preempted: bool) -> None:
         """The runner ended without a record: it was told to, or a worker's node goes."""

@@ -224,7 +224,7 @@ class LeaseBook:
             case EventKind.FINISHED if event.trial is not None:
                 self._finish(lease, event.trial)
                 return True
-            case EventKind.PREEMPTED:
+            case EventKind.PREEMPTED | EventKind.MESSAGE:
                 text = f"trial {lease.id}: {event.text}"
                 self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
             case EventKind.REFUSED:
