@@ -24,6 +24,8 @@ MARK = "raysearch"
 """Metadata of a job that says that it is a sweep of ours: its name."""
 COMMAND = "raysearch-command"
 """Metadata that is the same for the same command with the same search space."""
+BEGIN = "-- raysearch --"
+"""The first line of a sweep's own output; above it Ray says with which text it was started."""
 LOOK_SECONDS = 2.0
 """How often a job that is to end, or a head that does not answer, is looked at."""
 
@@ -42,7 +44,7 @@ def submit(client: Any, name: str, words: Sequence[str], space: str) -> str:
     """
     file = f"~/spaces/{shlex.quote(name)}.yaml"
     job: str = client.submit_job(
-        entrypoint=f"mkdir -p ~/spaces && printf %s {shlex.quote(space)} > {file} && cd {TREE} "
+        entrypoint=f"echo '{BEGIN}' && mkdir -p ~/spaces && printf %s {shlex.quote(space)} > {file} && cd {TREE} "
         f"&& exec ~/venv/bin/python -m raysearch {shlex.join(words)} --space {file}",
         submission_id=f"{name}-{time.strftime('%Y%m%d-%H%M%S')}",
         metadata={MARK: name, COMMAND: _command(words, space)},
@@ -116,12 +118,14 @@ def follow(cluster: str | Path, job: str, write: Callable[[str], object]) -> str
         RaysearchError: There is no such job, or the head could not be reached for two minutes.
     """
     said, lost = 0, None
+    preamble = _Preamble()
 
     def hear(number: int, line: str) -> None:
         nonlocal said
         if number == said:
             said += 1
-            write(line)
+            if not preamble(line):
+                write(line)
 
     while True:
         try:
@@ -139,6 +143,20 @@ def follow(cluster: str | Path, job: str, write: Callable[[str], object]) -> str
                     f"`raysearch attach {cluster}` watches it again"
                 ) from error
         time.sleep(LOOK_SECONDS)
+
+
+class _Preamble:
+    """Tells the lines that Ray writes above a sweep's own; another job's has no such end."""
+
+    def __init__(self) -> None:
+        self._inside = False
+
+    def __call__(self, line: str) -> bool:
+        if self._inside:
+            self._inside = line != BEGIN
+            return True
+        self._inside = line.startswith("Running entrypoint for job") and BEGIN in line
+        return self._inside or "job_manager.py" in line
 
 
 async def _tail(client: Any, job: str, hear: Callable[[int, str], None]) -> None:

@@ -7,6 +7,7 @@ to it is open already.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shlex
@@ -100,6 +101,7 @@ def _client(
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
+    logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)
     deadline = time.monotonic() + (PATIENCE_SECONDS if tunnel else 0.0)
     while True:
         try:

@@ -97,6 +97,17 @@ def test_a_followed_job_says_each_line_once_over_a_broken_connection(client: Cli
     assert said == ["one", "two", "three", "", "last"]
 
 
+def test_what_ray_says_above_a_sweep_is_left_out(client: Client) -> None:
+    job = jobs.submit(client, "carl", ["sweep", "carl"], "a: 1\nb: 2\n")
+    text = client.submitted["entrypoint"]
+    above = f"2026 INFO job_manager.py:581 -- x\nRunning entrypoint for job {job}: {text}\n"
+    said: list[str] = []
+    for whole in (f"{above}{jobs.BEGIN}\none\n{jobs.BEGIN}\n", "Running entrypoint for job a\nx"):
+        client.states, client.texts = ["RUNNING", "SUCCEEDED"], [[whole]]
+        jobs.follow(MANIFEST, job, said.append)
+    assert said == ["one", jobs.BEGIN, "Running entrypoint for job a", "x"]
+
+
 def test_a_head_that_stays_silent_is_given_up_and_the_job_is_not(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +130,7 @@ def test_arguments_and_space_reach_the_head_as_they_are(client: Client) -> None:
     assert job.startswith("carl-")
     made, _, run = client.submitted["entrypoint"].partition(" && cd ")
     assert made == (
-        "mkdir -p ~/spaces && printf %s 'method: '\"'\"'carl'\"'\"'\n# $HOME\n' "
+        "echo '-- raysearch --' && mkdir -p ~/spaces && printf %s 'method: '\"'\"'carl'\"'\"'\n# $HOME\n' "
         "> ~/spaces/carl.yaml"
     )
     words_there = "sweep carl --set 'a=1; rm -r x' --name '$HOME' --space ~/spaces/carl.yaml"
