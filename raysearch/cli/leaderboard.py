@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from raysearch.errors import ConfigError, StoreError, known_names
@@ -197,7 +198,7 @@ def _regret(args: argparse.Namespace, store: Store, card: SweepCard, table: pa.T
     if not readings.num_rows:
         raise StoreError(
             f"`--regret` must have readings of {role}, but {shown(store.folder)} has none; "
-            f"python -m raysearch evaluate {shown(store.folder)} --oracle makes them"
+            f"python -m raysearch evaluate {quote(shown(store.folder))} --oracle makes them"
         )
     rows = regrets(table, readings, card, role, mode="per_task" if args.by == "pair" else None)
     return RegretTable(card.goal, role, rows, shown(store.folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from raysearch.cli.sweep_cost import cost_lines
@@ -49,18 +50,19 @@ def ending_of(
             f"{summary.unfinished} configurations are open: run the same command again{again}"
         )
     if not summary.best:
-        lines.append(f"no trial was completed; why: python -m raysearch leaderboard {rows}")
+        lines.append(f"no trial was completed; why: python -m raysearch leaderboard {quote(rows)}")
         return "\n".join(lines) + "\n"
     per_task = card.mode == "per_task"
     lines += _of_each_task(card, summary) if per_task else _of_all(card, summary)
-    lines.append(f"  all trials    python -m raysearch leaderboard {rows}")
+    lines.append(f"  all trials    python -m raysearch leaderboard {quote(rows)}")
     if fetch:
         lines.append(f"  its weights   {fetch}")
-    lines.append(f"  test, once    python -m raysearch evaluate {stored} --trial best")
+    lines.append(f"  test, once    python -m raysearch evaluate {quote(stored)} --trial best")
     for best in summary.best.values():
         which = best.number if per_task else "best"
         task = "" if per_task or len(card.tasks) < 2 else f" --task {card.tasks[0]}"
-        lines.append(f"  its encoder   python -m raysearch export {stored}:{which} DIR{task}")
+        named = quote(f"{stored}:{which}")
+        lines.append(f"  its encoder   python -m raysearch export {named} DIR{task}")
     more = 2 * summary.asked // (len(card.tasks) if per_task else 1)
     lines.append(f"  more trials   the same command with --trials {more}")
     return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from shlex import quote
 
 from raysearch.cli.arguments import (
     absolute_folders,
@@ -91,12 +92,12 @@ def run(args: argparse.Namespace) -> int:
     goal = goal_of(folder, args.method)
     first = goal.name.partition("/")[2] if goal else ""
     Console().print(readings_table([trial], title="dev", first=first))
-    where = shown(folder)
+    where, named = quote(shown(folder)), quote(f"{shown(folder)}:0")
     sys.stdout.write(
         f"the row:      python -m raysearch leaderboard {where}"
         + (f" --metric {goal.name}" if goal else " --metric NAME")
         + f"\ntest data:    python -m raysearch evaluate {where} --trial 0\n"
-        f"the encoder:  python -m raysearch export {where}:0 DIR\n"
+        f"the encoder:  python -m raysearch export {named} DIR\n"
     )
     return 0
 

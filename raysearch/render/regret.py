@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
@@ -67,7 +68,8 @@ class RegretTable:
         if not all(row.task for row in self.rows):
             yield Text("one trial is chosen for all pairs, so that a pair's regret may be below 0")
         if any(row.missing for row in self.rows):
-            yield Text(f"read what is missing: python -m raysearch evaluate {self.folder} --oracle")
+            again = f"python -m raysearch evaluate {quote(self.folder)} --oracle"
+            yield Text(f"read what is missing: {again}")
 
 
 def _line(row: Regret, glyphs: Glyphs) -> list[str]:
