@@ -21,6 +21,7 @@ from raysearch.cli.arguments import (
     parse_settings,
     settings_with_pairs,
 )
+from raysearch.cli.packing import packed, read_pack
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cli.sweep_ending import ending_text
 from raysearch.errors import ConfigError, StoreError
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     plan, path = plan_of(args)
     check_inputs(plan)
     refuse_copy(plan.folder)
+    plan = packed(plan, args)
     opening = opening_of(plan, _card(plan, path))
     if plan.storage:
         open_storage(plan.root)  # said before Ray starts, too
@@ -137,6 +139,8 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
             f"nor - first), but got {name!r}"
         )
     table = _prices(args)
+    if args.pack is not None:
+        read_pack(args.pack)
     needed = args.workers_per_trial * args.cpus_per_worker
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return SweepPlan(

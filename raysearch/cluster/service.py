@@ -10,7 +10,7 @@ import importlib
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import ray
@@ -64,18 +64,25 @@ class TrainingRunner:
         data_dir: Folder of the corpora, on every node.
         stages: Folder or URI of the stages that trials share; empty for the sweep's own folder.
         limit: Bytes that these may take; None for half of the free disk.
+        stated: What every row says of the sweep's set-up.
     """
 
     data_dir: str
     stages: str = ""
     limit: int | None = None
+    stated: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
         """See `raysearch.training.run.run_lease`."""
         from raysearch.training.run import run_lease
 
         return run_lease(
-            lease, listener, data_dir=self.data_dir, stages=self.stages, limit=self.limit
+            lease,
+            listener,
+            data_dir=self.data_dir,
+            stages=self.stages,
+            limit=self.limit,
+            stated=self.stated,
         )
 
 

@@ -55,6 +55,7 @@ class SweepPlan:
         prices: What the cluster's nodes cost; None where that is not known.
         max_cost: The most that the sweep may cost over all its runs, in the money of `prices`;
             None has no limit. See `raysearch.cluster.node_watch.NodeWatch` for what counts.
+        stated: What every row says of the sweep's set-up, for example how GPUs are shared.
     """
 
     name: str
@@ -77,6 +78,7 @@ class SweepPlan:
     seed: int = 0
     prices: PriceTable | None = None
     max_cost: float | None = None
+    stated: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems = [
@@ -148,7 +150,7 @@ class SweepPlan:
         if self.quota is not None and not self.stages:
             limit = min(self.quota // 2, self.quota if limit is None else limit)
         stages = self.stages or self.stages_place
-        training = TrainingRunner(self.data_dir, stages, limit)
+        training = TrainingRunner(self.data_dir, stages, limit, self.stated)
         return SlotShape(
             runner=training if self.runner is None else self.runner,
             workers=self.workers_per_trial,

@@ -1,0 +1,117 @@
+"""`raysearch sweep --pack N|auto`: several trials on a GPU, by number or by what one takes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from raysearch.config import read_config
+from raysearch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from raysearch.cluster.packing import Packing
+    from raysearch.search.plan import SweepPlan
+    from raysearch.trial import Lease
+
+__all__ = ["AUTO", "packed", "read_pack"]
+
+AUTO = "auto"
+DRIVES_MEMORY = ("batch_size", "max_length")
+"""Settings with which a trial's memory grows; where they are searched, the largest is measured."""
+
+
+def read_pack(text: str) -> int | str:
+    """A number of trials, or ``auto``.
+
+    Raises:
+        ConfigError: Something else.
+    """
+    if text == AUTO:
+        return AUTO
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 10_000:
+        raise ConfigError(f"`--pack` must be auto or a number from 1 to 10000, but got {text!r}")
+    return number
+
+
+def packed(plan: SweepPlan, args: argparse.Namespace) -> SweepPlan:
+    """The plan with its share of a GPU for each worker, and as many slots as that makes.
+
+    Raises:
+        ConfigError: There is no GPU, or one trial cannot be measured or does not fit.
+    """
+    if args.pack is None:
+        return plan
+    asked = read_pack(args.pack)
+    if plan.address is None and _gpus_here() == 0:
+        raise ConfigError(
+            "`--pack` must have a GPU to share, but this machine has none; leave it out, or join "
+            "a cluster that has"
+        )
+    if plan.address is not None and args.slots is None:
+        raise ConfigError("`--slots` must be given with `--pack` where a cluster is joined")
+    from raysearch.cluster.packing import Packing, fraction
+
+    packing = Packing(trials=asked) if isinstance(asked, int) else _by_peak(plan)
+    slots = plan.slots
+    if args.slots is None:
+        at_once = packing.trials * _gpus_here() // plan.workers_per_trial
+        slots = max(1, min(plan.slots, at_once))  # the plan's own is what the CPUs allow
+    return replace(
+        plan, gpus_per_worker=fraction(packing.trials), slots=slots, stated=packing.stated
+    )
+
+
+def largest_lease(plan: SweepPlan) -> Lease:
+    """The paper's own setting, with what drives memory at the largest that the space allows."""
+    from raysearch.trial import Lease
+
+    config, _ = plan.space.paper_first()
+    largest: dict[str, Any] = {
+        item.name: max(item.choices) if item.kind == "choice" else int(item.high)  # type: ignore[type-var]
+        for item in plan.space.searched
+        if item.name in DRIVES_MEMORY
+    }
+    grown = {**config, **largest}
+    read_config(plan.space.config_type, grown, where=plan.space.source)
+    return Lease(
+        sweep=plan.name,
+        number=0,
+        cell=plan.paper_cells[0],
+        method=plan.space.method,
+        config=grown,
+        folder="",
+    )
+
+
+def _by_peak(plan: SweepPlan) -> Packing:
+    from raysearch.cluster.packing import MARGIN, measure_on_cluster, pack_by_peak
+
+    lease = largest_lease(plan)
+    _say("measuring what one trial takes of a GPU")
+    peak = measure_on_cluster(
+        lease, data_dir=plan.data_dir, address=plan.address, cpus=plan.cpus_per_worker
+    )
+    packing = pack_by_peak(peak)
+    sizes = ", ".join(f"{name} {lease.config[name]}" for name in DRIVES_MEMORY)
+    _say(
+        f"a trial ({sizes}) takes {peak.taken / 1e9:.2f} GB of the {peak.total / 1e9:.2f} GB of "
+        f"{peak.device}; with {MARGIN:.0%} on top, {packing.trials} share a GPU"
+    )
+    return packing
+
+
+def _gpus_here() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def _say(text: str) -> None:
+    """Standard output is the sweep's."""
+    sys.stderr.write(f"raysearch: {text}\n")
