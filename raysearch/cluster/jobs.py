@@ -43,9 +43,15 @@ def submit(client: Any, name: str, words: Sequence[str], space: str) -> str:
         The job's id.
     """
     file = f"~/spaces/{shlex.quote(name)}.yaml"
+    steps = [
+        f"echo '{BEGIN}'",
+        "mkdir -p ~/spaces",
+        f"printf %s {shlex.quote(space)} > {file}",
+        f"cd {TREE}",
+        f"exec ~/venv/bin/python -m raysearch {shlex.join(words)} --space {file}",
+    ]
     job: str = client.submit_job(
-        entrypoint=f"echo '{BEGIN}' && mkdir -p ~/spaces && printf %s {shlex.quote(space)} > {file} && cd {TREE} "
-        f"&& exec ~/venv/bin/python -m raysearch {shlex.join(words)} --space {file}",
+        entrypoint=" && ".join(steps),
         submission_id=f"{name}-{time.strftime('%Y%m%d-%H%M%S')}",
         metadata={MARK: name, COMMAND: _command(words, space)},
     )

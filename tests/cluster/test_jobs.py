@@ -130,7 +130,8 @@ def test_arguments_and_space_reach_the_head_as_they_are(client: Client) -> None:
     assert job.startswith("carl-")
     made, _, run = client.submitted["entrypoint"].partition(" && cd ")
     assert made == (
-        "echo '-- raysearch --' && mkdir -p ~/spaces && printf %s 'method: '\"'\"'carl'\"'\"'\n# $HOME\n' "
+        "echo '-- raysearch --' && mkdir -p ~/spaces && "
+        "printf %s 'method: '\"'\"'carl'\"'\"'\n# $HOME\n' "
         "> ~/spaces/carl.yaml"
     )
     words_there = "sweep carl --set 'a=1; rm -r x' --name '$HOME' --space ~/spaces/carl.yaml"
