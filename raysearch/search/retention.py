@@ -71,13 +71,13 @@ class _Largest:
             elif name != BROKEN and not name.startswith("."):
                 self.weights = max(self.weights, file.size)
 
-    def of_a_trial(self, *, weights: bool) -> int:
-        """A checkpoint, the next one beside it, a stage, and the weights if they are kept.
+    @property
+    def of_a_trial(self) -> int:
+        """What a trial may come to hold: a stage, a checkpoint, and beside it the next or weights.
 
-        Until the first trial has ended its weights count as a checkpoint, which holds them too.
+        Weights that were never seen are no larger than a checkpoint, which holds them too.
         """
-        kept = (self.weights or self.checkpoint) if weights else 0
-        return 2 * self.checkpoint + self.stage + kept
+        return self.stage + self.checkpoint + max(self.checkpoint, self.weights)
 
 
 @dataclass
@@ -90,13 +90,11 @@ class Room:
     Attributes:
         place: Folder or URI of the leases' folders.
         stages_place: Folder or URI of the sweep's own stages; empty when others share them.
-        weights: Whether trials leave weights at all.
         freed: Bytes removed so far.
     """
 
     place: str | Path
     stages_place: str = ""
-    weights: bool = True
     freed: int = 0
     _largest: _Largest = field(default_factory=_Largest)
     _stages: StageCache | None = None
@@ -144,7 +142,7 @@ class Room:
         leases = {lease_id: sum(file.size for file in files) for lease_id, files in found.items()}
         stages = self._stage_files()
         self._largest.stage = max([self._largest.stage, *(file.size for file in stages)])
-        each = self._largest.of_a_trial(weights=self.weights)
+        each = self._largest.of_a_trial
         growth = sum(max(0, each - leases.get(lease_id, 0)) for lease_id in running)
         return Usage(leases, growth, sum(file.size for file in stages))
 

@@ -99,7 +99,7 @@ class Standing:
         """Task to its best complete configuration; "" is for all tasks together."""
         self.best_of_task: dict[str, Best] = {}
         """Where all tasks are judged together: task to the configuration that is best on it."""
-        self._room = Room(leases, stages, weights=keep != "none")
+        self._room = Room(leases, stages)
         self._said: set[str] = set()
         self._ended: set[str] = set()
         self._open: dict[int, list[Trial]] = {}

@@ -1,7 +1,5 @@
 """The leaderboard in S3, served on this machine: written, merged, read beside its writer."""
 
-import subprocess
-import sys
 import threading
 
 import duckdb
@@ -9,39 +7,28 @@ import pandas as pd
 import pyarrow.dataset
 import pytest
 from pyarrow import fs
+from storage.s3_server import ENVIRONMENT, s3_server
 
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store, find_stores, load_goal
 from raysearch.leaderboard import store as store_module
+from raysearch.storage import Patience
 from raysearch.storage.place import join
-
-SERVER = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()  # ends with the test that holds the other end
-"""
 
 
 @pytest.fixture(scope="module")
-def port():
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        yield int(server.stdout.readline())
-        server.terminate()
+def server():
+    with s3_server() as started:
+        yield started
 
 
 @pytest.fixture
-def root(port, request, monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test-key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    query = f"scheme=http&endpoint_override=127.0.0.1:{port}&region=us-east-1"
-    bucket = request.node.name.replace("_", "-")[:60].strip("-")
-    return f"s3://{bucket}/sweeps?{query}&allow_bucket_creation=true"
+def root(server, request, monkeypatch):
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    server.fail()
+    yield server.uri(request.node.name.replace("_", "-")[:60].strip("-") + "/sweeps")
+    server.fail()
 
 
 def test_rows_are_written_merged_and_replaced(root, make_trial):
@@ -141,3 +128,28 @@ def test_a_bucket_that_cannot_be_made_is_one_sentence(root, make_trial):
     store = Store(root.replace("creation=true", "creation=false"))
     with pytest.raises(StoreError, match="the study keeps every finished trial"):
         store.append(make_trial(0))
+
+
+def test_a_put_that_fails_for_a_while_is_made_up_for(root, make_trial, server):
+    store = Store(root)
+    store.append(make_trial(0))
+    for fault in ("slow_down", "cut"):
+        server.fail({"when": "^(PUT|POST) .*part-", "what": fault, "times": 4})
+        number = len(store.keys())
+        store.append(make_trial(number))
+        assert number in store.table().column("trial").to_pylist()
+    server.fail()
+    store.compact()
+    assert [trial.number for trial in Store(root).trials()] == [0, 1, 2]
+
+
+def test_a_put_that_goes_on_failing_is_told(root, make_trial, server, monkeypatch):
+    monkeypatch.setattr(store_module, "LASTING", Patience(seconds=1.0))
+    store = Store(root)
+    store.append(make_trial(0))
+    server.fail({"when": "^(PUT|POST) .*trials/part-", "what": "slow_down"})
+    with pytest.raises(StoreError, match="must answer, but .* study keeps every finished trial"):
+        store.append(make_trial(1))
+    server.fail()
+    store.append(make_trial(1))
+    assert [trial.number for trial in Store(root).trials()] == [0, 1]

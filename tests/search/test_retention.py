@@ -1,0 +1,362 @@
+"""What of the leases' files stays, and that a quota holds at every moment of a sweep."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from noop_sweep import GOAL, noop_plan, noop_report, noop_space
+from storage.s3_server import ENVIRONMENT, S3Server, s3_server
+
+from raysearch.cluster.events import EventKind, SlotEvent
+from raysearch.errors import ConfigError, StoreError
+from raysearch.search.leases import LeaseBook, Offer
+from raysearch.search.plan import SweepEvent, SweepPlan
+from raysearch.search.retention import size_text
+from raysearch.search.standing import Standing
+from raysearch.search.study import StudyLedger
+from raysearch.search.sweep import _reconcile
+from raysearch.storage import Storage, open_storage
+from raysearch.trial import Cell, MetricGoal, Trial, TrialState
+
+KB = 1000
+CHECKPOINT, WEIGHTS = 100 * KB, 10 * KB
+
+
+def trial(number: int, value: float, *, task: str = "noop", state: str = "complete") -> Trial:
+    return Trial(
+        sweep="noop",
+        number=number,
+        cell=Cell(task, 0),
+        method="noop",
+        state=TrialState(state),
+        config={},
+        metrics={GOAL: value},
+    )
+
+
+def fill(leases: str | Path, lease_id: str, *, weights: bool = True) -> None:
+    """The files of a lease that ran to its end, of `CHECKPOINT` and `WEIGHTS` bytes."""
+    store = open_storage(leases)
+    store.write(f"{lease_id}/checkpoint.pt", [bytes(CHECKPOINT)])
+    if weights:
+        store.write(f"{lease_id}/final.pt", [bytes(WEIGHTS)])
+
+
+def run(standing: Standing, leases: str | Path, *done: Trial, cells: int = 1) -> None:
+    for each in done:
+        fill(leases, each.id, weights=each.state is TrialState.COMPLETE)
+        standing.add(each, cells=cells)
+
+
+def files(leases: str | Path) -> list[str]:
+    return sorted(file.name for file in open_storage(leases).tree())
+
+
+PAIRS = ("en-es", "en-fr")
+
+
+def pairs(number: int, *values: float) -> list[Trial]:
+    return [trial(number, value, task=task) for task, value in zip(PAIRS, values, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with s3_server() as started:
+        yield started
+
+
+@pytest.fixture(params=["folder", "s3"])
+def leases(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where leases lie: a folder, or objects."""
+    if request.param == "folder":
+        return str(tmp_path / "leases")
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    server: S3Server = request.getfixturevalue("server")
+    bucket = tmp_path.name.replace("_", "-").lower().strip("-")
+    return server.uri(f"{bucket}/noop/leases")
+
+
+def test_the_best_of_all_and_of_each_task_stays(leases: str) -> None:
+    standing = Standing(MetricGoal(GOAL), leases, "best")
+    run(standing, leases, *pairs(0, 0.9, 0.1), *pairs(1, 0.6, 0.6), *pairs(2, 0.2, 0.8), cells=2)
+    assert standing.best == {"": (1, 0.6)}
+    assert standing.best_of_task == {"en-es": (0, 0.9), "en-fr": (2, 0.8)}
+    assert files(leases) == [
+        "00000-en-es-s0/final.pt",
+        "00001-en-es-s0/final.pt",
+        "00001-en-fr-s0/final.pt",
+        "00002-en-fr-s0/final.pt",
+    ]
+    assert standing.freed == 6 * CHECKPOINT + 2 * WEIGHTS
+    run(standing, leases, *pairs(3, 0.95, 0.7), cells=2)
+    assert files(leases) == [
+        "00002-en-fr-s0/final.pt",
+        "00003-en-es-s0/final.pt",
+        "00003-en-fr-s0/final.pt",
+    ]
+    assert standing.freed == 8 * CHECKPOINT + 5 * WEIGHTS
+
+
+def test_a_task_may_be_best_where_another_of_its_configuration_failed(tmp_path: Path) -> None:
+    standing = Standing(MetricGoal(GOAL), tmp_path, "best")
+    broken = [trial(0, 0.9, task="en-es"), trial(0, math.nan, task="en-fr", state="failed")]
+    run(standing, tmp_path, *broken, *pairs(1, 0.5, 0.5), cells=2)
+    assert standing.best == {"": (1, 0.5)}
+    assert [name.split("/")[0] for name in files(tmp_path)] == [
+        "00000-en-es-s0",
+        "00001-en-es-s0",
+        "00001-en-fr-s0",
+    ]
+
+
+def test_a_tie_goes_to_the_lower_number_as_in_the_leaderboard(tmp_path: Path) -> None:
+    standing = Standing(MetricGoal(GOAL), tmp_path, "best")
+    run(standing, tmp_path, trial(4, 0.5), trial(2, 0.5), trial(3, 0.5))
+    assert standing.best[""].number == 2
+    assert files(tmp_path) == ["00002-noop-s0/final.pt"]
+
+
+def test_what_others_left_in_ended_leases_is_tidied(leases: str) -> None:
+    store = open_storage(leases)
+    for lease_id in ("00000-noop-s0", "00001-noop-s0", "00007-noop-s0"):
+        fill(leases, lease_id)
+        store.write(f"{lease_id}/.checkpoint.pt.77.tmp", [bytes(KB)])
+    store.write("00000-noop-s0/error.txt", [b"Traceback"])
+    standing = Standing(MetricGoal(GOAL), leases, "best")
+    for each in (trial(0, 0.4), trial(1, 0.5)):
+        standing.count(each, cells=1)
+    standing.tidy()
+    assert files(leases) == [
+        "00000-noop-s0/error.txt",
+        "00001-noop-s0/final.pt",
+        "00007-noop-s0/.checkpoint.pt.77.tmp",  # its trial goes on
+        "00007-noop-s0/checkpoint.pt",
+        "00007-noop-s0/final.pt",
+    ]
+    assert standing.freed == 2 * (CHECKPOINT + KB) + WEIGHTS
+
+
+def test_what_cannot_be_removed_is_told_and_the_sweep_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standing = Standing(MetricGoal(GOAL), tmp_path, "best")
+
+    def denied(*arguments: Any) -> None:
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr("raysearch.storage.local.LocalStorage.remove", denied)
+    run(standing, tmp_path, trial(0, 0.5))
+    assert "files of trial 00000-noop-s0 are removed later: not yours" in caplog.text
+    monkeypatch.undo()
+    standing.tidy()
+    assert files(tmp_path) == ["00000-noop-s0/final.pt"]
+
+
+def test_with_a_full_quota_the_worst_weights_go_and_never_the_best(leases: str) -> None:
+    standing = Standing(MetricGoal(GOAL), leases, "all", quota=35 * KB)
+    broken = [trial(4, 0.9, task="en-es"), trial(4, math.nan, task="en-fr", state="failed")]
+    run(standing, leases, trial(0, 0.2), trial(1, 0.9), trial(2, 0.1), trial(3, 0.5))
+    run(standing, leases, *broken, cells=2)
+    assert len(files(leases)) == 5 and standing.make_room(()).startswith("`--quota` is full")
+    # en-es of the broken one is the best of its task; 0.1 and 0.2 are the worst.
+    left = ["00001-noop-s0/final.pt", "00003-noop-s0/final.pt", "00004-en-es-s0/final.pt"]
+    assert files(leases) == left
+    assert standing.freed == 6 * CHECKPOINT + 2 * WEIGHTS
+    assert standing.make_room(()) == "" and files(leases) == left
+
+
+def test_room_is_made_for_what_runs_before_it_is_written(tmp_path: Path) -> None:
+    """A trial may come to hold two checkpoints: 200 kB here."""
+    standing = Standing(MetricGoal(GOAL, "minimize"), tmp_path, "all", quota=225 * KB)
+    run(standing, tmp_path, *(trial(number, 0.1 * number) for number in range(4)))
+    assert standing.make_room(["00004-noop-s0"]).startswith("`--quota` is full")
+    assert files(tmp_path) == ["00000-noop-s0/final.pt", "00001-noop-s0/final.pt"]
+    fill(tmp_path, "00004-noop-s0", weights=False)  # 100 of the 200 kB are there
+    assert standing.make_room(["00004-noop-s0"]) == ""
+    assert len(files(tmp_path)) == 3
+    said = standing.make_room(["00004-noop-s0", "00005-noop-s0"])
+    assert said == (
+        "`--quota` must be 410 kB for the best weights and 2 trials at once, but is 225 kB: the "
+        "sweep goes on and may take more than that (fewer --slots need less)"
+    )
+    assert files(tmp_path) == ["00000-noop-s0/final.pt", "00004-noop-s0/checkpoint.pt"]
+    assert standing.make_room(["00004-noop-s0", "00005-noop-s0"]) == ""  # said once
+
+
+def test_a_quota_that_is_passed_already_is_refused(tmp_path: Path) -> None:
+    run(Standing(MetricGoal(GOAL), tmp_path, "all"), tmp_path, trial(0, 0.5), trial(1, 0.6))
+    fill(tmp_path, "00002-noop-s0", weights=False)
+    for quota, refused in ((110 * KB, False), (109 * KB, True)):
+        standing = Standing(MetricGoal(GOAL), tmp_path, "all", quota=quota)
+        for each in (trial(0, 0.5), trial(1, 0.6)):
+            standing.count(each, cells=1)
+        if not refused:
+            standing.check_quota()
+            continue
+        with pytest.raises(StoreError, match="must be at least 110 kB, .* but got 109 kB"):
+            standing.check_quota()
+
+
+def test_stages_go_first_but_none_in_use(tmp_path: Path) -> None:
+    from raysearch.training.stage_cache import StageCache
+
+    root, place = tmp_path / "leases", tmp_path / "stages"
+    cache = StageCache(place)
+    for index, key in enumerate("abcd"):
+        cache.put(key, {"x": list(range(1000))})
+        os.utime(place / f"{key}.stage", (1000 + index, 1000 + index))
+    size = cache.summary().bytes // 4
+    quota = 2 * WEIGHTS + 2 * size + size // 2
+    standing = Standing(MetricGoal(GOAL), root, "all", quota=quota, stages=str(place))
+    run(standing, root, trial(0, 0.5), trial(1, 0.6))
+    with cache.pin(["a"]):  # its holder's file counts for a few bytes
+        assert standing.make_room(()) == ""
+        assert [cache.has(key) for key in "abcd"] == [True, False, False, True]
+        assert standing.freed == 2 * CHECKPOINT + 2 * size
+    assert len(files(root)) == 2
+    assert cache.shrink(0) == 2 * size and cache.summary().bytes == 0
+
+
+def test_a_plan_leaves_its_own_stages_half_of_the_quota(tmp_path: Path) -> None:
+    def limit(**more: Any) -> int | None:
+        return noop_plan(tmp_path, noop_space(), None, **more).shape.runner.limit  # type: ignore
+
+    assert limit() is None and limit(stages_limit=7) == 7
+    assert limit(quota=10) == 5 and limit(quota=10, stages_limit=3) == 3
+    assert limit(quota=10, stages=str(tmp_path)) is None
+    with pytest.raises(ConfigError, match="`quota` must be > 0, but got 0"):
+        noop_plan(tmp_path, noop_space(), quota=0)
+
+
+def test_sizes_as_they_are_read() -> None:
+    sizes = (12_345, 999_999, 1_500_000, 2_000_000_000)
+    assert [size_text(size) for size in sizes] == ["12 kB", "1000 kB", "1.5 MB", "2.0 GB"]
+
+
+GB = 10**9
+REAL = {"checkpoint": 3_300_000_000, "weights": 1_100_000_000, "stage": 1_100_000_000}
+"""What a base-size encoder takes, with the optimizer's state in the checkpoint."""
+
+
+class House:
+    """A sweep in this process: trials write files of real size, with holes for bytes."""
+
+    def __init__(self, plan: SweepPlan) -> None:
+        self.plan, self.most = plan, 0
+        self.events: list[SweepEvent] = []
+        self.trials: list[Trial] = []
+        self.store: Storage = open_storage(plan.root)
+
+    def write(self, path: Path, kind: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.truncate(path, REAL[kind])
+
+    def life(self, book: LeaseBook, offer: Offer) -> Iterator[None]:
+        """One trial, a write at a time."""
+        lease, folder = offer.lease, Path(offer.lease.folder)
+        sequence = 0
+
+        def tell(kind: EventKind, **fields: Any) -> bool:
+            nonlocal sequence
+            sequence += 1
+            event = SlotEvent(kind=kind, lease=lease.id, sequence=sequence, **fields)
+            return book.hear(lease.id, [event])
+
+        curve = []
+        for rung in range(1, lease.config["reports"] + 1):
+            self.write(folder / ".checkpoint.pt.1.tmp", "checkpoint")
+            yield
+            (folder / ".checkpoint.pt.1.tmp").replace(folder / "checkpoint.pt")
+            if rung == 1:
+                self.write(Path(self.plan.stages_place) / f"{lease.number}.stage", "stage")
+            yield
+            curve.append(noop_report(lease.config, lease.cell, rung, rung))
+            if tell(EventKind.REPORT, report=curve[-1]):
+                book.let_go(lease.id)
+                return
+        self.write(folder / "final.pt", "weights")
+        yield
+        done = Trial(
+            sweep=lease.sweep,
+            number=lease.number,
+            cell=lease.cell,
+            method="noop",
+            state=TrialState.COMPLETE,
+            config=dict(lease.config),
+            metrics=curve[-1].metrics,
+            curve=tuple(curve),
+        )
+        tell(EventKind.FINISHED, trial=done)
+        book.let_go(lease.id)
+
+    def run(self, look: Callable[[int], None]) -> Standing:
+        """All slots at once, in an order by chance; `look` gets the bytes after each write."""
+        plan, chance = self.plan, random.Random(0)
+        with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
+            standing = _reconcile(plan, ledger, self.trials.append, lambda key: False)
+            book = LeaseBook(
+                plan,
+                ledger,
+                standing,
+                on_trial=self.trials.append,
+                on_event=self.events.append,
+            )
+            lives: list[Iterator[None]] = []
+            while True:
+                while len(lives) < plan.slots and (offer := book.next()):
+                    lives.append(self.life(book, offer))
+                if not lives:
+                    break
+                life = chance.choice(lives)
+                if next(life, self) is self:
+                    lives.remove(life)
+                look(self.taken())
+            standing.tidy()
+        return standing
+
+    def taken(self) -> int:
+        places = ("leases/", "stages/")
+        return sum(file.size for file in self.store.tree() if file.name.startswith(places))
+
+
+@pytest.mark.parametrize("keep", ["best", "all"])
+def test_a_sweep_stays_under_its_quota_at_every_moment(tmp_path: Path, keep: str) -> None:
+    """3 slots: 3 x (2 x 3.3 + 1.1) GB for what runs and 1.1 GB for the best are 24.2 GB."""
+    quota = 25 * GB
+    plan = noop_plan(tmp_path, noop_space(trials=12), slots=3, keep=keep, quota=quota)
+    house = House(plan)
+    most = 0
+
+    def look(taken: int) -> None:
+        nonlocal most
+        most = max(most, taken)
+        assert taken <= quota, size_text(taken)
+
+    standing = house.run(look)
+    assert len(house.trials) == 12 and most > 15 * GB
+    kept = [Path(name).parent.name for name in files(plan.leases)]
+    values = {trial.number: trial.metrics[GOAL] for trial in house.trials}
+    assert max(values, key=lambda number: values[number]) in {int(name[:5]) for name in kept}
+    assert not any("checkpoint" in name for name in files(plan.leases))
+    said = [event.text for event in house.events if event.text]
+    if keep == "best":
+        assert len(kept) == 1 and said == []
+    else:
+        assert 1 <= len(kept) < 12
+        assert said == ["`--quota` is full: weights of the worst trials are removed"]
+    assert standing.freed == 12 * sum(REAL.values()) - house.taken()
+
+
+def test_without_a_quota_the_same_sweep_would_pass_it(tmp_path: Path) -> None:
+    plan = noop_plan(tmp_path, noop_space(trials=12), slots=3, keep="all")
+    sizes: list[int] = []
+    House(plan).run(sizes.append)
+    assert max(sizes) > 25 * GB
