@@ -84,9 +84,9 @@ def measure_on_cluster(
         ConfigError: The lease cannot be run, or no GPU came.
     """
     with ray_session(address):
-        task = ray.remote(_measured).options(
-            num_cpus=cpus, num_gpus=gpus, max_retries=0, max_calls=1
-        )
+        # The one call of a fresh process: its peak holds nothing of another's.
+        resources = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "max_calls": 1}
+        task = ray.remote(**resources)(_measured)
         try:
             found: Peak | str = ray.get(task.remote(lease, data_dir), timeout=WAIT_SECONDS)
         except GetTimeoutError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import ray
 from noop_sweep import NoopConfig, NoopRunner
 
 from raysearch.cluster.events import EventKind, SlotEvent
+from raysearch.cluster.packing import measure_on_cluster
 from raysearch.cluster.ray_session import open_mailroom, ray_session
 from raysearch.cluster.service import IDLE_SECONDS
 from raysearch.cluster.slots import Slot, SlotShape
 from raysearch.config import flatten
+from raysearch.errors import ConfigError
 from raysearch.trial import Cell, Lease
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -66,6 +69,19 @@ def events_to_the_end(actor: Any) -> list[SlotEvent]:
         assert time.monotonic() < deadline
         found += ray.get(actor.events.remote())
     return found
+
+
+def test_a_trial_is_measured_in_a_task_of_its_own() -> None:
+    """On a GPU in earnest; without one, by the memory of the host."""
+    config = {"encoder": "tiny", "max_length": 16, "batch_size": 16, "epochs": 0.1}
+    measured = Lease(
+        sweep="s", number=0, cell=Cell("sample", 0), method="carl", config=config, folder=""
+    )
+    peak = measure_on_cluster(measured, data_dir="", gpus=0)
+    assert 100e6 < peak.taken < peak.total
+    missing = replace(measured, config={**config, "corpora": ["emobank"]})
+    with pytest.raises(ConfigError, match="`--pack auto` must be able to measure a trial, but: "):
+        measure_on_cluster(missing, data_dir="nowhere", gpus=0)
 
 
 def free_cpus() -> float:
