@@ -50,7 +50,7 @@ class Cluster:
 
 
 @contextmanager
-def ray_up(lab: Lab, folder: Path, *, cpus: int = 1) -> Iterator[Cluster]:
+def ray_up(lab: Lab, folder: Path, *, cpus: int = 1, setup: str = "true") -> Iterator[Cluster]:
     """The cluster of docs/cluster-local.yaml, with what a user sets, for the length of the block.
 
     The hosts see the machine's Python as ``~/venv``, so nothing is installed.
@@ -59,8 +59,9 @@ def ray_up(lab: Lab, folder: Path, *, cpus: int = 1) -> Iterator[Cluster]:
         lab: Its hosts: the head, then the workers.
         folder: For the cluster file.
         cpus: CPUs of each worker; with one, two slots are on two hosts.
+        setup: What a worker's shell does before it starts Ray.
     """
-    with prepared(lab, folder, cpus=cpus) as cluster:
+    with prepared(lab, folder, cpus=cpus, setup=setup) as cluster:
         manifest = cluster.manifest
         up = "import sys, pathlib; from raysearch.cluster.launch import bring_up"
         laptop_run(lab, "python", "-c", f"{up}; bring_up(pathlib.Path(sys.argv[1]))", str(manifest))
@@ -69,21 +70,23 @@ def ray_up(lab: Lab, folder: Path, *, cpus: int = 1) -> Iterator[Cluster]:
 
 
 @contextmanager
-def prepared(lab: Lab, folder: Path, *, cpus: int = 1) -> Iterator[Cluster]:
+def prepared(
+    lab: Lab, folder: Path, *, cpus: int = 1, setup: str = "true"
+) -> Iterator[Cluster]:
     """As `ray_up`, but nothing is started; whatever then is, is ended with the block."""
     for host in (lab.laptop, *lab.hosts):
         host.run("ln", "-s", sys.prefix, "/root/venv")
     lab.laptop.run("mkdir", "/root/.ray")
     lab.laptop.run("sh", "-c", f"umask 077; echo -n {secrets.token_hex(32)} > ~/.ray/auth_token")
     manifest = folder / "cluster.yaml"
-    manifest.write_text(yaml.safe_dump(_manifest(lab, folder, cpus)))
+    manifest.write_text(yaml.safe_dump(_manifest(lab, folder, cpus, setup)))
     try:
         yield Cluster(lab, manifest)
     finally:
         laptop_run(lab, "python", "-m", "raysearch", "stop", str(manifest), "--down")
 
 
-def _manifest(lab: Lab, folder: Path, cpus: int) -> dict[str, Any]:
+def _manifest(lab: Lab, folder: Path, cpus: int, setup: str) -> dict[str, Any]:
     head, *workers = lab.hosts
     config: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "cluster-local.yaml").read_text())
     config["provider"] |= {
@@ -94,7 +97,8 @@ def _manifest(lab: Lab, folder: Path, cpus: int) -> dict[str, Any]:
     config["auth"] = {"ssh_user": "root", "ssh_private_key": str(lab.key)}
     del config["setup_commands"][:-1]  # but the last makes `ray` known to logins
     size = f" --num-cpus={cpus} --object-store-memory=100000000"
-    config["worker_start_ray_commands"][-1] += size
+    *before, start = config["worker_start_ray_commands"]
+    config["worker_start_ray_commands"] = [*before, f"{setup}; {start}{size}"]
     return config
 
 
