@@ -19,10 +19,9 @@ killed between any two writes repeats what it does not know to be done.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
-from typing import Any
 
 from optuna.trial import TrialState as OptunaState
 
@@ -43,12 +42,10 @@ from raysearch.search.study_entries import (
     with_objective,
 )
 from raysearch.search.study_identity import claim_study
-from raysearch.search.tracks import Draft, Tracks
+from raysearch.search.tracks import CellsOf, Draft, Tracks, cells_within
 from raysearch.trial import Cell, Trial
 
 __all__ = ["Configuration", "StudyLedger"]
-
-CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
 
 
 class StudyLedger(AbstractContextManager["StudyLedger"]):
@@ -74,7 +71,15 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
 
     @classmethod
     def open(
-        cls, url: str, name: str, space: SearchSpace, *, cells: CellsOf, seed: int = 0
+        cls,
+        url: str,
+        name: str,
+        space: SearchSpace,
+        *,
+        cells: CellsOf,
+        seed: int = 0,
+        on_wait: Callable[[str], None] = lambda text: None,
+        left: str = "",
     ) -> StudyLedger:
         """Create the study or continue it.
 
@@ -84,15 +89,17 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             space: What is searched; trials and time may differ from those of an earlier run.
             cells: A config's cells, the one that early stopping judges first; at least one.
             seed: Seed of the sampler, at least 0.
+            on_wait: Told in one sentence that a lost server is waited for, and that it is back.
+            left: What earlier runs left elsewhere, in words; a new study is then refused.
 
         Raises:
-            StoreError: The database cannot be reached, read, locked or written, or is newer.
-                Every method may raise it too; the ledger stays usable.
+            StoreError: The database cannot be reached, read, locked or written, is newer, or is
+                gone. Every method may raise it too; the ledger stays usable.
             ConfigError: The study of this name was made for another space, goal or seed.
         """
-        database = StudyDatabase(url, name, space.goal.direction)
+        database = StudyDatabase(url, name, space.goal.direction, on_wait)
         try:
-            claim_study(database, name, space, seed)
+            claim_study(database, name, space, seed, left=left)
             return cls(database, space, cells=cells, seed=seed)
         except BaseException:
             database.close()
@@ -226,7 +233,9 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         self._stale = False
 
     def _write_intent(self, draft: Draft) -> Configuration:
-        cells, problem = self._cells_of(draft)
+        cells, problem = cells_within(
+            self._cells, self._space, draft.track.task, draft.config, draft.problem
+        )
         template = copy.copy(draft.trial)
         intent = intent_of(draft.config, cells, problem=problem, literal=draft.literal)
         template.user_attrs = {INTENT: intent}
@@ -244,21 +253,6 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         draft.track.open.add(entry.number)
         self._count += 1
         return entry.configuration()
-
-    def _cells_of(self, draft: Draft) -> tuple[tuple[Cell, ...], str]:
-        """The cells of a configuration, those of its task, and why it cannot be run."""
-        task, problem = draft.track.task, draft.problem
-        cells = () if problem else self._cells(draft.config)
-        own = tuple(cell for cell in cells if task in ("", cell.task))
-        if own:
-            return own, problem
-        # A config that cannot be run has no tasks to speak of: one cell takes its failure.
-        others = self._cells(self._space.paper_first(task)[0])
-        first = next(cell for cell in others if task in ("", cell.task))
-        return (first,), problem or (
-            f"a config must have the task {task} where `mode` is per_task, but has "
-            f"{', '.join(tasks_of(cells))}"
-        )
 
     def _recorded(self, number: int, cell: Cell) -> Trial:
         attributes = self._database.trial_attributes(self._database.trial_id(number))

@@ -2,18 +2,19 @@
 
 An Optuna study in any database that SQLAlchemy reaches. SQLite runs in WAL mode with
 ``synchronous=NORMAL``: a killed process loses nothing that was written, and a write costs well
-under a millisecond; only a power cut may lose the last writes. (WAL needs a local disk: put a
-study that several machines write to into a server such as PostgreSQL.)
+under a millisecond; only a power cut may lose the last writes. WAL needs a local disk; a study
+on a server (PostgreSQL) may be driven from any machine, and one at a time does: see
+`raysearch.search.study_server`, also for what happens when the connection is lost.
 
 Every method but `fail` writes one transaction, and every failure of the database is one sentence.
 """
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import optuna
 import sqlalchemy
@@ -22,22 +23,30 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.errors import StoreError
+from raysearch.search.study_sentences import sentence
+from raysearch.search.study_server import (
+    LOST_SECONDS,
+    ConnectionLost,
+    LockHeld,
+    StudyServer,
+    driver_url,
+)
 
 __all__ = ["REASON", "StudyDatabase"]
 
 REASON = "reason"
 """Attribute of a failed trial."""
+_DRIVER = "driver"
+"""Attribute of a study on a server: who opened it last."""
 _BUSY_SECONDS = 5.0
 """How long a write waits for another program's write to end."""
-_SENTENCES = {
-    "is locked": "is locked by another program: end that one, then run the same command again",
-    "readonly": "must be writable, but is read-only",
-    "is full": "cannot be written, the disk is full: make room, then run the same command again",
-    "unable to open": "cannot be opened: does its folder exist, and may it be written to?",
-    "not a database": "must be a database, but is another kind of file or damaged",
-    "malformed": "must be a database, but is damaged: restore it from a copy",
-}
-"""Part of a database's own message to what to tell the user."""
+_FAILURES = (
+    optuna.exceptions.StorageInternalError,
+    sqlalchemy.exc.SQLAlchemyError,
+    ConnectionLost,
+    LockHeld,
+)
+T = TypeVar("T")
 
 
 class StudyDatabase:
@@ -47,94 +56,113 @@ class StudyDatabase:
         url: SQLAlchemy URL.
         name: Name of the study.
         direction: ``maximize`` or ``minimize``, used when the study is created.
+        on_wait: Told in one sentence that a lost server is waited for, and that it is back.
 
     Raises:
         StoreError: The database cannot be used; every method may raise it too.
     """
 
-    def __init__(self, url: str, name: str, direction: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        direction: str,
+        on_wait: Callable[[str], None] = lambda text: None,
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._shown = url
-        with self._sentences():
-            parsed = sqlalchemy.engine.make_url(url)
-            self._shown = parsed.render_as_string(hide_password=True)
-            self._storage = _open_storage(parsed, self._shown)
+        self.shown, self._name = "`--study`", name
+        """The URL without its password."""
+        self._server: StudyServer | None = None
+        try:
+            parsed = driver_url(_parsed(url))
+            self.shown = parsed.render_as_string(hide_password=True)
+            if parsed.get_backend_name() != "sqlite":
+                self._server = StudyServer(parsed, name, on_wait)
+            self._storage = _open_storage(parsed, self.shown, self._server)
             try:
                 self._study_id = self._create_or_find(name, StudyDirection[direction.upper()])
+                self._sign()
             except BaseException:
                 self.close()
                 raise
+        except _FAILURES as error:
+            raise self._store_error(error) from error
 
     def attributes(self) -> dict[str, Any]:
         """What the study says of itself."""
-        with self._sentences():
-            return self._storage.get_study_user_attrs(self._study_id)
+        return self._run(lambda again: self._storage.get_study_user_attrs(self._study_id))
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Write one attribute of the study."""
-        with self._sentences():
-            self._storage.set_study_user_attr(self._study_id, key, value)
+        self._run(lambda again: self._storage.set_study_user_attr(self._study_id, key, value))
 
     def trials(self) -> list[FrozenTrial]:
         """All trials with all that is written about them, in order of number."""
-        with self._sentences():
-            found = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        found = self._run(
+            lambda again: self._storage.get_all_trials(self._study_id, deepcopy=False)
+        )
         return sorted(found, key=lambda trial: trial.number)
 
     def create(self, template: FrozenTrial) -> int:
-        """Create a running trial, complete with parameters and attributes; returns its id.
+        """Create a trial, complete with parameters and attributes; returns its id.
 
         Raises:
             StoreError: Also when the trial did not get the template's number: somebody else
                 writes to the study.
         """
-        with self._sentences():
-            trial_id = self._storage.create_new_trial(self._study_id, template)
-            found = self._storage.get_trial_id_from_study_id_trial_number(
-                self._study_id, template.number
+
+        def create(again: bool) -> tuple[int, int]:
+            if again:  # the transaction may have been done, and only its echo lost
+                found = self._storage.get_all_trials(self._study_id, deepcopy=False)
+                if len(found) > template.number:
+                    same = found[template.number].user_attrs == template.user_attrs
+                    trial_id = found[template.number]._trial_id
+                    return trial_id, trial_id if same else -1
+            return self._storage.create_new_trial(self._study_id, template), self._id_of(
+                template.number
             )
+
+        trial_id, found = self._run(create)
         if found != trial_id:
             raise StoreError(
-                f"the study in {self._shown} must have one driver at a time, but another wrote "
+                f"the study in {self.shown} must have one driver at a time, but another wrote "
                 f"trial {template.number}; end that one, then run the same command again"
             )
         return trial_id
 
     def trial_id(self, number: int) -> int:
         """The database's id of a trial."""
-        with self._sentences():
-            return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        return self._run(lambda again: self._id_of(number))
 
     def trial(self, trial_id: int) -> FrozenTrial:
         """A trial with all that is written about it."""
-        with self._sentences():
-            return self._storage.get_trial(trial_id)
+        return self._run(lambda again: self._storage.get_trial(trial_id))
 
     def trial_attributes(self, trial_id: int) -> dict[str, Any]:
         """What is written about a trial."""
-        with self._sentences():
-            return self._storage.get_trial_user_attrs(trial_id)
+        return self._run(lambda again: self._storage.get_trial_user_attrs(trial_id))
 
     def set_trial_attribute(self, trial_id: int, key: str, value: Any) -> None:
         """Write one attribute of a trial that is running."""
-        with self._sentences():
-            self._storage.set_trial_user_attr(trial_id, key, value)
+        self._run(lambda again: self._storage.set_trial_user_attr(trial_id, key, value))
 
     def set_intermediate(self, trial_id: int, rung: int, value: float) -> None:
         """Write the objective of a running trial at a rung."""
-        with self._sentences():
-            self._storage.set_trial_intermediate_value(trial_id, rung, value)
+        self._run(lambda again: self._storage.set_trial_intermediate_value(trial_id, rung, value))
 
     def tell(self, trial_id: int, state: TrialState, values: Sequence[float] | None) -> None:
-        """End a trial as COMPLETE or PRUNED."""
-        with self._sentences():
-            self._storage.set_trial_state_values(trial_id, state, values)
+        """End a trial."""
+
+        def tell(again: bool) -> None:
+            if not (again and self._storage.get_trial(trial_id).state.is_finished()):
+                self._storage.set_trial_state_values(trial_id, state, values)
+
+        self._run(tell)
 
     def fail(self, trial_id: int, reason: str) -> None:
         """End a trial as FAIL; the reason is written first, in a transaction of its own."""
-        with self._sentences():
-            self._storage.set_trial_user_attr(trial_id, REASON, reason)
-            self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        self.set_trial_attribute(trial_id, REASON, reason)
+        self.tell(trial_id, TrialState.FAIL, None)
 
     def close(self) -> None:
         """Close every connection."""
@@ -147,18 +175,67 @@ class StudyDatabase:
         except KeyError:
             return self._storage.create_new_study([direction], name)
 
-    @contextmanager
-    def _sentences(self) -> Iterator[None]:
-        try:
-            yield
-        except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
-            raise StoreError(f"the study's database {self._shown} {_sentence(error)}") from error
+    def _id_of(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+    def _sign(self) -> None:
+        """Write down who drives the study, to be looked for when the lock was let go of."""
+        if self._server is not None:
+            self._signature = f"{self._server.driver}, {secrets.token_hex(8)}"
+            self._storage.set_study_user_attr(self._study_id, _DRIVER, self._signature)
+
+    def _check_signature(self) -> None:
+        found = self._storage.get_study_user_attrs(self._study_id).get(_DRIVER, "nobody")
+        if found != self._signature:
+            self.close()  # the lock is the other's to have
+            raise StoreError(
+                f"the study in {self.shown} must have one driver at a time, but while the "
+                f"connection was lost {found.split(',')[0]} took it; run the same command again "
+                "when that one has ended"
+            )
+
+    def _run(self, work: Callable[[bool], T]) -> T:
+        """Do it; again when the connection was lost and is back.
+
+        Args:
+            work: One transaction; told whether it may have been done before.
+        """
+        again = False
+        while True:
+            try:
+                if again:
+                    self._check_signature()
+                return work(again)
+            except _FAILURES as error:
+                if self._server is None or not self._server.lost(error):
+                    raise self._store_error(error) from error
+                self._server.open(self._storage.engine, error)
+                again = True
+
+    def _store_error(self, error: BaseException) -> StoreError:
+        if isinstance(error, LockHeld):
+            return StoreError(
+                f"a sweep must have one driver, but {error} runs the study `{self._name}` in "
+                f"{self.shown}; wait for it (a lost host lets go after {LOST_SECONDS} s), or "
+                "give this sweep another `--name`"
+            )
+        return StoreError(f"the study's database {self.shown} {sentence(error)}")
 
 
-def _open_storage(url: sqlalchemy.engine.URL, shown: str) -> RDBStorage:
-    options: dict[str, Any] = {}
+def _parsed(url: str) -> sqlalchemy.engine.URL:
+    try:
+        return sqlalchemy.engine.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # not shown: may hold a password
+        raise StoreError(
+            "`--study` must be a URL as SQLAlchemy takes it, such as sqlite:///FILE or "
+            "postgresql://USER@HOST/DATABASE, but got another text; write an @ in a password as %40"
+        ) from error
+
+
+def _open_storage(url: sqlalchemy.engine.URL, shown: str, server: StudyServer | None) -> RDBStorage:
+    options: dict[str, Any] = {} if server is None else server.options
     path = url.database
-    if url.get_backend_name() == "sqlite" and path and path != ":memory:":
+    if server is None and path and path != ":memory:":
         options["creator"] = lambda: _connect_sqlite(path)
     try:
         return RDBStorage(
@@ -167,13 +244,24 @@ def _open_storage(url: sqlalchemy.engine.URL, shown: str) -> RDBStorage:
         )
     except ImportError as error:
         raise StoreError(
-            f"the study's database {shown} needs a driver that is not installed: {error.__cause__}"
+            f"the study's database {shown} needs a driver that is not installed: {_missing(error)}"
         ) from error
     except RuntimeError as error:
+        if server is not None:
+            server.close()
         raise StoreError(
             f"the study's database {shown} must have the schema of optuna {optuna.__version__}, "
             "but another version made it; install that version, or take another database"
         ) from error
+    except BaseException:
+        if server is not None:
+            server.close()
+        raise
+
+
+def _missing(error: ImportError) -> str:
+    what = str(error.__cause__ or error)
+    return what + ("; pip install 'raysearch[postgres]'" if "psycopg" in what else "")
 
 
 def _connect_sqlite(path: str) -> sqlite3.Connection:
@@ -185,14 +273,3 @@ def _connect_sqlite(path: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _sentence(error: BaseException) -> str:
-    root: BaseException = error
-    while root.__cause__ is not None:
-        root = root.__cause__
-    text = str(root)
-    for part, sentence in _SENTENCES.items():
-        if part in text:
-            return sentence
-    return f"cannot be used: {text.splitlines()[0] if text else type(root).__name__}"

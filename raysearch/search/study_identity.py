@@ -14,24 +14,47 @@ from raysearch.errors import ConfigError, StoreError
 from raysearch.search.space import SearchSpace
 from raysearch.search.study_database import StudyDatabase
 
-__all__ = ["claim_study"]
+__all__ = ["RECOVERING", "claim_study", "is_claimed"]
 
+RECOVERING = "recovering"
+"""Attribute of a study that `raysearch.search.recovery` has not finished."""
 _KEY = "raysearch"
 _VERSION = 1
 """Counts up when the attributes of `raysearch.search.study_entries` change their meaning."""
 
 
-def claim_study(database: StudyDatabase, name: str, space: SearchSpace, seed: int) -> None:
+def is_claimed(database: StudyDatabase) -> bool:
+    """Whether the study is that of a sweep."""
+    return _KEY in database.attributes()
+
+
+def claim_study(
+    database: StudyDatabase, name: str, space: SearchSpace, seed: int, *, left: str = ""
+) -> None:
     """Write what a new study is for, or check what an older one was for.
 
+    Args:
+        database: The study.
+        name: Name of the sweep.
+        space: What is searched.
+        seed: Seed of the sampler.
+        left: What earlier runs left elsewhere, in words; a new study is then refused, because
+            its numbers would be those of other configurations.
+
     Raises:
-        StoreError: A newer version of raysearch wrote the study.
+        StoreError: A newer version of raysearch wrote the study, or it is gone.
         ConfigError: The study was made for something else.
     """
     identity = {"version": _VERSION, "space": space.canonical, "seed": seed}
     wanted = json.loads(json.dumps(identity))
     stored = database.attributes().get(_KEY)
     if stored is None:
+        if left:
+            raise StoreError(
+                f"the study of the sweep `{name}` must be in {database.shown}, but is gone or "
+                f"half recovered, while there are {left}; `python -m raysearch recover` makes it "
+                "anew from them, or take another --name"
+            )
         if database.trials():
             raise ConfigError(
                 f"the sweep `{name}` must have a study of its own, but the one of this name holds "

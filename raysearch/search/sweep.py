@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from raysearch.cluster.node_watch import NodeWatch, live_nodes
 from raysearch.cluster.ray_session import ray_session
 from raysearch.search.lock import sweep_lock
-from raysearch.search.plan import Ending, SweepEvent, SweepPlan, SweepSummary
+from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.search.standing import PaperResult, Standing
 from raysearch.trial import Trial
 
@@ -77,7 +77,14 @@ def run_sweep(
 
         check_resources(plan)
         ledger = stack.enter_context(
-            StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells, seed=plan.seed)
+            StudyLedger.open(
+                plan.url,
+                plan.name,
+                plan.space,
+                cells=plan.cells,
+                seed=plan.seed,
+                on_wait=lambda text: on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text)),
+            )
         )
         on_open()
         standing = _reconcile(plan, ledger, on_trial, have)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,14 @@ from optuna.trial import FrozenTrial
 from raysearch.config import as_scalar
 from raysearch.errors import ConfigError
 from raysearch.search.space import SearchSpace
+from raysearch.search.space_tasks import tasks_of
 from raysearch.search.study_entries import INTENT, cells_of, verdicts
 from raysearch.search.study_mirror import StudyMirror
 from raysearch.trial import Cell, Scalar
 
-__all__ = ["Draft", "Track", "Tracks"]
+__all__ = ["CellsOf", "Draft", "Track", "Tracks", "cells_within"]
+
+CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +196,31 @@ class Tracks:
             if track.asked < self._space.trials and (settled or track.asked == 0):
                 yield track
             settled = settled and not track.open
+
+
+def cells_within(
+    cells_of: CellsOf, space: SearchSpace, task: str, config: Mapping[str, Any], problem: str
+) -> tuple[tuple[Cell, ...], str]:
+    """The cells of a configuration, those of its task, and why it cannot be run.
+
+    Args:
+        cells_of: A config's cells over all tasks.
+        space: What is searched.
+        task: The task of its track; empty for all together.
+        config: Every setting.
+        problem: Why the config cannot be run, or empty.
+    """
+    cells = () if problem else cells_of(config)
+    own = tuple(cell for cell in cells if task in ("", cell.task))
+    if own:
+        return own, problem
+    # A config that cannot be run has no tasks to speak of: one cell takes its failure.
+    others = cells_of(space.paper_first(task)[0])
+    first = next(cell for cell in others if task in ("", cell.task))
+    return (first,), problem or (
+        f"a config must have the task {task} where `mode` is per_task, but has "
+        f"{', '.join(tasks_of(cells))}"
+    )
 
 
 def _checked(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[dict[str, Any], str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import pytest
+from postgres import PostgresServer, running_postgres
 
 from raysearch.config import TrainingConfig, setting
 from raysearch.search.space import SearchSpace, load_space
@@ -86,6 +87,25 @@ def finite_space(read_space: Callable[[str], SearchSpace]) -> SearchSpace:
     return read_space(FINITE)
 
 
+def sqlite_in(folder: Path) -> str:
+    return f"sqlite:///{folder}/study.db"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url_in(request: pytest.FixtureRequest) -> Callable[[Path], str]:
+    """A folder's study: its URL in either kind of database."""
+    if request.param == "sqlite":
+        return sqlite_in
+    url: Callable[[Path], str] = request.getfixturevalue("postgres").url_in
+    return url
+
+
 class ToySweep:
     """A driver over a ledger whose every step follows from what the study holds.
 
@@ -103,8 +123,9 @@ class ToySweep:
         order: int = 0,
         seeds: int = 1,
         tasks: tuple[str, ...] = (),
+        url_in: Callable[[Path], str] = sqlite_in,
     ) -> None:
-        self.url = f"sqlite:///{folder}/study.db"
+        self.url = url_in(folder)
         self.space = space
         self.order = order
         self.seeds = seeds

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from postgres import PostgresServer
 
 from raysearch.search.space import SearchSpace
 
@@ -85,9 +86,10 @@ def check_survival(
     order: int,
     share: float,
     tasks: tuple[str, ...] = (),
+    **place: Any,
 ) -> None:
     """Kill one run again and again, at this share of its writes, and compare it with a calm one."""
-    options = {"order": order, "seeds": 2, "tasks": tasks}
+    options = {"order": order, "seeds": 2, "tasks": tasks, **place}
     undisturbed = toy_sweep(folder_in(parent, "calm"), space, **options)
     expected, _ = run_to_the_end(undisturbed)
     writes = crashes.writes
@@ -117,6 +119,18 @@ def test_crashes_now_and_then(
     order: int,
 ) -> None:
     check_survival(tmp_path, toy_space, toy_sweep, crashes, order=order, share=0.3)
+
+
+def test_crashes_on_a_server(
+    tmp_path: Path,
+    toy_space: SearchSpace,
+    toy_sweep: Callable[..., Any],
+    crashes: Crashes,
+    postgres: PostgresServer,
+) -> None:
+    check_survival(
+        tmp_path, toy_space, toy_sweep, crashes, order=0, share=0.3, url_in=postgres.url_in
+    )
 
 
 def test_crashes_of_a_sweep_over_tasks(

@@ -44,9 +44,9 @@ def test_sqlite_runs_in_wal_mode_without_a_sync_a_write(
     ("url", "sentence"),
     [
         ("sqlite:////nowhere/at/all/study.db", "cannot be opened: does its folder exist"),
-        ("no-url", "Could not parse SQLAlchemy URL"),
+        ("no-url", "`--study` must be a URL as SQLAlchemy takes it"),
         ("nosuch://host/study", "Can't load plugin"),
-        ("postgresql://user:secret@host/study", "needs a driver that is not installed"),
+        ("postgresql+pg8000://user:secret@host/study", "needs a driver that is not installed"),
         ("mysql+pymysql://user:secret@host/study", "needs a driver that is not installed"),
     ],
 )

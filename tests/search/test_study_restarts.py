@@ -17,13 +17,17 @@ from raysearch.search.space import SearchSpace
 from raysearch.search.study import StudyLedger
 from raysearch.trial import Cell, Trial
 
+
+def sqlite_in(folder: Path) -> str:
+    return f"sqlite:///{folder}/study.db"
+
+
 MakeTrial = Callable[..., Trial]
 TRIALS = 13
 """TPE draws the first ten at random and models the rest."""
 
 
-def open_ledger(folder: Path, space: SearchSpace) -> StudyLedger:
-    url = f"sqlite:///{folder}/study.db"
+def open_ledger(url: str, space: SearchSpace) -> StudyLedger:
     return StudyLedger.open(url, "toy", space, cells=lambda config: [Cell("toy", 0)], seed=7)
 
 
@@ -37,24 +41,30 @@ def ask_and_finish(ledger: StudyLedger, make_trial: MakeTrial) -> dict[str, Any]
     return dict(asked.config)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "grid"])
+@pytest.mark.parametrize(
+    ("sampler", "server"),
+    [("tpe", False), ("tpe", True), ("random", False), ("qmc", False), ("grid", False)],
+)
 def test_asking_in_one_process_or_anew_each_time(
     tmp_path: Path,
     toy_space: SearchSpace,
     finite_space: SearchSpace,
     make_trial: MakeTrial,
     sampler: str,
+    server: bool,
+    request: pytest.FixtureRequest,
 ) -> None:
     space = finite_space if sampler == "grid" else toy_space.with_overrides({}, sampler=sampler)
     space = replace(space, trials=TRIALS)
     trials = 7 if sampler == "grid" else TRIALS
     for name in ("once", "anew"):
         (tmp_path / name).mkdir()
-    with open_ledger(tmp_path / "once", space) as ledger:
+    with open_ledger(sqlite_in(tmp_path / "once"), space) as ledger:
         expected = [ask_and_finish(ledger, make_trial) for _ in range(trials)]
+    place = request.getfixturevalue("postgres").url_in if server else sqlite_in
     anew = []
     for _ in range(trials):
-        with open_ledger(tmp_path / "anew", space) as ledger:
+        with open_ledger(place(tmp_path / "anew"), space) as ledger:
             anew.append(ask_and_finish(ledger, make_trial))
 
     assert anew == expected
