@@ -127,7 +127,8 @@ _RAY = (sys.executable, "-m", "ray.scripts.scripts")
 
 
 _STEP = re.compile(r"\[\d+/\d+\] .*|\(\d+/\d+\) .*")
-"""How the launcher begins a line on a step of a node's set-up."""
+"""What of a line of the launcher's is on a step of a node's set-up."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def _launcher(*words: str, tell: Callable[[str], object] = lambda step: None) -> None:
@@ -143,9 +144,9 @@ def _launcher(*words: str, tell: Callable[[str], object] = lambda step: None) ->
     ) as process:  # fmt: skip
         assert process.stdout
         for line in process.stdout:
-            last.append(line.rstrip())
-            if step := _STEP.search(line):
-                tell(step[0].rstrip())
+            last.append(_COLOUR.sub("", line).rstrip())
+            if step := _STEP.search(last[-1]):
+                tell(step[0])
     if process.returncode:
         said = "\n".join(last).strip()
         raise RaysearchError(f"`ray {shlex.join(words)}` must succeed, but said:\n{said}")
