@@ -101,6 +101,9 @@ class Room:
 
     def __post_init__(self) -> None:
         self._store: Storage = open_storage(self.place, make=False)
+        self._stage_store: Storage | None = None
+        if self.stages_place:
+            self._stage_store = open_storage(self.stages_place, make=False)
 
     def settle(self, lease_id: str, *, weights: bool) -> int:
         """Remove what an ended lease need not hold any more; the bytes that this freed.
@@ -140,7 +143,7 @@ class Room:
         """
         found = self._by_lease()
         leases = {lease_id: sum(file.size for file in files) for lease_id, files in found.items()}
-        stages = self._stage_files()
+        stages = self._stage_store.tree() if self._stage_store else []
         self._largest.stage = max([self._largest.stage, *(file.size for file in stages)])
         each = self._largest.of_a_trial
         growth = sum(max(0, each - leases.get(lease_id, 0)) for lease_id in running)
@@ -181,11 +184,6 @@ class Room:
         for files in found.values():
             self._largest.see(files)
         return found
-
-    def _stage_files(self) -> list[StoredFile]:
-        if not self.stages_place:
-            return []
-        return open_storage(self.stages_place, make=False).tree()
 
 
 def _stays(name: str, weights: bool) -> bool:

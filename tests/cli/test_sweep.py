@@ -52,6 +52,8 @@ def plan_of(folder: Path, *, seeds: int = 2, mode: str = "per_task", **more: str
             ["carl", "--mode", "per_task", "--aggregate", "worst"],
             "`aggregate` must be left out where `mode` is per_task, but got worst",
         ),
+        (["carl", "--quota", "nan"], "`--quota` must be a number of GB, but got nan"),
+        (["carl", "--quota", "0"], "`quota` must be > 0, but got 0"),
     ],
 )
 def test_mistakes(
@@ -114,6 +116,8 @@ def test_the_end_of_a_search_over_all_tasks(tmp_path: Path) -> None:
         "  the paper's own setting, trial 0, has not finished yet\n"
     )
     assert f"export {tmp_path}:best DIR" in text and "--trials 10" in text
+    freed = ending_text(plan, replace(summary, freed=1_234_000_000)).splitlines()[0]
+    assert freed == "freed 1.2 GB: checkpoints, weights and stages that were of no more use"
     nothing = ending_text(plan, replace(summary, best={}))
     assert nothing.endswith(f"why: python -m raysearch leaderboard {tmp_path}\n")
 
