@@ -78,6 +78,19 @@ class PriceTable:
         """Node types of the cluster without a price."""
         return tuple(item.name for item in self.types if item.name not in self.per_hour)
 
+    def head_price(self) -> float:
+        """Money per hour of the head."""
+        name = next((item.name for item in self.types if item.head), "head")
+        return self.price(name, head=True)
+
+    def worker_types(self) -> tuple[NodeType, ...]:
+        """The node types that trials run on; in a file that names none, those with a price."""
+        if self.types:
+            return tuple(item for item in self.types if not item.head)
+        return tuple(
+            NodeType(name=name, most=self.most) for name in self.per_hour if name != "head"
+        )
+
     def money(self, amount: float) -> str:
         """An amount with its currency: "0.84 USD"."""
         return f"{amount:,.2f} {self.currency}".rstrip()

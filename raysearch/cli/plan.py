@@ -1,0 +1,97 @@
+"""`raysearch plan SPACE`: trials, hours and money of a sweep, before it is paid for."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raysearch.cli.arguments import add_data_dir, add_results, add_settings
+from raysearch.cli.sweep_arguments import add_hardware, add_search
+
+if TYPE_CHECKING:
+    from raysearch.cluster.prices import PriceTable
+    from raysearch.search.plan import SweepPlan
+    from raysearch.trial import Trial
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``plan``."""
+    parser = commands.add_parser(
+        "plan",
+        help="say what a sweep will take: trials, hours, money",
+        description="Say what a sweep will take, from earlier trials of the same method in "
+        "--results and the prices in a cluster file. Takes the options of `sweep`; runs nothing.",
+    )
+    parser.add_argument(
+        "method", metavar="SPACE", help="search space file, or a method for its own: carl"
+    )
+    add_search(parser)
+    add_hardware(parser)
+    add_settings(parser)
+    add_results(parser)
+    add_data_dir(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the estimate; without earlier trials, what cannot be known and how to know it."""
+    from raysearch.cli.plan_rows import pilots
+    from raysearch.cli.plan_text import plan_text
+
+    table = _table(args)
+    free = args.slots is None
+    plan = _plan(args)
+    sys.stdout.write(plan_text(plan, table, pilots(_earlier(args.results), plan), free=free))
+    return 0
+
+
+def _table(args: argparse.Namespace) -> PriceTable | None:
+    """The prices and node types of the cluster, and the options that its file has for sweeps.
+
+    Raises:
+        ConfigError: The cluster file is wrong.
+    """
+    from raysearch.cluster.manifest_site import check_site
+    from raysearch.cluster.prices import known_prices, read_prices
+    from raysearch.marked_yaml import read_marked
+
+    if args.cluster is None:
+        return known_prices(None if args.prices is None else Path(args.prices))
+    fields, problems = read_marked(Path(args.cluster))
+    options = check_site(fields, problems)
+    problems.raise_all()
+    typed = {word.split("=")[0] for word in args.words}
+    for name in ("slots", "cpus_per_worker", "gpus_per_worker"):
+        if name in options and f"--{name.replace('_', '-')}" not in typed:
+            setattr(args, name, options[name])
+    return read_prices(Path(args.cluster if args.prices is None else args.prices))
+
+
+def _plan(args: argparse.Namespace) -> SweepPlan:
+    from raysearch.cli.sweep import plan_of
+    from raysearch.search.space import load_space
+
+    if Path(args.method).is_file():
+        args.space = args.method
+        args.method = load_space(Path(args.space)).method
+    return plan_of(args)[0]
+
+
+def _earlier(results: str) -> list[Trial]:
+    """The trials of all sweeps in a folder of results; none where there is no sweep.
+
+    Raises:
+        StoreError: Rows cannot be read.
+    """
+    from raysearch.errors import StoreError
+    from raysearch.leaderboard import find_stores
+
+    try:
+        stores = find_stores(results)
+    except StoreError:  # nothing has run yet, which the estimate says in its own words
+        return []
+    return [trial for store in stores for trial in store.trials()]

@@ -1,0 +1,157 @@
+"""`raysearch plan`: hand-worked hours and money, which rows count, 80 columns, no rows at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raysearch.cli import main
+from raysearch.leaderboard import Store
+from raysearch.trial import Cell, Report, Trial, TrialState
+
+ROOT = Path(__file__).parents[2]
+SPACE = """\
+method: carl
+objective: {metric: dev/va_pearson, direction: maximize}
+budget: {trials: 20, seeds: 2}
+sampler: random
+pruner: none
+setting: {encoder: tiny, corpora: [sample], epochs: 4, reports: 2}
+search:
+  learning_rate: {low: 2e-5, high: 1e-3, log: true}
+"""
+
+
+@pytest.fixture
+def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("space.yaml").write_text(SPACE)
+    return Path("space.yaml")
+
+
+def row(number: int, seconds: float, **more: Any) -> Trial:
+    config = {"encoder": "tiny", "layers": 0, "epochs": 4.0, "reports": 2, "batch_size": 64}
+    fields: dict[str, Any] = {
+        "sweep": "early", "number": number, "cell": Cell("sample", 0), "method": "carl",
+        "state": TrialState.COMPLETE, "seconds": seconds, "steps": 10,
+        "device": "NVIDIA A10G", "finished": "2026-01-01T00:00:00",
+    }  # fmt: skip
+    settings = config | more.pop("config", {})
+    return Trial(**(fields | more), config=settings)
+
+
+def planned(
+    capsys: pytest.CaptureFixture[str], folder: Path, space: Path, rows: list[Trial], *words: str
+) -> list[str]:
+    store = Store(folder / "early")
+    for trial in rows:
+        store.append(trial)
+    assert main(["plan", str(space), "--results", str(folder), *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80, max(lines, key=len)
+    return lines
+
+
+ON_AWS = ("--cluster", str(ROOT / "cluster.yaml"), "--gpus-per-worker", "1")
+
+
+def test_hours_and_money_by_hand(
+    tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """40 trials of 360 s are 4 GPU hours: 1 h on 4 spot nodes, 4 h on the one on-demand node."""
+    rows = [row(number, 360.0) for number in range(5)]
+    lines = planned(capsys, tmp_path, space, rows, *ON_AWS, "--max-cost", "3")
+    text = "\n".join(lines)
+    assert "40 = 20 configurations x 2 cells" in text
+    assert "6m00s when it is whole, from 5 earlier trials of 5 configurations" in text
+    assert "with tiny on the same data; on NVIDIA A10G" in text
+    assert "GPU hours 4 (4-4)" in text
+    spot = next(line.split() for line in lines if line.startswith("  gpu_spot"))
+    assert spot[:4] == ["gpu_spot", "4", "4", "1h00m"]
+    assert spot[-2] == f"{4 * 0.5 + 0.11 + 4 * 0.5 * 5 / 60:.2f}"
+    one = next(line.split() for line in lines if line.startswith("  gpu_on_demand"))
+    assert one[:4] == ["gpu_on_demand", "1", "1", "4h00m"]
+    assert one[-2] == f"{4 * (1.02 + 0.11) + 1.02 * 5 / 60:.2f}"
+    assert "--max-cost 3 on gpu_spot: would not be reached" in text
+    assert "--max-cost 3 on gpu_on_demand: would end the sweep early" in text
+
+
+def test_rows_of_the_same_encoder_and_device_count_before_others(
+    tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row(number, 360.0) for number in range(3)]
+    rows += [row(number, 9999.0, device="cpu") for number in range(3, 9)]
+    rows += [row(number, 9999.0, config={"encoder": "big"}) for number in range(9, 15)]
+    rows += [row(number, 9999.0, method="msmo") for number in range(15, 20)]
+    rows += [row(20, 9999.0, state=TrialState.FAILED)]
+    text = "\n".join(planned(capsys, tmp_path, space, rows, *ON_AWS))
+    assert "6m00s when it is whole, from 3 earlier trials" in text
+
+
+def test_where_none_is_alike_others_count_and_that_is_said(
+    tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row(number, 60.0, device="cpu") for number in range(2)]
+    text = "\n".join(planned(capsys, tmp_path, space, rows, *ON_AWS))
+    assert "with tiny on another kind of device; on cpu" in text
+    assert "the sweep asks for another device than these had" in text
+    assert "so few are often too alike" in text
+
+
+def test_seconds_are_scaled_by_epochs_and_stopped_trials_go_on(
+    tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One epoch of 90 s, whole; two of 90 s to the first of two reports: 360 s for four."""
+    half = Report(rung=1, step=5, seconds=90.0, metrics={})
+    rows = [row(0, 90.0, config={"epochs": 1.0}), row(1, 90.0, config={"epochs": 1.0})]
+    rows += [
+        row(2, 90.0, config={"epochs": 2.0}, state=TrialState.PRUNED, reason="x", curve=(half,))
+    ]
+    text = "\n".join(planned(capsys, tmp_path, space, rows, *ON_AWS))
+    assert "6m00s when it is whole, from 3 earlier trials" in text
+    assert "scaled by epochs: times 2 to 4" in text
+
+
+def test_a_single_configuration_gives_no_brackets(
+    tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "\n".join(planned(capsys, tmp_path, space, [row(0, 360.0)], *ON_AWS))
+    assert "GPU hours 4\n" in text and "(4-" not in text
+
+
+def test_more_slots_than_nodes_and_shapes_that_fit_nowhere(
+    tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row(number, 360.0) for number in range(5)]
+    halves = [*ON_AWS[:2], "--gpus-per-worker", "0.5", "--cpus-per-worker", "2"]
+    lines = planned(capsys, tmp_path, space, rows, *halves, "--slots", "100")
+    assert next(line.split()[1:3] for line in lines if "gpu_spot" in line) == ["4", "8"]
+    lines = planned(capsys, tmp_path, space, rows, *halves, "--slots", "3")
+    assert next(line.split()[1:3] for line in lines if "gpu_spot" in line) == ["2", "3"]
+    lines = planned(capsys, tmp_path, space, rows, *ON_AWS)
+    assert next(line.split()[1:3] for line in lines if "gpu_spot" in line) == ["4", "4"], "its own"
+    text = "\n".join(planned(capsys, tmp_path, space, rows, *ON_AWS, "--cpus-per-worker", "8"))
+    assert "no trial of this shape fits on gpu_spot, gpu_on_demand" in text
+
+
+def test_without_a_cluster_there_are_hours_and_no_money(
+    tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row(number, 36.0, device="cpu") for number in range(5)]
+    lines = planned(capsys, tmp_path, space, rows, "--slots", "2")
+    assert "  CPU hours 0.4 (0.4-0.4); in 9 of 10 cases inside the brackets" in lines
+    assert lines[-1].split()[:5] == ["this", "machine", "1", "2", "12m00s"]
+
+
+def test_without_rows_it_says_what_is_not_known_and_how_to_know(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["plan", "msmo", "--results", str(tmp_path / "none")]
+    assert main([*words, *ON_AWS]) == 0
+    text = capsys.readouterr().out
+    assert "(4 for each of" in text and "early stopping (halving) should leave" in text
+    assert "cannot be known: --results has no trial of this method yet" in text
+    assert "python -m raysearch sweep msmo" in text
+    assert max(map(len, text.splitlines())) <= 80
