@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -128,12 +127,24 @@ class LocalStorage:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    for path in folder.glob(".*.tmp"):
+    found = list(folder.glob(".*.tmp"))
+    now = _time_of(folder) if found else 0.0
+    for path in found:
         try:
-            if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+            if now - path.stat().st_mtime > LEFTOVER_SECONDS:
                 path.unlink()
         except FileNotFoundError:
             continue  # its writer, or another process that tidies up, was faster
+
+
+def _time_of(folder: Path) -> float:
+    """The time by the clock that dates the folder's files; this host's clock may be wrong."""
+    probe = folder / f".now.{secrets.token_hex(4)}.tmp"
+    probe.touch()
+    try:
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink()
 
 
 def _keep_names(folder: Path) -> None:
