@@ -24,7 +24,6 @@ PASSWORD = "not-to-be-shown"
 _NOBODY = 65534
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
     "fsync": "off",  # nothing here has to outlive a power cut
     "shared_buffers": "16MB",
     "max_connections": "20",
@@ -37,9 +36,12 @@ class PostgresServer:
 
     Args:
         home: Empty folder that every user can reach; takes programs and data.
+        socket_folder: Where it listens too, for hosts with a network of their own that see
+            this folder; anybody can write to it. None for nowhere.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, socket_folder: Path | None = None) -> None:
+        self._sockets = socket_folder
         self._data, self._log = home / "data", home / "log"
         self._process: subprocess.Popen[bytes] | None = None
         self._as_user: dict[str, Any] = {}
@@ -65,6 +67,10 @@ class PostgresServer:
         """A SQLAlchemy URL of a database of this server."""
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{base}"
 
+    def url_over_socket(self) -> str:
+        """The URL for hosts that see its folder of sockets."""
+        return f"postgresql://tester:{PASSWORD}@/postgres?host={self._sockets}&port={self.port}"
+
     def url_in(self, folder: Path) -> str:
         """The URL of a schema that stands for a folder; made when it is first asked for."""
         schema = "d" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
@@ -75,7 +81,8 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start, and wait until it takes connections."""
-        settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+        places = {"unix_socket_directories": self._sockets or ""}
+        settings = [f"-c{name}={value}" for name, value in (_SETTINGS | places).items()]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "bin" / "postgres", "-D", self._data, "-p", str(self.port)]
@@ -130,13 +137,13 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """A server for as long as the block runs."""
+def running_postgres(socket_folder: Path | None = None) -> Iterator[PostgresServer]:
+    """A server for as long as the block runs; see `PostgresServer`."""
     home = Path(tempfile.mkdtemp(prefix="raysearch-postgres-"))
     server = None
     try:
         home.chmod(0o755)
-        server = PostgresServer(home)
+        server = PostgresServer(home, socket_folder)
         yield server
     finally:
         if server is not None:
