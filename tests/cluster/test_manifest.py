@@ -118,14 +118,3 @@ def test_the_documents_name_files_and_options_that_exist() -> None:
     assert len(commands) > 5
     for command in commands:
         parser().parse_args(command.split())
-
-
-def test_the_kubernetes_cluster_has_the_token_and_no_trial_on_its_head() -> None:
-    spec = plain(ROOT / "docs" / "kuberay.yaml")["spec"]
-    assert spec["authOptions"] == {"mode": "token"}
-    assert spec["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
-    assert [group["minReplicas"] for group in spec["workerGroupSpecs"]] == [0]
-    pods = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
-    for pod in (group["template"]["spec"] for group in pods):
-        assert [container["image"] for container in pod["containers"]] == ["SET-ME-image"]
-        assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == "SET-ME-claim"
