@@ -12,6 +12,7 @@ def test_one_process_is_an_identity() -> None:
     assert (distributed.world_size(), distributed.rank()) == (1, 0)
     assert distributed.average_values([1.5]) == [1.5]
     assert distributed.broadcast_object("x") == "x"
+    assert distributed.gather_objects("x") == ["x"]
 
 
 def _loss(model: torch.nn.Linear, rows: torch.Tensor) -> torch.Tensor:
@@ -27,6 +28,7 @@ def _together() -> tuple[list[list[float]], list[float], object]:
     distributed.average_gradients(model.parameters())
     means = distributed.average_values([float(rank)])
     name = distributed.broadcast_object(f"rank {rank}")
+    assert distributed.gather_objects(f"rank {rank}") == ["rank 0", "rank 1"]
     if rank == 0:  # a collective that the other worker does not join would hang
         with distributed.alone():
             assert distributed.gather(rows) is rows

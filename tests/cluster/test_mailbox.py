@@ -327,3 +327,23 @@ def test_room_calls_off_by_lease_and_closes_by_slot() -> None:
         await room.crash("one", "too late")
 
     run(body())
+
+
+def test_idle_workers_leave_when_no_lease_will_come_and_return_if_one_does() -> None:
+    async def body() -> None:
+        room = Mailroom()
+        await room.open("idle", lease(), False)
+        await room.open("busy", lease(1), False)
+        assert await room.next_lease("busy", 1) == lease(1)
+        await room.post("idle", finished(lease()))
+        waiting = asyncio.create_task(room.next_lease("idle", 20))
+        await asyncio.sleep(0)
+        await room.rest()
+        assert await waiting is None, "at once"
+        assert not await room.called_off("busy", lease(1).id), "who has a lease goes on with it"
+        assert await room.next_lease("busy", 1) == lease(1), "and its successor too"
+        await room.put("idle", lease(2), False)
+        assert await room.wanted("idle", 1)
+        assert await room.next_lease("idle", 1) == lease(2)
+
+    run(body())

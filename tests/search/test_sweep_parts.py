@@ -13,6 +13,9 @@ import pytest
 from noop_sweep import GOAL, noop_plan, noop_report, noop_space
 
 from raysearch.cluster.events import EventKind, SlotEvent
+from raysearch.cluster.node_clock import LiveNode
+from raysearch.cluster.node_watch import NodeWatch
+from raysearch.cluster.prices import PriceTable
 from raysearch.errors import ConfigError, RaysearchError, StoreError
 from raysearch.search.leases import LeaseBook, Offer
 from raysearch.search.lock import sweep_lock
@@ -359,3 +362,49 @@ def test_lease_that_waits_long_is_told_of_once_a_while(desk: Desk) -> None:
     (event,) = desk.events
     assert event.kind is SweepEventKind.MESSAGE
     assert event.text == "trial 00000-noop-s0 waits for 1 x (1 CPU)"
+
+
+def test_workers_are_spare_once_every_cell_that_is_left_runs(tmp_path: Path) -> None:
+    """Two configurations of two cells; the second cells may follow until the end of the first."""
+    desk = Desk(noop_plan(tmp_path, noop_space(trials=2, seeds=2, pruner="halving")))
+    first, second = desk.book.next(), desk.book.next()
+    assert first is not None and second is not None and desk.book.next() is None
+    assert not desk.book.spare, "two cells may come yet"
+    desk.finish(first)
+    last = desk.book.next()
+    assert last is not None and not desk.book.spare
+    failed = SlotEvent(kind=EventKind.STOPPED, lease=second.lease.id, sequence=1)
+    assert desk.book.hear(second.lease.id, [failed])
+    assert desk.book.spare, "a failed first cell is followed by none, and the other runs"
+    desk.finish(last)
+    assert desk.book.spare and desk.book.exhausted
+    desk.ledger.close()
+
+
+def test_money_ends_what_runs_and_leases_are_counted_on_their_nodes(tmp_path: Path) -> None:
+    now = [0.0]
+    desk = Desk(noop_plan(tmp_path, noop_space(trials=3)))
+    desk.book.watch = NodeWatch(
+        lambda: [LiveNode(id="a", type="gpu")],
+        prices=PriceTable(per_hour={"gpu": 3600.0}, idle_seconds=10),
+        cap=70,
+        folder=tmp_path,
+        now=lambda: now[0],
+    )
+    offer = desk.book.next()
+    assert offer is not None
+    now[0] = 5
+    taken = SlotEvent(kind=EventKind.TAKEN, lease=offer.lease.id, sequence=1, nodes=("a",))
+    assert not desk.book.hear(offer.lease.id, [taken])
+    now[0] = 40
+    desk.finish(offer)
+    following = desk.book.next()
+    assert following is not None and not desk.book.over
+    now[0] = 60
+    assert desk.book.hear(following.lease.id, []), "60 are spent, 10 are the node's until its end"
+    desk.book.let_go(following.lease.id)
+    assert desk.book.out_of_money and desk.book.next() is None
+    assert desk.book.unfinished == 1 and len(desk.trials) == 1
+    workers = desk.book.watch.usage().workers
+    assert (workers.before, workers.leased, workers.after) == (5, 35, 20)
+    desk.ledger.close()
