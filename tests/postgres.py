@@ -67,9 +67,9 @@ class PostgresServer:
         """A SQLAlchemy URL of a database of this server."""
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{base}"
 
-    def url_over_socket(self) -> str:
-        """The URL for hosts that see its folder of sockets."""
-        return f"postgresql://tester:{PASSWORD}@/postgres?host={self._sockets}&port={self.port}"
+    def url_over_socket(self, base: str) -> str:
+        """The URL of a database for hosts that see its folder of sockets."""
+        return f"postgresql://tester:{PASSWORD}@/{base}?host={self._sockets}&port={self.port}"
 
     def url_in(self, folder: Path) -> str:
         """The URL of a schema that stands for a folder; made when it is first asked for."""

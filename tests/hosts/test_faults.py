@@ -1,0 +1,41 @@
+"""Faults of hosts in one running sweep: a worker dies, the driver, a link is cut; all goes on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hosts.fault_kinds import FAULTS, endure
+from hosts.faults import Run, twice
+from hosts.faults_driver import CHECKPOINT_STEPS, sweep_plan
+from hosts.lab import lab, missing
+from hosts.ray_cluster import ray_up
+from hosts.sweeps import assert_same_trials, rows
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+from kill_points import drive  # noqa: E402
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),  # a minute to start, another to end; more on a busy machine
+    pytest.mark.skipif(bool(missing()), reason=f"test hosts need {', '.join(missing())}"),
+]
+TRIALS = 5
+
+
+def test_a_sweep_gets_over_the_faults_of_its_hosts(tmp_path: Path) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    with lab(tmp_path, ["head", "worker1", "worker2"]) as made:
+        with ray_up(made, tmp_path, cpus=2) as cluster:
+            run = Run(cluster, together, TRIALS, together)
+            run.start()
+            met = [endure(run, FAULTS[name]) for name in ("worker", "driver", "link")]
+            assert run.finish() == f"done {TRIALS} 0"
+    drive(sweep_plan(alone, TRIALS, step_seconds=0))
+    found = run.rows()
+    assert_same_trials(found, rows(tmp_path, "alone"))
+    assert set(found["reason"]) == {""}
+    costs = [fault.cost(run.steps()) for fault in met]
+    assert max(cost.most for cost in costs) <= CHECKPOINT_STEPS
+    assert sum(cost.redone for cost in costs) == twice(run.steps())  # and nothing beside these
