@@ -32,7 +32,7 @@ from raysearch.leaderboard.schema import (
     trial_rows,
 )
 from raysearch.storage import LASTING, Storage, UnansweredError, open_storage
-from raysearch.storage.place import is_uri, join
+from raysearch.storage.place import is_uri, join, shown
 from raysearch.trial import MetricGoal, Trial
 
 __all__ = ["Store", "find_stores", "load_card", "load_goal"]
@@ -220,18 +220,20 @@ def find_stores(path: str | Path) -> list[Store]:
         found = filesystem.get_file_info(pa.fs.FileSelector(root))
     except FileNotFoundError as error:
         raise StoreError(
-            f"`{path}` must be a folder of results, but there is no such folder; {begin}"
+            f"`{shown(path)}` must be a folder of results, but there is no such folder; {begin}"
         ) from error
     except (OSError, pa.ArrowException) as error:
         raise StoreError(
-            f"`{path}` must be a folder of results, but: {str(error).splitlines()[0]}; {begin}"
+            f"`{shown(path)}` must be a folder of results, but: {str(error).splitlines()[0]}; "
+            f"{begin}"
         ) from error
     below = sorted(info.base_name for info in found if info.type == pa.fs.FileType.Directory)
     stores = [Store(join(path, name)) for name in below]
     stores = [store for store in stores if store.exists()]
     if not stores:
         raise StoreError(
-            f"`{path}` must hold a sweep's folder (one with trials/ in it), but has none; {begin}"
+            f"`{shown(path)}` must hold a sweep's folder (one with trials/ in it), but has none; "
+            f"{begin}"
         )
     return stores
 
@@ -259,8 +261,8 @@ def load_card(folder: str | Path, metric: str | None = None) -> SweepCard:
     if metric is None:
         if card is None:
             raise ConfigError(
-                f"`--metric` must be given, because {folder} has no sweep.json that names one; for "
-                "example --metric dev/va_pearson, or --metric NAME:min where lower is better"
+                f"`--metric` must be given, because {shown(folder)} has no sweep.json that names "
+                "one; for example --metric dev/va_pearson, or --metric NAME:min where lower is better"
             )
         return card
     own = card is not None and not explicit and card.goal.name == metric
