@@ -20,7 +20,7 @@ from raysearch.cli.sweep import check_inputs, plan_of
 from raysearch.cli.watch import refuse_others, watch
 from raysearch.errors import ConfigError
 from raysearch.render.format import duration
-from raysearch.storage.place import is_uri
+from raysearch.storage.place import is_uri, shown
 
 if TYPE_CHECKING:
     from raysearch.cluster.manifest_site import Site
@@ -88,7 +88,7 @@ def _checked(args: argparse.Namespace, site: Site) -> tuple[SweepPlan, str]:
     at_hand = str(site.tree / site.data)
     here = argparse.Namespace(**{**vars(args), "storage": site.storage, "data_dir": at_hand})
     plan, path = plan_of(here)
-    refuse_others(plan.folder, plan.root)
+    refuse_others(plan.folder, shown(plan.root))
     if not Path(site.data).is_absolute():  # a folder of the nodes' cannot be looked into
         check_inputs(plan)
     return plan, path.read_text(encoding="utf-8")

@@ -262,7 +262,8 @@ def load_card(folder: str | Path, metric: str | None = None) -> SweepCard:
         if card is None:
             raise ConfigError(
                 f"`--metric` must be given, because {shown(folder)} has no sweep.json that names "
-                "one; for example --metric dev/va_pearson, or --metric NAME:min where lower is better"
+                "one; for example --metric dev/va_pearson, or --metric NAME:min where lower is "
+                "better"
             )
         return card
     own = card is not None and not explicit and card.goal.name == metric
