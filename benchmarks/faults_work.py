@@ -232,5 +232,9 @@ class _Relay:
         """Never."""
         return False
 
+    def owns(self) -> bool:
+        """Always: whoever lost it is dead."""
+        return True
+
 
 WORKS: dict[str, type[MapWork | CarlWork]] = {"map": MapWork, "carl": CarlWork}

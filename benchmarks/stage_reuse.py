@@ -60,6 +60,10 @@ class Silence:
         """Never."""
         return False
 
+    def owns(self) -> bool:
+        """Always."""
+        return True
+
 
 def configs(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The settings of all trials, validated; c outermost."""

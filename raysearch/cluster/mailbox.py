@@ -3,21 +3,19 @@
 A `Mailbox` belongs to one slot. The search puts a lease in; the worker takes it, posts events
 and asks whether to go on; the search reads events in order. All of it survives the worker: a
 worker that takes its place gets the lease that is not finished, and news that it repeats are
-dropped. Nothing here touches Ray; `Mailroom` is what a Ray actor holds. Where that actor dies,
-another takes its place and knows nothing: the slots open their mailboxes anew, and whoever asks
-before that waits.
+dropped. Nothing here touches Ray; `raysearch.cluster.mailroom` is what a Ray actor holds.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
 from raysearch.trial import Lease, TrialState
 
-__all__ = ["MAX_DEATHS", "MAX_LOSSES", "Mailbox", "Mailroom"]
+__all__ = ["MAX_DEATHS", "MAX_LOSSES", "Mailbox"]
 
 MAX_DEATHS = 3
 """A lease whose worker died so often without getting any further ends as failed."""
@@ -25,8 +23,6 @@ MAX_LOSSES = 20
 """So does one whose node went away so often; that is not the trial's doing, but has a bound."""
 VERDICT_SECONDS = 10.0
 """So long a judged report waits for the search; then training goes on until it has spoken."""
-REOPEN_SECONDS = 30.0
-"""So long a room waits for a slot that it does not know: it asks for its news every second."""
 
 
 class Mailbox:
@@ -48,6 +44,7 @@ class Mailbox:
         self._rungs: set[int] = set()
         self._grants = self._losses = 0
         self._furthest = -1
+        self._worker: str | None = None
 
     async def put(self, lease: Lease, judged: bool) -> None:
         """Give the slot its next lease; one that is still running is thereby called off.
@@ -62,6 +59,7 @@ class Mailbox:
         self._events, self._rungs = [], set()
         self._grants = self._losses = 0
         self._furthest = -1
+        self._worker = None
         await self._notify()
 
     async def call_off(self) -> None:
@@ -93,7 +91,7 @@ class Mailbox:
         await self._wait(lambda: bool(self._events), seconds)
         return tuple(self._events)
 
-    async def next_lease(self, seconds: float) -> Lease | None:
+    async def next_lease(self, seconds: float, worker: str = "") -> Lease | None:
         """The lease to run: the current one until it is finished, else the next.
 
         A worker that asks again without having finished has died: at the `MAX_DEATHS`th death
@@ -102,6 +100,7 @@ class Mailbox:
 
         Args:
             seconds: How long to wait for one.
+            worker: Who asks; from now on the lease is this one's, see `owns`.
 
         Returns:
             None when the worker shall leave: no lease came, or the slot is over.
@@ -115,8 +114,9 @@ class Mailbox:
             reason = f"its {what} times at the same place (see the Ray logs)"
             trial = ended_trial(self._lease, TrialState.FAILED, reason)
             await self.post(SlotEvent(kind=EventKind.FINISHED, lease=self._lease.id, trial=trial))
-            return await self.next_lease(seconds)
+            return await self.next_lease(seconds, worker)
         self._grants += 1
+        self._worker = worker
         return self._lease
 
     async def wanted(self, seconds: float) -> bool:
@@ -167,6 +167,19 @@ class Mailbox:
         current = self._lease.id if self._lease and self._open else None
         return self._closed or lease_id != current
 
+    def owns(self, lease_id: str, worker: str) -> bool:
+        """Whether this worker, of all that ever had this lease, is the one that has it now.
+
+        One that was given up for dead may live on, beyond a link that is down, and must not
+        write over what the next one wrote. In a room that has given the lease to nobody the
+        first that asks has it.
+        """
+        if self._closed or self._lease is None or self._lease.id != lease_id:
+            return False
+        if self._worker is None:
+            self._worker = worker
+        return self._worker == worker
+
     def _is_repeated(self, event: SlotEvent) -> bool:
         if event.report is None:
             return False
@@ -192,110 +205,3 @@ class Mailbox:
                 await self._changed.wait_for(ready)
         except TimeoutError:
             pass  # the caller looks again; nothing has happened
-
-
-class Mailroom:
-    """The mailboxes of a sweep's slots; runs as one asynchronous Ray actor without a CPU."""
-
-    def __init__(self) -> None:
-        self._boxes: dict[str, Mailbox] = {}
-        self._gone: set[str] = set()
-        self._opened = asyncio.Condition()
-
-    async def ping(self) -> None:
-        """Answer once the actor is up."""
-
-    async def open(self, slot: str, lease: Lease, judged: bool, after: int = 0) -> None:
-        """A mailbox for a slot that is new, or new to this room, with the lease that it runs.
-
-        Other slots that have this lease are dead, since nobody takes a lease from one that
-        lives; their mailboxes are closed.
-
-        Args:
-            slot: The slot.
-            lease: See `Mailbox.put`.
-            judged: Likewise.
-            after: See `Mailbox`.
-        """
-        for name in [name for name, box in self._boxes.items() if not box.called_off(lease.id)]:
-            await self.close(name)
-        self._gone.discard(slot)
-        self._boxes[slot] = Mailbox(after)
-        await self._boxes[slot].put(lease, judged)
-        async with self._opened:
-            self._opened.notify_all()
-
-    async def _box(self, slot: str) -> Mailbox | None:
-        """A slot's mailbox; None for one that is gone, or that nobody opens."""
-        if slot not in self._boxes and slot not in self._gone:
-            try:
-                async with asyncio.timeout(REOPEN_SECONDS), self._opened:
-                    await self._opened.wait_for(lambda: slot in self._boxes or slot in self._gone)
-            except TimeoutError:
-                pass
-        return self._boxes.get(slot)
-
-    async def put(self, slot: str, lease: Lease, judged: bool) -> bool:
-        """See `Mailbox.put`; False where the slot shall open its mailbox instead."""
-        if slot not in self._boxes:
-            return False
-        await self._boxes[slot].put(lease, judged)
-        return True
-
-    async def next_events(
-        self, slot: str, after: int, seconds: float
-    ) -> Sequence[SlotEvent] | None:
-        """See `Mailbox.next_events`; None where the slot shall open its mailbox first."""
-        box = self._boxes.get(slot)
-        return await box.next_events(after, seconds) if box else None
-
-    async def next_lease(self, slot: str, seconds: float) -> Lease | None:
-        """See `Mailbox.next_lease`; a slot that is gone has none."""
-        box = await self._box(slot)
-        return await box.next_lease(seconds) if box else None
-
-    async def wanted(self, slot: str, seconds: float) -> bool:
-        """See `Mailbox.wanted`; a slot that is gone wants nobody."""
-        box = await self._box(slot)
-        return await box.wanted(seconds) if box else False
-
-    async def post(self, slot: str, event: SlotEvent) -> bool:
-        """See `Mailbox.post`; a slot that is gone lets go of everything."""
-        box = await self._box(slot)
-        return await box.post(event) if box else True
-
-    async def call_off(self, lease_id: str) -> None:
-        """Tell the worker that runs this lease, in whatever slot, to let go of it."""
-        for box in self._boxes.values():
-            if not box.called_off(lease_id):
-                await box.call_off()
-
-    async def rest(self) -> None:
-        """See `Mailbox.rest`; of every slot."""
-        for box in self._boxes.values():
-            await box.rest()
-
-    async def called_off(self, slot: str, lease_id: str) -> bool:
-        """See `Mailbox.called_off`."""
-        box = await self._box(slot)
-        return box.called_off(lease_id) if box else True
-
-    async def lost(self, slot: str) -> None:
-        """See `Mailbox.lost`."""
-        if slot in self._boxes:
-            self._boxes[slot].lost()
-
-    async def crash(self, slot: str, text: str) -> None:
-        """See `Mailbox.crash`."""
-        box = await self._box(slot)
-        if box:
-            await box.crash(text)
-
-    async def close(self, slot: str) -> None:
-        """Close the slot's mailbox and forget what was in it."""
-        self._gone.add(slot)
-        box = self._boxes.pop(slot, None)
-        if box:
-            await box.close()
-        async with self._opened:
-            self._opened.notify_all()

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 from ray._private import worker as ray_worker
 
-from raysearch.cluster.mailbox import Mailroom
+from raysearch.cluster.mailroom import Mailroom
 from raysearch.errors import ConfigError, RaysearchError
 
 __all__ = ["HEAD", "open_mailroom", "ray_session"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -49,6 +50,9 @@ class Listener(Protocol):
 
     def preempted(self) -> bool:
         """Whether this worker's node is about to go."""
+
+    def owns(self) -> bool:
+        """Whether the lease still is this worker's; else it must not write its files."""
 
 
 Runner = Callable[[Lease, Listener], Trial | None]
@@ -107,12 +111,13 @@ def serve(settings: Mapping[str, Any]) -> None:
     except Exception:  # would come again in every worker that took this one's place
         ray.get(room.crash.remote(slot, traceback.format_exc()))
         return
+    worker = uuid.uuid4().hex
     node = ray.get_runtime_context().get_node_id()
     nodes = tuple(str(name) for name in distributed.gather_objects(node))
     while True:
         lease: Lease | None = None
         if distributed.rank() == 0:
-            lease = ray.get(room.next_lease.remote(slot, IDLE_SECONDS))
+            lease = ray.get(room.next_lease.remote(slot, IDLE_SECONDS, worker))
         lease = cast(Lease | None, distributed.broadcast_object(lease))
         if lease is None:
             return
@@ -120,7 +125,7 @@ def serve(settings: Mapping[str, Any]) -> None:
             taken = SlotEvent(kind=EventKind.TAKEN, lease=lease.id, nodes=nodes)
             room.post.remote(slot, taken)
         with NOTICE.work():
-            mail = _Mail(room, slot, lease)
+            mail = _Mail(room, slot, lease, worker)
             with storage_news(mail.message):
                 recorded = _work(mail, runner, lease, alone=distributed.world_size() == 1)
             leaving = any(distributed.average_values([float(NOTICE.given)]))
@@ -142,8 +147,8 @@ def resolve(runner: Runner | str) -> Runner:
 class _Mail:
     """A `Listener` that posts to the slot's mailbox; worker 0 alone speaks through it."""
 
-    def __init__(self, room: Any, slot: str, lease: Lease) -> None:
-        self._room, self._slot, self._lease = room, slot, lease
+    def __init__(self, room: Any, slot: str, lease: Lease, worker: str) -> None:
+        self._room, self._slot, self._lease, self._worker = room, slot, lease, worker
         self._called_off = False
         self._told = self._asked = 0.0
         self._step = 0
@@ -179,6 +184,10 @@ class _Mail:
 
     def message(self, text: str) -> None:
         self.post(EventKind.MESSAGE, wait=False, text=text)
+
+    def owns(self) -> bool:
+        answer = self._room.owns.remote(self._slot, self._lease.id, self._worker)
+        return bool(ray.get(answer))
 
     def let_go(self, *, preempted: bool) -> None:
         """The runner ended without a record: it was told to, or a worker's node goes."""

@@ -63,7 +63,7 @@ class Slot:
     """A running slot; made with its first lease.
 
     Args:
-        room: Handle of the sweep's `raysearch.cluster.mailbox.Mailroom` actor.
+        room: Handle of the sweep's `raysearch.cluster.mailroom.Mailroom` actor.
         shape: Its workers.
         lease: The first lease.
         judged: See `raysearch.cluster.mailbox.Mailbox.put`.

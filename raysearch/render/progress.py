@@ -73,3 +73,7 @@ class TrialProgress:
     def preempted(self) -> bool:
         """Never: nobody would go on with the trial elsewhere."""
         return False
+
+    def owns(self) -> bool:
+        """Always: nobody else trains it."""
+        return True

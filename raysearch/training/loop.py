@@ -256,7 +256,7 @@ class Fit:
             self._save()
 
     def _save(self) -> None:
-        if distributed.rank() == 0:
+        if distributed.rank() == 0 and self.listener.owns():
             save_checkpoint(self.checkpoint, self._state())
             self._saved = time.monotonic()
 

@@ -29,6 +29,14 @@ class Listener(Protocol):
     def preempted(self) -> bool:
         """Whether this worker's node is about to go; asked after every step, so it is cheap."""
 
+    def owns(self) -> bool:
+        """Whether the trial still is this process's; asked before each of its files is written.
+
+        Another may have been given it while this one could not be reached. An answer that was
+        true a moment too long does no harm but to cost steps: files are replaced whole, and
+        whoever trains the trial comes to the same numbers.
+        """
+
 
 @dataclass
 class Position:

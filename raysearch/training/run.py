@@ -97,7 +97,7 @@ def run_lease(
         )
         with matmul_format(hardware):
             complete = fit.run()
-        if complete and lease.keep:
+        if complete and lease.keep and listener.owns():
             save_checkpoint(join(lease.folder, KEPT), {"key": keys[-1], "method": fit.result})
     except TrialError as error:
         state, reason = TrialState.FAILED, str(error)

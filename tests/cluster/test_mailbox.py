@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from raysearch.cluster import mailbox as mailbox_module
+from raysearch.cluster import mailroom as mailroom_module
 from raysearch.cluster.events import EventKind, SlotEvent
-from raysearch.cluster.mailbox import MAX_DEATHS, MAX_LOSSES, Mailbox, Mailroom
+from raysearch.cluster.mailbox import MAX_DEATHS, MAX_LOSSES, Mailbox
+from raysearch.cluster.mailroom import Mailroom
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
 
@@ -297,7 +299,7 @@ def test_a_room_in_the_place_of_one_that_died_waits_for_its_slots() -> None:
 
 
 def test_a_slot_that_nobody_opens_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mailbox_module, "REOPEN_SECONDS", 0.01)
+    monkeypatch.setattr(mailroom_module, "REOPEN_SECONDS", 0.01)
 
     async def body() -> None:
         room = Mailroom()
@@ -306,7 +308,7 @@ def test_a_slot_that_nobody_opens_is_gone(monkeypatch: pytest.MonkeyPatch) -> No
         assert await room.called_off("one", lease(0).id)
         assert not await room.wanted("one", 20)
         await room.close("two")
-        monkeypatch.setattr(mailbox_module, "REOPEN_SECONDS", 20)
+        monkeypatch.setattr(mailroom_module, "REOPEN_SECONDS", 20)
         assert not await room.wanted("two", 20)
 
     run(body())

@@ -30,5 +30,5 @@ def test_worker_whose_driver_is_gone_leaves_no_failed_trial(
         sweep="s", number=0, cell=Cell("t", 0), method="noop", config=config, folder=str(tmp_path)
     )
     with pytest.raises(ActorDiedError):
-        service._work(service._Mail(room, "slot", lease), NoopRunner(), lease, alone=True)
+        service._work(service._Mail(room, "slot", lease, "worker"), NoopRunner(), lease, alone=True)
     assert not (tmp_path / "error.txt").exists()

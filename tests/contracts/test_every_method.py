@@ -111,6 +111,9 @@ class Record:
     def preempted(self) -> bool:
         return False
 
+    def owns(self) -> bool:
+        return True
+
 
 def build(method: str, case: str, seed: int = 0) -> Method:
     loader = get_method(method)

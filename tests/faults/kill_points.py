@@ -100,6 +100,9 @@ class Inline:
     def preempted(self) -> bool:
         return False
 
+    def owns(self) -> bool:
+        return True
+
 
 def drive(plan: SweepPlan) -> None:
     """`run_sweep` without Ray: the same lock, study, reconciliation and lease book."""

@@ -18,7 +18,7 @@ from ray import cloudpickle
 from ray.cluster_utils import Cluster
 
 from raysearch.cluster.events import EventKind, SlotEvent
-from raysearch.cluster.mailbox import Mailroom
+from raysearch.cluster.mailroom import Mailroom
 from raysearch.cluster.ray_session import ray_session
 from raysearch.cluster.service import Listener, TrainingRunner
 from raysearch.cluster.slots import Slot, SlotShape
@@ -181,6 +181,9 @@ class Silence:
 
     def preempted(self) -> bool:
         return False
+
+    def owns(self) -> bool:
+        return True
 
 
 def undisturbed(folder: Path) -> Trial:

@@ -22,6 +22,9 @@ class Silence:
     def preempted(self) -> bool:
         return False
 
+    def owns(self) -> bool:
+        return True
+
 
 def main() -> None:
     stages, limit, *leases = sys.argv[1:]

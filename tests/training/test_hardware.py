@@ -123,6 +123,9 @@ class Silence:
     def preempted(self) -> bool:
         return False
 
+    def owns(self) -> bool:
+        return True
+
 
 def trained(folder: Path, precision: str) -> Trial:
     config = {

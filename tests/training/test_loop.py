@@ -11,6 +11,7 @@ import torch
 from raysearch.config import TrainingConfig
 from raysearch.errors import TrialError, UnhealthyError
 from raysearch.methods.base import Stage, Update
+from raysearch.training.checkpoint import load_checkpoint
 from raysearch.training.loop import Fit
 from raysearch.training.schedule import report_rungs, warmup_then_linear
 from raysearch.training.seed import seed_everything
@@ -76,13 +77,20 @@ class Toy:
 
 
 class Recorder:
-    """A listener that can stop, die like a machine after so many reports, or lose its node."""
+    """A listener that can stop, die like a machine after so many reports, or lose its node or
+    its link to the others, while the trial is given to another.
+    """
 
     def __init__(
-        self, *, stop_after: int = 99, die_after: int = 99, notice_after: int = 999
+        self,
+        *,
+        stop_after: int = 99,
+        die_after: int = 99,
+        notice_after: int = 999,
+        lost_after: int = 99,
     ) -> None:
         self.reports: list[Report] = []
-        self.stop_after, self.die_after = stop_after, die_after
+        self.stop_after, self.die_after, self.lost_after = stop_after, die_after, lost_after
         self.notice_after, self.asked = notice_after, 0
 
     def started(self, device: str, provenance: Mapping[str, str]) -> None: ...
@@ -99,6 +107,9 @@ class Recorder:
     def preempted(self) -> bool:
         self.asked += 1
         return self.asked > self.notice_after
+
+    def owns(self) -> bool:
+        return len(self.reports) < self.lost_after
 
 
 def fit(
@@ -164,6 +175,23 @@ def test_a_preempted_trial_redoes_no_step(tmp_path: Path, steps: int) -> None:
     assert run.run()
     assert method.taken == 25 - steps
     assert values(second) == values(straight)
+
+
+def test_who_lost_the_trial_trains_on_but_writes_no_more(tmp_path: Path) -> None:
+    # Report by report the first worker and, from its third checkpoint, the second.
+    first, second = Recorder(lost_after=3), Recorder(die_after=4)
+    fit(tmp_path / "a", first)[0].run()
+    assert len(first.reports) == 5
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "a", second)[0].run()
+    assert values(second)[:3] == values(first)[:3]  # the third had its checkpoint, no later one
+    state = load_checkpoint(tmp_path / "a" / "c.pt")
+    assert state is not None and len(state["position"]["reports"]) == 4
+    kept = (tmp_path / "a" / "c.pt").read_bytes()
+    late = Recorder(lost_after=0)
+    fit(tmp_path / "a", late)[0].run()
+    assert (tmp_path / "a" / "c.pt").read_bytes() == kept
+    assert values(late) == values(first)
 
 
 def test_a_stage_shared_equals_a_stage_trained(tmp_path: Path) -> None:

@@ -105,6 +105,9 @@ class Ear:
     def preempted(self) -> bool:
         return False
 
+    def owns(self) -> bool:
+        return True
+
 
 def keys(a: int = 0, b: int = 0, c: int = 0, text: str = "t", reports: int = 2) -> list[str]:
     return stage_keys(

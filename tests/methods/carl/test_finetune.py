@@ -123,6 +123,9 @@ class Listener:
     def preempted(self) -> bool:
         return False
 
+    def owns(self) -> bool:
+        return True
+
 
 def run(stages: FineTuning, folder: Path, config: CarlConfig, stop_after: int = 10**9) -> Listener:
     method, listener = OnlyFineTuning(stages), Listener(stop_after)
