@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysearch.storage import StoredFile, open_storage
+from raysearch.storage import LASTING, StoredFile, open_storage
 from raysearch.training.stage_entry import DamagedEntryError, read_entry, write_entry
 from raysearch.training.stage_holders import Holders, Pace
 
@@ -58,7 +58,8 @@ class StageCache:
     def __init__(
         self, root: str | Path, limit_bytes: int | None = None, *, pace: Pace | None = None
     ) -> None:
-        self._store = open_storage(root)
+        open_storage(root, patience=LASTING)  # made, or no trial can run
+        self._store = open_storage(root, make=False)
         self._limit = limit_bytes
         self._pace = pace or Pace()
         self._holders = Holders(self._store, self._pace)
