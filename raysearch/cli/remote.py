@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from raysearch.cli.arguments import add_settings, parse_settings
 from raysearch.cli.sweep import check_inputs, plan_of
@@ -73,6 +74,11 @@ def _site(args: argparse.Namespace) -> Site:
         problems.append(
             "`--slots` must be given with --cluster, or stand in the cluster file as "
             "provider.raysearch.slots: it is how many trials run at once"
+        )
+    if urlsplit(args.study or site.options.get("--study", "")).password:
+        problems.append(
+            "`--study` must have no password with --cluster, since the job's command can be read "
+            "there; give the head another way to it, such as ~/.pgpass"
         )
     if problems:
         raise ConfigError(problems)
@@ -147,22 +153,22 @@ def _job(cluster: str, name: str, words: Sequence[str], space: str) -> str:
     busy = False
     try:
         with launch.connect(cluster) as client:
-            job = jobs.running_sweep(client, name, words, space)
+            if job := jobs.running_sweep(client, name, words, space):
+                _say(f"{job} runs already, and is watched")
+                return job
             busy = jobs.any_running(client)
     except launch.NoAnswerError:
         if launch.is_url(cluster):
             raise
-        job = None
-    if job is not None:
-        _say(f"{job} runs already, and is watched")
-        return job
     if busy:
         _say("another sweep runs there, so the nodes keep the working tree that it began with")
     elif not launch.is_url(cluster):
         _bring_up(cluster)
     with launch.connect(cluster) as client:
-        job = jobs.submit(client, name, words, space)
-    _say(f"{job} has begun; Ctrl-C ends the watching, not the sweep")
+        # Asked again, since a head that did not answer may have been up all the time.
+        job = jobs.running_sweep(client, name, words, space)
+        job = job or jobs.submit(client, name, words, space)
+    _say(f"{job} runs; Ctrl-C ends the watching, not the sweep")
     return job
 
 
@@ -171,7 +177,7 @@ def _bring_up(cluster: str) -> None:
     from raysearch.cluster import launch
 
     began = time.monotonic()
-    _say(f"bringing up the cluster of {cluster}; from nothing this takes some minutes")
+    _say(f"bringing the cluster of {cluster} up; from nothing this takes some minutes")
 
     def tell(step: str) -> None:
         _say(f"{duration(time.monotonic() - began):>6} {step}")

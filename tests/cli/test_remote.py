@@ -98,7 +98,7 @@ def test_a_cluster_that_is_down_is_brought_up(
     assert run("--trials", "4", "--set", "epochs=1", "--results", "mine") == 0
     assert head.done == ["up", "submit", "watch space-1"]
     said = capsys.readouterr().err
-    assert "bringing up the cluster of cluster.yaml" in said and "[1/7] Waiting" in said
+    assert "bringing the cluster of cluster.yaml up" in said and "[1/7] Waiting" in said
     assert head.space == SPACE
     found = options(head.words)
     assert (found.method, found.trials, found.slots) == ("carl", 4, 2)
@@ -122,6 +122,12 @@ def test_a_sweep_that_runs_is_watched(head: Head, capsys: pytest.CaptureFixture[
     assert run() == 0
     assert head.done == ["watch space-7"]
     assert "space-7 runs already" in capsys.readouterr().err
+
+
+def test_a_sweep_that_runs_behind_a_silent_head_is_not_started_again(head: Head) -> None:
+    head.running = "space-7"
+    assert run() == 0
+    assert head.done == ["up", "watch space-7"]
 
 
 def test_beside_another_sweep_the_nodes_keep_their_tree(
@@ -154,6 +160,7 @@ def test_a_url_is_joined_and_never_brought_up(
         (["--address", "auto"], "`--address` must be left out with --cluster"),
         (["--format", "json"], "`--format` must be text with --cluster"),
         (["--storage", "mine"], "`--storage` must be a full path or a URI that every node"),
+        (["--study", "postgresql://me:pass@host/db"], "`--study` must have no password"),
         (["--trials", "0"], "`--trials` must be"),
         (["--set", "corpora=emobank"], "data/"),
         (["--set", "nothing=1"], "nothing"),
@@ -173,6 +180,7 @@ def test_mistakes_are_said_before_anything_starts(
         ("slots: 2", "`--storage` must be a full path or a URI"),
         ("storage: ~/mine, slots: 2", "`provider.raysearch.storage` must be a full path"),
         ("storage: /SET-ME-storage, slots: 2", "but has /SET-ME-storage (cluster.yaml:"),
+        ("storage: /s, slots: 1, study: 'a://b:c@d/e'", "`--study` must have no password"),
         ("storage: /s", "`--slots` must be given with --cluster"),
         ("storage: /s, slots: 0", "`provider.raysearch.slots` must be a whole number >= 1"),
         ("storage: /s, slots: 1, cpus_per_worker: yes", "cpus_per_worker` must be a number"),
