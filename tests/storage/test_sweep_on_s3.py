@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from storage.s3_server import ENVIRONMENT, S3Server
+from training.lease_worker import Silence
 
 from raysearch.cli import main, parser
 from raysearch.cli.sweep import plan_of
@@ -22,9 +22,8 @@ from raysearch.leaderboard import Store
 from raysearch.search.study import StudyLedger
 from raysearch.storage.place import join
 from raysearch.training.checkpoint import load_checkpoint
-from raysearch.training.progress import Listener
 from raysearch.training.run import run_lease
-from raysearch.trial import Lease, Report, Trial
+from raysearch.trial import Lease, Trial
 
 SPACE = """\
 method: carl
@@ -48,25 +47,6 @@ FAULTS: list[dict[str, Any]] = [  # pyarrow alone asks three times; what is more
     {"what": "cut_answer", "when": "GET .*00001-sample-s0/checkpoint", "times": 1},
     {"what": "slow_down", "when": "GET .*list-type", "times": 4},
 ]
-
-
-class Silent(Listener):
-    """Hears nothing and never stops a trial."""
-
-    def started(self, device: str, provenance: Mapping[str, str]) -> None: ...
-
-    def progress(self, step: int, total: int) -> None: ...
-
-    def report(self, report: Report) -> None: ...
-
-    def stopped(self) -> bool:
-        return False
-
-    def preempted(self) -> bool:
-        return False
-
-    def owns(self) -> bool:
-        return True
 
 
 def words(folder: Path, storage: str) -> list[str]:
@@ -103,7 +83,7 @@ def undisturbed(folder: Path) -> list[Trial]:
                 folder="",
             )
             lease = replace(lease, folder=join(plan.leases, lease.id))
-            trial = run_lease(lease, Silent(), data_dir=plan.data_dir)
+            trial = run_lease(lease, Silence(), data_dir=plan.data_dir)
             assert trial is not None
             trials.append(ledger.finish_cell(asked.number, trial))
     return trials
