@@ -24,8 +24,9 @@ MARK = "raysearch"
 """Metadata of a job that says that it is a sweep of ours: its name."""
 COMMAND = "raysearch-command"
 """Metadata that is the same for the same command with the same search space."""
-BEGIN = "-- raysearch --"
-"""The first line of a sweep's own output; above it Ray says with which text it was started."""
+END = "# raysearch: so far what was started"
+"""A shell's comment at the end of a sweep's entry point, of which Ray writes the whole text."""
+_START = "mkdir -p ~/spaces"
 LOOK_SECONDS = 2.0
 """How often a job that is to end, or a head that does not answer, is looked at."""
 
@@ -44,11 +45,10 @@ def submit(client: Any, name: str, words: Sequence[str], space: str) -> str:
     """
     file = f"~/spaces/{shlex.quote(name)}.yaml"
     steps = [
-        f"echo '{BEGIN}'",
-        "mkdir -p ~/spaces",
+        _START,
         f"printf %s {shlex.quote(space)} > {file}",
         f"cd {TREE}",
-        f"exec ~/venv/bin/python -m raysearch {shlex.join(words)} --space {file}",
+        f"exec ~/venv/bin/python -m raysearch {shlex.join(words)} --space {file} {END}",
     ]
     job: str = client.submit_job(
         entrypoint=" && ".join(steps),
@@ -152,17 +152,17 @@ def follow(cluster: str | Path, job: str, write: Callable[[str], object]) -> str
 
 
 class _Preamble:
-    """Tells the lines that Ray writes above a sweep's own; another job's has no such end."""
+    """Tells the lines that Ray writes on a sweep's start; another job's text has no such end."""
 
     def __init__(self) -> None:
         self._inside = False
 
     def __call__(self, line: str) -> bool:
-        if self._inside:
-            self._inside = line != BEGIN
+        begins = line.startswith("Running entrypoint for job") and _START in line
+        if self._inside or begins:
+            self._inside = not line.endswith(END)
             return True
-        self._inside = line.startswith("Running entrypoint for job") and BEGIN in line
-        return self._inside or "job_manager.py" in line
+        return "job_manager.py" in line
 
 
 async def _tail(client: Any, job: str, hear: Callable[[int, str], None]) -> None:

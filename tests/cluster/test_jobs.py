@@ -102,10 +102,10 @@ def test_what_ray_says_above_a_sweep_is_left_out(client: Client) -> None:
     text = client.submitted["entrypoint"]
     above = f"2026 INFO job_manager.py:581 -- x\nRunning entrypoint for job {job}: {text}\n"
     said: list[str] = []
-    for whole in (f"{above}{jobs.BEGIN}\none\n{jobs.BEGIN}\n", "Running entrypoint for job a\nx"):
+    for whole in (f"zero\n{above}one\ntwo\n", "Running entrypoint for job a: b\nx"):
         client.states, client.texts = ["RUNNING", "SUCCEEDED"], [[whole]]
         jobs.follow(MANIFEST, job, said.append)
-    assert said == ["one", jobs.BEGIN, "Running entrypoint for job a", "x"]
+    assert said == ["zero", "one", "two", "Running entrypoint for job a: b", "x"]
 
 
 def test_a_head_that_stays_silent_is_given_up_and_the_job_is_not(
@@ -130,11 +130,12 @@ def test_arguments_and_space_reach_the_head_as_they_are(client: Client) -> None:
     assert job.startswith("carl-")
     made, _, run = client.submitted["entrypoint"].partition(" && cd ")
     assert made == (
-        "echo '-- raysearch --' && mkdir -p ~/spaces && "
+        "mkdir -p ~/spaces && "
         "printf %s 'method: '\"'\"'carl'\"'\"'\n# $HOME\n' "
         "> ~/spaces/carl.yaml"
     )
     words_there = "sweep carl --set 'a=1; rm -r x' --name '$HOME' --space ~/spaces/carl.yaml"
+    words_there += f" {jobs.END}"
     assert run == f"~/raysearch && exec ~/venv/bin/python -m raysearch {words_there}"
     assert client.submitted["metadata"]["raysearch"] == "carl"
 
