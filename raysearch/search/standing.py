@@ -158,8 +158,9 @@ class Standing:
         least = sum(taken.values()) - sum(taken.get(lease_id, 0) for lease_id in self._spare())
         if least > self.quota:
             raise StoreError(
-                f"`--quota` must be at least {size_text(least)}, which the best weights and the "
-                f"checkpoints of trials that go on take already, but got {size_text(self.quota)}"
+                f"`--quota` must be at least {size_text(least, enough=True)}, which the best "
+                "weights and the checkpoints of trials that go on take already, but got "
+                f"{size_text(self.quota)}"
             )
 
     def make_room(self, running: Collection[str]) -> str:
@@ -184,9 +185,9 @@ class Standing:
         if left > 0:
             return self._once(
                 "small",
-                f"`--quota` must be {size_text(self.quota + left)} for the best weights and "
-                f"{len(running)} trials at once, but is {size_text(self.quota)}: the sweep goes on "
-                "and may take more than that (fewer --slots need less)",
+                f"`--quota` must be {size_text(self.quota + left, enough=True)} for the best "
+                f"weights and {len(running)} trials at once, but is {size_text(self.quota)}: the "
+                "sweep goes on and may take more than that (fewer --slots need less)",
             )
         if left < excess and self.keep == "all":
             return self._once("full", "`--quota` is full: weights of the worst trials are removed")

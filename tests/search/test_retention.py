@@ -1,27 +1,21 @@
-"""What of the leases' files stays, and that a quota holds at every moment of a sweep."""
+"""What of the leases' files stays, what goes for a quota, and what is freed."""
 
 from __future__ import annotations
 
 import math
 import os
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from noop_sweep import GOAL, noop_plan, noop_report, noop_space
+from noop_sweep import GOAL, noop_plan, noop_space
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
-from raysearch.cluster.events import EventKind, SlotEvent
 from raysearch.errors import ConfigError, StoreError
-from raysearch.search.leases import LeaseBook, Offer
-from raysearch.search.plan import SweepEvent, SweepPlan
 from raysearch.search.retention import size_text
 from raysearch.search.standing import Standing
-from raysearch.search.study import StudyLedger
-from raysearch.search.sweep import _reconcile
-from raysearch.storage import Storage, open_storage
+from raysearch.storage import open_storage
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
 KB = 1000
@@ -238,125 +232,4 @@ def test_a_plan_leaves_its_own_stages_half_of_the_quota(tmp_path: Path) -> None:
 def test_sizes_as_they_are_read() -> None:
     sizes = (12_345, 999_999, 1_500_000, 2_000_000_000)
     assert [size_text(size) for size in sizes] == ["12 kB", "1000 kB", "1.5 MB", "2.0 GB"]
-
-
-GB = 10**9
-REAL = {"checkpoint": 3_300_000_000, "weights": 1_100_000_000, "stage": 1_100_000_000}
-"""What a base-size encoder takes, with the optimizer's state in the checkpoint."""
-
-
-class House:
-    """A sweep in this process: trials write files of real size, with holes for bytes."""
-
-    def __init__(self, plan: SweepPlan) -> None:
-        self.plan, self.most = plan, 0
-        self.events: list[SweepEvent] = []
-        self.trials: list[Trial] = []
-        self.store: Storage = open_storage(plan.root)
-
-    def write(self, path: Path, kind: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        os.truncate(path, REAL[kind])
-
-    def life(self, book: LeaseBook, offer: Offer) -> Iterator[None]:
-        """One trial, a write at a time."""
-        lease, folder = offer.lease, Path(offer.lease.folder)
-        sequence = 0
-
-        def tell(kind: EventKind, **fields: Any) -> bool:
-            nonlocal sequence
-            sequence += 1
-            event = SlotEvent(kind=kind, lease=lease.id, sequence=sequence, **fields)
-            return book.hear(lease.id, [event])
-
-        curve = []
-        for rung in range(1, lease.config["reports"] + 1):
-            self.write(folder / ".checkpoint.pt.1.tmp", "checkpoint")
-            yield
-            (folder / ".checkpoint.pt.1.tmp").replace(folder / "checkpoint.pt")
-            if rung == 1:
-                self.write(Path(self.plan.stages_place) / f"{lease.number}.stage", "stage")
-            yield
-            curve.append(noop_report(lease.config, lease.cell, rung, rung))
-            if tell(EventKind.REPORT, report=curve[-1]):
-                book.let_go(lease.id)
-                return
-        self.write(folder / "final.pt", "weights")
-        yield
-        done = Trial(
-            sweep=lease.sweep,
-            number=lease.number,
-            cell=lease.cell,
-            method="noop",
-            state=TrialState.COMPLETE,
-            config=dict(lease.config),
-            metrics=curve[-1].metrics,
-            curve=tuple(curve),
-        )
-        tell(EventKind.FINISHED, trial=done)
-        book.let_go(lease.id)
-
-    def run(self, look: Callable[[int], None]) -> Standing:
-        """All slots at once, in an order by chance; `look` gets the bytes after each write."""
-        plan, chance = self.plan, random.Random(0)
-        with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
-            standing = _reconcile(plan, ledger, self.trials.append, lambda key: False)
-            book = LeaseBook(
-                plan,
-                ledger,
-                standing,
-                on_trial=self.trials.append,
-                on_event=self.events.append,
-            )
-            lives: list[Iterator[None]] = []
-            while True:
-                while len(lives) < plan.slots and (offer := book.next()):
-                    lives.append(self.life(book, offer))
-                if not lives:
-                    break
-                life = chance.choice(lives)
-                if next(life, self) is self:
-                    lives.remove(life)
-                look(self.taken())
-            standing.tidy()
-        return standing
-
-    def taken(self) -> int:
-        places = ("leases/", "stages/")
-        return sum(file.size for file in self.store.tree() if file.name.startswith(places))
-
-
-@pytest.mark.parametrize("keep", ["best", "all"])
-def test_a_sweep_stays_under_its_quota_at_every_moment(tmp_path: Path, keep: str) -> None:
-    """3 slots: 3 x (2 x 3.3 + 1.1) GB for what runs and 1.1 GB for the best are 24.2 GB."""
-    quota = 25 * GB
-    plan = noop_plan(tmp_path, noop_space(trials=12), slots=3, keep=keep, quota=quota)
-    house = House(plan)
-    most = 0
-
-    def look(taken: int) -> None:
-        nonlocal most
-        most = max(most, taken)
-        assert taken <= quota, size_text(taken)
-
-    standing = house.run(look)
-    assert len(house.trials) == 12 and most > 15 * GB
-    kept = [Path(name).parent.name for name in files(plan.leases)]
-    values = {trial.number: trial.metrics[GOAL] for trial in house.trials}
-    assert max(values, key=lambda number: values[number]) in {int(name[:5]) for name in kept}
-    assert not any("checkpoint" in name for name in files(plan.leases))
-    said = [event.text for event in house.events if event.text]
-    if keep == "best":
-        assert len(kept) == 1 and said == []
-    else:
-        assert 1 <= len(kept) < 12
-        assert said == ["`--quota` is full: weights of the worst trials are removed"]
-    assert standing.freed == 12 * sum(REAL.values()) - house.taken()
-
-
-def test_without_a_quota_the_same_sweep_would_pass_it(tmp_path: Path) -> None:
-    plan = noop_plan(tmp_path, noop_space(trials=12), slots=3, keep="all")
-    sizes: list[int] = []
-    House(plan).run(sizes.append)
-    assert max(sizes) > 25 * GB
+    assert size_text(8_612_205) == "8.6 MB" and size_text(8_612_205, enough=True) == "8.7 MB"
