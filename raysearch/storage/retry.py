@@ -191,9 +191,10 @@ class PatientStorage:
         pause, told = self._patience.first, None
         while True:
             try:
-                if self._store is None:
-                    self._store = self._opened()
-                answer = operation(self._store)
+                # One variable: another thread may let go of the store at any moment.
+                store = self._store or self._opened()
+                self._store = store
+                answer = operation(store)
             except OSError as error:
                 why, now = trouble(error), time.monotonic()
                 if why is None:
