@@ -56,6 +56,17 @@ def test_the_steps_of_the_launcher_are_told(
     assert steps == ["[1/7] Waiting for SSH", "(0/2) mkdir x", "[7/7] Ray"]
 
 
+def test_a_url_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a" * 64)
+    begun = time.monotonic()
+    with (
+        pytest.raises(launch.NoAnswerError, match=r"the head of http://127.0.0.1:9 must be reach"),
+        launch.connect("http://127.0.0.1:9"),
+    ):
+        pass
+    assert time.monotonic() - begun < 30, "nothing is waited for: there is no tunnel to open"
+
+
 TUNNEL = """\
 import sys, time
 from pathlib import Path
