@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from raysearch.cli import main
+from raysearch.cli import main, parser
+from raysearch.cli.sweep import plan_of
 from raysearch.cli.sweep_cost import cost_lines
 from raysearch.cluster import prices
 from raysearch.cluster.node_clock import NodeTimes
@@ -65,3 +66,22 @@ def test_a_cap_without_prices_is_refused(
     words = ["--prices", str(tmp_path / "cluster.yaml")]
     assert main(["sweep", "carl", "--max-cost", "1", *words, *results]) == 2
     assert "must say what each node type costs an hour" in capsys.readouterr().err
+
+
+def test_prices_come_from_the_file_that_is_named_else_from_the_heads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_head = tmp_path / "head.yaml"
+    at_head.write_text("cluster_name: x\nprovider: {raysearch: {prices: {head: 7}}}\n")
+    monkeypatch.setattr(prices, "BOOTSTRAP", str(at_head))
+
+    def table(*words: str) -> dict[str, float] | None:
+        plan, _ = plan_of(parser().parse_args(["sweep", "carl", *words]))
+        return None if plan.prices is None else dict(plan.prices.per_hour)
+
+    ours = {"gpu_spot": 0.5, "gpu_on_demand": 1.02, "head": 0.11}
+    assert table("--max-cost", "3", "--cluster", "cluster.yaml") == ours
+    assert table("--prices", "cluster.yaml") == ours
+    assert table("--address", "auto") == {"head": 7}, "so that the ending says the cost"
+    assert table("--max-cost", "3") == {"head": 7}
+    assert table() is None
