@@ -15,6 +15,7 @@ from typing import Any
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
 from raysearch.cluster.node_watch import NodeWatch
 from raysearch.errors import RaysearchError
+from raysearch.search.intents import Intents
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.standing import Standing
 from raysearch.search.study import Configuration, StudyLedger
@@ -86,6 +87,8 @@ class LeaseBook:
         self._started = time.monotonic()
         self._open = {item.number: item for item in ledger.open_configurations()}
         self._running: dict[str, _Running] = {}
+        self._intents = Intents(plan.root)
+        self._intents.keep({offer.lease.id for offer in self._waiting()})
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles what it is given, for a restore that we never ask it for."""
@@ -137,6 +140,7 @@ class LeaseBook:
                 continue
             problem = self._open[offer.lease.number].problem
             if not problem:
+                self._intents.write(offer.lease)
                 self._running[offer.lease.id] = _Running(offer)
                 self._make_room()
                 return offer
@@ -268,6 +272,7 @@ class LeaseBook:
         self.let_go(lease.id)
         self._on_trial(stored)
         self.standing.add(stored, cells=len(configuration.cells))
+        self._intents.remove(lease.id)
         self._show(SweepEventKind.FINISHED, lease, trial=stored)
 
     def _make_room(self) -> None:

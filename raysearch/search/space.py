@@ -27,7 +27,7 @@ from raysearch.search.space_tasks import TASK_DEFAULTS, task_problems
 from raysearch.search.worth import Aggregate
 from raysearch.trial import MetricGoal, Scalar
 
-__all__ = ["SearchSpace", "load_space"]
+__all__ = ["SearchSpace", "load_space", "plain_config"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,11 +128,7 @@ class SearchSpace:
         Raises:
             ConfigError: The values cannot go together.
         """
-        plain = dataclasses.asdict(self.read(params))
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in plain.items()
-        }
+        return plain_config(self.read(params))
 
     def paper_first(self, task: str = "") -> tuple[dict[str, Any], dict[str, Scalar]]:
         """The paper's own setting, which every sweep tries first.
@@ -268,6 +264,12 @@ def load_space(path: Path, config_type: type[TrainingConfig] | None = None) -> S
     )
     _check_whole(space)
     return space
+
+
+def plain_config(config: TrainingConfig) -> dict[str, Any]:
+    """Every setting as JSON scalars and lists."""
+    plain = dataclasses.asdict(config)
+    return {name: list(item) if isinstance(item, tuple) else item for name, item in plain.items()}
 
 
 def _check_whole(space: SearchSpace) -> None:

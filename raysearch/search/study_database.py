@@ -164,6 +164,16 @@ class StudyDatabase:
         self.set_trial_attribute(trial_id, REASON, reason)
         self.tell(trial_id, TrialState.FAIL, None)
 
+    def start_over(self) -> None:
+        """Delete the study, and create it anew, empty."""
+        try:
+            (direction,) = self._storage.get_study_directions(self._study_id)
+            self._storage.delete_study(self._study_id)
+            self._study_id = self._create_or_find(self._name, direction)
+            self._sign()
+        except _FAILURES as error:
+            raise self._store_error(error) from error
+
     def close(self) -> None:
         """Close every connection."""
         self._storage.remove_session()

@@ -14,7 +14,7 @@ from raysearch.errors import ConfigError, StoreError
 from raysearch.search.space import SearchSpace
 from raysearch.search.study_database import StudyDatabase
 
-__all__ = ["RECOVERING", "claim_study", "is_claimed"]
+__all__ = ["RECOVERING", "claim_study", "is_claimed", "write_identity"]
 
 RECOVERING = "recovering"
 """Attribute of a study that `raysearch.search.recovery` has not finished."""
@@ -26,6 +26,12 @@ _VERSION = 1
 def is_claimed(database: StudyDatabase) -> bool:
     """Whether the study is that of a sweep."""
     return _KEY in database.attributes()
+
+
+def write_identity(database: StudyDatabase, space: SearchSpace, seed: int) -> None:
+    """Write what the study is for: from now on it is a sweep's."""
+    identity = {"version": _VERSION, "space": space.canonical, "seed": seed}
+    database.set_attribute(_KEY, {**identity, "digest": space.digest})
 
 
 def claim_study(
@@ -45,30 +51,30 @@ def claim_study(
         StoreError: A newer version of raysearch wrote the study, or it is gone.
         ConfigError: The study was made for something else.
     """
-    identity = {"version": _VERSION, "space": space.canonical, "seed": seed}
-    wanted = json.loads(json.dumps(identity))
-    stored = database.attributes().get(_KEY)
+    attributes = database.attributes()
+    stored = attributes.get(_KEY)
     if stored is None:
-        if left:
+        if left or RECOVERING in attributes:
             raise StoreError(
                 f"the study of the sweep `{name}` must be in {database.shown}, but is gone or "
-                f"half recovered, while there are {left}; `python -m raysearch recover` makes it "
-                "anew from them, or take another --name"
+                f"half recovered, while there are {left or 'trials of it'}; `python -m raysearch "
+                "recover` makes it anew from them, or take another --name"
             )
         if database.trials():
             raise ConfigError(
                 f"the sweep `{name}` must have a study of its own, but the one of this name holds "
                 "trials of another program; take another --name"
             )
-        database.set_attribute(_KEY, {**wanted, "digest": space.digest})
+        write_identity(database, space, seed)
         return
     if stored["version"] > _VERSION:
         raise StoreError(
             f"the study of the sweep `{name}` has schema version {stored['version']}, but this "
             f"raysearch knows versions up to {_VERSION}; update raysearch, or take another --name"
         )
+    wanted = json.loads(json.dumps(space.canonical))
     differences = _differences(
-        {**stored["space"], "seed": stored["seed"]}, {**wanted["space"], "seed": seed}, ""
+        {**stored["space"], "seed": stored["seed"]}, {**wanted, "seed": seed}, ""
     )
     if differences:
         raise ConfigError(

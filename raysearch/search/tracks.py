@@ -25,7 +25,7 @@ from raysearch.search.study_entries import INTENT, cells_of, verdicts
 from raysearch.search.study_mirror import StudyMirror
 from raysearch.trial import Cell, Scalar
 
-__all__ = ["CellsOf", "Draft", "Track", "Tracks", "cells_within"]
+__all__ = ["CellsOf", "Draft", "Track", "Tracks", "cells_within", "checked_config"]
 
 CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
 
@@ -121,7 +121,7 @@ class Track:
 
     def _papers_own(self, number: int) -> Draft:
         config, params = self._space.paper_first(self.task)
-        literal = _checked(self._space, params)[0] != config
+        literal = checked_config(self._space, params)[0] != config
         trial = self.mirror.propose_given(number, params, hidden=literal)
         return Draft(track=self, trial=trial, config=config, literal=literal)
 
@@ -133,7 +133,7 @@ class Track:
                 yield from ranked[place : place + 1]
 
     def _drafted(self, trial: FrozenTrial) -> Draft:
-        config, problem = _checked(self._space, trial.params)
+        config, problem = checked_config(self._space, trial.params)
         return Draft(track=self, trial=trial, config=config, problem=problem)
 
 
@@ -223,7 +223,7 @@ def cells_within(
     )
 
 
-def _checked(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[dict[str, Any], str]:
+def checked_config(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[dict[str, Any], str]:
     """The config of these parameters, or what there is of it and why it cannot be run."""
     try:
         return space.config_for(params), ""
