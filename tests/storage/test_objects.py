@@ -8,6 +8,7 @@ import pytest
 import torch
 from storage.s3_server import S3Server
 
+from raysearch.cluster.service import _broken
 from raysearch.errors import StoreError
 from raysearch.storage import Patience, UnansweredError, open_storage
 from raysearch.training import checkpoint as checkpoint_module
@@ -17,6 +18,7 @@ from raysearch.training.checkpoint import (
     remove_checkpoint,
     save_checkpoint,
 )
+from raysearch.trial import Cell, Lease
 
 QUICK = Patience(seconds=60, first=0.05, longest=0.2)
 BIG = bytes(12 << 20)  # more than one part of an upload
@@ -130,6 +132,17 @@ def test_checkpoints_come_and_go(s3: S3Server, caplog: pytest.LogCaptureFixture)
     assert load_checkpoint(place) is None and "is ignored" in caplog.text
     remove_checkpoint(place)
     assert not has_checkpoint(place)
+
+
+def test_a_traceback_lies_with_the_lease_and_its_row_names_no_key(s3: S3Server) -> None:
+    folder = s3.uri("bucket/leases/00001-a-s0", user="AK:word@")
+    lease = Lease(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
+    open_storage(s3.uri("bucket"))
+    trial = _broken(lease, ValueError("a bug"))
+    assert trial.reason.startswith("ValueError: a bug (see s3://bucket/leases/00001-a-s0/error.txt")
+    assert "word" not in trial.to_json()
+    with open_storage(s3.uri("bucket/leases/00001-a-s0")).open("error.txt") as file:
+        assert file.read() == b"ValueError: a bug\n"
 
 
 def test_a_store_that_is_gone_costs_no_trial(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
