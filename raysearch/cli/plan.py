@@ -55,15 +55,16 @@ def _table(args: argparse.Namespace) -> PriceTable | None:
     Raises:
         ConfigError: The cluster file is wrong.
     """
+    from raysearch.cluster.manifest import check_manifest
     from raysearch.cluster.manifest_site import check_site
     from raysearch.cluster.prices import known_prices, read_prices
     from raysearch.marked_yaml import read_marked
 
     if args.cluster is None:
         return known_prices(None if args.prices is None else Path(args.prices))
+    check_manifest(Path(args.cluster))  # what is still unset matters to `ray up` only
     fields, problems = read_marked(Path(args.cluster))
     options = check_site(fields, problems)
-    problems.raise_all()
     typed = {word.split("=")[0] for word in args.words}
     for name in ("slots", "cpus_per_worker", "gpus_per_worker"):
         if name in options and f"--{name.replace('_', '-')}" not in typed:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,17 +98,16 @@ def read_prices(path: Path) -> PriceTable:
     fields, problems = read_marked(path)
     per_hour, currency = check_prices(fields, problems)
     problems.raise_all()
-    plain = Marked(fields, 1).plain
-    idle = plain.get("idle_timeout_minutes")
-    types = tuple(_types(plain))
-    workers = sum(item.most for item in types)
-    most = plain.get("max_workers")
+    idle = _plain(fields, "idle_timeout_minutes")
+    limit = _plain(fields, "max_workers")
+    most = limit if isinstance(limit, int) else 0
+    types = tuple(_types(fields, most))
     return PriceTable(
         per_hour=per_hour,
         currency=currency,
         types=types,
-        most=min(most, workers) if isinstance(most, int) and types else most or workers,
-        idle_seconds=60 * (_IDLE_MINUTES if idle is None else float(idle)),
+        most=min(most, sum(item.most for item in types)) if types else most,
+        idle_seconds=60 * (float(idle) if _is_price(idle) else _IDLE_MINUTES),
     )
 
 
@@ -165,19 +164,22 @@ def _inside(fields: Mapping[str, Marked], name: str) -> Mapping[str, Marked]:
     return node.value if node is not None and isinstance(node.value, dict) else {}
 
 
-def _types(plain: Mapping[str, Any]) -> list[NodeType]:
+def _plain(fields: Mapping[str, Marked], name: str) -> Any:
+    return fields[name].plain if name in fields else None
+
+
+def _types(fields: Mapping[str, Marked], most: int) -> Iterator[NodeType]:
     """The node types; as many workers as the cluster may have where a type does not say."""
-    head, most = plain.get("head_node_type"), plain.get("max_workers")
-    return [
-        NodeType(
+    head = _plain(fields, "head_node_type")
+    for name, node in _inside(fields, "available_node_types").items():
+        inside = node.value if isinstance(node.value, dict) else {}
+        own, resources = _plain(inside, "max_workers"), _plain(inside, "resources")
+        yield NodeType(
             name=name,
-            most=0 if name == head else int(node.get("max_workers", most or 0)),
-            resources=dict(node.get("resources") or {}),
+            most=0 if name == head else own if isinstance(own, int) else most,
+            resources=resources if isinstance(resources, dict) else {},
             head=name == head,
         )
-        for name, node in (plain.get("available_node_types") or {}).items()
-        if isinstance(node, dict)
-    ]
 
 
 def known_prices(path: Path | None) -> PriceTable | None:

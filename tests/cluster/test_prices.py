@@ -102,3 +102,15 @@ def test_what_is_not_in_the_table_costs_the_dearest_price() -> None:
     assert PriceTable().price("a") == 0.0
     assert table.money(1234.5) == "1,234.50 EUR"
     assert PriceTable().money(2) == "2.00"
+
+
+def test_a_file_that_is_wrong_elsewhere_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """`check` says what is wrong with it; the head's own copy has more keys than Ray's schema."""
+    path = tmp_path / "cluster.yaml"
+    path.write_text(
+        "idle_timeout_minutes: soon\nmax_workers: many\navailable_node_types: {a: 3, head: {}}\n"
+        "head_node_type: head\nprovider: {raysearch: {prices: {a: 1, head: 2}}}\n"
+    )
+    table = read_prices(path)
+    assert [(item.name, item.most) for item in table.types] == [("a", 0), ("head", 0)]
+    assert (table.idle_seconds, table.most, table.head_price()) == (300, 0, 2.0)
