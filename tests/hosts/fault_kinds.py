@@ -84,11 +84,13 @@ def kill_the_driver(run: Run, host: Host) -> None:
 
 
 def kill_the_head(run: Run, host: Host) -> None:
-    """All of Ray on the head and the driver; `ray up`, and the same command again."""
+    """All of Ray on the head; the driver ends by itself; `ray up`, and the same command again."""
     cluster = run.cluster
-    kill(cluster.lab.hosts[0], "/ray/", "ray::", DRIVER.name)
+    kill(cluster.lab.hosts[0], "/ray/", "ray::")
     laptop_run(cluster.lab, "ray", "up", "--yes", str(cluster.manifest))
     wait_for_nodes(cluster, len(cluster.lab.hosts))
+    assert run.driver
+    run.driver.wait(timeout=180)
     run.start()
 
 
@@ -134,7 +136,7 @@ FAULTS: dict[str, Fault] = {
         what="SIGKILL to the driver, the command again", strike=kill_the_driver, everywhere=True
     ),
     "head": Fault(
-        what="SIGKILL to all on the head, `ray up`, the command again",
+        what="SIGKILL to all of Ray on the head, `ray up`, the command again",
         strike=kill_the_head,
         everywhere=True,
     ),

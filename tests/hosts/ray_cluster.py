@@ -96,9 +96,10 @@ def _manifest(lab: Lab, folder: Path, cpus: int, setup: str) -> dict[str, Any]:
     }
     config["auth"] = {"ssh_user": "root", "ssh_private_key": str(lab.key)}
     del config["setup_commands"][:-1]  # but the last makes `ray` known to logins
-    size = f" --num-cpus={cpus} --object-store-memory=100000000"
+    sized = f"ray start --num-cpus={cpus} --object-store-memory=100000000"
     *before, start = config["worker_start_ray_commands"]
-    config["worker_start_ray_commands"] = [*before, f"{setup}; {start}{size}"]
+    start = start.replace("ray start", sized)
+    config["worker_start_ray_commands"] = [*before, f"{setup}; {start}"]
     return config
 
 
