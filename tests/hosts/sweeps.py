@@ -110,7 +110,7 @@ def on_one_machine(lab: Lab, space: Path, results: Path) -> None:
     laptop_run(lab, *_sweep(space), "--results", str(results), "--slots", "1")
 
 
-def rows(results: Path, name: str = "hosts") -> pd.DataFrame:
+def rows(results: Path, name: str = "carl") -> pd.DataFrame:
     """The leaderboard's rows, by number."""
     return pd.read_parquet(results / name / "trials").sort_values("trial", ignore_index=True)
 
@@ -129,4 +129,4 @@ def _command(cluster: Cluster, space: Path, storage: Path, results: Path) -> lis
 
 def _sweep(space: Path) -> list[str]:
     start = ["python", "-m", "raysearch", "sweep", space.stem]
-    return [*start, "--space", str(space), "--name", "hosts"]
+    return [*start, "--space", str(space)]

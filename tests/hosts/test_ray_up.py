@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hosts.lab import Lab, lab, missing
+from hosts.lab import Host, Lab, lab, missing
 from hosts.ray_cluster import ENVIRONMENT, Cluster, laptop_run, prepared, ray_processes
 from hosts.sweeps import (
     assert_same_trials,
@@ -30,47 +30,55 @@ pytestmark = [
 def test_a_sweep_of_each_method_equals_that_of_one_machine(tmp_path: Path) -> None:
     """CARL's command also brings the cluster up; MSMO's is ended twice in mid-sweep."""
     carl, msmo = write_space(tmp_path, trials=4), write_space(tmp_path, "msmo", trials=4)
-    stored, kept, alone = tmp_path / "storage", tmp_path / "kept", tmp_path / "alone"
+    places = stored, kept, alone = [tmp_path / name for name in ("stored", "kept", "alone")]
     with lab(tmp_path, ["head", "worker1", "worker2"]) as made:
         with prepared(made, tmp_path) as cluster:
-            said = on_the_cluster(cluster, carl, stored / "carl", kept / "carl")
+            said = on_the_cluster(cluster, carl, stored, kept)
             assert "4/4 trials" in said
             refused_without_the_token(cluster)
             git = ("git", "-C", "raysearch", "rev-parse", "HEAD")
             commits = {host.run(*git).strip() for host in made.hosts}
-            said = with_two_ends(cluster, msmo, stored / "msmo", kept / "msmo")
+            said = with_two_ends(cluster, msmo, stored, kept)
             assert "4/4 trials" in said
             again = laptop_run(
                 made, "python", "-m", "raysearch", "attach", str(cluster.manifest),
-                "--results", str(kept / "msmo"),
+                "--results", str(kept),
             )  # fmt: skip
             assert "4/4 trials" in again
-            works_at_the_laptop(cluster, said, kept / "msmo")
-        on_one_machine(made, carl, alone / "carl")
-        on_one_machine(made, msmo, alone / "msmo")
+            works_at_the_laptop(cluster, said, kept)
+        on_one_machine(made, carl, alone)
+        on_one_machine(made, msmo, alone)
         wait_until_ended(made)
     for method in ("carl", "msmo"):
-        found = rows(stored / method)
-        assert_same_trials(found, rows(alone / method))
-        pd.testing.assert_frame_equal(rows(kept / method), found)
+        found, copied, expected = (rows(place, method) for place in places)
+        assert_same_trials(found, expected)
+        pd.testing.assert_frame_equal(copied, found)
         assert set(found["provenance/commit"]) == commits
-    assert set(rows(stored / "carl")["provenance/host"]) == {"worker1", "worker2"}
+    assert set(rows(stored, "carl")["provenance/host"]) == {"worker1", "worker2"}
 
 
 def with_two_ends(cluster: Cluster, space: Path, storage: Path, results: Path) -> str:
     """The command, ended by Ctrl-C when the sweep has begun and killed once a row is here."""
     places = (cluster, space, storage, results)
     with begun_on_the_cluster(*places) as command:
-        command.until("sweep hosts: msmo")
+        command.until("sweep msmo: msmo")
         assert command.end(signal.SIGINT) == 130
         assert "goes on" in command.said and "raysearch stop" in command.said
     with begun_on_the_cluster(*places) as command:
         command.until("runs already")
         command.until("1/4 trials")
-        assert command.end(signal.SIGKILL) == 137
-    assert not [line for line in cluster.lab.laptop.processes() if "dashboard --port" in line]
-    assert list((results / "hosts" / "trials").iterdir())
+        assert command.end(signal.SIGKILL) in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    wait_until_shut(cluster.lab.laptop)
+    assert list((results / "msmo" / "trials").iterdir())
     return on_the_cluster(*places)
+
+
+def wait_until_shut(laptop: Host) -> None:
+    """A killed command leaves no tunnel behind."""
+    deadline = time.monotonic() + 30
+    while [line for line in laptop.processes() if "dashboard --port" in line]:
+        assert time.monotonic() < deadline, laptop.processes()
+        time.sleep(0.2)
 
 
 def works_at_the_laptop(cluster: Cluster, said: str, results: Path) -> None:
@@ -80,7 +88,7 @@ def works_at_the_laptop(cluster: Cluster, said: str, results: Path) -> None:
     assert board and weights
     assert "4 trials: 4 complete" in laptop_run(cluster.lab, *board[0].split())
     laptop_run(cluster.lab, *weights[0].split())
-    assert list((results / "hosts" / "leases").rglob("final.pt"))
+    assert list((results / "msmo" / "leases").rglob("final.pt"))
 
 
 def wait_until_ended(made: Lab) -> None:
