@@ -154,14 +154,15 @@ class Fit:
             return None
         while position.step < stage.steps:
             take_step(self.method, self.config, stage, next(batches), position)
-            # Several workers ask each other, which takes time: at a tick.
-            if distributed.world_size() == 1 and self._preempted():
+            # Several workers ask each other, which takes time.
+            tick = position.done % TICK_STEPS == 0
+            if (tick or distributed.world_size() == 1) and self._preempted():
                 return None
             rung = self.rungs[index].get(position.step)
             if rung is not None:
                 if self._report(rung):
                     return None
-            elif position.done % TICK_STEPS == 0 and self._tick():
+            elif tick and self._tick():
                 return None
         if not stage.reports:
             self._means()
@@ -196,8 +197,6 @@ class Fit:
         self._means()
         if self.config.checkpoint_seconds > 0:
             self._save_if_due()
-        if distributed.world_size() > 1 and self._preempted():
-            return True
         if distributed.rank() != 0:
             return False
         self.listener.progress(self.position.done, self.total)

@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from gloo import on_two_workers
 
+from raysearch import distributed
 from raysearch.config import TrainingConfig
 from raysearch.errors import TrialError, UnhealthyError
 from raysearch.methods.base import Stage, Update
 from raysearch.training.checkpoint import load_checkpoint
-from raysearch.training.loop import Fit
+from raysearch.training.loop import TICK_STEPS, Fit
 from raysearch.training.schedule import report_rungs, warmup_then_linear
 from raysearch.training.seed import seed_everything
 from raysearch.training.stage_cache import StageCache
@@ -192,6 +195,24 @@ def test_who_lost_the_trial_trains_on_but_writes_no_more(tmp_path: Path) -> None
     fit(tmp_path / "a", late)[0].run()
     assert (tmp_path / "a" / "c.pt").read_bytes() == kept
     assert values(late) == values(first)
+
+
+def on_the_second_workers_notice(folder: Path) -> tuple[bool, int, int]:
+    """Whether the trial is complete, its steps, and where its checkpoint is."""
+    listener = Recorder(notice_after=0 if distributed.rank() == 1 else 999)
+    run, method = fit(folder, listener, checkpoint_seconds=1e9)
+    complete = run.run()
+    distributed.broadcast_object("until worker 0 has written")
+    saved = load_checkpoint(folder / "c.pt")
+    assert saved is not None
+    return complete, method.taken, saved["position"]["done"]
+
+
+@pytest.mark.slow
+def test_all_workers_leave_at_the_next_tick_when_one_has_notice(tmp_path: Path) -> None:
+    answers = on_two_workers(partial(on_the_second_workers_notice, tmp_path))
+    # A report is due there too; it waits for the workers that go on.
+    assert answers == [(False, TICK_STEPS, TICK_STEPS)] * 2
 
 
 def test_a_stage_shared_equals_a_stage_trained(tmp_path: Path) -> None:
