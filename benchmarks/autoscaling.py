@@ -80,7 +80,7 @@ def main() -> None:
     console = Console()
     steps = ", ".join(f"{count} at {at:.0f} s" for at, count in found["changes"])
     console.print(f"{found['trials']} trials; last one ended at {found['last_trial']:.0f} s")
-    console.print(f"workers up: {steps}")
+    console.print(f"workers up: {steps}", soft_wrap=True)
     console.print(table(found))
     if args.json:
         record = {"load": round(load, 1), **found, "provenance": provenance()}
