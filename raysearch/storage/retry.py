@@ -202,7 +202,8 @@ class PatientStorage:
                 if now + pause - began > self._patience.seconds:
                     raise UnansweredError(self._sentence(why, error, now - began)) from error
                 if told is None or now - told >= TELL_SECONDS:
-                    self._tell(why, error, self._patience.seconds - (now - began))
+                    left = self._patience.seconds - (now - began)
+                    self._tell(why, left, _reason(error) if told is None else "")
                     told = now
                 if why is Trouble.REFUSED:
                     self._store = None
@@ -213,20 +214,21 @@ class PatientStorage:
                 _log.warning("%s answers again, after %.0f s", self.place, time.monotonic() - began)
             return answer
 
-    def _tell(self, why: Trouble, error: OSError, left: float) -> None:
-        _log.warning(
-            "%s %s and is asked again for up to %.0f s: %s",
-            *(self.place, why.value, left, _reason(error)),
-        )
+    def _tell(self, why: Trouble, left: float, reason: str) -> None:
+        if reason:
+            text = "%s %s and is asked again for up to %.0f s: %s"
+            _log.warning(text, self.place, why.value, left, reason)
+        else:
+            _log.warning("%s still %s; %.0f s are left", self.place, why.value, left)
 
     def _sentence(self, why: Trouble, error: OSError, seconds: float) -> str:
         if why is Trouble.REFUSED:
             rule, cure = (
                 "must accept this machine's credentials, but has refused them",
-                "renew them, then",
+                "renew them and",
             )
         else:
-            rule, cure = "must answer, but has not", "when it does"
+            rule, cure = "must answer, but has not", "when it does,"
         return (
             f"`{self.place}` {rule} for {seconds:.0f} s ({_reason(error)}); {cure} run the "
             "same command again: what is finished is kept"
