@@ -49,6 +49,18 @@ def bring_up(manifest: Path, tell: Callable[[str], object] = lambda step: None) 
     if unset := check_manifest(manifest):
         raise ConfigError(unset)
     _launcher("up", "--yes", "--no-restart", str(manifest), tell=tell)
+    if not _runs_ray(manifest):
+        # A head that was rebooted: `--no-restart` starts Ray on new machines only.
+        _launcher("up", "--yes", str(manifest), tell=tell)
+
+
+def _runs_ray(manifest: Path) -> bool:
+    """Whether Ray runs on the head; one that is too busy to answer does."""
+    try:
+        _launcher("exec", str(manifest), "grep -qs gcs_server /proc/[0-9]*/comm")
+    except RaysearchError:
+        return False
+    return True
 
 
 def take_down(manifest: Path) -> None:

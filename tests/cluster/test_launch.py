@@ -56,6 +56,22 @@ def test_the_steps_of_the_launcher_are_told(
     assert steps == ["[1/7] Waiting for SSH", "(0/2) mkdir x", "[7/7] Ray"]
 
 
+@pytest.mark.parametrize(("runs", "ups"), [(True, ["--no-restart"]), (False, ["--no-restart", ""])])
+def test_a_head_on_which_ray_has_ended_is_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, runs: bool, ups: list[str]
+) -> None:
+    script, calls = tmp_path / "ray.py", tmp_path / "calls"
+    script.write_text(
+        f"import sys\nopen({str(calls)!r}, 'a').write(' '.join(sys.argv[1:]) + '\\n')\n"
+        f"sys.exit(sys.argv[1] == 'exec' and {not runs})"
+    )
+    monkeypatch.setattr(launch, "_RAY", (sys.executable, str(script)))
+    monkeypatch.setattr(launch, "check_manifest", lambda path: ())
+    launch.bring_up(MANIFEST)
+    words = [line.split() for line in calls.read_text().splitlines() if line.startswith("up")]
+    assert [" ".join(word for word in line if word == "--no-restart") for line in words] == ups
+
+
 def test_a_url_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "a" * 64)
     begun = time.monotonic()

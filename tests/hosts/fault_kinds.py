@@ -11,7 +11,6 @@ from pathlib import Path
 
 from hosts.faults import DRIVER, Met, Run, running
 from hosts.lab import Host
-from hosts.ray_cluster import laptop_run, wait_for_nodes
 
 Act = Callable[[Run, Host], object]
 CLOCK = "/root/clock"
@@ -84,11 +83,10 @@ def kill_the_driver(run: Run, host: Host) -> None:
 
 
 def kill_the_head(run: Run, host: Host) -> None:
-    """All of Ray on the head; the driver ends by itself; `ray up`, and the same command again."""
+    """All of Ray on the head; the driver ends by itself; up, and the same command again."""
     cluster = run.cluster
     kill(cluster.lab.hosts[0], "/ray/", "ray::")
-    laptop_run(cluster.lab, "ray", "up", "--yes", str(cluster.manifest))
-    wait_for_nodes(cluster, len(cluster.lab.hosts))
+    cluster.bring_up()
     assert run.driver
     run.driver.wait(timeout=180)
     run.start()
@@ -136,7 +134,7 @@ FAULTS: dict[str, Fault] = {
         what="SIGKILL to the driver, the command again", strike=kill_the_driver, everywhere=True
     ),
     "head": Fault(
-        what="SIGKILL to all of Ray on the head, `ray up`, the command again",
+        what="SIGKILL to all of Ray on the head, up, the command again",
         strike=kill_the_head,
         everywhere=True,
     ),

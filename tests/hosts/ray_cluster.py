@@ -38,6 +38,13 @@ class Cluster:
     lab: Lab
     manifest: Path
 
+    def bring_up(self) -> None:
+        """From the laptop, and wait until all hosts have joined."""
+        script = "import sys, pathlib; from raysearch.cluster.launch import bring_up"
+        script = f"{script}; bring_up(pathlib.Path(sys.argv[1]))"
+        laptop_run(self.lab, "python", "-c", script, str(self.manifest))
+        wait_for_nodes(self, len(self.lab.hosts))
+
     def head(self, command: str) -> str:
         """Run a shell command at the head, as root with the token."""
         return self.lab.hosts[0].run("bash", "-c", command, environment=ENVIRONMENT)
@@ -62,17 +69,12 @@ def ray_up(lab: Lab, folder: Path, *, cpus: int = 1, setup: str = "true") -> Ite
         setup: What a worker's shell does before it starts Ray.
     """
     with prepared(lab, folder, cpus=cpus, setup=setup) as cluster:
-        manifest = cluster.manifest
-        up = "import sys, pathlib; from raysearch.cluster.launch import bring_up"
-        laptop_run(lab, "python", "-c", f"{up}; bring_up(pathlib.Path(sys.argv[1]))", str(manifest))
-        wait_for_nodes(cluster, len(lab.hosts))
+        cluster.bring_up()
         yield cluster
 
 
 @contextmanager
-def prepared(
-    lab: Lab, folder: Path, *, cpus: int = 1, setup: str = "true"
-) -> Iterator[Cluster]:
+def prepared(lab: Lab, folder: Path, *, cpus: int = 1, setup: str = "true") -> Iterator[Cluster]:
     """As `ray_up`, but nothing is started; whatever then is, is ended with the block."""
     for host in (lab.laptop, *lab.hosts):
         host.run("ln", "-s", sys.prefix, "/root/venv")
