@@ -14,12 +14,23 @@ import sys
 from collections.abc import Sequence
 
 from raysearch import __version__
-from raysearch.cli import check, cluster, data, evaluate, export, leaderboard, plan, sweep, train
+from raysearch.cli import (
+    check,
+    cluster,
+    data,
+    evaluate,
+    export,
+    leaderboard,
+    plan,
+    recover,
+    sweep,
+    train,
+)
 from raysearch.errors import RaysearchError
 
 __all__ = ["main", "parser"]
 
-_COMMANDS = (sweep, plan, train, leaderboard, evaluate, export, data, check, cluster)
+_COMMANDS = (sweep, plan, recover, train, leaderboard, evaluate, export, data, check, cluster)
 
 
 def parser() -> argparse.ArgumentParser:

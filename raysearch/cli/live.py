@@ -149,6 +149,7 @@ def show_sweep(
             on_event=view.tell,
             have=known.__contains__,
             on_open=on_open,
+            rows=len(earlier),
         )
 
 

@@ -205,6 +205,8 @@ def check_inputs(plan: SweepPlan) -> None:
 
 def _card(plan: SweepPlan, path: Path) -> dict[str, Any]:
     """``sweep.json``: what readers of the leaderboard need to rank the trials."""
+    from raysearch.search.space_card import IDENTITY, identity_of
+
     goal = plan.space.goal
     return {
         "name": plan.name,
@@ -218,6 +220,7 @@ def _card(plan: SweepPlan, path: Path) -> dict[str, Any]:
         "space": str(path),
         "space_digest": plan.space.digest,
         "trials": plan.space.trials,
+        IDENTITY: identity_of(plan.space, plan.seed),
     }
 
 

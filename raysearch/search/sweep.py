@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING
 
 from raysearch.cluster.node_watch import NodeWatch, live_nodes
 from raysearch.cluster.ray_session import ray_session
+from raysearch.search.intents import Intents
 from raysearch.search.lock import sweep_lock
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.search.standing import PaperResult, Standing
+from raysearch.storage.place import shown
 from raysearch.trial import Trial
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def run_sweep(
     on_event: OnEvent = lambda event: None,
     have: Have = lambda key: False,
     on_open: Callable[[], None] = lambda: None,
+    rows: int = 0,
 ) -> SweepSummary:
     """Run a sweep, or go on with it.
 
@@ -57,6 +60,7 @@ def run_sweep(
         on_event: Called with news for the live view, in this thread.
         have: Whether a record (`Trial.key`) of an earlier run need not be given again.
         on_open: Called once the sweep is this driver's alone and its study fits the plan.
+        rows: Records that earlier runs left; where there are some, the study must be there too.
 
     Raises:
         StoreError: Another driver runs this sweep, or study or folder cannot be used.
@@ -84,6 +88,7 @@ def run_sweep(
                 cells=plan.cells,
                 seed=plan.seed,
                 on_wait=lambda text: on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text)),
+                left=_left(plan, rows),
             )
         )
         on_open()
@@ -106,6 +111,12 @@ def run_sweep(
             nodes=watch.usage() if watch else None,
             freed=standing.freed,
         )
+
+
+def _left(plan: SweepPlan, rows: int) -> str:
+    """What earlier runs left at the root, in words; empty for nothing."""
+    begun = len(Intents(plan.root).ids())
+    return f"{rows} rows and {begun} begun trials in {shown(plan.root)}" if rows or begun else ""
 
 
 def _reconcile(plan: SweepPlan, ledger: StudyLedger, on_trial: OnTrial, have: Have) -> Standing:

@@ -80,8 +80,7 @@ def recovered(plan: SweepPlan) -> dict[str, Any]:
     before = Store(plan.root).table().to_pylist()
     begun = len(list((plan.folder / "intents").glob("*.json")))
     if rows or begun:
-        found = recover_study(plan, rows)
-        assert found.open <= begun and sum(found.ended.values()) <= len(rows)
+        recover_study(plan, rows)
     drive(plan)
     after = Store(plan.root).table().to_pylist()
     kept = [{name: row.get(name) for name in before[0]} for row in after] if before else []

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CHECKPOINT_INTERVAL = 2
 """Steps between the checkpoints of the runner in `kill_points`."""
-STRIDES = {"sqlite": 17, "postgresql": 13}
+STRIDES = {"sqlite": 29, "postgresql": 23}
 """One in so many writes is a kill point; on the server every other one keeps its study."""
 
 Runs = list[dict[str, Any]]
@@ -56,4 +56,4 @@ def test_what_is_left_is_what_an_undisturbed_run_leaves(runs: Runs) -> None:
         assert run["kept"], (run["kind"], run["at"], run["what"])
         assert run["redone"] <= CHECKPOINT_INTERVAL, (run["kind"], run["at"], run["what"])
     lost = [run for run in killed if run["lost"]]
-    assert len(lost) >= 8 and any(run["begun"] for run in lost)
+    assert len(lost) >= 5 and any(run["begun"] for run in lost)

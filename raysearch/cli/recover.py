@@ -1,0 +1,115 @@
+"""`raysearch recover ROOT`: a lost study, made anew from the rows of its sweep."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raysearch.errors import ConfigError, StoreError
+from raysearch.storage.place import above, absolute, is_uri, join, last_name, shown
+from raysearch.trial import TrialState
+
+if TYPE_CHECKING:
+    from raysearch.search.plan import SweepPlan
+    from raysearch.search.recovery import Recovery
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``recover``."""
+    parser = commands.add_parser(
+        "recover",
+        help="make a sweep's lost study anew from its rows",
+        description="Make a lost study anew from the rows, curves and begun trials of its sweep; "
+        "the same `raysearch sweep` command then goes on. A study that is there stays as it is.",
+    )
+    parser.add_argument("root", metavar="ROOT", help="folder or URI of the sweep")
+    parser.add_argument(
+        "--study", default="", metavar="URL", help="database of the study, as the sweep has it"
+    )
+    parser.add_argument(
+        "--results",
+        metavar="DIR",
+        help="as the sweep has it, where that has --storage too (default: ROOT is the folder)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read the sweep, make its study, and say what it holds."""
+    from raysearch.leaderboard import Store
+    from raysearch.search.recovery import recover_study
+
+    plan = _plan(args)
+    found = recover_study(plan, Store(plan.root).trials(), on_wait=_say)
+    _say(_text(plan, found))
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _plan(args: argparse.Namespace) -> SweepPlan:
+    from raysearch.search.plan import SweepPlan, method_cells
+    from raysearch.search.space_card import space_of
+
+    root = absolute(args.root.rstrip("/"))
+    card = _card(root)
+    space, seed = space_of(card, join(shown(root), "sweep.json"))
+    name = str(card["name"])
+    apart = is_uri(root) or args.results is not None
+    if last_name(root) != name:
+        raise ConfigError(
+            f"ROOT must be where the sweep `{name}` was run, but {shown(root)} has another name: "
+            f"move it back to one that ends in {name}"
+        )
+    return SweepPlan(
+        name=name,
+        folder=Path(args.results or "results") / name if apart else Path(root),
+        space=space,
+        cells=method_cells(space),
+        study_url=args.study,
+        storage=above(root) if apart else "",
+        seed=seed,
+    )
+
+
+def _card(root: str) -> dict[str, Any]:
+    from raysearch.storage import open_storage
+
+    where = join(shown(root), "sweep.json")
+    try:
+        with open_storage(root, make=False).open("sweep.json") as file:
+            card = json.loads(file.read())
+        if not isinstance(card, dict) or not isinstance(card["name"], str):
+            raise ValueError("it is not what a sweep writes")
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"ROOT must be the folder or URI of a sweep, but {shown(root)} has no sweep.json"
+        ) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(f"`{where}` must be what a sweep writes, but: {error!r}") from error
+    return card
+
+
+def _text(plan: SweepPlan, found: Recovery) -> str:
+    ended = ", ".join(f"{found.ended[state]} {state}" for state in _STATES)
+    total = sum(found.ended.values()) + found.open
+    text = (
+        f"recovered: {plan.name} with {total} configurations ({ended}, {found.open} to go on) in "
+        f"{found.place}; go on with the same `raysearch sweep` command"
+    )
+    if found.empty:
+        numbers = ", ".join(map(str, found.empty))
+        text += f"\nnothing was left of the configurations {numbers}; their numbers stay empty"
+    if plan.space.sampler == "cmaes":
+        text += "\nthe sampler cmaes begins again from what is finished: its own state was lost"
+    return text
+
+
+_STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED)
