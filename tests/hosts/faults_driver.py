@@ -26,7 +26,7 @@ from raysearch.search.space import load_space
 from raysearch.search.sweep import run_sweep
 from raysearch.trial import Lease, Trial
 
-STEPS = 100
+STEPS = 60
 """Steps of a trial."""
 STEP_SECONDS = 0.1
 CHECKPOINT_STEPS = 10
@@ -37,7 +37,7 @@ SPACE: dict[str, Any] = {
     "sampler": "random",
     "pruner": "none",
     "setting": {
-        "encoder": "tiny", "layers": 0, "corpora": ["sample"], "epochs": 5, "reports": 2,
+        "encoder": "tiny", "layers": 0, "corpora": ["sample"], "epochs": 3, "reports": 2,
         "batch_size": 16, "checkpoint_seconds": 1,
     },
     "search": {
