@@ -24,7 +24,7 @@ OF_METHOD = {
 method: carl
 objective: {metric: dev/va_pearson, direction: maximize}
 setting:
-  {encoder: tiny, layers: 0, corpora: [sample], epochs: EPOCHS, reports: 2, batch_size: 16,
+  {encoder: tiny, layers: 0, corpora: [sample], epochs: 1, reports: 2, batch_size: 16,
    checkpoint_seconds: 1}
 search:
   learning_rate: {low: 2e-5, high: 1e-3, log: true}
@@ -77,11 +77,10 @@ class Begun:
         return self.process.returncode
 
 
-def write_space(folder: Path, method: str = "carl", *, trials: int, epochs: int = 1) -> Path:
-    """The space with so many trials; of CARL with so many epochs each."""
+def write_space(folder: Path, method: str, *, trials: int) -> Path:
+    """The method's space with so many trials; the sweep has the method's name."""
     path = folder / f"{method}.yaml"
-    text = SPACE.replace("TRIALS", str(trials)) + OF_METHOD[method].replace("EPOCHS", str(epochs))
-    path.write_text(text)
+    path.write_text(SPACE.replace("TRIALS", str(trials)) + OF_METHOD[method])
     return path
 
 
@@ -110,8 +109,8 @@ def on_one_machine(lab: Lab, space: Path, results: Path) -> None:
     laptop_run(lab, *_sweep(space), "--results", str(results), "--slots", "1")
 
 
-def rows(results: Path, name: str = "carl") -> pd.DataFrame:
-    """The leaderboard's rows, by number."""
+def rows(results: Path, name: str) -> pd.DataFrame:
+    """The rows of the sweep of that name, by number."""
     return pd.read_parquet(results / name / "trials").sort_values("trial", ignore_index=True)
 
 

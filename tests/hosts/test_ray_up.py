@@ -29,7 +29,7 @@ pytestmark = [
 
 def test_a_sweep_of_each_method_equals_that_of_one_machine(tmp_path: Path) -> None:
     """CARL's command also brings the cluster up; MSMO's is ended twice in mid-sweep."""
-    carl, msmo = write_space(tmp_path, trials=4), write_space(tmp_path, "msmo", trials=4)
+    carl, msmo = (write_space(tmp_path, method, trials=4) for method in ("carl", "msmo"))
     places = stored, kept, alone = [tmp_path / name for name in ("stored", "kept", "alone")]
     with lab(tmp_path, ["head", "worker1", "worker2"]) as made:
         with prepared(made, tmp_path) as cluster:
