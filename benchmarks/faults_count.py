@@ -60,7 +60,7 @@ def _count_sweep(campaign: Campaign, sweep: dict[str, Any], events: list[Any]) -
         for event in events
         if event["event"] == "kill" and event["sweep"] == sweep["index"]
     ]
-    redone, most, over = _redone(_words(folder / "log", whole=True), kills)
+    redone, most, over = redone_steps(_words(folder / "log", whole=True), kills)
     work = WORKS[campaign.work](log="")
     checked = result[: CHECKED[campaign.work]]
     return {
@@ -75,7 +75,7 @@ def _count_sweep(campaign: Campaign, sweep: dict[str, Any], events: list[Any]) -
     }
 
 
-def _redone(steps: list[str], kills: list[int]) -> tuple[int, int, int]:
+def redone_steps(steps: list[str], kills: list[int]) -> tuple[int, int, int]:
     """Steps taken again: all, most of one trial after one kill, and pairs beyond the bound."""
     seen: set[str] = set()
     again: Counter[tuple[int, str]] = Counter()

@@ -143,7 +143,7 @@ def plain_tune(work: MapWork | CarlWork, folder: Path, trials: int) -> Result:
     return [
         (result.config[parameter.name], result.metrics[goal.name])
         for result in found
-        if not result.error and result.metrics.get("done")
+        if not result.error and goal.name in (result.metrics or {})
     ]
 
 

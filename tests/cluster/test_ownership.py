@@ -1,4 +1,4 @@
-"""Two workers with one lease: which may write its files, whatever link was down or process asleep."""
+"""Two workers with one lease: which may write its files, whoever was thought to be dead."""
 
 from __future__ import annotations
 

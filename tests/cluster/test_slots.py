@@ -41,12 +41,12 @@ def lease(folder: Path, number: int) -> Lease:
     )
 
 
-def owner(first: Lease) -> Any:
+def owner(first: Lease, *, room: Any = None, shape: SlotShape | None = None) -> Any:
     """An actor that owns a slot, as a Tune trial's does."""
+    shape = shape or SlotShape(runner=NoopRunner(), cpus_per_worker=1)
 
     class Owner:
         def __init__(self, room: Any) -> None:
-            shape = SlotShape(runner=NoopRunner(), cpus_per_worker=1)
             self.slot = Slot(room, shape, first, judged=False)
 
         def put(self, next_lease: Lease) -> None:
@@ -59,7 +59,7 @@ def owner(first: Lease) -> Any:
             self.slot.close()
             return self.slot._thread.is_alive()
 
-    return ray.remote(num_cpus=0)(Owner).remote(open_mailroom())
+    return ray.remote(num_cpus=0)(Owner).remote(room or open_mailroom())
 
 
 def events_to_the_end(actor: Any) -> list[SlotEvent]:
@@ -105,3 +105,37 @@ def test_idle_workers_give_their_place_back_and_return_with_the_next_lease(tmp_p
     while free_cpus() < 2:
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_a_mail_room_that_dies_is_replaced_and_the_lease_goes_on(tmp_path: Path) -> None:
+    room = open_mailroom()
+    runner = NoopRunner(step_seconds=0.1, steps_per_report=20, log=str(tmp_path / "log"))
+    actor = owner(lease(tmp_path, 0), room=room, shape=SlotShape(runner=runner))
+    found: list[SlotEvent] = []
+    while not any(event.kind is EventKind.REPORT for event in found):
+        found += ray.get(actor.events.remote())
+    ray.kill(room, no_restart=False)
+    found += events_to_the_end(actor)
+    assert [event.sequence for event in found] == sorted({event.sequence for event in found})
+    trial = found[-1].trial
+    assert trial is not None and [report.rung for report in trial.curve] == [1, 2]
+    assert len((tmp_path / "log").read_text().splitlines()) == 40  # no step was redone
+    ray.get(actor.put.remote(lease(tmp_path, 1)))
+    last = events_to_the_end(actor)[-1]
+    assert last.trial is not None and last.trial.number == 1
+    ray.get(actor.close.remote())
+
+
+def test_what_a_slot_held_is_freed_though_its_process_died_before_its_workers_were_up(
+    tmp_path: Path,
+) -> None:
+    room, whole = open_mailroom(), SlotShape(runner=NoopRunner(), cpus_per_worker=2)
+    first = owner(lease(tmp_path, 0), room=room, shape=whole)
+    deadline = time.monotonic() + 100
+    while free_cpus() == 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    ray.kill(first)  # it holds both CPUs, and its workers have not said a word
+    second = owner(lease(tmp_path, 0), room=room, shape=whole)
+    assert events_to_the_end(second)[-1].kind is EventKind.FINISHED
+    ray.get(second.close.remote())

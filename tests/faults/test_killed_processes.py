@@ -1,4 +1,4 @@
-"""Real processes killed: driver, worker, the owner of a slot, the raylet of a second node."""
+"""Real processes killed: driver, mail room, worker, owner of a slot, raylet of a second node."""
 
 from __future__ import annotations
 
@@ -128,19 +128,21 @@ def test_killed_driver_leaves_no_process_and_loses_nothing(
     wait_until(lambda: not any(map(alive, agents)), 100)
 
 
-def test_killed_worker_and_killed_owner_of_a_slot_are_replaced(
+def test_killed_mail_room_worker_and_owner_of_a_slot_are_replaced(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     total = len(undisturbed["steps"])
     with driver(tmp_path) as process:
-        for name, moment in (("RayTrainWorker", total // 4), ("Trainable", total // 2)):
+        targets = ("Mailroom", "RayTrainWorker", "Trainable")
+        for number, name in enumerate(targets, start=1):
+            moment = number * total // 4
             wait_until(lambda at=moment, it=process: steps_done(tmp_path) >= at or it.poll())
             found = [pid for pid, line in descendants(process.pid).items() if name in line]
             assert len(found) == 1, descendants(process.pid)
             os.kill(found[0], signal.SIGKILL)
         said, errors = process.communicate(timeout=400)
     assert said == "done 5 0", errors
-    assert_same(result(killable_plan(tmp_path)), undisturbed, kills=2)
+    assert_same(result(killable_plan(tmp_path)), undisturbed, kills=2)  # a room has no steps
 
 
 def test_second_driver_is_refused_while_the_first_runs(tmp_path: Path) -> None:
