@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from noop_sweep import GOAL, NoopRunner, noop_plan, noop_report, noop_space, outcome
+from postgres import PostgresServer
 
 from raysearch.cluster.ray_session import ray_session
-from raysearch.errors import ConfigError, DataError, RaysearchError
+from raysearch.errors import ConfigError, DataError, RaysearchError, StoreError
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind
 from raysearch.search.study import StudyLedger
 from raysearch.search.sweep import run_sweep
@@ -164,6 +166,42 @@ def test_what_stops_every_trial_is_raised_as_it_is(tmp_path: Path) -> None:
             noop_plan(tmp_path / "c", noop_space(), "no_such_module:run"),
             on_trial=lambda trial: None,
         )
+
+
+def test_a_study_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
+    plan = noop_plan(tmp_path, noop_space())
+    with pytest.raises(StoreError, match=r"there are 3 rows and 0 begun trials in .*recover"):
+        run_sweep(plan, on_trial=lambda trial: None, rows=3)
+
+
+def test_the_studys_server_is_started_again_in_mid_sweep(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    log = tmp_path / "log"
+    plan = noop_plan(
+        tmp_path,
+        noop_space(trials=3, reports=3),
+        NoopRunner(log=str(log), step_seconds=0.2),
+        study_url=postgres.url_in(tmp_path),
+    )
+    trials: list[Trial] = []
+    heard: list[str] = []
+    restarts: list[threading.Timer] = []
+
+    def restart(event: SweepEvent) -> None:
+        heard.extend([event.text] if event.kind is SweepEventKind.MESSAGE else [])
+        if event.kind is SweepEventKind.REPORT and not restarts:
+            postgres.stop()
+            restarts.append(threading.Timer(2, postgres.start))
+            restarts[0].start()
+
+    summary = run_sweep(plan, on_trial=trials.append, on_event=restart)
+    restarts[0].join()
+    assert (summary.ending, summary.asked, summary.unfinished) == (Ending.DONE, 3, 0)
+    assert [trial.number for trial in trials] == [0, 1, 2]
+    assert set(steps_done(log).values()) == {1}  # the trial ran on meanwhile
+    gone, back = heard
+    assert "has gone (" in gone and "trials run on" in gone and "is back after" in back
 
 
 def test_slots_that_never_fit_are_refused(tmp_path: Path) -> None:

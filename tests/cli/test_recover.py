@@ -1,0 +1,121 @@
+"""`raysearch recover`: from rows and card on disk to a study that the same sweep goes on with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raysearch.cli import main
+from raysearch.cli.sweep import _write_card
+from raysearch.config import as_scalar
+from raysearch.leaderboard import Store
+from raysearch.search.intents import Intents
+from raysearch.search.plan import SweepPlan, method_cells
+from raysearch.search.space import load_space
+from raysearch.search.study import StudyLedger
+from raysearch.trial import Lease, Trial, TrialState
+
+SPACE = """\
+method: carl
+objective: {metric: dev/va_pearson}
+budget: {trials: 3}
+search:
+  sigma: {low: 0.01, high: 1, log: true}
+  token_choice: [salient, half_random]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepPlan:
+    """A sweep of two finished trials and one begun, whose study is lost."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "space.yaml").write_text(SPACE)
+    space = load_space(tmp_path / "space.yaml").with_overrides({"layers": "2"})
+    plan = SweepPlan(
+        name="demo",
+        folder=Path("results/demo"),
+        space=space,
+        cells=method_cells(space),
+        seed=4,
+    )
+    plan.folder.mkdir(parents=True)
+    _write_card(plan, tmp_path / "space.yaml")
+    with open_study(plan) as ledger:
+        for _ in range(3):
+            item = ledger.ask()
+            assert item is not None
+            about: dict[str, Any] = {"number": item.number, "cell": item.cells[0]}
+            about |= {"sweep": "demo", "method": "carl"}
+            if item.number == 2:
+                Intents(plan.root).write(Lease(**about, config=item.config, folder="x"))
+                continue
+            config = {name: as_scalar(value) for name, value in item.config.items()}
+            row = Trial(
+                **about,
+                config=config,
+                state=TrialState.COMPLETE,
+                metrics={"dev/va_pearson": 0.5},
+                finished="2026-01-01T00:00:00+00:00",
+            )
+            Store(plan.root).append(ledger.finish_cell(item.number, row))
+    (plan.folder / "study.db").unlink()
+    return plan
+
+
+def open_study(plan: SweepPlan) -> StudyLedger:
+    return StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells, seed=plan.seed)
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
+    assert main(["recover", *arguments]) == code
+    captured = capsys.readouterr()
+    return captured.err if code else captured.out
+
+
+def test_the_sweep_goes_on(plan: SweepPlan, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "results/demo/", code=0)
+    assert text.startswith(
+        "recovered: demo with 3 configurations (2 complete, 0 pruned, 0 failed, 1 to go on) in "
+        "sqlite:///"
+    )
+    with open_study(plan) as ledger:
+        assert ledger.asked == 3 and ledger.ask() is None
+        assert [item.number for item in ledger.open_configurations()] == [2]
+        assert len(list(ledger.finished_trials())) == 2
+    again = said(capsys, "results/demo")
+    assert "has one of the name `demo` with 3 trials; run the sweep again" in again
+
+
+def test_a_root_apart_from_the_drivers_folder(
+    plan: SweepPlan, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    uri = f"file://{tmp_path}/results/demo"
+    assert "recovered: demo" in said(capsys, uri, "--results", "elsewhere", code=0)
+    assert (tmp_path / "elsewhere" / "demo" / "study.db").exists()
+    assert not (plan.folder / "study.db").exists()
+
+
+def test_what_is_no_sweep_is_one_sentence(
+    plan: SweepPlan, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "has no sweep.json" in said(capsys, "empty")
+    assert "has no sweep.json" in said(capsys, "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+    card = plan.folder / "sweep.json"
+    text = card.read_text()
+    card.write_text("{")
+    assert "must be what a sweep writes" in said(capsys, "results/demo")
+    card.write_text(json.dumps({**json.loads(text), "name": "../other"}))
+    assert "must be where the sweep `../other` was run" in said(capsys, "results/demo")
+    older = {name: value for name, value in json.loads(text).items() if name != "study"}
+    card.write_text(json.dumps(older))
+    assert "a raysearch wrote it that did not say so yet" in said(capsys, "results/demo")
+    card.write_text(text)
+    for part in (plan.folder / "trials").glob("part-*"):
+        part.write_bytes(b"damaged")
+    assert "must be a Parquet file, but cannot be read" in said(capsys, "results/demo")
+    assert not (plan.folder / "study.db").exists()
