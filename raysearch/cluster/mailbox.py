@@ -24,6 +24,9 @@ MAX_LOSSES = 20
 VERDICT_SECONDS = 10.0
 """So long a judged report waits for the search; then training goes on until it has spoken."""
 
+REST_SECONDS = 3.0
+"""So long a resting slot's worker still waits: Tune may have a last lease on its way to it."""
+
 
 class Mailbox:
     """The exchange between one slot's worker and the search; one event loop, no threads.
@@ -106,6 +109,8 @@ class Mailbox:
             None when the worker shall leave: no lease came, or the slot is over.
         """
         await self._wait(lambda: self._open or self._closed or self._resting, seconds)
+        if self._resting:
+            await self._wait(lambda: self._open or self._closed, min(seconds, REST_SECONDS))
         if self._closed or not self._open or self._lease is None:
             return None
         died = self._grants >= MAX_DEATHS

@@ -331,7 +331,26 @@ def test_room_calls_off_by_lease_and_closes_by_slot() -> None:
     run(body())
 
 
-def test_idle_workers_leave_when_no_lease_will_come_and_return_if_one_does() -> None:
+def test_a_last_lease_on_its_way_finds_the_worker_of_a_resting_slot() -> None:
+    async def body() -> None:
+        room = Mailroom()
+        await room.open("one", lease(), False)
+        assert await room.next_lease("one", 1) == lease()
+        await room.rest()
+        await room.post("one", finished(lease()))
+        waiting = asyncio.create_task(room.next_lease("one", 20))
+        await asyncio.sleep(0.01)
+        await room.put("one", lease(1), False)
+        assert await waiting == lease(1)
+
+    run(body())
+
+
+def test_idle_workers_leave_when_no_lease_will_come_and_return_if_one_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mailbox_module, "REST_SECONDS", 0.05)
+
     async def body() -> None:
         room = Mailroom()
         await room.open("idle", lease(), False)
@@ -341,7 +360,7 @@ def test_idle_workers_leave_when_no_lease_will_come_and_return_if_one_does() -> 
         waiting = asyncio.create_task(room.next_lease("idle", 20))
         await asyncio.sleep(0)
         await room.rest()
-        assert await waiting is None, "at once"
+        assert await waiting is None, "soon"
         assert not await room.called_off("busy", lease(1).id), "who has a lease goes on with it"
         assert await room.next_lease("busy", 1) == lease(1), "and its successor too"
         await room.put("idle", lease(2), False)
