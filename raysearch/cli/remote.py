@@ -75,6 +75,11 @@ def _site(args: argparse.Namespace) -> Site:
             "`--slots` must be given with --cluster, or stand in the cluster file as "
             "provider.raysearch.slots: it is how many trials run at once"
         )
+    if args.prices is not None and not (Path(args.prices).resolve().is_relative_to(site.tree)):
+        problems.append(
+            f"`--prices` must be a file of the working tree, which the head has, but got "
+            f"{args.prices}"
+        )
     if urlsplit(args.study or site.options.get("--study", "")).password:
         problems.append(
             "`--study` must have no password with --cluster, since the job's command can be read "
