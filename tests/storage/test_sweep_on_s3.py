@@ -68,7 +68,7 @@ def begin(folder: Path, storage: str) -> subprocess.Popen[str]:
 
 def undisturbed(folder: Path) -> list[Trial]:
     """The same sweep's trials in a folder, one after the other in this process."""
-    args: argparse.Namespace = parser().parse_args(words(folder, ""))
+    args: argparse.Namespace = parser().parse_args(words(folder, str(folder / "place")))
     plan, _ = plan_of(args)
     plan.folder.mkdir()
     trials = []
@@ -86,6 +86,7 @@ def undisturbed(folder: Path) -> list[Trial]:
             trial = run_lease(lease, Silence(), data_dir=plan.data_dir)
             assert trial is not None
             trials.append(ledger.finish_cell(asked.number, trial))
+    assert (folder / "place" / "far" / "leases" / trials[0].id / "checkpoint.pt").is_file()
     return trials
 
 
