@@ -1,4 +1,4 @@
-"""Ray's own autoscaler on a fake cloud: four slots bring four nodes, and none is left at the end."""
+"""Ray's own autoscaler on a fake cloud: four slots bring four nodes; none is left at the end."""
 
 from __future__ import annotations
 
