@@ -152,6 +152,8 @@ class _Mail:
         self._called_off = False
         self._told = self._asked = 0.0
         self._step = 0
+        self.problem = ""
+        """What went wrong on a node that was about to go; it says nothing of the trial."""
 
     def post(self, kind: EventKind, *, wait: bool = True, **fields: Any) -> None:
         event = SlotEvent(kind=kind, lease=self._lease.id, **fields)
@@ -195,7 +197,8 @@ class _Mail:
             self.post(EventKind.STOPPED)
             return
         later = f", {NOTICE.seconds:.1f} s after the notice" if NOTICE.given else ""
-        text = f"its node is about to go: checkpoint at step {self._step}{later}"
+        saved = f"no checkpoint ({self.problem})" if self.problem else "checkpoint"
+        text = f"its node is about to go: {saved} at step {self._step}{later}"
         self.post(EventKind.PREEMPTED, step=self._step, text=text)
 
 
@@ -206,7 +209,8 @@ def _work(mail: _Mail, runner: Runner, lease: Lease, *, alone: bool) -> bool:
     once the failed record is handed in: Ray Train then replaces all workers.
 
     Returns:
-        Whether the lease is over; not so when the runner ended without a record.
+        Whether the lease is over; not so when the runner ended without a record, or could not
+        write its checkpoint on a node that was about to go.
     """
     from raysearch import distributed
 
@@ -215,6 +219,9 @@ def _work(mail: _Mail, runner: Runner, lease: Lease, *, alone: bool) -> bool:
     except TrialError as error:
         trial = ended_trial(lease, TrialState.FAILED, str(error))
     except RaysearchError as error:
+        if NOTICE.given:
+            mail.problem = _sentences(error)
+            return False
         mail.post(EventKind.REFUSED, text=_sentences(error))
         return True
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a slot's worker does when the sweep that it works for is gone."""
+"""What a slot's worker does when the sweep that it works for, or its node, is gone or going."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from noop_sweep import NoopRunner
 from ray.exceptions import ActorDiedError
 
 from raysearch.cluster import service
+from raysearch.cluster.events import EventKind, SlotEvent
+from raysearch.cluster.notice import Notice
+from raysearch.errors import StoreError
 from raysearch.trial import Cell, Lease
 
 
@@ -32,3 +35,40 @@ def test_worker_whose_driver_is_gone_leaves_no_failed_trial(
     with pytest.raises(ActorDiedError):
         service._work(service._Mail(room, "slot", lease, "worker"), NoopRunner(), lease, alone=True)
     assert not (tmp_path / "error.txt").exists()
+
+
+@pytest.mark.parametrize("going", [False, True])
+def test_what_fails_on_a_node_that_is_going_is_no_fault_of_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, going: bool
+) -> None:
+    """A checkpoint that a closing network does not take ends nothing: the lease stays open."""
+    posted: list[SlotEvent] = []
+
+    def remote(slot: str, event: SlotEvent) -> bool:
+        posted.append(event)
+        return False
+
+    notice = Notice()
+    monkeypatch.setattr(service, "NOTICE", notice)
+    monkeypatch.setattr(service.ray, "get", lambda answer: answer)
+    room = SimpleNamespace(post=SimpleNamespace(remote=remote))
+    config = {"x": 0.5, "reports": 1}
+    lease = Lease(
+        sweep="s", number=0, cell=Cell("t", 0), method="noop", config=config, folder=str(tmp_path)
+    )
+    mail = service._Mail(room, "slot", lease, "worker")
+
+    def runner(lease: Lease, listener: service.Listener) -> None:
+        listener.progress(40, 100)
+        if going:
+            notice.give()
+        raise StoreError("the network is down")
+
+    over = service._work(mail, runner, lease, alone=True)
+    assert over is not going
+    if not over:
+        mail.let_go(preempted=True)
+    assert posted[-1].kind is (EventKind.PREEMPTED if going else EventKind.REFUSED)
+    if going:
+        said = "its node is about to go: no checkpoint (the network is down) at step 40, "
+        assert posted[-1].text.startswith(said)
