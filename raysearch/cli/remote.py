@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,32 +62,44 @@ def _site(args: argparse.Namespace) -> Site:
     site = replace(
         site, storage=args.storage or site.storage, data=args.data_dir or site.data or _DATA
     )
-    problems = []
+    if problems := [*_unusable(args, site), *_secrets(args, site)]:
+        raise ConfigError(problems)
+    return site
+
+
+def _unusable(args: argparse.Namespace, site: Site) -> Iterator[str]:
+    """What cannot be done on a cluster."""
     if args.format != "text":
-        problems.append("`--format` must be text with --cluster")
+        yield "`--format` must be text with --cluster"
     if not (is_uri(site.storage) or Path(site.storage).is_absolute()):
-        problems.append(
+        yield (
             "`--storage` must be a full path or a URI that every node can write, or stand in the "
             f"cluster file as provider.raysearch.storage, but got {site.storage!r}"
         )
     if args.slots is None and "--slots" not in site.options:
-        problems.append(
+        yield (
             "`--slots` must be given with --cluster, or stand in the cluster file as "
             "provider.raysearch.slots: it is how many trials run at once"
         )
-    if args.prices is not None and not (Path(args.prices).resolve().is_relative_to(site.tree)):
-        problems.append(
+    if args.prices is not None and not Path(args.prices).resolve().is_relative_to(site.tree):
+        yield (
             f"`--prices` must be a file of the working tree, which the head has, but got "
             f"{args.prices}"
         )
+
+
+def _secrets(args: argparse.Namespace, site: Site) -> Iterator[str]:
+    """What would be read in the job's command."""
+    if shown(site.storage) != site.storage:
+        yield (
+            "`--storage` must have no credentials with --cluster, since the job's command can be "
+            "read there; the nodes' role gives them theirs"
+        )
     if urlsplit(args.study or site.options.get("--study", "")).password:
-        problems.append(
+        yield (
             "`--study` must have no password with --cluster, since the job's command can be read "
             "there; give the head another way to it, such as ~/.pgpass"
         )
-    if problems:
-        raise ConfigError(problems)
-    return site
 
 
 def _checked(args: argparse.Namespace, site: Site) -> tuple[SweepPlan, str]:

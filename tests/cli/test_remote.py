@@ -161,6 +161,7 @@ def test_a_url_is_joined_and_never_brought_up(
         (["--format", "json"], "`--format` must be text with --cluster"),
         (["--storage", "mine"], "`--storage` must be a full path or a URI that every node"),
         (["--study", "postgresql://me:pass@host/db"], "`--study` must have no password"),
+        (["--storage", "s3://key:secret@b/p"], "`--storage` must have no credentials"),
         (["--prices", "/etc/hosts"], "`--prices` must be a file of the working tree, which"),
         (["--trials", "0"], "`--trials` must be"),
         (["--set", "corpora=emobank"], "data/"),
