@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from raysearch.errors import StoreError
-from raysearch.storage import open_storage
+from raysearch.storage import BRIEF, LASTING, open_storage
 from raysearch.storage.place import shown
 from raysearch.trial import Lease
 
@@ -34,7 +34,7 @@ class Intents:
 
     def __init__(self, root: str, *, make: bool = True) -> None:
         self._where = f"{shown(root).rstrip('/')}/{_FOLDER}"
-        self._storage = open_storage(root, make=make)
+        self._storage = open_storage(root, make=make, patience=LASTING if make else BRIEF)
 
     def write(self, lease: Lease) -> None:
         """Say that the lease begins."""
