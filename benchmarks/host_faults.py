@@ -109,7 +109,7 @@ def main(names: list[str], trials: int) -> Iterator[dict[str, Any]]:
         cluster = stack.enter_context(cluster_with_clocks(folder))
         for name in names:
             wait_for_nodes(cluster, 3)
-            where = folder / name
+            where = folder / "sweeps" / name
             storage = small if name == "storage" else where
             server.execute(f"CREATE DATABASE {name}")
             run = Run(cluster, where, trials, storage, server.url_over_socket(name))
