@@ -142,7 +142,9 @@ def show_sweep(
     with view:
         for trial in earlier:
             view.recorded(trial, earlier=True)
-        view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text="starting Ray and the slots"))
+        kept = f"going on from {len(earlier)} kept rows; " if earlier else ""
+        text = f"{kept}starting Ray and the slots"
+        view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
         return run_sweep(
             plan,
             on_trial=keep,

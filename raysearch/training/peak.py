@@ -11,6 +11,7 @@ import resource
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -76,11 +77,19 @@ class CudaMeter:
 
 
 class ResidentMeter:
-    """Memory of the host: the most that was ever resident of this process."""
+    """Memory of the host: the most that was ever resident of this process.
+
+    Linux's ``ru_maxrss`` is no less than the size of whatever process started this one, which
+    it keeps over ``exec``; the high-water mark of ``/proc`` is this program's own.
+    """
 
     def taken(self) -> int:
-        """Linux counts it in KiB."""
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        """In bytes; where there is no ``/proc`` (macOS), ``ru_maxrss`` has bytes, too."""
+        status = Path("/proc/self/status")
+        if not status.exists():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024
 
     def total(self) -> int:
         """Of the whole machine."""

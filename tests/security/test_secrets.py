@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults.kill_points import drive
 from noop_sweep import noop_plan, noop_report, noop_space
 from pyarrow import fs
 from storage.s3_server import S3Server, s3_server
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+from kill_points import drive  # noqa: E402
 
 from raysearch.cluster.events import ended_trial
 from raysearch.cluster.service import Listener

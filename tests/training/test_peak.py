@@ -101,7 +101,9 @@ def measured(of: Lease) -> tuple[int, int]:
 
 
 def test_resident_memory_of_a_real_process_grows_with_the_batch() -> None:
+    ballast = torch.ones(300_000_000, dtype=torch.uint8)  # of the parent, and not to be counted
     small, total = measured(lease())
     large, _ = measured(lease(batch_size=128, max_length=64, epochs=0.5))
     assert 100e6 < small < large < total
+    assert ballast.all()
     assert total == ResidentMeter().total()
