@@ -113,15 +113,35 @@ def settings_with_pairs(
 def find_space(method: str, option: str | None) -> Path:
     """The search space of ``--space``, else the method's own in ``search_spaces/``.
 
+    A file here comes first; then one of those that come with this package, so that the same
+    command works in any folder; then one beside a method that another package adds.
+
+    Args:
+        method: Name of the method.
+        option: A file, or the name of one that comes with this package: ``carl-emobank``; None
+            for the method's own.
+
     Raises:
-        ConfigError: The file is not there.
+        ConfigError: There is no such file; the message names what there is.
     """
-    if option is not None:
-        if not Path(option).is_file():
-            raise ConfigError(f"`--space` must name a search space file, but {option} is none")
-        return Path(option)
-    name = Path("search_spaces") / f"{method}.yaml"
-    for folder in (Path(), Path(raysearch.__file__).parent.parent):
-        if (folder / name).is_file():
-            return folder / name
-    raise ConfigError(f"{name} must be in this folder, but is not; name a file with --space")
+    from raysearch.methods.outside import package_folder
+
+    if option is None:
+        name = Path("search_spaces") / f"{method}.yaml"
+        places = [name, *(home / name for home in (_HOME, package_folder(method)) if home)]
+    else:
+        places = [Path(option), _HOME / option, _HOME / "search_spaces" / f"{option}.yaml"]
+    for place in places:
+        if place.is_file():
+            return place
+    if option is None:
+        raise ConfigError(f"{name} must be in this folder, but is not; name a file with --space")
+    own = _HOME / "search_spaces"
+    known = sorted(str(path.relative_to(own).with_suffix("")) for path in own.rglob("*.yaml"))
+    raise ConfigError(
+        f"`--space` must be a search space file or one of {', '.join(known)}, but {option} is none"
+    )
+
+
+_HOME = Path(raysearch.__file__).parent
+"""What comes with this package lies in its folder, in a wheel and in the source tree."""

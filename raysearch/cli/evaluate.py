@@ -133,7 +133,7 @@ def _read(trial: Trial, role: str, folder: str, data_dir: str) -> Trial:
     metrics = method.evaluate(role)
     if role != "test" and not kept:  # of hundreds of trials the weights would fill the disk
         remove_checkpoint(place)
-    made = provenance()
+    made = provenance(trial.method)
     return replace(
         trial,
         metrics=metrics,

@@ -207,9 +207,10 @@ def _regret(args: argparse.Namespace, store: Store, card: SweepCard, table: pa.T
 def _papers(table: pa.Table) -> dict[str, Mapping[str, Any]]:
     """The paper's values of each pair, where all rows are of one method that is known."""
     from raysearch.methods import METHODS, config_type
+    from raysearch.methods.outside import outside_methods
 
     methods = set(table.column("method").to_pylist())
-    if len(methods) != 1 or not methods <= set(METHODS):
+    if len(methods) != 1 or not methods <= {*METHODS, *outside_methods()}:
         return {}
     paper = config_type(methods.pop()).paper
     return {task: paper(task) for task in dict.fromkeys(table.column("task").to_pylist())}

@@ -163,7 +163,7 @@ def goal_of(folder: str | Path, method: str) -> MetricGoal | None:
         return card.goal
     try:
         return load_space(find_space(method, None)).goal
-    except ConfigError:  # an installed package has no search_spaces/; nothing here needs one
+    except ConfigError:  # a method may come without a search space; nothing here needs one
         return None
 
 

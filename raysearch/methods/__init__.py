@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from raysearch.config import TrainingConfig, unknown_name
 from raysearch.errors import ConfigError
+from raysearch.methods.outside import load_method, outside_methods
 from raysearch.methods.stage import Stage
 
 if TYPE_CHECKING:
@@ -75,17 +76,20 @@ METHODS: Mapping[str, MethodLoader] = {
     "carl": _LazyLoader("raysearch.methods.carl", "CarlConfig"),
     "msmo": _LazyLoader("raysearch.methods.msmo", "MsmoConfig"),
 }
+"""The methods of this package; those that other packages add are found when they are named."""
 
 
 def get_method(name: str) -> MethodLoader:
-    """The loader of a method.
+    """The loader of a method, of this package or of another (`raysearch.methods.outside`).
 
     Raises:
         ConfigError: There is no such method; the message names those that are.
     """
-    if name not in METHODS:
-        raise ConfigError(unknown_name("method", name, list(METHODS)))
-    return METHODS[name]
+    if name in METHODS:
+        return METHODS[name]
+    if name in outside_methods():
+        return load_method(name)
+    raise ConfigError(unknown_name("method", name, [*METHODS, *outside_methods()]))
 
 
 def config_type(name: str) -> type[TrainingConfig]:

@@ -31,12 +31,16 @@ def device_name(device: torch.device) -> str:
 
 
 @cache
-def provenance() -> dict[str, str]:
-    """Versions of the packages, commit and state of the source tree, digest of the code, host."""
+def provenance(method: str = "") -> dict[str, str]:
+    """Versions of the packages, commit and state of the source tree, digest of the code, host.
+
+    Args:
+        method: Whose code counts beside this package's own, where another package adds it.
+    """
     found = {
         "python": platform.python_version(),
         "raysearch": raysearch.__version__,
-        "code": code_version(),
+        "code": code_version(method),
         "host": platform.node(),
         "platform": platform.platform(),
         **_commit(),

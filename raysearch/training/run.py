@@ -68,7 +68,7 @@ def run_lease(
     hardware = choose_hardware(config.precision, device)
     used = replace(config, precision=hardware.precision)
     fit: Fit | None = None
-    where = {**provenance(), **hardware.stated, **stated}
+    where = {**provenance(lease.method), **hardware.stated, **stated}
     state, reason, complete = TrialState.COMPLETE, "", False
     try:
         seed_everything(derive_seed(lease.cell.seed, "build"))

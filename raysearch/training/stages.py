@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import raysearch
+from raysearch.methods.outside import package_folder
 from raysearch.methods.stage import Stage, parents_of
 
 __all__ = ["code_version", "stage_keys"]
@@ -22,13 +23,20 @@ _CODE = ("methods", "training", "encoders", "corpora", "metrics.py", "distribute
 
 
 @cache
-def code_version() -> str:
-    """SHA-256 over the sources that a number depends on; uncommitted changes count."""
+def code_version(method: str = "") -> str:
+    """SHA-256 over the sources that a number depends on; uncommitted changes count.
+
+    Args:
+        method: The method whose numbers they are; the sources of one that another package adds
+            count too. Empty for this package's own.
+    """
     root = Path(raysearch.__file__).parent
-    files = [file for part in _CODE for file in _sources(root / part)]
+    parts = [(root, root / part) for part in _CODE]
+    if added := package_folder(method):
+        parts.append((added.parent, added))
     digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
+    for base, file in sorted((base, file) for base, part in parts for file in _sources(part)):
+        digest.update(str(file.relative_to(base)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 
@@ -69,7 +77,7 @@ def stage_keys(
             "seed": seed,
             "parents": [keys[parent] for parent in parents_of(stages, index)],
             "rungs": sorted(rungs[index].items()),
-            "code": code_version(),
+            "code": code_version(method),
         }
         text = json.dumps(content, sort_keys=True, default=list)
         keys.append(hashlib.sha256(text.encode()).hexdigest())
