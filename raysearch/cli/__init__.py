@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 
 from raysearch import __version__
 from raysearch.cli import (
     check,
     cluster,
+    completion,
     data,
     evaluate,
     export,
@@ -26,6 +28,7 @@ from raysearch.cli import (
     sweep,
     train,
 )
+from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import RaysearchError
 
 __all__ = ["main", "parser"]
@@ -35,16 +38,27 @@ _COMMANDS = (sweep, plan, recover, train, leaderboard, evaluate, export, data, c
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
-    root = argparse.ArgumentParser(
+    root: argparse.ArgumentParser = CommandParser(
         prog="raysearch",
         description="Hyper-parameter search for CARL and MSMO whose numbers can be believed.",
-        epilog="Begin with: python -m raysearch sweep carl",
+        epilog=examples("raysearch sweep carl", "raysearch leaderboard results/carl"),
     )
     root.add_argument("--version", action="version", version=f"raysearch {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add_parser(commands)
+    completion.add_parser(commands, parser)
     return root
+
+
+@contextmanager
+def _hushed(quiet: bool) -> Iterator[None]:
+    """Keep progress, which goes to standard error, from being seen; errors are raised."""
+    if not quiet:
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+        yield
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,10 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 when all went well, 2 on a user's mistake, 130 when interrupted.
     """
-    args = parser().parse_args(argv)
-    args.words = list(sys.argv[1:] if argv is None else argv)
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code: int = args.run(args)
+        args = parser().parse_args(words)
+        args.words = words
+        with _hushed(getattr(args, "quiet", False)):
+            code: int = args.run(args)
         return code
     except RaysearchError as error:
         sys.stderr.write(f"raysearch: {error}\n")

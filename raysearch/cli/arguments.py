@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "absolute_folders",
     "add_data_dir",
+    "add_quiet",
     "add_results",
     "add_settings",
     "find_space",
@@ -45,6 +46,13 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the corpora (default: $RAYSEARCH_DATA, else ../shared/data if it is "
         "there, else ~/.cache/raysearch/data)",
+    )
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """``--quiet``."""
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="say no progress: only the result, and errors"
     )
 
 

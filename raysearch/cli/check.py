@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError
 
 __all__ = ["add_parser", "run"]
@@ -14,7 +15,14 @@ __all__ = ["add_parser", "run"]
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register ``check``."""
-    parser = commands.add_parser("check", help="validate search spaces and cluster.yaml")
+    parser = commands.add_parser(
+        "check",
+        help="validate search spaces and cluster.yaml",
+        epilog=examples(
+            "raysearch check",
+            "raysearch check search_spaces/carl.yaml my-spaces/",
+        ),
+    )
     parser.add_argument(
         "paths",
         nargs="*",

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from raysearch.cli.arguments import add_results
+from raysearch.cli.parsing import examples
 
 __all__ = ["add_parser", "run_attach", "run_stop"]
 
@@ -18,11 +19,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="watch a sweep that runs on a cluster",
         description="Show how a sweep on a cluster stands and goes on, and keep its rows here. "
         "Ctrl-C ends the watching only.",
+        epilog=examples("raysearch attach cluster.yaml"),
     )
     stop = commands.add_parser(
         "stop",
         help="end a sweep that runs on a cluster, or the cluster",
         description="End a sweep on a cluster; the same sweep goes on when it is started again.",
+        epilog=examples(
+            "raysearch stop cluster.yaml",
+            "raysearch stop cluster.yaml --down   # its nodes, too",
+        ),
     )
     for parser in (attach, stop):
         parser.add_argument(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from raysearch.cli.arguments import add_data_dir
+from raysearch.cli.arguments import add_data_dir, add_quiet
+from raysearch.cli.parsing import examples
 from raysearch.errors import DataError
 
 __all__ = ["add_parser", "run"]
@@ -15,12 +16,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Register ``data`` and its four actions."""
     parser = commands.add_parser("data", help="list, fetch, check and convert corpora")
     actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
-    listing = actions.add_parser("list", help="every corpus, its licence, and whether it is here")
+    listing = actions.add_parser(
+        "list",
+        help="every corpus, its licence, and whether it is here",
+        epilog=examples("raysearch data list", "raysearch data list emobank"),
+    )
     listing.add_argument("names", nargs="*", metavar="NAME", help="all that is known of these")
-    fetch = actions.add_parser("fetch", help="download a corpus from its pinned source")
+    fetch = actions.add_parser(
+        "fetch",
+        help="download a corpus from its pinned source",
+        epilog=examples("raysearch data fetch emobank", "raysearch data fetch all --data-dir data"),
+    )
     fetch.add_argument("names", nargs="+", metavar="NAME", help="a corpus, or `all` that can be")
     check = actions.add_parser(
-        "check", help="compare the files with their SHA-256; report on language pairs"
+        "check",
+        help="compare the files with their SHA-256; report on language pairs",
+        epilog=examples("raysearch data check", "raysearch data check sample_reviews"),
     )
     check.add_argument(
         "names",
@@ -28,11 +39,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="NAME",
         help="corpora, or folders of word-tag-category files (default: all corpora)",
     )
-    convert = actions.add_parser("convert", help="SemEval-2016 XML to a word-tag-category file")
+    convert = actions.add_parser(
+        "convert",
+        help="SemEval-2016 XML to a word-tag-category file",
+        epilog=examples("raysearch data convert ABSA16_Restaurants_Train.xml gold-en-train.txt"),
+    )
     convert.add_argument("xml", metavar="XML", help="the file to read")
     convert.add_argument("file", metavar="FILE", help="the file to write; must not exist yet")
     for action in (listing, fetch, check):
         add_data_dir(action)
+    add_quiet(fetch)
     parser.set_defaults(run=run)
 
 

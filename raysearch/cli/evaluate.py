@@ -15,7 +15,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from raysearch.cli.arguments import add_data_dir
+from raysearch.cli.arguments import add_data_dir, add_quiet
+from raysearch.cli.parsing import examples
 from raysearch.storage.place import join, shown
 from raysearch.trial import Trial
 
@@ -33,6 +34,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Read the test data, once for each selected trial, and record it. With "
         "--oracle, read target dev of all complete trials instead, and show what selection on "
         "source data lost.",
+        epilog=examples(
+            "raysearch evaluate results/carl",
+            "raysearch evaluate results/carl --trial 3 --trial 7",
+            "raysearch evaluate results/msmo --oracle   # what selection on source data lost",
+        ),
     )
     parser.add_argument("folder", metavar="SWEEP", help="folder or URI, for example results/carl")
     parser.add_argument(
@@ -48,6 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--metric", help="what `best` means (default: the sweep's own goal)")
     add_data_dir(parser)
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from raysearch.cli.arguments import add_data_dir
+from raysearch.cli.arguments import add_data_dir, add_quiet
+from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError
 
 __all__ = ["add_parser", "run"]
@@ -14,7 +15,14 @@ __all__ = ["add_parser", "run"]
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register ``export``."""
-    parser = commands.add_parser("export", help="write a trial's encoder for transformers")
+    parser = commands.add_parser(
+        "export",
+        help="write a trial's encoder for transformers",
+        epilog=examples(
+            "raysearch export results/carl:best my-encoder",
+            "raysearch export results/msmo:3 my-encoder --task en-es",
+        ),
+    )
     parser.add_argument(
         "trial", metavar="TRIAL", help="SWEEP:N or SWEEP:best, for example results/carl:best"
     )
@@ -22,6 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--task", metavar="NAME", help="which pair (default: the only one)")
     parser.add_argument("--seed", type=int, help="which cell (default: the first)")
     add_data_dir(parser)
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.storage.place import join, shown
 
@@ -35,6 +36,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="the trials of a sweep, best first",
         description="Show the trials of a sweep, best first, also while it runs. Every row is "
         "one configuration: mean ± sd of the metric over its cells (task × seed).",
+        epilog=examples(
+            "raysearch leaderboard",
+            "raysearch leaderboard results/carl --metric dev/va_ccc --top 5",
+            "raysearch leaderboard results/msmo --by parameter",
+            "raysearch leaderboard results --format csv > all.csv",
+        ),
     )
     parser.add_argument(
         "path",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raysearch.cli.arguments import add_data_dir, add_results, add_settings
+from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="say what a sweep will take: trials, hours, money",
         description="Say what a sweep will take, from earlier trials of the same method in "
         "--results and the prices in a cluster file. Takes the options of `sweep`; runs nothing.",
+        epilog=examples(
+            "raysearch plan carl --trials 100",
+            "raysearch plan search_spaces/carl-emobank.yaml --cluster cluster.yaml --max-cost 20",
+        ),
     )
     parser.add_argument(
         "method", metavar="SPACE", help="search space file, or a method for its own: carl"

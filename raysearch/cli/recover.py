@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
 from raysearch.storage.place import above, absolute, is_uri, join, last_name, shown
 from raysearch.trial import TrialState
@@ -26,6 +27,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="make a sweep's lost study anew from its rows",
         description="Make a lost study anew from the rows, curves and begun trials of its sweep; "
         "the same `raysearch sweep` command then goes on. A study that is there stays as it is.",
+        epilog=examples(
+            "raysearch recover results/carl",
+            "raysearch recover s3://bucket/sweeps/carl --results results",
+        ),
     )
     parser.add_argument("root", metavar="ROOT", help="folder or URI of the sweep")
     parser.add_argument(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from raysearch.cli.arguments import (
     absolute_folders,
     add_data_dir,
+    add_quiet,
     add_results,
     add_settings,
     find_space,
@@ -22,6 +23,7 @@ from raysearch.cli.arguments import (
     settings_with_pairs,
 )
 from raysearch.cli.packing import packed, read_pack
+from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cli.sweep_ending import ending_text
 from raysearch.errors import ConfigError, StoreError
@@ -45,6 +47,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="search hyper-parameters; the same command goes on where it ended",
         description="Search a method's hyper-parameters. The paper's own setting is trial 0. "
         "Running the same command again goes on with the sweep.",
+        epilog=examples(
+            "raysearch sweep carl",
+            "raysearch sweep carl --trials 64 --time 30m --set batch_size=32",
+            "raysearch sweep msmo --pairs en-es,en-fr --mode per_task",
+            "raysearch sweep carl --space carl-emobank --name mine",
+            "raysearch sweep carl --cluster cluster.yaml --max-cost 20",
+        ),
     )
     parser.add_argument("method", metavar="METHOD", help="for example carl")
     add_search(parser)
@@ -52,6 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_settings(parser)
     add_results(parser)
     add_data_dir(parser)
+    add_quiet(parser)
     parser.add_argument(
         "--format",
         choices=("text", "json"),

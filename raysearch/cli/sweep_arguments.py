@@ -10,7 +10,12 @@ __all__ = ["add_hardware", "add_search"]
 def add_search(parser: argparse.ArgumentParser) -> None:
     """What is searched, and with what budget."""
     group = parser.add_argument_group("the search (default: what the search space says)")
-    group.add_argument("--space", metavar="FILE", help="default: search_spaces/METHOD.yaml")
+    group.add_argument(
+        "--space",
+        metavar="FILE",
+        help="a search space, or the name of one that comes with raysearch (default: "
+        "search_spaces/METHOD.yaml)",
+    )
     group.add_argument("--name", help="name of the sweep (default: that of the space's file)")
     group.add_argument(
         "--trials", type=int, metavar="N", help="configurations (per_task: of each), over all runs"
@@ -19,7 +24,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seeds", type=int, metavar="N", help="repeats of each configuration")
     group.add_argument("--sampler", help="tpe, random, grid, qmc, cmaes or gp")
     group.add_argument("--metric", help="what is optimised, for example dev/va_pearson")
-    group.add_argument("--direction", choices=("maximize", "minimize"))
+    group.add_argument("--direction", choices=("maximize", "minimize"), help="of --metric")
     _add_tasks(group)
     group.add_argument("--seed", type=int, default=0, help="seed of the sampler (default: 0)")
     group.add_argument(
@@ -61,9 +66,27 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
     """Where trials run and what they may take there."""
     group = parser.add_argument_group("where trials run")
     group.add_argument("--slots", type=int, metavar="N", help="trials at once (default: by CPUs)")
-    group.add_argument("--workers-per-trial", type=int, default=1, metavar="N")
-    group.add_argument("--cpus-per-worker", type=float, default=1.0, metavar="N")
-    group.add_argument("--gpus-per-worker", type=float, default=0.0, metavar="N")
+    group.add_argument(
+        "--workers-per-trial",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that share a trial (default: 1)",
+    )
+    group.add_argument(
+        "--cpus-per-worker",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="fractions allowed (default: 1)",
+    )
+    group.add_argument(
+        "--gpus-per-worker",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="fractions share a GPU (default: 0)",
+    )
     group.add_argument(
         "--pack",
         metavar="N",

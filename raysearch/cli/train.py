@@ -16,10 +16,12 @@ from shlex import quote
 from raysearch.cli.arguments import (
     absolute_folders,
     add_data_dir,
+    add_quiet,
     add_results,
     add_settings,
     parse_settings,
 )
+from raysearch.cli.parsing import examples
 from raysearch.config import flatten, read_config
 from raysearch.errors import ConfigError, TrialError
 from raysearch.storage.place import join, shown
@@ -30,7 +32,16 @@ __all__ = ["add_parser", "run", "train_here"]
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register ``train``."""
-    parser = commands.add_parser("train", help="run one trial without a search")
+    parser = commands.add_parser(
+        "train",
+        help="run one trial without a search",
+        description="Run one trial, in this process. The same command again goes on with it, or "
+        "shows its finished row.",
+        epilog=examples(
+            "raysearch train carl --set top_k=0.2",
+            "raysearch train msmo --task en-es --seed 1 --set distillation=multi",
+        ),
+    )
     parser.add_argument("method", metavar="METHOD", help="for example carl")
     add_settings(parser)
     parser.add_argument(
@@ -44,6 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_results(parser)
     add_data_dir(parser)
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 

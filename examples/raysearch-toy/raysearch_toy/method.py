@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from raysearch_toy import ToyConfig
 from torch import nn
 
 from raysearch import encoders
@@ -14,6 +13,7 @@ from raysearch.corpora import Corpus, Split
 from raysearch.methods.base import Stage, Update
 from raysearch.methods.parameters import adamw
 from raysearch.metrics import pearson
+from raysearch_toy import ToyConfig
 
 
 class ToyMethod:

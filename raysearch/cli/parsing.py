@@ -1,0 +1,73 @@
+"""How does the command line say its mistakes, and show examples in its help?
+
+A mistake in the words is a `ConfigError` like any other, so that `main` says it as one
+sentence that names the next command to try.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from raysearch.config import unknown_name
+from raysearch.errors import ConfigError
+
+__all__ = ["CommandParser", "examples", "leaves"]
+
+_EXAMPLES = "examples:"
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: whole commands that can be copied.
+
+    Args:
+        lines: Commands, each with ``# what it does`` after it where that is not plain.
+    """
+    return "\n  ".join((_EXAMPLES, *lines))
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose mistakes are raised and whose examples keep their lines."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"formatter_class": _Formatter, **options})
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong, with the command that helps.
+
+        Raises:
+            ConfigError: Always.
+        """
+        mark = "" if message.endswith("?") else ";"
+        raise ConfigError(f"{message}{mark} see `{self.prog} --help`")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; a word that this command does not know is a mistake here, where it stands."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            name = unknown[0].partition("=")[0]
+            options = [option for option in self._option_string_actions if option[:2] == "--"]
+            if name.startswith("-") and not name.lstrip("-").isdecimal():
+                self.error(unknown_name("option", name, options).partition("; known")[0])
+            self.error(f"unknown argument `{name}`")
+        return found, []
+
+
+def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Every command that has no further sub-commands, in the order of the help."""
+    below = [item for item in parser._actions if isinstance(item, argparse._SubParsersAction)]
+    if not below:
+        yield parser
+    for action in below:
+        for command in dict.fromkeys(action.choices.values()):
+            yield from leaves(command)
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Wraps everything but examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith(_EXAMPLES):
+            return "".join(indent + line for line in text.splitlines(keepends=True))
+        return super()._fill_text(text, width, indent)
