@@ -96,7 +96,9 @@ def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     second = sweep(tmp_path)
     _, error = second.communicate(timeout=200)
     first.send_signal(signal.SIGINT)
-    first.communicate(timeout=200)
+    out, said = first.communicate(timeout=200)
+    assert first.returncode == 130, said
+    assert "the same command goes on" in out + said and "Traceback" not in said
     assert second.returncode == 2
     assert "Traceback" not in error
     assert str(first.pid) in error

@@ -25,7 +25,7 @@ from raysearch.search.sweep import run_sweep
 from raysearch.storage.place import shown
 from raysearch.trial import Trial
 
-__all__ = ["Opening", "ScreenView", "View", "opening_of", "show_sweep"]
+__all__ = ["Opening", "QuietView", "ScreenView", "View", "opening_of", "show_sweep"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,21 @@ class View(Protocol):
 
     def tell(self, event: SweepEvent) -> None:
         """Any other news; a finished trial's comes after its row."""
+
+
+class QuietView:
+    """Shows nothing: the rows are in the leaderboard."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None: ...
+
+    def recorded(self, trial: Trial, *, earlier: bool) -> None:
+        """A row, once it is safe."""
+
+    def tell(self, event: SweepEvent) -> None:
+        """Any other news."""
 
 
 class ScreenView:

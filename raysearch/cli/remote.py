@@ -71,6 +71,8 @@ def _unusable(args: argparse.Namespace, site: Site) -> Iterator[str]:
     """What cannot be done on a cluster."""
     if args.format != "text":
         yield "`--format` must be text with --cluster"
+    if args.quiet:
+        yield "`--quiet` must be left out with --cluster, where Ctrl-C ends the watching only"
     if not (is_uri(site.storage) or Path(site.storage).is_absolute()):
         yield (
             "`--storage` must be a full path or a URI that every node can write, or stand in the "

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         from raysearch.cli.remote import run_on_cluster
 
         return run_on_cluster(args)
-    from raysearch.cli.live import ScreenView, opening_of, show_sweep
+    from raysearch.cli.live import QuietView, ScreenView, opening_of, show_sweep
     from raysearch.cli.news import JsonView
     from raysearch.cli.watch import refuse_copy
     from raysearch.leaderboard import Store
@@ -96,9 +96,11 @@ def run(args: argparse.Namespace) -> int:
         summary = show_sweep(plan, store, news, on_open=lambda: _write_card(plan, path))
         news.ended(summary)
     else:
-        view = ScreenView(opening)
+        view = QuietView() if args.quiet else ScreenView(opening)
         summary = show_sweep(plan, store, view, on_open=lambda: _write_card(plan, path))
         sys.stdout.write(ending_text(plan, summary))
+    if summary.ending == "interrupted":
+        return 130
     return 0 if summary.best else 2
 
 

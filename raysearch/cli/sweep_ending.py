@@ -44,6 +44,8 @@ def ending_of(
     if summary.freed:
         freed = size_text(summary.freed)
         lines.append(f"freed {freed}: checkpoints, weights and stages that were of no more use")
+    if summary.ending == "interrupted":
+        lines.append("interrupted: what is finished is kept, and the same command goes on")
     if summary.unfinished:
         again = " with a higher --max-cost" if summary.ending == "cost" else ""
         lines.append(

@@ -1,0 +1,40 @@
+"""Writes docs/commands.md: the help of every command, as the terminal shows it.
+
+    python docs/commands.py
+
+A test compares the file with the commands.
+"""
+
+import os
+from pathlib import Path
+
+from raysearch.cli import parser
+from raysearch.cli.parsing import leaves
+
+FILE = Path(__file__).with_suffix(".md")
+COLUMNS = 100
+
+HEAD = """\
+# Commands
+
+The help of every command, written by `python docs/commands.py`. `raysearch` and `python -m raysearch` are the same.
+
+What a command finds goes to standard output; progress and errors go to standard error. `--quiet` leaves the progress out,
+`--format json` writes for a program. Colours stay away when `NO_COLOR` is set or the output is no terminal. Exit code 0: all
+went well; 2: a mistake, said in a sentence, or no trial that could be completed; 130: interrupted, and the same command goes
+on.
+"""
+
+
+def text() -> str:
+    """The whole file."""
+    os.environ["COLUMNS"] = str(COLUMNS)
+    parts = [HEAD]
+    root = parser()
+    for command in (root, *leaves(root)):
+        parts.append(f"## `{command.prog}`\n\n```text\n{command.format_help().rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")
