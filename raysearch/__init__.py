@@ -4,6 +4,28 @@ One way for a trial: a search space (`search_spaces/*.yaml`) is sampled by the s
 (`search`), runs on a slot (`cluster`), is trained by the one loop (`training`) that performs
 the updates of a method (`methods`), and ends as a frozen `Trial` (`trial`) in the Parquet
 leaderboard (`leaderboard`), which the terminal shows (`render`). `cli` composes the parts.
+
+`sweep`, `train`, `leaderboard` and `evaluate` are the commands as functions (`raysearch.api`); they
+are loaded when they are first used, so that importing this package costs nothing.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from raysearch.api import Sweep, evaluate, leaderboard, sweep, train
+
+__all__ = ["Sweep", "__version__", "evaluate", "leaderboard", "sweep", "train"]
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """The functions of `raysearch.api`; the package `leaderboard` can be called as its own."""
+    if name == "leaderboard":
+        return import_module("raysearch.leaderboard")
+    if name in __all__:
+        return getattr(import_module("raysearch.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

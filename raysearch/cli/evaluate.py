@@ -23,7 +23,7 @@ from raysearch.trial import Trial
 if TYPE_CHECKING:
     from raysearch.leaderboard import Store
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "readings", "run"]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,7 +59,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate every cell of the chosen trials that was not read before; show all of them."""
+    """Read what was not read before; show all that was asked for."""
+    role, found = readings(args)
+    _show(args.folder, role, found)
+    return 0
+
+
+def readings(args: argparse.Namespace) -> tuple[str, list[Trial]]:
+    """The role, and every cell of the chosen trials, read now where it was not before."""
     from raysearch import corpora
     from raysearch.cli.trials import oracle_role, trials_of
     from raysearch.leaderboard import Store
@@ -74,8 +81,7 @@ def run(args: argparse.Namespace) -> int:
         _say_known(chosen, known)
     _read_missing([t for t in chosen if t.key not in known], role, record, args.folder, data_dir)
     known = {trial.key: trial for trial in record.trials()}
-    _show(args.folder, role, [known[trial.key] for trial in chosen])
-    return 0
+    return role, [known[trial.key] for trial in chosen]
 
 
 def _say_known(chosen: Sequence[Trial], known: Mapping[Any, Trial]) -> None:

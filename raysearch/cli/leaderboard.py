@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from raysearch.leaderboard import Ranking, Store, SweepCard
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "flat_records", "run"]
 
 _PIPED_WIDTH = 160
 _PERIOD_SECONDS = 2.0
@@ -140,14 +140,7 @@ def _watch(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     """Write one record a configuration, of all sweeps, to standard output."""
-    from raysearch.leaderboard import records
-
-    rows: list[dict[str, Any]] = []
-    tables, problems = _tables(args)
-    for store, table in tables:
-        card = _card(args, store)
-        for ranking in _rankings(args, card, table):
-            rows += records(ranking[: args.top or None], card.goal)
+    rows, problems = flat_records(args)
     if args.format == "json":
         clean = [{name: _json_value(value) for name, value in row.items()} for row in rows]
         json.dump(clean, sys.stdout, indent=1)
@@ -158,6 +151,19 @@ def _export(args: argparse.Namespace) -> int:
         writer.writeheader()
         writer.writerows(rows)
     return _say(problems)
+
+
+def flat_records(args: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
+    """One record a configuration, of all sweeps, and what could not be read."""
+    from raysearch.leaderboard import records
+
+    rows: list[dict[str, Any]] = []
+    tables, problems = _tables(args)
+    for store, table in tables:
+        card = _card(args, store)
+        for ranking in _rankings(args, card, table):
+            rows += records(ranking[: args.top or None], card.goal)
+    return rows, problems
 
 
 def _rankings(args: argparse.Namespace, card: SweepCard, table: pa.Table) -> list[Ranking]:

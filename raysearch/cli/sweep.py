@@ -31,10 +31,10 @@ from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
     from raysearch.cluster.prices import PriceTable
-    from raysearch.search.plan import SweepPlan
+    from raysearch.search.plan import SweepPlan, SweepSummary
     from raysearch.search.space import SearchSpace
 
-__all__ = ["add_parser", "check_inputs", "plan_of", "run"]
+__all__ = ["add_parser", "check_inputs", "plan_of", "run", "search"]
 
 _NAME = re.compile(r"[\w+=@][\w.+=@-]*")
 """A sweep's name is a folder's, a job's, and part of a URI."""
@@ -72,11 +72,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check everything that can be checked, run the sweep, show the leaderboard."""
+    """Run the sweep, show its leaderboard, and say what is next."""
     if args.cluster is not None:
         from raysearch.cli.remote import run_on_cluster
 
         return run_on_cluster(args)
+    plan, summary = search(args)
+    if args.format == "text":
+        sys.stdout.write(ending_text(plan, summary))
+    if summary.ending == "interrupted":
+        return 130
+    return 0 if summary.best else 2
+
+
+def search(args: argparse.Namespace) -> tuple[SweepPlan, SweepSummary]:
+    """Check everything that can be checked, and run the sweep on this machine or from it."""
     from raysearch.cli.live import QuietView, ScreenView, opening_of, show_sweep
     from raysearch.cli.news import JsonView
     from raysearch.cli.watch import refuse_copy
@@ -98,10 +108,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         view = QuietView() if args.quiet else ScreenView(opening)
         summary = show_sweep(plan, store, view, on_open=lambda: _write_card(plan, path))
-        sys.stdout.write(ending_text(plan, summary))
-    if summary.ending == "interrupted":
-        return 130
-    return 0 if summary.best else 2
+    return plan, summary
 
 
 def _write(text: str) -> None:

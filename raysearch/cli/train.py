@@ -27,7 +27,7 @@ from raysearch.errors import ConfigError, TrialError
 from raysearch.storage.place import join, shown
 from raysearch.trial import Cell, Lease, Trial, TrialState
 
-__all__ = ["add_parser", "run", "train_here"]
+__all__ = ["add_parser", "run", "train_here", "trained"]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,11 +63,32 @@ def run(args: argparse.Namespace) -> int:
     """Train, store the row, show it, and say what can be done with it."""
     from rich.console import Console
 
-    from raysearch import corpora
     from raysearch.cli.trials import goal_of
+    from raysearch.render.readings import readings_table
+
+    trial, folder = trained(args)
+    goal = goal_of(folder, args.method)
+    first = goal.name.partition("/")[2] if goal else ""
+    Console().print(readings_table([trial], title="dev", first=first))
+    where, named = quote(shown(folder)), quote(f"{shown(folder)}:0")
+    sys.stdout.write(
+        f"the row:      python -m raysearch leaderboard {where}"
+        + (f" --metric {goal.name}" if goal else " --metric NAME")
+        + f"\ntest data:    python -m raysearch evaluate {where} --trial 0\n"
+        f"the encoder:  python -m raysearch export {named} DIR\n"
+    )
+    return 0
+
+
+def trained(args: argparse.Namespace) -> tuple[Trial, str]:
+    """The finished trial of these settings, trained now where it was not before; its folder.
+
+    Raises:
+        TrialError: It cannot be evaluated, and why.
+    """
+    from raysearch import corpora
     from raysearch.leaderboard import Store
     from raysearch.methods import get_method
-    from raysearch.render.readings import readings_table
     from raysearch.training.checkpoint import remove_checkpoint
 
     if args.seed < 0:
@@ -101,17 +122,7 @@ def run(args: argparse.Namespace) -> int:
         remove_checkpoint(join(lease.folder, "checkpoint.pt"))
     if trial.state is TrialState.FAILED:
         raise TrialError(f"trial {trial.id} failed: {trial.reason}")
-    goal = goal_of(folder, args.method)
-    first = goal.name.partition("/")[2] if goal else ""
-    Console().print(readings_table([trial], title="dev", first=first))
-    where, named = quote(shown(folder)), quote(f"{shown(folder)}:0")
-    sys.stdout.write(
-        f"the row:      python -m raysearch leaderboard {where}"
-        + (f" --metric {goal.name}" if goal else " --metric NAME")
-        + f"\ntest data:    python -m raysearch evaluate {where} --trial 0\n"
-        f"the encoder:  python -m raysearch export {named} DIR\n"
-    )
-    return 0
+    return trial, folder
 
 
 def _task(wanted: str | None, tasks: Sequence[str]) -> str:

@@ -74,7 +74,10 @@ def trials_of(
 
     trials = [trial for trial in Store(folder).trials() if trial.state is TrialState.COMPLETE]
     if not trials:
-        raise StoreError(f"a sweep must have complete trials, but {shown(folder)} has none yet")
+        raise StoreError(
+            f"a sweep must have complete trials, but {shown(folder)} has none yet; "
+            "`raysearch leaderboard` shows the sweeps that there are, and why trials failed"
+        )
     tasks = list(dict.fromkeys(trial.cell.task for trial in trials))
     if task is not None and task not in tasks:
         raise ConfigError(
@@ -89,7 +92,8 @@ def trials_of(
             numbers.add(int(name))
         else:
             problems.append(
-                f"`--trial` must be a complete trial of {shown(folder)}, but got {name!r}"
+                f"`--trial` must be a complete trial of {shown(folder)}, but got {name!r}; "
+                f"`raysearch leaderboard {shown(folder)}` shows them"
             )
     if problems:
         raise ConfigError(problems)

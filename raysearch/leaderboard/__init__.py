@@ -2,7 +2,15 @@
 
 `Store` writes and reads a sweep's rows, `rank` orders its configurations. Nothing here needs
 torch or Ray.
+
+The function `raysearch.leaderboard` (`raysearch.api`) has this package's name; since Python sets
+that name to the package as soon as it is imported, the package itself can be called.
 """
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 from raysearch.leaderboard.card import Aggregate, Mode, SweepCard
 from raysearch.leaderboard.export import records
@@ -38,3 +46,14 @@ __all__ = [
     "summarize",
     "varying",
 ]
+
+
+class _Callable(ModuleType):
+    """A package that can be called as the function of its name."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """See `raysearch.api.leaderboard`."""
+        return import_module("raysearch.api").leaderboard(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

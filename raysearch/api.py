@@ -1,0 +1,299 @@
+"""How are raysearch's parts used from Python: the commands as functions that return values.
+
+Every option of a command is a keyword of the same name, is checked by the same code and has
+the same default, so `raysearch sweep carl --trials 8 --set top_k=0.2` is::
+
+    raysearch.sweep("carl", trials=8, settings={"top_k": 0.2})
+
+A mistake raises the `RaysearchError` whose text the command would print. ``docs/python.md`` has
+a whole session.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+
+from raysearch.cli import parser
+from raysearch.config import as_scalar
+from raysearch.errors import ConfigError
+from raysearch.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from raysearch.search.plan import SweepSummary
+
+__all__ = ["Sweep", "SweepOptions", "evaluate", "leaderboard", "sweep", "train"]
+
+Folder = str | os.PathLike[str]
+
+
+class SweepOptions(TypedDict, total=False):
+    """The options of `raysearch sweep`; its help says what each is."""
+
+    space: Folder
+    name: str
+    trials: int
+    time: str
+    seeds: int
+    sampler: str
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    pairs: str
+    mode: Literal["joint", "per_task"]
+    aggregate: Literal["mean", "worst"]
+    warm_start: int
+    reuse: float
+    seed: int
+    keep: Literal["best", "all", "none"]
+    study: str
+    slots: int
+    workers_per_trial: int
+    cpus_per_worker: float
+    gpus_per_worker: float
+    pack: int | Literal["auto"]
+    storage: Folder
+    stages: Folder
+    stages_limit: float
+    quota: float
+    address: str
+    max_cost: float
+    prices: Folder
+    results: Folder
+    data_dir: Folder
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that has ended, or was interrupted.
+
+    Attributes:
+        folder: Folder or URI of its rows.
+        summary: How it ended, its best configurations, the paper's own.
+    """
+
+    folder: str
+    summary: SweepSummary
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Its configurations, best first; see `leaderboard`."""
+        return leaderboard(self.folder)
+
+
+def sweep(
+    method: str, *, settings: Mapping[str, Any] | None = None, **options: Unpack[SweepOptions]
+) -> Sweep:
+    """Search a method's hyper-parameters; the same call again goes on where it ended.
+
+    Args:
+        method: For example ``carl``.
+        settings: Settings of the method that are held at a value.
+        **options: As in `SweepOptions`; those left out are the search space's.
+
+    Returns:
+        The sweep; after Ctrl-C, too, with ``summary.ending == "interrupted"``.
+
+    Raises:
+        RaysearchError: It cannot run, and why.
+
+    >>> import raysearch
+    >>> raysearch.sweep("carl", trials=0)
+    Traceback (most recent call last):
+    raysearch.errors.ConfigError: `--trials` must be an integer >= 1, but got 0
+    """
+    from raysearch.cli.sweep import search
+
+    if "cluster" in options:
+        raise ConfigError("a sweep with `cluster` must be started by the command: it is watched")
+    args = _arguments("sweep", method, settings, options)
+    with _quiet(args):
+        plan, summary = search(args)
+    return Sweep(plan.root, summary)
+
+
+def train(
+    method: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    task: str | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    results: Folder = "results",
+    data_dir: Folder | None = None,
+    quiet: bool = False,
+) -> Trial:
+    """One trial without a search, in this process; the finished row when it has run before.
+
+    Args:
+        method: For example ``carl``.
+        settings: Settings of the method.
+        task: Which language pair, for a method over several.
+        seed: The trial's seed.
+        name: Folder below `results`; None for one named after the settings.
+        results: Folder that holds a folder for each sweep.
+        data_dir: Folder of the corpora.
+        quiet: Whether the progress on standard error is left out.
+
+    Raises:
+        TrialError: The trial failed, and why.
+        RaysearchError: It cannot run, and why.
+
+    >>> import raysearch
+    >>> tiny = {"encoder": "tiny", "epochs": 0.5, "batch_size": 16, "reports": 1}
+    >>> trial = raysearch.train("carl", settings=tiny, name="one", quiet=True)
+    >>> trial.state.value, trial.config["encoder"], "dev/va_pearson" in trial.metrics
+    ('complete', 'tiny', True)
+    """
+    from raysearch.cli.train import trained
+
+    options = {"task": task, "seed": seed, "name": name, "results": results, "data_dir": data_dir}
+    args = _arguments("train", method, settings, {**options, "quiet": quiet})
+    with _quiet(args):
+        return trained(args)[0]
+
+
+def leaderboard(
+    path: Folder = "results",
+    *,
+    metric: str | None = None,
+    method: str | None = None,
+    task: str | None = None,
+    by: Literal["configuration", "pair"] | None = None,
+    top: int = 0,
+) -> pd.DataFrame:
+    """The configurations of one sweep or of all, best first; also while they run.
+
+    Args:
+        path: A sweep's folder, a folder of sweeps, or a URI.
+        metric: What ranks them, with ``:min`` where lower is better; None for the sweep's goal.
+        method: Only trials of this method.
+        task: Only cells of this corpus or pair.
+        by: One row a configuration, or a ranking within each pair; None for the sweep's own.
+        top: The first so many of each ranking; 0 for all.
+
+    Returns:
+        A row for each configuration: ``rank`` (missing where it is not ranked), ``sweep``,
+        ``trial``, ``state``, ``mean``, ``sd``, ``seconds``, ``config/*``, ``metric/*``. What cannot
+        be read is left out with a warning.
+
+    Raises:
+        StoreError: There is no leaderboard.
+
+    >>> import raysearch
+    >>> board = raysearch.leaderboard("results/one", metric="dev/va_pearson")
+    >>> board[["rank", "trial", "state", "config/encoder"]]
+       rank  trial     state config/encoder
+    0     1      0  complete           tiny
+    """
+    import pandas as pd
+
+    from raysearch.cli.leaderboard import flat_records
+
+    options = {"metric": metric, "method": method, "task": task, "by": by, "top": top}
+    args = _arguments("leaderboard", os.fspath(path), None, options)
+    rows, problems = flat_records(args)
+    for problem in problems:
+        warnings.warn(problem, stacklevel=2)
+    return pd.DataFrame(rows)
+
+
+def evaluate(
+    sweep: Folder,
+    *,
+    trial: int | str | Sequence[int | str] | None = None,
+    task: str | None = None,
+    oracle: bool = False,
+    metric: str | None = None,
+    data_dir: Folder | None = None,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Read the test data, once for each selected trial, and record it.
+
+    Args:
+        sweep: Folder or URI of a sweep.
+        trial: Number, ``best`` or ``all``, or several; None for ``best``, of an oracle ``all``.
+        task: Only cells of this corpus or pair.
+        oracle: Whether to read target dev, which no selection may see, instead.
+        metric: What ``best`` means; None for the sweep's own goal.
+        data_dir: Folder of the corpora.
+        quiet: Whether the notes on standard error are left out: also those on earlier readings.
+
+    Returns:
+        A row for each cell: ``sweep``, ``trial``, ``task``, ``seed``, ``read`` (when),
+        ``metric/*``.
+
+    Raises:
+        RaysearchError: There is no such trial, or it does not give its numbers again.
+
+    >>> import raysearch
+    >>> found = raysearch.evaluate("results/one", trial=0, quiet=True)
+    >>> found["metric/test/va_pearson"].between(-1, 1).all()
+    np.True_
+    """
+    import pandas as pd
+
+    from raysearch.cli.evaluate import readings
+
+    trials = [trial] if isinstance(trial, int | str) else trial
+    options: dict[str, Any] = {"trial": trials, "task": task, "oracle": oracle, "metric": metric}
+    options |= {"data_dir": data_dir, "quiet": quiet}
+    args = _arguments("evaluate", os.fspath(sweep), None, options)
+    with _quiet(args):
+        _, found = readings(args)
+    return pd.DataFrame(
+        {
+            "sweep": item.sweep,
+            "trial": item.number,
+            "task": item.cell.task,
+            "seed": item.cell.seed,
+            "read": item.finished,
+            **{f"metric/{name}": value for name, value in item.metrics.items()},
+        }
+        for item in found
+    )
+
+
+def _arguments(
+    command: str,
+    first: str,
+    settings: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> argparse.Namespace:
+    """What the command line would have made of it, checked as it checks.
+
+    Raises:
+        ConfigError: An option is unknown or its value cannot be used.
+    """
+    words = [command, first]
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif value is not None and value is not False:
+            several = value if isinstance(value, list | tuple) else [value]
+            words += [f"{option}={item}" for item in several]
+    for name, value in (settings or {}).items():
+        text = str(value).lower() if isinstance(value, bool) else as_scalar(value)
+        if text is None:
+            raise ConfigError(f"`{name}` must be left out of `settings` for its default, not None")
+        words += ["--set", f"{name}={text}"]
+    args = parser().parse_args(words)
+    args.words = words
+    return args
+
+
+@contextlib.contextmanager
+def _quiet(args: argparse.Namespace) -> Iterator[None]:
+    if not args.quiet:
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+        yield
