@@ -160,7 +160,7 @@ def flat_records(args: argparse.Namespace) -> tuple[list[dict[str, Any]], list[s
     rows: list[dict[str, Any]] = []
     tables, problems = _tables(args)
     for store, table in tables:
-        card = _card(args, store)
+        card = _card(args, store, table)
         for ranking in _rankings(args, card, table):
             rows += records(ranking[: args.top or None], card.goal)
     return rows, problems
@@ -190,7 +190,7 @@ def _board(args: argparse.Namespace, store: Store, table: pa.Table) -> Any:
     from raysearch.render.board import make_board, make_task_board
     from raysearch.render.parameters import make_parameter_board
 
-    card = _card(args, store)
+    card = _card(args, store, table)
     if args.regret:
         return _regret(args, store, card, table)
     view = _view(args, card)
@@ -265,11 +265,12 @@ def _tables(args: argparse.Namespace) -> tuple[list[tuple[Store, pa.Table]], lis
     return tables, problems
 
 
-def _card(args: argparse.Namespace, store: Store) -> SweepCard:
+def _card(args: argparse.Namespace, store: Store, table: pa.Table) -> SweepCard:
     """What ranks a sweep's trials, and how many cells make one complete."""
-    from raysearch.leaderboard import SweepCard, load_card
+    from raysearch.cli.trials import card_of
+    from raysearch.leaderboard import SweepCard
 
-    card = load_card(store.folder, args.metric)
+    card = card_of(store, args.metric, table)
     if args.task is not None:  # without the list of tasks, how many cells one has is not known
         cells = card.cells_of_task if card.tasks else 0
         return SweepCard(goal=card.goal, cells=cells)

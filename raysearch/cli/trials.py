@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raysearch.cli.arguments import find_space
 from raysearch.config import read_config, rules
@@ -20,7 +20,20 @@ from raysearch.methods import get_method
 from raysearch.storage.place import join, shown
 from raysearch.trial import Lease, MetricGoal, Scalar, Trial, TrialState
 
-__all__ = ["goal_of", "lease_of", "oracle_role", "settings_of", "trials_of", "with_weights"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from raysearch.leaderboard import Store, SweepCard
+
+__all__ = [
+    "card_of",
+    "goal_of",
+    "lease_of",
+    "oracle_role",
+    "settings_of",
+    "trials_of",
+    "with_weights",
+]
 
 
 def settings_of(method: str, row: Mapping[str, Scalar]) -> dict[str, Any]:
@@ -169,6 +182,22 @@ def goal_of(folder: str | Path, method: str) -> MetricGoal | None:
         return load_space(find_space(method, None)).goal
     except ConfigError:  # a method may come without a search space; nothing here needs one
         return None
+
+
+def card_of(store: Store, metric: str | None, table: pa.Table) -> SweepCard:
+    """What ranks a sweep's rows: its card; for trials without a search, the method's own goal.
+
+    Raises:
+        ConfigError: There is neither, and no metric is named.
+    """
+    from raysearch.leaderboard import SweepCard, load_card
+
+    methods = set(table.column("method").to_pylist())
+    if metric is None and len(methods) == 1 and store.card() is None:
+        goal = goal_of(store.folder, str(methods.pop()))
+        if goal is not None and f"metric/{goal.name}" in table.column_names:
+            return SweepCard(goal=goal)
+    return load_card(store.folder, metric)
 
 
 def with_weights(trial: Trial, folder: str | Path, data_dir: str) -> Lease:

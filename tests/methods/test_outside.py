@@ -1,0 +1,89 @@
+"""Methods that other packages add: found by name, said when broken, part of the code's digest."""
+
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raysearch import methods
+from raysearch.cli.arguments import find_space
+from raysearch.config import rules
+from raysearch.errors import ConfigError
+from raysearch.methods import outside
+from raysearch.search.space import load_space
+from raysearch.training import stages
+
+TOY = Path(__file__).parents[2] / "examples" / "raysearch-toy"
+
+
+def point(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name, value, outside.GROUP)
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes entry points be there, as an installed package does."""
+
+    def install(*points: EntryPoint) -> None:
+        monkeypatch.setattr(outside, "entry_points", lambda group: points)
+
+    for cached in (outside.outside_methods, stages.code_version):
+        cached.cache_clear()
+    yield install
+    for cached in (outside.outside_methods, stages.code_version):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def toy(installed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(TOY)
+    installed(point("toy", "raysearch_toy:LOADER"))
+    yield
+    for name in [name for name in sys.modules if name.startswith("raysearch_toy")]:
+        del sys.modules[name]
+
+
+def test_the_toy_is_a_method_like_any_other(toy: None) -> None:
+    loader = methods.get_method("toy")
+    assert "loss" in rules(loader.config_type)
+    assert loader.tasks(loader.config_type()) == ("sample",)
+    space = load_space(find_space("toy", None))
+    assert [item.name for item in space.searched] == ["learning_rate", "loss"]
+    with pytest.raises(ConfigError, match="unknown method `toi`; did you mean `toy`"):
+        methods.get_method("toi")
+
+
+def test_its_code_counts_in_its_own_keys_only(
+    installed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "added").mkdir()
+    source = tmp_path / "added" / "__init__.py"
+    source.write_text("LOADER = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    installed(point("added", "added:LOADER"))
+    own, before = stages.code_version("carl"), stages.code_version("added")
+    assert own == stages.code_version() != before
+    source.write_text("LOADER = 2\n")
+    stages.code_version.cache_clear()
+    assert stages.code_version("added") != before
+    assert stages.code_version("carl") == own
+
+
+def test_a_method_of_ours_is_not_replaced(installed: Any) -> None:
+    installed(point("carl", "somebody:ELSE"))
+    assert methods.get_method("carl") is methods.METHODS["carl"]
+
+
+@pytest.mark.parametrize("value", ["no_such_package:LOADER", "json:LOADER"])
+def test_what_cannot_be_imported_is_said(installed: Any, value: str) -> None:
+    installed(point("broken", value))
+    with pytest.raises(ConfigError, match=f"`broken` must be importable as {value}"):
+        methods.get_method("broken")
+
+
+def test_two_packages_with_one_name_are_said(installed: Any) -> None:
+    installed(point("toy", "one:LOADER"), point("toy", "two:LOADER"))
+    with pytest.raises(ConfigError, match="`toy` comes as one:LOADER and as two:LOADER"):
+        methods.get_method("toy")
