@@ -35,7 +35,7 @@ def test_commands_of_the_readme_parse(line: str) -> None:
     sorted(
         set(
             re.findall(
-                r"`((?:search_spaces|raysearch|tests|benchmarks|results)/[\w./*-]*)`", README
+                r"`((?:search_spaces|raysearch|tests|benchmarks|results|examples)/[\w./*-]*)`", README
             )
         )
     ),
