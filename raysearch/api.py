@@ -240,7 +240,7 @@ def evaluate(
     """
     import pandas as pd
 
-    from raysearch.cli.evaluate import readings
+    from raysearch.cli.evaluate import reading_record, readings
 
     trials = [trial] if isinstance(trial, int | str) else trial
     options: dict[str, Any] = {"trial": trials, "task": task, "oracle": oracle, "metric": metric}
@@ -248,17 +248,7 @@ def evaluate(
     args = _arguments("evaluate", os.fspath(sweep), None, options)
     with _quiet(args):
         _, found = readings(args)
-    return pd.DataFrame(
-        {
-            "sweep": item.sweep,
-            "trial": item.number,
-            "task": item.cell.task,
-            "seed": item.cell.seed,
-            "read": item.finished,
-            **{f"metric/{name}": value for name, value in item.metrics.items()},
-        }
-        for item in found
-    )
+    return pd.DataFrame([reading_record(item) for item in found])
 
 
 def _arguments(

@@ -35,13 +35,21 @@ def test_commands_of_the_readme_parse(line: str) -> None:
     sorted(
         set(
             re.findall(
-                r"`((?:search_spaces|raysearch|tests|benchmarks|results|examples)/[\w./*-]*)`", README
+                r"`((?:search_spaces|raysearch|tests|benchmarks|results|examples)/[\w./*-]*)`",
+                README,
             )
         )
     ),
 )
 def test_files_that_the_readme_names_are_there(path: str) -> None:
     assert list(ROOT.glob(path.rstrip("/"))) or path.startswith("results/"), path
+
+
+def test_the_tree_has_a_line_for_every_folder() -> None:
+    tree = README.partition("## The tree")[2].partition("## ")[0]
+    folders = [path.parent.name for path in (ROOT / "raysearch").glob("*/__init__.py")]
+    assert len(folders) > 8
+    assert [name for name in folders if f"  {name}/ " not in tree] == []
 
 
 def test_no_placeholder_is_left() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "absolute_folders",
     "add_data_dir",
+    "add_format",
     "add_quiet",
     "add_results",
     "add_settings",
@@ -46,6 +47,16 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the corpora (default: $RAYSEARCH_DATA, else ../shared/data if it is "
         "there, else ~/.cache/raysearch/data)",
+    )
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """``--format``, of a command that writes one thing when it is done."""
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="how the result is written: for a person, or as JSON for a program (default: text)",
     )
 
 

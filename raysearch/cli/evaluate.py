@@ -9,13 +9,14 @@ asking again shows the record and reads nothing.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from raysearch.cli.arguments import add_data_dir, add_quiet
+from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
 from raysearch.storage.place import join, shown
 from raysearch.trial import Trial
@@ -23,7 +24,7 @@ from raysearch.trial import Trial
 if TYPE_CHECKING:
     from raysearch.leaderboard import Store
 
-__all__ = ["add_parser", "readings", "run"]
+__all__ = ["add_parser", "reading_record", "readings", "run"]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -54,6 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--metric", help="what `best` means (default: the sweep's own goal)")
     add_data_dir(parser)
+    add_format(parser)
     add_quiet(parser)
     parser.set_defaults(run=run)
 
@@ -61,8 +63,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Read what was not read before; show all that was asked for."""
     role, found = readings(args)
-    _show(args.folder, role, found)
+    if args.format == "json":
+        sys.stdout.write(json.dumps([reading_record(trial) for trial in found], indent=1) + "\n")
+    else:
+        _show(args.folder, role, found)
     return 0
+
+
+def reading_record(trial: Trial) -> dict[str, Any]:
+    """One reading as a flat record: which cell, when it was read, and the metrics."""
+    return {
+        "sweep": trial.sweep,
+        "trial": trial.number,
+        "task": trial.cell.task,
+        "seed": trial.cell.seed,
+        "read": trial.finished,
+        **{f"metric/{name}": value for name, value in trial.metrics.items()},
+    }
 
 
 def readings(args: argparse.Namespace) -> tuple[str, list[Trial]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raysearch.cli.arguments import add_data_dir, add_results, add_settings
+from raysearch.cli.arguments import add_data_dir, add_format, add_results, add_settings
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 
@@ -39,18 +40,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_settings(parser)
     add_results(parser)
     add_data_dir(parser)
+    add_format(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the estimate; without earlier trials, what cannot be known and how to know it."""
+    from raysearch.cli.plan_record import plan_record
     from raysearch.cli.plan_rows import pilots
     from raysearch.cli.plan_text import plan_text
 
     table = _table(args)
     free = args.slots is None
     plan = _plan(args)
-    sys.stdout.write(plan_text(plan, table, pilots(_earlier(args.results), plan), free=free))
+    known = pilots(_earlier(args.results), plan)
+    if args.format == "json":
+        sys.stdout.write(json.dumps(plan_record(plan, table, known, free=free), indent=1) + "\n")
+    else:
+        sys.stdout.write(plan_text(plan, table, known, free=free))
     return 0
 
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from raysearch.search.estimate import Draws, Interval, Survival, Work
     from raysearch.search.plan import SweepPlan
 
-__all__ = ["plan_text"]
+__all__ = ["money_of", "places_of", "plan_text", "work_of"]
 
-_SEED = 0
+SEED = 0
 """Of the draws: the same rows give the same estimate."""
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """A kind of node that all trials might run on.
 
     Attributes:
@@ -51,29 +51,36 @@ def plan_text(
     """
     import numpy as np
 
-    from raysearch.search.estimate import Work, draw_sweeps, simulate_stopping
+    from raysearch.search.estimate import draw_sweeps, simulate_stopping
 
-    config, _ = plan.space.paper_first()
-    work = Work(
-        configurations=plan.configurations,
-        cells=plan.cells_each,
-        reports=int(config.get("reports", 1)),
-        pruner=plan.space.pruner,
-        reduction=plan.space.reduction,
-    )
-    generator = np.random.default_rng(_SEED)
+    work = work_of(plan)
+    generator = np.random.default_rng(SEED)
     survival = simulate_stopping(work, generator)
     lines = _trials(plan, work, survival)
     if pilots is None:
         return "\n".join([*lines, *_unknown(plan)]) + "\n"
     draws = draw_sweeps(pilots.seconds, work, survival, generator)
     lines += [*_rows(plan, pilots), *_hours(plan, draws)]
-    places = _places(plan, table, free=free)
+    places = places_of(plan, table, free=free)
     if places:
         lines += ["", *_table(plan, table, places, draws)]
     if table is not None and table.per_hour:
         lines += _money_notes(plan, table, places, draws)
     return "\n".join(lines) + "\n"
+
+
+def work_of(plan: SweepPlan) -> Work:
+    """What the sweep may ask for, before early stopping."""
+    from raysearch.search.estimate import Work
+
+    config, _ = plan.space.paper_first()
+    return Work(
+        configurations=plan.configurations,
+        cells=plan.cells_each,
+        reports=int(config.get("reports", 1)),
+        pruner=plan.space.pruner,
+        reduction=plan.space.reduction,
+    )
 
 
 def _trials(plan: SweepPlan, work: Work, survival: Survival) -> list[str]:
@@ -138,10 +145,10 @@ def _hours(plan: SweepPlan, draws: Draws) -> list[str]:
     return [f"  {unit} {hours}{note}"]
 
 
-def _places(plan: SweepPlan, table: PriceTable | None, *, free: bool) -> list[_Place]:
+def places_of(plan: SweepPlan, table: PriceTable | None, *, free: bool) -> list[Place]:
     """The node types that can hold a trial; without a cluster, the slots of this machine."""
     if table is None or not (table.types or table.per_hour):
-        return [_Place("this machine", 1, plan.slots, None)]
+        return [Place("this machine", 1, plan.slots, None)]
     found = []
     for item in table.worker_types():
         workers = _workers(plan, item)
@@ -151,7 +158,7 @@ def _places(plan: SweepPlan, table: PriceTable | None, *, free: bool) -> list[_P
         if slots > 0:
             needed = math.ceil(slots * plan.workers_per_trial / workers)
             price = table.price(item.name) if table.per_hour else None
-            found.append(_Place(item.name, needed, slots, price))
+            found.append(Place(item.name, needed, slots, price))
     return found
 
 
@@ -164,7 +171,7 @@ def _workers(plan: SweepPlan, item: NodeType) -> int:
 
 
 def _table(
-    plan: SweepPlan, table: PriceTable | None, places: Sequence[_Place], draws: Draws
+    plan: SweepPlan, table: PriceTable | None, places: Sequence[Place], draws: Draws
 ) -> list[str]:
     currency = (table.currency or "money") if table is not None and table.per_hour else ""
     rows = [("all trials on", "nodes", "slots", "time", currency)]
@@ -172,7 +179,7 @@ def _table(
         wall = draws.wall(place.slots)
         money = ""
         if table is not None and place.price is not None:
-            money = _spread(_money(table, place, wall), lambda value: f"{value:,.2f}")
+            money = _spread(money_of(table, place, wall), lambda value: f"{value:,.2f}")
         time = _spread(wall, duration)
         rows.append((place.name, str(place.nodes), str(place.slots), time, money))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
@@ -187,7 +194,7 @@ def _table(
     ]
 
 
-def _money(table: PriceTable, place: _Place, wall: Interval) -> Interval:
+def money_of(table: PriceTable, place: Place, wall: Interval) -> Interval:
     """Nodes and head for the time, and the nodes until they are found to be idle."""
     from raysearch.search.estimate import Interval
 
@@ -199,7 +206,7 @@ def _money(table: PriceTable, place: _Place, wall: Interval) -> Interval:
 
 
 def _money_notes(
-    plan: SweepPlan, table: PriceTable, places: Sequence[_Place], draws: Draws
+    plan: SweepPlan, table: PriceTable, places: Sequence[Place], draws: Draws
 ) -> list[str]:
     lines = [
         f"  with the head, {table.money(table.head_price())} an hour, and "
@@ -212,14 +219,14 @@ def _money_notes(
     if plan.max_cost is None:
         return lines
     for place in places:
-        cost = _money(table, place, draws.wall(place.slots))
+        cost = money_of(table, place, draws.wall(place.slots))
         lines.append(
             f"  --max-cost {plan.max_cost:g} on {place.name}: {_verdict(cost, plan.max_cost)}"
         )
     return lines
 
 
-def _names(places: Sequence[_Place]) -> set[str]:
+def _names(places: Sequence[Place]) -> set[str]:
     return {place.name for place in places}
 
 

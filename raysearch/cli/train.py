@@ -16,6 +16,7 @@ from shlex import quote
 from raysearch.cli.arguments import (
     absolute_folders,
     add_data_dir,
+    add_format,
     add_quiet,
     add_results,
     add_settings,
@@ -55,6 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_results(parser)
     add_data_dir(parser)
+    add_format(parser)
     add_quiet(parser)
     parser.set_defaults(run=run)
 
@@ -67,6 +69,9 @@ def run(args: argparse.Namespace) -> int:
     from raysearch.render.readings import readings_table
 
     trial, folder = trained(args)
+    if args.format == "json":
+        sys.stdout.write(trial.to_json() + "\n")
+        return 0
     goal = goal_of(folder, args.method)
     first = goal.name.partition("/")[2] if goal else ""
     Console().print(readings_table([trial], title="dev", first=first))

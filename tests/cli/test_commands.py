@@ -1,5 +1,6 @@
 """Commands as a user types them: train, evaluate, export, data, check, and their mistakes."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from transformers import AutoModel, AutoTokenizer
 from raysearch.cli import main
 from raysearch.corpora import CORPORA
 from raysearch.leaderboard import Store
+from raysearch.trial import Trial
 
 TINY = ["encoder=tiny", "epochs=0.5", "batch_size=16", "reports=1", "learning_rate=1e-3"]
 
@@ -37,6 +39,15 @@ def test_train_evaluate_export(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["evaluate", folder, "--trial", "0"]) == 0
     assert "test was read at" in capsys.readouterr().err
     assert Store(tmp_path / "one" / "test").trials() == [reading]
+
+    assert main(["evaluate", folder, "--trial", "0", "--format", "json", "--quiet"]) == 0
+    said = capsys.readouterr()
+    [record] = json.loads(said.out)
+    assert record["metric/test/va_pearson"] == reading.metrics["test/va_pearson"]
+    assert said.err == ""
+    assert train(tmp_path, "--format", "json", "--quiet") == 0
+    said = capsys.readouterr()
+    assert Trial.from_json(said.out) == trial and said.err == ""
 
     out = tmp_path / "encoder"
     assert main(["export", f"{folder}:0", str(out)]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,21 @@ def test_without_rows_it_says_what_is_not_known_and_how_to_know(
     assert "cannot be known: --results has no trial of this method yet" in text
     assert "python -m raysearch sweep msmo" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_json_has_the_figures_of_the_text(space: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["plan", "space.yaml", "--slots", "2", "--gpus-per-worker", "1"]
+    assert main([*words, "--format", "json"]) == 0
+    unknown = json.loads(capsys.readouterr().out)
+    assert (unknown["trials"], unknown["seconds"], unknown["on"]) == (40, None, [])
+
+    store = Store("results/early")
+    for number in range(5):
+        store.append(row(number, 100.0))
+    assert main([*words, "--format", "json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["from"] == {"trials": 5, "devices": ["NVIDIA A10G"]}
+    assert record["seconds"] == {"mean": 4000, "low": 4000, "high": 4000}
+    [place] = record["on"]
+    assert (place["node"], place["slots"], place["money"]) == ("this machine", 2, None)
+    assert place["seconds"]["mean"] == pytest.approx(2000)

@@ -3,6 +3,7 @@
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from raysearch.errors import ConfigError
 from raysearch.methods import outside
 from raysearch.search.space import load_space
 from raysearch.training import stages
+from raysearch.training.run import run_lease
+from raysearch.trial import Cell, Lease
 
 TOY = Path(__file__).parents[2] / "examples" / "raysearch-toy"
 
@@ -53,6 +56,27 @@ def test_the_toy_is_a_method_like_any_other(toy: None) -> None:
     assert [item.name for item in space.searched] == ["learning_rate", "loss"]
     with pytest.raises(ConfigError, match="unknown method `toi`; did you mean `toy`"):
         methods.get_method("toi")
+
+
+def test_the_toy_trains_and_resumes(toy: None, tmp_path: Path) -> None:
+    def curve(folder: str, stop_after: int = 99) -> list[Any]:
+        heard: list[Any] = []
+        listener = SimpleNamespace(
+            started=lambda *_: None, progress=lambda *_: None, report=heard.append,
+            stopped=lambda: len(heard) >= stop_after, preempted=lambda: False, owns=lambda: True,
+        )  # fmt: skip
+        config = {"steps": 8, "reports": 2, "batch_size": 16, "checkpoint_seconds": 0.0}
+        lease = Lease(
+            sweep="s", number=0, cell=Cell("sample", 0), method="toy", config=config,
+            folder=str(tmp_path / folder / "leases" / "a"),
+        )  # fmt: skip
+        trial = run_lease(lease, listener, data_dir="nowhere")  # type: ignore[arg-type]
+        return [(report.step, dict(report.metrics)) for report in trial.curve] if trial else []
+
+    straight = curve("straight")
+    assert [step for step, _ in straight] == [4, 8] and curve("again") == straight
+    assert curve("cut", stop_after=1) == []
+    assert curve("cut") == straight
 
 
 def test_its_code_counts_in_its_own_keys_only(

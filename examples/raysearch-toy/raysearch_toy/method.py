@@ -10,6 +10,7 @@ from torch import nn
 
 from raysearch import encoders
 from raysearch.corpora import Corpus, Split
+from raysearch.distributed import rank, world_size
 from raysearch.methods.base import Stage, Update
 from raysearch.methods.parameters import adamw
 from raysearch.metrics import pearson
@@ -55,7 +56,7 @@ class ToyMethod:
         train, size = self.corpus.split("train"), self.config.batch_size
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(epoch_seed))
         for rows in order.split(size):
-            yield self._batch(train, rows.tolist())
+            yield self._batch(train, rows.tolist()[rank() :: world_size()])
 
     def updates(self, batch: Any, step: int) -> Iterator[Update]:
         texts, labels = batch
