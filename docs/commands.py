@@ -17,12 +17,13 @@ COLUMNS = 100
 HEAD = """\
 # Commands
 
-The help of every command, written by `python docs/commands.py`. `raysearch` and `python -m raysearch` are the same.
+The help of every command, written by `python docs/commands.py`. `raysearch` and `python -m
+raysearch` are the same.
 
-What a command finds goes to standard output; progress and errors go to standard error. `--quiet` leaves the progress out,
-`--format json` writes for a program. Colours stay away when `NO_COLOR` is set or the output is no terminal. Exit code 0: all
-went well; 2: a mistake, said in a sentence, or no trial that could be completed; 130: interrupted, and the same command goes
-on.
+What a command finds goes to standard output; progress and errors go to standard error. `--quiet`
+leaves the progress out, `--format json` writes for a program. Colours stay away when `NO_COLOR`
+is set or the output is no terminal. Exit code 0: all went well; 2: a mistake, said in a sentence,
+or no trial that could be completed; 130: interrupted, and the same command goes on.
 """
 
 
