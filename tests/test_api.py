@@ -16,6 +16,8 @@ from raysearch import api
 from raysearch.cli import parser
 from raysearch.cli.parsing import leaves
 from raysearch.errors import ConfigError, StoreError
+from raysearch.leaderboard import Store
+from raysearch.trial import Cell, Trial, TrialState
 
 ROOT = Path(__file__).parents[1]
 OF_A_COMMAND = {"words", "run", "format", "settings", "cluster", "help", "quiet"}
@@ -106,9 +108,12 @@ def test_what_cannot_be_read_is_a_warning(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError):
         raysearch.leaderboard("nothing")
-    raysearch.train(
-        "carl", settings={"encoder": "tiny", "epochs": 0.2, "reports": 1}, name="one", quiet=True
-    )
+    row = Trial(
+        sweep="one", number=0, cell=Cell("sample", 0), method="carl", state=TrialState.COMPLETE,
+        config={"encoder": "tiny"}, metrics={"dev/va_pearson": 0.5}, seconds=1.0,
+        finished="2026-01-02T03:04:05+00:00",
+    )  # fmt: skip
+    Store("results/one").append(row)
     (tmp_path / "results" / "one" / "trials" / "part-torn.parquet").write_bytes(b"torn")
     with pytest.warns(UserWarning, match="part-torn"):
         board = raysearch.leaderboard(metric="dev/va_pearson")
