@@ -46,6 +46,7 @@ def run_attach(args: argparse.Namespace) -> int:
     from raysearch.cli.watch import watch
     from raysearch.cluster import jobs, launch
 
+    _known(args.cluster)
     job = args.job
     if job is None:
         with launch.connect(args.cluster) as client:
@@ -59,6 +60,7 @@ def run_stop(args: argparse.Namespace) -> int:
     from raysearch.cluster import jobs, launch
     from raysearch.errors import ConfigError, RaysearchError
 
+    _known(args.cluster)
     if args.down and launch.is_url(args.cluster):
         raise ConfigError("`--down` must go with a cluster file: Ray's launcher ends what it began")
     try:
@@ -74,3 +76,19 @@ def run_stop(args: argparse.Namespace) -> int:
         launch.take_down(Path(args.cluster))
         sys.stdout.write(f"the cluster of {args.cluster} is down\n")
     return 0
+
+
+def _known(cluster: str) -> None:
+    """Whether a cluster can be meant at all.
+
+    Raises:
+        ConfigError: It is neither a file nor a URL.
+    """
+    from raysearch.cluster.launch import is_url
+    from raysearch.errors import ConfigError
+
+    if not is_url(cluster) and not Path(cluster).is_file():
+        raise ConfigError(
+            f"FILE must be a cluster file or the URL of a head's dashboard, but got {cluster}; "
+            "`raysearch sweep METHOD --cluster FILE` begins a sweep on one"
+        )

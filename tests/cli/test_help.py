@@ -82,6 +82,8 @@ def test_the_documentation_shows_the_help_of_today(monkeypatch: pytest.MonkeyPat
             "invalid int value: 'x'; see `raysearch leaderboard --help`",
         ),
         (["sweep", "carl", "--space", "carl-emobnak"], "carl-emobank"),
+        (["attach", "no.yaml"], "`raysearch sweep METHOD --cluster FILE` begins a sweep on one"),
+        (["evaluate", "/no/sweep"], "`raysearch leaderboard` shows the sweeps that there are"),
     ],
 )
 def test_a_slip_names_the_next_command(
