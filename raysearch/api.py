@@ -181,8 +181,8 @@ def leaderboard(
 
     Returns:
         A row for each configuration: ``rank`` (missing where it is not ranked), ``sweep``,
-        ``trial``, ``state``, ``mean``, ``sd``, ``seconds``, ``config/*``, ``metric/*``. What cannot
-        be read is left out with a warning.
+        ``trial``, ``state``, ``mean``, ``sd``, ``seconds``, ``config/*``, ``metric/*``, and more.
+        What cannot be read is left out with a warning.
 
     Raises:
         StoreError: There is no leaderboard.
@@ -202,7 +202,8 @@ def leaderboard(
     rows, problems = flat_records(args)
     for problem in problems:
         warnings.warn(problem, stacklevel=2)
-    return pd.DataFrame(rows)
+    board = pd.DataFrame(rows)
+    return board.astype({"rank": "Int64"}) if rows else board
 
 
 def evaluate(

@@ -46,7 +46,9 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.write(f"wrong {path}\n")
             problems.extend(error.problems)
     if not checked:
-        raise ConfigError("`check` must find files, but there is no search_spaces/ or cluster.yaml")
+        raise ConfigError(
+            "`check` must find files, but there is no search_spaces/ or cluster.yaml; name some"
+        )
     if problems:
         raise ConfigError(problems)
     return 0
