@@ -23,14 +23,19 @@ from raysearch.cli import (
     leaderboard,
     plan,
     recover,
+    replay,
     sweep,
     train,
+    verify,
 )
 from raysearch.errors import RaysearchError
 
 __all__ = ["main", "parser"]
 
-_COMMANDS = (sweep, plan, recover, train, leaderboard, evaluate, export, data, check, cluster)
+_COMMANDS = (
+    *(sweep, plan, recover, train, leaderboard, evaluate, replay, verify, export),
+    *(data, check, cluster),
+)
 
 
 def parser() -> argparse.ArgumentParser:
