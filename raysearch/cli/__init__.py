@@ -17,6 +17,7 @@ from raysearch import __version__
 from raysearch.cli import (
     check,
     cluster,
+    compare,
     data,
     evaluate,
     export,
@@ -33,8 +34,8 @@ from raysearch.errors import RaysearchError
 __all__ = ["main", "parser"]
 
 _COMMANDS = (
-    *(sweep, plan, recover, train, leaderboard, evaluate, replay, verify, export),
-    *(data, check, cluster),
+    *(sweep, plan, recover, train, leaderboard, evaluate, compare),
+    *(replay, verify, export, data, check, cluster),
 )
 
 

@@ -1,0 +1,121 @@
+"""What is meant by one side of a comparison: SWEEP, SWEEP:N, SWEEP:best or SWEEP:default?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from raysearch.cli.rows import split_row
+from raysearch.cli.trials import trials_of
+from raysearch.errors import StoreError
+from raysearch.leaderboard import Standing, Store, SweepCard, load_card, rank, rank_tasks, rows_with
+from raysearch.leaderboard.compare import Side
+from raysearch.storage.place import join, shown
+from raysearch.trial import MetricGoal, Trial, TrialState
+
+__all__ = ["Meant", "meant"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meant:
+    """A side, and the sweep that it is of.
+
+    Attributes:
+        folder: The sweep's folder or URI.
+        side: The chosen configuration's complete rows.
+        read: The same with the metrics of its readings of test, as far as there are any.
+        goal: What it is compared by.
+        card: What the sweep's trials are ranked by.
+        table: The sweep's rows, of the wanted task.
+        searched: Whether the side is what the sweep selected.
+        sampler: What proposed the sweep's trials; "" where it does not say.
+    """
+
+    folder: str
+    side: Side
+    read: Side
+    goal: MetricGoal
+    card: SweepCard
+    table: pa.Table
+    searched: bool
+    sampler: str
+
+
+def meant(text: str, *, metric: str | None, task: str | None) -> Meant:
+    """Read one side.
+
+    Raises:
+        ConfigError: No such trial or task, or no metric is named by anyone.
+        StoreError: The folder holds no complete trial.
+    """
+    folder, which = split_row(text)
+    goal = load_card(folder, metric).goal
+    store = Store(folder)
+    # What was selected was selected by the sweep's own metric, whatever it is compared by.
+    own = store.card()
+    card = own or SweepCard(goal=goal)
+    table = store.table()
+    if task is not None and table.num_rows:
+        table = rows_with(table, "task", task)
+        cells = card.cells_of_task if card.tasks else 0
+        card = replace(card, cells=cells, tasks=(task,) if card.tasks else ())
+    if which == "default":
+        trials = _defaults(store.trials(), folder, task)
+    else:
+        trials = trials_of(folder, [which or "best"], task=task, metric=None if own else metric)
+    name = which or "best"
+    label = f"{shown(folder)}:{name}"
+    among = _competed(table, card) if name == "best" else 0
+    side = Side(label=label, cells={trial.cell: trial for trial in trials}, among=among)
+    readings = {trial.key: trial for trial in Store(join(folder, "test")).trials()}
+    read = {t.cell: readings[t.key] for t in trials if t.key in readings}
+    return Meant(
+        folder=folder,
+        side=side,
+        read=replace(side, cells=read),
+        goal=goal,
+        card=card,
+        table=table,
+        searched=name == "best" and among > 1,
+        sampler=card.sampler,
+    )
+
+
+def _defaults(trials: Sequence[Trial], folder: str, task: str | None) -> list[Trial]:
+    """The complete cells of the first trial of each task: the paper's own setting.
+
+    Raises:
+        StoreError: There is none.
+    """
+    own = [trial for trial in trials if task in (None, trial.cell.task)]
+    lowest: dict[str, int] = {}
+    for trial in own:
+        name = trial.cell.task
+        lowest[name] = min(trial.number, lowest.get(name, trial.number))
+    found = [
+        trial
+        for trial in own
+        if trial.number == lowest[trial.cell.task] and trial.state is TrialState.COMPLETE
+    ]
+    if not found:
+        raise StoreError(
+            f"`{shown(folder)}:default` must be complete, but the sweep's first trial has not run "
+            "to its end; name another by its number"
+        )
+    return found
+
+
+def _competed(table: pa.Table, card: SweepCard) -> int:
+    """Among how many configurations the best was chosen, those stopped early included.
+
+    Where every task was searched by itself, the most of any task.
+    """
+    if card.mode == "per_task" and len(card.tasks) > 1:
+        within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+        rankings = list(within.values())
+    else:
+        rankings = [rank(table, card.goal, cells=card.cells, aggregate=card.aggregate)]
+    kinds = (Standing.COMPLETE, Standing.PRUNED)
+    return max(sum(ranking.counts().get(kind, 0) for kind in kinds) for ranking in rankings)
