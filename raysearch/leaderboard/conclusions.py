@@ -51,6 +51,8 @@ def effort_sentences(
             f"The curve is that of independent draws; {' and '.join(loose)} proposed by what came "
             "before, so it describes the trials that were run in random order, not the search."
         )
+    if any(effort.default is not None for effort in (*first, *second)):
+        said.append("The paper's own setting, the first trial, was not drawn and does not count.")
     stopped = sum(effort.stopped for effort in (*first, *second))
     if stopped:
         said.append(
@@ -111,8 +113,8 @@ def _difference(found: Contrast) -> str:
     if not interval.bounded:
         low, high = min(found.differences), max(found.differences)
         return (
-            f"{mean}, from {low:+.4f} to {high:+.4f} on {found.cells} shared cells, A better on "
-            f"{found.ahead}. So few cells carry no {percent} interval: whether A is better cannot "
+            f"{mean}, from {low:+.4f} to {high:+.4f} on {found.cells} shared cells; A is better "
+            f"on {found.ahead} of them. So few cells carry no {percent} interval: whether A is better cannot "
             "be concluded; run more seeds."
         )
     ends = f"{percent} interval {interval.low:+.4f} to {interval.high:+.4f}"

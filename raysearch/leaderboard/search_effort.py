@@ -38,6 +38,8 @@ class Effort:
         configurations: Those whose scores count: complete, or stopped early with the last.
         stopped: How many of these were stopped early.
         left_out: Others: failed, or not all cells in.
+        default: The first trial, the paper's own setting, which nobody drew and which does not
+            count, unless it is the only one; None then.
         seconds: Mean training seconds of one.
         points: Budget to estimator to the expected best.
     """
@@ -46,6 +48,7 @@ class Effort:
     configurations: int
     stopped: int
     left_out: int
+    default: int | None
     seconds: float
     points: Mapping[int, Mapping[Estimator, float]]
 
@@ -79,9 +82,8 @@ def efforts(table: pa.Table, card: SweepCard) -> list[Effort]:
     found = []
     for task, rows, cells in _searches(table, card):
         ranking = rank(rows, card.goal, cells=cells, aggregate=card.aggregate)
-        counted = [item for item in ranking if _counts(item)]
-        if counted:
-            found.append(_effort(task, ranking, counted, card.goal))
+        if any(_counts(item) for item in ranking):
+            found.append(_effort(task, ranking, card.goal))
     return found
 
 
@@ -121,7 +123,12 @@ def _counts(item: Ranked) -> bool:
     return item.standing in (Standing.COMPLETE, Standing.PRUNED) and math.isfinite(item.score)
 
 
-def _effort(task: str, ranking: Ranking, counted: Sequence[Ranked], goal: MetricGoal) -> Effort:
+def _effort(task: str, ranking: Ranking, goal: MetricGoal) -> Effort:
+    first = min(item.trial for item in ranking)
+    counted = [item for item in ranking if _counts(item)]
+    drawn = [item for item in counted if item.trial != first]
+    default = first if drawn else None
+    counted = drawn or counted
     scores = [item.score for item in counted]
     points = {
         budget: {
@@ -134,7 +141,8 @@ def _effort(task: str, ranking: Ranking, counted: Sequence[Ranked], goal: Metric
         task=task,
         configurations=len(counted),
         stopped=sum(item.standing is Standing.PRUNED for item in counted),
-        left_out=len(ranking) - len(counted),
+        left_out=len(ranking) - len(counted) - (default is not None),
+        default=default,
         seconds=float(np.mean([item.seconds for item in counted])),
         points=points,
     )
