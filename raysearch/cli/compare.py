@@ -9,7 +9,7 @@ import sys
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, known_names
 from raysearch.storage.place import join, shown
 
 if TYPE_CHECKING:
@@ -131,10 +131,16 @@ def _nothing_shared(first: Meant, second: Meant, goal: MetricGoal) -> str:
     for name, side in (("A", first), ("B", second)):
         cells = side.read.cells if test else side.side.cells
         if not any(goal.name in trial.metrics for trial in cells.values()):
-            read = f"; python -m raysearch evaluate {quote(shown(side.folder))} reads them"
+            numbers = " ".join(f"--trial {number}" for number in side.side.numbers)
+            known = {known for trial in side.side.cells.values() for known in trial.metrics}
+            cure = (
+                f"python -m raysearch evaluate {quote(shown(side.folder))} {numbers} reads them"
+                if test
+                else known_names([n for n in known if n.count("/") == 1])
+            )
             return (
                 f"`{goal.name}` must be a metric of {name}'s rows, but {side.side.label} has none "
-                f"such{read if test else ''}"
+                f"such; {cure}"
             )
     one, two = (
         ", ".join(f"{cell.task} seed {cell.seed}" for cell in sorted(side.side.cells)[:6])

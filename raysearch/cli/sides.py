@@ -51,8 +51,13 @@ def meant(text: str, *, metric: str | None, task: str | None) -> Meant:
         StoreError: The folder holds no complete trial.
     """
     folder, which = split_row(text)
-    goal = load_card(folder, metric).goal
     store = Store(folder)
+    if not store.exists():
+        raise StoreError(
+            f"`{text}` must be of a sweep's folder, but {shown(folder)} is none; python -m raysearch "
+            "leaderboard shows those in results"
+        )
+    goal = load_card(folder, metric).goal
     # What was selected was selected by the sweep's own metric, whatever it is compared by.
     own = store.card()
     card = own or SweepCard(goal=goal)

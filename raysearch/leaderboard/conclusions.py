@@ -114,8 +114,8 @@ def _difference(found: Contrast) -> str:
         low, high = min(found.differences), max(found.differences)
         return (
             f"{mean}, from {low:+.4f} to {high:+.4f} on {found.cells} shared cells; A is better "
-            f"on {found.ahead} of them. So few cells carry no {percent} interval: whether A is better cannot "
-            "be concluded; run more seeds."
+            f"on {found.ahead} of them. So few cells carry no {percent} interval: whether A is better "
+            "cannot be concluded; run more seeds."
         )
     ends = f"{percent} interval {interval.low:+.4f} to {interval.high:+.4f}"
     few = f", from {found.cells} cells, so it is wide" if found.cells < _FEW else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 __all__ = ["escape", "tabular"]
@@ -62,4 +63,6 @@ def tabular(
 
 
 def _row(cells: Sequence[str]) -> str:
-    return " & ".join(map(escape, cells)) + r" \\"
+    # A hyphen before a digit is a minus sign.
+    signed = (re.sub(r"(?<![\w.])-(?=\d)", "−", cell) for cell in cells)
+    return " & ".join(map(escape, signed)) + r" \\"
