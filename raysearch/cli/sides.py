@@ -54,8 +54,8 @@ def meant(text: str, *, metric: str | None, task: str | None) -> Meant:
     store = Store(folder)
     if not store.exists():
         raise StoreError(
-            f"`{text}` must be of a sweep's folder, but {shown(folder)} is none; python -m raysearch "
-            "leaderboard shows those in results"
+            f"`{text}` must be of a sweep's folder, but {shown(folder)} is none; "
+            "python -m raysearch leaderboard shows those in results"
         )
     goal = load_card(folder, metric).goal
     # What was selected was selected by the sweep's own metric, whatever it is compared by.

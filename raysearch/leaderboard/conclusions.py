@@ -108,14 +108,17 @@ def _difference(found: Contrast) -> str:
     percent = f"{100 * interval.level:g} %"
     if found.cells == 1:
         return f"{mean} on the one shared cell: one cell says nothing of other seeds."
+    better = "A" if found.goal.better(interval.mean, 0.0) else "B"
     if interval.low == interval.high:
-        return f"{mean} on every one of {found.cells} shared cells: no difference in spread."
+        if interval.mean == 0:
+            return f"A and B are equal in {name} on all {found.cells} shared cells."
+        return f"{better} is better: {mean}, the same on all {found.cells} shared cells."
     if not interval.bounded:
         low, high = min(found.differences), max(found.differences)
         return (
             f"{mean}, from {low:+.4f} to {high:+.4f} on {found.cells} shared cells; A is better "
-            f"on {found.ahead} of them. So few cells carry no {percent} interval: whether A is better "
-            "cannot be concluded; run more seeds."
+            f"on {found.ahead} of them. So few cells carry no {percent} interval: whether A is "
+            "better cannot be concluded; run more seeds."
         )
     ends = f"{percent} interval {interval.low:+.4f} to {interval.high:+.4f}"
     few = f", from {found.cells} cells, so it is wide" if found.cells < _FEW else ""
@@ -124,7 +127,6 @@ def _difference(found: Contrast) -> str:
             f"A and B cannot be told apart: {mean}, {ends}{few}. That does not show that they are "
             "equal."
         )
-    better = "A" if found.goal.better(interval.mean, 0.0) else "B"
     return f"{better} is better: {mean}, {ends}{few}."
 
 
