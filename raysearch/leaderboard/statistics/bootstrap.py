@@ -3,7 +3,7 @@
 The interval is the studentized bootstrap (bootstrap-t) of Efron and Tibshirani, *An
 Introduction to the Bootstrap* (1993), sec. 12.5, eq. 12.22. The simpler percentile interval of
 their sec. 13.3 is too short with a handful of cells: with 5 of a normal distribution it holds
-the mean in 84 of 100 cases where it says 95; this one does in 95 (docs/proof.md has the
+the mean in 83 of 100 cases where it says 95; this one does in 95 (docs/proof.md has the
 simulation). Cells are resampled within their task, so that the interval speaks of these tasks
 with other seeds, not of other tasks (Davison and Hinkley, *Bootstrap Methods and their
 Application*, 1997, sec. 3.2: several samples).
