@@ -79,13 +79,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> Comparison:
-    from raysearch.cli.sides import meant
+    from raysearch.cli.sides import meant, shared_goal
     from raysearch.leaderboard.conclusions import contrast_sentences
     from raysearch.render.comparison import Comparison
 
-    sides = [meant(text, metric=args.metric, task=args.task) for text in (args.first, args.second)]
+    texts = (args.first, args.second)
+    goal = shared_goal(texts, args.metric)
+    sides = [meant(text, goal=goal, task=args.task) for text in texts]
     first, second = sides
-    goal = first.goal
     contrasts = []
     for wanted, needed in _goals(goal, explicit=args.metric is not None):
         found = _contrast(first, second, wanted, args.level)

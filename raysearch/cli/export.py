@@ -161,13 +161,14 @@ def _of_task(cells: Sequence[Trial], args: argparse.Namespace, folder: str) -> E
     trial = trials[0]
     keys = {cell.key for cell in cells}
     readings = [r for r in Store(join(folder, "test")).trials() if r.key in keys]
+    goal = goal_of(folder, trial.method)
     best = args.trial.endswith(":best")
     return Exported(
         trial=trial,
         cells=cells,
         readings={reading.cell: reading for reading in readings},
-        goal=goal_of(folder, trial.method),
+        goal=goal,
         settings=settings_of(trial.method, trial.config),
         folder=shown(folder),
-        among=meant(args.trial, metric=None, task=None).side.among if best else 0,
+        among=meant(args.trial, goal=goal).side.among if goal and best else 0,
     )

@@ -15,7 +15,7 @@ from raysearch.leaderboard.compare import Side
 from raysearch.storage.place import join, shown
 from raysearch.trial import MetricGoal, Trial, TrialState
 
-__all__ = ["Meant", "meant"]
+__all__ = ["Meant", "meant", "shared_goal"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,6 @@ class Meant:
         folder: The sweep's folder or URI.
         side: The chosen configuration's complete rows.
         read: The same with the metrics of its readings of test, as far as there are any.
-        goal: What it is compared by.
         card: What the sweep's trials are ranked by.
         table: The sweep's rows, of the wanted task.
         searched: Whether the side is what the sweep selected.
@@ -36,28 +35,47 @@ class Meant:
     folder: str
     side: Side
     read: Side
-    goal: MetricGoal
     card: SweepCard
     table: pa.Table
     searched: bool
     sampler: str
 
 
-def meant(text: str, *, metric: str | None, task: str | None) -> Meant:
-    """Read one side.
+def shared_goal(texts: Sequence[str], metric: str | None) -> MetricGoal:
+    """What the sides are compared by: the metric that was named, else the first sweep's own.
 
     Raises:
-        ConfigError: No such trial or task, or no metric is named by anyone.
+        ConfigError: No metric is named, and no side is of a sweep that has one.
+        StoreError: A side's folder is no sweep's.
+    """
+    folders = []
+    for text in texts:
+        folder, _ = split_row(text)
+        if not Store(folder).exists():
+            raise StoreError(
+                f"`{text}` must be of a sweep's folder, but {shown(folder)} is none; "
+                "python -m raysearch leaderboard shows those in results"
+            )
+        folders.append(folder)
+    # A trial of `raysearch train` has no goal of its own.
+    own = [folder for folder in folders if Store(folder).card() is not None]
+    return load_card((own or folders)[0], metric).goal
+
+
+def meant(text: str, *, goal: MetricGoal, task: str | None = None) -> Meant:
+    """Read one side.
+
+    Args:
+        text: SWEEP, SWEEP:N, SWEEP:best or SWEEP:default.
+        goal: What is best where the sweep itself does not say.
+        task: Only cells of this task.
+
+    Raises:
+        ConfigError: No such trial or task.
         StoreError: The folder holds no complete trial.
     """
     folder, which = split_row(text)
     store = Store(folder)
-    if not store.exists():
-        raise StoreError(
-            f"`{text}` must be of a sweep's folder, but {shown(folder)} is none; "
-            "python -m raysearch leaderboard shows those in results"
-        )
-    goal = load_card(folder, metric).goal
     # What was selected was selected by the sweep's own metric, whatever it is compared by.
     own = store.card()
     card = own or SweepCard(goal=goal)
@@ -69,7 +87,8 @@ def meant(text: str, *, metric: str | None, task: str | None) -> Meant:
     if which == "default":
         trials = _defaults(store.trials(), folder, task)
     else:
-        trials = trials_of(folder, [which or "best"], task=task, metric=None if own else metric)
+        metric = None if own else f"{goal.name}:{goal.direction[:3]}"
+        trials = trials_of(folder, [which or "best"], task=task, metric=metric)
     name = which or "best"
     label = f"{shown(folder)}:{name}"
     among = _competed(table, card) if name == "best" else 0
@@ -80,7 +99,6 @@ def meant(text: str, *, metric: str | None, task: str | None) -> Meant:
         folder=folder,
         side=side,
         read=replace(side, cells=read),
-        goal=goal,
         card=card,
         table=table,
         searched=name == "best" and among > 1,

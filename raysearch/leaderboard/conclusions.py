@@ -21,6 +21,7 @@ def contrast_sentences(found: Contrast, first: Side, second: Side) -> list[str]:
     """What one metric says of A and B, its limits included."""
     return [
         _difference(found),
+        *_same(first, second),
         *_units(found),
         *_order(found),
         *_selection(found, first, second),
@@ -128,6 +129,12 @@ def _difference(found: Contrast) -> str:
             "equal."
         )
     return f"{better} is better: {mean}, {ends}{few}."
+
+
+def _same(first: Side, second: Side) -> Iterator[str]:
+    tasks = {cell.task for cell, trial in first.cells.items() if trial == second.cells.get(cell)}
+    if tasks:
+        yield f"On {', '.join(sorted(tasks))} A and B are the same trial."
 
 
 def _units(found: Contrast) -> Iterator[str]:

@@ -74,7 +74,7 @@ class AuditBoard:
         count = {kind: sum(r.outcome is kind for r in self.replays) for kind in Outcome}
         faults = sum(finding.fault for _, finding in self.findings)
         whole = (
-            f"{faults} faults in what was looked at of all rows"
+            f"{faults} fault{'s' if faults > 1 else ''} in what was looked at of all rows"
             if faults
             else "no fault in all rows"
         )

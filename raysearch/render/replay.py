@@ -27,11 +27,16 @@ def replay_sentences(replay: Replay) -> list[str]:
         Outcome.DIFFERS: f"{most}, and nothing in its provenance explains that",
     }[replay.outcome]
     lines = [f"{name}{ended}: {said}"]
-    for kind, fields in (("", replay.identity), ("", replay.machine)):
-        lines += [f"  {kind}{field}: {_both(pair)}" for field, pair in fields.items()]
+    for fields in (replay.identity, replay.machine):
+        lines += [f"  {field}: {_both(pair)}" for field, pair in fields.items()]
     first, second = replay.commits
     if first != second:
         lines.append(f"  commit: {_both((first[:10], second[:10]))}")
+    if replay.outcome is Outcome.OTHER and replay.unequal < replay.compared / 4:
+        equal = replay.compared - replay.unequal
+        lines.append(
+            f"  {equal} numbers are bit-equal all the same: look at how this row came about"
+        )
     if replay.outcome is Outcome.OTHER and "code" in replay.identity and first:
         lines.append(f"  to judge it: git checkout {first[:10]}, then the same command")
     return lines

@@ -140,6 +140,20 @@ def test_test_data_that_were_not_read(
     ).replace("- ", "")
 
 
+def test_a_trained_baseline_takes_the_goal_of_the_sweep(
+    boards: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = Path(boards[1])
+    (trained / "sweep.json").unlink()
+    for order in (boards, boards[::-1]):
+        assert main(["compare", order[0], f"{order[1]}:0"]) == 0
+        assert "dev/va_pearson, higher is better" in capsys.readouterr().out
+    assert main(["compare", str(trained), str(trained)]) == 2
+    assert "`--metric` must be given" in capsys.readouterr().err
+    assert main(["compare", str(trained), str(trained), "--metric", "dev/va_pearson"]) == 0
+    assert "On sample A and B are the same trial." in capsys.readouterr().out
+
+
 def test_the_board_for_a_paper(boards: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", boards[0], "--as", "latex"]) == 0
     out = capsys.readouterr().out

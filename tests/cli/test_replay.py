@@ -94,6 +94,7 @@ def test_a_pruned_row_is_trained_as_far_as_it_went_and_other_code_is_not_judged(
     out = capsys.readouterr().out
     assert "not judged" in out and "code: row 000000000000" in out
     assert "git checkout aaaaaaaaaa" in out
+    assert "numbers are bit-equal all the same: look at how this row came about" in out
 
 
 @pytest.mark.parametrize(
