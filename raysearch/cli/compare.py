@@ -15,7 +15,7 @@ from raysearch.storage.place import join, shown
 if TYPE_CHECKING:
     from raysearch.cli.sides import Meant
     from raysearch.leaderboard.compare import Contrast
-    from raysearch.leaderboard.search_effort import Effort
+    from raysearch.leaderboard.search_effort import Effort, Tuned
     from raysearch.render.comparison import Comparison
     from raysearch.trial import MetricGoal
 
@@ -154,7 +154,7 @@ def _nothing_shared(first: Meant, second: Meant, goal: MetricGoal) -> str:
 
 def _searches(
     first: Meant, second: Meant, goal: MetricGoal
-) -> tuple[list[list[Effort]], list[str], list[str]]:
+) -> tuple[list[list[Effort]], list[str], list[tuple[Tuned, str]]]:
     """What the searches bought, where the sides are the best of their sweeps.
 
     Returns:
@@ -165,7 +165,7 @@ def _searches(
     from raysearch.leaderboard.search_effort import efforts, tuned
 
     curves: list[list[Effort]] = []
-    tuning = []
+    tuning: dict[str, Tuned] = {}
     for side in (first, second):
         if not side.searched or goal.name.startswith("test/"):
             curves.append([])
@@ -177,8 +177,8 @@ def _searches(
                 f"python -m raysearch evaluate {quote(shown(side.folder))} "
                 f"--trial {item.default} --trial {item.chosen}"
             )
-            tuning.append(tuned_sentence(item, goal, side.side.label, command))
+            tuning[tuned_sentence(item, goal, side.side.label, command)] = item
     notes: list[str] = []
     if all(curves):
         notes = effort_sentences(curves[0], curves[1], goal, (first.sampler, second.sampler))
-    return curves, notes, list(dict.fromkeys(tuning))
+    return curves, notes, [(item, sentence) for sentence, item in tuning.items()]

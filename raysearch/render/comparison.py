@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raysearch.leaderboard.compare import Contrast, Side, TaskContrast
-from raysearch.leaderboard.search_effort import Effort
+from raysearch.leaderboard.search_effort import Effort, Tuned
 from raysearch.leaderboard.statistics import ESTIMATORS, StochasticOrder
 from raysearch.render.format import Glyphs, duration, glyphs_for, score
 from raysearch.render.table import bare_table
@@ -29,7 +29,7 @@ class Comparison:
         contrasts: Metric by metric, each with its sentences.
         efforts: Expected best of A's sweep and of B's; empty where a side is no sweep's best.
         effort_notes: What the curves say.
-        tuning: A sentence per search: is the tuned one worse on test than the default?
+        tuning: Per search what its selected trial is on test beside the default, and a sentence.
     """
 
     first: Side
@@ -37,7 +37,7 @@ class Comparison:
     contrasts: Sequence[tuple[Contrast, Sequence[str]]]
     efforts: tuple[Sequence[Effort], Sequence[Effort]] = ((), ())
     effort_notes: Sequence[str] = ()
-    tuning: Sequence[str] = ()
+    tuning: Sequence[tuple[Tuned, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ComparisonBoard:
         if found.tuning:
             yield Text()
             yield Text("overtuning", style="bold")
-            yield from map(_note, found.tuning)
+            yield from (_note(sentence) for _, sentence in found.tuning)
 
 
 def mean_and_sd(values: Sequence[float], sign: str = "±") -> str:
@@ -97,7 +97,7 @@ def _note(sentence: str) -> Table:
 
 def _tasks(result: Contrast, glyphs: Glyphs) -> Table:
     table = bare_table()
-    table.add_column("task", no_wrap=True)
+    table.add_column("task", overflow="fold")
     heads = ("cells", "A", "B", "A - B", "ε_min A>B" if glyphs.dot == "·" else "e_min A>B", "B>A")
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)

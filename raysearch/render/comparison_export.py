@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from raysearch.leaderboard.compare import Contrast, Side, TaskContrast
-from raysearch.leaderboard.search_effort import Effort
+from raysearch.leaderboard.search_effort import Effort, Tuned
 from raysearch.leaderboard.statistics import ESTIMATORS, StochasticOrder
 from raysearch.render.comparison import Comparison, mean_and_sd
 from raysearch.render.format import score
@@ -28,7 +28,7 @@ def comparison_record(found: Comparison) -> dict[str, Any]:
             for name, efforts in zip(("a", "b"), found.efforts, strict=True)
         },
         "expected_best_conclusions": list(found.effort_notes),
-        "overtuning": list(found.tuning),
+        "overtuning": [_tuned(item, sentence) for item, sentence in found.tuning],
     }
 
 
@@ -44,7 +44,7 @@ def comparison_latex(found: Comparison) -> str:
         for two in found.efforts[1]:
             if one.task == two.task:
                 parts += ["", *map(_comment, found.effort_notes), _budgets(one, two)]
-    parts += [_comment(sentence) for sentence in found.tuning]
+    parts += [_comment(sentence) for _, sentence in found.tuning]
     return "\n".join(parts) + "\n"
 
 
@@ -141,6 +141,21 @@ def _order(order: StochasticOrder | None) -> dict[str, Any] | None:
         "violation_ratio": order.ratio,
         "level": order.level,
         "comparisons": order.comparisons,
+    }
+
+
+def _tuned(item: Tuned, sentence: str) -> dict[str, Any]:
+    result, interval = item.found, item.interval
+    return {
+        "task": item.task,
+        "default": item.default,
+        "chosen": item.chosen,
+        "incumbents": list(item.incumbents),
+        "gains": {n: _number(v) for n, v in asdict(result).items()} if result else None,
+        "test_difference": (
+            {n: _number(v) for n, v in asdict(interval).items()} if interval else None
+        ),
+        "conclusion": sentence,
     }
 
 

@@ -86,6 +86,10 @@ def test_json_holds_every_figure(
     assert dev["tasks"][0]["a_over_b"]["epsilon_min"] == 0
     assert test["metric"] == "test/va_pearson"
     assert found["expected_best"]["b"][0]["points"][0]["n"] == 1
+    tuned = found["overtuning"][0]
+    assert (tuned["default"], tuned["chosen"], tuned["incumbents"]) == (0, 1, [0, 1])
+    assert tuned["gains"]["test_gain"] == pytest.approx(0.15)
+    assert tuned["gains"]["relative"] == 0 and "not overtuned" in tuned["conclusion"]
 
 
 def test_latex_has_no_bare_sign(

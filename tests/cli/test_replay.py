@@ -11,7 +11,7 @@ from raysearch.cli import main
 from raysearch.leaderboard import Store
 from raysearch.trial import TrialState
 
-TINY = ["encoder=tiny", "epochs=0.5", "batch_size=16", "reports=2", "learning_rate=1e-3"]
+TINY = ["encoder=tiny", "epochs=0.1", "batch_size=16", "reports=2", "learning_rate=1e-3"]
 
 
 @pytest.fixture(scope="module")
