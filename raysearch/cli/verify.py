@@ -35,7 +35,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "from different data, test readings of no row), and train a random sample of the rows "
         "again. Exit code 0: nothing wrong was found; 1: a fault, or a row whose numbers are "
         "others; 2: some row of the sample could not be judged.",
-        epilog="example: python -m raysearch verify results/carl --sample 5%%",
+        epilog="example: python -m raysearch verify results/carl --sample 5%",
     )
     parser.add_argument(
         "path",

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from raysearch.leaderboard.card import SweepCard
-from raysearch.leaderboard.schema import KEY
+from raysearch.leaderboard.parts import Parts
+from raysearch.leaderboard.schema import KEY, TRIAL_COLUMNS
 from raysearch.leaderboard.store import Store
+from raysearch.storage import open_storage
 from raysearch.storage.place import join
 from raysearch.trial import Trial, TrialState
 
@@ -113,7 +115,8 @@ def _twice(store: Store) -> list[Finding]:
     """
     seen: dict[tuple[object, ...], tuple[str, dict[str, object]]] = {}
     found = []
-    for name, table in store.files():
+    parts = Parts(open_storage(store.folder, make=False), "trials", TRIAL_COLUMNS)
+    for name, table in parts.files():
         for row in table.to_pylist():
             key = tuple(row[column] for column in KEY)
             known = {n: v for n, v in row.items() if v is not None}

@@ -117,14 +117,6 @@ class Store:
         """
         return self._trials.read()
 
-    def files(self) -> list[tuple[str, pa.Table]]:
-        """Name and rows of every file of *trials* as it lies there: what an audit looks at.
-
-        Raises:
-            StoreError: The folder cannot be listed, or is of a newer schema.
-        """
-        return self._trials.files()
-
     def table(self) -> pa.Table:
         """All rows of *trials*, each key once, in no particular order.
 
