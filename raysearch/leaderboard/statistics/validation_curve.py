@@ -20,9 +20,7 @@ configurations that were drawn independently of each other: a random search.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from types import MappingProxyType
 from typing import Literal
 
@@ -79,10 +77,10 @@ def budgets(count: int) -> list[int]:
 def _weights(count: int, budget: int, estimator: Estimator) -> Floats:
     """Chance that the i-th smallest of the scores is the largest of those drawn, (N,)."""
     if estimator == "unbiased":
-        # C(i − 1, n − 1) / C(N, n); whole numbers, since those of 1,000 trials pass any double.
-        whole = math.comb(count, budget)
-        below = [math.comb(index, budget - 1) for index in range(count)]
-        return np.array([float(Fraction(part, whole)) for part in below])
+        # C(i − 1, n − 1) / C(N, n): n / N for i = N, and each one below by (i − n + 1) / i less.
+        below = np.arange(count - 1, budget - 1, -1)
+        steps = np.cumprod(np.concatenate([[budget / count], (below - budget + 1) / below]))
+        return np.concatenate([np.zeros(budget - 1), steps[::-1]])
     if estimator == "replaced":
         return np.diff((np.arange(count + 1) / count) ** budget)
     first, second = (_weights(count, budget, name) for name in ("unbiased", "replaced"))

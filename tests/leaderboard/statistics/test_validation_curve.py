@@ -36,8 +36,10 @@ def test_ties_and_order_do_not_matter() -> None:
 
 
 def test_thousands_of_scores_are_no_overflow() -> None:
-    values = np.linspace(0, 1, 1500)
-    assert expected_best(values, 750, "unbiased") == pytest.approx(750 / 751, abs=1e-3)
+    values = np.linspace(0, 1, 20_001)
+    for budget in (1, 7, 10_000, 20_001):  # of n numbers 0 … N − 1: n (N + 1) / (n + 1) − 1
+        expected = (budget * 20_002 / (budget + 1) - 1) / 20_000
+        assert expected_best(values, budget, "unbiased") == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("budget", [0, 5])
