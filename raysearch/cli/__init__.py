@@ -18,6 +18,7 @@ from raysearch import __version__
 from raysearch.cli import (
     check,
     cluster,
+    compare,
     completion,
     data,
     evaluate,
@@ -25,15 +26,20 @@ from raysearch.cli import (
     leaderboard,
     plan,
     recover,
+    replay,
     sweep,
     train,
+    verify,
 )
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import RaysearchError
 
 __all__ = ["main", "parser"]
 
-_COMMANDS = (sweep, plan, recover, train, leaderboard, evaluate, export, data, check, cluster)
+_COMMANDS = (
+    *(sweep, plan, recover, train, leaderboard, evaluate, compare),
+    *(replay, verify, export, data, check, cluster),
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -26,6 +26,7 @@ class SweepCard:
         aggregate: Whether the mean over the tasks or the worst of them ranks a configuration
             that is judged over all.
         tasks: All tasks of the sweep, in its order; empty where it does not say.
+        sampler: What proposed its configurations; empty where it does not say.
     """
 
     goal: MetricGoal
@@ -33,6 +34,7 @@ class SweepCard:
     mode: Mode = "joint"
     aggregate: Aggregate = "mean"
     tasks: tuple[str, ...] = ()
+    sampler: str = ""
 
     @property
     def cells_of_task(self) -> int:
@@ -65,6 +67,7 @@ def parse_card(raw: Mapping[str, Any]) -> SweepCard:
         mode=mode,
         aggregate=aggregate,
         tasks=tuple(raw.get("tasks", ())),
+        sampler=str(raw.get("study", {}).get("space", {}).get("sampler", "")),
     )
 
 
