@@ -23,6 +23,7 @@ from raysearch.cli import (
     leaderboard,
     plan,
     recover,
+    report,
     sweep,
     train,
 )
@@ -30,7 +31,19 @@ from raysearch.errors import RaysearchError
 
 __all__ = ["main", "parser"]
 
-_COMMANDS = (sweep, plan, recover, train, leaderboard, evaluate, export, data, check, cluster)
+_COMMANDS = (
+    sweep,
+    plan,
+    recover,
+    train,
+    leaderboard,
+    report,
+    evaluate,
+    export,
+    data,
+    check,
+    cluster,
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -273,4 +273,4 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 
 def _normal(values: Floats) -> Floats:
     """The normal distribution function."""
-    return np.asarray(0.5 * (1 + _erf(values / math.sqrt(2)).astype(float)), dtype=np.float64)
+    return 0.5 * (1 + np.asarray(_erf(values / math.sqrt(2)), dtype=np.float64))

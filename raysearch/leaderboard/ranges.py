@@ -145,7 +145,7 @@ def _span(name: str, values: Sequence[Scalar]) -> SearchRange:
     found = [value for value in dict.fromkeys(values) if value is not None]
     if not all(map(is_number, found)):
         return SearchRange(name=name, choices=tuple(dict.fromkeys(values)))
-    low, high = min(map(float, found)), max(map(float, found))  # type: ignore[arg-type]
+    low, high = min(map(float, found)), max(map(float, found))
     whole = all(isinstance(value, int) for value in found)
     return SearchRange(
         name=name, low=low, high=high, log=low > 0 and high / low > _WIDE, whole=whole

@@ -140,4 +140,5 @@ def _correlations(x: Floats, y: Floats) -> Floats:
     """Pearson's r of each row, (B,); NaN where a row is constant."""
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     size = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
-    return np.divide((x * y).sum(axis=1), size, out=np.full(len(x), np.nan), where=size > 0)
+    found: Floats = np.full(len(x), np.nan)
+    return np.divide((x * y).sum(axis=1), size, out=found, where=size > 0)
