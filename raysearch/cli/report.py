@@ -11,13 +11,12 @@ from raysearch.errors import StoreError
 from raysearch.storage.place import join, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     import pyarrow as pa
 
-    from raysearch.leaderboard import Store
+    from raysearch.leaderboard import Regret, Store, SweepCard
     from raysearch.render.report import SweepRecord
-    from raysearch.trial import Scalar
 
 __all__ = ["add_parser", "run"]
 
@@ -86,12 +85,15 @@ def _records(place: str, metric: str | None) -> list[SweepRecord]:
     return found
 
 
-def _record(store: Store, table: pa.Table, problems: list[str], metric: str | None) -> SweepRecord:
+def _record(
+    store: Store, table: pa.Table, problems: Sequence[str], metric: str | None
+) -> SweepRecord:
     from raysearch.cli.leaderboard import papers_of
     from raysearch.leaderboard import Store, load_card
     from raysearch.render.report import SweepRecord
 
     card = load_card(store.folder, metric)
+    role, found = _regrets(store, table, card)
     return SweepRecord(
         folder=shown(store.folder),
         card=card,
@@ -99,8 +101,23 @@ def _record(store: Store, table: pa.Table, problems: list[str], metric: str | No
         curves=store.curves(),
         papers=papers_of(table),
         test=Store(join(store.folder, "test")).table(),
+        regrets=found,
+        role=role,
         problems=problems,
     )
+
+
+def _regrets(store: Store, table: pa.Table, card: SweepCard) -> tuple[str, Sequence[Regret]]:
+    """The oracle's role and what selection lost; empty for a method without one."""
+    from raysearch.leaderboard import Store, regrets
+    from raysearch.methods import METHODS, config_type
+
+    method = str(table.column("method")[0].as_py())
+    role = config_type(method).ORACLE if method in METHODS else ""
+    if not role:
+        return "", ()
+    readings = Store(join(store.folder, "oracle")).table()
+    return role, regrets(table, readings, card, role) if readings.num_rows else ()
 
 
 def _check(output: Path) -> None:

@@ -141,4 +141,5 @@ def _correlations(x: Floats, y: Floats) -> Floats:
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     size = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
     found: Floats = np.full(len(x), np.nan)
-    return np.divide((x * y).sum(axis=1), size, out=found, where=size > 0)
+    np.divide((x * y).sum(axis=1), size, out=found, where=size > 0)
+    return found

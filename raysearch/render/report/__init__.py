@@ -7,15 +7,22 @@ from collections.abc import Sequence
 from raysearch.leaderboard.summary import summarize
 from raysearch.render.format import duration
 from raysearch.render.report.best import best_section, trials_section
+from raysearch.render.report.endings import endings_section
+from raysearch.render.report.figure import Section
+from raysearch.render.report.health import health_section
 from raysearch.render.report.learning import learning_section
+from raysearch.render.report.origin import origin_section
+from raysearch.render.report.overview import fronts_section, parallel_section
 from raysearch.render.report.page import SweepPart, assemble
 from raysearch.render.report.progress import progress_section
+from raysearch.render.report.selection import selection_section
+from raysearch.render.report.slices import correlations, slices_section
 from raysearch.render.report.sweep import SweepRecord, SweepView, view_of
+from raysearch.render.report.timeline import timeline_section
+from raysearch.render.report.weights import importance_section
 from raysearch.render.report.words import counted, listed
 
 __all__ = ["SweepRecord", "make_report"]
-
-_SECTIONS = (best_section, progress_section, learning_section, trials_section)
 
 
 def make_report(records: Sequence[SweepRecord]) -> str:
@@ -29,13 +36,32 @@ def make_report(records: Sequence[SweepRecord]) -> str:
         SweepPart(
             title=view.name,
             origin=_origin(view),
-            sections=[section for make in _SECTIONS if (section := make(view)).blocks],
+            sections=_sections(view),
             problems=view.record.problems,
         )
         for view in views
     ]
     names = listed([view.name for view in views], 3)
     return assemble(f"raysearch report: {names}", parts)
+
+
+def _sections(view: SweepView) -> list[Section]:
+    """In the order in which a reader asks: what won, how surely, why, and what went wrong."""
+    return [
+        best_section(view),
+        progress_section(view),
+        learning_section(view),
+        importance_section(view),
+        slices_section(view, correlations(view)),
+        parallel_section(view),
+        fronts_section(view),
+        selection_section(view),
+        endings_section(view),
+        health_section(view),
+        timeline_section(view),
+        trials_section(view),
+        origin_section(view),
+    ]
 
 
 def _origin(view: SweepView) -> str:

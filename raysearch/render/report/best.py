@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
+from math import isfinite, sqrt
+from statistics import fmean, stdev
 
 from raysearch.leaderboard.ranked import Ranked
 from raysearch.leaderboard.uncertainty import lead, mean_interval
@@ -21,8 +22,8 @@ _ROWS = 200
 def best_section(sweep: SweepView) -> Section:
     """The best of each contest, beside the paper's own setting and the runners-up."""
     rows = [_row(sweep, contest) for contest in sweep.contests]
-    heads = ("pair", "best trial", "mean ± sd", "cells", "95 % interval", "paper's own", "gain over it",
-             "trials")  # fmt: skip
+    heads = ("pair", "best trial", "mean ± sd", "cells", "95 % interval", "paper's own",
+             "gain over it", "trials")  # fmt: skip
     table = TableBlock(
         title="Best of each pair" if len(rows) > 1 else "Best",
         heads=heads,
@@ -63,12 +64,12 @@ def lead_words(sweep: SweepView, contest: Contest) -> str:
     ranked = contest.complete
     where = "" if len(sweep.contests) == 1 else f"{contest.name}: "
     if not ranked:
-        return f"{where}no trial is complete, so nothing can be said about settings."
+        return f"{where}No trial is complete, so nothing can be said about settings."
     best = ranked[0]
-    text = f"{where}trial {best.trial} is best at {of_mean(best.mean, best.sd, best.cells)}"
+    score = of_mean(best.mean, best.sd, best.cells)
+    text = f"{where}Trial {best.trial} is best: {sweep.metric} {score}"
     if len(ranked) == 1:
         return text + "; no other trial is complete."
-    text += f" of {sweep.metric}"
     found = lead(
         contest.cells.get(best.trial, {}),
         contest.cells.get(ranked[1].trial, {}),
@@ -185,12 +186,30 @@ def _top_view(sweep: SweepView, contest: Contest) -> View:
         "xaxis": {"title": {"text": label(sweep.metric)}},
         "yaxis": {"autorange": "reversed", "type": "category"},
     }
-    own = "" if all(one.known for one in found) else " One cell has no interval."
     return View(
         name=contest.name,
         traces=[cells, means],
         layout=layout,
-        caption=lead_words(sweep, contest) + own,
+        caption=_spread_words(shown),
+    )
+
+
+def _spread_words(shown: Sequence[Ranked]) -> str:
+    """Whether settings differ by more than seeds do."""
+    within = [item.sd for item in shown if item.cells > 1 and isfinite(item.sd)]
+    if not within:
+        return (
+            "With one cell a trial there is no spread between seeds, so nothing says how much of a "
+            "difference is chance: run with more seeds."
+        )
+    noise = sqrt(fmean([sd**2 for sd in within]))
+    if len(shown) < 3:
+        return f"Cells of one trial spread by {short(noise)} (sd)."
+    among = stdev([item.mean for item in shown])
+    verdict = "more" if among > noise else "no more"
+    return (
+        f"Cells of one trial spread by {short(noise)} (pooled sd), the means of the first "
+        f"{len(shown)} trials by {short(among)}: {verdict} than seeds and tasks do."
     )
 
 

@@ -209,7 +209,8 @@ def _overtaken(sweep: SweepView, contest: Contest, curves: Mapping[int, Curve]) 
     verdict = (
         "so an early stop judges by something"
         if judged
-        else "so what is early says nothing certain of the end, and early stops may cost good trials"
+        else "so what is early says nothing certain of the end, and an early stop may cost a good "
+        "trial"
     )
     return (
         f" Over the {counted(len(ends), 'complete trial')}, first and last report agree in order "

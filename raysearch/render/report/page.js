@@ -27,7 +27,7 @@
     const layout = {
       height, autosize: true, paper_bgcolor: palette.card, plot_bgcolor: palette.card,
       font: { family: getComputedStyle(document.body).fontFamily, size: width < 500 ? 11 : 13, color: palette.ink },
-      margin: { l: width < 500 ? 44 : 60, r: 14, t: 14, b: 44 }, hovermode: "closest",
+      margin: { l: width < 500 ? 44 : 60, r: 14, t: 34, b: 44 }, hovermode: "closest",
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
       hoverlabel: { font: { family: "inherit" } },
       ...own,
@@ -46,7 +46,7 @@
     const palette = palettes[theme()];
     try {
       await Plotly.react(box, painted(view.traces, palette), layoutOf(view, palette, box.clientWidth, figure.height),
-        { responsive: true, displaylogo: false, displayModeBar: "hover", modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] });
+        { responsive: true, displaylogo: false, displayModeBar: box.clientWidth < 600 ? false : "hover", modeBarButtons: [view.traces.some(trace => trace.type === "parcoords") ? ["toImage"] : ["toImage", "zoom2d", "pan2d", "resetScale2d"]] });
       box.dataset.drawn = theme() + ":" + (chosen[name] || 0);
       drawn.add(name);
     } catch (error) {

@@ -17,7 +17,7 @@ from html import escape
 from importlib import resources
 
 from raysearch import __version__
-from raysearch.render.report.figure import Block, Figure, Note, Section, TableBlock
+from raysearch.render.report.figure import Block, Figure, Section, TableBlock
 
 __all__ = ["SweepPart", "assemble"]
 

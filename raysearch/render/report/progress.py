@@ -113,7 +113,7 @@ def _words(sweep: SweepView, contest: Contest, history: History) -> str:
     spent = history.seconds[last] / history.seconds[-1] if history.seconds[-1] else 1.0
     gain = abs(history.best[last] - history.best[history.improved[0]])
     text = (
-        f"{where}the best, trial {history.trials[last]}, was the {_ordinal(last + 1)} of "
+        f"{where}The best, trial {history.trials[last]}, was the {_ordinal(last + 1)} of "
         f"{counted(total, 'trial')} to end, after {percent(spent)} of "
         f"{duration(float(history.seconds[-1]))} of training"
     )

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.keys import column_values, rows_with
+from raysearch.leaderboard.ranges import SearchRange, ranges_of
 from raysearch.leaderboard.rank import rank
 from raysearch.leaderboard.ranked import Ranked, Standing
-from raysearch.leaderboard.ranges import SearchRange, ranges_of
 from raysearch.leaderboard.regret import Regret
 from raysearch.leaderboard.tasks import task_names
 from raysearch.trial import Scalar
