@@ -78,7 +78,7 @@ def test_a_planted_placebo_cannot_be_told_from_noise_and_what_matters_can():
     assert by_name["rate"].value > by_name["rate"].placebo
     assert not by_name["epsilon"].told
     assert by_name["epsilon"].value > 0, "a bare divergence is never nothing"
-    assert found.best == 8 and found.samples.shape == (6, 300)
+    assert found.best == 10 and found.samples.shape == (6, 300)
 
 
 def test_where_nothing_has_an_effect_few_sweeps_tell_anything():

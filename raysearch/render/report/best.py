@@ -22,10 +22,10 @@ _ROWS = 200
 def best_section(sweep: SweepView) -> Section:
     """The best of each contest, beside the paper's own setting and the runners-up."""
     rows = [_row(sweep, contest) for contest in sweep.contests]
-    heads = ("pair", "best trial", "mean ± sd", "cells", "95 % interval", "paper's own",
+    heads = (sweep.noun, "best trial", "mean ± sd", "cells", "95 % interval", "paper's own",
              "gain over it", "trials")  # fmt: skip
     table = TableBlock(
-        title="Best of each pair" if len(rows) > 1 else "Best",
+        title=f"Best of each {sweep.noun}" if len(rows) > 1 else "Best",
         heads=heads,
         rows=rows,
         caption=_over_pairs(sweep),
@@ -53,7 +53,7 @@ def trials_section(sweep: SweepView) -> Section:
         if left
         else ""
     )
-    heads = ("rank", "trial", "pair", "state", "mean", "sd", "cells", "time", *names)
+    heads = ("rank", "trial", sweep.noun, "state", "mean", "sd", "cells", "time", *names)
     caption = "Click a head to sort by it, type to filter. Spread is over the cells." + more
     table = TableBlock(title="Trials", heads=heads, rows=rows, caption=caption, search=True)
     return Section(name="Trials", blocks=[table])

@@ -207,7 +207,7 @@ def _overtaken(sweep: SweepView, contest: Contest, curves: Mapping[int, Curve]) 
         return ""
     judged = Counter([found.known and found.low > 0])[True]
     verdict = (
-        "so an early stop judges by something"
+        "so the first report says something of the end"
         if judged
         else "so what is early says nothing certain of the end, and an early stop may cost a good "
         "trial"

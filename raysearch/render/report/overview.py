@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from raysearch.leaderboard.history import pareto
+from raysearch.leaderboard.keys import Floats
 from raysearch.leaderboard.ranges import SearchRange
 from raysearch.leaderboard.ranked import Ranked
 from raysearch.leaderboard.uncertainty import rank_correlation
@@ -22,6 +23,13 @@ __all__ = ["fronts_section", "parallel_section"]
 _LINES = 600
 _POINTS = 800
 _FEWEST = 8
+_FIFTHS = (
+    ("best fifth", "$best"),
+    ("second", "$c4"),
+    ("third", "$quiet"),
+    ("fourth", "$c5"),
+    ("last", "$c0"),
+)
 
 
 def parallel_section(sweep: SweepView) -> Section:
@@ -36,7 +44,7 @@ def parallel_section(sweep: SweepView) -> Section:
         title="Configurations in parallel",
         views=views,
         height=440,
-        least_width=90 * (len(ranges) + 2),
+        least_width=100 * len(ranges),
     )
     return Section(name="Configurations", blocks=[figure])
 
@@ -56,58 +64,85 @@ def fronts_section(sweep: SweepView) -> Section:
 
 
 def _lines(sweep: SweepView, contest: Contest, ranges: Sequence[SearchRange]) -> View:
+    """One trace a fifth of the ranking, the best on top; the legend takes one away or alone."""
     items = _thin(contest.complete, _LINES)
-    scores = [item.score for item in items]
-    dimensions: list[dict[str, Any]] = [_dimension(one, items) for one in ranges]
-    dimensions.append({"label": label(sweep.metric), "values": tidy(scores)})
-    trace = {
-        "type": "parcoords",
-        "dimensions": dimensions,
-        "line": {
-            "color": tidy(scores),
-            "colorscale": "Viridis",
-            "reversescale": not sweep.higher,
-            "showscale": True,
-            "colorbar": {"thickness": 12},
-        },
-        "labelangle": -20,
-        "labelfont": {"color": "$ink"},
-        "tickfont": {"color": "$ink"},
-        "rangefont": {"color": "rgba(0,0,0,0)", "size": 1},
+    axes = [label(one.name) for one in ranges]
+    heights = np.stack([_heights(one, items) for one in ranges], axis=1)
+    count = min(len(_FIFTHS), len(items))
+    parts = np.array_split(np.arange(len(items)), count)
+    traces: list[dict[str, Any]] = []
+    for part, (name, tint) in list(zip(parts, _FIFTHS, strict=False))[::-1]:
+        x: list[Any] = []
+        y: list[Any] = []
+        texts: list[str] = []
+        for index in part:
+            text = f"trial {items[index].trial}: {short(items[index].score)}"
+            x += [*axes, None]
+            y += [*tidy(heights[index]), None]
+            texts += [text] * (len(axes) + 1)
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": name,
+                "x": x,
+                "y": y,
+                "text": texts,
+                "hovertemplate": "%{text}<extra></extra>",
+                "line": {"color": tint, "width": 2 if name == _FIFTHS[0][0] else 1},
+                "marker": {"color": tint, "size": 4},
+                "opacity": 1 if name == _FIFTHS[0][0] else 0.6,
+            }
+        )
+    layout = {
+        "xaxis": {"type": "category", "categoryorder": "array", "categoryarray": axes},
+        "yaxis": {"visible": False, "range": [-0.14, 1.12], "fixedrange": True},
+        "annotations": [mark for one in ranges for mark in _marks(one)],
+        "legend": {"traceorder": "reversed", "orientation": "h", "y": 1.02, "yanchor": "bottom"},
     }
-    layout = {"margin": {"l": 60, "r": 50, "t": 80, "b": 24}}
     left = len(contest.complete) - len(items)
     more = f" {len(items):,} of {len(contest.complete):,} lines are drawn." if left else ""
-    use = " Draw along an axis to keep only the lines that pass there."
-    return View(
-        name=contest.name,
-        traces=[trace],
-        layout=layout,
-        caption=_quarter_words(sweep, contest, ranges) + use + more,
-    )
+    use = " A click in the legend hides a fifth of the ranking, two clicks show it alone."
+    words = _quarter_words(sweep, contest, ranges) + use + more
+    return View(name=contest.name, traces=traces, layout=layout, caption=words)
 
 
-def _dimension(one: SearchRange, items: Sequence[Ranked]) -> dict[str, Any]:
-    """An axis; where a setting has no say its own value is kept, so that lines stay whole."""
+def _heights(one: SearchRange, items: Sequence[Ranked]) -> Floats:
+    """Where each configuration passes an axis, 0 to 1; NaN where the setting has no say."""
+    found = np.full(len(items), np.nan)
+    for index, item in enumerate(items):
+        if not one.active(item.config):
+            continue
+        value = item.config[one.name]
+        if one.choices:
+            found[index] = one.choices.index(value) / max(len(one.choices) - 1, 1)
+        else:
+            low, high, at = one.low, one.high, float(value or 0)
+            if one.log:
+                low, high, at = float(np.log(low)), float(np.log(high)), float(np.log(at))
+            found[index] = (at - low) / (high - low)
+    return found
+
+
+def _marks(one: SearchRange) -> list[dict[str, Any]]:
+    """The ends of an axis, or its choices, as text beside it."""
     if one.choices:
-        names = list(dict.fromkeys([*one.choices, *(item.config.get(one.name) for item in items)]))
-        return {
-            "label": label(one.name),
-            "values": [names.index(item.config.get(one.name)) for item in items],
-            "tickvals": list(range(len(names))),
-            "ticktext": [label(setting(name) or "null") for name in names],
-            "range": [-0.2, len(names) - 0.8],
+        last = max(len(one.choices) - 1, 1)
+        ends = [(i / last, setting(choice) or "null") for i, choice in enumerate(one.choices)]
+    else:
+        ends = [(-0.07, setting(one.low)), (1.07, setting(one.high))]
+    return [
+        {
+            "x": label(one.name),
+            "y": height,
+            "text": label(text),
+            "showarrow": False,
+            "font": {"size": 11, "color": "$soft"},
+            "xshift": 4 if one.choices else 0,
+            "xanchor": "left" if one.choices else "center",
         }
-    values = np.array([float(item.config.get(one.name) or 0) for item in items])
-    if not one.log or (values <= 0).any():
-        return {"label": label(one.name), "values": tidy(values)}
-    marks = np.geomspace(min(one.low, values.min()), max(one.high, values.max()), 4)
-    return {
-        "label": label(one.name),
-        "values": tidy(np.log10(values)),
-        "tickvals": tidy(np.log10(marks)),
-        "ticktext": [f"{mark:.1e}" if mark < 1e-2 else f"{mark:.2g}" for mark in marks],
-    }
+        for height, text in ends
+    ]
 
 
 def _quarter_words(sweep: SweepView, contest: Contest, ranges: Sequence[SearchRange]) -> str:

@@ -46,7 +46,7 @@
     const palette = palettes[theme()];
     try {
       await Plotly.react(box, painted(view.traces, palette), layoutOf(view, palette, box.clientWidth, figure.height),
-        { responsive: true, displaylogo: false, displayModeBar: box.clientWidth < 600 ? false : "hover", modeBarButtons: [view.traces.some(trace => trace.type === "parcoords") ? ["toImage"] : ["toImage", "zoom2d", "pan2d", "resetScale2d"]] });
+        { responsive: true, displaylogo: false, displayModeBar: box.clientWidth < 600 ? false : "hover", modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] });
       box.dataset.drawn = theme() + ":" + (chosen[name] || 0);
       drawn.add(name);
     } catch (error) {

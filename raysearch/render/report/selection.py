@@ -50,7 +50,7 @@ def _test(sweep: SweepView) -> Block:
         rows.append([task, trial, f"{short(interval.value)}{spread}", len(found), ends])
         words.append(f"{task} {short(interval.value)}")
     caption = f"Read once, after selection: {name} of {listed(words)}."
-    heads = ("pair", "trial", f"{name}, mean ± sd", "cells", "95 % interval")
+    heads = (sweep.noun, "trial", f"{name}, mean ± sd", "cells", "95 % interval")
     return TableBlock(title="Test data", heads=heads, rows=rows, caption=caption)
 
 

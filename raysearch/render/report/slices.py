@@ -62,8 +62,7 @@ def correlations(sweep: SweepView) -> Found:
 
 def slices_section(sweep: SweepView, found: Found) -> Section:
     """A view per setting, all pairs in it; and setting × pair as a map."""
-    contests = sweep.per_task if sweep.card.mode == "per_task" else sweep.contests
-    drawn = [contest for contest in contests if len(contest.complete) > 1]
+    drawn = [contest for contest in sweep.per_task if len(contest.complete) > 1]
     ranges = [one for one in sweep.ranges if one.size > 1]
     if not drawn or not ranges:
         text = "Fewer than two trials are complete, so no setting can be compared."
@@ -279,18 +278,18 @@ def _choice_words(sweep: SweepView, one: SearchRange, contests: Sequence[Contest
 
 def _map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -> Block:
     """Setting × pair: Spearman's ρ, marked where its interval excludes 0."""
-    rows = [one for one in ranges if not one.choices]
+    rows, title = [one for one in ranges if not one.choices], f"Setting × {sweep.noun}"
     if not rows:
-        return Note(title="Setting × pair", text="No number was searched, only choices.")
+        return Note(title=title, text="No number was searched, only choices.")
     values, texts, sure = [], [], 0
     for one in rows:
         line = [found[one.name, contest.name] for contest in sweep.contests]
         marks = [value.known and not value.holds(0.0) for value in line]
         sure += sum(marks)
-        values.append(tidy([value.value for value in line]))
+        values.append(tidy([value.value if value.known else np.nan for value in line]))
         texts.append(
             [
-                "–" if not np.isfinite(v.value) else f"{v.value:+.2f}{' *' if m else ''}"
+                "–" if not v.known else f"{v.value:+.2f}{' *' if m else ''}"
                 for v, m in zip(line, marks, strict=True)
             ]
         )
@@ -310,7 +309,10 @@ def _map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -> Block
         "ygap": 2,
         "colorbar": {"title": {"text": "ρ"}, "thickness": 12},
     }
-    total = len(rows) * len(sweep.contests)
+    total = sum(found[one.name, c.name].known for one in rows for c in sweep.contests)
+    if not total:
+        text = "Fewer than five trials are complete in every contest: no ρ can be given."
+        return Note(title=title, text=text)
     caption = (
         f"Spearman's ρ between setting and metric over complete trials; above 0 larger is better; "
         f"* where its 95 % interval excludes 0: {sure} of {total} cells, where "
@@ -319,7 +321,7 @@ def _map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -> Block
     layout = {"yaxis": {"autorange": "reversed", "type": "category"}, "xaxis": {"type": "category"}}
     view = View(name="ρ", traces=[heat], layout=layout, caption=caption)
     return Figure(
-        title="Setting × pair",
+        title=title,
         views=[view],
         height=130 + 32 * len(rows),
         least_width=200 + 70 * len(sweep.contests) if len(sweep.contests) > 2 else 0,

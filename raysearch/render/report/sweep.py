@@ -7,6 +7,7 @@ sweep over all of its pairs.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -116,6 +117,12 @@ class SweepView:
     def metric(self) -> str:
         """What ranks the trials, for example ``dev/f1``."""
         return self.card.goal.name
+
+    @property
+    def noun(self) -> str:
+        """What a task is: a pair of languages, else a task."""
+        pairs = (re.fullmatch("[a-z]{2,3}-[a-z]{2,3}", contest.task) for contest in self.per_task)
+        return "pair" if all(pairs) else "task"
 
     @property
     def per_task(self) -> list[Contest]:

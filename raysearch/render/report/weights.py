@@ -23,10 +23,8 @@ def importance_section(sweep: SweepView) -> Section:
     told = {name: one for name, one in found.items() if one.settings}
     finding = _words(sweep.contests[0], found[sweep.contests[0].name], len(sweep.contests) > 1)
     if not told:
-        text = " ".join(
-            _words(contest, found[contest.name], len(sweep.contests) > 1)
-            for contest in sweep.contests
-        )
+        words = dict.fromkeys(_words(c, found[c.name], named=False) for c in sweep.contests)
+        text = " ".join(words)
         note = Note(title="Importance of the settings", text=text)
         return Section(name="Importance", blocks=[note], finding=finding)
     views = [
