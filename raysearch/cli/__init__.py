@@ -17,6 +17,7 @@ from raysearch import __version__
 from raysearch.cli import (
     check,
     cluster,
+    dashboard,
     data,
     evaluate,
     export,
@@ -38,6 +39,7 @@ _COMMANDS = (
     train,
     leaderboard,
     report,
+    dashboard,
     evaluate,
     export,
     data,

@@ -34,8 +34,9 @@ def best_section(sweep: SweepView) -> Section:
     blocks: list[TableBlock | Figure] = [table]
     if views:
         blocks.append(Figure(title="The first ten, cell by cell", views=views, height=380))
-    first = sweep.contests[0]
-    return Section(name="Best", blocks=blocks, finding=lead_words(sweep, first))
+    shown = sweep.contests[:1] if sweep.card.mode == "joint" else sweep.contests[:4]
+    finding = " ".join(lead_words(sweep, contest) for contest in shown)
+    return Section(name="Best", blocks=blocks, finding=finding)
 
 
 def trials_section(sweep: SweepView) -> Section:

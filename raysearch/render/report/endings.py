@@ -71,9 +71,7 @@ _TINTS: Mapping[Standing, str] = {
 
 
 def _unfinished(sweep: SweepView) -> list[Ranked]:
-    contests = sweep.contests[:1] if sweep.card.mode == "joint" else sweep.contests
-    found = (item for contest in contests for item in contest.items)
-    return [item for item in found if item.standing is not Standing.COMPLETE]
+    return [item for item in sweep.whole.items if item.standing is not Standing.COMPLETE]
 
 
 def _reasons(sweep: SweepView) -> list[list[str | int]]:
@@ -98,8 +96,7 @@ def _reasons(sweep: SweepView) -> list[list[str | int]]:
 
 
 def _words(sweep: SweepView) -> str:
-    contests = sweep.contests[:1] if sweep.card.mode == "joint" else sweep.contests
-    total = sum(len(contest.items) for contest in contests)
+    total = len(sweep.whole.items)
     ended = _unfinished(sweep)
     if not ended:
         return f"All {counted(total, 'trial')} are complete."

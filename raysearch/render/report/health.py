@@ -77,14 +77,14 @@ def _flags(sweep: SweepView) -> tuple[TableBlock | None, str]:
     if seen:
         caption = f"Seen at the end of a trial: {listed(seen)}."
     else:
-        caption = f"None of {counted(len(rows), 'signature')} of failure was seen in any row."
+        caption = f"No signature of failure was seen in any row ({len(rows)} were looked for)."
     heads = ("signature", "rows that show it", "rows", "trials")
     block = TableBlock(title="Signatures of failure", heads=heads, rows=rows, caption=caption)
     return block, caption if seen else ""
 
 
 def _view(sweep: SweepView, name: str) -> View | None:
-    contest = sweep.contests[0]
+    contest = sweep.whole
     curves = curves_of(sweep, contest, name)
     groups = {
         "complete": [i.trial for i in contest.items if i.standing is Standing.COMPLETE],
@@ -114,6 +114,8 @@ def _band(name: str, curves: Sequence[Curve], tint: str) -> list[dict[str, Any]]
         table[row, : len(values)] = values
     low, middle, high = np.nanquantile(table, [0.1, 0.5, 0.9], axis=0)
     x = list(range(1, longest + 1))
+    wide = len(curves) > 2 and name == "complete"
+    spread = ", middle 80 %" if wide else ""
     band = {
         "type": "scatter",
         "mode": "lines",
@@ -129,14 +131,14 @@ def _band(name: str, curves: Sequence[Curve], tint: str) -> list[dict[str, Any]]
     line = {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": f"{name}: median of {len(curves)}, 80 % of trials",
+        "name": f"{name}: median of {counted(len(curves), 'trial')}{spread}",
         "legendgroup": name,
         "x": x,
         "y": tidy(middle),
         "line": {"color": tint, "width": 2},
         "marker": {"color": tint, "size": 5},
     }
-    return [band, line] if len(curves) > 2 and name == "complete" else [line]
+    return [band, line] if wide else [line]
 
 
 def _longest(curves: Mapping[int, Curve]) -> int:
@@ -145,7 +147,7 @@ def _longest(curves: Mapping[int, Curve]) -> int:
 
 def _words(sweep: SweepView, name: str, curves: Mapping[int, Curve]) -> str:
     """Where it begins and ends, and whether it goes with the metric."""
-    contest = sweep.contests[0]
+    contest = sweep.whole
     done = [item for item in contest.complete if item.trial in curves]
     if not done:
         return f"{name} of {counted(len(curves), 'trial')}; none of them is complete."
@@ -158,6 +160,8 @@ def _words(sweep: SweepView, name: str, curves: Mapping[int, Curve]) -> str:
         f"{short(first)} to {short(last)}"
     )
     text += f" (it grew in {percent(float(grew))})." if first != last else " and stays there."
+    if len(sweep.per_task) > 1 and sweep.card.mode == "per_task":
+        return text  # scores of different pairs do not compare
     found = rank_correlation(ends, [-loss for loss in sweep.losses(done)])
     if found.known:
         tells = "sure" if not found.holds(0.0) else "not told from none"

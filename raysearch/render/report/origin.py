@@ -30,8 +30,9 @@ def origin_section(sweep: SweepView) -> Section:
         values = [str(value) for value in distinct(table, column) if value not in (None, "")]
         if values:
             rows.append([name, listed(values, 4), len(values)])
-        if len(values) > 1 and name in _MATTERS:
-            mixed.append(f"{name} ({len(values)})")
+        most = _within_a_task(sweep, column)
+        if most > 1 and name in _MATTERS:
+            mixed.append(f"{name} ({most})")
     caption = _words(sweep, mixed)
     blocks: list[Block] = [_again(sweep)]
     if rows:
@@ -39,6 +40,17 @@ def origin_section(sweep: SweepView) -> Section:
         blocks.append(TableBlock(title="Provenance", heads=heads, rows=rows, caption=caption))
     dirty = _dirty(sweep)
     return Section(name="Provenance", blocks=blocks, finding=caption if mixed or dirty else "")
+
+
+def _within_a_task(sweep: SweepView, column: str) -> int:
+    """How many values a task's rows have at most: each pair has data of its own."""
+    table = sweep.record.table
+    found: dict[str, set[str]] = {}
+    rows = zip(table.column("task").to_pylist(), table.column(column).to_pylist(), strict=True)
+    for task, value in rows:
+        if value not in (None, ""):
+            found.setdefault(task, set()).add(value)
+    return max(map(len, found.values()), default=0)
 
 
 def _dirty(sweep: SweepView) -> int:
@@ -52,9 +64,15 @@ def _words(sweep: SweepView, mixed: list[str]) -> str:
     rows = sweep.record.table.num_rows
     parts = []
     if mixed:
-        parts.append(f"The rows are not all of one kind: {listed(mixed)} have several values.")
+        parts.append(
+            f"The rows are not all of one kind: {listed(mixed)} has "
+            "several values within a task, so trials may differ by more than their settings."
+        )
     else:
-        parts.append(f"All {counted(rows, 'row')} have the same code, packages, data and encoder.")
+        parts.append(
+            f"All {counted(rows, 'row')} have the same code, packages, data and "
+            "encoder, but for what belongs to a task."
+        )
     dirty = _dirty(sweep)
     if dirty:
         parts.append(

@@ -27,7 +27,7 @@
     const layout = {
       height, autosize: true, paper_bgcolor: palette.card, plot_bgcolor: palette.card,
       font: { family: getComputedStyle(document.body).fontFamily, size: width < 500 ? 11 : 13, color: palette.ink },
-      margin: { l: width < 500 ? 44 : 60, r: 14, t: 34, b: 44 }, hovermode: "closest",
+      margin: { l: width < 500 ? 44 : 60, r: 14, t: width < 600 ? 34 : 58, b: 44 }, hovermode: "closest",
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
       hoverlabel: { font: { family: "inherit" } },
       ...own,

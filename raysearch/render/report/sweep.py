@@ -119,6 +119,21 @@ class SweepView:
         return self.card.goal.name
 
     @property
+    def whole(self) -> Contest:
+        """Every configuration once, whatever it was ranked against."""
+        if self.card.mode == "joint" or len(self.contests) == 1:
+            return self.contests[0]
+        return Contest(
+            name=ALL,
+            task="",
+            items=tuple(item for contest in self.contests for item in contest.items),
+            cells={
+                trial: found for contest in self.contests for trial, found in contest.cells.items()
+            },
+            paper=None,
+        )
+
+    @property
     def noun(self) -> str:
         """What a task is: a pair of languages, else a task."""
         pairs = (re.fullmatch("[a-z]{2,3}-[a-z]{2,3}", contest.task) for contest in self.per_task)

@@ -21,7 +21,7 @@ def importance_section(sweep: SweepView) -> Section:
     """PED-ANOVA of each contest beside a placebo, and the agreement of the pairs."""
     found = {contest.name: _of(sweep, contest) for contest in sweep.contests}
     told = {name: one for name, one in found.items() if one.settings}
-    finding = _words(sweep.contests[0], found[sweep.contests[0].name], len(sweep.contests) > 1)
+    finding = _finding(sweep, found)
     if not told:
         words = dict.fromkeys(_words(c, found[c.name], named=False) for c in sweep.contests)
         text = " ".join(words)
@@ -39,6 +39,14 @@ def importance_section(sweep: SweepView) -> Section:
     if len(alone) > 1:
         blocks.append(_agreement(alone))
     return Section(name="Importance", blocks=blocks, finding=finding)
+
+
+def _finding(sweep: SweepView, found: Mapping[str, Importances]) -> str:
+    """What all contests say alike once, else what the first few say."""
+    alike = dict.fromkeys(_words(c, found[c.name], named=False) for c in sweep.contests)
+    if len(alike) == 1:
+        return next(iter(alike))
+    return " ".join(_words(c, found[c.name], named=True) for c in sweep.contests[:4])
 
 
 def _of(sweep: SweepView, contest: Contest) -> Importances:
@@ -139,7 +147,7 @@ def _agreement(found: Mapping[str, Importances]) -> Figure:
     texts: list[list[str]] = []
     for a in names:
         row = [table.get((a, b)) or table.get((b, a)) for b in names]
-        values.append([1.0 if one is None else tidy([one.value])[0] for one in row])
+        values.append([None if one is None else tidy([one.value])[0] for one in row])
         texts.append(["" if one is None else _cell(one) for one in row])
     heat = {
         "type": "heatmap",
