@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from raysearch.leaderboard.keys import Floats
 
 __all__ = ["Interval", "Lead", "lead", "mean_interval", "rank_correlation", "t_quantile"]
+
+_K = TypeVar("_K")
 
 _QUANTILES = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
@@ -85,9 +88,7 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(value=mean, low=mean - half, high=mean + half, count=count)
 
 
-def lead(
-    first: Mapping[object, float], second: Mapping[object, float], *, higher: bool
-) -> Lead | None:
+def lead(first: Mapping[_K, float], second: Mapping[_K, float], *, higher: bool) -> Lead | None:
     """How far the first is ahead of the second; None where they share no cell.
 
     Args:

@@ -16,7 +16,8 @@ from raysearch.render.report.overview import fronts_section, parallel_section
 from raysearch.render.report.page import SweepPart, assemble
 from raysearch.render.report.progress import progress_section
 from raysearch.render.report.selection import selection_section
-from raysearch.render.report.slices import correlations, slices_section
+from raysearch.render.report.setting_map import correlations
+from raysearch.render.report.slices import slices_section
 from raysearch.render.report.sweep import SweepRecord, SweepView, view_of
 from raysearch.render.report.timeline import timeline_section
 from raysearch.render.report.weights import importance_section

@@ -156,7 +156,7 @@ def _top_view(sweep: SweepView, contest: Contest) -> View:
         for cell, value in contest.cells.get(item.trial, {}).items():
             places.append(name)
             values.append(value)
-            texts.append(label(" seed ".join(map(str, cell))))  # type: ignore[call-overload]
+            texts.append(label(f"{cell[0]} seed {cell[1]}"))
     found = [mean_interval(list(contest.cells.get(item.trial, {}).values())) for item in shown]
     means = {
         "type": "scatter",

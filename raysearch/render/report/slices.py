@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from raysearch.leaderboard.ranges import SearchRange
 from raysearch.leaderboard.ranked import Ranked
-from raysearch.leaderboard.uncertainty import Interval, mean_interval, rank_correlation
+from raysearch.leaderboard.uncertainty import mean_interval
 from raysearch.render.format import setting
 from raysearch.render.report.figure import (
     Block,
@@ -21,43 +21,17 @@ from raysearch.render.report.figure import (
     label,
     tidy,
 )
+from raysearch.render.report.setting_map import Found, setting_map, setting_title
 from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.render.report.words import between, counted, listed, short
 
-__all__ = ["correlations", "slices_section"]
+__all__ = ["slices_section"]
 
 _POINTS = 600
 """Trials drawn of each pair at most; bands and figures are of all."""
 _FEWEST = 5
 _PER_BIN = 6
 _BINS = 12
-
-_SIGNS = {
-    "consistency_weight": "β",
-    "epsilon": "ε",
-    "relative_epsilon": "ρ",
-    "critic_clip": "c",
-    "adversarial_weight": "λ",
-    "temperature": "τ",
-}
-"""The papers' letters."""
-
-Found = Mapping[tuple[str, str], Interval]
-
-
-def correlations(sweep: SweepView) -> Found:
-    """Spearman's ρ per setting of numbers and contest, above 0 where larger does better."""
-    found = {}
-    for one in sweep.ranges:
-        if one.choices:
-            continue
-        for contest in sweep.contests:
-            items = [item for item in contest.complete if one.active(item.config)]
-            values = [float(item.config[one.name] or 0) for item in items]
-            found[one.name, contest.name] = rank_correlation(
-                values, [-loss for loss in sweep.losses(items)]
-            )
-    return found
 
 
 def slices_section(sweep: SweepView, found: Found) -> Section:
@@ -70,13 +44,9 @@ def slices_section(sweep: SweepView, found: Found) -> Section:
     views = [_view(sweep, one, drawn, found) for one in ranges]
     blocks: list[Block] = [
         Figure(title="Slices: the metric by setting", views=views, choose="setting", height=400),
-        _map(sweep, ranges, found),
+        setting_map(sweep, ranges, found),
     ]
     return Section(name="Settings", blocks=blocks)
-
-
-def _title(name: str) -> str:
-    return f"{name} ({_SIGNS[name]})" if name in _SIGNS else name
 
 
 def _view(sweep: SweepView, one: SearchRange, contests: Sequence[Contest], found: Found) -> View:
@@ -86,7 +56,7 @@ def _view(sweep: SweepView, one: SearchRange, contests: Sequence[Contest], found
         if items:
             traces += _traces(one, contest, items, colour(index), first=index == 0)
     traces += _papers(sweep, one, contests)
-    title = {"text": label(_title(one.name))}
+    title = {"text": label(setting_title(one.name))}
     axis: dict[str, Any] = {"title": title, "type": "log" if one.log else "linear"}
     if one.choices:
         order = [label(setting(choice) or "null") for choice in one.choices]
@@ -102,7 +72,7 @@ def _view(sweep: SweepView, one: SearchRange, contests: Sequence[Contest], found
         )
     layout = {"xaxis": axis, "yaxis": {"title": {"text": label(sweep.metric)}}}
     caption = _choice_words(sweep, one, contests) if one.choices else _words(one, contests, found)
-    return View(name=_title(one.name), traces=traces, layout=layout, caption=caption)
+    return View(name=setting_title(one.name), traces=traces, layout=layout, caption=caption)
 
 
 def _traces(
@@ -218,7 +188,7 @@ def _papers(
 
 def _words(one: SearchRange, contests: Sequence[Contest], found: Found) -> str:
     """Which way the metric goes, where that is sure."""
-    name = _title(one.name)
+    name = setting_title(one.name)
     known = {c.name: found[one.name, c.name] for c in contests}
     judged = {where: value for where, value in known.items() if value.known}
     if not judged:
@@ -274,55 +244,3 @@ def _choice_words(sweep: SweepView, one: SearchRange, contests: Sequence[Contest
         return f"{one.name}: too few complete trials to compare its values."
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -> Block:
-    """Setting × pair: Spearman's ρ, marked where its interval excludes 0."""
-    rows, title = [one for one in ranges if not one.choices], f"Setting × {sweep.noun}"
-    if not rows:
-        return Note(title=title, text="No number was searched, only choices.")
-    values, texts, sure = [], [], 0
-    for one in rows:
-        line = [found[one.name, contest.name] for contest in sweep.contests]
-        marks = [value.known and not value.holds(0.0) for value in line]
-        sure += sum(marks)
-        values.append(tidy([value.value if value.known else np.nan for value in line]))
-        texts.append(
-            [
-                "–" if not v.known else f"{v.value:+.2f}{' *' if m else ''}"
-                for v, m in zip(line, marks, strict=True)
-            ]
-        )
-    heat = {
-        "type": "heatmap",
-        "x": [label(contest.name) for contest in sweep.contests],
-        "y": [label(_title(one.name)) for one in rows],
-        "z": values,
-        "text": texts,
-        "texttemplate": "%{text}",
-        "hovertemplate": "%{y}, %{x}: ρ = %{text}<extra></extra>",
-        "zmin": -1,
-        "zmax": 1,
-        "colorscale": "RdBu",
-        "reversescale": True,
-        "xgap": 2,
-        "ygap": 2,
-        "colorbar": {"title": {"text": "ρ"}, "thickness": 12},
-    }
-    total = sum(found[one.name, c.name].known for one in rows for c in sweep.contests)
-    if not total:
-        text = "Fewer than five trials are complete in every contest: no ρ can be given."
-        return Note(title=title, text=text)
-    caption = (
-        f"Spearman's ρ between setting and metric over complete trials; above 0 larger is better; "
-        f"* where its 95 % interval excludes 0: {sure} of {total} cells, where "
-        f"{0.05 * total:.1f} are expected by chance alone."
-    )
-    layout = {"yaxis": {"autorange": "reversed", "type": "category"}, "xaxis": {"type": "category"}}
-    view = View(name="ρ", traces=[heat], layout=layout, caption=caption)
-    return Figure(
-        title=title,
-        views=[view],
-        height=130 + 32 * len(rows),
-        least_width=200 + 70 * len(sweep.contests) if len(sweep.contests) > 2 else 0,
-    )

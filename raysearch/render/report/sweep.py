@@ -26,7 +26,7 @@ from raysearch.trial import Scalar
 __all__ = ["ALL", "Cells", "Contest", "SweepRecord", "SweepView", "view_of"]
 
 ALL = "all pairs"
-Cells = Mapping[object, float]
+Cells = Mapping[tuple[str, int], float]
 """Task and seed to the metric."""
 
 
@@ -177,7 +177,7 @@ def view_of(record: SweepRecord) -> SweepView:
 def _contest(name: str, task: str, items: Sequence[Ranked], values: Mapping[int, Cells]) -> Contest:
     numbers = {item.trial for item in items}
     cells = {
-        trial: {cell: value for cell, value in found.items() if not task or cell[0] == task}  # type: ignore[index]
+        trial: {cell: value for cell, value in found.items() if not task or cell[0] == task}
         for trial, found in values.items()
         if trial in numbers
     }
@@ -186,11 +186,11 @@ def _contest(name: str, task: str, items: Sequence[Ranked], values: Mapping[int,
     return Contest(name=name, task=task, items=tuple(items), cells=cells, paper=paper)
 
 
-def _cells(table: pa.Table, metric: str) -> dict[int, dict[object, float]]:
+def _cells(table: pa.Table, metric: str) -> dict[int, dict[tuple[str, int], float]]:
     column = f"metric/{metric}"
     known = column in table.column_names
     scores = column_values(table, column) if known else np.full(table.num_rows, math.nan)
-    found: dict[int, dict[object, float]] = {}
+    found: dict[int, dict[tuple[str, int], float]] = {}
     names = ("trial", "task", "seed", "state")
     rows = zip(*(table.column(name).to_pylist() for name in names), strict=True)
     for (trial, task, seed, state), value in zip(rows, scores.tolist(), strict=True):
