@@ -17,7 +17,7 @@ import pyarrow as pa
 from raysearch.leaderboard.keys import Codes
 from raysearch.trial import Scalar
 
-__all__ = ["SearchRange", "parse_ranges", "ranges_of"]
+__all__ = ["SearchRange", "is_number", "parse_ranges", "ranges_of"]
 
 _STEPS = 50
 """Points of a range's grid, as Optuna's PED-ANOVA has them."""

@@ -72,7 +72,7 @@ def t_quantile(freedom: int) -> float:
         return math.nan
     if freedom <= len(_QUANTILES):
         return _QUANTILES[freedom - 1]
-    return 1.96 + 2.4 / freedom  # within 0.001 for more than 30
+    return 1.95996 + 2.3723 / freedom + 2.8225 / freedom**2  # within 0.0002 for more than 30
 
 
 def mean_interval(values: Sequence[float]) -> Interval:

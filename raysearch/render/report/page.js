@@ -13,6 +13,7 @@
   let printing = false;
   const theme = () => printing ? "light" : root.dataset.theme || (media.matches ? "dark" : "light");
   const painted = (value, palette) => {
+    if (typeof value === "string" && /^\$b\d$/.test(value)) return palette["c" + value[2]] + "2b";
     if (typeof value === "string") return value[0] === "$" ? palette[value.slice(1)] ?? value : value;
     if (Array.isArray(value)) {
       if (typeof value[0] === "number" || value[0] === null) return value.slice();

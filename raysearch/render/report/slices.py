@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from raysearch.leaderboard.ranges import SearchRange
+from raysearch.leaderboard.ranges import SearchRange, is_number
 from raysearch.leaderboard.ranked import Ranked
-from raysearch.leaderboard.uncertainty import mean_interval
+from raysearch.leaderboard.uncertainty import Interval, mean_interval
 from raysearch.render.format import setting
 from raysearch.render.report.figure import (
     Block,
@@ -29,15 +29,18 @@ __all__ = ["slices_section"]
 
 _POINTS = 600
 """Trials drawn of each pair at most; bands and figures are of all."""
-_FEWEST = 5
 _PER_BIN = 6
 _BINS = 12
+_FIRST = (
+    "consistency_weight", "epsilon", "relative_epsilon", "top_k", "momentum_gap", "critic_clip",
+)  # fmt: skip
+"""Settings that the papers' readers ask for; they come first."""
 
 
 def slices_section(sweep: SweepView, found: Found) -> Section:
     """A view per setting, all pairs in it; and setting × pair as a map."""
     drawn = [contest for contest in sweep.per_task if len(contest.complete) > 1]
-    ranges = [one for one in sweep.ranges if one.size > 1]
+    ranges = sorted((one for one in sweep.ranges if one.size > 1), key=_place)
     if not drawn or not ranges:
         text = "Fewer than two trials are complete, so no setting can be compared."
         return Section(name="Settings", blocks=[Note(title="Slices", text=text)])
@@ -70,7 +73,11 @@ def _view(sweep: SweepView, one: SearchRange, contests: Sequence[Contest], found
         axis |= (
             {"exponentformat": "power", "dtick": 1} if one.high / one.low > 30 else {"nticks": 6}
         )
-    layout = {"xaxis": axis, "yaxis": {"title": {"text": label(sweep.metric)}}}
+    layout = {
+        "xaxis": axis,
+        "yaxis": {"title": {"text": label(sweep.metric)}},
+        "shapes": _paper_lines(sweep, one, contests),
+    }
     caption = _choice_words(sweep, one, contests) if one.choices else _words(one, contests, found)
     return View(name=setting_title(one.name), traces=traces, layout=layout, caption=caption)
 
@@ -99,29 +106,48 @@ def _traces(
         for group in groups
     ]
     bands = [mean_interval([item.score for item in group]) for group in groups]
-    known = {
-        "x": middle if one.choices else tidy(middle),
-        "legendgroup": label(contest.name),
-        "showlegend": False,
-        "hoverinfo": "skip",
+    line: dict[str, Any] = {
         "type": "scatter",
-    }
-    line = {
-        **known,
+        "name": "mean of neighbours, 95 % interval",
+        "legendgroup": label(contest.name),
+        "showlegend": first,
+        "hoverinfo": "skip",
         "mode": "markers" if one.choices else "lines+markers",
+        "x": middle if one.choices else tidy(middle),
         "y": tidy([band.value for band in bands]),
         "line": {"color": tint, "width": 2},
-        "marker": {"color": tint, "size": 9, "symbol": "diamond"},
-        "error_y": {
-            "type": "data",
-            "array": tidy([band.high - band.value if band.known else 0.0 for band in bands]),
-            "color": tint,
-            "thickness": 1.5,
-        },
-        "name": "mean of neighbours, 95 % interval",
-        "showlegend": first,
+        "marker": {"color": tint, "size": 8, "symbol": "diamond"},
+    }
+    if not one.choices:
+        return [points, _band(line, bands, tint), line]
+    line["error_y"] = {
+        "type": "data",
+        "array": tidy([band.high - band.value if band.known else 0.0 for band in bands]),
+        "color": tint,
+        "thickness": 1.5,
     }
     return [points, line]
+
+
+def _band(line: Mapping[str, Any], bands: Sequence[Interval], tint: str) -> dict[str, Any]:
+    """The interval of each mean as an area."""
+    x, high, low = line["x"], [b.high for b in bands], [b.low for b in bands]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [*x, *x[::-1]],
+        "y": tidy([*high, *low[::-1]]),
+        "fill": "toself",
+        "fillcolor": tint.replace("$c", "$b"),
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "legendgroup": line["legendgroup"],
+    }
+
+
+def _place(one: SearchRange) -> int:
+    return _FIRST.index(one.name) if one.name in _FIRST else len(_FIRST)
 
 
 def _x(one: SearchRange, items: Sequence[Ranked]) -> list[Any]:
@@ -184,6 +210,21 @@ def _papers(
             }
         )
     return traces
+
+
+def _paper_lines(
+    sweep: SweepView, one: SearchRange, contests: Sequence[Contest]
+) -> list[dict[str, Any]]:
+    """A dotted line at the paper's own value of each pair, whatever became of its trial."""
+    found = []
+    for index, contest in enumerate(contests):
+        value = sweep.record.papers.get(contest.task, {}).get(one.name)
+        if one.choices or not is_number(value) or (one.log and float(value or 0) <= 0):
+            continue
+        line = {"color": colour(index), "width": 1.5, "dash": "dot"}
+        at = {"x0": float(value or 0), "x1": float(value or 0), "y0": 0, "y1": 1}
+        found.append({"type": "line", "yref": "paper", "line": line, **at})
+    return found
 
 
 def _words(one: SearchRange, contests: Sequence[Contest], found: Found) -> str:

@@ -60,7 +60,7 @@ def _view(contest: Contest, found: Importances, sweep: SweepView) -> View:
     bars = {
         "type": "bar",
         "orientation": "h",
-        "name": "share of importance, 95 % interval",
+        "name": "share, 95 % interval",
         "y": names,
         "x": tidy([one.value for one in settings]),
         "error_x": {
@@ -84,15 +84,11 @@ def _view(contest: Contest, found: Importances, sweep: SweepView) -> View:
         "marker": {"symbol": "line-ns-open", "size": 16, "color": "$best", "line": {"width": 3}},
         "hovertemplate": "placebo of %{y}: %{x:.3f}<extra></extra>",
     }
-    largest = max(max(one.value, one.placebo) for one in settings)
     layout = {
         "yaxis": {"autorange": "reversed", "type": "category"},
         "xaxis": {
-            "title": {"text": "share of all settings' divergence"},
-            "range": [
-                0,
-                float(f"{min(max(one.high for one in settings), 2 * largest) * 1.03:.4g}"),
-            ],
+            "title": {"text": "share of importance"},
+            "range": [0, 1.02],
         },
         "bargap": 0.35,
     }
@@ -106,7 +102,7 @@ def _view(contest: Contest, found: Importances, sweep: SweepView) -> View:
     text = (
         f"{_words(contest, found, False)} The best group is the best {found.best} of "
         f"{counted(found.count, 'complete trial')}; grey bars are what a setting without effect "
-        f"reaches too.{caution}"
+        f"reaches too. A placebo is told from noise in one of 20 sweeps.{caution}"
     )
     return View(name=contest.name, traces=[bars, placebo], layout=layout, caption=text)
 
@@ -130,7 +126,10 @@ def _words(contest: Contest, found: Importances, named: bool) -> str:
             f"{where}With {counted(found.count, 'complete trial')} no setting's importance can be "
             f"told from noise; nearest is {first.name} (p = {first.p_value:.2f})."
         )
-    parts = [f"{one.name} ({one.value:.2f} [{one.low:.2f}, {one.high:.2f}])" for one in told]
+    parts = [
+        f"{one.name} ({one.value:.2f} [{one.low:.2f}, {one.high:.2f}], p = {one.p_value:.3f})"
+        for one in told
+    ]
     verb = "decides" if len(told) == 1 else "decide"
     rest = f" Indistinguishable from noise: {listed(noise, 12)}." if noise else ""
     return f"{where}{listed(parts)} {verb} who is among the best.{rest}"
