@@ -63,7 +63,7 @@ def curves_of(sweep: SweepView, contest: Contest, metric: str) -> dict[int, Curv
     begin = np.flatnonzero(np.diff(owner, prepend=-1))
     return {
         int(owner[start]): (step[there[start:end]], mean[there[start:end]])
-        for start, end in zip(begin, [*begin[1:], len(owner)], strict=True)
+        for start, end in zip(begin, [*begin, len(owner)][1:], strict=True)
     }
 
 
