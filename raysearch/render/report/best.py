@@ -81,7 +81,10 @@ def lead_words(sweep: SweepView, contest: Contest) -> str:
         return f"{text}; with one cell each, its lead over {second} cannot be judged."
     level = _level_with(sweep, contest, ranked)
     if found.sure:
-        return f"{text}; its lead over {second} is {between(found.difference, 4)} (95 %, paired)."
+        return (
+            f"{text}; its lead over {second} is {between(found.difference, 4)} (95 %, paired, not "
+            f"corrected for being the best of {len(ranked):,})."
+        )
     return (
         f"{text}, but {counted(level, 'other trial')} cannot be told from it by these cells: the "
         f"lead over {second} is {between(found.difference, 4)} (95 %, paired)."
@@ -106,9 +109,7 @@ def _row(sweep: SweepView, contest: Contest) -> list[str | float | int]:
     ranked = contest.complete
     paper = contest.numbered(contest.paper)
     complete = paper is not None and paper.rank is not None
-    of_paper = (
-        short(paper.mean) if paper and complete else (str(paper.standing) if paper else "not run")
-    )
+    of_paper = short(paper.mean) if paper and complete else (str(paper.standing) if paper else "–")
     if not ranked:
         return [contest.name, "none", "–", 0, "–", of_paper, "–", len(contest.items)]
     best = ranked[0]

@@ -66,7 +66,7 @@ class Contest:
         task: The task; empty for all of them together.
         items: All configurations, best first, then those without a rank.
         cells: Trial to what it reached in each cell that is in.
-        paper: Number of the paper's own setting; None where it has not run.
+        paper: Number of the paper's own setting; None where it has not run, or is not known.
     """
 
     name: str
@@ -161,10 +161,10 @@ def view_of(record: SweepRecord) -> SweepView:
     contests = []
     if len(tasks) > 1 and card.mode == "joint":
         items = rank(table, card.goal, cells=card.cells_of_all, aggregate=card.aggregate)
-        contests.append(_contest(ALL, "", items[:], values))
+        contests.append(_contest(ALL, "", items[:], values, studied=bool(card.ranges)))
     for task in tasks:
         items = rank(rows_with(table, "task", task), card.goal, cells=card.cells_of_task)
-        contests.append(_contest(task, task, items[:], values))
+        contests.append(_contest(task, task, items[:], values, studied=bool(card.ranges)))
     return SweepView(
         record=record,
         name=str(table.column("sweep")[0].as_py()),
@@ -174,15 +174,17 @@ def view_of(record: SweepRecord) -> SweepView:
     )
 
 
-def _contest(name: str, task: str, items: Sequence[Ranked], values: Mapping[int, Cells]) -> Contest:
+def _contest(
+    name: str, task: str, items: Sequence[Ranked], values: Mapping[int, Cells], *, studied: bool
+) -> Contest:
     numbers = {item.trial for item in items}
     cells = {
         trial: {cell: value for cell, value in found.items() if not task or cell[0] == task}
         for trial, found in values.items()
         if trial in numbers
     }
-    # The first configuration of a contest is the paper's own setting.
-    paper = min(numbers, default=None)
+    # A study's first configuration of a contest is the paper's own setting.
+    paper = min(numbers, default=None) if studied else None
     return Contest(name=name, task=task, items=tuple(items), cells=cells, paper=paper)
 
 
