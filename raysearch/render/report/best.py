@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, sqrt
-from statistics import fmean, stdev
+from math import sqrt
+from statistics import fmean, stdev, variance
 
 from raysearch.leaderboard.ranked import Ranked
-from raysearch.leaderboard.uncertainty import lead, mean_interval
+from raysearch.leaderboard.uncertainty import Interval, lead, mean_interval
 from raysearch.render.format import duration, setting
 from raysearch.render.report.figure import Figure, Section, TableBlock, View, colour, label, tidy
 from raysearch.render.report.sweep import Contest, SweepView
@@ -113,7 +113,7 @@ def _row(sweep: SweepView, contest: Contest) -> list[str | float | int]:
     if not ranked:
         return [contest.name, "none", "–", 0, "–", of_paper, "–", len(contest.items)]
     best = ranked[0]
-    interval = mean_interval(list(contest.cells.get(best.trial, {}).values()))
+    interval = _interval(contest, best.trial)
     ends = f"{short(interval.low)} … {short(interval.high)}" if interval.known else "one cell"
     gain = None
     if paper and complete and paper.trial != best.trial:
@@ -158,7 +158,7 @@ def _top_view(sweep: SweepView, contest: Contest) -> View:
             places.append(name)
             values.append(value)
             texts.append(label(f"{cell[0]} seed {cell[1]}"))
-    found = [mean_interval(list(contest.cells.get(item.trial, {}).values())) for item in shown]
+    found = [_interval(contest, item.trial) for item in shown]
     means = {
         "type": "scatter",
         "mode": "markers",
@@ -192,26 +192,44 @@ def _top_view(sweep: SweepView, contest: Contest) -> View:
         name=contest.name,
         traces=[cells, means],
         layout=layout,
-        caption=_spread_words(shown),
+        caption=_spread_words(contest, shown),
     )
 
 
-def _spread_words(shown: Sequence[Ranked]) -> str:
+def _interval(contest: Contest, trial: int) -> Interval:
+    """The mean with its interval over seeds: over several pairs, of each seed's mean of them.
+
+    The pairs' levels differ, and that is no uncertainty of the mean over these pairs.
+    """
+    seeds: dict[int, list[float]] = {}
+    for (_, seed), value in contest.cells.get(trial, {}).items():
+        seeds.setdefault(seed, []).append(value)
+    return mean_interval([fmean(values) for values in seeds.values()])
+
+
+def _spread_words(contest: Contest, shown: Sequence[Ranked]) -> str:
     """Whether settings differ by more than seeds do."""
-    within = [item.sd for item in shown if item.cells > 1 and isfinite(item.sd)]
+    groups: dict[tuple[int, str], list[float]] = {}
+    for item in shown:
+        for (task, _), value in contest.cells.get(item.trial, {}).items():
+            groups.setdefault((item.trial, task), []).append(value)
+    within = [variance(values) for values in groups.values() if len(values) > 1]
     if not within:
         return (
-            "With one cell a trial there is no spread between seeds, so nothing says how much of a "
+            "With one seed a trial there is no spread between seeds, so nothing says how much of a "
             "difference is chance: run with more seeds."
         )
-    noise = sqrt(fmean([sd**2 for sd in within]))
+    seeds = min(len({seed for _, seed in contest.cells.get(i.trial, {})}) for i in shown)
+    noise = sqrt(fmean(within) / (1 if contest.task else max(len(groups) // len(shown), 1)))
     if len(shown) < 3:
-        return f"Cells of one trial spread by {short(noise)} (sd)."
+        return f"Seeds of one trial spread by {short(noise)} (sd)."
     among = stdev([item.mean for item in shown])
-    verdict = "more" if among > noise else "no more"
+    chance = noise / sqrt(max(seeds, 1))
+    verdict = "more than" if among > chance else "no more than"
     return (
-        f"Cells of one trial spread by {short(noise)} (pooled sd), the means of the first "
-        f"{len(shown)} trials by {short(among)}: {verdict} than seeds and tasks do."
+        f"Seeds of one trial spread by {short(noise)} (pooled sd), so means over "
+        f"{counted(seeds, 'seed')} by {short(chance)}; the means of the first {len(shown)} trials "
+        f"spread by {short(among)}: {verdict} chance explains."
     )
 
 

@@ -102,7 +102,7 @@ def _view(contest: Contest, found: Importances, sweep: SweepView) -> View:
     text = (
         f"{_words(contest, found, False)} The best group is the best {found.best} of "
         f"{counted(found.count, 'complete trial')}; grey bars are what a setting without effect "
-        f"reaches too. A placebo is told from noise in one of 20 sweeps.{caution}"
+        f"reaches too. At most one sweep in 20 tells a placebo from noise.{caution}"
     )
     return View(name=contest.name, traces=[bars, placebo], layout=layout, caption=text)
 

@@ -22,7 +22,7 @@ SECONDS, MEGABYTES = 3.0, 15.0
 def wide(chrome: webdriver.Chrome, width: int, theme: str = "light") -> None:
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+    media = {"media": "", "features": [{"name": "prefers-color-scheme", "value": theme}]}
     chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
 
 
@@ -104,6 +104,9 @@ def test_on_a_desk_the_controls_work_and_paper_is_light(
     assert ground(browser) < 60
     sort_and_filter(browser)
     check_quiet(browser)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    ink = "return getComputedStyle(document.querySelector('.caption')).color"
+    assert ground(browser) == 255 and browser.execute_script(ink) == "rgb(0, 0, 0)"
     pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
     assert pdf.startswith(b"%PDF") and len(pdf) > 100_000
 

@@ -101,6 +101,30 @@ def test_the_best_is_named_with_its_spread_and_its_lead(make_trial, make_record)
     )
 
 
+def test_the_levels_of_pairs_are_no_uncertainty(make_trial, make_record):
+    levels = {"en-es": 0.6, "en-fr": 0.4}
+    trials = [
+        make_trial(
+            n,
+            cell=Cell(task, seed),
+            config={"top_k": 0.1 * n},
+            metrics={"dev/f1": level + 0.02 * n + 0.01 * seed},
+        )
+        for n in range(4)
+        for task, level in levels.items()
+        for seed in (0, 1)
+    ]
+    page = Page(make_report([make_record(trials, card={"cells": 4})]))
+    # Trial 3: each seed's mean over the pairs is 0.56 and 0.57, so 0.565 ± 12.706 · 0.005.
+    assert "0.5015 … 0.6285" in page.text
+    [words] = [c for c in page.captions() if c.startswith("Seeds of one trial") and "0.0258" in c][
+        :1
+    ]
+    # A pair's sd over seeds is 0.0071, of a mean over both pairs 0.0050, over two seeds 0.0035.
+    assert "spread by 0.0050 (pooled sd), so means over 2 seeds by 0.0035" in words
+    assert words.endswith("more than chance explains.") and "no more" not in words
+
+
 @pytest.mark.parametrize("mode", ["joint", "per_task"])
 def test_a_sweep_over_pairs_has_every_figure(mode, make_pairs, make_record):
     cells = 12 if mode == "joint" else 3
