@@ -27,6 +27,9 @@ from faults_drivers import UNRESTORABLE
 from faults_work import STEPS
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+from processes import descendants  # noqa: E402
+
 MEAN_GAP = 30
 """Steps between two kills."""
 EARLY_SECONDS = 15.0
@@ -206,20 +209,3 @@ def _driver(campaign: Campaign, folder: Path, trials: int) -> Iterator[subproces
 
 def _lines(log: Path) -> int:
     return log.read_bytes().count(b"\n") if log.exists() else 0
-
-
-def descendants(pid: int) -> dict[int, str]:
-    """Pid to command line of every process below one."""
-    parents, names = {}, {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-                names[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return {child: names[child] for child in found - {pid}}

@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ray import cloudpickle
 from raysearch.cluster.service import Listener
 from raysearch.config import TrainingConfig, read_config, setting
 from raysearch.search.parameters import Parameter
+from raysearch.training.progress import Silence
 from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
 
 # Ray's workers do not have benchmarks/ on their path: what is sent to them goes whole.
@@ -204,18 +205,12 @@ class CarlWork(Work):
         return run_lease(lease, listener, data_dir="", limit=0)
 
 
-class _Relay:
+class _Relay(Silence):
     """A `Listener` that hands on each report with its checkpoint, but not those of a past life."""
 
     def __init__(self, goal: str, kept: Path, tell: Tell) -> None:
         self._goal, self._kept, self._tell = goal, kept, tell
         self._saved = kept.stat().st_mtime_ns if kept.exists() else 0
-
-    def started(self, device: str, provenance: Mapping[str, str]) -> None:
-        """Nothing."""
-
-    def progress(self, step: int, total: int) -> None:
-        """Nothing."""
 
     def report(self, report: Report) -> None:
         """A report has a checkpoint of its own if it was made in this life."""
@@ -223,18 +218,6 @@ class _Relay:
         if saved != self._saved:
             self._saved = saved
             self._tell(self._kept, report.metrics[self._goal])
-
-    def stopped(self) -> bool:
-        """Never."""
-        return False
-
-    def preempted(self) -> bool:
-        """Never."""
-        return False
-
-    def owns(self) -> bool:
-        """Always: whoever lost it is dead."""
-        return True
 
 
 WORKS: dict[str, type[MapWork | CarlWork]] = {"map": MapWork, "carl": CarlWork}

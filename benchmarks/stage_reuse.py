@@ -23,10 +23,11 @@ from typing import Any
 from raysearch.config import flatten, read_config
 from raysearch.corpora import data_dir
 from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.training.progress import Silence
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.training.run import run_lease
 from raysearch.training.stage_cache import StageCache
-from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+from raysearch.trial import Cell, Lease, Trial, TrialState
 
 AXES: Mapping[str, tuple[Any, ...]] = {
     "critic_clip": (0.01, 0.1),
@@ -38,31 +39,6 @@ STEPS = {"align_steps": 100, "steps": 400, "student_steps": 200, "distill_steps"
 
 LIMIT = 50 * 10**9
 """Bytes of stages kept; 39 different ones are needed at most."""
-
-
-class Silence:
-    """A listener that never stops a trial."""
-
-    def started(self, device: str, provenance: Mapping[str, str]) -> None:
-        """Nobody is told."""
-
-    def progress(self, step: int, total: int) -> None:
-        """Nobody is told."""
-
-    def report(self, report: Report) -> None:
-        """Nobody is told: the trial's record has the curve."""
-
-    def stopped(self) -> bool:
-        """To the end."""
-        return False
-
-    def preempted(self) -> bool:
-        """Never."""
-        return False
-
-    def owns(self) -> bool:
-        """Always."""
-        return True
 
 
 def configs(arguments: argparse.Namespace) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from raysearch.trial import Report
 
-__all__ = ["Listener", "Position"]
+__all__ = ["Listener", "Position", "Silence"]
 
 
 class Listener(Protocol):
@@ -36,6 +36,31 @@ class Listener(Protocol):
         true a moment too long does no harm but to cost steps: files are replaced whole, and
         whoever trains the trial comes to the same numbers.
         """
+
+
+class Silence:
+    """A listener for a trial that nobody watches, stops, or trains beside this process."""
+
+    def started(self, device: str, provenance: Mapping[str, str]) -> None:
+        """Nobody is told."""
+
+    def progress(self, step: int, total: int) -> None:
+        """Nobody is told."""
+
+    def report(self, report: Report) -> None:
+        """Nobody is told: the trial's record has the curve."""
+
+    def stopped(self) -> bool:
+        """Never: to the end."""
+        return False
+
+    def preempted(self) -> bool:
+        """Never: nobody would go on with the trial elsewhere."""
+        return False
+
+    def owns(self) -> bool:
+        """Always: nobody else trains it."""
+        return True
 
 
 @dataclass

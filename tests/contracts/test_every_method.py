@@ -13,6 +13,7 @@ from raysearch.methods import METHODS, get_method
 from raysearch.methods.base import Method, Stage
 from raysearch.methods.carl.config import VARIANTS as CARL_VARIANTS
 from raysearch.methods.msmo.config import VARIANTS as MSMO_VARIANTS
+from raysearch.training.progress import Silence
 from raysearch.training.run import run_lease
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
@@ -92,27 +93,17 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-class Record:
+class Record(Silence):
     """A listener that keeps what it hears and stops after so many reports."""
 
     def __init__(self, stop_after: int = 10**9) -> None:
         self.stop_after, self.reports = stop_after, list[Report]()
-
-    def started(self, device: str, provenance: Mapping[str, str]) -> None: ...
-
-    def progress(self, step: int, total: int) -> None: ...
 
     def report(self, report: Report) -> None:
         self.reports.append(report)
 
     def stopped(self) -> bool:
         return len(self.reports) >= self.stop_after
-
-    def preempted(self) -> bool:
-        return False
-
-    def owns(self) -> bool:
-        return True
 
 
 def build(method: str, case: str, seed: int = 0) -> Method:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from noop_sweep import NoopRunner, noop_plan, noop_space, outcome
+from processes import descendants
 
 sys.path.insert(0, str(Path(__file__).parent))
 from driver import killable_plan  # noqa: E402
@@ -70,23 +71,6 @@ def wait_until(holds: Callable[[], object], seconds: float = 200) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def descendants(pid: int) -> dict[int, str]:
-    """Pid to command line of every process below one."""
-    parents, names = {}, {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-                names[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return {child: names[child] for child in found - {pid}}
 
 
 def alive(pid: int) -> bool:

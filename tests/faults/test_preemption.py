@@ -24,7 +24,8 @@ from raysearch.cluster.service import Listener, TrainingRunner
 from raysearch.cluster.slots import Slot, SlotShape
 from raysearch.config import flatten, read_config
 from raysearch.methods import get_method
-from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+from raysearch.training.progress import Silence
+from raysearch.trial import Cell, Lease, Trial, TrialState
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600)]
 
@@ -169,21 +170,6 @@ def drain(node: str) -> None:
 
 def curve(trial: Trial) -> list[tuple[int, dict[str, float]]]:
     return [(report.step, dict(report.metrics)) for report in trial.curve]
-
-
-class Silence:
-    def started(self, device: str, provenance: object) -> None: ...
-    def progress(self, step: int, total: int) -> None: ...
-    def report(self, report: Report) -> None: ...
-
-    def stopped(self) -> bool:
-        return False
-
-    def preempted(self) -> bool:
-        return False
-
-    def owns(self) -> bool:
-        return True
 
 
 def undisturbed(folder: Path) -> Trial:

@@ -99,9 +99,14 @@ def begun_on_the_cluster(
     words = ["sh", "-c", script, "sh", *_command(cluster, space, storage, results)]
     with subprocess.Popen(
         laptop.command(*words), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        env=laptop.environment(ENVIRONMENT),
+        env=laptop.environment(ENVIRONMENT), preexec_fn=_heed_interrupts,
     ) as process:  # fmt: skip
         yield Begun(laptop, process, file)
+
+
+def _heed_interrupts() -> None:
+    """A shell's background jobs ignore Ctrl-C, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def on_one_machine(lab: Lab, space: Path, results: Path) -> None:

@@ -5,25 +5,9 @@ Writes each trial's record as a line of JSON.
 
 import sys
 
+from raysearch.training.progress import Silence
 from raysearch.training.run import run_lease
-from raysearch.trial import Lease, Report
-
-
-class Silence:
-    """A listener that never stops a trial."""
-
-    def started(self, device: str, provenance: object) -> None: ...
-    def progress(self, step: int, total: int) -> None: ...
-    def report(self, report: Report) -> None: ...
-
-    def stopped(self) -> bool:
-        return False
-
-    def preempted(self) -> bool:
-        return False
-
-    def owns(self) -> bool:
-        return True
+from raysearch.trial import Lease
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,10 @@ from raysearch.methods.parameters import adamw
 from raysearch.training import hardware as module
 from raysearch.training import run as run_module
 from raysearch.training.hardware import Hardware, choose_hardware, matmul_format
+from raysearch.training.progress import Silence
 from raysearch.training.run import run_lease
 from raysearch.training.steps import autocast
-from raysearch.trial import Cell, Lease, Report, Trial
+from raysearch.trial import Cell, Lease, Trial
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -110,21 +110,6 @@ def test_tensors_and_arrays_come_to_the_cpu_as_they_are() -> None:
     assert loading.on_device(values, CPU).tolist() == [0, 1, 2]
     tensor = torch.arange(3)
     assert loading.on_device(tensor, CPU) is tensor
-
-
-class Silence:
-    def started(self, device: str, provenance: Mapping[str, str]) -> None: ...
-    def progress(self, step: int, total: int) -> None: ...
-    def report(self, report: Report) -> None: ...
-
-    def stopped(self) -> bool:
-        return False
-
-    def preempted(self) -> bool:
-        return False
-
-    def owns(self) -> bool:
-        return True
 
 
 def trained(folder: Path, precision: str) -> Trial:

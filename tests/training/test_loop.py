@@ -16,6 +16,7 @@ from raysearch.errors import TrialError, UnhealthyError
 from raysearch.methods.base import Stage, Update
 from raysearch.training.checkpoint import load_checkpoint
 from raysearch.training.loop import TICK_STEPS, Fit
+from raysearch.training.progress import Silence
 from raysearch.training.schedule import report_rungs, warmup_then_linear
 from raysearch.training.seed import seed_everything
 from raysearch.training.stage_cache import StageCache
@@ -79,7 +80,7 @@ class Toy:
     def save_encoder(self, folder: str) -> None: ...
 
 
-class Recorder:
+class Recorder(Silence):
     """A listener that can stop, die like a machine after so many reports, or lose its node or
     its link to the others, while the trial is given to another.
     """
@@ -95,9 +96,6 @@ class Recorder:
         self.reports: list[Report] = []
         self.stop_after, self.die_after, self.lost_after = stop_after, die_after, lost_after
         self.notice_after, self.asked = notice_after, 0
-
-    def started(self, device: str, provenance: Mapping[str, str]) -> None: ...
-    def progress(self, step: int, total: int) -> None: ...
 
     def report(self, report: Report) -> None:
         self.reports.append(report)

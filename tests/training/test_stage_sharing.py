@@ -12,6 +12,7 @@ from raysearch.config import TrainingConfig
 from raysearch.methods.base import Stage, Update
 from raysearch.methods.stage import parents_of
 from raysearch.training.loop import Fit
+from raysearch.training.progress import Silence
 from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import seed_everything
 from raysearch.training.stage_cache import StageCache
@@ -86,27 +87,15 @@ class Family:
     def save_encoder(self, folder: str) -> None: ...
 
 
-class Ear:
+class Ear(Silence):
     def __init__(self, die_after: int = 99) -> None:
         self.reports: list[Report] = []
         self.die_after = die_after
-
-    def started(self, device: str, provenance: Mapping[str, str]) -> None: ...
-    def progress(self, step: int, total: int) -> None: ...
 
     def report(self, report: Report) -> None:
         self.reports.append(report)
         if len(self.reports) == self.die_after:
             raise KeyboardInterrupt
-
-    def stopped(self) -> bool:
-        return False
-
-    def preempted(self) -> bool:
-        return False
-
-    def owns(self) -> bool:
-        return True
 
 
 def keys(a: int = 0, b: int = 0, c: int = 0, text: str = "t", reports: int = 2) -> list[str]:

@@ -17,6 +17,7 @@ from raysearch.methods.base import Stage, Update
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.finetune import FINETUNE_FIELDS, FineTuning, TaskBatch, TunedModel
 from raysearch.training.loop import Fit
+from raysearch.training.progress import Silence
 from raysearch.trial import Report
 
 CONFIG = CarlConfig(
@@ -103,28 +104,16 @@ class OnlyFineTuning:
         raise NotImplementedError
 
 
-class Listener:
+class Listener(Silence):
     def __init__(self, stop_after: int = 10**9) -> None:
         self.reports: list[Report] = []
         self._stop_after = stop_after
-
-    def started(self, device: str, provenance: Mapping[str, str]) -> None:
-        pass
-
-    def progress(self, step: int, total: int) -> None:
-        pass
 
     def report(self, report: Report) -> None:
         self.reports.append(report)
 
     def stopped(self) -> bool:
         return len(self.reports) >= self._stop_after
-
-    def preempted(self) -> bool:
-        return False
-
-    def owns(self) -> bool:
-        return True
 
 
 def run(stages: FineTuning, folder: Path, config: CarlConfig, stop_after: int = 10**9) -> Listener:
