@@ -87,8 +87,11 @@
   addEventListener("beforeprint", () => { printing = true; for (const name of Object.keys(figures)) draw(name); });
   addEventListener("afterprint", () => { printing = false; redraw(); });
 
+  const units = { d: 86400, h: 3600, m: 60, s: 1 };
   const valueOf = row => index => {
     const text = row.cells[index].textContent;
+    if (/^(\d+(\.\d+)?[dhms])+$/.test(text))
+      return [...text.matchAll(/([\d.]+)([dhms])/g)].reduce((sum, [, size, unit]) => sum + size * units[unit], 0);
     const number = parseFloat(text.replaceAll(",", ""));
     return Number.isNaN(number) ? text : number;
   };

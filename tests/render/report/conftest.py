@@ -1,6 +1,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,7 @@ def make_record() -> Callable[..., SweepRecord]:
         rows = []
         for index, trial in enumerate(trials):
             end = (BEGIN + timedelta(seconds=31 * index)).isoformat()
-            fields = {name: getattr(trial, name) for name in trial.__dataclass_fields__}
-            rows.append(Trial(**{**fields, "curve": curve(trial, metric), "finished": end}))
+            rows.append(replace(trial, curve=curve(trial, metric), finished=end))
         curves = [curve_rows(trial) for trial in rows if trial.curve]
         fields = {
             "folder": "results/msmo",

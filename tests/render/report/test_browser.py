@@ -1,6 +1,7 @@
 """The page as a reader has it: in Chromium, from a file, without a network."""
 
 import base64
+import dataclasses
 import json
 import time
 from collections.abc import Callable
@@ -65,11 +66,11 @@ def pairs_page(make_pairs, make_record, tmp_path) -> Path:
     trials = [trial for trial in make_pairs("joint") if trial.cell.task in ("en-es", "en-nl")]
     evil = []
     for trial in trials[:30]:
-        fields = {name: getattr(trial, name) for name in trial.__dataclass_fields__}
-        fields |= {"sweep": EVIL, "cell": Cell(EVIL, trial.cell.seed), "reason": EVIL}
+        fields = {"sweep": EVIL, "cell": Cell(EVIL, trial.cell.seed), "reason": EVIL}
         fields |= {"provenance": {"host": EVIL}}
         fields |= {"config": {**trial.config, "schedule": EVIL + str(trial.number % 3)}}
-        evil.append(type(trial)(**fields))
+        evil.append(dataclasses.replace(trial, **fields))
+    trials[0] = dataclasses.replace(trials[0], seconds=3700.0)  # 1h01m sorts behind 30s
     joint = make_record(trials, card={"cells": 6})
     path: Path = tmp_path / "report.html"
     path.write_text(make_report([joint, make_record(evil)]), encoding="utf-8")
@@ -154,6 +155,11 @@ def sort_and_filter(chrome: webdriver.Chrome) -> None:
         chrome.execute_script("arguments[0].click()", head)
         numbers = chrome.execute_script(script, table)
         assert numbers == sorted(numbers, reverse=turn < 0) and len(numbers) > 5
+    times = table.find_elements(By.CSS_SELECTOR, "th button")[7]
+    chrome.execute_script("arguments[0].click()", times)
+    script = "return [...arguments[0].tBodies[0].rows].map(row => row.cells[7].textContent)"
+    shown_times = chrome.execute_script(script, table)
+    assert shown_times[0].endswith("s") and "h" in shown_times[-1], shown_times
     field.send_keys("pruned")
     shown = "return [...arguments[0].tBodies[0].rows].filter(row => !row.hidden).length"
     assert 0 < chrome.execute_script(shown, table) < len(numbers)
@@ -182,10 +188,8 @@ def large_record(make_trial: Callable, make_record: Callable):
     ]
     record = make_record(trials)
     random = np.random.default_rng(0)
-    fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
-    fields["table"] = grown(record.table, random, 20)
-    fields["curves"] = grown(record.curves, random, 60)
-    return type(record)(**fields)
+    table, curves = grown(record.table, random, 20), grown(record.curves, random, 60)
+    return dataclasses.replace(record, table=table, curves=curves)
 
 
 def grown(table: pa.Table, random: np.random.Generator, rows: int) -> pa.Table:
