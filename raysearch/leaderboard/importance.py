@@ -52,7 +52,8 @@ class Importance:
         placebo: 95 % of placebos stay below this share, beside the other settings as they are.
         p_value: Share of placebos that reach `value`, corrected for the number of settings
             (Holm).
-        told: Whether it can be told from a placebo: the corrected share is below 5 %.
+        told: Whether it can be told from a placebo: `p_value` is below 5 %, and its interval
+            stays above the middle placebo.
     """
 
     name: str
@@ -170,8 +171,8 @@ def _told(
     shares = np.divide(samples, of_samples, out=np.zeros_like(samples), where=of_samples > 0)
     low, high = np.quantile(shares, [0.025, 0.975], axis=1)
     # What the share would be if the setting were a placebo and the others as they are.
-    usual = np.quantile(placebos, 0.95, axis=1)
-    usual = usual / (usual + total - values)
+    middle, usual = np.quantile(placebos, [0.5, 0.95], axis=1)
+    middle, usual = middle / (middle + total - values), usual / (usual + total - values)
     order = np.argsort(-values, kind="stable")
     found = tuple(
         Importance(
@@ -181,7 +182,7 @@ def _told(
             high=float(max(high[i], values[i] / total)),
             placebo=float(usual[i]),
             p_value=float(p_values[i]),
-            told=bool(p_values[i] < _ALPHA),
+            told=bool(p_values[i] < _ALPHA and low[i] > middle[i]),
         )
         for i in order
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
-from statistics import fmean, stdev, variance
+from statistics import fmean, variance
 
 from raysearch.leaderboard.ranked import Ranked
 from raysearch.leaderboard.uncertainty import Interval, lead, mean_interval
 from raysearch.render.format import duration, setting
 from raysearch.render.report.figure import Figure, Section, TableBlock, View, colour, label, tidy
 from raysearch.render.report.sweep import Contest, SweepView
-from raysearch.render.report.words import between, counted, listed, of_mean, short
+from raysearch.render.report.words import between, counted, listed, of_mean, percent, short
 
 __all__ = ["best_section", "lead_words", "trials_section"]
 
@@ -35,7 +35,7 @@ def best_section(sweep: SweepView) -> Section:
     if views:
         blocks.append(Figure(title="The first ten, cell by cell", views=views, height=380))
     shown = sweep.contests[:1] if sweep.card.mode == "joint" else sweep.contests[:4]
-    finding = " ".join(lead_words(sweep, contest) for contest in shown)
+    finding = "\n".join(lead_words(sweep, contest) for contest in shown)
     return Section(name="Best", blocks=blocks, finding=finding)
 
 
@@ -192,7 +192,7 @@ def _top_view(sweep: SweepView, contest: Contest) -> View:
         name=contest.name,
         traces=[cells, means],
         layout=layout,
-        caption=_spread_words(contest, shown),
+        caption=_spread_words(contest),
     )
 
 
@@ -207,10 +207,10 @@ def _interval(contest: Contest, trial: int) -> Interval:
     return mean_interval([fmean(values) for values in seeds.values()])
 
 
-def _spread_words(contest: Contest, shown: Sequence[Ranked]) -> str:
-    """Whether settings differ by more than seeds do."""
+def _spread_words(contest: Contest) -> str:
+    """How much of the difference between trials seeds alone explain."""
     groups: dict[tuple[int, str], list[float]] = {}
-    for item in shown:
+    for item in contest.complete:
         for (task, _), value in contest.cells.get(item.trial, {}).items():
             groups.setdefault((item.trial, task), []).append(value)
     within = [variance(values) for values in groups.values() if len(values) > 1]
@@ -219,17 +219,17 @@ def _spread_words(contest: Contest, shown: Sequence[Ranked]) -> str:
             "With one seed a trial there is no spread between seeds, so nothing says how much of a "
             "difference is chance: run with more seeds."
         )
-    seeds = min(len({seed for _, seed in contest.cells.get(i.trial, {})}) for i in shown)
-    noise = sqrt(fmean(within) / (1 if contest.task else max(len(groups) // len(shown), 1)))
-    if len(shown) < 3:
-        return f"Seeds of one trial spread by {short(noise)} (sd)."
-    among = stdev([item.mean for item in shown])
-    chance = noise / sqrt(max(seeds, 1))
-    verdict = "more than" if among > chance else "no more than"
+    noise = fmean(within)
+    text = f"Seeds of one trial{'' if contest.task else ' and pair'} spread by {short(sqrt(noise))}"
+    means = [item.mean for item in contest.complete]
+    if len(means) < 3 or not (among := variance(means)):
+        return f"{text} (pooled sd)."
+    chance = noise / fmean([len(contest.cells[item.trial]) for item in contest.complete])
+    share = min(chance / among, 1.0)
+    verdict = ": these trials show no effect of the settings" if share == 1 else ""
     return (
-        f"Seeds of one trial spread by {short(noise)} (pooled sd), so means over "
-        f"{counted(seeds, 'seed')} by {short(chance)}; the means of the first {len(shown)} trials "
-        f"spread by {short(among)}: {verdict} chance explains."
+        f"{text} (pooled sd). Of the variance between the means of {counted(len(means), 'trial')} "
+        f"chance explains {percent(share)}{verdict}."
     )
 
 

@@ -98,7 +98,7 @@ class Section:
     Attributes:
         name: Short, for the page's own links.
         blocks: In order.
-        finding: What the reader should take away; empty for nothing.
+        finding: What the reader should take away, a line each; empty for nothing.
     """
 
     name: str

@@ -35,7 +35,9 @@ def learning_section(sweep: SweepView) -> Section:
         text = f"No trial has reported {sweep.metric} during training, so there are no curves."
         return Section(name="Learning", blocks=[Note(title="Learning curves", text=text)])
     figure = Figure(title="Learning curves", views=views, height=400)
-    return Section(name="Learning", blocks=[figure], finding=_stopped_words(sweep, sweep.whole))
+    stopped = any(item.standing is Standing.PRUNED for item in sweep.whole.items)
+    finding = _stopped_words(sweep, sweep.whole) if stopped else ""
+    return Section(name="Learning", blocks=[figure], finding=finding)
 
 
 def curves_of(sweep: SweepView, contest: Contest, metric: str) -> dict[int, Curve]:

@@ -94,7 +94,7 @@ def _part(place: int, part: SweepPart, figures: dict[str, object]) -> str:
     lines = [f'<section class="sweep" id="s{place}"><h2>{escape(part.title)}</h2>']
     lines.append(f'<p class="soft">{escape(part.origin)}</p>')
     lines += [f'<p class="problem">{escape(text)}</p>' for text in part.problems]
-    findings = [section.finding for section in part.sections if section.finding]
+    findings = [line for section in part.sections for line in section.finding.splitlines()]
     if findings:
         items = "".join(f"<li>{escape(text)}</li>" for text in findings)
         lines.append(f'<ul class="findings">{items}</ul>')

@@ -46,7 +46,7 @@ def _finding(sweep: SweepView, found: Mapping[str, Importances]) -> str:
     alike = dict.fromkeys(_words(c, found[c.name], named=False) for c in sweep.contests)
     if len(alike) == 1:
         return next(iter(alike))
-    return " ".join(_words(c, found[c.name], named=True) for c in sweep.contests[:4])
+    return "\n".join(_words(c, found[c.name], named=True) for c in sweep.contests[:4])
 
 
 def _of(sweep: SweepView, contest: Contest) -> Importances:
@@ -124,7 +124,8 @@ def _words(contest: Contest, found: Importances, named: bool) -> str:
         first = found.settings[0]
         return (
             f"{where}With {counted(found.count, 'complete trial')} no setting's importance can be "
-            f"told from noise; nearest is {first.name} (p = {first.p_value:.2f})."
+            f"told from noise; nearest is {first.name} ({first.value:.2f} [{first.low:.2f}, "
+            f"{first.high:.2f}], p = {first.p_value:.3f})."
         )
     parts = [
         f"{one.name} ({one.value:.2f} [{one.low:.2f}, {one.high:.2f}], p = {one.p_value:.3f})"

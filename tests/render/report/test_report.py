@@ -118,12 +118,9 @@ def test_the_levels_of_pairs_are_no_uncertainty(make_trial, make_record):
     page = Page(make_report([make_record(trials, card={"cells": 4})]))
     # Trial 3: each seed's mean over the pairs is 0.56 and 0.57, so 0.565 ± 12.706 · 0.005.
     assert "0.5015 … 0.6285" in page.text
-    [words] = [c for c in page.captions() if c.startswith("Seeds of one trial") and "0.0258" in c][
-        :1
-    ]
-    # A pair's sd over seeds is 0.0071, of a mean over both pairs 0.0050, over two seeds 0.0035.
-    assert "spread by 0.0050 (pooled sd), so means over 2 seeds by 0.0035" in words
-    assert words.endswith("more than chance explains.") and "no more" not in words
+    [words] = [c for c in page.captions() if c.startswith("Seeds of one trial and pair")]
+    # Variance over seeds 5e-5, of a mean over four cells 1.25e-5; between the trials 6.67e-4.
+    assert "spread by 0.0071 (pooled sd)" in words and "chance explains 1.9 %." in words
 
 
 @pytest.mark.parametrize("mode", ["joint", "per_task"])
