@@ -17,6 +17,7 @@ from raysearch import __version__
 from raysearch.cli import (
     check,
     cluster,
+    compare,
     dashboard,
     data,
     evaluate,
@@ -24,27 +25,19 @@ from raysearch.cli import (
     leaderboard,
     plan,
     recover,
+    replay,
     report,
     sweep,
     train,
+    verify,
 )
 from raysearch.errors import RaysearchError
 
 __all__ = ["main", "parser"]
 
 _COMMANDS = (
-    sweep,
-    plan,
-    recover,
-    train,
-    leaderboard,
-    report,
-    dashboard,
-    evaluate,
-    export,
-    data,
-    check,
-    cluster,
+    *(sweep, plan, recover, train, leaderboard, report, dashboard),
+    *(evaluate, compare, replay, verify, export, data, check, cluster),
 )
 
 

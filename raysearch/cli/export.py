@@ -1,57 +1,174 @@
-"""`raysearch export TRIAL DIR`: an encoder that ``AutoModel.from_pretrained(DIR)`` opens."""
+"""`raysearch export`: a trial's encoder for transformers, its settings, or the board as a table."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from raysearch.cli.arguments import add_data_dir
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, StoreError
+from raysearch.storage.place import join, shown
+
+if TYPE_CHECKING:
+    from raysearch.render.model_card import Exported
+    from raysearch.trial import Trial
 
 __all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register ``export``."""
-    parser = commands.add_parser("export", help="write a trial's encoder for transformers")
-    parser.add_argument(
-        "trial", metavar="TRIAL", help="SWEEP:N or SWEEP:best, for example results/carl:best"
+    parser = commands.add_parser(
+        "export",
+        help="write a trial's encoder for transformers, or the board for a paper",
+        description="Write a folder that transformers opens, with a model card (data, licences, "
+        "scores, provenance) and the settings as YAML; or, on standard output, the settings "
+        "alone, or the leaderboard as a LaTeX or Markdown table.",
+        epilog="examples: python -m raysearch export results/carl:best DIR; "
+        "python -m raysearch export results/carl --as latex > board.tex",
     )
-    parser.add_argument("dir", metavar="DIR", type=Path, help="folder to be made")
-    parser.add_argument("--task", metavar="NAME", help="which pair (default: the only one)")
+    parser.add_argument(
+        "trial", metavar="TRIAL", help="SWEEP:N or SWEEP:best; SWEEP alone for a table"
+    )
+    parser.add_argument(
+        "dir", metavar="DIR", type=Path, nargs="?", help="folder to be made, of a model"
+    )
+    parser.add_argument(
+        "--as",
+        dest="form",
+        choices=("model", "config", "latex", "markdown"),
+        default="model",
+        help="default: model",
+    )
+    parser.add_argument(
+        "--task",
+        metavar="NAME",
+        help="which pair, or all for a folder each (default: the only one)",
+    )
     parser.add_argument("--seed", type=int, help="which cell (default: the first)")
+    parser.add_argument(
+        "--top", type=int, default=10, metavar="N", help="rows of a table, 0 for all (default: 10)"
+    )
     add_data_dir(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Restore the trial, training it again if its weights were not kept, and write the folder."""
-    from raysearch import corpora
-    from raysearch.cli.trials import trials_of, with_weights
-    from raysearch.training.run import restore_method
-
+    """Write what was asked for."""
+    if args.form in ("latex", "markdown"):
+        return _table(args)
     folder, colon, number = args.trial.rpartition(":")
     if not colon or not folder:
         raise ConfigError(f"`TRIAL` must be SWEEP:N or SWEEP:best, but got {args.trial!r}")
+    if args.form == "config":
+        return _config(args, folder, number)
+    if args.dir is None:
+        raise ConfigError("`DIR` must name the folder to be made, but is missing")
     if args.dir.exists():
         raise ConfigError(f"`DIR` must not exist yet, but {args.dir} does; name another folder")
-    cells = trials_of(folder, [number], task=args.task)
-    tasks = list(dict.fromkeys(trial.cell.task for trial in cells))
-    if len(tasks) > 1:
+    several = args.task == "all"
+    for found in _chosen(args, folder, number):
+        target = args.dir / found.trial.cell.task if several else args.dir
+        _write(found, folder, target, args.data_dir)
+    return 0
+
+
+def _write(found: Exported, folder: str, target: Path, data_dir: str | None) -> None:
+    """Restore the trial, training it again if its weights were not kept, and write its folder."""
+    from raysearch import corpora
+    from raysearch.cli.trials import with_weights
+    from raysearch.render.model_card import model_card, setting_yaml
+    from raysearch.training.run import restore_method
+
+    data = str(corpora.data_dir(data_dir))
+    lease = with_weights(found.trial, folder, data)
+    restore_method(lease, roles=("train", "dev"), data_dir=data).save_encoder(str(target))
+    try:
+        (target / "README.md").write_text(model_card(found), encoding="utf-8")
+        (target / "raysearch.yaml").write_text(setting_yaml(found), encoding="utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"`{target}` must be written, but: {error.strerror}; free some space and export again"
+        ) from error
+    sys.stdout.write(
+        f"wrote the encoder of trial {lease.id} to {target}\n"
+        f"open it with: transformers.AutoModel.from_pretrained({str(target)!r})\n"
+        f"what it is: {target / 'README.md'}; its settings: {target / 'raysearch.yaml'}\n"
+    )
+
+
+def _config(args: argparse.Namespace, folder: str, number: str) -> int:
+    from raysearch.render.model_card import setting_yaml
+
+    if args.dir is not None:
+        raise ConfigError("`DIR` must be left out with --as config, which goes to standard output")
+    for found in _chosen(args, folder, number):
+        sys.stdout.write(setting_yaml(found))
+    return 0
+
+
+def _table(args: argparse.Namespace) -> int:
+    """The board of one sweep."""
+    from raysearch.leaderboard import Store, load_card
+    from raysearch.render.board_export import board_text
+
+    if args.dir is not None:
         raise ConfigError(
-            f"`--task` must name one of {', '.join(tasks)}, because {args.trial} has an encoder "
-            "for each"
+            f"`DIR` must be left out with --as {args.form}, which goes to standard output"
         )
+    if args.top < 0:
+        raise ConfigError(f"`--top` must be >= 0, but got {args.top}")
+    card, table = load_card(args.trial), Store(args.trial).table()
+    if not table.num_rows:
+        raise StoreError(f"a sweep must have rows, but {shown(args.trial)} has none yet")
+    sys.stdout.write(board_text(table, card, form=args.form, top=args.top))
+    return 0
+
+
+def _chosen(args: argparse.Namespace, folder: str, number: str) -> list[Exported]:
+    """The wanted row, or one of each task."""
+    from raysearch.cli.trials import trials_of
+
+    several = args.task == "all"
+    cells = trials_of(folder, [number], task=None if several else args.task)
+    tasks = list(dict.fromkeys(trial.cell.task for trial in cells))
+    if len(tasks) > 1 and not several:
+        raise ConfigError(
+            f"`--task` must name one of {', '.join(tasks)}, or be all, because {args.trial} has an "
+            "encoder for each"
+        )
+    return [_of_task([t for t in cells if t.cell.task == task], args, folder) for task in tasks]
+
+
+def _of_task(cells: Sequence[Trial], args: argparse.Namespace, folder: str) -> Exported:
+    """The cell of the wanted seed, with what its card says.
+
+    Raises:
+        ConfigError: No cell has the seed.
+    """
+    from raysearch.cli.sides import meant
+    from raysearch.cli.trials import goal_of, settings_of
+    from raysearch.leaderboard import Store
+    from raysearch.render.model_card import Exported
+
     trials = [trial for trial in cells if args.seed in (None, trial.cell.seed)]
     if not trials:
         known = ", ".join(str(trial.cell.seed) for trial in cells)
         raise ConfigError(f"`--seed` must be one of {known}, but got {args.seed}")
-    data_dir = str(corpora.data_dir(args.data_dir))
-    lease = with_weights(trials[0], folder, data_dir)
-    restore_method(lease, roles=("train", "dev"), data_dir=data_dir).save_encoder(str(args.dir))
-    sys.stdout.write(
-        f"wrote the encoder of trial {lease.id} to {args.dir}\n"
-        f"open it with: transformers.AutoModel.from_pretrained({str(args.dir)!r})\n"
+    trial = trials[0]
+    keys = {cell.key for cell in cells}
+    readings = [r for r in Store(join(folder, "test")).trials() if r.key in keys]
+    goal = goal_of(folder, trial.method)
+    best = args.trial.endswith(":best")
+    return Exported(
+        trial=trial,
+        cells=cells,
+        readings={reading.cell: reading for reading in readings},
+        goal=goal,
+        settings=settings_of(trial.method, trial.config),
+        folder=shown(folder),
+        among=meant(args.trial, goal=goal).side.among if goal and best else 0,
     )
-    return 0

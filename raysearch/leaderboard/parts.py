@@ -126,6 +126,15 @@ class Parts:
                 return _join([file for file in files if file is not None], self._schema)
         raise StoreError(f"`{self.path}` kept changing while it was read; try again")
 
+    def files(self) -> list[tuple[str, pa.Table]]:
+        """Name and rows of every file that can be read, also rows that another file replaces.
+
+        Raises:
+            StoreError: As `read`.
+        """
+        found = [self._load(name) for name in self.names()]
+        return [(file.name, file.table) for file in found if file and file.table is not None]
+
     def write(self, part: str, table: pa.Table) -> None:
         """Let ``part-PART.parquet`` appear; a former one of the same name is replaced.
 

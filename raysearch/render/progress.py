@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -33,7 +34,7 @@ class TrialProgress:
         )
         self._task = self._bar.add_task(label, total=None)
 
-    def __enter__(self) -> TrialProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 

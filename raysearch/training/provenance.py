@@ -13,7 +13,7 @@ import torch
 import raysearch
 from raysearch.training.stages import code_version
 
-__all__ = ["device_name", "pick_device", "provenance"]
+__all__ = ["cpu_name", "device_name", "pick_device", "provenance"]
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy", "ray", "optuna")
 
@@ -31,14 +31,27 @@ def device_name(device: torch.device) -> str:
 
 
 @cache
+def cpu_name() -> str:
+    """Model of the processor and the vector instructions that torch uses: what rounds alike."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    model = models[0] if models else platform.processor() or platform.machine()
+    return f"{model} ({torch.backends.cpu.get_cpu_capability()})"
+
+
+@cache
 def provenance() -> dict[str, str]:
-    """Versions of the packages, commit and state of the source tree, digest of the code, host."""
+    """Versions of packages, commit and state of the source tree, digest of the code, machine."""
     found = {
         "python": platform.python_version(),
         "raysearch": raysearch.__version__,
         "code": code_version(),
         "host": platform.node(),
         "platform": platform.platform(),
+        "cpu": cpu_name(),
         **_commit(),
     }
     for package in _PACKAGES:

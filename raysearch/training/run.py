@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import torch
 
+from raysearch import distributed
 from raysearch.config import flatten, read_config
 from raysearch.errors import StoreError, TrialError
 from raysearch.methods import get_method
@@ -68,7 +69,8 @@ def run_lease(
     hardware = choose_hardware(config.precision, device)
     used = replace(config, precision=hardware.precision)
     fit: Fit | None = None
-    where = {**provenance(), **hardware.stated, **stated}
+    workers = {"workers": str(distributed.world_size())}
+    where = {**provenance(), **hardware.stated, **workers, **stated}
     state, reason, complete = TrialState.COMPLETE, "", False
     try:
         seed_everything(derive_seed(lease.cell.seed, "build"))

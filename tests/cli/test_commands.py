@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from transformers import AutoModel, AutoTokenizer
 
 from raysearch.cli import main
@@ -41,6 +42,10 @@ def test_train_evaluate_export(tmp_path: Path, capsys: pytest.CaptureFixture[str
     out = tmp_path / "encoder"
     assert main(["export", f"{folder}:0", str(out)]) == 0
     model, tokenizer = AutoModel.from_pretrained(out), AutoTokenizer.from_pretrained(out)
+    card = (out / "README.md").read_text()
+    assert "| test/va_pearson |" in card and CORPORA["sample"].licence in card
+    assert trial.provenance["data_digest"] in card and "Test data were read once" in card
+    assert yaml.safe_load((out / "raysearch.yaml").read_text())["setting"]["batch_size"] == 16
     states = model(**tokenizer(["a good day"], return_tensors="pt")).last_hidden_state
     assert states.shape[-1] == 64
     assert main(["export", f"{folder}:0", str(out)]) == 2

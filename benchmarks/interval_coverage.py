@@ -1,0 +1,119 @@
+"""How often do the intervals and bounds of `raysearch compare` hold what they say?
+
+    python benchmarks/interval_coverage.py [--cases 2000] [--json PATH]
+
+Draws cells of a known distribution again and again. Coverage: the share of 95 % intervals of
+the mean that hold the true one, beside the percentile interval's of the same resamples. False
+calls: how often ε_min < 0.2 calls one of two equal methods better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from raysearch.leaderboard.statistics import mean_interval, stochastic_order
+from raysearch.training.provenance import provenance
+
+SHAPES = {
+    "3": (3,),
+    "4": (4,),
+    "5": (5,),
+    "8": (8,),
+    "10": (10,),
+    "20": (20,),
+    "2 tasks x 3": (3, 3),
+    "4 tasks x 3": (3,) * 4,
+    "4 tasks x 5": (5,) * 4,
+}
+DRAWS = 1000
+
+
+def distributions(random: np.random.Generator) -> dict[str, Callable[[int], Any]]:
+    """Each with mean 0."""
+    return {
+        "normal": lambda size: random.normal(size=size),
+        "uniform": lambda size: random.uniform(-1, 1, size=size),
+        "exponential": lambda size: random.exponential(size=size) - 1,
+        "t, 3 df": lambda size: random.standard_t(3, size=size),
+    }
+
+
+def percentile_holds(strata: list[Any], random: np.random.Generator) -> bool:
+    """Whether the percentile interval of the mean over strata holds 0."""
+    means = np.mean(
+        [s[random.integers(len(s), size=(DRAWS, len(s)))].mean(axis=1) for s in strata], axis=0
+    )
+    low, high = np.quantile(means, [0.025, 0.975])
+    return bool(low <= 0 <= high)
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Simulate; gives what is printed and written."""
+    random = np.random.default_rng(arguments.seed)
+    rows, calls = [], []
+    for shape, sizes in SHAPES.items():
+        row: dict[str, Any] = {"cells": shape}
+        for name, draw in distributions(random).items():
+            held = bounded = percentile = 0
+            for case in range(arguments.cases):
+                strata = [draw(size) for size in sizes]
+                found = mean_interval(strata, draws=DRAWS, seed=case)
+                held += found.low <= 0 <= found.high
+                bounded += found.bounded
+                percentile += percentile_holds(strata, random)
+            row[name] = held / arguments.cases
+            row[f"{name}, percentile"] = percentile / arguments.cases
+            row["bounded"] = bounded / arguments.cases
+        rows.append(row)
+    for size in (3, 5, 10, 20):
+        wrong = 0
+        for case in range(arguments.cases):
+            first, second = random.normal(size=size), random.normal(size=size)
+            order = stochastic_order(first, second, draws=300, seed=case)
+            wrong += order.dominates
+        calls.append({"scores": size, "false_calls": wrong / arguments.cases})
+    where = provenance()
+    return {
+        "benchmark": "interval_coverage",
+        "cases": arguments.cases,
+        "level": 0.95,
+        "intervals": rows,
+        "stochastic_order": calls,
+        "commit": where["commit"],
+        "dirty": where["dirty"],
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print both tables as Markdown."""
+    names = ("normal", "uniform", "exponential", "t, 3 df")
+    print(f"| cells | has ends | {' | '.join(names)} |\n|---|---|" + "---|" * len(names))
+    for row in result["intervals"]:
+        cells = [f"{row[name]:.3f} ({row[f'{name}, percentile']:.3f})" for name in names]
+        print(f"| {row['cells']} | {100 * row['bounded']:.0f} % | {' | '.join(cells)} |")
+    print("\n| scores a side | one of two equal methods called better than the other |\n|---|---|")
+    for call in result["stochastic_order"]:
+        print(f"| {call['scores']} | {call['false_calls']:.3f} |")
+
+
+def main() -> None:
+    """Parse, measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    result = measure(arguments)
+    show(result)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""What is meant by one side of a comparison: SWEEP, SWEEP:N, SWEEP:best or SWEEP:default?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from raysearch.cli.rows import split_row
+from raysearch.cli.trials import trials_of
+from raysearch.errors import StoreError
+from raysearch.leaderboard import Standing, Store, SweepCard, load_card, rank, rank_tasks, rows_with
+from raysearch.leaderboard.compare import Side
+from raysearch.storage.place import join, shown
+from raysearch.trial import MetricGoal, Trial, TrialState
+
+__all__ = ["Meant", "meant", "shared_goal"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meant:
+    """A side, and the sweep that it is of.
+
+    Attributes:
+        folder: The sweep's folder or URI.
+        side: The chosen configuration's complete rows.
+        read: The same with the metrics of its readings of test, as far as there are any.
+        card: What the sweep's trials are ranked by.
+        table: The sweep's rows, of the wanted task.
+        searched: Whether the side is what the sweep selected.
+        sampler: What proposed the sweep's trials; "" where it does not say.
+    """
+
+    folder: str
+    side: Side
+    read: Side
+    card: SweepCard
+    table: pa.Table
+    searched: bool
+    sampler: str
+
+
+def shared_goal(texts: Sequence[str], metric: str | None) -> MetricGoal:
+    """What the sides are compared by: the metric that was named, else the first sweep's own.
+
+    Raises:
+        ConfigError: No metric is named, and no side is of a sweep that has one.
+        StoreError: A side's folder is no sweep's.
+    """
+    folders = []
+    for text in texts:
+        folder, _ = split_row(text)
+        if not Store(folder).exists():
+            raise StoreError(
+                f"`{text}` must be of a sweep's folder, but {shown(folder)} is none; "
+                "python -m raysearch leaderboard shows those in results"
+            )
+        folders.append(folder)
+    # A trial of `raysearch train` has no goal of its own.
+    own = [folder for folder in folders if Store(folder).card() is not None]
+    return load_card((own or folders)[0], metric).goal
+
+
+def meant(text: str, *, goal: MetricGoal, task: str | None = None) -> Meant:
+    """Read one side.
+
+    Args:
+        text: SWEEP, SWEEP:N, SWEEP:best or SWEEP:default.
+        goal: What is best where the sweep itself does not say.
+        task: Only cells of this task.
+
+    Raises:
+        ConfigError: No such trial or task.
+        StoreError: The folder holds no complete trial.
+    """
+    folder, which = split_row(text)
+    store = Store(folder)
+    # What was selected was selected by the sweep's own metric, whatever it is compared by.
+    own = store.card()
+    card = own or SweepCard(goal=goal)
+    table = store.table()
+    if task is not None and table.num_rows:
+        table = rows_with(table, "task", task)
+        cells = card.cells_of_task if card.tasks else 0
+        card = replace(card, cells=cells, tasks=(task,) if card.tasks else ())
+    if which == "default":
+        trials = _defaults(store.trials(), folder, task)
+    else:
+        metric = None if own else f"{goal.name}:{goal.direction[:3]}"
+        trials = trials_of(folder, [which or "best"], task=task, metric=metric)
+    name = which or "best"
+    label = f"{shown(folder)}:{name}"
+    among = _competed(table, card) if name == "best" else 0
+    side = Side(label=label, cells={trial.cell: trial for trial in trials}, among=among)
+    readings = {trial.key: trial for trial in Store(join(folder, "test")).trials()}
+    read = {t.cell: readings[t.key] for t in trials if t.key in readings}
+    return Meant(
+        folder=folder,
+        side=side,
+        read=replace(side, cells=read),
+        card=card,
+        table=table,
+        searched=name == "best" and among > 1,
+        sampler=card.sampler,
+    )
+
+
+def _defaults(trials: Sequence[Trial], folder: str, task: str | None) -> list[Trial]:
+    """The complete cells of the first trial of each task: the paper's own setting.
+
+    Raises:
+        StoreError: There is none.
+    """
+    own = [trial for trial in trials if task in (None, trial.cell.task)]
+    lowest: dict[str, int] = {}
+    for trial in own:
+        name = trial.cell.task
+        lowest[name] = min(trial.number, lowest.get(name, trial.number))
+    found = [
+        trial
+        for trial in own
+        if trial.number == lowest[trial.cell.task] and trial.state is TrialState.COMPLETE
+    ]
+    if not found:
+        raise StoreError(
+            f"`{shown(folder)}:default` must be complete, but the sweep's first trial has not run "
+            "to its end; name another by its number"
+        )
+    return found
+
+
+def _competed(table: pa.Table, card: SweepCard) -> int:
+    """Among how many configurations the best was chosen, those stopped early included.
+
+    Where every task was searched by itself, the most of any task.
+    """
+    if card.mode == "per_task" and len(card.tasks) > 1:
+        within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+        rankings = list(within.values())
+    else:
+        rankings = [rank(table, card.goal, cells=card.cells, aggregate=card.aggregate)]
+    kinds = (Standing.COMPLETE, Standing.PRUNED)
+    return max(sum(ranking.counts().get(kind, 0) for kind in kinds) for ranking in rankings)

@@ -1,0 +1,209 @@
+"""Is a leaderboard whole and consistent with itself, as far as that shows without training?
+
+A *fault* is what no honest sweep leaves behind; a *remark* is what a reader should know, such as
+a configuration whose cells are not all in. That a row's number is true takes training it again
+(`raysearch.leaderboard.replay`); here every row is looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from raysearch.leaderboard.card import SweepCard
+from raysearch.leaderboard.parts import Parts
+from raysearch.leaderboard.schema import KEY, TRIAL_COLUMNS
+from raysearch.leaderboard.store import Store
+from raysearch.storage import open_storage
+from raysearch.storage.place import join
+from raysearch.trial import Trial, TrialState
+
+__all__ = ["Finding", "audit", "draw_rows"]
+
+_NEEDED = ("code", "data_digest", "encoder_digest", "torch")
+"""Provenance without which a row cannot be judged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that an audit found.
+
+    Attributes:
+        fault: Whether it is a fault, and not a remark.
+        where: The row or file, for example ``trial 3, sample seed 0``.
+        what: A sentence.
+    """
+
+    fault: bool
+    where: str
+    what: str
+
+
+def audit(store: Store) -> list[Finding]:
+    """Look at every row of a sweep, its curves, and the readings of its test data.
+
+    Raises:
+        StoreError: The folder cannot be listed, or is of a newer schema.
+    """
+    contents = store.read()
+    found = [Finding(fault=True, where="files", what=problem) for problem in contents.problems]
+    if found:  # nothing whole can be said of what is not whole
+        return found
+    trials = store.trials()
+    card = store.card()
+    found += _twice(store)
+    for trial in trials:
+        where = _name(trial)
+        found += [Finding(fault=True, where=where, what=what) for what in _row_faults(trial, card)]
+    found += _sources(trials)
+    found += _cells(trials, card)
+    found += _readings(trials, Store(join(store.folder, "test")).trials())
+    return found
+
+
+def draw_rows(trials: Sequence[Trial], share: float, seed: int) -> list[Trial]:
+    """A random sample of the rows that have numbers, complete or stopped early.
+
+    Args:
+        trials: Rows of one leaderboard, in an order that is the same each time.
+        share: Of the rows, in (0, 1]; at least one row is drawn where there is any.
+        seed: The same seed draws the same rows of the same board.
+    """
+    rows = [trial for trial in trials if trial.state is not TrialState.FAILED and trial.metrics]
+    count = min(len(rows), max(1, math.ceil(share * len(rows) - 1e-9)))
+    chosen = np.random.default_rng(seed).permutation(len(rows))[:count]
+    return [rows[index] for index in sorted(chosen.tolist())]
+
+
+def _row_faults(trial: Trial, card: SweepCard | None) -> Iterator[str]:
+    """What is wrong with one row by itself."""
+    missing = [name for name in _NEEDED if not trial.provenance.get(name)]
+    if missing and trial.state is not TrialState.FAILED:
+        yield f"its provenance lacks {', '.join(missing)}, so that it cannot be judged"
+    rungs = [report.rung for report in trial.curve]
+    if rungs != list(range(1, len(rungs) + 1)):
+        yield f"its reports must be 1, 2, …, but are {rungs}"
+    if trial.state is TrialState.FAILED:
+        return
+    if not trial.curve:
+        yield "it has no curve to compare its numbers with"
+        return
+    last = trial.curve[-1]
+    if not _same(trial.metrics, last.metrics):
+        names = [n for n in last.metrics if not _alike(trial.metrics.get(n), last.metrics[n])]
+        name = names[0] if names else "a metric"
+        row, curve = trial.metrics.get(name, math.nan), last.metrics.get(name, math.nan)
+        yield f"{name} is {row:.6g} in the row and {curve:.6g} at its last report"
+    reports = trial.config.get("reports")
+    if trial.state is TrialState.COMPLETE:
+        if isinstance(reports, int | float) and len(rungs) != int(reports):
+            yield f"it is complete with {len(rungs)} reports, and its settings ask for {reports}"
+        if trial.steps != last.step:
+            yield f"it says {trial.steps} steps, and its last report {last.step}"
+        if card and not math.isfinite(trial.metrics.get(card.goal.name, math.nan)):
+            yield f"it is complete and has no finite {card.goal.name}"
+
+
+def _twice(store: Store) -> list[Finding]:
+    """Rows that are in several files and do not say the same.
+
+    Equal copies are what a merge leaves for a moment, or where it was cut off.
+    """
+    seen: dict[tuple[object, ...], tuple[str, dict[str, object]]] = {}
+    found = []
+    parts = Parts(open_storage(store.folder, make=False), "trials", TRIAL_COLUMNS)
+    for name, table in parts.files():
+        for row in table.to_pylist():
+            key = tuple(row[column] for column in KEY)
+            known = {n: v for n, v in row.items() if v is not None}
+            if key in seen and not _same(seen[key][1], known):
+                where = f"trial {row['trial']}, {row['task']} seed {row['seed']}"
+                what = f"two rows that differ, in {seen[key][0]} and {name}; the second counts"
+                found.append(Finding(fault=True, where=where, what=what))
+            seen[key] = (name, known)
+    return found
+
+
+def _sources(trials: Sequence[Trial]) -> list[Finding]:
+    """Whether the cells of one trial, which differ by their seed only, were of the same things."""
+    found = []
+    digests: dict[tuple[str, int, str], set[str]] = defaultdict(set)
+    for trial in trials:
+        for name, value in trial.provenance.items():
+            if name.endswith("_digest") and value:
+                digests[name, trial.number, trial.cell.task].add(value)
+    for (name, number, task), values in digests.items():
+        if len(values) > 1:
+            what = f"its cells are of different data or encoders, {name} {_shortened(values)}"
+            found.append(Finding(fault=True, where=f"trial {number}, {task}", what=what))
+    codes = {trial.provenance.get("code", "") for trial in trials} - {""}
+    if len(codes) > 1:
+        what = f"rows were made by {len(codes)} versions of the code: {_shortened(codes)}"
+        found.append(Finding(fault=False, where="code", what=what))
+    return found
+
+
+def _cells(trials: Sequence[Trial], card: SweepCard | None) -> list[Finding]:
+    """Configurations whose cells are not all in."""
+    if card is None or not card.cells:
+        return []
+    states: dict[int, Counter[TrialState]] = defaultdict(Counter)
+    for trial in trials:
+        states[trial.number][trial.state] += 1
+    found = []
+    for number, counts in sorted(states.items()):
+        done = counts[TrialState.COMPLETE]
+        if set(counts) == {TrialState.COMPLETE} and done < card.cells:
+            what = f"{done} of {card.cells} cells are in; it has no rank until all are"
+            found.append(Finding(fault=False, where=f"trial {number}", what=what))
+        if sum(counts.values()) > card.cells:
+            what = f"{sum(counts.values())} cells, and the sweep has {card.cells}"
+            found.append(Finding(fault=True, where=f"trial {number}", what=what))
+    return found
+
+
+def _readings(trials: Sequence[Trial], readings: Sequence[Trial]) -> list[Finding]:
+    """Readings of test that are of no row, or of other settings than its row's."""
+    rows = {trial.key: trial for trial in trials}
+    found = []
+    for reading in readings:
+        row = rows.get(reading.key)
+        what = ""
+        if row is None:
+            what = "test was read of a trial that is not there"
+        elif not _same(_known(row), _known(reading)):
+            what = "test was read of other settings than the row's"
+        if what:
+            found.append(Finding(fault=True, where=_name(reading), what=what))
+    return found
+
+
+def _known(trial: Trial) -> dict[str, object]:
+    return {name: value for name, value in trial.config.items() if value is not None}
+
+
+def _same(first: object, second: object) -> bool:
+    """Equality of mappings in which NaN equals NaN."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        if set(first) != set(second):
+            return False
+        return all(_alike(value, second[name]) for name, value in first.items())
+    return first == second
+
+
+def _alike(first: object, second: object) -> bool:
+    if isinstance(first, float) and isinstance(second, float) and math.isnan(first):
+        return math.isnan(second)
+    return first == second
+
+
+def _shortened(digests: Iterable[str]) -> str:
+    return ", ".join(sorted(digest[:12] for digest in digests))
+
+
+def _name(trial: Trial) -> str:
+    return f"trial {trial.number}, {trial.cell.task} seed {trial.cell.seed}"

@@ -1,0 +1,156 @@
+"""Does a row that was trained again say the same, and what may explain that it does not?
+
+A row is a function of its settings, its cell, the code, the data and the encoder: the same of
+these give the same numbers bit for bit on the same kind of processor with the same versions.
+Other hardware or versions round otherwise, which explains small differences and no large ones;
+other code, data or another encoder explain any, so that such a row is not judged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from raysearch.trial import Trial
+
+__all__ = ["TOLERANCE", "Outcome", "Replay", "compare_replay"]
+
+TOLERANCE = 0.01
+"""Largest difference, relative to values above 1, that another machine or version explains."""
+
+_IDENTITY = ("code",)
+"""With every digest: what a row is a number of."""
+_MACHINE = (
+    *("cpu", "platform", "workers", "precision", "tf32", "fused", "pinned"),
+    *("python", "torch", "transformers", "tokenizers", "scikit-learn", "numpy"),
+)
+"""What rounding depends on, beside the device."""
+
+
+class Outcome(StrEnum):
+    """What a replay says of a row."""
+
+    EQUAL = "bit-equal"
+    CLOSE = "close"
+    OTHER = "not judged"
+    DIFFERS = "differs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """A row beside what training it again gave.
+
+    Attributes:
+        row: The row.
+        again: Its metrics as they came out here.
+        outcome: What it comes to.
+        compared: Numbers compared: every metric of every report, and those of the row.
+        unequal: How many of them are not equal bit for bit.
+        largest: The largest difference, absolute for values below 1 and relative above; inf
+            where one side lacks a number or ended otherwise.
+        where: The number that differs most, for example ``dev/f1 at report 2``; what else
+            differs where it is no number; empty where nothing does.
+        identity: Name to row's and this run's value of digests that differ.
+        machine: The same of device, processor and versions.
+        commits: The row's commit and this one.
+    """
+
+    row: Trial
+    again: Mapping[str, float]
+    outcome: Outcome
+    compared: int
+    unequal: int
+    largest: float
+    where: str
+    identity: Mapping[str, tuple[str, str]]
+    machine: Mapping[str, tuple[str, str]]
+    commits: tuple[str, str]
+
+
+def compare_replay(row: Trial, again: Trial, *, tolerance: float = TOLERANCE) -> Replay:
+    """Compare every number of a row and its curve with those of the run that repeats it.
+
+    Args:
+        row: The row, with its curve.
+        again: The same lease run again, as far as the row went.
+        tolerance: What another machine or version may explain.
+    """
+    compared = unequal = 0
+    largest, where = 0.0, ""
+    for name, first, second in _pairs(row, again):
+        compared += 1
+        gap = _gap(first, second)
+        unequal += gap > 0
+        if gap > largest:
+            largest, where = gap, name
+    otherwise = _otherwise(row, again)
+    if otherwise:
+        largest, where = math.inf, otherwise
+    identity = _differing(row, again, (*_IDENTITY, *_digests(row), *_digests(again)))
+    machine = _differing(row, again, _MACHINE)
+    if row.device != again.device:
+        machine = {"device": (row.device, again.device), **machine}
+    if largest == 0:
+        outcome = Outcome.EQUAL
+    elif identity:
+        outcome = Outcome.OTHER
+    else:
+        outcome = Outcome.CLOSE if machine and largest <= tolerance else Outcome.DIFFERS
+    return Replay(
+        row=row,
+        again=dict(again.metrics),
+        outcome=outcome,
+        compared=compared,
+        unequal=unequal,
+        largest=largest,
+        where=where,
+        identity=identity,
+        machine=machine,
+        commits=(row.provenance.get("commit", ""), again.provenance.get("commit", "")),
+    )
+
+
+def _pairs(row: Trial, again: Trial) -> Iterable[tuple[str, float | None, float | None]]:
+    """Every number by its name, of the row and of the run; None where one lacks it."""
+    sides = [(f" at report {report.rung}", report.metrics) for report in row.curve]
+    repeated = {report.rung: report.metrics for report in again.curve}
+    others = [repeated.get(report.rung, {}) for report in row.curve]
+    for (suffix, metrics), other in zip(
+        [*sides, ("", row.metrics)], [*others, again.metrics], strict=True
+    ):
+        for name in dict.fromkeys((*metrics, *other)):
+            yield name + suffix, metrics.get(name), other.get(name)
+
+
+def _gap(first: float | None, second: float | None) -> float:
+    if first is None or second is None:
+        return math.inf
+    if first == second or (math.isnan(first) and math.isnan(second)):
+        return 0.0
+    gap = abs(first - second) / max(1.0, abs(first))
+    return gap if math.isfinite(gap) else math.inf
+
+
+def _otherwise(row: Trial, again: Trial) -> str:
+    """What differs beside the metrics: how it ended, how far it went."""
+    if row.state is not again.state:
+        why = f" ({again.reason})" if again.reason else ""
+        return f"the row is {row.state}, here it is {again.state}{why}"
+    if row.reason != again.reason:
+        return f"the row failed with {row.reason!r}, here with {again.reason!r}"
+    first, second = ([(r.rung, r.step) for r in trial.curve] for trial in (row, again))
+    if first != second:
+        return f"the row's reports are at steps {first}, here at {second}"
+    return ""
+
+
+def _digests(trial: Trial) -> list[str]:
+    return [name for name in trial.provenance if name.endswith("_digest")]
+
+
+def _differing(row: Trial, again: Trial, names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The entries of provenance that are not the same; one that a side lacks counts."""
+    pairs = {n: (row.provenance.get(n, ""), again.provenance.get(n, "")) for n in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

@@ -1,0 +1,29 @@
+"""What may be concluded from scores: pure functions of numbers, each with its source."""
+
+from raysearch.leaderboard.statistics.bootstrap import MeanInterval, mean_interval
+from raysearch.leaderboard.statistics.overtuning import Overtuning, overtuning
+from raysearch.leaderboard.statistics.stochastic_order import (
+    StochasticOrder,
+    chance_of_separation,
+    stochastic_order,
+    violation_ratio,
+)
+from raysearch.leaderboard.statistics.validation_curve import (
+    ESTIMATORS,
+    budgets,
+    expected_best,
+)
+
+__all__ = [
+    "ESTIMATORS",
+    "MeanInterval",
+    "Overtuning",
+    "StochasticOrder",
+    "budgets",
+    "chance_of_separation",
+    "expected_best",
+    "mean_interval",
+    "overtuning",
+    "stochastic_order",
+    "violation_ratio",
+]

@@ -1,0 +1,115 @@
+"""How is an audit shown: the rows that were trained again, and what else was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from raysearch.leaderboard.audit import Finding
+from raysearch.leaderboard.replay import Outcome, Replay
+from raysearch.render.format import glyphs_for, score
+from raysearch.render.table import bare_table
+from raysearch.trial import MetricGoal
+
+__all__ = ["AuditBoard"]
+
+_STYLES = {Outcome.DIFFERS: "bold red", Outcome.OTHER: "yellow", Outcome.EQUAL: "green"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditBoard:
+    """An audit of a leaderboard that is ready to be printed.
+
+    Attributes:
+        place: What was audited.
+        rows: Rows in it.
+        seed: What the sample was drawn with.
+        replays: Rows that were trained again.
+        refused: Row to why it could not be.
+        findings: What was found in all rows.
+        goals: Sweep to what ranks it.
+    """
+
+    place: str
+    rows: int
+    seed: int
+    replays: Sequence[Replay]
+    refused: Mapping[str, str]
+    findings: Sequence[tuple[str, Finding]]
+    goals: Mapping[str, MetricGoal]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        glyphs = glyphs_for(options.encoding)
+        drawn = len(self.replays) + len(self.refused)
+        yield Text(f"{self.place}: audit", style="bold")
+        yield Text(
+            f"{self.rows} rows looked at, {drawn} trained again (sample of --seed {self.seed})"
+        )
+        yield Text()
+        if self.replays:
+            table = bare_table()
+            for head in ("sweep", "trial", "cell", "state", "row", "again"):
+                right = head in ("trial", "row", "again")
+                table.add_column(head, justify="right" if right else "left", no_wrap=True)
+            table.add_column("verdict")
+            for item in self.replays:
+                style = _STYLES.get(item.outcome, "")
+                cells = [text or glyphs.none for text in self._line(item)]
+                table.add_row(*map(Text, cells), Text(_verdict(item), style=style))
+            yield table
+            yield Text()
+        for place, why in self.refused.items():
+            yield Text(f"not trained again: {place}: {why}", style="yellow")
+        for sweep, finding in self.findings:
+            kind = "fault" if finding.fault else "remark"
+            style = "bold red" if finding.fault else ""
+            yield Text(f"{kind}: {sweep}: {finding.where}: {finding.what}", style=style)
+        yield Text(self.conclusion())
+
+    def conclusion(self) -> str:
+        """What the audit says, and what it does not."""
+        count = {kind: sum(r.outcome is kind for r in self.replays) for kind in Outcome}
+        faults = sum(finding.fault for _, finding in self.findings)
+        whole = (
+            f"{faults} fault{'s' if faults > 1 else ''} in what was looked at of all rows"
+            if faults
+            else "no fault in all rows"
+        )
+        said = ", ".join(
+            f"{count[kind]} {kind.value}"
+            for kind in Outcome
+            if count[kind] or kind is Outcome.EQUAL
+        )
+        text = f"{whole}; of {len(self.replays)} trained again {said}"
+        if 0 < len(self.replays) < self.rows and count[Outcome.EQUAL] == len(self.replays):
+            # Rule of three: with no miss in n, fewer than 3 / n miss at 95 % confidence.
+            share = 1 - 0.05 ** (1 / len(self.replays))
+            text += (
+                f"; so at most {100 * share:.0f} % of all rows would fail (95 % confidence), "
+                "and a larger sample says more"
+            )
+        return text
+
+    def _line(self, item: Replay) -> list[str]:
+        row = item.row
+        goal = self.goals.get(row.sweep)
+        name = goal.name if goal else ""
+        return [
+            row.sweep,
+            str(row.number),
+            f"{row.cell.task} s{row.cell.seed}",
+            str(row.state),
+            score(row.metrics.get(name, float("nan"))),
+            score(item.again.get(name, float("nan"))),
+        ]
+
+
+def _verdict(item: Replay) -> str:
+    if item.outcome is Outcome.EQUAL:
+        return str(item.outcome)
+    fields = ", ".join([*item.identity, *item.machine])
+    most = f"by {item.largest:.2g} in {item.where}" if item.largest < float("inf") else item.where
+    return f"{item.outcome}: {most}" + (f" ({fields})" if fields else "")

@@ -1,0 +1,162 @@
+"""What must stand beside an exported encoder: data and their terms, scores, where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+import yaml
+
+from raysearch.corpora.registry import CORPORA
+from raysearch.render.markdown import table
+from raysearch.trial import Cell, MetricGoal, Trial
+
+__all__ = ["Exported", "model_card", "setting_yaml"]
+
+_CORPUS_SETTINGS = ("corpora", "va_corpora", "class_corpora", "polarity_corpora", "corpus")
+"""Settings that name corpora."""
+_MADE = (
+    *("raysearch", "commit", "dirty", "code", "data_digest", "encoder", "encoder_digest"),
+    *("python", "torch", "transformers", "cpu", "precision"),
+)
+"""Entries of provenance that the card shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What is exported.
+
+    Attributes:
+        trial: The row whose weights they are.
+        cells: All complete rows of its configuration, itself included.
+        readings: Test readings of these, as far as there are any.
+        goal: What ranked it; None where nothing says.
+        settings: Its settings, as the method's config takes them.
+        folder: The sweep's folder, as it is shown.
+        among: Configurations that it was selected from; 0 where it was named.
+    """
+
+    trial: Trial
+    cells: Sequence[Trial]
+    readings: Mapping[Cell, Trial]
+    goal: MetricGoal | None
+    settings: Mapping[str, Any]
+    folder: str
+    among: int = 0
+
+
+def setting_yaml(found: Exported) -> str:
+    """The configuration as YAML; its `setting` is what a search space takes under that name."""
+    trial = found.trial
+    content = {
+        "method": trial.method,
+        "task": trial.cell.task,
+        "seed": trial.cell.seed,
+        "setting": dict(found.settings),
+    }
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return f"# trial {trial.number} of {found.folder}; `setting` fits into any search space\n{text}"
+
+
+def model_card(found: Exported) -> str:
+    """The folder's README.md: front matter as model hubs read it, then prose and tables."""
+    trial = found.trial
+    names = _corpora(trial)
+    head = {
+        "library_name": "transformers",
+        "tags": ["raysearch", trial.method],
+        "license": "other",
+        "license_name": "see-data-and-base-encoder",
+        "datasets": names,
+    }
+    front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
+    seed = f"seed {trial.cell.seed} of {len(found.cells)} cells"
+    lines = [
+        f"# Encoder of {trial.method}, trial {trial.number} of `{found.folder}`",
+        "",
+        f"Trained by raysearch on {trial.cell.task} ({seed}) from the encoder "
+        f"`{trial.provenance.get('encoder', 'not stated')}`. Open it with "
+        "`transformers.AutoModel.from_pretrained(folder)`.",
+        "",
+        "## Scores",
+        "",
+        *_scores(found),
+        "",
+        "## Data",
+        "",
+        *_data(names),
+        "",
+        "The weights come from these corpora and from the base encoder; before passing them on, "
+        "look at the terms of both.",
+        "",
+        "## Settings",
+        "",
+        "In `raysearch.yaml`, every one.",
+        "",
+        "## Provenance",
+        "",
+        *table(("entry", "value"), [*_made(trial)]),
+        "",
+        f"Train it again and compare: `python -m raysearch replay {found.folder}:{trial.number} "
+        f"--task {trial.cell.task} --seed {trial.cell.seed}`",
+        "",
+    ]
+    return f"---\n{front}---\n\n" + "\n".join(lines)
+
+
+def _corpora(trial: Trial) -> list[str]:
+    named = [str(trial.config.get(name) or "") for name in _CORPUS_SETTINGS]
+    parts = [part.strip() for text in named for part in text.split(",")]
+    return [name for name in dict.fromkeys(parts) if name]
+
+
+def _data(names: Sequence[str]) -> list[str]:
+    rows = []
+    for name in names:
+        info = CORPORA.get(name)
+        known = (info.title, info.licence, info.citation) if info else ("a folder of the user",)
+        rows.append((name, *known) if info else (name, *known, "not known", "not known"))
+    return table(("corpus", "what", "licence", "cite"), rows)
+
+
+def _scores(found: Exported) -> list[str]:
+    trial, goal = found.trial, found.goal
+    rows = []
+    for name in _shown(trial.metrics, goal, "dev/"):
+        values = [cell.metrics[name] for cell in found.cells if name in cell.metrics]
+        rows.append((name, f"{trial.metrics[name]:.4f}", _mean_sd(values)))
+    own = found.readings.get(trial.cell)
+    for name in _shown(own.metrics if own else {}, goal, "test/"):
+        values = [r.metrics[name] for r in found.readings.values() if name in r.metrics]
+        rows.append((name, f"{own.metrics[name]:.4f}" if own else "", _mean_sd(values)))
+    lines = table(("metric", "these weights", "mean ± sd over cells"), rows)
+    if found.among > 1:
+        lines += [
+            "",
+            f"It is the best of {found.among} configurations on dev, so that its dev score is "
+            "higher than what to expect.",
+        ]
+    if own:
+        lines += ["", f"Test data were read once, at {own.finished}."]
+    else:
+        lines += ["", "Test data were not read for this trial."]
+    return lines
+
+
+def _shown(metrics: Mapping[str, float], goal: MetricGoal | None, role: str) -> list[str]:
+    """Metrics of a role over all corpora, the one that ranks first."""
+    names = [name for name in metrics if name.startswith(role) and name.count("/") == 1]
+    first = role + goal.name.partition("/")[2] if goal else ""
+    return sorted(names, key=lambda name: (name != first, name))
+
+
+def _made(trial: Trial) -> list[tuple[str, str]]:
+    entries = [(name, trial.provenance[name]) for name in _MADE if trial.provenance.get(name)]
+    return [*entries, ("device", trial.device), ("finished", trial.finished)]
+
+
+def _mean_sd(values: Sequence[float]) -> str:
+    spread = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{fmean(values):.4f}{spread} (n = {len(values)})" if values else ""

@@ -1,0 +1,124 @@
+"""What an audit finds without training anything."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from raysearch.leaderboard import Store
+from raysearch.leaderboard.audit import Finding, audit, draw_rows
+from raysearch.trial import TrialState
+
+MADE = {"code": "c1", "data_digest": "d1", "encoder_digest": "e1", "torch": "2.13.0"}
+CONFIG = {"encoder": "tiny", "layers": 0, "reports": 2, "top_k": 0.1}
+
+
+@pytest.fixture
+def store(tmp_path: Path, make_trial: Callable[..., Any]) -> Store:
+    """Two configurations of two seeds, of which one is stopped early after its first cell."""
+    store = Store(tmp_path / "carl")
+    for number, seed in [(0, 0), (0, 1), (1, 0)]:
+        store.append(
+            make_trial(
+                number, 0.1 * number + 0.01 * seed, seed=seed, provenance=MADE, config=CONFIG
+            )
+        )
+    stopped = make_trial(2, 0.2, provenance=MADE, config=CONFIG, state=TrialState.PRUNED)
+    store.append(replace(stopped, curve=stopped.curve[:1], steps=10))
+    card = {"metric": "dev/va_pearson", "direction": "maximize", "cells": 2}
+    (tmp_path / "carl" / "sweep.json").write_text(json.dumps(card))
+    return store
+
+
+def faults(store: Store) -> list[tuple[str, str]]:
+    return [(finding.where, finding.what) for finding in audit(store) if finding.fault]
+
+
+def again(store: Store, number: int, **changes: Any) -> Any:
+    """Write a row of seed 0 anew, as someone would who tampers with it."""
+    row = next(t for t in store.trials() if t.number == number and t.cell.seed == 0)
+    store.append(replace(row, **{"finished": "2026-01-03T00:00:00+00:00", **changes}))
+    return row
+
+
+def test_an_honest_board_has_no_fault_and_says_what_is_missing(store: Store) -> None:
+    assert audit(store) == [
+        Finding(
+            fault=False,
+            where="trial 1",
+            what="1 of 2 cells are in; it has no rank until all are",
+        )
+    ]
+
+
+def test_a_number_that_its_curve_does_not_have(store: Store) -> None:
+    again(store, 1, metrics={"dev/va_pearson": 0.9, "loss": 2.0})
+    assert faults(store) == [
+        (
+            "trial 1, emobank seed 0",
+            "dev/va_pearson is 0.9 in the row and 0.1 at its last report",
+        )
+    ]
+
+
+def test_a_row_in_two_files_that_differ(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "carl" / "trials"
+    [source] = [p for p in folder.glob("part-00001*")]
+    table = pq.read_table(source)
+    (folder / "part-zz.parquet").write_bytes(source.read_bytes())
+    assert faults(store) == []  # a copy is what a merge leaves for a moment
+    column = table.column_names.index("metric/loss")
+    changed = table.set_column(column, "metric/loss", [[1.5]])
+    pq.write_table(
+        changed.replace_schema_metadata(table.schema.metadata), folder / "part-zz.parquet"
+    )
+    found = faults(store)
+    assert any("two rows that differ, in part-00001" in what for _, what in found), found
+
+
+def test_cells_of_different_data(store: Store) -> None:
+    again(store, 0, provenance={**MADE, "data_digest": "d2"})
+    [(where, what)] = faults(store)
+    assert where == "trial 0, emobank" and "data_digest d1, d2" in what
+
+
+def test_no_digest_no_curve_too_few_reports(store: Store) -> None:
+    row = again(store, 1, provenance={"code": "c1"})
+    assert "lacks data_digest, encoder_digest, torch" in faults(store)[0][1]
+    again(store, 1, config={**CONFIG, "reports": 3}, finished="2026-01-04T00:00:00+00:00")
+    assert any("complete with 2 reports" in what for _, what in faults(store))
+    again(store, 1, steps=19, finished="2026-01-05T00:00:00+00:00")
+    assert any("says 19 steps, and its last report 20" in what for _, what in faults(store))
+    assert row.steps == 20
+
+
+def test_a_reading_of_no_row_or_of_other_settings(store: Store, tmp_path: Path) -> None:
+    row = store.trials()[0]
+    record = Store(tmp_path / "carl" / "test")
+    record.append(replace(row, metrics={"test/va_pearson": 0.3}, curve=()))
+    assert faults(store) == []
+    record.append(replace(row, config={**CONFIG, "top_k": 0.9}, finished="2026-02-01T00:00:00"))
+    assert "of other settings" in faults(store)[0][1]
+    record.append(replace(row, number=7, curve=()))
+    assert any("of a trial that is not there" in what for _, what in faults(store))
+
+
+def test_versions_of_the_code_are_a_remark(store: Store) -> None:
+    again(store, 1, provenance={**MADE, "code": "c2"})
+    assert faults(store) == []
+    assert any("2 versions of the code: c1, c2" in finding.what for finding in audit(store))
+
+
+def test_the_sample_is_the_seeds_and_never_empty(store: Store) -> None:
+    trials = store.trials()
+    assert draw_rows(trials, 0.5, seed=1) == draw_rows(trials, 0.5, seed=1)
+    assert len(draw_rows(trials, 0.5, seed=1)) == 2
+    assert len(draw_rows(trials, 0.01, seed=1)) == 1
+    assert draw_rows(trials, 1, seed=4) == trials
+    drawn = {draw_rows(trials, 0.01, seed=seed)[0].id for seed in range(40)}
+    assert len(drawn) == 4
+    assert draw_rows([], 0.5, seed=0) == []

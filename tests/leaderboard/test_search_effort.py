@@ -1,0 +1,80 @@
+"""What searching bought: curves of configurations, and tuned against default on test."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raysearch.leaderboard import Store, SweepCard
+from raysearch.leaderboard.conclusions import effort_sentences, tuned_sentence
+from raysearch.leaderboard.search_effort import efforts, tuned
+from raysearch.trial import MetricGoal, TrialState
+
+GOAL = MetricGoal("dev/va_pearson")
+CARD = SweepCard(goal=GOAL, cells=2)
+DEV = {0: 0.50, 1: 0.40, 2: 0.60, 3: 0.70}
+TEST = {0: 0.45, 2: 0.55, 3: 0.40}
+
+
+@pytest.fixture
+def stores(tmp_path: Path, make_trial: Callable[..., Any]) -> tuple[Store, Store]:
+    """Four configurations of two seeds and one that was stopped early; three read on test."""
+    rows, readings = Store(tmp_path / "carl"), Store(tmp_path / "carl" / "test")
+    for number, score in DEV.items():
+        for seed in range(2):
+            trial = make_trial(number, score + 0.02 * seed - 0.01, seed=seed)
+            rows.append(trial)
+            if number in TEST:
+                value = TEST[number] + 0.01 * seed
+                readings.append(replace(trial, metrics={"test/va_pearson": value}, curve=()))
+    rows.append(make_trial(4, 0.3, state=TrialState.PRUNED))
+    rows.append(make_trial(5, None, state=TrialState.FAILED, reason="collapsed"))
+    return rows, readings
+
+
+def test_the_curve_is_of_what_was_drawn(stores: tuple[Store, Store]) -> None:
+    [effort] = efforts(stores[0].table(), CARD)
+    assert (effort.configurations, effort.stopped, effort.left_out, effort.default) == (4, 1, 1, 0)
+    # 0.4, 0.6, 0.7 and, stopped early, 0.3: the best of two of them without replacement.
+    pairs = [0.4, 0.6, 0.7, 0.6, 0.7, 0.7]
+    assert effort.points[2]["unbiased"] == pytest.approx(sum(pairs) / 6)
+    assert effort.points[4]["unbiased"] == pytest.approx(0.7)
+    said = " ".join(effort_sentences([effort], [effort], GOAL, ("tpe", "random")))
+    assert "tpe proposed by what came before" in said
+    assert "was not drawn and does not count" in said and "2 configurations stopped early" in said
+
+
+def test_tuned_is_worse_on_test_than_the_default(stores: tuple[Store, Store]) -> None:
+    [found] = tuned(stores[0].table(), stores[1].table(), CARD)
+    assert (found.default, found.chosen, found.incumbents) == (0, 3, (0, 2, 3))
+    assert found.found is not None and found.found.worse_than_first
+    assert found.found.value == pytest.approx(0.15)
+    assert found.found.relative == pytest.approx(1.5)
+    said = tuned_sentence(found, GOAL, "carl", "")
+    assert "gained +0.2000 on dev and -0.0500 on test over the default (trial 0)" in said
+    assert "overtuned: the tuned one is worse on test than the default" in said
+
+
+def test_without_readings_the_command_is_said(stores: tuple[Store, Store]) -> None:
+    rows, readings = stores
+    [found] = tuned(rows.table(), readings.table().slice(0, 0), CARD)
+    assert found.found is None
+    assert tuned_sentence(found, GOAL, "carl", "evaluate it").endswith("are read: evaluate it")
+
+
+def test_a_search_per_task_has_a_curve_per_task(
+    tmp_path: Path, make_trial: Callable[..., Any]
+) -> None:
+    store = Store(tmp_path / "pairs")
+    for number, task in enumerate(["en", "en", "en", "fr", "fr"]):
+        store.append(make_trial(number, 0.1 * number, task=task))
+    card = SweepCard(goal=GOAL, cells=1, mode="per_task", tasks=("en", "fr"))
+    found = efforts(store.table(), card)
+    assert [(effort.task, effort.configurations) for effort in found] == [("en", 2), ("fr", 1)]
+    named = tuned(store.table(), store.table().slice(0, 0), card)
+    assert [(item.task, item.default, item.chosen) for item in named] == [
+        ("en", 0, 2),
+        ("fr", 3, 4),
+    ]

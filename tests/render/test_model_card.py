@@ -1,0 +1,56 @@
+"""A model card: terms of every corpus, scores with their spread, nothing that breaks a table."""
+
+import yaml
+
+from raysearch.corpora import CORPORA
+from raysearch.render.markdown import table
+from raysearch.render.model_card import Exported, model_card
+from raysearch.trial import Cell, MetricGoal, Trial, TrialState
+
+
+def exported(**changes: object) -> Exported:
+    cells = [
+        Trial(
+            sweep="carl",
+            number=3,
+            cell=Cell("emobank+mine", seed),
+            method="carl",
+            state=TrialState.COMPLETE,
+            config={"corpora": "emobank,/data/my|corpus", "polarity_corpora": "mr"},
+            metrics={"dev/va_mae": 0.3, "dev/va_pearson": 0.5 + 0.1 * seed, "train/loss": 1.0},
+            provenance={"data_digest": "abc", "encoder": "package:minilm"},
+            finished="2026-01-02T03:04:05+00:00",
+        )
+        for seed in range(2)
+    ]
+    fields = {
+        "trial": cells[0],
+        "cells": cells,
+        "readings": {},
+        "goal": MetricGoal("dev/va_pearson"),
+        "settings": {"top_k": 0.2},
+        "folder": "results/carl",
+    }
+    return Exported(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_it_names_the_terms_of_every_corpus() -> None:
+    card = model_card(exported())
+    front = yaml.safe_load(card.split("---\n")[1])
+    assert front["datasets"] == ["emobank", "/data/my|corpus", "mr"]
+    for name in ("emobank", "mr"):
+        assert f"{CORPORA[name].licence} | {CORPORA[name].citation} |" in card
+    assert "| /data/my\\|corpus | a folder of the user | not known | not known |" in card
+
+
+def test_scores_have_their_spread_and_the_goal_comes_first() -> None:
+    lines = model_card(exported(among=24)).splitlines()
+    first = lines.index("| dev/va_pearson | 0.5000 | 0.5500 ± 0.0707 (n = 2) |")
+    assert lines[first + 1].startswith("| dev/va_mae")
+    assert not any("train/loss" in line for line in lines)
+    assert "Test data were not read for this trial." in lines
+    assert any("best of 24 configurations on dev" in line for line in lines)
+
+
+def test_cells_of_a_table_do_not_end_it() -> None:
+    assert table(["a"], [["x|y\nz <b>"]])[2] == "| x\\|y z &lt;b> |"
