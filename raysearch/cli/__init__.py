@@ -20,6 +20,7 @@ from raysearch.cli import (
     cluster,
     compare,
     completion,
+    dashboard,
     data,
     evaluate,
     export,
@@ -27,6 +28,7 @@ from raysearch.cli import (
     plan,
     recover,
     replay,
+    report,
     sweep,
     train,
     verify,
@@ -37,7 +39,7 @@ from raysearch.errors import RaysearchError
 __all__ = ["main", "parser"]
 
 _COMMANDS = (
-    *(sweep, plan, recover, train, leaderboard, evaluate, compare),
+    *(sweep, plan, recover, train, leaderboard, report, dashboard, evaluate, compare),
     *(replay, verify, export, data, check, cluster),
 )
 

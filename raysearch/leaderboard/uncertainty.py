@@ -1,0 +1,146 @@
+"""How far may a mean, a lead or a correlation be off.
+
+Few cells stand behind a configuration, so Student's t is used for means over cells; its
+quantiles are a table, because scipy takes longer to import than a board to open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from raysearch.leaderboard.keys import Floats
+
+__all__ = ["Interval", "Lead", "lead", "mean_interval", "rank_correlation", "t_quantile"]
+
+_K = TypeVar("_K")
+
+_QUANTILES = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
+    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
+"""97.5 % of Student's t for 1 to 30 degrees of freedom."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A figure with its 95 % interval; the ends are NaN where none can be given.
+
+    Attributes:
+        value: The figure.
+        low: Lower end.
+        high: Upper end.
+        count: What it rests on.
+    """
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies within."""
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """How far one configuration is ahead of another, paired over the cells of both.
+
+    Attributes:
+        difference: Mean difference, above 0 where the first is better, with its interval.
+        sure: Whether the interval excludes 0.
+    """
+
+    difference: Interval
+    sure: bool
+
+
+def t_quantile(freedom: int) -> float:
+    """97.5 % of Student's t, to three digits; NaN for no degree of freedom."""
+    if freedom < 1:
+        return math.nan
+    if freedom <= len(_QUANTILES):
+        return _QUANTILES[freedom - 1]
+    return 1.95996 + 2.3723 / freedom + 2.8225 / freedom**2  # within 0.0002 for more than 30
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """The mean of some cells with its t interval; no interval for fewer than two."""
+    found = [value for value in values if math.isfinite(value)]
+    count = len(found)
+    if count == 0:
+        return Interval(value=math.nan, low=math.nan, high=math.nan, count=0)
+    mean = float(np.mean(found))
+    if count == 1:
+        return Interval(value=mean, low=math.nan, high=math.nan, count=1)
+    half = t_quantile(count - 1) * float(np.std(found, ddof=1)) / math.sqrt(count)
+    return Interval(value=mean, low=mean - half, high=mean + half, count=count)
+
+
+def lead(first: Mapping[_K, float], second: Mapping[_K, float], *, higher: bool) -> Lead | None:
+    """How far the first is ahead of the second; None where they share no cell.
+
+    Args:
+        first: Cell to value.
+        second: Cell to value.
+        higher: Whether higher is better.
+    """
+    shared = [first[cell] - second[cell] for cell in first if cell in second]
+    shared = [value if higher else -value for value in shared if math.isfinite(value)]
+    if not shared:
+        return None
+    difference = mean_interval(shared)
+    return Lead(difference=difference, sure=difference.known and not difference.holds(0.0))
+
+
+def rank_correlation(
+    first: Sequence[float], second: Sequence[float], *, samples: int = 500, seed: int = 0
+) -> Interval:
+    """Spearman's ρ with a 95 % interval by bootstrap over the pairs.
+
+    Args:
+        first: Finite values, (N,).
+        second: Finite values, (N,).
+        samples: Of the bootstrap.
+        seed: Of the random numbers.
+
+    Returns:
+        NaN where one side is constant; no interval for fewer than five pairs.
+    """
+    count = len(first)
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return Interval(value=math.nan, low=math.nan, high=math.nan, count=count)
+    x, y = _ranks(np.asarray(first, float)), _ranks(np.asarray(second, float))
+    value = float(_correlations(x[None, :], y[None, :])[0])
+    if count < 5:
+        return Interval(value=value, low=math.nan, high=math.nan, count=count)
+    random = np.random.default_rng(seed)
+    drawn = random.integers(0, count, size=(samples, count))
+    found = _correlations(x[drawn], y[drawn])
+    low, high = np.nanquantile(found, [0.025, 0.975])
+    return Interval(value=value, low=float(low), high=float(high), count=count)
+
+
+def _ranks(values: Floats) -> Floats:
+    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(count) - (count + 1) / 2)[inverse], dtype=np.float64)
+
+
+def _correlations(x: Floats, y: Floats) -> Floats:
+    """Pearson's r of each row, (B,); NaN where a row is constant."""
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    size = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    found: Floats = np.full(len(x), np.nan)
+    np.divide((x * y).sum(axis=1), size, out=found, where=size > 0)
+    return found

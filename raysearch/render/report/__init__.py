@@ -1,0 +1,81 @@
+"""The report: one page that shows a sweep, and says in words what was found and how surely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from raysearch.leaderboard.summary import summarize
+from raysearch.render.format import duration
+from raysearch.render.report.best import best_section, trials_section
+from raysearch.render.report.endings import endings_section
+from raysearch.render.report.figure import Section
+from raysearch.render.report.health import health_section
+from raysearch.render.report.learning import learning_section
+from raysearch.render.report.origin import origin_section
+from raysearch.render.report.overview import fronts_section, parallel_section
+from raysearch.render.report.page import SweepPart, assemble
+from raysearch.render.report.progress import progress_section
+from raysearch.render.report.selection import selection_section
+from raysearch.render.report.setting_map import correlations
+from raysearch.render.report.slices import slices_section
+from raysearch.render.report.sweep import SweepRecord, SweepView, view_of
+from raysearch.render.report.timeline import timeline_section
+from raysearch.render.report.weights import importance_section
+from raysearch.render.report.words import counted, listed
+
+__all__ = ["SweepRecord", "make_report"]
+
+
+def make_report(records: Sequence[SweepRecord]) -> str:
+    """The page of some sweeps, each with at least one row.
+
+    Raises:
+        ConfigError: A sweep's rows lack the metric that ranks them.
+    """
+    views = [view_of(record) for record in records]
+    parts = [
+        SweepPart(
+            title=view.name,
+            origin=_origin(view),
+            sections=_sections(view),
+            problems=view.record.problems,
+        )
+        for view in views
+    ]
+    names = listed([view.name for view in views], 3)
+    return assemble(f"raysearch report: {names}", parts)
+
+
+def _sections(view: SweepView) -> list[Section]:
+    """In the order in which a reader asks: what won, how surely, why, and what went wrong."""
+    return [
+        best_section(view),
+        progress_section(view),
+        learning_section(view),
+        importance_section(view),
+        slices_section(view, correlations(view)),
+        parallel_section(view),
+        fronts_section(view),
+        selection_section(view),
+        endings_section(view),
+        health_section(view),
+        timeline_section(view),
+        trials_section(view),
+        origin_section(view),
+    ]
+
+
+def _origin(view: SweepView) -> str:
+    summary = summarize(view.record.table)
+    better = "higher" if view.higher else "lower"
+    sampler = f", proposed by {view.card.sampler}" if view.card.sampler else ""
+    pruner = (
+        f", stopped early by {view.card.pruner}" if view.card.pruner not in ("", "none") else ""
+    )
+    encoders = listed(summary.encoders) or "an encoder that is not recorded"
+    return (
+        f"{view.method} on {listed(summary.tasks)} with {encoders}. "
+        f"{counted(summary.configurations, 'trial')}{sampler}{pruner}; "
+        f"{counted(summary.rows, 'row')} (a row is a trial on one cell: pair × seed); "
+        f"{duration(summary.seconds)} of training. Ranked by {view.metric}, {better} is better."
+    )

@@ -1,0 +1,247 @@
+"""Which configuration is best, per pair and over all, and how sure is that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean, variance
+
+from raysearch.leaderboard.ranked import Ranked
+from raysearch.leaderboard.uncertainty import Interval, lead, mean_interval
+from raysearch.render.format import duration, setting
+from raysearch.render.report.figure import Figure, Section, TableBlock, View, colour, label, tidy
+from raysearch.render.report.sweep import Contest, SweepView
+from raysearch.render.report.words import between, counted, listed, of_mean, percent, short
+
+__all__ = ["best_section", "lead_words", "trials_section"]
+
+_SHOWN = 10
+_ROWS = 200
+
+
+def best_section(sweep: SweepView) -> Section:
+    """The best of each contest, beside the paper's own setting and the runners-up."""
+    rows = [_row(sweep, contest) for contest in sweep.contests]
+    heads = (sweep.noun, "best trial", "mean ± sd", "cells", "95 % interval", "paper's own",
+             "gain over it", "trials")  # fmt: skip
+    table = TableBlock(
+        title=f"Best of each {sweep.noun}" if len(rows) > 1 else "Best",
+        heads=heads,
+        rows=rows,
+        caption=_over_pairs(sweep),
+    )
+    views = [_top_view(sweep, contest) for contest in sweep.contests if contest.complete]
+    blocks: list[TableBlock | Figure] = [table]
+    if views:
+        blocks.append(Figure(title="The first ten, cell by cell", views=views, height=380))
+    shown = sweep.contests[:1] if sweep.card.mode == "joint" else sweep.contests[:4]
+    finding = "\n".join(lead_words(sweep, contest) for contest in shown)
+    return Section(name="Best", blocks=blocks, finding=finding)
+
+
+def trials_section(sweep: SweepView) -> Section:
+    """Every configuration with the settings that were searched, the first of many."""
+    names = [one.name for one in sweep.ranges]
+    rows: list[list[str | float | int]] = []
+    total = sum(len(contest.items) for contest in _numbered_once(sweep))
+    for contest in _numbered_once(sweep):
+        for item in contest.items[: max(_ROWS // len(_numbered_once(sweep)), 20)]:
+            rows.append(_trial_row(item, names))
+    left = total - len(rows)
+    more = (
+        f" The page holds the first {len(rows):,} of {total:,}; all of them: "
+        "raysearch leaderboard --format csv."
+        if left
+        else ""
+    )
+    heads = ("rank", "trial", sweep.noun, "state", "mean", "sd", "cells", "time", *names)
+    caption = "Click a head to sort by it, type to filter. Spread is over the cells." + more
+    table = TableBlock(title="Trials", heads=heads, rows=rows, caption=caption, search=True)
+    return Section(name="Trials", blocks=[table])
+
+
+def lead_words(sweep: SweepView, contest: Contest) -> str:
+    """Who is best, and whether that can be told from the runner-up."""
+    ranked = contest.complete
+    where = "" if len(sweep.contests) == 1 else f"{contest.name}: "
+    if not ranked:
+        return f"{where}No trial is complete, so nothing can be said about settings."
+    best = ranked[0]
+    score = of_mean(best.mean, best.sd, best.cells)
+    text = f"{where}Trial {best.trial} is best: {sweep.metric} {score}"
+    if len(ranked) == 1:
+        return text + "; no other trial is complete."
+    found = lead(
+        contest.cells.get(best.trial, {}),
+        contest.cells.get(ranked[1].trial, {}),
+        higher=sweep.higher,
+    )
+    second = f"trial {ranked[1].trial}"
+    if found is None or not found.difference.known:
+        return f"{text}; with one cell each, its lead over {second} cannot be judged."
+    level = _level_with(sweep, contest, ranked)
+    if found.sure:
+        return (
+            f"{text}; its lead over {second} is {between(found.difference, 4)} (95 %, paired, not "
+            f"corrected for being the best of {len(ranked):,})."
+        )
+    return (
+        f"{text}, but {counted(level, 'other trial')} cannot be told from it by these cells: the "
+        f"lead over {second} is {between(found.difference, 4)} (95 %, paired)."
+    )
+
+
+def _level_with(sweep: SweepView, contest: Contest, ranked: Sequence[Ranked]) -> int:
+    """How many of the first hundred cannot be told from the best."""
+    own = contest.cells.get(ranked[0].trial, {})
+    leads = (
+        lead(own, contest.cells.get(item.trial, {}), higher=sweep.higher) for item in ranked[1:100]
+    )
+    return sum(found is not None and not found.sure for found in leads)
+
+
+def _numbered_once(sweep: SweepView) -> Sequence[Contest]:
+    """Contests that hold each configuration once: all of a joint sweep, each of the others."""
+    return sweep.contests[:1] if sweep.card.mode == "joint" else sweep.contests
+
+
+def _row(sweep: SweepView, contest: Contest) -> list[str | float | int]:
+    ranked = contest.complete
+    paper = contest.numbered(contest.paper)
+    complete = paper is not None and paper.rank is not None
+    of_paper = short(paper.mean) if paper and complete else (str(paper.standing) if paper else "–")
+    if not ranked:
+        return [contest.name, "none", "–", 0, "–", of_paper, "–", len(contest.items)]
+    best = ranked[0]
+    interval = _interval(contest, best.trial)
+    ends = f"{short(interval.low)} … {short(interval.high)}" if interval.known else "one cell"
+    gain = None
+    if paper and complete and paper.trial != best.trial:
+        own, others = contest.cells.get(best.trial, {}), contest.cells.get(paper.trial, {})
+        gain = lead(own, others, higher=sweep.higher)
+    spread = f" ± {short(best.sd)}" if best.cells > 1 else ""
+    return [
+        contest.name,
+        best.trial,
+        f"{short(best.mean)}{spread}",
+        best.cells,
+        ends,
+        of_paper,
+        between(gain.difference, 4) if gain else ("it is the best" if complete else "–"),
+        len(contest.items),
+    ]
+
+
+def _over_pairs(sweep: SweepView) -> str:
+    words = [lead_words(sweep, contest) for contest in sweep.contests]
+    alone = sweep.per_task
+    if sweep.card.mode == "per_task" and len(alone) > 1:
+        bests = [contest.complete[0].mean for contest in alone if contest.complete]
+        if len(bests) == len(alone):
+            words.append(f"Over pairs, the best of each have a mean of {short(fmean(bests))}.")
+        else:
+            missing = [contest.name for contest in alone if not contest.complete]
+            words.append(f"No mean over pairs: {listed(missing)} has no complete trial.")
+    if sweep.card.aggregate == "worst" and not alone == sweep.contests:
+        words.append("Over all pairs the worst pair ranks.")
+    words.append("Selected on dev data: as a test score the best is optimistic.")
+    return " ".join(words)
+
+
+def _top_view(sweep: SweepView, contest: Contest) -> View:
+    """Mean with its interval and every cell of the first ten."""
+    shown = contest.complete[:_SHOWN]
+    names = [f"trial {item.trial}" for item in shown]
+    places, values, texts = [], [], []
+    for name, item in zip(names, shown, strict=True):
+        for cell, value in contest.cells.get(item.trial, {}).items():
+            places.append(name)
+            values.append(value)
+            texts.append(label(f"{cell[0]} seed {cell[1]}"))
+    found = [_interval(contest, item.trial) for item in shown]
+    means = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "mean, 95 % interval",
+        "x": tidy([one.value for one in found]),
+        "y": names,
+        "marker": {"color": colour(0), "size": 10, "symbol": "diamond"},
+        "error_x": {
+            "type": "data",
+            "symmetric": True,
+            "array": tidy([one.high - one.value if one.known else 0.0 for one in found]),
+            "color": colour(0),
+            "thickness": 1.5,
+        },
+    }
+    cells = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "a cell",
+        "x": tidy(values),
+        "y": places,
+        "text": texts,
+        "hovertemplate": "%{x}<br>%{text}<extra></extra>",
+        "marker": {"color": colour(1), "size": 7, "symbol": "circle-open"},
+    }
+    layout = {
+        "xaxis": {"title": {"text": label(sweep.metric)}},
+        "yaxis": {"autorange": "reversed", "type": "category"},
+    }
+    return View(
+        name=contest.name,
+        traces=[cells, means],
+        layout=layout,
+        caption=_spread_words(contest),
+    )
+
+
+def _interval(contest: Contest, trial: int) -> Interval:
+    """The mean with its interval over seeds: over several pairs, of each seed's mean of them.
+
+    The pairs' levels differ, and that is no uncertainty of the mean over these pairs.
+    """
+    seeds: dict[int, list[float]] = {}
+    for (_, seed), value in contest.cells.get(trial, {}).items():
+        seeds.setdefault(seed, []).append(value)
+    return mean_interval([fmean(values) for values in seeds.values()])
+
+
+def _spread_words(contest: Contest) -> str:
+    """How much of the difference between trials seeds alone explain."""
+    groups: dict[tuple[int, str], list[float]] = {}
+    for item in contest.complete:
+        for (task, _), value in contest.cells.get(item.trial, {}).items():
+            groups.setdefault((item.trial, task), []).append(value)
+    within = [variance(values) for values in groups.values() if len(values) > 1]
+    if not within:
+        return (
+            "With one seed a trial there is no spread between seeds, so nothing says how much of a "
+            "difference is chance: run with more seeds."
+        )
+    noise = fmean(within)
+    text = f"Seeds of one trial{'' if contest.task else ' and pair'} spread by {short(sqrt(noise))}"
+    means = [item.mean for item in contest.complete]
+    if len(means) < 3 or not (among := variance(means)):
+        return f"{text} (pooled sd)."
+    chance = noise / fmean([len(contest.cells[item.trial]) for item in contest.complete])
+    share = min(chance / among, 1.0)
+    verdict = ": these trials show no effect of the settings" if share == 1 else ""
+    return (
+        f"{text} (pooled sd). Of the variance between the means of {counted(len(means), 'trial')} "
+        f"chance explains {percent(share)}{verdict}."
+    )
+
+
+def _trial_row(item: Ranked, names: Sequence[str]) -> list[str | float | int]:
+    return [
+        item.rank or "–",
+        item.trial,
+        item.tasks,
+        str(item.standing),
+        short(item.mean),
+        short(item.sd),
+        item.cells,
+        duration(item.seconds),
+        *(setting(item.config.get(name)) or "–" for name in names),
+    ]

@@ -1,0 +1,99 @@
+"""Which way does the metric go with each setting in each pair: one map, marked where it is sure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from raysearch.leaderboard.ranges import SearchRange
+from raysearch.leaderboard.uncertainty import Interval, rank_correlation
+from raysearch.render.report.figure import Block, Figure, Note, View, label, tidy
+from raysearch.render.report.sweep import SweepView
+
+__all__ = ["Found", "correlations", "setting_map", "setting_title"]
+
+_SIGNS = {
+    "consistency_weight": "β",
+    "epsilon": "ε",
+    "relative_epsilon": "ρ",
+    "critic_clip": "c",
+    "adversarial_weight": "λ",
+    "temperature": "τ",
+}
+"""The papers' letters."""
+
+Found = Mapping[tuple[str, str], Interval]
+"""Setting and contest to Spearman's ρ."""
+
+
+def correlations(sweep: SweepView) -> Found:
+    """Spearman's ρ per setting of numbers and contest, above 0 where larger does better."""
+    found = {}
+    for one in sweep.ranges:
+        if one.choices:
+            continue
+        for contest in sweep.contests:
+            items = [item for item in contest.complete if one.active(item.config)]
+            values = [float(item.config[one.name] or 0) for item in items]
+            found[one.name, contest.name] = rank_correlation(
+                values, [-loss for loss in sweep.losses(items)]
+            )
+    return found
+
+
+def setting_title(name: str) -> str:
+    """The setting with its letter in the papers."""
+    return f"{name} ({_SIGNS[name]})" if name in _SIGNS else name
+
+
+def setting_map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -> Block:
+    """Setting × pair: Spearman's ρ, marked where its interval excludes 0."""
+    rows, title = [one for one in ranges if not one.choices], f"Setting × {sweep.noun}"
+    if not rows:
+        return Note(title=title, text="No number was searched, only choices.")
+    values, texts, sure = [], [], 0
+    for one in rows:
+        line = [found[one.name, contest.name] for contest in sweep.contests]
+        marks = [value.known and not value.holds(0.0) for value in line]
+        sure += sum(marks)
+        values.append(tidy([value.value if value.known else np.nan for value in line]))
+        texts.append(
+            [
+                "–" if not v.known else f"{v.value:+.2f}{' *' if m else ''}"
+                for v, m in zip(line, marks, strict=True)
+            ]
+        )
+    heat = {
+        "type": "heatmap",
+        "x": [label(contest.name) for contest in sweep.contests],
+        "y": [label(setting_title(one.name)) for one in rows],
+        "z": values,
+        "text": texts,
+        "texttemplate": "%{text}",
+        "hovertemplate": "%{y}, %{x}: ρ = %{text}<extra></extra>",
+        "zmin": -1,
+        "zmax": 1,
+        "colorscale": "RdBu",
+        "reversescale": True,
+        "xgap": 2,
+        "ygap": 2,
+        "colorbar": {"title": {"text": "ρ"}, "thickness": 12},
+    }
+    total = sum(found[one.name, c.name].known for one in rows for c in sweep.contests)
+    if not total:
+        text = "Fewer than five trials are complete in every contest: no ρ can be given."
+        return Note(title=title, text=text)
+    caption = (
+        f"Spearman's ρ between setting and metric over complete trials; above 0 larger is better; "
+        f"* where its 95 % interval excludes 0: {sure} of {total} cells, where "
+        f"{0.05 * total:.1f} are expected by chance alone."
+    )
+    layout = {"yaxis": {"autorange": "reversed", "type": "category"}, "xaxis": {"type": "category"}}
+    view = View(name="ρ", traces=[heat], layout=layout, caption=caption)
+    return Figure(
+        title=title,
+        views=[view],
+        height=130 + 32 * len(rows),
+        least_width=200 + 70 * len(sweep.contests) if len(sweep.contests) > 2 else 0,
+    )

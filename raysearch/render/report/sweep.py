@@ -1,0 +1,201 @@
+"""What does a page know of a sweep, and which contests were there in it.
+
+A *contest* ranks configurations against each other: those of one pair, or all of a joint
+sweep over all of its pairs.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from raysearch.leaderboard.card import SweepCard
+from raysearch.leaderboard.keys import column_values, rows_with
+from raysearch.leaderboard.ranges import SearchRange, ranges_of
+from raysearch.leaderboard.rank import rank
+from raysearch.leaderboard.ranked import Ranked, Standing
+from raysearch.leaderboard.regret import Regret
+from raysearch.leaderboard.tasks import task_names
+from raysearch.trial import Scalar
+
+__all__ = ["ALL", "Cells", "Contest", "SweepRecord", "SweepView", "view_of"]
+
+ALL = "all pairs"
+Cells = Mapping[tuple[str, int], float]
+"""Task and seed to the metric."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepRecord:
+    """What was read of a sweep.
+
+    Attributes:
+        folder: Where it lies, as a message may show it.
+        card: What ranks its trials.
+        table: Rows of *trials*, at least one.
+        curves: Rows of *curves*.
+        papers: Task to the paper's own values of it; empty where there are none.
+        test: Rows of readings of the test data; no rows where it was not read.
+        regrets: What selection lost, where an oracle has read target data.
+        role: The oracle's role; empty for a method without one.
+        problems: Files that could not be read, a sentence each.
+    """
+
+    folder: str
+    card: SweepCard
+    table: pa.Table
+    curves: pa.Table
+    papers: Mapping[str, Mapping[str, Scalar]]
+    test: pa.Table
+    regrets: Sequence[Regret] = ()
+    role: str = ""
+    problems: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """Configurations that were ranked against each other.
+
+    Attributes:
+        name: The task, or `ALL`.
+        task: The task; empty for all of them together.
+        items: All configurations, best first, then those without a rank.
+        cells: Trial to what it reached in each cell that is in.
+        paper: Number of the paper's own setting; None where it has not run, or is not known.
+    """
+
+    name: str
+    task: str
+    items: Sequence[Ranked]
+    cells: Mapping[int, Cells]
+    paper: int | None
+
+    @property
+    def complete(self) -> list[Ranked]:
+        """Those that have a rank, best first."""
+        return [item for item in self.items if item.rank is not None]
+
+    def numbered(self, trial: int | None) -> Ranked | None:
+        """The configuration of that number."""
+        return next((item for item in self.items if item.trial == trial), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepView:
+    """A sweep as a page shows it.
+
+    Attributes:
+        record: What was read.
+        name: The sweep's name.
+        method: Its method.
+        contests: At least one.
+        ranges: What was searched.
+    """
+
+    record: SweepRecord
+    name: str
+    method: str
+    contests: Sequence[Contest]
+    ranges: Sequence[SearchRange]
+
+    @property
+    def card(self) -> SweepCard:
+        """What ranks the trials."""
+        return self.record.card
+
+    @property
+    def higher(self) -> bool:
+        """Whether higher is better."""
+        return self.card.goal.direction == "maximize"
+
+    @property
+    def metric(self) -> str:
+        """What ranks the trials, for example ``dev/f1``."""
+        return self.card.goal.name
+
+    @property
+    def whole(self) -> Contest:
+        """Every configuration once, whatever it was ranked against."""
+        if self.card.mode == "joint" or len(self.contests) == 1:
+            return self.contests[0]
+        return Contest(
+            name=ALL,
+            task="",
+            items=tuple(item for contest in self.contests for item in contest.items),
+            cells={
+                trial: found for contest in self.contests for trial, found in contest.cells.items()
+            },
+            paper=None,
+        )
+
+    @property
+    def noun(self) -> str:
+        """What a task is: a pair of languages, else a task."""
+        pairs = (re.fullmatch("[a-z]{2,3}-[a-z]{2,3}", contest.task) for contest in self.per_task)
+        return "pair" if all(pairs) else "task"
+
+    @property
+    def per_task(self) -> list[Contest]:
+        """A contest per task."""
+        return [contest for contest in self.contests if contest.task]
+
+    def losses(self, items: Sequence[Ranked]) -> list[float]:
+        """What ranks them, turned so that lower is better."""
+        return [-item.score if self.higher else item.score for item in items]
+
+
+def view_of(record: SweepRecord) -> SweepView:
+    """Rank what was read.
+
+    Raises:
+        ConfigError: No row has the metric, although some are complete.
+    """
+    table, card = record.table, record.card
+    tasks = task_names(table, card.tasks)
+    values = _cells(table, card.goal.name)
+    contests = []
+    if len(tasks) > 1 and card.mode == "joint":
+        items = rank(table, card.goal, cells=card.cells_of_all, aggregate=card.aggregate)
+        contests.append(_contest(ALL, "", items[:], values, studied=bool(card.ranges)))
+    for task in tasks:
+        items = rank(rows_with(table, "task", task), card.goal, cells=card.cells_of_task)
+        contests.append(_contest(task, task, items[:], values, studied=bool(card.ranges)))
+    return SweepView(
+        record=record,
+        name=str(table.column("sweep")[0].as_py()),
+        method=str(table.column("method")[0].as_py()),
+        contests=tuple(contests),
+        ranges=ranges_of(table, card.ranges),
+    )
+
+
+def _contest(
+    name: str, task: str, items: Sequence[Ranked], values: Mapping[int, Cells], *, studied: bool
+) -> Contest:
+    numbers = {item.trial for item in items}
+    cells = {
+        trial: {cell: value for cell, value in found.items() if not task or cell[0] == task}
+        for trial, found in values.items()
+        if trial in numbers
+    }
+    # A study's first configuration of a contest is the paper's own setting.
+    paper = min(numbers, default=None) if studied else None
+    return Contest(name=name, task=task, items=tuple(items), cells=cells, paper=paper)
+
+
+def _cells(table: pa.Table, metric: str) -> dict[int, dict[tuple[str, int], float]]:
+    column = f"metric/{metric}"
+    known = column in table.column_names
+    scores = column_values(table, column) if known else np.full(table.num_rows, math.nan)
+    found: dict[int, dict[tuple[str, int], float]] = {}
+    names = ("trial", "task", "seed", "state")
+    rows = zip(*(table.column(name).to_pylist() for name in names), strict=True)
+    for (trial, task, seed, state), value in zip(rows, scores.tolist(), strict=True):
+        if state == str(Standing.COMPLETE) and math.isfinite(value):
+            found.setdefault(trial, {})[(task, seed)] = value
+    return found

@@ -1,0 +1,211 @@
+"""Which settings decide who is best, which are as good as a placebo, and do the pairs agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from raysearch.leaderboard.agreement import agreement
+from raysearch.leaderboard.importance import FEWEST, Importances, importances
+from raysearch.leaderboard.uncertainty import Interval
+from raysearch.render.report.figure import Block, Figure, Note, Section, View, label, tidy
+from raysearch.render.report.sweep import Contest, SweepView
+from raysearch.render.report.words import between, counted, listed
+
+__all__ = ["importance_section"]
+
+
+def importance_section(sweep: SweepView) -> Section:
+    """PED-ANOVA of each contest beside a placebo, and the agreement of the pairs."""
+    found = {contest.name: _of(sweep, contest) for contest in sweep.contests}
+    told = {name: one for name, one in found.items() if one.settings}
+    finding = _finding(sweep, found)
+    if not told:
+        words = dict.fromkeys(_words(c, found[c.name], named=False) for c in sweep.contests)
+        text = " ".join(words)
+        note = Note(title="Importance of the settings", text=text)
+        return Section(name="Importance", blocks=[note], finding=finding)
+    views = [
+        _view(contest, found[contest.name], sweep)
+        for contest in sweep.contests
+        if contest.name in told
+    ]
+    most = max(len(one.settings) for one in told.values())
+    title = "Importance of the settings (PED-ANOVA), beside a placebo"
+    blocks: list[Block] = [Figure(title=title, views=views, height=150 + 30 * most)]
+    alone = {c.name: found[c.name] for c in sweep.per_task if c.name in told}
+    if len(alone) > 1:
+        blocks.append(_agreement(alone))
+    return Section(name="Importance", blocks=blocks, finding=finding)
+
+
+def _finding(sweep: SweepView, found: Mapping[str, Importances]) -> str:
+    """What all contests say alike once, else what the first few say."""
+    alike = dict.fromkeys(_words(c, found[c.name], named=False) for c in sweep.contests)
+    if len(alike) == 1:
+        return next(iter(alike))
+    return "\n".join(_words(c, found[c.name], named=True) for c in sweep.contests[:4])
+
+
+def _of(sweep: SweepView, contest: Contest) -> Importances:
+    items = contest.complete
+    return importances([item.config for item in items], sweep.losses(items), sweep.ranges)
+
+
+def _view(contest: Contest, found: Importances, sweep: SweepView) -> View:
+    settings = found.settings
+    names = [label(one.name) for one in settings]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "name": "share, 95 % interval",
+        "y": names,
+        "x": tidy([one.value for one in settings]),
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": tidy([one.high - one.value for one in settings]),
+            "arrayminus": tidy([one.value - one.low for one in settings]),
+            "color": "$ink",
+            "thickness": 1.2,
+        },
+        "marker": {"color": ["$complete" if one.told else "$quiet" for one in settings]},
+        "customdata": tidy([one.p_value for one in settings]),
+        "hovertemplate": "%{y}: %{x:.3f}, p = %{customdata:.3f} (Holm)<extra></extra>",
+    }
+    placebo = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "95 % of placebos stay below",
+        "y": names,
+        "x": tidy([one.placebo for one in settings]),
+        "marker": {"symbol": "line-ns-open", "size": 16, "color": "$best", "line": {"width": 3}},
+        "hovertemplate": "placebo of %{y}: %{x:.3f}<extra></extra>",
+    }
+    layout = {
+        "yaxis": {"autorange": "reversed", "type": "category"},
+        "xaxis": {
+            "title": {"text": "share of importance"},
+            "range": [0, 1.02],
+        },
+        "bargap": 0.35,
+    }
+    learns = sweep.card.sampler not in ("", "random", "grid", "sobol", "qmc")
+    caution = (
+        f" The sampler ({sweep.card.sampler}) proposes more of what did well, so that small "
+        "importances are overstated."
+        if learns
+        else ""
+    )
+    text = (
+        f"{_words(contest, found, False)} The best group is the best {found.best} of "
+        f"{counted(found.count, 'complete trial')}; grey bars are what a setting without effect "
+        f"reaches too. At most one sweep in 20 tells a placebo from noise.{caution}"
+    )
+    return View(name=contest.name, traces=[bars, placebo], layout=layout, caption=text)
+
+
+def _words(contest: Contest, found: Importances, named: bool) -> str:
+    """Which settings matter, and which are as good as a placebo."""
+    where = f"{contest.name}: " if named else ""
+    if not found.settings:
+        if found.count < FEWEST:
+            have = counted(found.count, "complete trial")
+            return (
+                f"{where}With {have} no setting's importance can be told from noise "
+                f"(at least {FEWEST} are needed)."
+            )
+        return f"{where}All scores are equal, so no setting's importance can be told from noise."
+    told = [one for one in found.settings if one.told]
+    noise = [one.name for one in found.settings if not one.told]
+    if not told:
+        first = found.settings[0]
+        return (
+            f"{where}With {counted(found.count, 'complete trial')} no setting's importance can be "
+            f"told from noise; nearest is {first.name} ({first.value:.2f} [{first.low:.2f}, "
+            f"{first.high:.2f}], p = {first.p_value:.3f})."
+        )
+    parts = [
+        f"{one.name} ({one.value:.2f} [{one.low:.2f}, {one.high:.2f}], p = {one.p_value:.3f})"
+        for one in told
+    ]
+    verb = "decides" if len(told) == 1 else "decide"
+    rest = f" Indistinguishable from noise: {listed(noise, 12)}." if noise else ""
+    return f"{where}{listed(parts)} {verb} who is among the best.{rest}"
+
+
+def _agreement(found: Mapping[str, Importances]) -> Figure:
+    names = list(found)
+    table = {
+        (a, b): agreement(found[a], found[b])
+        for index, a in enumerate(names)
+        for b in names[index + 1 :]
+    }
+    values: list[list[Any]] = []
+    texts: list[list[str]] = []
+    for a in names:
+        row = [table.get((a, b)) or table.get((b, a)) for b in names]
+        values.append([None if one is None else tidy([one.value])[0] for one in row])
+        texts.append(["" if one is None else _cell(one) for one in row])
+    heat = {
+        "type": "heatmap",
+        "x": [label(name) for name in names],
+        "y": [label(name) for name in names],
+        "z": values,
+        "text": texts,
+        "texttemplate": "%{text}",
+        "hovertemplate": "%{y}, %{x}: ρ = %{text}<extra></extra>",
+        "zmin": -1,
+        "zmax": 1,
+        "colorscale": "RdBu",
+        "reversescale": True,
+        "colorbar": {"title": {"text": "ρ"}, "thickness": 12},
+    }
+    layout = {
+        "yaxis": {"autorange": "reversed", "type": "category"},
+        "xaxis": {"type": "category"},
+    }
+    view = View(name="ρ", traces=[heat], layout=layout, caption=_agree_words(table))
+    title = "Do the pairs agree on what is important"
+    return Figure(
+        title=title, views=[view], height=180 + 50 * len(names), least_width=110 * len(names)
+    )
+
+
+def _cell(one: Interval) -> str:
+    if not np.isfinite(one.value):
+        return "–"
+    return f"{one.value:+.2f}<br>[{one.low:+.2f}, {one.high:+.2f}]"
+
+
+def _agree_words(table: Mapping[tuple[str, str], Interval]) -> str:
+    known = [one for one in table.values() if np.isfinite(one.value)]
+    if not known:
+        return "The pairs share fewer than three settings whose importance can be compared."
+    mean = float(np.mean([one.value for one in known]))
+    agree = _names(table, lambda one: one.low > 0)
+    against = _names(table, lambda one: one.high < 0)
+    text = f"Spearman's ρ between the importances is {mean:+.2f} on average. "
+    if not agree and not against:
+        return text + (
+            "Every interval includes 0: these trials do not say whether the pairs agree, so one "
+            "pair's importance should not be taken for another's."
+        )
+    parts = []
+    if agree:
+        parts.append(f"{listed(agree)} agree")
+    if against:
+        parts.append(f"{listed(against)} order them the other way round")
+    rest = len(known) - len(agree) - len(against)
+    more = f"; of the other {rest} the interval includes 0" if rest else ""
+    return f"{text}{' and '.join(parts)}{more}."
+
+
+def _names(table: Mapping[tuple[str, str], Interval], rule: Any) -> Sequence[str]:
+    return [
+        f"{a} with {b} ({between(one)})"
+        for (a, b), one in table.items()
+        if np.isfinite(one.value) and rule(one)
+    ]

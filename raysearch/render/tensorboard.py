@@ -1,0 +1,56 @@
+"""How do a sweep's learning curves become files that TensorBoard opens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.record_writer import RecordWriter
+
+from raysearch.trial import Report, Trial
+
+__all__ = ["write_curves"]
+
+
+def write_curves(trials: Iterable[Trial], folder: Path) -> int:
+    """Write a run per row that has a curve, its metrics against steps.
+
+    The same rows give the same files: a run that is there already is written anew.
+
+    Args:
+        trials: Rows with their curves.
+        folder: Where the runs are put, one folder each, named after trial and cell; it is made.
+
+    Returns:
+        How many runs were written.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    count = 0
+    for trial in trials:
+        if not trial.curve:
+            continue
+        run = folder / trial.sweep / trial.id
+        run.mkdir(parents=True, exist_ok=True)
+        writer = RecordWriter(str(run / "events.out.tfevents.raysearch"))
+        end = datetime.fromisoformat(trial.finished).timestamp() if trial.finished else 0.0
+        writer.write(Event(wall_time=end, file_version="brain.Event:2").SerializeToString())
+        for report in trial.curve:
+            writer.write(_event(report, end - trial.seconds + report.seconds).SerializeToString())
+        writer.close()
+        count += 1
+    return count
+
+
+def _event(report: Report, time: float) -> Event:
+    values = [
+        Summary.Value(tag=name, simple_value=value)
+        for name, value in report.metrics.items()
+        if not math.isnan(value)
+    ]
+    return Event(wall_time=time, step=report.step, summary=Summary(value=values))

@@ -1,0 +1,53 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from raysearch.leaderboard.uncertainty import lead, mean_interval, rank_correlation, t_quantile
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 5, 30, 31, 60, 1000])
+def test_students_t_is_that_of_scipy(freedom):
+    assert t_quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), abs=6e-4)
+    assert math.isnan(t_quantile(0))
+
+
+def test_the_interval_of_a_mean_by_hand():
+    found = mean_interval([1.0, 2.0, 3.0])  # sd 1, half a width 4.303 / sqrt(3)
+    assert (found.value, found.count) == (2.0, 3)
+    assert found.high == pytest.approx(2 + 4.303 / math.sqrt(3))
+    assert not mean_interval([1.0]).known and math.isnan(mean_interval([]).value)
+    assert mean_interval([1.0, math.nan, 3.0]).count == 2
+
+
+def test_the_interval_of_a_mean_holds_it_in_95_of_100_cases():
+    random = np.random.default_rng(0)
+    held = sum(mean_interval(random.normal(size=3).tolist()).holds(0.0) for _ in range(2000))
+    assert 0.935 < held / 2000 < 0.965
+
+
+def test_a_lead_is_paired_over_the_cells_of_both():
+    first = {("a", 0): 0.9, ("a", 1): 0.5, ("a", 2): 0.7}
+    second = {("a", 0): 0.8, ("a", 1): 0.4, ("b", 2): 0.1}
+    found = lead(first, second, higher=True)
+    assert found and found.difference.value == pytest.approx(0.1)
+    assert found.difference.count == 2 and found.sure
+    turned = lead(first, second, higher=False)
+    assert turned and turned.difference.value == pytest.approx(-0.1)
+    assert lead({("a", 0): 1.0}, {("b", 0): 1.0}, higher=True) is None
+    single = lead({("a", 0): 1.0}, {("a", 0): 0.5}, higher=True)
+    assert single and not single.sure and not single.difference.known
+
+
+def test_a_rank_correlation_is_scipys_and_its_interval_holds_it():
+    random = np.random.default_rng(1)
+    x = random.normal(size=60)
+    y = x + random.normal(size=60)
+    found = rank_correlation(x.tolist(), y.tolist())
+    assert found.value == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert found.low < found.value < found.high and found.low > 0
+    noise = rank_correlation(x.tolist(), random.normal(size=60).tolist())
+    assert noise.holds(0.0)
+    assert math.isnan(rank_correlation([1.0, 1.0], [1.0, 2.0]).value)
+    assert not rank_correlation([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]).known
