@@ -61,9 +61,12 @@ class LoggedTraining:
     step_seconds: float
 
     def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
+        import torch
+
         from raysearch.training import loop
         from raysearch.training.run import run_lease
 
+        torch.set_num_threads(1)  # on the hosts and beside them: the last bits depend on it
         take_step = loop.take_step
 
         def logged(method: Any, config: Any, stage: Any, batch: Any, position: Any) -> None:
