@@ -108,7 +108,7 @@ def parse_ranges(raw: object) -> tuple[SearchRange, ...]:
         raise TypeError(f"study {raw!r}")
     if "space" not in raw:
         return ()
-    return tuple(_range(name, said) for name, said in raw["space"].get("search", {}).items())
+    return tuple(_range(name, said) for name, said in raw["space"]["search"].items())
 
 
 def ranges_of(table: pa.Table, known: Sequence[SearchRange]) -> tuple[SearchRange, ...]:

@@ -18,7 +18,7 @@ CARD = {
     "metric": "dev/va_pearson",
     "direction": "maximize",
     "cells": 5,
-    "study": {"space": {"sampler": "random"}},
+    "study": {"space": {"sampler": "random", "search": {}}},
     "tasks": ["sample"],
 }
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def kill(host: Host, *marks: str) -> None:
     found = [pid for mark in marks for pid in processes(host, mark)]
     assert found, f"no {marks} on {host.name}: {host.processes()}"
     for pid in found:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended with one of the others
+            os.kill(pid, signal.SIGKILL)
 
 
 def kill_the_driver(run: Run, host: Host) -> None:
