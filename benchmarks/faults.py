@@ -25,6 +25,7 @@ from typing import Any
 
 from faults_count import Figures, count
 from faults_kills import Campaign
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -114,7 +115,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def show(result: dict[str, Any]) -> None:
     """The table."""
-    table = Table(title="sweeps under kills: what is lost, counted twice, done again")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     columns = {
         "kills": "kills",
         "trials": "trials",
@@ -125,18 +126,18 @@ def show(result: dict[str, Any]) -> None:
         "most": "most",
         "bound": "bound",
         "over_bound": "over",
-        "not_restored": "not restored",
-        "hung": "hung",
+        "not_restored": "stuck",
     }
-    for title in ("system", "work", *columns.values(), "seconds"):
+    for title in ("system", "work", *columns.values(), "min"):
         table.add_column(title, justify="left" if title in ("system", "work") else "right")
     for row in result["rows"]:
-        seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f}"
-        table.add_row(row["system"], row["work"], *(str(row[name]) for name in columns), seconds)
+        minutes = "" if row["seconds"] is None else f"{row['seconds'] / 60:.0f}"
+        table.add_row(row["system"], row["work"], *(str(row[name]) for name in columns), minutes)
     console = Console()
-    console.print(table)
+    console.print("Sweeps under kills: what is lost, counted twice, wrong, done again", table)
     console.print(
-        "redone: steps; most: of one trial after one kill; over: how often more than the bound"
+        "redone: steps, most of one trial after one kill; over: how often more than the bound;\n"
+        "stuck: sweeps given up since they would not go on, whose finished trials are lost"
     )
 
 

@@ -17,8 +17,6 @@ from faults_kills import Campaign
 from faults_work import INTERVAL, WORKS
 
 Figures = dict[str, Any]
-CHECKED = {"map": 1_000_000, "carl": 4}
-"""So many trials of each sweep are trained again, undisturbed; of the map all."""
 
 
 def count(campaign: Campaign) -> Figures:
@@ -62,12 +60,11 @@ def _count_sweep(campaign: Campaign, sweep: dict[str, Any], events: list[Any]) -
     ]
     redone, most, over = redone_steps(_words(folder / "log", whole=True), kills)
     work = WORKS[campaign.work](log="")
-    checked = result[: CHECKED[campaign.work]]
     return {
         "trials": len(held),
         "lost": missing,
         "duplicated": (told - Counter(list(told))).total() + held.total() - len(held),
-        "wrong": sum(value != work.value(key) for key, value in checked),
+        "wrong": sum(value != work.value(key) for key, value in result),
         "redone": redone,
         "most": most,
         "over_bound": over,

@@ -163,7 +163,10 @@ class CarlWork(Work):
         return CarlConfig
 
     def value(self, key: float) -> float:
-        """The objective of a trial that nothing disturbs."""
+        """The objective of a trial that nothing disturbs, on one thread like those of the sweep."""
+        import torch
+
+        torch.set_num_threads(1)
         found: list[float] = []
         with tempfile.TemporaryDirectory() as folder:
             quiet = CarlWork(log=f"{folder}/log")
@@ -172,7 +175,9 @@ class CarlWork(Work):
 
     def run(self, key: float, restored: Path | None, tell: Tell) -> None:
         """A trial from a checkpoint or the start."""
-        raw = {**self.setting, self.parameter.name: key}
+        # A key outside of the range is the paper's own setting, a sweep's trial 0.
+        paper = {} if key >= (self.parameter.low or 0) else self.config_type.PAPER
+        raw = {**paper, **self.setting, self.parameter.name: key}
         config = asdict(read_config(self.config_type, raw, where="faults"))
         with tempfile.TemporaryDirectory() as folder:
             kept = Path(folder) / "leases" / "trial" / "checkpoint.pt"
