@@ -25,6 +25,7 @@ from typing import Any
 
 from faults_count import Figures, count
 from faults_kills import Campaign
+from faults_work import INTERVAL
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -65,7 +66,7 @@ def write_points(folder: Path) -> Figures:
     pairs = [(run, quiet[run["kind"]]) for run in killed]
     return {
         "system": "raysearch",
-        "work": "write points",
+        "work": "writes",
         "kills": len(killed),
         "trials": sum(run["count"] for run in killed),
         "lost": sum(_missing(calm["rows"], run["rows"]) for run, calm in pairs),
@@ -115,7 +116,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def show(result: dict[str, Any]) -> None:
     """The table."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     columns = {
         "kills": "kills",
         "trials": "trials",
@@ -124,7 +125,6 @@ def show(result: dict[str, Any]) -> None:
         "wrong": "wrong",
         "redone": "redone",
         "most": "most",
-        "bound": "bound",
         "over_bound": "over",
         "not_restored": "stuck",
     }
@@ -136,8 +136,9 @@ def show(result: dict[str, Any]) -> None:
     console = Console()
     console.print("Sweeps under kills: what is lost, counted twice, wrong, done again", table)
     console.print(
-        "redone: steps, most of one trial after one kill; over: how often more than the bound;\n"
-        "stuck: sweeps given up since they would not go on, whose finished trials are lost"
+        "redone: steps; most: of one trial after one kill; over: how often more than lie\n"
+        f"between checkpoints, {INTERVAL} (writes: {WRITE_BOUND}); stuck: sweeps given up since "
+        "they\nwould not go on, whose finished trials are lost"
     )
 
 

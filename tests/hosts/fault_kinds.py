@@ -150,15 +150,16 @@ FAULTS: dict[str, Fault] = {
         strike=fill_the_storage,
         everywhere=True,
     ),
-    "ahead": Fault(
-        what="a host's clock jumps by +1 h",
-        strike=set_clock(3600),
-        mend=set_clock(0),
-        replaced=False,
-    ),
     "behind": Fault(
         what="a host's clock jumps by -1 h",
         strike=set_clock(-3600),
+        mend=set_clock(0),
+        replaced=False,
+    ),
+    # The last: to mend it sets a clock back, and then Ray's raylet starts no worker for an hour.
+    "ahead": Fault(
+        what="a host's clock jumps by +1 h",
+        strike=set_clock(3600),
         mend=set_clock(0),
         replaced=False,
     ),
