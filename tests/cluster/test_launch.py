@@ -97,10 +97,11 @@ with launch._tunnel(Path("cluster.yaml"), 1):
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_the_tunnel_ends_with_its_process(tmp_path: Path, end: signal.Signals) -> None:
     file = tmp_path / "pid"
-    words = [sys.executable, "-c", TUNNEL, str(file)]
+    words = [sys.executable, "-c", TUNNEL, str(file)]  # a job in the background has SIGINT off
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:  # fmt: skip
         assert process.stdout and process.stdout.readline() == "open\n"
         pid = wait_for(lambda: file.is_file() and file.read_text().strip())
         process.send_signal(end)
