@@ -12,7 +12,7 @@ from raysearch.leaderboard.keys import Floats
 from raysearch.leaderboard.ranked import Ranked, Standing
 from raysearch.trial import MetricGoal
 
-__all__ = ["Association", "association", "most_telling", "spearman"]
+__all__ = ["Association", "association", "most_telling", "ranks_of", "spearman"]
 
 _FEWEST = 5
 """Complete trials below which no order is better than the config's own."""
@@ -52,9 +52,9 @@ def association(ranking: Iterable[Ranked], name: str, goal: MetricGoal) -> Assoc
     values = [item.config[name] for item in rows]
     if len(rows) < _FEWEST or len(set(values)) < 2 or len(set(scores)) < 2:
         return None
-    ranks = _ranks(scores)
+    ranks = ranks_of(scores)
     if _numeric(values):
-        value = _correlation(_ranks([float(value or 0) for value in values]), ranks)
+        value = _correlation(ranks_of([float(value or 0) for value in values]), ranks)
         return Association(value=value, signed=True, count=len(rows))
     eta = float(np.sqrt(_between(values, ranks)))
     return Association(value=eta, signed=False, count=len(rows))
@@ -64,7 +64,16 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float:
     """Spearman's ρ in [-1, 1]; NaN for fewer than two pairs, or where one side is constant."""
     if len(set(first)) < 2 or len(set(second)) < 2:
         return float("nan")
-    return _correlation(_ranks(first), _ranks(second))
+    return _correlation(ranks_of(first), ranks_of(second))
+
+
+def ranks_of(values: Sequence[float]) -> Floats:
+    """Ranks from 0; equal values share the mean of theirs."""
+    _, inverse, count = np.unique(
+        np.asarray(values, float), return_inverse=True, return_counts=True
+    )
+    last = np.cumsum(count)
+    return np.asarray((last - (count + 1) / 2)[inverse], dtype=np.float64)
 
 
 def most_telling(rankings: Sequence[Iterable[Ranked]], names: Sequence[str]) -> list[str]:
@@ -86,7 +95,7 @@ def most_telling(rankings: Sequence[Iterable[Ranked]], names: Sequence[str]) -> 
     for ranking in rankings:
         rows = _complete(ranking)
         if len(rows) >= _FEWEST:
-            ranks = _ranks([item.score for item in rows])
+            ranks = ranks_of([item.score for item in rows])
             for name in names:
                 total[name] += _share([item.config.get(name) for item in rows], ranks)
     return sorted(names, key=lambda name: -total[name])
@@ -103,7 +112,7 @@ def _share(values: Sequence[Any], ranks: Floats) -> float:
     if len(set(ranks.tolist())) < 2 or len(set(values)) < 2:
         return 0.0
     if _numeric(values):
-        return _correlation(_ranks(values), ranks) ** 2 - 1 / (len(ranks) - 1)
+        return _correlation(ranks_of(values), ranks) ** 2 - 1 / (len(ranks) - 1)
     return _between(values, ranks) - (len(set(values)) - 1) / (len(ranks) - 1)
 
 
@@ -122,12 +131,3 @@ def _between(values: Sequence[Any], ranks: Floats) -> float:
     groups = [ranks[[value == name for value in values]] for name in dict.fromkeys(values)]
     between = sum(len(group) * (group.mean() - ranks.mean()) ** 2 for group in groups)
     return float(between) / float(((ranks - ranks.mean()) ** 2).sum())
-
-
-def _ranks(values: Sequence[float]) -> Floats:
-    """Ranks from 0; equal values share the mean of theirs."""
-    _, inverse, count = np.unique(
-        np.asarray(values, float), return_inverse=True, return_counts=True
-    )
-    last = np.cumsum(count)
-    return np.asarray((last - (count + 1) / 2)[inverse], dtype=np.float64)

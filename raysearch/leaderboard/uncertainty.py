@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from raysearch.leaderboard.association import ranks_of
 from raysearch.leaderboard.keys import Floats
 
 __all__ = ["Interval", "Lead", "lead", "mean_interval", "rank_correlation", "t_quantile"]
@@ -121,7 +122,7 @@ def rank_correlation(
     count = len(first)
     if len(set(first)) < 2 or len(set(second)) < 2:
         return Interval(value=math.nan, low=math.nan, high=math.nan, count=count)
-    x, y = _ranks(np.asarray(first, float)), _ranks(np.asarray(second, float))
+    x, y = ranks_of(first), ranks_of(second)
     value = float(_correlations(x[None, :], y[None, :])[0])
     if count < 5:
         return Interval(value=value, low=math.nan, high=math.nan, count=count)
@@ -130,11 +131,6 @@ def rank_correlation(
     found = _correlations(x[drawn], y[drawn])
     low, high = np.nanquantile(found, [0.025, 0.975])
     return Interval(value=value, low=float(low), high=float(high), count=count)
-
-
-def _ranks(values: Floats) -> Floats:
-    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(count) - (count + 1) / 2)[inverse], dtype=np.float64)
 
 
 def _correlations(x: Floats, y: Floats) -> Floats:

@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Block", "Figure", "Note", "Section", "TableBlock", "View", "colour", "label", "tidy"]
+__all__ = [
+    *("Block", "Figure", "Note", "Section", "TableBlock", "View"),
+    *("colour", "label", "rho_map", "tidy"),
+]
 
 _COLOURS = 6
 
@@ -115,6 +118,29 @@ def label(text: object) -> str:
     """A text as plotly.js shows it to the letter: it would read tags and entities."""
     plain = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return plain.replace("$", "&#36;") if plain.startswith("$") else plain
+
+
+def rho_map(
+    columns: Sequence[str],
+    rows: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+    texts: Sequence[Sequence[str]],
+) -> dict[str, Any]:
+    """A heat map of Spearman's ρ, from -1 to 1, with a text in each field; all (rows, columns)."""
+    return {
+        "type": "heatmap",
+        "x": [label(name) for name in columns],
+        "y": [label(name) for name in rows],
+        "z": values,
+        "text": texts,
+        "texttemplate": "%{text}",
+        "hovertemplate": "%{y}, %{x}: ρ = %{text}<extra></extra>",
+        "zmin": -1,
+        "zmax": 1,
+        "colorscale": "RdBu",
+        "reversescale": True,
+        "colorbar": {"title": {"text": "ρ"}, "thickness": 12},
+    }
 
 
 def tidy(values: Any) -> list[Any]:

@@ -236,24 +236,26 @@ def _scatter(
     caption: str,
 ) -> View:
     shown = np.linspace(0, len(items) - 1, min(len(items), _POINTS)).astype(int)
+
+    def at(indices: Sequence[int]) -> dict[str, Any]:
+        return {
+            "type": "scatter",
+            "x": tidy([x[index] for index in indices]),
+            "y": tidy([y[index] for index in indices]),
+            "text": [f"trial {items[index].trial}" for index in indices],
+            "hovertemplate": "%{text}: %{x}, %{y}<extra></extra>",
+        }
+
     points = {
-        "type": "scatter",
+        **at(shown.tolist()),
         "mode": "markers",
         "name": "complete trials",
-        "x": tidy([x[index] for index in shown]),
-        "y": tidy([y[index] for index in shown]),
-        "text": [f"trial {items[index].trial}" for index in shown],
-        "hovertemplate": "%{text}: %{x}, %{y}<extra></extra>",
         "marker": {"color": "$quiet", "size": 7},
     }
     line = {
-        "type": "scatter",
+        **at(front),
         "mode": "lines+markers",
         "name": "front",
-        "x": tidy([x[index] for index in front]),
-        "y": tidy([y[index] for index in front]),
-        "text": [f"trial {items[index].trial}" for index in front],
-        "hovertemplate": "%{text}: %{x}, %{y}<extra></extra>",
         "line": {"color": "$best", "width": 2, "dash": "dot"},
         "marker": {"color": "$best", "size": 10},
     }

@@ -8,7 +8,7 @@ import numpy as np
 
 from raysearch.leaderboard.ranges import SearchRange
 from raysearch.leaderboard.uncertainty import Interval, rank_correlation
-from raysearch.render.report.figure import Block, Figure, Note, View, label, tidy
+from raysearch.render.report.figure import Block, Figure, Note, View, rho_map, tidy
 from raysearch.render.report.sweep import SweepView
 
 __all__ = ["Found", "correlations", "setting_map", "setting_title"]
@@ -64,22 +64,9 @@ def setting_map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -
                 for v, m in zip(line, marks, strict=True)
             ]
         )
-    heat = {
-        "type": "heatmap",
-        "x": [label(contest.name) for contest in sweep.contests],
-        "y": [label(setting_title(one.name)) for one in rows],
-        "z": values,
-        "text": texts,
-        "texttemplate": "%{text}",
-        "hovertemplate": "%{y}, %{x}: ρ = %{text}<extra></extra>",
-        "zmin": -1,
-        "zmax": 1,
-        "colorscale": "RdBu",
-        "reversescale": True,
-        "xgap": 2,
-        "ygap": 2,
-        "colorbar": {"title": {"text": "ρ"}, "thickness": 12},
-    }
+    columns = [contest.name for contest in sweep.contests]
+    heat = rho_map(columns, [setting_title(one.name) for one in rows], values, texts)
+    heat |= {"xgap": 2, "ygap": 2}
     total = sum(found[one.name, c.name].known for one in rows for c in sweep.contests)
     if not total:
         text = "Fewer than five trials are complete in every contest: no ρ can be given."

@@ -10,7 +10,7 @@ import numpy as np
 from raysearch.leaderboard.agreement import agreement
 from raysearch.leaderboard.importance import FEWEST, Importances, importances
 from raysearch.leaderboard.uncertainty import Interval
-from raysearch.render.report.figure import Block, Figure, Note, Section, View, label, tidy
+from raysearch.render.report.figure import Block, Figure, Note, Section, View, label, rho_map, tidy
 from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.render.report.words import between, counted, listed
 
@@ -149,20 +149,7 @@ def _agreement(found: Mapping[str, Importances]) -> Figure:
         row = [table.get((a, b)) or table.get((b, a)) for b in names]
         values.append([None if one is None else tidy([one.value])[0] for one in row])
         texts.append(["" if one is None else _cell(one) for one in row])
-    heat = {
-        "type": "heatmap",
-        "x": [label(name) for name in names],
-        "y": [label(name) for name in names],
-        "z": values,
-        "text": texts,
-        "texttemplate": "%{text}",
-        "hovertemplate": "%{y}, %{x}: ρ = %{text}<extra></extra>",
-        "zmin": -1,
-        "zmax": 1,
-        "colorscale": "RdBu",
-        "reversescale": True,
-        "colorbar": {"title": {"text": "ρ"}, "thickness": 12},
-    }
+    heat = rho_map(names, names, values, texts)
     layout = {
         "yaxis": {"autorange": "reversed", "type": "category"},
         "xaxis": {"type": "category"},
