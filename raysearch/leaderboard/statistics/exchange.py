@@ -1,10 +1,10 @@
 """Does it matter at all which level a setting has: a permutation test within blocks.
 
-The scores of a cell (task and seed), one of each level, are a block. If the level did not matter, the scores of a block could be exchanged; so
-they are, thousands of times, and it is counted how often the levels' means then lie as far
-apart as they were found to. This is the randomisation test of a randomised block design
-(Edgington and Onghena, *Randomization Tests*, 4th ed. 2007, ch. 6): no distribution is assumed
-and any number of levels counts as one test.
+The scores of a cell (task and seed), one of each level, are a block. If the level did not
+matter, the scores of a block could be exchanged; so they are, thousands of times, and it is
+counted how often the levels' means then lie as far apart as they were found to. This is the
+randomisation test of a randomised block design (Edgington and Onghena, *Randomization Tests*,
+4th ed. 2007, ch. 6): no distribution is assumed and any number of levels counts as one test.
 """
 
 from __future__ import annotations
