@@ -23,7 +23,7 @@ __all__ = ["MAPPED_ROWS", "PERPLEXITY", "EmbeddingMap", "embedding_map"]
 Array = npt.NDArray[Any]
 
 MAPPED_ROWS = 600
-"""Most rows of a map; a t-SNE of so many takes about two seconds."""
+"""Most rows of a map; a t-SNE of so many takes some seconds on one core."""
 
 PERPLEXITY = 30.0
 """Of t-SNE; a third of the rows where there are fewer than 90 others."""
