@@ -84,7 +84,10 @@ def test_metric_names_and_means_on_a_linear_space() -> None:
         *(
             f"dev/{name}/{score}"
             for name in ("goemotions", "mr", "sst2")
-            for score in ("accuracy", "macro_f1", "silhouette")
+            for score in (
+                *("accuracy", "macro_f1", "silhouette"),
+                *("alignment", "alignment_pairs", "uniformity"),
+            )
         ),
         *(f"dev/{p}/{score}" for p in ("mr>sst2", "sst2>mr") for score in ("accuracy", "rows")),
         *("dev/va_pearson", "dev/va_spearman", "dev/class_accuracy"),

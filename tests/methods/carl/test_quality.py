@@ -65,11 +65,14 @@ def test_the_silhouette_of_quadrants_is_that_of_high_and_low_labels() -> None:
     assert math.isnan(one["silhouette_quadrant"])
 
 
-def test_classes_have_a_silhouette_and_on_test_alignment_and_uniformity() -> None:
+def test_classes_by_hand_on_two_bundles() -> None:
     embeddings, classes = np.repeat(np.eye(2), 3, axis=0), np.array([4, 4, 4, 7, 7, 7])
-    assert class_quality(embeddings, classes, seed=0, role="dev") == {"silhouette": 1.0}
-    found = class_quality(embeddings, classes, seed=0, role="test")
+    found = class_quality(embeddings, classes, seed=0, role="dev")
+    assert found["silhouette"] == pytest.approx(1.0)
     assert found["alignment"] == pytest.approx(0.0)
     assert found["alignment_pairs"] == 6
     # Of the 15 pairs six are equal and nine at a right angle.
     assert found["uniformity"] == pytest.approx(math.log((6 + 9 * math.exp(-4)) / 15))
+    crossed = class_quality(embeddings, np.array([4, 7, 4, 7, 4, 7]), seed=0, role="dev")
+    assert crossed["alignment"] == pytest.approx(4 * 2 / 6)
+    assert crossed["silhouette"] < 0
