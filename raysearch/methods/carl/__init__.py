@@ -47,6 +47,7 @@ precision                silent                fp32           literal ε needs t
 reports                  -                     4              rungs of early stopping
 checkpoint_seconds       -                     60.0           work at risk in a crash
 corpora                  four VA corpora       sample         bundled; others need a data folder
+train_rows               -                     0              all; fewer show the effect of scale
 batching                 silent                within_corpus  corpus identity leaks into labels
 label_scaling            min-max, Eq. 12       scale          by the ends of the rating scale
 bucketing                silent                16             a quarter of the padding or less

@@ -19,6 +19,7 @@ from raysearch.methods.carl.inputs import load_corpora
 from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.model import CarlModel
+from raysearch.methods.carl.training_rows import training_corpora
 from raysearch.methods.parameters import adamw
 from raysearch.trial import Cell
 
@@ -52,7 +53,9 @@ def build(
         torch.manual_seed(cell.seed)
         model = CarlModel(encoder.model, config)
     model.to(device)
-    training = [loaded[name] for name in config.corpora]
+    training = training_corpora(
+        [loaded[name] for name in config.corpora], config.train_rows, cell.seed
+    )
     probed = [loaded[name] for name in config.probed]
     loss = objective(config)
     evaluation = Evaluation(

@@ -88,7 +88,11 @@ class CarlConfig(TrainingConfig):
     epochs: float = setting(3.0, low=0, high=1000)
     """Passes over the training data; fractions are allowed; 0 trains nothing."""
     corpora: tuple[str, ...] = setting(("sample",))
-    """Training corpora with valence-arousal labels. Paper: four VA corpora (Sec. IV)."""
+    """Training corpora with valence-arousal labels. Paper: four VA corpora (Sec. IV). Corpora of
+    polarity are an extension: negative is valence 0, positive 1, arousal 0.5 throughout."""
+    train_rows: int = setting(0, low=0)
+    """Most rows that CARL is trained on, over all training corpora in proportion; 0 takes all. A
+    smaller choice lies within a larger one. Not in the paper; probes are not affected."""
     batching: str = setting("within_corpus", choices=("mixed", "within_corpus"))
     """Whether a batch mixes corpora. Paper silent; within, since a corpus's own level leaks
     into its labels (carl.md §4.1 d)."""
@@ -162,7 +166,8 @@ class CarlConfig(TrainingConfig):
 
     # Downstream
     va_corpora: tuple[str, ...] = setting(())
-    """Corpora of the valence-arousal probe; empty means the training corpora."""
+    """Corpora of the valence-arousal probe; empty means that the training corpora are probed,
+    those of polarity as polarity."""
     class_corpora: tuple[str, ...] = setting(())
     """Corpora of the emotion classification probe. Paper: GoEmotions-10, DailyDialog, ..."""
     polarity_corpora: tuple[str, ...] = setting(())
@@ -199,6 +204,11 @@ class CarlConfig(TrainingConfig):
         found = []
         if not self.corpora:
             found.append("`corpora` must name at least one corpus, but it is empty")
+        if 0 < self.train_rows < len(self.corpora):
+            found.append(
+                "`train_rows` must be 0 or at least 1 for each of the "
+                f"{len(self.corpora)} training corpora, but got {self.train_rows}"
+            )
         radius = self.relative_epsilon if self.perturbation == "relative" else self.epsilon
         name = "relative_epsilon" if self.perturbation == "relative" else "epsilon"
         if self.recipe.perturbs and radius == 0:

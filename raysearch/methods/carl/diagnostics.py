@@ -3,6 +3,9 @@
 The label "is among the salient tokens" can be told from the clean sentence (carl.md §4.2), so
 a detection figure alone proves nothing. Both are measured on the same tokens: with the
 perturbation, and with the same labels but the perturbation removed. The gap is the skill.
+
+Where tokens are chosen by saliency alone, `saliency_noise` tells on the same batches how much of
+the choice is noise.
 """
 
 from __future__ import annotations
@@ -18,6 +21,11 @@ from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch, RatedSentences
 from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
 from raysearch.methods.carl.model import CarlModel
+from raysearch.methods.carl.saliency_noise import (
+    Agreement,
+    Company,
+    gradient_in_other_company,
+)
 from raysearch.methods.numerics import widened
 
 __all__ = ["detection_skill", "fixed_batches"]
@@ -26,24 +34,27 @@ BATCHES = 4
 """Development batches that are looked at, at most; spread evenly over each corpus."""
 
 
-def fixed_batches(sentences: RatedSentences, batch_size: int, device: torch.device) -> list[Batch]:
-    """At most `BATCHES` batches of development rows, always the same ones.
+def fixed_batches(
+    sentences: RatedSentences, batch_size: int, device: torch.device
+) -> list[list[Batch]]:
+    """At most `BATCHES` batches of development rows, always the same ones, a list for a corpus.
 
-    Every corpus gives one batch first; rows lie evenly over the corpus.
+    Every corpus gives one batch first; rows lie evenly over the corpus. The batches of a corpus
+    have one size.
     """
-    batches = []
+    groups = []
     share = max(1, BATCHES // len(sentences.groups))
     for group in sentences.groups[:BATCHES]:
         size = min(batch_size, len(group))
         count = min(share, len(group) // size)
         spread = group[np.linspace(0, len(group) - 1, count * size).round().astype(np.int64)]
-        batches += [sentences.batch(spread[part::count], device) for part in range(count)]
-    return batches
+        groups.append([sentences.batch(spread[part::count], device) for part in range(count)])
+    return groups
 
 
 def detection_skill(
     model: CarlModel,
-    batches: Sequence[Batch],
+    groups: Sequence[Sequence[Batch]],
     config: CarlConfig,
     objective: ContrastiveObjective,
     seed: int,
@@ -52,7 +63,7 @@ def detection_skill(
 
     Args:
         model: In eval mode, with target and discriminator.
-        batches: Whole batches.
+        groups: Whole batches, a list for a corpus; those of a list have one size.
         config: Choice of tokens and radius.
         objective: Whose gradient chooses and perturbs.
         seed: For random choices; training's generators are left alone.
@@ -60,22 +71,34 @@ def detection_skill(
     Returns:
         ``detection_auc`` with the perturbation, ``detection_auc_removed`` with the same labels
         on the clean sentences (a variant without perturbation has both from the clean ones),
-        ``mccl_kl``, and ``perturbation_changed`` where something is perturbed.
+        ``mccl_kl``, and ``perturbation_changed`` where something is perturbed. Where tokens are
+        chosen by saliency alone also ``saliency_agreement`` and ``saliency_chance``, of the
+        batches that follow one of their corpus: those get its sentences as other companions.
     """
     assert model.target is not None
     adversary = Adversary(model, config, objective)
-    generator = torch.Generator(batches[0].ids.device).manual_seed(seed)
+    generator = torch.Generator(groups[0][0].ids.device).manual_seed(seed)
     logits: list[torch.Tensor] = []
     removed: list[torch.Tensor] = []
     truths: list[torch.Tensor] = []
     changed, divergence = [], []
-    for batch in batches:
+    agreement = Agreement()
+    company: Company | None = None
+    for first, batch in [(batch is group[0], batch) for group in groups for batch in group]:
         clean = model.online.lookup(batch.ids).detach().requires_grad_()
         keys, targets = model.target.keys(batch.ids, batch.mask), objective.targets(batch.labels)
         states = model.online.states(clean, batch.mask)
-        contrast = objective(model.queries(states, batch.mask), keys, targets)
-        (gradient,) = torch.autograd.grad(contrast.loss, clean)
+        queries = model.queries(states, batch.mask)
+        contrast = objective(queries, keys, targets)
+        before = None if first else company
+        company = Company(queries=queries.detach(), keys=keys, labels=batch.labels)
+        again = before is not None and config.choice == "salient"
+        (gradient,) = torch.autograd.grad(contrast.loss, clean, retain_graph=again)
         chosen = adversary.choose(gradient, batch, generator)
+        if before is not None and again:
+            other = gradient_in_other_company(company, before, objective)
+            (gradient_there,) = torch.autograd.grad(queries, clean, other.to(queries.dtype))
+            agreement.add(chosen, adversary.choose(gradient_there, batch), batch.eligible)
         with torch.no_grad():
             seen = states
             if config.recipe.perturbs:
@@ -94,4 +117,4 @@ def detection_skill(
     }
     if changed:
         found["perturbation_changed"] = float(np.mean(changed))
-    return found
+    return found | agreement.shares()

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raysearch.corpora.records import Corpus
+from raysearch.corpora.records import Corpus, Split
 from raysearch.methods.carl.probes import text_hash
 
-__all__ = ["Embed", "EmbeddedCorpus", "EmbeddedSplit", "embed_corpus", "join"]
+__all__ = ["Embed", "EmbeddedCorpus", "EmbeddedSplit", "embed_corpus", "hash_order", "join"]
 
 Array = npt.NDArray[Any]
 
@@ -65,10 +65,7 @@ def embed_corpus(
         split = corpus.split(role)
         labels, texts = split.labels, split.texts
         if role == "train" and 0 < train_limit < len(texts):
-            order = sorted(
-                range(len(texts)), key=lambda row: text_hash(texts[row] + split.ids[row], seed)
-            )
-            chosen = sorted(order[:train_limit])
+            chosen = sorted(hash_order(split, seed)[:train_limit])
             labels, texts = labels[chosen], tuple(texts[row] for row in chosen)
         kept[role] = (labels, texts)
     rows = embed([text for _, texts in kept.values() for text in texts])
@@ -78,6 +75,13 @@ def embed_corpus(
         splits[role] = EmbeddedSplit(rows=part, labels=labels, texts=texts)
         start += len(texts)
     return EmbeddedCorpus(name=corpus.name, label_names=corpus.label_names, splits=splits)
+
+
+def hash_order(split: Split, seed: int) -> list[int]:
+    """The rows of a split in an order by text, id and seed: its first N are a choice of N."""
+    return sorted(
+        range(len(split)), key=lambda row: text_hash(split.texts[row] + split.ids[row], seed)
+    )
 
 
 def join(splits: Sequence[EmbeddedSplit]) -> EmbeddedSplit:

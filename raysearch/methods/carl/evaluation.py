@@ -110,5 +110,5 @@ class Evaluation:
         config = self._config
         sentences = rated_sentences(self._training, role, self._encoder, config)
         device = next(self._model.parameters()).device
-        batches = fixed_batches(sentences, config.batch_size, device)
-        return detection_skill(self._model, batches, config, self._objective, self._seed)
+        groups = fixed_batches(sentences, config.batch_size, device)
+        return detection_skill(self._model, groups, config, self._objective, self._seed)

@@ -13,7 +13,10 @@ from raysearch.corpora import Corpus
 from raysearch.errors import ConfigError, DataError
 from raysearch.methods.carl.config import CarlConfig
 
-__all__ = ["check", "load_corpora"]
+__all__ = ["POLES", "check", "load_corpora", "rateable"]
+
+POLES: tuple[str, ...] = ("negative", "positive")
+"""Labels of a polarity corpus that can be read as valence 0 and 1; see `training_rows`."""
 
 
 def check(config: CarlConfig, *, data_dir: str) -> None:
@@ -47,6 +50,11 @@ def load_corpora(config: CarlConfig, data_dir: str, roles: Collection[str]) -> d
     return loaded
 
 
+def rateable(corpus: Corpus) -> bool:
+    """Whether CARL can be trained on a corpus: it has ratings, or poles of sentiment."""
+    return corpus.task == "va" or (corpus.task == "polarity" and corpus.label_names == POLES)
+
+
 @lru_cache(maxsize=32)
 def _corpus(name: str, data_dir: str, roles: tuple[str, ...]) -> Corpus:
     """A corpus is frozen, so all trials of a process share it."""
@@ -55,12 +63,18 @@ def _corpus(name: str, data_dir: str, roles: tuple[str, ...]) -> Corpus:
 
 def _check_tasks(config: CarlConfig, loaded: dict[str, Corpus]) -> None:
     asked = (
-        ("corpora", config.corpora, "va"),
         ("va_corpora", config.va_corpora, "va"),
         ("class_corpora", config.class_corpora, "classes"),
         ("polarity_corpora", config.polarity_corpora, "polarity"),
     )
     problems = [
+        "`corpora` must name corpora of task va, or of task polarity with the labels negative and "
+        f"positive, but {name} is of task {loaded[name].task} with the labels "
+        + ", ".join(loaded[name].label_names)
+        for name in config.corpora
+        if not rateable(loaded[name])
+    ]
+    problems += [
         f"`{field}` must name corpora of task {task}, but {name} is of task {loaded[name].task}"
         for field, names, task in asked
         for name in names

@@ -22,6 +22,7 @@ SENTENCE_FIELDS: tuple[str, ...] = (
     "precision",
     "variant",
     "corpora",
+    "train_rows",
     "batching",
     "label_scaling",
     "bucketing",

@@ -35,7 +35,7 @@ def first_batch(method: CarlMethod) -> Batch:
 def skill(method: CarlMethod, batches: Iterable[Batch], seed: int = 0) -> dict[str, float]:
     method.model.eval()
     loss = objective(method.config)
-    return detection_skill(method.model, list(batches), method.config, loss, seed)
+    return detection_skill(method.model, [list(batches)], method.config, loss, seed)
 
 
 # 1. The accumulated gradient is that of one joint backward pass.
@@ -305,7 +305,7 @@ def test_8_without_a_perturbation_both_aucs_are_equal(
     with_nothing = CarlConfig(**{**vars(method.config), "relative_epsilon": 0.0})
     method.model.eval()
     batches = training_batches(method)
-    found = detection_skill(method.model, batches, with_nothing, objective(with_nothing), 0)
+    found = detection_skill(method.model, [batches], with_nothing, objective(with_nothing), 0)
     assert found["detection_auc"] == pytest.approx(found["detection_auc_removed"], abs=1e-6)
     assert found["perturbation_changed"] == 0
 

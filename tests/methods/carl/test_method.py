@@ -66,6 +66,8 @@ def test_evaluation_reports_what_the_leaderboard_needs(make_method: Make) -> Non
         "dev/detection_auc_removed",
         "dev/mccl_kl",
         "dev/perturbation_changed",
+        "dev/saliency_agreement",
+        "dev/saliency_chance",
     ):
         assert np.isfinite(found[name]), name
 
@@ -179,10 +181,11 @@ def test_a_really_collapsed_encoder_is_stopped(make_method: Make) -> None:
 
 
 def test_a_corpus_of_another_task_is_refused() -> None:
-    settings = {**TINY, "corpora": "sample_polarity", "class_corpora": "sample"}
+    settings = {**TINY, "corpora": "sample_emotions", "class_corpora": "sample"}
     with pytest.raises(ConfigError) as caught:
         build(settings)
-    assert "`corpora` must name corpora of task va, but sample_polarity" in str(caught.value)
+    assert "`corpora` must name corpora of task va, or of task polarity" in str(caught.value)
+    assert "but sample_emotions is of task classes with the labels anger" in str(caught.value)
     assert "`class_corpora` must name corpora of task classes, but sample" in str(caught.value)
 
 
