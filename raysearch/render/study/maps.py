@@ -29,8 +29,10 @@ _REST = "#bbbbbb"
 _REST_NAME = "other"
 _PANEL = 1.45
 """Height of a row in inches."""
-_WIDTH, _ROOM, _NARROWEST = 8.0, 1.9, 1.2
-"""Width in inches, what legends take of it, and a panel's least: more arms make it wider."""
+_WIDTH, _ROOM, _NARROWEST = 8.0, 1.1, 1.2
+"""Width in inches, what the colour bars take of it, and a panel's least: more arms widen it."""
+_DPI = 120
+"""Of the points, which are an image: as SVG paths those of five arms would be megabytes."""
 _AREA = 5.0
 """Of a point, in square points."""
 
@@ -60,19 +62,20 @@ def map_figure(records: Sequence[Record], *, names: Mapping[int, str] | None = N
         rows += [(rated, name, kind) for name in ("valence", "arousal") for kind in _MAPS]
     width = max(_WIDTH, _ROOM + _NARROWEST * len(arms))
     height = _PANEL * len(rows) + 0.5
-    figure = Figure(figsize=(width, height), dpi=200, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
     axes = figure.subplots(len(rows), len(arms), squeeze=False)
     for line, (corpus, name, kind) in zip(axes, rows, strict=True):
         shown = [[r for r in own if r["corpus"] == corpus] for own in arms.values()]
         for axis, own in zip(line, shown, strict=True):
             _bare(axis, own if kind == "pca" else ())
         if name == "label":
-            _classes(line, shown, kind, legend=kind == "pca")
+            colours = _classes(line, shown, kind)
         else:
             _shades(figure, line, shown, kind, name)
         line[0].set_ylabel(f"{_MAPS[kind]}\n{corpus}", fontsize=8)
     for axis, title in zip(axes[0], arms, strict=True):
         axis.set_title(title, fontsize=9)
+    _legend(figure, colours)
     return figure
 
 
@@ -107,34 +110,34 @@ def _points(records: Sequence[Record], kind: str) -> tuple[list[float], list[flo
     return [r[f"{kind}_x"] for r in records], [r[f"{kind}_y"] for r in records]
 
 
-def _classes(
-    line: Sequence[Axes], shown: Sequence[Sequence[Record]], kind: str, *, legend: bool
-) -> None:
-    """A colour for each class; points in a mixed order, so that no class lies on top."""
-    from matplotlib.lines import Line2D
-
+def _classes(line: Sequence[Axes], shown: Sequence[Sequence[Record]], kind: str) -> dict[str, str]:
+    """A colour for each class, which is given back; points keep the order of the rows."""
     labels = [record["label"] for own in shown for record in own]
     frequent = [name for name, _ in Counter(labels).most_common(len(_CLASS_COLOURS))]
-    colour = dict(zip(sorted(frequent), _CLASS_COLOURS, strict=False))
+    colours = dict(zip(sorted(frequent), _CLASS_COLOURS, strict=False))
     for axis, own in zip(line, shown, strict=True):
         across, up = _points(own, kind)
-        paint = [colour.get(record["label"], _REST) for record in own]
+        paint = [colours.get(record["label"], _REST) for record in own]
         axis.scatter(across, up, s=_AREA, c=paint, linewidths=0, alpha=0.8, rasterized=True)
-    if legend:
-        rest = {_REST_NAME: _REST} if set(labels) - set(colour) else {}
-        line[-1].legend(
-            [_dot(Line2D, paint) for paint in (colour | rest).values()],
-            [name.replace(", ", ",\n") for name in colour | rest],
-            loc="upper left",
-            bbox_to_anchor=(1.0, 1.05),
-            fontsize=8,
-            handletextpad=0.2,
-            borderaxespad=0.2,
-        )
+    return colours | ({_REST_NAME: _REST} if set(labels) - set(colours) else {})
 
 
-def _dot(line: Any, paint: str) -> Any:
-    return line([], [], marker="o", linestyle="", color=paint, markersize=5)
+def _legend(figure: Figure, colours: Mapping[str, str]) -> None:
+    """Above all panels, so that every arm has the same width."""
+    from matplotlib.lines import Line2D
+
+    figure.legend(
+        [
+            Line2D([], [], marker="o", linestyle="", color=paint, markersize=5)
+            for paint in colours.values()
+        ],
+        list(colours),
+        loc="outside upper center",
+        ncols=len(colours),
+        fontsize=8,
+        handletextpad=0.2,
+        columnspacing=1.2,
+    )
 
 
 def _shades(

@@ -83,7 +83,7 @@ def test_of_many_classes_the_rare_ones_share_a_colour():
     colours = drawn(figure)[2][0][0].get_facecolors()
     grey = [math.isclose(colour[0], colour[1]) for colour in colours]
     assert grey == [label in ("class 6", "class 7") for label in labels]
-    legend = figure.axes[0].get_legend()
+    (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()][-2:] == ["class 5", "other"]
 
 
