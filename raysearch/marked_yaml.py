@@ -60,8 +60,8 @@ class Problems:
         """Note a problem: a sentence without its end mark, and its line."""
         self._found.append((line, f"{text} ({self.source}:{line})"))
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    def __len__(self) -> int:
+        return len(self._found)
 
     def raise_all(self) -> None:
         """Raise what was found, if anything.

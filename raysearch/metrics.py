@@ -10,14 +10,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
+from sklearn.metrics import silhouette_score
 
 __all__ = [
     "accuracy",
     "alignment",
     "auc",
+    "class_alignment",
     "close_pairs",
     "macro_f1",
     "pearson",
+    "silhouette",
     "spearman",
     "uniformity",
 ]
@@ -175,6 +178,58 @@ def alignment(embeddings: ArrayLike, pairs: ArrayLike) -> float:
         first, second = indices[start : start + _ROWS_AT_ONCE].T
         total += float(np.square(points[first] - points[second]).sum())
     return total / len(indices)
+
+
+def class_alignment(embeddings: ArrayLike, classes: ArrayLike) -> float:
+    """`alignment` with all pairs of rows of one class as the positives.
+
+    No pair is written down: squared distances over the pairs of n unit rows sum to n² - |Σ x|².
+
+    Args:
+        embeddings: ``(N, D)`` numbers; rows are L2-normalised here.
+        classes: ``(N,)`` class ids.
+
+    Returns:
+        A value in [0, 4]; NaN without pairs, for a zero row or a value that is not finite.
+    """
+    points, (_, coded) = _on_sphere(embeddings), np.unique(classes, return_inverse=True)
+    if points is None:
+        return float("nan")
+    sizes = np.bincount(coded).astype(np.float64)
+    sums = np.zeros((len(sizes), points.shape[1]))
+    np.add.at(sums, coded, points)
+    pairs = float((sizes * (sizes - 1) / 2).sum())
+    return float((sizes**2 - np.square(sums).sum(axis=1)).sum()) / pairs if pairs else float("nan")
+
+
+def silhouette(
+    embeddings: ArrayLike, classes: ArrayLike, *, limit: int = 2000, seed: int = 0
+) -> float:
+    """How much nearer a row is to its own class than to the next one: the mean silhouette.
+
+    Rousseeuw (1987) by scikit-learn: (b - a) / max(a, b), with a the mean distance of a row to
+    the others of its class and b to those of the nearest other class; a row alone in its class
+    counts 0. The distance is 1 - cosine, half the squared Euclidean one on the unit sphere.
+
+    Args:
+        embeddings: ``(N, D)`` numbers; lengths of rows do not matter.
+        classes: ``(N,)`` class ids.
+        limit: With more rows than this, so many are drawn without replacement.
+        seed: Of that draw.
+
+    Returns:
+        A value in [-1, 1], about 0 where classes lie through each other; NaN with one class,
+        where none has two rows, for a zero row or a value that is not finite.
+    """
+    table, labels = np.asarray(embeddings), np.asarray(classes)
+    _check_shapes(labels.shape, table.shape[:1])
+    if len(table) > limit:
+        drawn = np.random.default_rng(seed).choice(len(table), size=limit, replace=False)
+        table, labels = table[drawn], labels[drawn]
+    points = _on_sphere(table)
+    if points is None or not 2 <= len(np.unique(labels)) < len(labels):
+        return float("nan")
+    return float(silhouette_score(points, labels, metric="cosine"))
 
 
 def uniformity(embeddings: ArrayLike, *, limit: int = 2048, seed: int = 0) -> float:

@@ -199,6 +199,64 @@ def test_collapse_has_the_signs_that_are_documented(random):
     assert metrics.uniformity(spread) == pytest.approx(-4.0, abs=0.05)
 
 
+def test_silhouette_and_class_alignment_by_hand():
+    # Unit vectors at 0, 0, 90 and 180 degrees; 1 - cosine is 0, 1 or 2. Class a is the first
+    # two: a = 0, b = (1 + 2) / 2, so 1. Class b: a = 1; b = 1 gives 0, b = 2 gives 1/2.
+    x, classes = [[1, 0], [7, 0], [0, 2], [-3, 0]], [5, 5, 2, 2]
+    assert metrics.silhouette(x, classes) == pytest.approx((1 + 1 + 0 + 0.5) / 4)
+    assert metrics.class_alignment(x, classes) == pytest.approx((0 + 2) / 2)
+
+
+def test_class_alignment_is_alignment_of_all_pairs_of_a_class(random):
+    x, classes = random.normal(size=(60, 5)), random.integers(0, 4, 60)
+    pairs = [(i, j) for i in range(60) for j in range(i) if classes[i] == classes[j]]
+    assert metrics.class_alignment(x, classes) == pytest.approx(metrics.alignment(x, pairs))
+
+
+def test_silhouette_against_a_loop_and_what_does_not_change_it(random):
+    x, classes = random.normal(size=(40, 5)), random.integers(0, 3, 40)
+    classes[0] = 9  # alone in its class: counts 0
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    apart = 1 - unit @ unit.T
+    values = []
+    for i in range(40):
+        mean = {
+            c: np.mean([apart[i, j] for j in range(40) if classes[j] == c and j != i])
+            for c in set(classes.tolist())
+            if any(classes[j] == c and j != i for j in range(40))
+        }
+        own = mean.pop(int(classes[i]), None)
+        near = min(mean.values())
+        values.append(0.0 if own is None else (near - own) / max(near, own))
+    found = metrics.silhouette(x, classes)
+    assert found == pytest.approx(np.mean(values))
+    order, turn = random.permutation(40), np.linalg.qr(random.normal(size=(5, 5)))[0]
+    longer = (x @ turn * random.uniform(0.1, 9, (40, 1)))[order]
+    assert metrics.silhouette(longer, 7 - classes[order]) == pytest.approx(found)
+
+
+def test_silhouette_of_a_sample_is_seeded_and_near_that_of_all(random):
+    classes = random.integers(0, 3, 1_500)
+    x = random.normal(size=(1_500, 6)) + 2 * np.eye(6)[classes]
+    whole = metrics.silhouette(x, classes)
+    part = metrics.silhouette(x, classes, limit=500, seed=3)
+    assert part == metrics.silhouette(x, classes, limit=500, seed=3) != whole
+    assert part == pytest.approx(whole, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("x", "classes"),
+    [([[1, 0], [0, 1]], [0, 0]), ([[1, 0], [0, 1]], [0, 1]), ([[0, 0], [0, 1], [1, 0]], [0, 1, 1])],
+)
+def test_undefined_silhouettes_are_nan(x, classes):
+    assert math.isnan(metrics.silhouette(x, classes))
+
+
+def test_class_alignment_without_a_pair_is_nan():
+    assert math.isnan(metrics.class_alignment([[1, 0], [0, 1]], [0, 1]))
+    assert math.isnan(metrics.class_alignment([[1, 0], [0, 0]], [1, 1]))
+
+
 def test_uniformity_of_a_sample_is_near_that_of_all(random):
     x = random.normal(size=(3_000, 6))
     whole = metrics.uniformity(x, limit=3_000)

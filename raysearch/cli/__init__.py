@@ -29,6 +29,7 @@ from raysearch.cli import (
     recover,
     replay,
     report,
+    study,
     sweep,
     train,
     verify,
@@ -40,7 +41,7 @@ __all__ = ["main", "parser"]
 
 _COMMANDS = (
     *(sweep, plan, recover, train, leaderboard, report, dashboard, evaluate, compare),
-    *(replay, verify, export, data, check, cluster),
+    *(study, replay, verify, export, data, check, cluster),
 )
 
 

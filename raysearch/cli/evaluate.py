@@ -150,17 +150,13 @@ def _weights(trial: Trial, folder: str) -> str:
 
 def _read(trial: Trial, role: str, folder: str, data_dir: str) -> Trial:
     """The trial with its metrics on the role, and when and by which commit it was read."""
-    from raysearch.cli.trials import with_weights
+    from raysearch.cli.trials import restored
     from raysearch.training.checkpoint import has_checkpoint, remove_checkpoint
     from raysearch.training.provenance import provenance
-    from raysearch.training.run import restore_method
 
     place = _weights(trial, folder)
     kept = has_checkpoint(place)
-    lease = with_weights(trial, folder, data_dir)
-    sys.stderr.write(f"trial {trial.id}: reading the {role.replace('_', ' ')} data\n")
-    method = restore_method(lease, roles=("train", "dev", role), data_dir=data_dir)
-    metrics = method.evaluate(role)
+    metrics = restored(trial, folder, data_dir, role).evaluate(role)
     if role != "test" and not kept:  # of hundreds of trials the weights would fill the disk
         remove_checkpoint(place)
     made = provenance(trial.method)

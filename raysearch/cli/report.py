@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from raysearch.leaderboard import Regret, Store, SweepCard
     from raysearch.render.report import SweepRecord
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "run", "sweep_records"]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from raysearch.render.report import make_report
 
     _check(args.output)
-    records = [record for place in args.sweeps for record in _records(place, args.metric)]
+    records = [record for place in args.sweeps for record in sweep_records(place, args.metric)]
     if not records:
         raise StoreError(
             f"`{' '.join(map(shown, args.sweeps))}` must have finished trials, but has none yet; "
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _records(place: str, metric: str | None) -> list[SweepRecord]:
+def sweep_records(place: str, metric: str | None) -> list[SweepRecord]:
     """What can be read of the sweeps at a place; those without rows are left out."""
     from raysearch.leaderboard import find_stores
 

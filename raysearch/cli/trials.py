@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from raysearch.leaderboard import Store, SweepCard
+    from raysearch.methods.base import Method
 
 __all__ = [
     "card_of",
     "goal_of",
     "lease_of",
     "oracle_role",
+    "restored",
     "settings_of",
     "trials_of",
     "with_weights",
@@ -223,3 +225,16 @@ def with_weights(trial: Trial, folder: str | Path, data_dir: str) -> Lease:
         )
         raise StoreError(f"trial {trial.id} must give its numbers again, but did not: {said}")
     return lease
+
+
+def restored(trial: Trial, folder: str | Path, data_dir: str, role: str) -> Method:
+    """The trial's method with its final weights, and train, dev and the role opened.
+
+    Raises:
+        StoreError: See `with_weights`.
+    """
+    from raysearch.training.run import restore_method
+
+    lease = with_weights(trial, folder, data_dir)
+    sys.stderr.write(f"trial {trial.id}: reading the {role.replace('_', ' ')} data\n")
+    return restore_method(lease, roles=("train", "dev", role), data_dir=data_dir)

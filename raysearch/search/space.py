@@ -20,6 +20,7 @@ from raysearch import methods
 from raysearch.config import TrainingConfig, as_scalar, read_config, rules
 from raysearch.errors import ConfigError
 from raysearch.search.parameters import Parameter
+from raysearch.search.question import Question, read_question
 from raysearch.search.samplers import sampler_problem
 from raysearch.search.space_fields import read_parameters, read_settings, typed_settings
 from raysearch.search.space_file import option_problem, parse_seconds, read_space_file
@@ -51,6 +52,7 @@ class SearchSpace:
         warm_start: Best configurations of each earlier task that a task tries first.
         reuse: Share of the proposals that take over a part that is paid for, in [0, 1]; see
             `raysearch.search.reuse`.
+        question: What a study asks of the space; None where the file has no section for it.
         setting: Field name to value, held fixed; fields not named keep their defaults.
         parameters: What the file searches, parents of conditions before their children.
         source: File that it came from, for messages.
@@ -72,6 +74,7 @@ class SearchSpace:
     aggregate: Aggregate = "mean"
     warm_start: int = 0
     reuse: float = 0.0
+    question: Question | None = None
 
     @property
     def searched(self) -> tuple[Parameter, ...]:
@@ -243,6 +246,9 @@ def load_space(path: Path, config_type: type[TrainingConfig] | None = None) -> S
     known = rules(config_type)
     setting = read_settings(read.setting, known, problems)
     parameters = read_parameters(read, known, problems)
+    question = None
+    if read.study is not None:
+        question = read_question(read.study, known, parameters, problems)
     if not problems:
         problem = sampler_problem(read.options["sampler"], parameters)
         if problem:
@@ -259,6 +265,7 @@ def load_space(path: Path, config_type: type[TrainingConfig] | None = None) -> S
         time_seconds=read.time_seconds,
         setting=setting,
         parameters=parameters,
+        question=question,
         source=str(path),
         **options,
     )

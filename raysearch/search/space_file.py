@@ -15,6 +15,7 @@ The grammar of ``search_spaces/*.yaml``::
     setting: {encoder: package:minilm, epochs: 1} # held fixed
     search:                                       # ranges and choices only
       top_k: {low: 0.05, high: 0.4}
+    study: {question: Does it help?}              # for `raysearch study`: see search.question
 
 A sweep over several tasks (language pairs) has two modes. ``joint`` judges a configuration on
 all tasks, by the mean over them or, with ``aggregate: worst``, by the worst one. ``per_task``
@@ -77,7 +78,7 @@ _SECTIONS = {
     "budget": ("trials", "time", "seeds"),
 }
 _PLAIN = ("sampler", "pruner", "reduction", *TASK_DEFAULTS)
-_TOP = ("method", "objective", "budget", *_PLAIN, "setting", "search")
+_TOP = ("method", "objective", "budget", *_PLAIN, "setting", "search", "study")
 _REQUIRED = ("method", "objective", "budget", "search")
 _TIME = re.compile(r"(\d+\.?\d*|\.\d+)\s*([smh]?)")
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -93,6 +94,7 @@ class SpaceFile:
         method: Name of the method, or None where it was wrong.
         setting: Field name to marked value.
         search: Field name to marked range or choices.
+        study: What is asked of the space, still marked; None where nothing is.
         lines: Top-level key to its line.
     """
 
@@ -101,6 +103,7 @@ class SpaceFile:
     method: str | None
     setting: Mapping[str, Marked]
     search: Mapping[str, Marked]
+    study: Marked | None
     lines: Mapping[str, int]
 
 
@@ -134,6 +137,7 @@ def read_space_file(path: Path) -> tuple[SpaceFile, Problems]:
         method=_method(root, problems),
         setting=_section(root, "setting", (), problems),
         search=_section(root, "search", (), problems),
+        study=root.get("study"),
         lines={key: node.line for key, node in root.items()},
     )
     return read, problems

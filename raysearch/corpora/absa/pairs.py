@@ -13,6 +13,7 @@ from pathlib import Path
 
 from raysearch.corpora.absa.files import PairFiles, open_corpus, pair_files
 from raysearch.corpora.absa.noise import misalign
+from raysearch.corpora.absa.random_switching import switch_randomly
 from raysearch.corpora.absa.records import (
     PAIR_ROLES,
     VIEWS,
@@ -30,6 +31,7 @@ from raysearch.errors import ConfigError, RoleError
 __all__ = ["load_pair", "missing_views", "read_views"]
 
 CODE_SWITCH = ("files", "built")
+SWITCHED = ("aspects", "random")
 
 
 def load_pair(
@@ -39,6 +41,7 @@ def load_pair(
     roles: Collection[str],
     *,
     code_switch: str = "files",
+    switched: str = "aspects",
     alignment_noise: float = 0.0,
     noise_seed: int = 0,
 ) -> PairCorpus:
@@ -51,13 +54,15 @@ def load_pair(
         roles: Which of `PAIR_ROLES` to open, at least one.
         code_switch: ``files`` reads D_ST and D_TS, ``built`` makes them from source,
             translation and aspects.
+        switched: Which words change their language: ``aspects``, or ``random``, as many words
+            outside of them (`random_switching` has the rule; needs ``built``).
         alignment_noise: Share of aspects of the translation that are aligned wrongly (`noise`
             has the rule), 0 to 1; needs ``built``.
-        noise_seed: Which aspects.
+        noise_seed: Which aspects are aligned wrongly, and which words ``random`` takes.
 
     Raises:
         DataError: Unknown corpus, missing files, or rows that are wrong or do not pair.
-        ConfigError: The pair is not two languages, or noise that cannot be made.
+        ConfigError: The pair is not two languages, or views that cannot be made.
         RoleError: No role, or one that does not exist.
     """
     if isinstance(roles, str) or not roles or not set(roles) <= set(PAIR_ROLES):
@@ -66,7 +71,7 @@ def load_pair(
             f"`roles` must be one or more of {', '.join(PAIR_ROLES)}, but got {got} "
             f"(corpus {corpus}, pair {pair})"
         )
-    _check_noise(code_switch, alignment_noise)
+    _check_built(code_switch, switched, alignment_noise)
     place = open_corpus(corpus, folder)
     files = pair_files(place, pair, roles)
     sentences = _sentences(place, files)
@@ -76,7 +81,7 @@ def load_pair(
         views, report = read_views(place, files, built=code_switch == "built")
         notes = _no_translation(files) if report is None else report.notes()
         if code_switch == "built" and report is not None:
-            views, more = _built(views, alignment_noise, noise_seed)
+            views, more = _built(views, switched, alignment_noise, noise_seed)
             notes += more
     digests = {name: _view_digest(views, name) for name in VIEWS} if "train" in roles else {}
     return PairCorpus(
@@ -137,10 +142,17 @@ def read_views(
     return align(files.pair, replace(read, st=None, ts=None) if built else read, row_map)
 
 
-def _check_noise(code_switch: str, noise: float) -> None:
+def _check_built(code_switch: str, switched: str, noise: float) -> None:
     if code_switch not in CODE_SWITCH:
         raise ConfigError(
             f"`code_switch` must be {' or '.join(CODE_SWITCH)}, but got {code_switch!r}"
+        )
+    if switched not in SWITCHED:
+        raise ConfigError(f"`switched` must be {' or '.join(SWITCHED)}, but got {switched!r}")
+    if switched != "aspects" and code_switch != "built":
+        raise ConfigError(
+            f"`switched` must be aspects unless `code_switch` is built, but got {switched} with "
+            f"{code_switch}: the files have aspects switched already"
         )
     if not 0 <= noise <= 1:
         raise ConfigError(f"`alignment_noise` must be from 0 to 1, but got {noise}")
@@ -164,25 +176,34 @@ def _sentences(place: Source, files: PairFiles) -> dict[str, tuple[TaggedSentenc
 
 
 def _built(
-    views: tuple[AlignedViews, ...], noise: float, seed: int
+    views: tuple[AlignedViews, ...], switched: str, noise: float, seed: int
 ) -> tuple[tuple[AlignedViews, ...], tuple[str, ...]]:
     """The views with D_T misaligned and D_ST and D_TS made from it, and what was done."""
     misaligned = misalign({view.row: view.t for view in views if view.t is not None}, noise, seed)
-    made = []
-    for view in views:
-        t = misaligned.sentences.get(view.row)
-        if t is not None:
-            st, ts = switch(view.s, terms(t)), switch(t, terms(view.s))
-            view = replace(view, st=st, ts=ts, t=t)
-        made.append(view)
-    notes = ["D_ST and D_TS built from source, translation and aspects"]
+    pairs = {view.row: (view.s, t) for view in views if (t := misaligned.sentences.get(view.row))}
+    if switched == "aspects":
+        made = {row: (switch(s, terms(t)), switch(t, terms(s))) for row, (s, t) in pairs.items()}
+        notes = ["D_ST and D_TS built from source, translation and aspects"]
+    else:
+        random = switch_randomly(pairs, seed)
+        made = dict(random.sentences)
+        notes = [
+            f"D_ST and D_TS built with words outside of aspects switched: {random.swaps} swaps, "
+            f"seed {seed}, {random.shorter} shorter than the aspect and {random.left} left out, "
+            "as no other word was free"
+        ]
     if noise:
         short = misaligned.asked - misaligned.wrong
         left = f" ({short} fewer than asked for: no other word is free)" if short else ""
         notes.append(
             f"{misaligned.wrong} of {misaligned.aspects} aspects aligned wrongly, seed {seed}{left}"
         )
-    return tuple(made), tuple(notes)
+    return tuple(
+        replace(view, st=made[view.row][0], ts=made[view.row][1], t=pairs[view.row][1])
+        if view.row in pairs
+        else view
+        for view in views
+    ), tuple(notes)
 
 
 def _no_translation(files: PairFiles) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What may be concluded from scores: pure functions of numbers, each with its source."""
 
 from raysearch.leaderboard.statistics.bootstrap import MeanInterval, mean_interval
+from raysearch.leaderboard.statistics.exchange import Exchange, exchange_test
 from raysearch.leaderboard.statistics.overtuning import Overtuning, overtuning
 from raysearch.leaderboard.statistics.stochastic_order import (
     StochasticOrder,
@@ -16,11 +17,13 @@ from raysearch.leaderboard.statistics.validation_curve import (
 
 __all__ = [
     "ESTIMATORS",
+    "Exchange",
     "MeanInterval",
     "Overtuning",
     "StochasticOrder",
     "budgets",
     "chance_of_separation",
+    "exchange_test",
     "expected_best",
     "mean_interval",
     "overtuning",

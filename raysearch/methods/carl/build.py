@@ -12,7 +12,7 @@ from raysearch.encoders.digests import combined_digest
 from raysearch.errors import ConfigError
 from raysearch.methods.carl.algorithm import CarlAlgorithm
 from raysearch.methods.carl.config import CarlConfig
-from raysearch.methods.carl.data import rated_sentences
+from raysearch.methods.carl.data import LABEL_CENTRES, rated_sentences
 from raysearch.methods.carl.evaluation import Evaluation
 from raysearch.methods.carl.finetune import FineTuning
 from raysearch.methods.carl.inputs import load_corpora
@@ -98,5 +98,5 @@ def objective(config: CarlConfig) -> ContrastiveObjective:
         temperature=config.temperature,
         label_temperature=config.label_temperature,
         sigma=config.sigma,
-        centre=0.0 if config.label_scaling == "standardised" else 0.5,
+        centre=LABEL_CENTRES[config.label_scaling],
     )

@@ -21,16 +21,21 @@ from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.on_device import on_device
 
 __all__ = [
+    "LABEL_CENTRES",
     "Batch",
     "RatedSentences",
     "TokenisedTexts",
     "batches_per_epoch",
     "plan_epoch",
     "rated_sentences",
+    "scaled_labels",
     "tokenise",
 ]
 
 Rows = npt.NDArray[np.int64]
+
+LABEL_CENTRES = {"scale": 0.5, "standardised": 0.0}
+"""Where the middle of the labels lies, by `CarlConfig.label_scaling`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,19 +145,12 @@ class RatedSentences:
 def rated_sentences(
     corpora: Sequence[Corpus], role: str, encoder: Encoder, config: CarlConfig
 ) -> RatedSentences:
-    """The sentences of a role with labels scaled as the config says.
-
-    Standardised labels are z-scores by the mean and sd of the corpus's train split.
-    """
+    """The sentences of a role with labels scaled as the config says."""
     labels, groups, start = [], [], 0
     texts: list[str] = []
     for corpus in corpora:
         split = corpus.split(role)
-        values = split.labels
-        if config.label_scaling == "standardised":
-            train = corpus.split("train").labels
-            values = (values - train.mean(0)) / np.maximum(train.std(0), 1e-6)
-        labels.append(values.astype(np.float32))
+        labels.append(scaled_labels(corpus, role, config.label_scaling))
         texts.extend(split.texts)
         groups.append(np.arange(start, start + len(split), dtype=np.int64))
         start += len(split)
@@ -163,6 +161,22 @@ def rated_sentences(
         labels=np.concatenate(labels),
         groups=tuple(groups),
     )
+
+
+def scaled_labels(corpus: Corpus, role: str, scaling: str) -> npt.NDArray[np.float32]:
+    """Valence and arousal of a role as the contrast takes them, (N, 2).
+
+    Args:
+        corpus: Of task ``va``, opened with the role and with train.
+        role: The split.
+        scaling: ``scale``: min-max by the end points of the rating scale (Eq. 12), as a corpus
+            is loaded; ``standardised``: z-scores of these by the mean and sd of the train split.
+    """
+    labels = corpus.split(role).labels
+    if scaling == "standardised":
+        train = corpus.split("train").labels
+        labels = (labels - train.mean(0)) / np.maximum(train.std(0), 1e-6)
+    return labels.astype(np.float32)
 
 
 def batches_per_epoch(groups: Sequence[Rows], batch_size: int) -> int:

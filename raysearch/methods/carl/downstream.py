@@ -25,7 +25,8 @@ SentEval as SimCSE runs it trains its logistic regression by Adam and stops earl
 solved to convergence. Metrics, each prefixed by the role: ``emobank/valence_pearson`` and so
 on, and the means ``va_pearson``, ``va_spearman`` (over V and A, then over corpora, plain and
 not Fisher's z), ``class_accuracy``, ``polarity_accuracy`` (SUBJ included, as in SentEval),
-``transfer_accuracy`` (over ordered pairs). A correlation of constant predictions is NaN, and
+``transfer_accuracy`` (over ordered pairs); beside them how the embeddings of a role are spread
+(`quality`). A correlation of constant predictions is NaN, and
 so is then every mean that it enters.
 """
 
@@ -48,7 +49,7 @@ from raysearch.methods.carl.probes import (
     cross_validate,
     fit_with_held_out,
 )
-from raysearch.methods.carl.quality import embedding_quality
+from raysearch.methods.carl.quality import class_quality, embedding_quality
 from raysearch.methods.carl.scores import class_scores, task_means, va_scores
 from raysearch.methods.carl.transfer import transfer_matrix
 
@@ -110,7 +111,7 @@ def _va(corpus: EmbeddedCorpus, role: str, seed: int) -> dict[str, float]:
     train, scored = corpus.splits["train"], corpus.splits[role]
     probe = RidgeProbe(train.rows, train.labels)
     scores = va_scores(probe.predict(scored.rows), scored.labels)
-    return scores | embedding_quality(scored.rows, scored.labels, seed)
+    return scores | embedding_quality(scored.rows, scored.labels, seed, role=role)
 
 
 def _fit(corpus: EmbeddedCorpus, role: str, seed: int) -> LogisticProbe:
@@ -132,4 +133,6 @@ def _classes(
         predicted = cross_validate(scored.rows, scored.labels, scored.texts, seed)
     else:
         predicted = probe.predict(scored.rows)
-    return class_scores(predicted, scored.labels)
+    own = corpus.splits[role]
+    quality = class_quality(own.rows, own.labels, seed, role=role)
+    return class_scores(predicted, scored.labels) | quality

@@ -15,6 +15,7 @@ from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import rated_sentences, tokenise
 from raysearch.methods.carl.diagnostics import detection_skill, fixed_batches
 from raysearch.methods.carl.downstream import downstream
+from raysearch.methods.carl.embedded import EmbeddedCorpus, embed_corpus
 from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
 from raysearch.methods.carl.model import CarlModel, pool
 
@@ -85,15 +86,25 @@ class Evaluation:
         Raises:
             RoleError: The role was not opened.
         """
-
-        def embedded(texts: Sequence[str]) -> npt.NDArray[Any]:
-            return embed(self._model, self._encoder, texts, self._config)
-
         limit = self._config.probe_rows if role == "dev" else 0
-        found = downstream(embedded, self._probed, role, self._seed, limit)
+        found = downstream(self._embed, self._probed, role, self._seed, limit)
         if self._config.recipe.detects:
             found |= {f"{role}/{name}": value for name, value in self._detection(role).items()}
         return found
+
+    def embeddings(self, role: str) -> list[EmbeddedCorpus]:
+        """Every probed corpus with the one split of a role; the model is in eval mode.
+
+        Raises:
+            RoleError: The role was not opened.
+        """
+        return [
+            embed_corpus(self._embed, corpus, (role,), self._seed, train_limit=0)
+            for corpus in self._probed
+        ]
+
+    def _embed(self, texts: Sequence[str]) -> npt.NDArray[Any]:
+        return embed(self._model, self._encoder, texts, self._config)
 
     def _detection(self, role: str) -> dict[str, float]:
         config = self._config

@@ -19,6 +19,7 @@ from raysearch.methods.carl import health
 from raysearch.methods.carl.algorithm import CarlAlgorithm
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch, RatedSentences, batches_per_epoch, plan_epoch
+from raysearch.methods.carl.embedded import EmbeddedCorpus
 from raysearch.methods.carl.evaluation import Evaluation
 from raysearch.methods.carl.finetune import FineTuning, TaskBatch
 from raysearch.methods.carl.model import momentum_at
@@ -122,6 +123,14 @@ class CarlMethod:
         if self._stage not in self._own:  # the encoder rests: its probes do not change
             self._settled[role] = found
         return found | self._tuning.evaluate(role)
+
+    def embeddings(self, role: str) -> list[EmbeddedCorpus]:
+        """The sentences of a role of every probed corpus, as the encoder sees them now."""
+        training = self.model.training
+        self.model.eval()
+        found = self._evaluation.embeddings(role)
+        self.model.train(training)
+        return found
 
     def check_health(self, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
         """Stop a trial that shows a failure signature; see `health`."""

@@ -50,6 +50,7 @@ multilingual            MTL rows          false                   one model for 
 corpus                  SemEval-2016      sample_reviews          bundled; xabsa needs a data folder
 pairs                   fr es nl ru       en-es+en-fr+en-nl+en-ru English is the source
 code_switch             files             files                   built: from the alignment
+switched                aspects           aspects                 random: a placebo of ours
 alignment_noise         -                 0.0                     not in the paper
 long_sentences          cut at 512        split                   a cut loses aspects silently
 sampling                literal (code)    aligned                 one forward serves every term

@@ -103,6 +103,9 @@ class MsmoConfig(TrainingConfig):
     """Language pairs, source first; each is a task with its own cells."""
     code_switch: str = setting("files", choices=("files", "built"))
     """Whether D_ST and D_TS are read, or built from source, translation and aspect alignment."""
+    switched: str = setting("aspects", choices=("aspects", "random"))
+    """Which words change their language: the aspect terms, or as many words outside of aspects;
+    ``random`` needs ``code_switch: built``. Not in the paper."""
     alignment_noise: float = setting(0.0, low=0, high=1)
     """Share of aspects whose alignment is wrong; needs ``code_switch: built``. Not in the paper."""
     long_sentences: str = setting("split", choices=("split", "refuse"))
@@ -216,6 +219,8 @@ class MsmoConfig(TrainingConfig):
                 found.append(f"`pairs` must be like en-es, two languages, but got {pair!r}")
         if len({pair.partition("-")[0] for pair in self.pairs}) > 1 and self.multilingual:
             found.append("`pairs` must have one source language where `multilingual` is true")
+        if self.switched != "aspects" and self.code_switch != "built":
+            found.append("`switched` must be aspects unless `code_switch` is built")
         if self.alignment_noise and self.code_switch != "built":
             found.append("`alignment_noise` must be 0 unless `code_switch` is built")
         if self.adversarial_source == "mixed" and self.schedule != "interleaved":

@@ -68,6 +68,7 @@ def load_pairs(
                 data_dir,
                 tuple(sorted(roles)),
                 config.code_switch,
+                config.switched,
                 config.alignment_noise,
             )
         except DataError as error:
@@ -113,6 +114,7 @@ def _pair(
     data_dir: str,
     roles: tuple[str, ...],
     code_switch: str,
+    switched: str,
     alignment_noise: float,
 ) -> PairCorpus:
     """A pair is frozen, so all trials of a process share it."""
@@ -122,5 +124,6 @@ def _pair(
         data_dir,
         roles,
         code_switch=code_switch,
+        switched=switched,
         alignment_noise=alignment_noise,
     )

@@ -37,7 +37,7 @@ _NETWORK = (
     "corpus",
     "multilingual",
 )
-_VIEWS = ("code_switch", "alignment_noise")
+_VIEWS = ("code_switch", "switched", "alignment_noise")
 _CRITIC = (
     "critic_clip",
     "critic_steps",

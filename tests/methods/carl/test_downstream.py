@@ -78,13 +78,16 @@ def test_metric_names_and_means_on_a_linear_space() -> None:
             for name in ("emobank", "facebook")
             for score in (
                 *("valence_pearson", "valence_spearman", "arousal_pearson", "arousal_spearman"),
-                *("alignment", "alignment_pairs", "uniformity"),
+                *("alignment", "alignment_pairs", "uniformity", "silhouette_quadrant"),
             )
         ),
         *(
             f"dev/{name}/{score}"
             for name in ("goemotions", "mr", "sst2")
-            for score in ("accuracy", "macro_f1")
+            for score in (
+                *("accuracy", "macro_f1", "silhouette"),
+                *("alignment", "alignment_pairs", "uniformity"),
+            )
         ),
         *(f"dev/{p}/{score}" for p in ("mr>sst2", "sst2>mr") for score in ("accuracy", "rows")),
         *("dev/va_pearson", "dev/va_spearman", "dev/class_accuracy"),

@@ -99,6 +99,7 @@ def test_a_term_that_its_views_do_not_allow_is_absent() -> None:
         ({"pairs": ["en-en"]}, "`pairs` must be like en-es"),
         ({"pairs": ["en-es", "fr-es"], "multilingual": True}, "one source language"),
         ({"alignment_noise": 0.1}, "`code_switch` is built"),
+        ({"switched": "random"}, "`switched` must be aspects unless `code_switch` is built"),
         ({"adversarial_source": "mixed"}, "interleaved"),
         ({"consistency_pairs": []}, "`no_consistency`"),
         ({"teacher_weights": ["0.5", "0.5"]}, "`teacher_weights` must be 0 numbers"),

@@ -14,6 +14,7 @@ from raysearch.methods.msmo import inputs
 from raysearch.methods.msmo.config import VARIANTS, MsmoConfig
 from raysearch.methods.msmo.inputs import load_pairs, needed_views, roles_of
 from raysearch.methods.msmo.method import MsmoMethod
+from raysearch.methods.msmo.schedule import outline
 from raysearch.trial import Cell
 
 MakeConfig = Callable[..., MsmoConfig]
@@ -81,6 +82,17 @@ def test_a_pair_is_read_once(make_config: MakeConfig) -> None:
     first = load_pairs(make_config(), ("en-es",), "nowhere", ("train", "dev"))
     assert load_pairs(make_config(), ("en-es",), "nowhere", ("dev", "train")) == first
     assert inputs._pair.cache_info().misses == 1
+
+
+def test_other_words_switched_are_other_data_and_another_stage(make_config: MakeConfig) -> None:
+    found = []
+    for switched in ("aspects", "random"):
+        config = make_config(code_switch="built", switched=switched)
+        pairs = load_pairs(config, ("en-es",), "nowhere", ("train", "dev"))
+        found.append(inputs.digests(config, pairs))
+        assert all("switched" in stage.fields for stage in outline(config))
+    same = {name for name in found[0] if found[0][name] == found[1][name]}
+    assert same == set(found[0]) - {"st_digest", "ts_digest"}
 
 
 def test_the_cells_task_is_one_of_the_pairs(make_config: MakeConfig) -> None:

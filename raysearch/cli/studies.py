@@ -1,0 +1,240 @@
+"""Which studies are there, and what do the rows of one answer?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import raysearch
+from raysearch.errors import ConfigError, StoreError, known_names
+from raysearch.storage.place import join, shown
+from raysearch.trial import Scalar, Trial, TrialState
+
+if TYPE_CHECKING:
+    from raysearch.leaderboard.answer import Answer
+    from raysearch.leaderboard.arms import Arm
+    from raysearch.search.question import Question
+    from raysearch.search.space import SearchSpace
+
+__all__ = ["MEASURED", "STUDIES", "Study", "find_study", "measure", "read_study", "studies"]
+
+STUDIES = Path(raysearch.__file__).parent / "search_spaces" / "studies"
+MEASURED = "measured.parquet"
+"""What a study measured beyond its rows, in the sweep's folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study whose rows are there.
+
+    Attributes:
+        name: Its name.
+        question: What was asked.
+        answer: What was computed.
+        arms: All arms, those without a complete cell included.
+        trials: Complete rows, with their readings.
+        measured: Records of what was measured beyond them.
+        command: What makes it again.
+    """
+
+    name: str
+    question: Question
+    answer: Answer
+    arms: Sequence[Arm]
+    trials: Sequence[Trial]
+    measured: Sequence[Mapping[str, Any]]
+    command: str
+
+    @cached_property
+    def sentences(self) -> list[str]:
+        """The answer in sentences."""
+        from raysearch.render.study import answer_sentences
+        from raysearch.render.study.words import arm_name
+
+        failed = {
+            arm_name(arm): next(iter(arm.failed.values()))
+            for arm in self.arms
+            if arm.failed and not arm.cells
+        }
+        return answer_sentences(self.answer, failed)
+
+    def figure(self) -> str:
+        """The figure as SVG."""
+        from raysearch.render.study import draw, svg
+
+        asked = self.question
+        drawn = draw(
+            asked.figure,
+            self.answer,
+            x=asked.x,
+            lines=asked.lines,
+            y=asked.y,
+            measured=self.measured,
+        )
+        return svg(drawn)
+
+    def page(self, figure: str) -> str:
+        """The page in Markdown.
+
+        Args:
+            figure: Path of the figure from the page.
+        """
+        from raysearch.render.study import Provenance, study_page
+
+        return study_page(
+            self.name,
+            self.question.text,
+            self.answer,
+            self.sentences,
+            limits=self.question.limits,
+            origin=Provenance.of(self.trials, self.command),
+            figure=figure,
+        )
+
+
+def studies() -> dict[str, SearchSpace]:
+    """The studies that come with this package, by name."""
+    from raysearch.search.space import load_space
+
+    spaces = {path.stem: load_space(path) for path in sorted(STUDIES.glob("*.yaml"))}
+    return {name: space for name, space in spaces.items() if space.question is not None}
+
+
+def find_study(name: str) -> tuple[Path, SearchSpace]:
+    """A study by its name, or by a file of the user's own.
+
+    Raises:
+        ConfigError: There is none, or its file is wrong or asks nothing.
+    """
+    from raysearch.search.space import load_space
+
+    path = next(
+        (place for place in (Path(name), STUDIES / f"{name}.yaml") if place.is_file()), None
+    )
+    if path is None:
+        raise ConfigError(
+            f"`NAME` must be a study or a file, but got {name!r}; {known_names(tuple(studies()))}"
+        )
+    space = load_space(path)
+    if space.question is None:
+        raise ConfigError(
+            f"{path} must have a section `study` that asks a question, but has none; "
+            f"`raysearch sweep {space.method} --space {path}` runs it as it is"
+        )
+    return path, space
+
+
+def measure(folder: str, what: str, data_dir: str) -> None:
+    """Measure what a study needs beyond its rows, once, and keep it beside them.
+
+    Args:
+        folder: The sweep's folder or URI.
+        what: Key of `study_measures.MEASURES`.
+        data_dir: Folder of the corpora.
+
+    Raises:
+        ConfigError: There is no such measure.
+    """
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from raysearch.cli.study_measures import MEASURES
+    from raysearch.leaderboard import Store
+    from raysearch.storage import open_storage
+
+    if what not in MEASURES:
+        raise ConfigError(
+            f"`measure` must be known, but got {what!r}; {known_names(tuple(MEASURES))}"
+        )
+    storage = open_storage(folder)
+    if storage.exists(MEASURED):
+        return
+    trials = [t for t in Store(folder).trials() if t.state is TrialState.COMPLETE]
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(MEASURES[what](folder, trials, data_dir)), stream)
+    storage.write(MEASURED, [stream.getvalue()])
+
+
+def read_study(folder: str, space: SearchSpace, name: str) -> Study:
+    """What the rows of a folder answer.
+
+    Args:
+        folder: The sweep's folder or URI.
+        space: The study's space.
+        name: The study's name.
+
+    Raises:
+        StoreError: There is no row.
+        ConfigError: The reference has no complete cell.
+    """
+    from raysearch.leaderboard import Store
+    from raysearch.leaderboard.answer import answer
+    from raysearch.leaderboard.arms import arms_of, with_readings
+
+    assert space.question is not None
+    rows = Store(folder).trials()
+    if not rows:
+        raise StoreError(
+            f"`{shown(folder)}` must hold the rows of a study, but has none; "
+            f"python -m raysearch study {name} makes them"
+        )
+    trials = with_readings(rows, Store(join(folder, "test")).trials())
+    arms = sorted(arms_of(trials, _varied(space)), key=_place(space))
+    asked = space.question
+    return Study(
+        name=name,
+        question=asked,
+        answer=answer(arms, asked.goal, reference=asked.reference, beside=asked.beside),
+        arms=arms,
+        trials=[trial for trial in trials if trial.state is TrialState.COMPLETE],
+        measured=_measured(folder),
+        command=f"python -m raysearch study {name}",
+    )
+
+
+def _varied(space: SearchSpace) -> Callable[[Mapping[str, Scalar]], Mapping[str, Scalar]]:
+    """A row's settings to those that the space searches and that matter in it."""
+
+    def chosen(config: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+        found: dict[str, Scalar] = {}
+        for item in space.searched:
+            if item.matters(found):
+                found[item.name] = config.get(item.name)
+        return found
+
+    return chosen
+
+
+def _place(space: SearchSpace) -> Callable[[Arm], tuple[int, ...]]:
+    """Where an arm stands: the paper's first, then in the order of the choices in the file."""
+    choices = {item.name: list(item.choices) for item in space.searched}
+
+    def place(arm: Arm) -> tuple[int, ...]:
+        if arm.paper:
+            return ()
+        return tuple(
+            choices[name].index(value) if value in choices[name] else 0
+            for name, value in arm.settings.items()
+        )
+
+    return place
+
+
+def _measured(folder: str) -> list[dict[str, Any]]:
+    import io
+
+    import pyarrow.parquet as pq
+
+    from raysearch.storage import open_storage
+
+    try:
+        with open_storage(folder, make=False).open(MEASURED) as file:
+            records: list[dict[str, Any]] = pq.read_table(io.BytesIO(file.read())).to_pylist()
+            return records
+    except FileNotFoundError:
+        return []

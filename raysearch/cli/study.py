@@ -1,0 +1,227 @@
+"""`raysearch study NAME`: one of the papers' own questions, trained, read and answered.
+
+A study is a search space whose combinations are arms (`raysearch.search.question`). The command
+trains them all as a sweep, reads the test data where the answer is given in it, and writes page,
+figure and report into the sweep's folder. The same command goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raysearch.cli.arguments import (
+    add_data_dir,
+    add_format,
+    add_quiet,
+    add_results,
+    add_settings,
+    parse_settings,
+)
+from raysearch.cli.parsing import examples
+from raysearch.cli.sweep_arguments import add_hardware
+from raysearch.config import as_scalar
+from raysearch.errors import ConfigError
+from raysearch.storage.place import join, shown
+
+if TYPE_CHECKING:
+    from raysearch.cli.studies import Study
+    from raysearch.search.space import SearchSpace
+
+__all__ = ["add_parser", "run"]
+
+SCALES = ("small", "paper")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``study``."""
+    parser = commands.add_parser(
+        "study",
+        help="answer one of the papers' own questions: arms, table, figure, page",
+        description="Train all arms of a study, read the test data once where the answer is given "
+        "in it, and say what was found and how surely. Without NAME, list the studies. Running the "
+        "same command again goes on where it ended.",
+        epilog=examples(
+            "raysearch study",
+            "raysearch study carl-ablation",
+            "raysearch study msmo-beta --scale paper --gpus-per-worker 0.5",
+        ),
+    )
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="a study, or a space file with a section `study`"
+    )
+    parser.add_argument(
+        "--scale",
+        choices=SCALES,
+        default="small",
+        help="small fits two CPU cores; paper is the papers' own size, for a GPU (default: small)",
+    )
+    parser.add_argument("--seeds", type=int, metavar="N", help="cells of each arm and task")
+    add_hardware(parser)
+    add_settings(parser)
+    add_results(parser)
+    add_data_dir(parser)
+    add_format(parser)
+    add_quiet(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the studies, or run one and say its answer."""
+    from raysearch.cli.studies import find_study, studies
+
+    if args.name is None:
+        _list(args, studies())
+        return 0
+    path, space = find_study(args.name)
+    if args.cluster is not None:
+        raise ConfigError(
+            "`--cluster` must be left out of a study, which reads test data where its weights are; "
+            "run it on the cluster's head with --address auto and --storage"
+        )
+    folder, complete = _train(args, path, space)
+    if not complete:
+        return 130
+    study = _measured(args, path, folder)
+    _write(folder, study)
+    _say(args, folder, study)
+    return 0
+
+
+def _list(args: argparse.Namespace, found: Mapping[str, SearchSpace]) -> None:
+    from rich.console import Console
+
+    from raysearch.render.table import bare_table
+
+    asked = {name: space.question.text for name, space in found.items() if space.question}
+    if args.format == "json":
+        sys.stdout.write(json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
+        return
+    table = bare_table()
+    table.add_column("study", no_wrap=True)
+    table.add_column("question", overflow="fold")
+    for name, text in asked.items():
+        table.add_row(name, text)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("\npython -m raysearch study NAME answers one", markup=False)
+
+
+def _train(args: argparse.Namespace, path: Path, space: SearchSpace) -> tuple[str, bool]:
+    """Run the arms as a sweep.
+
+    Returns:
+        The sweep's folder, and whether it ran to its end.
+    """
+    from raysearch.cli.sweep import search
+
+    plan, summary = search(_sweep_arguments(args, path, space))
+    if summary.ending == "interrupted":
+        again = " ".join(["python -m raysearch", *args.words])
+        sys.stderr.write(f"interrupted; go on with\n  {again}\n")
+    return plan.root, summary.ending != "interrupted"
+
+
+def _sweep_arguments(
+    args: argparse.Namespace, path: Path, space: SearchSpace
+) -> argparse.Namespace:
+    """The study's arguments as those of its sweep; the scale's settings come before the user's."""
+    from raysearch.cli import parser
+
+    assert space.question is not None
+    settings = parse_settings(args.settings)
+    seeds = args.seeds
+    name = path.stem
+    if args.scale == "paper":
+        own = {key: _text(value) for key, value in space.question.paper.items()}
+        settings = {**own, **settings}
+        seeds = seeds or space.question.paper_seeds
+        name = f"{name}-paper"
+    words = ["sweep", space.method, "--space", str(path), "--name", name, "--keep", "all"]
+    sweep = parser().parse_args(words)
+    given = vars(args) | {"settings": [f"{key}={value}" for key, value in settings.items()]}
+    known = {key: value for key, value in given.items() if key in vars(sweep)}
+    held = ("name", "run", "keep", "format")
+    for key, value in known.items():
+        if key not in held:
+            setattr(sweep, key, value)
+    sweep.seeds = seeds
+    sweep.words = [*words, *(f"--set={pair}" for pair in sweep.settings)]
+    sweep.quiet = args.quiet or args.format == "json"
+    return sweep
+
+
+def _text(value: object) -> str:
+    """A setting as `--set` takes it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))
+    return str(as_scalar(value))
+
+
+def _measured(args: argparse.Namespace, path: Path, folder: str) -> Study:
+    """The answer, after reading and measuring what it needs."""
+    from raysearch import corpora
+    from raysearch.cli.studies import find_study, measure, read_study
+
+    _, space = find_study(str(path))
+    assert space.question is not None
+    wanted = (space.question.goal.name, *space.question.beside)
+    if any(name.startswith("test/") for name in wanted):
+        _read_test(args, folder)
+    if space.question.measure:
+        measure(folder, space.question.measure, str(corpora.data_dir(args.data_dir)))
+    command = " ".join(["python -m raysearch", *args.words])
+    return replace(read_study(folder, space, path.stem), command=command)
+
+
+def _read_test(args: argparse.Namespace, folder: str) -> None:
+    """Read test for every complete cell that has no reading yet."""
+    from raysearch.cli import parser
+    from raysearch.cli.evaluate import readings
+    from raysearch.leaderboard import Store
+    from raysearch.trial import TrialState
+
+    complete = {t.key for t in Store(folder).trials() if t.state is TrialState.COMPLETE}
+    if not complete - Store(join(folder, "test")).keys():
+        return
+    words = ["evaluate", folder, "--trial", "all"]
+    words += [] if args.data_dir is None else ["--data-dir", args.data_dir]
+    readings(parser().parse_args(words))
+
+
+def _write(folder: str, study: Study) -> None:
+    """Page, figure and the report of the sweep into the sweep's folder."""
+    from raysearch.cli.report import sweep_records
+    from raysearch.render.report import make_report
+    from raysearch.storage import open_storage
+
+    storage = open_storage(folder)
+    storage.write("study.svg", [study.figure().encode()])
+    storage.write("study.md", [study.page("study.svg").encode()])
+    storage.write("report.html", [make_report(sweep_records(folder, None)).encode()])
+
+
+def _say(args: argparse.Namespace, folder: str, study: Study) -> None:
+    from rich.console import Console
+
+    from raysearch.render.study import StudyBoard, answer_record
+
+    if args.format == "json":
+        record = answer_record(study.answer, name=study.name, question=study.question.text)
+        sys.stdout.write(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        return
+    console = Console(highlight=False)
+    console.print()
+    title = f"{study.name}: {study.question.text}"
+    console.print(StudyBoard(title, study.answer, study.sentences))
+    for what, name in (("page", "study.md"), ("figure", "study.svg"), ("report", "report.html")):
+        console.print(f"{what:8}{shown(join(folder, name))}", soft_wrap=True, markup=False)

@@ -1,0 +1,219 @@
+"""What do the arms of an experiment answer: each against the reference, and what matters at all.
+
+Differences are paired over cells (task and seed), with the interval of `compare`. Several
+comparisons are made with one reference, so that some intervals would miss zero by chance; the
+interval that holds for all of them together (Bonferroni) is given beside. Whether a setting
+matters at all is one test, however many values it has (`statistics.exchange`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import numpy as np
+
+from raysearch.errors import ConfigError
+from raysearch.leaderboard.arms import Arm
+from raysearch.leaderboard.compare import Contrast, Side, contrast
+from raysearch.leaderboard.statistics import Exchange, MeanInterval, exchange_test, mean_interval
+from raysearch.leaderboard.statistics.bootstrap import LEVEL
+from raysearch.trial import Cell, MetricGoal, Scalar
+
+__all__ = ["Answer", "ArmResult", "Effect", "answer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmResult:
+    """One arm's scores.
+
+    Attributes:
+        arm: The arm.
+        values: The metric on every cell that has it.
+        mean: Mean over tasks of their means; NaN where no cell has the metric.
+        sd: Between seeds of the mean over tasks (n - 1); NaN with one seed.
+        by_task: Mean of each task.
+        beside: Further metrics: mean over cells; left out where no cell has them.
+        contrast: The arm less the reference; None for the reference itself, and where they share
+            no cell.
+        jointly: The same mean difference with an interval that holds for all arms at once.
+    """
+
+    arm: Arm
+    values: Mapping[Cell, float]
+    mean: float
+    sd: float
+    by_task: Mapping[str, float]
+    beside: Mapping[str, float]
+    contrast: Contrast | None
+    jointly: MeanInterval | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """Whether one varied setting matters, over the arms that differ in it alone.
+
+    Attributes:
+        name: The setting.
+        means: Value to mean over the blocks.
+        test: The permutation test.
+    """
+
+    name: str
+    means: Mapping[Scalar, float]
+    test: Exchange
+
+    @property
+    def best(self) -> tuple[Scalar, Scalar]:
+        """The values with the lowest and with the highest mean."""
+        ordered = sorted(self.means, key=lambda value: self.means[value])
+        return ordered[0], ordered[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Everything that the arms say.
+
+    Attributes:
+        goal: The metric and its direction.
+        reference: What the others are compared with.
+        results: Every arm, the reference included, in their order.
+        effects: Each varied setting with at least two values.
+        level: Of the intervals.
+    """
+
+    goal: MetricGoal
+    reference: ArmResult
+    results: tuple[ArmResult, ...]
+    effects: tuple[Effect, ...]
+    level: float
+
+    @property
+    def others(self) -> list[ArmResult]:
+        """All arms but the reference."""
+        return [result for result in self.results if result is not self.reference]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks of any arm."""
+        return tuple(dict.fromkeys(task for result in self.results for task in result.by_task))
+
+
+def answer(
+    arms: Sequence[Arm],
+    goal: MetricGoal,
+    *,
+    reference: Mapping[str, Scalar],
+    beside: Sequence[str] = (),
+    level: float = LEVEL,
+) -> Answer:
+    """Compare all arms with one.
+
+    Args:
+        arms: From `arms_of`, at least one with the metric.
+        goal: The metric.
+        reference: Settings of the reference; empty for the paper's own setting. Of several arms
+            that have them the first is taken.
+        beside: Further metrics to be averaged.
+        level: Of the intervals, in (0, 1).
+
+    Raises:
+        ConfigError: The reference has no complete cell with the metric.
+    """
+    base = next((arm for arm in arms if (arm.matches(reference) if reference else arm.paper)), None)
+    if base is None or not base.values(goal.name):
+        told = (
+            ", ".join(f"{name} {value}" for name, value in reference.items()) or "the paper's own"
+        )
+        raise ConfigError(
+            f"the reference arm ({told}) must have a complete cell with `{goal.name}`, but has "
+            "none; the sweep's leaderboard says why"
+        )
+    own = [arm for arm in arms if arm.values(goal.name)]
+    compared = max(1, len(own) - 1)
+    results = tuple(_result(arm, base, goal, beside, level, compared) for arm in own)
+    return Answer(
+        goal=goal,
+        reference=next(result for result in results if result.arm is base),
+        results=results,
+        effects=tuple(_effects([result for result in results if not result.arm.paper])),
+        level=level,
+    )
+
+
+def _result(
+    arm: Arm, base: Arm, goal: MetricGoal, beside: Sequence[str], level: float, compared: int
+) -> ArmResult:
+    values = arm.values(goal.name)
+    by_task = _by_task(values)
+    found = None
+    if arm is not base:
+        sides = [Side(label="", cells=one.cells) for one in (arm, base)]
+        found = contrast(sides[0], sides[1], goal, level=level)
+    jointly = None
+    if found is not None:
+        strata = [task.differences for task in found.tasks]
+        jointly = mean_interval(strata, level=1 - (1 - level) / compared)
+    also = {name: list(arm.values(name).values()) for name in beside}
+    return ArmResult(
+        arm=arm,
+        values=values,
+        mean=fmean(by_task.values()),
+        sd=_sd(values),
+        by_task=by_task,
+        beside={name: fmean(several) for name, several in also.items() if several},
+        contrast=found,
+        jointly=jointly,
+    )
+
+
+def _by_task(values: Mapping[Cell, float]) -> dict[str, float]:
+    tasks = dict.fromkeys(cell.task for cell in values)
+    return {task: fmean(v for cell, v in values.items() if cell.task == task) for task in tasks}
+
+
+def _sd(values: Mapping[Cell, float]) -> float:
+    seeds = {cell.seed for cell in values}
+    tasks = {cell.task for cell in values}
+    whole = [seed for seed in seeds if all(Cell(task, seed) in values for task in tasks)]
+    means = [fmean(values[Cell(task, seed)] for task in tasks) for seed in whole]
+    return stdev(means) if len(means) > 1 else math.nan
+
+
+def _effects(results: Sequence[ArmResult]) -> list[Effect]:
+    """Every setting that at least two arms differ in alone."""
+    names = dict.fromkeys(name for result in results for name in result.arm.settings)
+    found = [_effect(name, [r for r in results if name in r.arm.settings]) for name in names]
+    return [effect for effect in found if effect is not None]
+
+
+def _effect(name: str, results: Sequence[ArmResult]) -> Effect | None:
+    """The effect of one setting; None where no two arms differ in it alone.
+
+    A cell is one block, however many other settings were varied: its arms share the seed, so
+    they are averaged and not counted as repeats.
+    """
+    levels = list(dict.fromkeys(result.arm.settings[name] for result in results))
+    whole: dict[Cell, list[list[float]]] = {}
+    for key, alike in _by_rest(name, results).items():
+        if len(alike) == len(levels) >= 2:
+            whole.setdefault(key[0], []).append([alike[level] for level in levels])
+    if not whole:
+        return None
+    table = np.array([np.mean(rows, axis=0) for rows in whole.values()])
+    means = dict(zip(levels, table.mean(axis=0).tolist(), strict=True))
+    return Effect(name=name, means=means, test=exchange_test(table))
+
+
+def _by_rest(
+    name: str, results: Sequence[ArmResult]
+) -> dict[tuple[Cell, tuple[tuple[str, Scalar], ...]], dict[Scalar, float]]:
+    """Cell and all other settings, to the scores by value of the setting."""
+    found: dict[tuple[Cell, tuple[tuple[str, Scalar], ...]], dict[Scalar, float]] = {}
+    for result in results:
+        rest = tuple((key, value) for key, value in result.arm.settings.items() if key != name)
+        for cell, score in result.values.items():
+            found.setdefault((cell, rest), {})[result.arm.settings[name]] = score
+    return found

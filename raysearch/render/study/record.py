@@ -1,0 +1,70 @@
+"""How is an answer written for a program: one JSON object."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from raysearch.leaderboard.answer import Answer, ArmResult
+from raysearch.leaderboard.statistics import MeanInterval
+from raysearch.render.study.words import answer_sentences, names_of
+
+__all__ = ["answer_record"]
+
+
+def answer_record(answer: Answer, *, name: str, question: str) -> dict[str, Any]:
+    """Every number of the answer; what is not known is null.
+
+    Args:
+        answer: What was computed.
+        name: The study's name.
+        question: What was asked.
+    """
+    call = names_of(answer)
+    return {
+        "study": name,
+        "question": question,
+        "metric": answer.goal.name,
+        "direction": answer.goal.direction,
+        "reference": call(answer.reference.arm),
+        "answer": answer_sentences(answer),
+        "arms": [_arm(result, call(result.arm)) for result in answer.results],
+        "effects": [
+            {
+                "setting": effect.name,
+                "means": [{"value": v, "mean": mean} for v, mean in effect.means.items()],
+                "p_value": effect.test.p_value,
+                "blocks": effect.test.blocks,
+            }
+            for effect in answer.effects
+        ],
+    }
+
+
+def _arm(result: ArmResult, name: str) -> dict[str, Any]:
+    return {
+        "arm": name,
+        "settings": dict(result.arm.settings),
+        "paper": result.arm.paper,
+        "trials": list(result.arm.numbers),
+        "cells": len(result.values),
+        "mean": result.mean,
+        "sd": _number(result.sd),
+        "by_task": dict(result.by_task),
+        "beside": dict(result.beside),
+        "difference": None if result.contrast is None else _interval(result.contrast.interval),
+        "jointly": None if result.jointly is None else _interval(result.jointly),
+    }
+
+
+def _interval(interval: MeanInterval) -> dict[str, Any]:
+    return {
+        "mean": interval.mean,
+        "low": _number(interval.low),
+        "high": _number(interval.high),
+        "level": interval.level,
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,205 @@
+"""What may be said of an answer: sentences from its numbers, never prepared ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from raysearch.leaderboard.answer import Answer, ArmResult, Effect
+from raysearch.leaderboard.arms import PAPER_ARM, Arm
+from raysearch.leaderboard.statistics import MeanInterval
+from raysearch.render.format import score, setting
+from raysearch.trial import Scalar
+
+__all__ = ["answer_sentences", "arm_name", "difference", "interval_text", "spread"]
+
+_ALPHA = 0.05
+_NAMED = 6
+"""Arms that a sentence names before it counts the rest."""
+_NO_INTERVAL = "without an interval, because so few cells carry none"
+_VERDICTS = ("better", "worse", "not told apart", _NO_INTERVAL)
+
+
+def arm_name(arm: Arm, names: Sequence[str] | None = None) -> str:
+    """``no_ptd`` where one setting is varied, ``carl, top_k 0.1`` where several are.
+
+    A variant's name says what it is without the setting's.
+
+    Args:
+        arm: The arm.
+        names: Settings to name; None for all.
+    """
+    if arm.paper:
+        return PAPER_ARM
+    shown = [name for name in arm.settings if names is None or name in names]
+    if len(shown) == 1 and (names is not None or shown == ["variant"]):
+        return _value(arm.settings[shown[0]])
+    return ", ".join(
+        _value(arm.settings[name]) if name == "variant" else f"{name} {_value(arm.settings[name])}"
+        for name in shown
+    )
+
+
+def names_of(answer: Answer) -> Callable[[Arm], str]:
+    """How the arms of an answer are called.
+
+    The one setting that all arms differ in is not named, nor one that follows from which others
+    there are: ``relative_epsilon 1`` says that the perturbation is relative.
+    """
+    arms = [result.arm for result in answer.results if not result.arm.paper]
+    varied = list(dict.fromkeys(name for arm in arms for name in arm.settings))
+    if len(varied) == 1:
+        return lambda arm: arm_name(arm, varied)
+    implied = set()
+    for kind in {tuple(arm.settings) for arm in arms}:
+        alike = [arm for arm in arms if tuple(arm.settings) == kind]
+        implied |= {
+            (kind, name)
+            for name in kind
+            if name != "variant" and len(alike) > 1 and len({a.settings[name] for a in alike}) == 1
+        }
+
+    def name(arm: Arm) -> str:
+        kind = tuple(arm.settings)
+        kept = [name for name in kind if (kind, name) not in implied]
+        return arm_name(Arm(**{**vars(arm), "settings": {n: arm.settings[n] for n in kept}}))
+
+    return name
+
+
+def spread(result: ArmResult) -> str:
+    """``0.6120 ± 0.0040``, the sd between seeds; no spread from one seed."""
+    sd = "" if math.isnan(result.sd) else f" ± {score(result.sd)}"
+    return score(result.mean) + sd
+
+
+def difference(result: ArmResult) -> str:
+    """``+0.0123``; empty for the reference."""
+    return f"{result.contrast.interval.mean:+.4f}" if result.contrast else ""
+
+
+def interval_text(interval: MeanInterval) -> str:
+    """``+0.0010 to +0.0210``, or that there is none."""
+    if not interval.bounded:
+        return "no interval"
+    return f"{interval.low:+.4f} to {interval.high:+.4f}"
+
+
+def answer_sentences(answer: Answer, failed: Mapping[str, str] | None = None) -> list[str]:
+    """The answer, its uncertainty and its limits, most important first.
+
+    Args:
+        answer: What was computed.
+        failed: Arms without a complete cell, by name, with the reason.
+    """
+    name = names_of(answer)
+    return [
+        *_against(answer, name),
+        *_jointly(answer),
+        *(_effect(effect, answer) for effect in answer.effects),
+        *_highest(answer, name),
+        *_units(answer),
+        *(f"{arm} could not be trained: {reason}" for arm, reason in (failed or {}).items()),
+    ]
+
+
+def _against(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
+    groups: dict[str, list[ArmResult]] = {word: [] for word in _VERDICTS}
+    for result in answer.others:
+        if result.contrast is not None:
+            groups[_verdict(result.contrast.interval, answer)].append(result)
+    parts = [
+        f"{word}: {_listed(group, name, ends=word != _NO_INTERVAL and len(group) <= _NAMED)}"
+        for word, group in groups.items()
+        if group
+    ]
+    if parts:
+        reference = f"{name(answer.reference.arm)} ({answer.goal.name} {spread(answer.reference)})"
+        percent = f"{100 * answer.level:g} %"
+        yield f"Against {reference}, difference with its {percent} interval: {'; '.join(parts)}."
+
+
+def _verdict(interval: MeanInterval, answer: Answer) -> str:
+    """One of `_VERDICTS`."""
+    if not interval.bounded:
+        return _NO_INTERVAL
+    if not interval.excludes_zero:
+        return "not told apart"
+    return "better" if answer.goal.better(interval.mean, 0.0) else "worse"
+
+
+def _listed(results: Sequence[ArmResult], name: Callable[[Arm], str], *, ends: bool = False) -> str:
+    ordered = sorted(results, key=lambda result: -abs(_mean(result)))
+    texts = []
+    for result in ordered[:_NAMED]:
+        bounds = f", {interval_text(result.contrast.interval)}" if ends and result.contrast else ""
+        texts.append(f"{name(result.arm)} ({difference(result)}{bounds})")
+    if len(ordered) > _NAMED:
+        texts.append(f"and {len(ordered) - _NAMED} more")
+    return "; ".join(texts) if ends else ", ".join(texts)
+
+
+def _mean(result: ArmResult) -> float:
+    return result.contrast.interval.mean if result.contrast else 0.0
+
+
+def _jointly(answer: Answer) -> Iterator[str]:
+    compared = [result for result in answer.others if result.contrast and result.jointly]
+    single = [r for r in compared if r.contrast and r.contrast.interval.excludes_zero]
+    if len(compared) < 2 or not single:
+        return
+    both = sum(bool(r.jointly and r.jointly.excludes_zero) for r in single)
+    yield (
+        f"These are {len(compared)} comparisons, of which one in twenty would differ by chance; "
+        f"taken together (Bonferroni), {both} of the {len(single)} that differ still do."
+    )
+
+
+def _effect(effect: Effect, answer: Answer) -> str:
+    low, high = effect.best
+    best, worst = (high, low) if answer.goal.direction == "maximize" else (low, high)
+    test = effect.test
+    reached = (
+        f"means from {score(effect.means[worst])} ({effect.name} {_value(worst)}) to "
+        f"{score(effect.means[best])} ({_value(best)})"
+    )
+    rests = f"p = {_p(test.p_value)}, permutation test over {test.blocks} cells"
+    limit = _ALPHA / len(answer.effects)
+    if test.smallest > limit:
+        return f"Whether {effect.name} matters cannot be said from {test.blocks} cells; {reached}."
+    if test.p_value <= limit:
+        return f"{effect.name} matters: {reached}; {rests}."
+    return f"{effect.name} cannot be told from noise: {reached}; {rests}."
+
+
+def _highest(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
+    if len(answer.results) < 3:
+        return
+    maximize = answer.goal.direction == "maximize"
+    pick = max if maximize else min
+    best = pick(answer.results, key=lambda result: result.mean)
+    word = "highest" if maximize else "lowest"
+    yield (
+        f"The {word} mean is that of {name(best.arm)}, {spread(best)}; it was picked from "
+        f"{len(answer.results)} after they were seen, which flatters it."
+    )
+
+
+def _units(answer: Answer) -> Iterator[str]:
+    seeds = {cell.seed for result in answer.results for cell in result.values}
+    tasks = answer.tasks
+    if len(tasks) > 1 and len(seeds) > 1:
+        yield (
+            f"Intervals are over {len(seeds)} seeds on these {len(tasks)} tasks; they say nothing "
+            "of other tasks."
+        )
+    elif len(seeds) > 1:
+        yield f"Intervals are over {len(seeds)} seeds on {tasks[0]} alone."
+
+
+def _value(value: Scalar) -> str:
+    return setting(value) or "null"
+
+
+def _p(value: float) -> str:
+    return f"{value:.4f}" if value < 0.01 else f"{value:.2f}"
