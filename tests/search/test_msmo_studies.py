@@ -1,16 +1,16 @@
 """Do MSMO's studies ask what they say, of one base, with the paper's setting among their arms?"""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from raysearch.config import read_config
-from raysearch.methods.msmo.config import PAPER_BETA, MsmoConfig
+from raysearch.methods.msmo.config import PAPER_BETA
 from raysearch.search.point_samplers import finite_choices
 from raysearch.search.space import SearchSpace, load_space
+from raysearch.trial import MetricGoal
 
 FOLDER = Path(__file__).parents[2] / "search_spaces" / "studies"
 CELLS = {
@@ -26,18 +26,9 @@ CELLS = {
 """Name of a study to its arms and the cells of each."""
 
 
-def section(name: str) -> dict[str, Any]:
-    return dict(yaml.safe_load((FOLDER / f"{name}.yaml").read_text())["study"])
-
-
 @pytest.fixture
-def space(tmp_path: Path, request: pytest.FixtureRequest) -> SearchSpace:
-    """The space alone: the file up to its section `study`, which comes last."""
-    name = request.param
-    text, found, _ = (FOLDER / f"{name}.yaml").read_text().partition("\nstudy:\n")
-    assert found
-    (tmp_path / f"{name}.yaml").write_text(text)
-    return load_space(tmp_path / f"{name}.yaml")
+def space(request: pytest.FixtureRequest) -> SearchSpace:
+    return load_space(FOLDER / f"{request.param}.yaml")
 
 
 def arms(space: SearchSpace) -> list[dict[str, Any]]:
@@ -91,11 +82,9 @@ def test_every_pair_has_its_own_beta_of_the_paper(space: SearchSpace) -> None:
 
 
 def test_all_studies_have_one_base() -> None:
-    settings = {
-        name: yaml.safe_load((FOLDER / f"{name}.yaml").read_text())["setting"] for name in CELLS
-    }
+    settings = {name: load_space(FOLDER / f"{name}.yaml").setting for name in CELLS}
     own = {
-        "msmo-teachers": {"steps", "student_steps", "distill_steps", "distill_learning_rate"},
+        "msmo-teachers": {"student_steps", "distill_steps", "distill_learning_rate"},
         "msmo-clip": {"pairs", "schedule", "critic_learning_rate"},
         "msmo-alignment-noise": {"code_switch"},
     }
@@ -105,19 +94,14 @@ def test_all_studies_have_one_base() -> None:
         assert differs == own.get(name, set()), name
 
 
-@pytest.mark.parametrize("name", CELLS)
-def test_the_section_names_what_is_there(name: str) -> None:
-    read = section(name)
-    file = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
-    searched = set(file["search"])
-    assert read["question"].endswith("?") and "\n" not in read["question"]
-    assert read["metric"] == "test/f1"
-    assert all(isinstance(limit, str) and limit.endswith(".") for limit in read["limits"])
-    if read["reference"] != "paper":
-        assert set(read["reference"]) <= searched
-    drawn = {read[axis] for axis in ("x", "y", "lines") if axis in read}
-    assert drawn <= {*searched, "task"}
-    assert f"# python -m raysearch study {name}" in (FOLDER / f"{name}.yaml").read_text()
-    paper = {key: value for key, value in read["paper"].items() if key != "seeds"}
-    assert not set(paper) & searched
-    read_config(MsmoConfig, {**file["setting"], **paper}, where=name)
+@pytest.mark.parametrize("space", CELLS, indirect=True)
+def test_the_answer_is_given_on_test_and_the_papers_scale_can_be(space: SearchSpace) -> None:
+    asked = space.question
+    assert asked is not None
+    assert asked.goal == MetricGoal("test/f1", "maximize")
+    assert all(limit.endswith(".") for limit in asked.limits)
+    assert not set(asked.paper) & {item.name for item in space.parameters}
+    scaled = replace(space, setting={**space.setting, **asked.paper})
+    assert all(scaled.read(point).layers == 0 for point in arms(space))
+    command = f"# python -m raysearch study {Path(space.source).stem}\n"
+    assert command in Path(space.source).read_text()
