@@ -37,6 +37,7 @@ class Study:
         arms: All arms, those without a complete cell included.
         trials: Complete rows, with their readings.
         measured: Records of what was measured beyond them.
+        small: Whether it is of the small scale.
         command: What makes it again.
     """
 
@@ -46,6 +47,7 @@ class Study:
     arms: Sequence[Arm]
     trials: Sequence[Trial]
     measured: Sequence[Mapping[str, Any]]
+    small: bool
     command: str
 
     @cached_property
@@ -89,7 +91,7 @@ class Study:
             self.question.text,
             self.answer,
             self.sentences,
-            limits=self.question.limits,
+            limits=(*self.question.limits, *(self.question.small if self.small else ())),
             origin=Provenance.of(self.trials, self.command),
             figure=figure,
         )
@@ -160,13 +162,14 @@ def measure(folder: str, what: str, data_dir: str) -> None:
     storage.write(MEASURED, [stream.getvalue()])
 
 
-def read_study(folder: str, space: SearchSpace, name: str) -> Study:
+def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True) -> Study:
     """What the rows of a folder answer.
 
     Args:
         folder: The sweep's folder or URI.
         space: The study's space.
         name: The study's name.
+        small: Whether the rows are of the small scale.
 
     Raises:
         StoreError: There is no row.
@@ -193,6 +196,7 @@ def read_study(folder: str, space: SearchSpace, name: str) -> Study:
         arms=arms,
         trials=[trial for trial in trials if trial.state is TrialState.COMPLETE],
         measured=_measured(folder),
+        small=small,
         command=f"python -m raysearch study {name}",
     )
 

@@ -180,7 +180,8 @@ def _measured(args: argparse.Namespace, path: Path, folder: str) -> Study:
     if space.question.measure:
         measure(folder, space.question.measure, str(corpora.data_dir(args.data_dir)))
     command = " ".join(["python -m raysearch", *args.words])
-    return replace(read_study(folder, space, path.stem), command=command)
+    study = read_study(folder, space, path.stem, small=args.scale == "small")
+    return replace(study, command=command)
 
 
 def _read_test(args: argparse.Namespace, folder: str) -> None:

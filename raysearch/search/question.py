@@ -13,7 +13,8 @@ the *arms* of an experiment, and asks in addition::
       lines: variant                   # lines: one line for each of its values; `task`, too
       y: top_k                         # heat: the other setting; curves: a metric of the reports
       measure: embedding               # what is measured beyond the rows
-      limits: [One small encoder.]     # what the study cannot say
+      limits: [Data of one domain.]    # what the study cannot say
+      small: [One small encoder.]      # what it cannot say at the small scale, besides
       paper: {seeds: 5, layers: 0}     # what `--scale paper` changes, settings and seeds
 
 Only `question`, `metric`, `reference` and `figure` must be there. What is searched for is left
@@ -47,7 +48,7 @@ PAPER = "paper"
 """The reference that is the paper's own setting, the sweep's first trial."""
 _KEYS = (
     *("question", "metric", "reference", "beside", "figure"),
-    *("x", "lines", "y", "measure", "limits", "paper"),
+    *("x", "lines", "y", "measure", "limits", "small", "paper"),
 )
 _NEEDED = ("question", "metric", "reference", "figure")
 
@@ -68,6 +69,7 @@ class Question:
         y: The other setting of ``heat``, or the metric of ``curves``.
         measure: What is measured beyond the rows, or "".
         limits: What the study cannot say, a sentence each.
+        small: What it cannot say at the small scale, besides.
         paper: Settings that ``--scale paper`` changes.
         paper_seeds: Cells per task there; None for the space's own.
     """
@@ -82,6 +84,7 @@ class Question:
     y: str
     measure: str
     limits: tuple[str, ...]
+    small: tuple[str, ...]
     paper: Mapping[str, Any]
     paper_seeds: int | None
 
@@ -123,6 +126,7 @@ def read_question(
         y=_name(section, "y", problems),
         measure=_name(section, "measure", problems),
         limits=_names(section, "limits", problems),
+        small=_names(section, "small", problems),
         paper=paper,
         paper_seeds=seeds,
     )

@@ -1,4 +1,4 @@
-"""Which figure does a study get: dots with whiskers, lines, a heat map or learning curves."""
+"""Which figure does a study get: dots with whiskers, lines, a heat map, curves, or measures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from raysearch.leaderboard.answer import Answer, ArmResult
 from raysearch.render.format import setting
+from raysearch.render.study.labels import labels_figure
+from raysearch.render.study.maps import map_figure
 from raysearch.render.study.plot import COLOURS, MARKERS, panels, style
 from raysearch.render.study.words import names_of
 from raysearch.trial import Scalar
@@ -52,6 +54,8 @@ def draw(
         "lines": lambda: _lines(answer, x, lines),
         "heat": lambda: _heat(answer, x, y),
         "curves": lambda: _curves(answer, y),
+        "map": lambda: _map(answer, measured),
+        "labels": lambda: labels_figure(measured),
     }
     with style():
         return kinds[kind]()
@@ -219,6 +223,15 @@ def _curves(answer: Answer, metric: str) -> Figure:
     axes[0].set_ylabel(f"{metric}, mean ± sd")
     axes[0].legend(fontsize=8)
     return figure
+
+
+def _map(answer: Answer, measured: Sequence[Mapping[str, Any]]) -> Figure:
+    """A column for each arm, called as in the table and in its order."""
+    name = names_of(answer)
+    names = {n: name(result.arm) for result in answer.results for n in result.arm.numbers}
+    order = list(names)
+    known = [record for record in measured if record["trial"] in names]
+    return map_figure(sorted(known, key=lambda r: order.index(r["trial"])), names=names)
 
 
 def _columns(
