@@ -19,7 +19,7 @@ CELLS = {
     "msmo-codeswitch": (4, 6),
     "msmo-translation-free": (3, 12),
     "msmo-alignment-noise": (6, 6),
-    "msmo-beta": (5, 8),
+    "msmo-beta": (4, 12),
     "msmo-teachers": (3, 6),
     "msmo-clip": (12, 3),
 }
