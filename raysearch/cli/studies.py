@@ -187,7 +187,7 @@ def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True
             f"python -m raysearch study {name} makes them"
         )
     trials = with_readings(rows, Store(join(folder, "test")).trials())
-    arms = sorted(arms_of(trials, _varied(space)), key=_place(space))
+    arms = sorted(arms_of(trials, _varied(space), _among(space)), key=_place(space))
     asked = space.question
     return Study(
         name=name,
@@ -214,12 +214,18 @@ def _varied(space: SearchSpace) -> Callable[[Mapping[str, Scalar]], Mapping[str,
     return chosen
 
 
+def _among(space: SearchSpace) -> Callable[[Mapping[str, Scalar]], bool]:
+    """Whether settings are one of the space's combinations."""
+    items = {item.name: item for item in space.searched}
+    return lambda settings: all(items[name].contains(value) for name, value in settings.items())
+
+
 def _place(space: SearchSpace) -> Callable[[Arm], tuple[int, ...]]:
     """Where an arm stands: the paper's first, then in the order of the choices in the file."""
     choices = {item.name: list(item.choices) for item in space.searched}
 
     def place(arm: Arm) -> tuple[int, ...]:
-        if arm.paper:
+        if arm.literal:
             return ()
         return tuple(
             choices[name].index(value) if value in choices[name] else 0

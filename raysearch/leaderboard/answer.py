@@ -138,7 +138,7 @@ def answer(
         goal=goal,
         reference=next(result for result in results if result.arm is base),
         results=results,
-        effects=tuple(_effects([result for result in results if not result.arm.paper])),
+        effects=tuple(_effects([result for result in results if not result.arm.literal])),
         level=level,
     )
 

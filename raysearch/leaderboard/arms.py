@@ -1,9 +1,10 @@
 """What are the arms of an experiment: complete configurations, told apart by what was varied.
 
 An arm is one combination of the varied settings with all of its cells (task and seed). The
-sweep's first trial, the paper's own setting, is an arm of its own: it has the paper's values in
-settings that the others leave at the defaults, too. Where tasks were searched each by itself,
-an arm holds the trials of all tasks that have its combination.
+sweep's first trial has the paper's own setting. Where it is one of the combinations it is that
+arm; where it is none, because the paper's values are others, other in each task, or other in a
+setting that is not varied, it is an arm of its own. Where tasks were searched each by itself, an
+arm holds the trials of all tasks that have its combination.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ __all__ = ["PAPER_ARM", "Arm", "arms_of", "with_readings"]
 
 PAPER_ARM = "the paper's setting"
 
+Varied = Callable[[Mapping[str, Scalar]], Mapping[str, Scalar]]
+Among = Callable[[Mapping[str, Scalar]], bool]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
@@ -25,12 +29,14 @@ class Arm:
     Attributes:
         settings: Varied settings that matter in it, in the order of the space.
         paper: Whether it is the paper's own setting.
+        literal: Whether it is that, and none of the combinations.
         cells: Its complete rows.
         failed: Cells that did not run to their end, with the reason.
     """
 
     settings: Mapping[str, Scalar]
     paper: bool
+    literal: bool
     cells: Mapping[Cell, Trial]
     failed: Mapping[Cell, str]
 
@@ -53,31 +59,34 @@ class Arm:
         }
 
     def matches(self, wanted: Mapping[str, Scalar]) -> bool:
-        """Whether it is no paper's arm and has these settings."""
-        return not self.paper and all(
+        """Whether it is a combination with these settings."""
+        return not self.literal and all(
             name in self.settings and self.settings[name] == value for name, value in wanted.items()
         )
 
 
-def arms_of(
-    trials: Sequence[Trial], varied: Callable[[Mapping[str, Scalar]], Mapping[str, Scalar]]
-) -> list[Arm]:
+def arms_of(trials: Sequence[Trial], varied: Varied, among: Among) -> list[Arm]:
     """Group rows into arms: the paper's first, then in the order of the sweep.
 
     Args:
         trials: All rows of one sweep.
         varied: A row's settings to those of them that are varied and matter.
+        among: Whether such settings are a combination of the experiment.
     """
     first = {
         task: min(t.number for t in trials if t.cell.task == task)
         for task in {trial.cell.task for trial in trials}
     }
-    groups: dict[tuple[bool, tuple[tuple[str, Scalar], ...]], list[Trial]] = {}
-    for trial in sorted(trials, key=lambda trial: (trial.number, trial.cell)):
-        paper = trial.number == first[trial.cell.task]
-        key = (paper, () if paper else tuple(varied(trial.config).items()))
-        groups.setdefault(key, []).append(trial)
-    return [_arm(paper, settings, rows, varied) for (paper, settings), rows in groups.items()]
+    ordered = sorted(trials, key=lambda trial: (trial.number, trial.cell))
+    paper = [trial for trial in ordered if trial.number == first[trial.cell.task]]
+    groups: dict[tuple[tuple[str, Scalar], ...], list[Trial]] = {}
+    for trial in ordered:
+        if trial.number != first[trial.cell.task]:
+            groups.setdefault(tuple(varied(trial.config).items()), []).append(trial)
+    alike = dict.fromkeys(tuple(varied(trial.config).items()) for trial in paper)
+    combination = len(alike) == 1 and among(dict(*alike)) and next(iter(alike)) not in groups
+    found = [_arm(dict(_shared(list(alike))), paper, paper=True, literal=not combination)]
+    return found + [_arm(dict(settings), rows) for settings, rows in groups.items()]
 
 
 def with_readings(trials: Sequence[Trial], readings: Sequence[Trial]) -> list[Trial]:
@@ -86,22 +95,22 @@ def with_readings(trials: Sequence[Trial], readings: Sequence[Trial]) -> list[Tr
     return [replace(t, metrics={**t.metrics, **read.get(t.key, {})}) for t in trials]
 
 
+def _shared(each: Sequence[tuple[tuple[str, Scalar], ...]]) -> list[tuple[str, Scalar]]:
+    """What is alike in all: the paper may have another value for each task."""
+    return [pair for pair in each[0] if all(pair in other for other in each)]
+
+
 def _arm(
-    paper: bool,
-    settings: tuple[tuple[str, Scalar], ...],
+    settings: Mapping[str, Scalar],
     rows: Sequence[Trial],
-    varied: Callable[[Mapping[str, Scalar]], Mapping[str, Scalar]],
+    *,
+    paper: bool = False,
+    literal: bool = False,
 ) -> Arm:
-    if paper:  # what it has alike in all tasks: the paper may have a value for each
-        each = [varied(trial.config) for trial in rows]
-        settings = tuple(
-            (name, value)
-            for name, value in each[0].items()
-            if all(other.get(name) == value for other in each)
-        )
     return Arm(
-        settings=dict(settings),
+        settings=settings,
         paper=paper,
+        literal=literal,
         cells={t.cell: t for t in rows if t.state is TrialState.COMPLETE},
         failed={t.cell: t.reason for t in rows if t.state is not TrialState.COMPLETE},
     )

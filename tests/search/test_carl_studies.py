@@ -10,13 +10,13 @@ from raysearch.search.space import SearchSpace, load_space
 
 FOLDER = Path(__file__).parents[2] / "search_spaces" / "studies"
 CELLS = {
-    "carl-ablation": (6, 3),
+    "carl-ablation": (6, 5),
     "carl-saliency": (24, 3),
-    "carl-labels": (4, 3),
-    "carl-normalisation": (8, 3),
-    "carl-embedding": (5, 3),
-    "carl-scale": (12, 3),
-    "carl-warmup": (4, 3),
+    "carl-labels": (4, 5),
+    "carl-normalisation": (8, 5),
+    "carl-embedding": (5, 5),
+    "carl-scale": (12, 5),
+    "carl-warmup": (4, 5),
 }
 """Name of a study to its arms and the cells of each."""
 

@@ -98,7 +98,7 @@ def _lines(answer: Answer, names: Sequence[str], lines: str) -> Figure:
     """A panel for each setting of the axis; the paper's own setting is a star."""
     figure, axes = panels(len(names), 3.4, sharey=True)
     for axis, name in zip(axes, names, strict=True):
-        arms = [r for r in answer.results if not r.arm.paper and name in r.arm.settings]
+        arms = [r for r in answer.results if not r.arm.literal and name in r.arm.settings]
         levels = _levels([result.arm.settings[name] for result in arms])
         place = _axis(axis, levels, name)
         for number, key in enumerate(_keys(answer, arms, lines)):
@@ -168,7 +168,9 @@ def _heat(answer: Answer, names: Sequence[str], y: str) -> Figure:
     figure, axes = panels(len(names), 3.2, sharey=True)
     grids = []
     for name in names:
-        arms = [r for r in answer.results if not r.arm.paper and {name, y} <= r.arm.settings.keys()]
+        arms = [
+            r for r in answer.results if not r.arm.literal and {name, y} <= r.arm.settings.keys()
+        ]
         across = _levels([result.arm.settings[name] for result in arms])
         down = _levels([result.arm.settings[y] for result in arms])
         grid = np.full((len(down), len(across)), np.nan)

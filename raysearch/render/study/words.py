@@ -29,7 +29,7 @@ def arm_name(arm: Arm, names: Sequence[str] | None = None) -> str:
         arm: The arm.
         names: Settings to name; None for all.
     """
-    if arm.paper:
+    if arm.literal:
         return PAPER_ARM
     shown = [name for name in arm.settings if names is None or name in names]
     if len(shown) == 1 and (names is not None or shown == ["variant"]):
@@ -46,7 +46,7 @@ def names_of(answer: Answer) -> Callable[[Arm], str]:
     The one setting that all arms differ in is not named, nor one that follows from which others
     there are: ``relative_epsilon 1`` says that the perturbation is relative.
     """
-    arms = [result.arm for result in answer.results if not result.arm.paper]
+    arms = [result.arm for result in answer.results if not result.arm.literal]
     varied = list(dict.fromkeys(name for arm in arms for name in arm.settings))
     if len(varied) == 1:
         return lambda arm: arm_name(arm, varied)

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
+from raysearch.leaderboard.answer import answer
+from raysearch.leaderboard.arms import arms_of
+from raysearch.render.study import draw
 from raysearch.render.study.maps import map_figure
 from raysearch.render.study.plot import style, svg
+from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
 NAN = float("nan")
 
@@ -98,3 +102,23 @@ def test_several_tasks_are_named():
 def test_without_records_there_is_no_figure():
     with pytest.raises(ValueError, match="got none"):
         map_figure([])
+
+
+def test_a_study_calls_its_columns_as_its_table_does_and_in_its_order():
+    trials = [
+        Trial(
+            sweep="carl",
+            number=number,
+            cell=Cell("sample", 0),
+            method="carl",
+            state=TrialState.COMPLETE,
+            config={"variant": variant},
+            metrics={"dev/f1": 0.5},
+        )
+        for number, variant in enumerate(("carl", "frozen", "simcse"))
+    ]
+    arms = arms_of(trials, lambda config: {"variant": config["variant"]}, lambda settings: True)
+    found = answer(arms[::-1], MetricGoal("dev/f1"), reference={"variant": "frozen"})
+    measured = [r for n in range(4) for r in records_of(n, "mr", ["bad", "good"], rated=False)]
+    figure = draw("map", found, measured=measured)  # 3 is no arm of the answer
+    assert drawn(figure)[0] == ["simcse", "frozen", "carl"]

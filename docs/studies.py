@@ -1,0 +1,87 @@
+"""Writes docs/studies/: a page and a figure for each study whose rows are in results/reference.
+
+    python docs/studies.py                            # pages from the rows that are there
+    python docs/studies.py --take results/carl-scale  # first take over the rows of a finished study
+
+A test compares the pages with the rows.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from raysearch.cli.studies import MEASURED, Study, find_study, read_study, studies
+from raysearch.leaderboard import Store
+from raysearch.trial import TrialState
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "results" / "reference"
+PAGES = Path(__file__).with_suffix("")
+
+HEAD = """\
+# The papers' own questions
+
+Each page is the answer of `raysearch study NAME` at the small scale, from the rows in
+`results/reference/NAME` (Parquet, with learning curves and the readings of test data), and written
+by `python docs/studies.py`. The same command with `--scale paper` runs the study at the paper's own
+size on a GPU; nothing here has been run at that size. Scores are those of one small encoder after
+a few dozen steps: what is found here is found here.
+
+`raysearch leaderboard`, `report` and `compare` read the folders as they read any sweep.
+
+| study | question | answer |
+|---|---|---|
+"""
+
+
+def take(folder: Path) -> None:
+    """Take the complete rows of a finished study over, with its card, readings and measures."""
+    name = folder.name
+    place = REFERENCE / name
+    shutil.rmtree(place, ignore_errors=True)
+    for part in ("", "test"):
+        rows = [t for t in Store(folder / part).trials() if t.state is TrialState.COMPLETE]
+        kept = Store(place / part)
+        for trial in rows:
+            kept.append(trial)
+        if rows:
+            kept.compact()
+    card = json.loads((folder / "sweep.json").read_text())
+    card["space"] = f"search_spaces/studies/{name}.yaml"
+    (place / "sweep.json").write_text(json.dumps(card, indent=1) + "\n")
+    if (folder / MEASURED).exists():
+        shutil.copyfile(folder / MEASURED, place / MEASURED)
+
+
+def kept() -> dict[str, Study]:
+    """The studies whose rows are there, by name."""
+    names = [name for name in studies() if (REFERENCE / name).is_dir()]
+    return {name: read_study(str(REFERENCE / name), find_study(name)[1], name) for name in names}
+
+
+def index(found: dict[str, Study]) -> str:
+    """The page that lists all."""
+    rows = [
+        f"| [{name}]({name}.md) | {study.question.text} | {study.sentences[0]} |"
+        for name, study in found.items()
+    ]
+    return HEAD + "\n".join([*rows, ""])
+
+
+def main() -> None:
+    """Take over what is asked for, and write all pages."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--take", type=Path, action="append", default=[])
+    for folder in parser.parse_args().take:
+        take(folder)
+    PAGES.mkdir(exist_ok=True)
+    found = kept()
+    for name, study in found.items():
+        (PAGES / f"{name}.svg").write_text(study.figure(), encoding="utf-8")
+        (PAGES / f"{name}.md").write_text(study.page(f"{name}.svg"), encoding="utf-8")
+    (PAGES / "README.md").write_text(index(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
