@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +16,8 @@ from raysearch.storage.place import join, shown
 from raysearch.trial import Scalar, Trial, TrialState
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from raysearch.leaderboard.answer import Answer
     from raysearch.leaderboard.arms import Arm
     from raysearch.search.question import Question
@@ -24,6 +28,8 @@ __all__ = ["MEASURED", "STUDIES", "Study", "find_study", "measure", "read_study"
 STUDIES = Path(raysearch.__file__).parent / "search_spaces" / "studies"
 MEASURED = "measured.parquet"
 """What a study measured beyond its rows, in the sweep's folder."""
+_OF = "raysearch.measure"
+"""Key of the file's metadata: the measure, and the rows that it is of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +136,7 @@ def find_study(name: str) -> tuple[Path, SearchSpace]:
 
 
 def measure(folder: str, what: str, data_dir: str) -> None:
-    """Measure what a study needs beyond its rows, once, and keep it beside them.
+    """Measure what a study needs beyond its rows, once for the same rows, and keep it beside them.
 
     Args:
         folder: The sweep's folder or URI.
@@ -140,8 +146,6 @@ def measure(folder: str, what: str, data_dir: str) -> None:
     Raises:
         ConfigError: There is no such measure.
     """
-    import io
-
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -153,13 +157,16 @@ def measure(folder: str, what: str, data_dir: str) -> None:
         raise ConfigError(
             f"`measure` must be known, but got {what!r}; {known_names(tuple(MEASURES))}"
         )
-    storage = open_storage(folder)
-    if storage.exists(MEASURED):
-        return
     trials = [t for t in Store(folder).trials() if t.state is TrialState.COMPLETE]
+    mark = {_OF: " ".join([what, *(trial.id for trial in trials)])}
+    kept = _kept_measures(folder)
+    if kept is not None and (kept.schema.metadata or {}).get(_OF.encode()) == mark[_OF].encode():
+        return
+    sys.stderr.write(f"measuring the {what}\n")
+    records = pa.Table.from_pylist(MEASURES[what](folder, trials, data_dir))
     stream = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(MEASURES[what](folder, trials, data_dir)), stream)
-    storage.write(MEASURED, [stream.getvalue()])
+    pq.write_table(records.replace_schema_metadata(mark), stream)
+    open_storage(folder).write(MEASURED, [stream.getvalue()])
 
 
 def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True) -> Study:
@@ -236,15 +243,18 @@ def _place(space: SearchSpace) -> Callable[[Arm], tuple[int, ...]]:
 
 
 def _measured(folder: str) -> list[dict[str, Any]]:
-    import io
+    kept = _kept_measures(folder)
+    records: list[dict[str, Any]] = [] if kept is None else kept.to_pylist()
+    return records
 
+
+def _kept_measures(folder: str) -> pa.Table | None:
     import pyarrow.parquet as pq
 
     from raysearch.storage import open_storage
 
     try:
         with open_storage(folder, make=False).open(MEASURED) as file:
-            records: list[dict[str, Any]] = pq.read_table(io.BytesIO(file.read())).to_pylist()
-            return records
+            return pq.read_table(io.BytesIO(file.read()))
     except FileNotFoundError:
-        return []
+        return None

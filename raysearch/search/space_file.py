@@ -15,7 +15,7 @@ The grammar of ``search_spaces/*.yaml``::
     setting: {encoder: package:minilm, epochs: 1} # held fixed
     search:                                       # ranges and choices only
       top_k: {low: 0.05, high: 0.4}
-    study: {question: Does it help?}              # for `raysearch study`: see search.question
+    study: {question: "Does it help?", …}         # for `raysearch study`: see search.question
 
 A sweep over several tasks (language pairs) has two modes. ``joint`` judges a configuration on
 all tasks, by the mean over them or, with ``aggregate: worst``, by the worst one. ``per_task``
