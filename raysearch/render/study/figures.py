@@ -113,8 +113,8 @@ def _lines(answer: Answer, names: Sequence[str], lines: str) -> Figure:
             _paper_star(axis, answer, name, place, lines, key, colour)
         axis.set_xlabel(name)
     axes[0].set_ylabel(f"{answer.goal.name}, mean ± sd between cells")
-    if axes[0].get_legend_handles_labels()[1] != [""]:
-        axes[-1].legend(fontsize=8, title=lines or None)
+    if lines:
+        axes[-1].legend(fontsize=8, title=lines)
     return figure
 
 

@@ -1,0 +1,120 @@
+"""What a study says of its arms: only what its numbers carry, and each arm by a name of its own."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from raysearch.leaderboard.answer import Answer, answer
+from raysearch.leaderboard.arms import arms_of
+from raysearch.render.study import StudyBoard, answer_record, answer_sentences, draw, svg
+from raysearch.render.study.words import names_of
+from raysearch.trial import Cell, MetricGoal, Report, Scalar, Trial, TrialState
+
+GOAL = MetricGoal("test/f1")
+NOISE = (0.004, -0.003, 0.001, -0.002, 0.003, -0.001)
+
+
+def row(number: int, seed: int, value: float, **config: Scalar) -> Trial:
+    return Trial(
+        sweep="s",
+        number=number,
+        cell=Cell("en-es", seed),
+        method="msmo",
+        state=TrialState.COMPLETE,
+        config=config,
+        metrics={"test/f1": value},
+        curve=(
+            Report(rung=1, step=10, seconds=1.0, metrics={"dev/x": value / 2}),
+            Report(rung=2, step=20, seconds=2.0, metrics={"dev/x": value}),
+        ),
+    )
+
+
+def answered(offsets: dict[str, float], seeds: int = 6) -> Answer:
+    trials = [
+        row(n, seed, 0.5 + offset + NOISE[(seed + n) % 6], variant=name)
+        for n, (name, offset) in enumerate(offsets.items())
+        for seed in range(seeds)
+    ]
+    arms = arms_of(trials, lambda config: dict(config), lambda settings: True)
+    return answer(arms, GOAL, reference={"variant": next(iter(offsets))})
+
+
+def test_better_worse_and_not_told_apart_are_kept_apart() -> None:
+    [first, joint, effect, highest, units] = answer_sentences(
+        answered({"msmo": 0.0, "acs": 0.1, "none": -0.1, "same": 0.0})
+    )
+    assert first.startswith("Against msmo (test/f1 0.5003 ± 0.0028), difference with its 95 %")
+    assert "better: acs (+0.1000, +0.0" in first and "worse: none (-0.1000, -0.1" in first
+    assert "not told apart: same (+0.0000" in first
+    assert "2 of the 2 that differ still do" in joint
+    assert effect.startswith("variant matters: means from 0.4003 (variant none) to 0.6003 (acs)")
+    assert highest.startswith("The highest mean is that of acs, 0.6003") and "picked" in highest
+    assert units == "Intervals are over 6 seeds on en-es alone."
+
+
+def test_few_cells_say_that_they_are_few() -> None:
+    said = " ".join(answer_sentences(answered({"msmo": 0.0, "acs": 0.1}, seeds=3)))
+    assert "without an interval, because so few cells carry none: acs (+0.09" in said
+    assert "Whether variant matters cannot be said from 3 cells" in said
+    assert "better" not in said
+
+
+def test_a_placebo_is_shown_for_what_it_is() -> None:
+    said = answer_sentences(answered({"a": 0.0, "b": 0.0, "c": 0.0, "d": 0.0}))
+    assert any(sentence.startswith("variant cannot be told from noise") for sentence in said)
+    assert not any("taken together" in sentence for sentence in said)
+
+
+def test_an_arm_that_failed_is_named_with_its_reason() -> None:
+    said = answer_sentences(answered({"a": 0.0, "b": 0.1}), {"c": "out of memory"})
+    assert said[-1] == "c could not be trained: out of memory"
+
+
+def test_a_setting_that_follows_from_the_others_is_not_named() -> None:
+    configs: list[dict[str, Scalar]] = [
+        {"kind": "absolute", "epsilon": 1e-9, "top_k": 0.1},
+        {"kind": "absolute", "epsilon": 1e-7, "top_k": 0.1},
+        {"kind": "relative", "rho": 1.0, "top_k": 0.1},
+        {"kind": "relative", "rho": 5.0, "top_k": 0.3},
+    ]
+    trials = [row(n, 0, 0.5, **config) for n, config in enumerate(configs)]
+    arms = arms_of(trials, lambda config: dict(config), lambda settings: True)
+    found = answer(arms, GOAL, reference={"epsilon": 1e-9})
+    name = names_of(found)
+    assert [name(arm) for arm in arms] == [
+        "epsilon 1e-09",
+        "epsilon 1e-07",
+        "rho 1, top_k 0.1",
+        "rho 5, top_k 0.3",
+    ]
+
+
+def test_the_record_has_no_number_that_json_lacks() -> None:
+    record = answer_record(answered({"a": 0.0, "b": 0.1}, seeds=1), name="s", question="Why?")
+    assert record["arms"][0]["sd"] is None
+    assert record["arms"][1]["difference"]["low"] is None
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_the_board_fits_its_terminal(width: int) -> None:
+    found = answered({"msmo": 0.0, "no_translation": 0.1})
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(StudyBoard("s: Why?", found, answer_sentences(found)))
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= width
+    assert any("reference" in line for line in lines)
+    assert any("in a wider terminal" in line for line in lines) == (width == 60)
+
+
+@pytest.mark.parametrize(
+    ("kind", "axes"),
+    [("bars", {}), ("lines", {"x": ["variant"]}), ("curves", {"y": "dev/x"})],
+)
+def test_a_figure_names_its_arms_and_is_the_same_twice(kind: str, axes: dict[str, str]) -> None:
+    found = answered({"msmo": 0.0, "acs": 0.1})
+    first, second = (svg(draw(kind, found, **axes)) for _ in range(2))
+    assert first == second
+    assert "msmo" in first and "acs" in first
+    assert "dev/x" in first if kind == "curves" else "test/f1" in first
