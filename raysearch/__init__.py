@@ -15,9 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from raysearch.api import Sweep, evaluate, leaderboard, sweep, train
+    from raysearch.api import Sweep, evaluate, leaderboard, study, sweep, train
 
-__all__ = ["Sweep", "__version__", "evaluate", "leaderboard", "sweep", "train"]
+__all__ = ["Sweep", "__version__", "evaluate", "leaderboard", "study", "sweep", "train"]
 
 __version__ = "0.1.0"
 

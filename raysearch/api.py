@@ -18,9 +18,10 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from raysearch.cli import parser
+from raysearch.cli.sweep_arguments import Folder, SweepOptions
 from raysearch.config import as_scalar
 from raysearch.errors import ConfigError
 from raysearch.trial import Trial
@@ -28,47 +29,10 @@ from raysearch.trial import Trial
 if TYPE_CHECKING:
     import pandas as pd
 
+    from raysearch.cli.studies import Study
     from raysearch.search.plan import SweepSummary
 
-__all__ = ["Sweep", "SweepOptions", "evaluate", "leaderboard", "sweep", "train"]
-
-Folder = str | os.PathLike[str]
-
-
-class SweepOptions(TypedDict, total=False):
-    """The options of `raysearch sweep`; its help says what each is."""
-
-    space: Folder
-    name: str
-    trials: int
-    time: str
-    seeds: int
-    sampler: str
-    metric: str
-    direction: Literal["maximize", "minimize"]
-    pairs: str
-    mode: Literal["joint", "per_task"]
-    aggregate: Literal["mean", "worst"]
-    warm_start: int
-    reuse: float
-    seed: int
-    keep: Literal["best", "all", "none"]
-    study: str
-    slots: int
-    workers_per_trial: int
-    cpus_per_worker: float
-    gpus_per_worker: float
-    pack: int | Literal["auto"]
-    storage: Folder
-    stages: Folder
-    stages_limit: float
-    quota: float
-    address: str
-    max_cost: float
-    prices: Folder
-    results: Folder
-    data_dir: Folder
-    quiet: bool
+__all__ = ["Sweep", "SweepOptions", "evaluate", "leaderboard", "study", "sweep", "train"]
 
 
 @dataclass(frozen=True)
@@ -250,6 +214,53 @@ def evaluate(
     with _quiet(args):
         _, found = readings(args)
     return pd.DataFrame([reading_record(item) for item in found])
+
+
+def study(
+    name: str,
+    *,
+    scale: Literal["small", "paper"] = "small",
+    seeds: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    slots: int | None = None,
+    gpus_per_worker: float | None = None,
+    results: Folder = "results",
+    data_dir: Folder | None = None,
+    quiet: bool = False,
+) -> Study | None:
+    """Answer one of the papers' own questions; the same call again goes on where it ended.
+
+    Args:
+        name: For example ``carl-ablation``, or a space file with a section ``study``.
+        scale: ``small`` for two CPU cores, ``paper`` for a GPU.
+        seeds: Cells of each arm and task; None for the study's own.
+        settings: Settings of the method that are held at a value.
+        slots: Trials at once; None for as many as the CPUs hold.
+        gpus_per_worker: Fractions share a GPU.
+        results: Folder that holds a folder for each sweep.
+        data_dir: Folder of the corpora.
+        quiet: Whether the progress is left out.
+
+    Returns:
+        The study: ``sentences`` say the answer, ``answer.results`` has every arm, ``page`` and
+        ``figure`` are what was written; None after Ctrl-C.
+
+    Raises:
+        RaysearchError: It cannot run, and why.
+
+    >>> import raysearch
+    >>> raysearch.study("carl-ablation", seeds=0)
+    Traceback (most recent call last):
+    raysearch.errors.ConfigError: `--seeds` must be an integer >= 1, but got 0
+    """
+    from raysearch.cli.study import studied
+
+    options: dict[str, Any] = {"scale": scale, "seeds": seeds, "slots": slots, "results": results}
+    options |= {"gpus_per_worker": gpus_per_worker, "data_dir": data_dir, "quiet": quiet}
+    args = _arguments("study", name, settings, options)
+    with _quiet(args):
+        found = studied(args)
+    return None if found is None else found[1]
 
 
 def _arguments(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from raysearch.cli.studies import Study
     from raysearch.search.space import SearchSpace
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "run", "studied"]
 
 SCALES = ("small", "paper")
 
@@ -73,24 +73,44 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """List the studies, or run one and say its answer."""
-    from raysearch.cli.studies import find_study, studies
+    from raysearch.cli.studies import studies
 
     if args.name is None:
         _list(args, studies())
         return 0
+    found = studied(args)
+    if found is None:
+        again = " ".join(["python -m raysearch", *args.words])
+        sys.stderr.write(f"interrupted; go on with\n  {again}\n")
+        return 130
+    _say(args, *found)
+    return 0
+
+
+def studied(args: argparse.Namespace) -> tuple[str, Study] | None:
+    """Train, read, measure and write a study's page.
+
+    Returns:
+        The sweep's folder and the study; None when it was interrupted.
+
+    Raises:
+        ConfigError: There is no such study, or it cannot run as asked.
+    """
+    from raysearch.cli.studies import find_study
+    from raysearch.cli.sweep import search
+
     path, space = find_study(args.name)
     if args.cluster is not None:
         raise ConfigError(
             "`--cluster` must be left out of a study, which reads test data where its weights are; "
             "run it on the cluster's head with --address auto and --storage"
         )
-    folder, complete = _train(args, path, space)
-    if not complete:
-        return 130
-    study = _measured(args, path, folder)
-    _write(folder, study)
-    _say(args, folder, study)
-    return 0
+    plan, summary = search(_sweep_arguments(args, path, space))
+    if summary.ending == "interrupted":
+        return None
+    study = _measured(args, path, plan.root)
+    _write(plan.root, study)
+    return plan.root, study
 
 
 def _list(args: argparse.Namespace, found: Mapping[str, SearchSpace]) -> None:
@@ -110,21 +130,6 @@ def _list(args: argparse.Namespace, found: Mapping[str, SearchSpace]) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print("\npython -m raysearch study NAME answers one", markup=False)
-
-
-def _train(args: argparse.Namespace, path: Path, space: SearchSpace) -> tuple[str, bool]:
-    """Run the arms as a sweep.
-
-    Returns:
-        The sweep's folder, and whether it ran to its end.
-    """
-    from raysearch.cli.sweep import search
-
-    plan, summary = search(_sweep_arguments(args, path, space))
-    if summary.ending == "interrupted":
-        again = " ".join(["python -m raysearch", *args.words])
-        sys.stderr.write(f"interrupted; go on with\n  {again}\n")
-    return plan.root, summary.ending != "interrupted"
 
 
 def _sweep_arguments(

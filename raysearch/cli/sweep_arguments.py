@@ -3,8 +3,48 @@
 from __future__ import annotations
 
 import argparse
+import os
+from typing import Literal, TypedDict
 
-__all__ = ["add_hardware", "add_search"]
+__all__ = ["Folder", "SweepOptions", "add_hardware", "add_search"]
+
+Folder = str | os.PathLike[str]
+
+
+class SweepOptions(TypedDict, total=False):
+    """The options of `raysearch sweep`; its help says what each is."""
+
+    space: Folder
+    name: str
+    trials: int
+    time: str
+    seeds: int
+    sampler: str
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    pairs: str
+    mode: Literal["joint", "per_task"]
+    aggregate: Literal["mean", "worst"]
+    warm_start: int
+    reuse: float
+    seed: int
+    keep: Literal["best", "all", "none"]
+    study: str
+    slots: int
+    workers_per_trial: int
+    cpus_per_worker: float
+    gpus_per_worker: float
+    pack: int | Literal["auto"]
+    storage: Folder
+    stages: Folder
+    stages_limit: float
+    quota: float
+    address: str
+    max_cost: float
+    prices: Folder
+    results: Folder
+    data_dir: Folder
+    quiet: bool
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
