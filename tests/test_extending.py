@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from raysearch import corpora
+from raysearch.cli.studies import find_study
 from raysearch.corpora import registry
 from raysearch.search import samplers
 from raysearch.search.space import load_space
@@ -79,3 +80,10 @@ def test_the_example_is_shown_as_it_is() -> None:
     [tree] = re.findall(r"```text\n(.*?)```", TEXT, re.S)
     for line in tree.splitlines():
         assert (ROOT / "examples" / "raysearch-toy" / line.split()[0]).is_file()
+
+
+def test_a_study_is_a_space_with_a_question(tmp_path: Path) -> None:
+    [text] = re.findall(r"```yaml\n(# question.yaml.*?)```", TEXT, re.S)
+    (tmp_path / "question.yaml").write_text(text)
+    _, space = find_study(str(tmp_path / "question.yaml"))
+    assert space.question is not None and space.question.text.endswith("knows nothing?")
