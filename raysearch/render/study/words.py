@@ -148,10 +148,15 @@ def _jointly(answer: Answer) -> Iterator[str]:
     single = [r for r in compared if r.contrast and r.contrast.interval.excludes_zero]
     if len(compared) < 2 or not single:
         return
-    both = sum(bool(r.jointly and r.jointly.excludes_zero) for r in single)
+    joint = [result.jointly for result in single if result.jointly]
+    level = f"{100 * joint[0].level:.4g} %"
+    both = sum(interval.excludes_zero for interval in joint)
+    few = sum(not interval.bounded for interval in joint)
+    lacking = f", and {few} have too few cells for an interval at that level" if few else ""
     yield (
         f"These are {len(compared)} comparisons, of which one in twenty would differ by chance; "
-        f"taken together (Bonferroni), {both} of the {len(single)} that differ still do."
+        f"taken together (Bonferroni, {level} each), {both} of the {len(single)} that differ "
+        f"still do{lacking}."
     )
 
 
