@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import raysearch
+from raysearch.config import unknown_name
 from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.storage.place import join, shown
 from raysearch.trial import Scalar, Trial, TrialState
@@ -123,9 +124,7 @@ def find_study(name: str) -> tuple[Path, SearchSpace]:
         (place for place in (Path(name), STUDIES / f"{name}.yaml") if place.is_file()), None
     )
     if path is None:
-        raise ConfigError(
-            f"`NAME` must be a study or a file, but got {name!r}; {known_names(tuple(studies()))}"
-        )
+        raise ConfigError(f"{unknown_name('study', name, tuple(studies()))}; a file will do, too")
     space = load_space(path)
     if space.question is None:
         raise ConfigError(

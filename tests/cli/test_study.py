@@ -107,7 +107,7 @@ def test_the_papers_scale_changes_settings_seeds_and_name(space: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nothing"], "`NAME` must be a study or a file, but got 'nothing'"),
+        (["nothing"], "unknown study `nothing`"),
         (["plain.yaml"], "must have a section `study` that asks a question"),
         (["mine.yaml", "--cluster", "cluster.yaml"], "`--cluster` must be left out of a study"),
         (["mine.yaml", "--seeds", "0"], "`--seeds` must be an integer >= 1"),

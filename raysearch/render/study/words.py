@@ -93,10 +93,12 @@ def answer_sentences(answer: Answer, failed: Mapping[str, str] | None = None) ->
         failed: Arms without a complete cell, by name, with the reason.
     """
     name = names_of(answer)
+    pairs = [*_against(answer, name), *_jointly(answer)]
+    effects = [_effect(effect, answer) for effect in answer.effects]
+    numeric = any(isinstance(level, float) for e in answer.effects for level in e.means)
     return [
-        *_against(answer, name),
-        *_jointly(answer),
-        *(_effect(effect, answer) for effect in answer.effects),
+        # Of a series of numbers it is asked whether they matter; of named arms, which is better.
+        *((*effects, *pairs) if numeric else (*pairs, *effects)),
         *_highest(answer, name),
         *_units(answer),
         *(f"{arm} could not be trained: {reason}" for arm, reason in (failed or {}).items()),
