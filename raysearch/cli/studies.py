@@ -124,7 +124,7 @@ def find_study(name: str) -> tuple[Path, SearchSpace]:
         (place for place in (Path(name), STUDIES / f"{name}.yaml") if place.is_file()), None
     )
     if path is None:
-        raise ConfigError(f"{unknown_name('study', name, tuple(studies()))}; a file will do, too")
+        raise ConfigError(unknown_name("study", name, tuple(studies())))
     space = load_space(path)
     if space.question is None:
         raise ConfigError(

@@ -15,7 +15,7 @@ CELLS = {
     "carl-labels": (4, 5),
     "carl-normalisation": (8, 5),
     "carl-embedding": (5, 5),
-    "carl-scale": (12, 5),
+    "carl-scale": (8, 5),
     "carl-warmup": (4, 5),
 }
 """Name of a study to its arms and the cells of each."""
