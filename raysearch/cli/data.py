@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from raysearch.cli.arguments import add_data_dir, add_quiet
+from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
 from raysearch.errors import DataError
+
+if TYPE_CHECKING:
+    from raysearch.corpora import CheckResult
+    from raysearch.corpora.absa.report import CorpusReport
 
 __all__ = ["add_parser", "run"]
 
@@ -48,6 +56,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     convert.add_argument("file", metavar="FILE", help="the file to write; must not exist yet")
     for action in (listing, fetch, check):
         add_data_dir(action)
+    for action in (listing, check):
+        add_format(action)
     add_quiet(fetch)
     parser.set_defaults(run=run)
 
@@ -60,9 +70,9 @@ def run(args: argparse.Namespace) -> int:
         return _convert(Path(args.xml), Path(args.file))
     folder = corpora.data_dir(args.data_dir)
     if args.action == "list":
-        return _list(args.names, folder)
+        return _list(args.names, folder, as_json=args.format == "json")
     if args.action == "check":
-        return _check(args.names, folder)
+        return _check(args.names, folder, as_json=args.format == "json")
     names = args.names
     if names == ["all"]:
         pinned = [i for i in corpora.CORPORA.values() if all(f.sha256 for f in i.files)]
@@ -70,13 +80,19 @@ def run(args: argparse.Namespace) -> int:
     return _fetch(names, folder)
 
 
-def _list(names: list[str], folder: Path) -> int:
+def _list(names: list[str], folder: Path, *, as_json: bool) -> int:
     from rich.console import Console
 
     from raysearch import corpora
     from raysearch.corpora.absa.files import open_corpus, pairs
     from raysearch.render.corpora import corpora_table, corpus_card
 
+    if as_json:
+        checks = corpora.check(folder, names or list(corpora.CORPORA))
+        infos = [corpora.corpus_info(name) for name in names or corpora.CORPORA]
+        states = {i.name: [asdict(c) for c in checks if i.name in c.corpora] for i in infos}
+        _write([{**asdict(info), "files": states[info.name]} for info in infos])
+        return 0
     for name in names:
         info = corpora.corpus_info(name)
         found = pairs(open_corpus(name, folder)) if info.task == "absa" else ()
@@ -86,19 +102,15 @@ def _list(names: list[str], folder: Path) -> int:
     return 0
 
 
-def _check(names: list[str], folder: Path) -> int:
-    from rich.console import Console
-
+def _check(names: list[str], folder: Path, *, as_json: bool) -> int:
     from raysearch import corpora
     from raysearch.corpora.absa.files import is_folder
     from raysearch.corpora.absa.report import report_corpus
-    from raysearch.render.corpora import checks_table
-    from raysearch.render.language_pairs import languages_table, pairs_tables
 
     known = [name for name in names if not is_folder(name)] if names else list(corpora.CORPORA)
     results = corpora.check(folder, known)
-    if results:
-        Console().print(checks_table(results, folder))
+    if not as_json:
+        _show(results, [], folder)
     damaged = [result.path for result in results if result.state == "damaged"]
     if damaged:
         raise DataError(
@@ -106,12 +118,35 @@ def _check(names: list[str], folder: Path) -> int:
             "differ; delete them and run `raysearch data fetch`"
         )
     missing = {name for result in results if result.state == "missing" for name in result.corpora}
-    for name in names or known:
-        info = corpora.CORPORA.get(name)
-        if name not in missing and (info is None or info.task == "absa"):
-            report = report_corpus(name, folder)
-            Console().print(languages_table(report), *pairs_tables(report))
+    wanted = [name for name in names or known if name not in missing]
+    infos = {name: corpora.CORPORA.get(name) for name in wanted}
+    reports = [
+        report_corpus(name, folder)
+        for name, info in infos.items()
+        if info is None or info.task == "absa"
+    ]
+    if as_json:
+        files = [asdict(result) for result in results]
+        _write({"files": files, "language_pairs": [asdict(report) for report in reports]})
+    else:
+        _show([], reports, folder)
     return 0
+
+
+def _show(results: list[CheckResult], reports: list[CorpusReport], folder: Path) -> None:
+    from rich.console import Console
+
+    from raysearch.render.corpora import checks_table
+    from raysearch.render.language_pairs import languages_table, pairs_tables
+
+    if results:
+        Console().print(checks_table(results, folder))
+    for report in reports:
+        Console().print(languages_table(report), *pairs_tables(report))
+
+
+def _write(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def _convert(xml: Path, file: Path) -> int:

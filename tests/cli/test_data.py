@@ -1,5 +1,6 @@
 """Commands about data as a user types them."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -76,3 +77,15 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "none.xml is missing" in capsys.readouterr().err
     assert main(["data", "convert", str(xml), str(tmp_path / "none" / "f")]) == 2
     assert "must be writable" in capsys.readouterr().err
+
+
+def test_list_and_check_write_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "list", "xabsa", "emobank", "--format", "json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["name"], second["licence"]) == ("xabsa", "CC BY-SA 4.0")
+    assert {file["state"] for file in first["files"]} == {"ok"}
+    assert main(["data", "check", "xabsa", "--format", "json"]) == 0
+    checked = json.loads(capsys.readouterr().out)
+    [report] = checked["language_pairs"]
+    assert [pair["pair"] for pair in report["pairs"]] == ["en-es", "en-fr", "en-nl", "en-ru"]
+    assert len(checked["files"]) == len(first["files"])
