@@ -68,7 +68,8 @@ class Study:
             for arm in self.arms
             if arm.failed and not arm.cells
         }
-        return answer_sentences(self.answer, failed)
+        series = self.question.figure in ("lines", "heat", "curves")
+        return answer_sentences(self.answer, failed, series=series)
 
     def figure(self) -> str:
         """The figure as SVG."""

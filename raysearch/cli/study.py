@@ -222,7 +222,12 @@ def _say(args: argparse.Namespace, folder: str, study: Study) -> None:
     from raysearch.render.study import StudyBoard, answer_record
 
     if args.format == "json":
-        record = answer_record(study.answer, name=study.name, question=study.question.text)
+        record = answer_record(
+            study.answer,
+            name=study.name,
+            question=study.question.text,
+            sentences=study.sentences,
+        )
         sys.stdout.write(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
         return
     console = Console(highlight=False)

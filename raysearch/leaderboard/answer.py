@@ -1,8 +1,9 @@
 """What do the arms of an experiment answer: each against the reference, and what matters at all.
 
-Differences are paired over cells (task and seed), with the interval of `compare`. Several
-comparisons are made with one reference, so that some intervals would miss zero by chance; the
-interval that holds for all of them together (Bonferroni) is given beside. Whether a setting
+Differences are paired over cells (task and seed), with Student's interval, as most arms have a
+handful of seeds. Several comparisons are made with one reference, so that some intervals would
+miss zero by chance; the interval that holds for all of them together (Bonferroni) is given
+beside. Whether a setting
 matters at all is one test, however many values it has (`statistics.exchange`).
 """
 
@@ -17,8 +18,12 @@ import numpy as np
 
 from raysearch.errors import ConfigError
 from raysearch.leaderboard.arms import Arm
-from raysearch.leaderboard.compare import Contrast, Side, contrast
-from raysearch.leaderboard.statistics import Exchange, MeanInterval, exchange_test, mean_interval
+from raysearch.leaderboard.statistics import (
+    Exchange,
+    MeanInterval,
+    exchange_test,
+    student_interval,
+)
 from raysearch.leaderboard.statistics.bootstrap import LEVEL
 from raysearch.trial import Cell, MetricGoal, Scalar
 
@@ -36,9 +41,9 @@ class ArmResult:
         sd: Between seeds of the mean over tasks (n - 1); NaN with one seed.
         by_task: Mean of each task.
         beside: Further metrics: mean over cells; left out where no cell has them.
-        contrast: The arm less the reference; None for the reference itself, and where they share
-            no cell.
-        jointly: The same mean difference with an interval that holds for all arms at once.
+        difference: The arm less the reference, the mean over tasks of the means over shared
+            cells; None for the reference itself, and where they share no cell.
+        jointly: The same with an interval that holds for all arms at once.
     """
 
     arm: Arm
@@ -47,7 +52,7 @@ class ArmResult:
     sd: float
     by_task: Mapping[str, float]
     beside: Mapping[str, float]
-    contrast: Contrast | None
+    difference: MeanInterval | None
     jointly: MeanInterval | None
 
 
@@ -148,14 +153,11 @@ def _result(
 ) -> ArmResult:
     values = arm.values(goal.name)
     by_task = _by_task(values)
-    found = None
-    if arm is not base:
-        sides = [Side(label="", cells=one.cells) for one in (arm, base)]
-        found = contrast(sides[0], sides[1], goal, level=level)
-    jointly = None
-    if found is not None:
-        strata = [task.differences for task in found.tasks]
-        jointly = mean_interval(strata, level=1 - (1 - level) / compared)
+    difference = jointly = None
+    strata = [] if arm is base else _differences(values, base.values(goal.name))
+    if strata:
+        difference = student_interval(strata, level=level)
+        jointly = student_interval(strata, level=1 - (1 - level) / compared)
     also = {name: list(arm.values(name).values()) for name in beside}
     return ArmResult(
         arm=arm,
@@ -164,9 +166,17 @@ def _result(
         sd=_sd(values),
         by_task=by_task,
         beside={name: fmean(several) for name, several in also.items() if several},
-        contrast=found,
+        difference=difference,
         jointly=jointly,
     )
+
+
+def _differences(first: Mapping[Cell, float], second: Mapping[Cell, float]) -> list[list[float]]:
+    """First less second on the cells of both, task by task."""
+    found: dict[str, list[float]] = {}
+    for cell in sorted(set(first) & set(second)):
+        found.setdefault(cell.task, []).append(first[cell] - second[cell])
+    return list(found.values())
 
 
 def _by_task(values: Mapping[Cell, float]) -> dict[str, float]:

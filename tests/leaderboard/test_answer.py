@@ -63,14 +63,14 @@ def test_differences_are_paired_and_the_mean_is_over_tasks() -> None:
     trials += [row(1, 0, 0.5, "b", variant="y")]
     found = answer(arms(trials), GOAL, reference={"variant": "x"}, beside=["dev/other", "dev/no"])
     reference, other = found.results
-    assert reference is found.reference and reference.contrast is None
+    assert reference is found.reference and reference.difference is None
     assert reference.mean == pytest.approx(0.55)
     assert reference.sd == pytest.approx(0.1 / math.sqrt(2))
     assert other.by_task == pytest.approx({"a": 0.65, "b": 0.5})
     assert other.mean == pytest.approx(0.575)
     assert math.isnan(other.sd)  # one seed has both tasks
-    assert other.contrast is not None
-    assert other.contrast.interval.mean == pytest.approx((0.1 + 0.0) / 2)
+    assert other.difference is not None
+    assert other.difference.mean == pytest.approx((0.1 + 0.0) / 2)
     assert other.beside == pytest.approx({"dev/other": 1.2})
 
 
@@ -97,9 +97,9 @@ def test_the_joint_interval_is_wider() -> None:
         ]
     found = answer(arms(trials), GOAL, reference={"variant": "x"})
     for other in found.others:
-        assert other.contrast is not None and other.jointly is not None
+        assert other.difference is not None and other.jointly is not None
         assert other.jointly.level == pytest.approx(1 - 0.05 / 3)
-        assert other.jointly.low < other.contrast.interval.low
+        assert other.jointly.low < other.difference.low
 
 
 def test_without_the_reference_nothing_can_be_said() -> None:

@@ -9,6 +9,7 @@ from raysearch.leaderboard.statistics.stochastic_order import (
     stochastic_order,
     violation_ratio,
 )
+from raysearch.leaderboard.statistics.student import student_interval
 from raysearch.leaderboard.statistics.validation_curve import (
     ESTIMATORS,
     budgets,
@@ -28,5 +29,6 @@ __all__ = [
     "mean_interval",
     "overtuning",
     "stochastic_order",
+    "student_interval",
     "violation_ratio",
 ]

@@ -91,8 +91,7 @@ def study_page(
     lines += [*markdown_table(answer), ""]
     lines += [
         f"`{answer.goal.name}`: mean over tasks ± sd between seeds. Differences are to "
-        f"**{reference}**, paired over cells (task and seed), with a studentized bootstrap "
-        "interval.",
+        f"**{reference}**, paired over cells (task and seed), with Student's interval.",
         "",
     ]
     if figure:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from raysearch.leaderboard.answer import Answer, ArmResult
 from raysearch.leaderboard.statistics import MeanInterval
-from raysearch.render.study.words import answer_sentences, names_of
+from raysearch.render.study.words import names_of
 
 __all__ = ["answer_record"]
 
 
-def answer_record(answer: Answer, *, name: str, question: str) -> dict[str, Any]:
+def answer_record(
+    answer: Answer, *, name: str, question: str, sentences: Sequence[str]
+) -> dict[str, Any]:
     """Every number of the answer; what is not known is null.
 
     Args:
         answer: What was computed.
         name: The study's name.
         question: What was asked.
+        sentences: What may be said of it.
     """
     call = names_of(answer)
     return {
@@ -27,7 +31,7 @@ def answer_record(answer: Answer, *, name: str, question: str) -> dict[str, Any]
         "metric": answer.goal.name,
         "direction": answer.goal.direction,
         "reference": call(answer.reference.arm),
-        "answer": answer_sentences(answer),
+        "answer": list(sentences),
         "arms": [_arm(result, call(result.arm)) for result in answer.results],
         "effects": [
             {
@@ -52,7 +56,7 @@ def _arm(result: ArmResult, name: str) -> dict[str, Any]:
         "sd": _number(result.sd),
         "by_task": dict(result.by_task),
         "beside": dict(result.beside),
-        "difference": None if result.contrast is None else _interval(result.contrast.interval),
+        "difference": None if result.difference is None else _interval(result.difference),
         "jointly": None if result.jointly is None else _interval(result.jointly),
     }
 

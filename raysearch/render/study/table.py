@@ -104,7 +104,7 @@ def _columns(answer: Answer) -> tuple[list[str], list[list[str]]]:
 
 
 def _interval(result: ArmResult) -> str:
-    return "" if result.contrast is None else interval_text(result.contrast.interval)
+    return "" if result.difference is None else interval_text(result.difference)
 
 
 def _that_fit(widths: Sequence[int], room: int) -> list[int]:

@@ -75,7 +75,7 @@ def spread(result: ArmResult) -> str:
 
 def difference(result: ArmResult) -> str:
     """``+0.0123``; empty for the reference."""
-    return f"{result.contrast.interval.mean:+.4f}" if result.contrast else ""
+    return f"{result.difference.mean:+.4f}" if result.difference else ""
 
 
 def interval_text(interval: MeanInterval) -> str:
@@ -85,20 +85,22 @@ def interval_text(interval: MeanInterval) -> str:
     return f"{interval.low:+.4f} to {interval.high:+.4f}"
 
 
-def answer_sentences(answer: Answer, failed: Mapping[str, str] | None = None) -> list[str]:
+def answer_sentences(
+    answer: Answer, failed: Mapping[str, str] | None = None, *, series: bool = False
+) -> list[str]:
     """The answer, its uncertainty and its limits, most important first.
 
     Args:
         answer: What was computed.
         failed: Arms without a complete cell, by name, with the reason.
+        series: Whether the arms are a series of values, of which it is asked first whether they
+            matter; of named arms, which is better.
     """
     name = names_of(answer)
     pairs = [*_against(answer, name), *_jointly(answer)]
     effects = [_effect(effect, answer) for effect in answer.effects]
-    numeric = any(isinstance(level, float) for e in answer.effects for level in e.means)
     return [
-        # Of a series of numbers it is asked whether they matter; of named arms, which is better.
-        *((*effects, *pairs) if numeric else (*pairs, *effects)),
+        *((*effects, *pairs) if series else (*pairs, *effects)),
         *_highest(answer, name),
         *_units(answer),
         *(f"{arm} could not be trained: {reason}" for arm, reason in (failed or {}).items()),
@@ -108,8 +110,8 @@ def answer_sentences(answer: Answer, failed: Mapping[str, str] | None = None) ->
 def _against(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
     groups: dict[str, list[ArmResult]] = {word: [] for word in _VERDICTS}
     for result in answer.others:
-        if result.contrast is not None:
-            groups[_verdict(result.contrast.interval, answer)].append(result)
+        if result.difference is not None:
+            groups[_verdict(result.difference, answer)].append(result)
     parts = [
         f"{word}: {_listed(group, name, ends=word != _NO_INTERVAL and len(group) <= _NAMED)}"
         for word, group in groups.items()
@@ -134,7 +136,7 @@ def _listed(results: Sequence[ArmResult], name: Callable[[Arm], str], *, ends: b
     ordered = sorted(results, key=lambda result: -abs(_mean(result)))
     texts = []
     for result in ordered[:_NAMED]:
-        bounds = f", {interval_text(result.contrast.interval)}" if ends and result.contrast else ""
+        bounds = f", {interval_text(result.difference)}" if ends and result.difference else ""
         texts.append(f"{name(result.arm)} ({difference(result)}{bounds})")
     if len(ordered) > _NAMED:
         texts.append(f"and {len(ordered) - _NAMED} more")
@@ -142,23 +144,21 @@ def _listed(results: Sequence[ArmResult], name: Callable[[Arm], str], *, ends: b
 
 
 def _mean(result: ArmResult) -> float:
-    return result.contrast.interval.mean if result.contrast else 0.0
+    return result.difference.mean if result.difference else 0.0
 
 
 def _jointly(answer: Answer) -> Iterator[str]:
-    compared = [result for result in answer.others if result.contrast and result.jointly]
-    single = [r for r in compared if r.contrast and r.contrast.interval.excludes_zero]
+    compared = [result for result in answer.others if result.difference and result.jointly]
+    single = [r for r in compared if r.difference and r.difference.excludes_zero]
     if len(compared) < 2 or not single:
         return
     joint = [result.jointly for result in single if result.jointly]
     level = f"{100 * joint[0].level:.4g} %"
     both = sum(interval.excludes_zero for interval in joint)
-    few = sum(not interval.bounded for interval in joint)
-    lacking = f", and {few} have too few cells for an interval at that level" if few else ""
     yield (
         f"These are {len(compared)} comparisons, of which one in twenty would differ by chance; "
         f"taken together (Bonferroni, {level} each), {both} of the {len(single)} that differ "
-        f"still do{lacking}."
+        "still do."
     )
 
 
