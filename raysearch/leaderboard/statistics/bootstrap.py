@@ -19,7 +19,7 @@ import numpy as np
 
 from raysearch.leaderboard.keys import Floats
 
-__all__ = ["LEVEL", "MeanInterval", "mean_interval"]
+__all__ = ["LEVEL", "MeanInterval", "as_strata", "mean_interval"]
 
 LEVEL = 0.95
 _DRAWS = 10_000
@@ -85,11 +85,7 @@ def mean_interval(
     Raises:
         ValueError: There is no value, or a stratum is empty.
     """
-    if not strata or any(len(values) == 0 for values in strata):
-        raise ValueError("`strata` must hold at least one value each")
-    arrays = [np.asarray(values, dtype=np.float64) for values in strata]
-    if all(len(values) == 1 for values in arrays):
-        arrays = [np.concatenate(arrays)]
+    arrays = as_strata(strata)
     count = sum(map(len, arrays))
     mean = float(np.mean([values.mean() for values in arrays]))
     if any(len(values) < 2 for values in arrays):
@@ -109,6 +105,18 @@ def mean_interval(
         level=level,
         count=count,
     )
+
+
+def as_strata(strata: Sequence[Sequence[float]]) -> list[Floats]:
+    """The strata as arrays; those of one value each together, as the tasks are then what varies.
+
+    Raises:
+        ValueError: There is no value, or a stratum is empty.
+    """
+    if not strata or any(len(values) == 0 for values in strata):
+        raise ValueError("`strata` must hold at least one value each")
+    arrays = [np.asarray(values, dtype=np.float64) for values in strata]
+    return [np.concatenate(arrays)] if all(len(values) == 1 for values in arrays) else arrays
 
 
 def _ratios(arrays: Sequence[Floats], mean: float, draws: int, seed: int) -> Floats:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from raysearch.leaderboard.statistics.bootstrap import LEVEL, MeanInterval
+from raysearch.leaderboard.keys import Floats
+from raysearch.leaderboard.statistics.bootstrap import LEVEL, MeanInterval, as_strata
 
 __all__ = ["student_interval"]
 
@@ -34,11 +35,7 @@ def student_interval(strata: Sequence[Sequence[float]], *, level: float = LEVEL)
     Raises:
         ValueError: There is no value, or a stratum is empty.
     """
-    if not strata or any(len(values) == 0 for values in strata):
-        raise ValueError("`strata` must hold at least one value each")
-    arrays = [np.asarray(values, dtype=np.float64) for values in strata]
-    if all(len(values) == 1 for values in arrays):
-        arrays = [np.concatenate(arrays)]
+    arrays = as_strata(strata)
     mean = float(np.mean([values.mean() for values in arrays]))
     half = math.inf
     if all(len(values) > 1 for values in arrays):
@@ -47,7 +44,7 @@ def student_interval(strata: Sequence[Sequence[float]], *, level: float = LEVEL)
     return MeanInterval(mean=mean, low=mean - half, high=mean + half, level=level, count=count)
 
 
-def _half(arrays: Sequence[np.ndarray], level: float) -> float:
+def _half(arrays: Sequence[Floats], level: float) -> float:
     from scipy.special import stdtrit  # here, because a board opens without scipy
 
     errors = np.array([values.var(ddof=1) / len(values) for values in arrays])
