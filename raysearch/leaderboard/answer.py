@@ -41,6 +41,7 @@ class ArmResult:
         sd: Between seeds of the mean over tasks (n - 1); NaN with one seed.
         by_task: Mean of each task.
         beside: Further metrics: mean over cells; left out where no cell has them.
+        beside_difference: The same less those of the reference, where both have them.
         difference: The arm less the reference, the mean over tasks of the means over shared
             cells; None for the reference itself, and where they share no cell.
         jointly: The same with an interval that holds for all arms at once.
@@ -52,6 +53,7 @@ class ArmResult:
     sd: float
     by_task: Mapping[str, float]
     beside: Mapping[str, float]
+    beside_difference: Mapping[str, MeanInterval]
     difference: MeanInterval | None
     jointly: MeanInterval | None
 
@@ -158,14 +160,18 @@ def _result(
     if strata:
         difference = student_interval(strata, level=level)
         jointly = student_interval(strata, level=1 - (1 - level) / compared)
-    also = {name: list(arm.values(name).values()) for name in beside}
+    also = {name: arm.values(name) for name in beside}
+    pairs = {} if arm is base else {n: _differences(v, base.values(n)) for n, v in also.items()}
     return ArmResult(
         arm=arm,
         values=values,
         mean=fmean(by_task.values()),
         sd=_sd(values),
         by_task=by_task,
-        beside={name: fmean(several) for name, several in also.items() if several},
+        beside={name: fmean(cells.values()) for name, cells in also.items() if cells},
+        beside_difference={
+            name: student_interval(found, level=level) for name, found in pairs.items() if found
+        },
         difference=difference,
         jointly=jointly,
     )

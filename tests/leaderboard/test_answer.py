@@ -72,6 +72,8 @@ def test_differences_are_paired_and_the_mean_is_over_tasks() -> None:
     assert other.difference is not None
     assert other.difference.mean == pytest.approx((0.1 + 0.0) / 2)
     assert other.beside == pytest.approx({"dev/other": 1.2})
+    assert other.beside_difference["dev/other"].mean == pytest.approx(0.1)
+    assert list(other.beside_difference) == ["dev/other"] and not reference.beside_difference
 
 
 def test_a_setting_is_tested_over_cells_whatever_else_is_varied() -> None:

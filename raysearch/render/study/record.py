@@ -56,6 +56,7 @@ def _arm(result: ArmResult, name: str) -> dict[str, Any]:
         "sd": _number(result.sd),
         "by_task": dict(result.by_task),
         "beside": dict(result.beside),
+        "beside_difference": {n: _interval(i) for n, i in result.beside_difference.items()},
         "difference": None if result.difference is None else _interval(result.difference),
         "jointly": None if result.jointly is None else _interval(result.jointly),
     }

@@ -101,6 +101,7 @@ def answer_sentences(
     effects = [_effect(effect, answer) for effect in answer.effects]
     return [
         *((*effects, *pairs) if series else (*pairs, *effects)),
+        *(() if series else _beside(answer, name)),
         *_highest(answer, name),
         *_units(answer),
         *(f"{arm} could not be trained: {reason}" for arm, reason in (failed or {}).items()),
@@ -160,6 +161,24 @@ def _jointly(answer: Answer) -> Iterator[str]:
         f"taken together (Bonferroni, {level} each), {both} of the {len(single)} that differ "
         "still do."
     )
+
+
+def _beside(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
+    """Of each further metric, the arms that are higher or lower than the reference."""
+    for metric in answer.reference.beside:
+        told: dict[str, list[str]] = {"higher": [], "lower": []}
+        for result in answer.others:
+            interval = result.beside_difference.get(metric)
+            if interval is not None and interval.bounded and interval.excludes_zero:
+                way = "higher" if interval.mean > 0 else "lower"
+                told[way].append(
+                    f"{name(result.arm)} ({interval.mean:+.4f}, {interval_text(interval)})"
+                )
+        parts = [f"{way}: {'; '.join(arms)}" for way, arms in told.items() if arms]
+        if parts:
+            yield f"In {metric}, against {name(answer.reference.arm)}, {'; '.join(parts)}."
+        elif answer.others:
+            yield f"In {metric} no arm can be told from {name(answer.reference.arm)}."
 
 
 def _effect(effect: Effect, answer: Answer) -> str:

@@ -23,7 +23,7 @@ def row(number: int, seed: int, value: float, **config: Scalar) -> Trial:
         method="msmo",
         state=TrialState.COMPLETE,
         config=config,
-        metrics={"test/f1": value},
+        metrics={"test/f1": value, "dev/loss": 1 - value, "dev/flat": 0.5},
         curve=(
             Report(rung=1, step=10, seconds=1.0, metrics={"dev/x": value / 2}),
             Report(rung=2, step=20, seconds=2.0, metrics={"dev/x": value}),
@@ -31,14 +31,15 @@ def row(number: int, seed: int, value: float, **config: Scalar) -> Trial:
     )
 
 
-def answered(offsets: dict[str, float], seeds: int = 6) -> Answer:
+def answered(offsets: dict[str, float], seeds: int = 6, beside: tuple[str, ...] = ()) -> Answer:
     trials = [
         row(n, seed, 0.5 + offset + NOISE[(seed + n) % 6], variant=name)
         for n, (name, offset) in enumerate(offsets.items())
         for seed in range(seeds)
     ]
     arms = arms_of(trials, lambda config: dict(config), lambda settings: True)
-    return answer(arms, GOAL, reference={"variant": next(iter(offsets))})
+    first = next(iter(offsets))
+    return answer(arms, GOAL, reference={"variant": first}, beside=beside)
 
 
 def test_better_worse_and_not_told_apart_are_kept_apart() -> None:
@@ -66,6 +67,14 @@ def test_a_placebo_is_shown_for_what_it_is() -> None:
     said = answer_sentences(answered({"a": 0.0, "b": 0.0, "c": 0.0, "d": 0.0}))
     assert any(sentence.startswith("variant cannot be told from noise") for sentence in said)
     assert not any("taken together" in sentence for sentence in said)
+
+
+def test_further_metrics_say_higher_or_lower_and_not_better() -> None:
+    found = answered({"msmo": 0.0, "acs": 0.1}, beside=("dev/loss", "dev/flat"))
+    said = answer_sentences(found)
+    assert any(s.startswith("In dev/loss, against msmo, lower: acs (-0.1000, -0.1") for s in said)
+    assert "In dev/flat no arm can be told from msmo." in said
+    assert not any("dev/loss" in sentence for sentence in answer_sentences(found, series=True))
 
 
 def test_an_arm_that_failed_is_named_with_its_reason() -> None:
