@@ -57,7 +57,7 @@ def _numbers(side: Side) -> str:
 
 
 def _table(result: Contrast) -> str:
-    heads = ["task", "cells", "A", "B", "A − B", "ε min A > B", "ε min B > A"]
+    heads = ["task", "cells", "A", "B", "A − B", "ε A > B", "ε B > A"]
     rows = [_row(task) for task in result.tasks]
     interval = result.interval
     ends = f"{score(interval.low)} to {score(interval.high)}" if interval.bounded else "no interval"
