@@ -60,8 +60,9 @@ class Study:
     @cached_property
     def sentences(self) -> list[str]:
         """The answer in sentences."""
+        from raysearch.leaderboard.course import course
         from raysearch.render.study import answer_sentences
-        from raysearch.render.study.words import arm_name
+        from raysearch.render.study.words import arm_name, course_sentence
 
         failed = {
             arm_name(arm): next(iter(arm.failed.values()))
@@ -69,7 +70,9 @@ class Study:
             if arm.failed and not arm.cells
         }
         series = self.question.figure in ("lines", "heat", "curves")
-        return answer_sentences(self.answer, failed, series=series)
+        said = answer_sentences(self.answer, failed, series=series)
+        found = course(self.arms, self.question.y) if self.question.figure == "curves" else None
+        return said if found is None else [course_sentence(found), *said]
 
     def figure(self) -> str:
         """The figure as SVG."""

@@ -223,7 +223,8 @@ def _curves(answer: Answer, metric: str) -> Figure:
             )
     axes[0].set_xlabel("step")
     axes[0].set_ylabel(f"{metric}, mean ± sd")
-    axes[0].legend(fontsize=8)
+    varied = dict.fromkeys(n for result in answer.results for n in result.arm.settings)
+    axes[0].legend(fontsize=8, title=next(iter(varied)) if len(varied) == 1 else None)
     return figure
 
 
