@@ -211,11 +211,15 @@ def _effect(effect: Effect, answer: Answer) -> str:
         f"{score(effect.means[best])} ({_value(best)})"
     )
     rests = f"p = {_p(test.p_value)}, permutation test over {test.blocks} cells"
-    limit = _ALPHA / len(answer.effects)
-    if test.smallest > limit:
+    if test.smallest > _ALPHA:
         return f"Whether {effect.name} matters cannot be said from {test.blocks} cells; {reached}."
-    if test.p_value <= limit:
+    if test.p_value <= _ALPHA / len(answer.effects):
         return f"{effect.name} matters: {reached}; {rests}."
+    if test.p_value <= _ALPHA:
+        return (
+            f"{effect.name} may matter: {reached}; {rests}, one of {len(answer.effects)} settings "
+            "that were tested."
+        )
     return f"{effect.name} cannot be told from noise: {reached}; {rests}."
 
 
