@@ -183,8 +183,7 @@ def _heat(answer: Answer, names: Sequence[str], y: str) -> Figure:
                 ]
                 grid[i, j] = fmean(means) if means else np.nan
         grids.append((name, across, down, grid))
-    low = min(float(np.nanmin(grid)) for *_, grid in grids)
-    high = max(float(np.nanmax(grid)) for *_, grid in grids)
+    low, high = _shades(answer, [grid for *_, grid in grids])
     image: Any = None
     for axis, (name, across, down, grid) in zip(axes, grids, strict=True):
         image = axis.imshow(
@@ -202,6 +201,16 @@ def _heat(answer: Answer, names: Sequence[str], y: str) -> Figure:
     axes[0].set_ylabel(y)
     figure.colorbar(image, ax=axes, label=answer.goal.name)
     return figure
+
+
+def _shades(answer: Answer, grids: Sequence[Any]) -> tuple[float, float]:
+    """Ends of the colours: at least an sd between seeds to either side, so that noise is pale."""
+    low = min(float(np.nanmin(grid)) for grid in grids)
+    high = max(float(np.nanmax(grid)) for grid in grids)
+    known = [result.sd for result in answer.results if math.isfinite(result.sd)]
+    noise = max(float(np.median(known)) if known else 0.0, 1e-9)
+    middle = (low + high) / 2
+    return min(low, middle - noise), max(high, middle + noise)
 
 
 def _curves(answer: Answer, metric: str) -> Figure:
