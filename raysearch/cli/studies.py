@@ -62,16 +62,19 @@ class Study:
         """The answer in sentences."""
         from raysearch.leaderboard.course import course
         from raysearch.render.study import answer_sentences
-        from raysearch.render.study.words import arm_name, course_sentence
+        from raysearch.render.study.measured import course_sentence, label_sentences
+        from raysearch.render.study.words import arm_name
 
         failed = {
             arm_name(arm): next(iter(arm.failed.values()))
             for arm in self.arms
             if arm.failed and not arm.cells
         }
-        series = self.question.figure in ("lines", "heat", "curves")
-        said = answer_sentences(self.answer, failed, series=series)
-        found = course(self.arms, self.question.y) if self.question.figure == "curves" else None
+        kind = self.question.figure
+        said = answer_sentences(self.answer, failed, series=kind in ("lines", "heat", "curves"))
+        if kind == "labels":
+            return [*said, *label_sentences(self.measured)]
+        found = course(self.arms, self.question.y) if kind == "curves" else None
         return said if found is None else [course_sentence(found), *said]
 
     def figure(self) -> str:

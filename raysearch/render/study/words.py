@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from raysearch.leaderboard.answer import Answer, ArmResult, Effect
 from raysearch.leaderboard.arms import PAPER_ARM, Arm
-from raysearch.leaderboard.course import Course
 from raysearch.leaderboard.statistics import MeanInterval
 from raysearch.render.format import score, setting
 from raysearch.trial import Scalar
@@ -15,7 +14,6 @@ from raysearch.trial import Scalar
 __all__ = [
     "answer_sentences",
     "arm_name",
-    "course_sentence",
     "difference",
     "interval_text",
     "names_of",
@@ -115,18 +113,6 @@ def answer_sentences(
         *_units(answer),
         *(f"{arm} could not be trained: {reason}" for arm, reason in (failed or {}).items()),
     ]
-
-
-def course_sentence(found: Course) -> str:
-    """Where a metric begins and ends, and whether the change is more than noise."""
-    change = found.change
-    ends = f"{change.mean:+.4f}, {interval_text(change)}"
-    sure = "" if change.bounded and change.excludes_zero else ", which cannot be told from none"
-    return (
-        f"{found.metric} is {score(found.first)} at the first report (step {found.steps[0]:.0f}) "
-        f"and {score(found.last)} at the last (step {found.steps[1]:.0f}), over all arms: a change "
-        f"of {ends}{sure}."
-    )
 
 
 def _against(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
