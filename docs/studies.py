@@ -9,6 +9,7 @@ A test compares the pages with the rows.
 import argparse
 import json
 import shutil
+from itertools import takewhile
 from pathlib import Path
 
 from raysearch.cli.studies import MEASURED, Study, find_study, read_study, studies
@@ -63,10 +64,16 @@ def kept() -> dict[str, Study]:
 def index(found: dict[str, Study]) -> str:
     """The page that lists all."""
     rows = [
-        f"| [{name}]({name}.md) | {study.question.text} | {study.sentences[0]} |"
+        f"| [{name}]({name}.md) | {study.question.text} | {lead(study)} |"
         for name, study in found.items()
     ]
     return HEAD + "\n".join([*rows, ""])
+
+
+def lead(study: Study) -> str:
+    """The answer in short: of a series whether it matters, else what the reference is beside."""
+    series = takewhile(lambda sentence: not sentence.startswith("Against"), study.sentences)
+    return " ".join(series) or study.sentences[0]
 
 
 def main() -> None:
