@@ -4,7 +4,7 @@ Differences are paired over cells (task and seed), with Student's interval, as m
 handful of seeds. Several comparisons are made with one reference, so that some intervals would
 miss zero by chance; the interval that holds for all of them together (Bonferroni) is given
 beside. Whether a setting
-matters at all is one test, however many values it has (`statistics.exchange`).
+matters at all is one test, however many values it has (`statistics.blocks`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 from raysearch.errors import ConfigError
 from raysearch.leaderboard.arms import Arm
 from raysearch.leaderboard.statistics import (
-    Exchange,
+    BlockTest,
     MeanInterval,
-    exchange_test,
+    block_test,
     student_interval,
 )
 from raysearch.leaderboard.statistics.bootstrap import LEVEL
@@ -65,12 +65,12 @@ class Effect:
     Attributes:
         name: The setting.
         means: Value to mean over the blocks.
-        test: The permutation test.
+        test: The F test over cells.
     """
 
     name: str
     means: Mapping[Scalar, float]
-    test: Exchange
+    test: BlockTest
 
     @property
     def best(self) -> tuple[Scalar, Scalar]:
@@ -220,7 +220,7 @@ def _effect(name: str, results: Sequence[ArmResult]) -> Effect | None:
         return None
     table = np.array([np.mean(rows, axis=0) for rows in whole.values()])
     means = dict(zip(levels, table.mean(axis=0).tolist(), strict=True))
-    return Effect(name=name, means=means, test=exchange_test(table))
+    return Effect(name=name, means=means, test=block_test(table))
 
 
 def _by_rest(

@@ -1,7 +1,7 @@
 """What may be concluded from scores: pure functions of numbers, each with its source."""
 
+from raysearch.leaderboard.statistics.blocks import BlockTest, block_test
 from raysearch.leaderboard.statistics.bootstrap import MeanInterval, mean_interval
-from raysearch.leaderboard.statistics.exchange import Exchange, exchange_test
 from raysearch.leaderboard.statistics.overtuning import Overtuning, overtuning
 from raysearch.leaderboard.statistics.stochastic_order import (
     StochasticOrder,
@@ -18,13 +18,13 @@ from raysearch.leaderboard.statistics.validation_curve import (
 
 __all__ = [
     "ESTIMATORS",
-    "Exchange",
+    "BlockTest",
     "MeanInterval",
     "Overtuning",
     "StochasticOrder",
+    "block_test",
     "budgets",
     "chance_of_separation",
-    "exchange_test",
     "expected_best",
     "mean_interval",
     "overtuning",

@@ -196,9 +196,9 @@ def _effect(effect: Effect, answer: Answer) -> str:
         f"means from {score(effect.means[worst])} ({effect.name} {_value(worst)}) to "
         f"{score(effect.means[best])} ({_value(best)})"
     )
-    rests = f"p = {_p(test.p_value)}, permutation test over {test.blocks} cells"
-    if test.smallest > _ALPHA:
-        return f"Whether {effect.name} matters cannot be said from {test.blocks} cells; {reached}."
+    rests = f"p = {_p(test.p_value)}, F test over {test.blocks} cells"
+    if math.isnan(test.p_value):
+        return f"Whether {effect.name} matters cannot be said from one cell; {reached}."
     if test.p_value <= _ALPHA / len(answer.effects):
         return f"{effect.name} matters: {reached}; {rests}."
     if test.p_value <= _ALPHA:
@@ -239,4 +239,6 @@ def _value(value: Scalar) -> str:
 
 
 def _p(value: float) -> str:
+    if value < 1e-4:
+        return "0.0001 at most"
     return f"{value:.4f}" if value < 0.01 else f"{value:.2f}"
