@@ -111,11 +111,20 @@ def _lines(answer: Answer, names: Sequence[str], lines: str) -> Figure:
             across, up, error = _columns(points)
             axis.errorbar(across, up, error, marker=marker, color=colour, capsize=3, label=key)
             _paper_star(axis, answer, name, place, lines, key, colour)
+        _without(axis, answer, name)
         axis.set_xlabel(name)
     axes[0].set_ylabel(f"{answer.goal.name}, mean ± sd between cells")
-    if lines:
-        axes[-1].legend(fontsize=8, title=lines)
+    if axes[-1].get_legend_handles_labels()[1]:
+        axes[-1].legend(fontsize=8, title=lines or None)
     return figure
+
+
+def _without(axis: Axes, answer: Answer, name: str) -> None:
+    """A level line for each arm that the setting does not matter in, such as the untrained one."""
+    call = names_of(answer)
+    for result in answer.results:
+        if not result.arm.literal and name not in result.arm.settings:
+            axis.axhline(result.mean, color="#555555", ls="--", lw=1, label=call(result.arm))
 
 
 def _keys(answer: Answer, arms: Sequence[ArmResult], lines: str) -> list[str]:
