@@ -66,9 +66,11 @@ class Study:
         from raysearch.render.study.words import arm_name
 
         failed = {
-            arm_name(arm): next(iter(arm.failed.values()))
+            f"{arm_name(arm)}, {len(arm.failed)} of {len(arm.failed) + len(arm.cells)} cells": next(
+                iter(arm.failed.values())
+            )
             for arm in self.arms
-            if arm.failed and not arm.cells
+            if arm.failed
         }
         kind = self.question.figure
         said = answer_sentences(self.answer, failed, series=kind in ("lines", "heat", "curves"))

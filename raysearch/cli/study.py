@@ -26,7 +26,7 @@ from raysearch.cli.arguments import (
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware
 from raysearch.config import as_scalar
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, TrialError
 from raysearch.storage.place import join, shown
 
 if TYPE_CHECKING:
@@ -95,9 +95,11 @@ def studied(args: argparse.Namespace) -> tuple[str, Study] | None:
 
     Raises:
         ConfigError: There is no such study, or it cannot run as asked.
+        TrialError: It ran out of money before all arms were trained.
     """
     from raysearch.cli.studies import find_study
     from raysearch.cli.sweep import search
+    from raysearch.search.plan import Ending
 
     path, space = find_study(args.name)
     if args.cluster is not None:
@@ -106,8 +108,14 @@ def studied(args: argparse.Namespace) -> tuple[str, Study] | None:
             "run it on the cluster's head with --address auto and --storage"
         )
     plan, summary = search(_sweep_arguments(args, path, space))
-    if summary.ending == "interrupted":
+    if summary.ending is Ending.INTERRUPTED:
         return None
+    if summary.ending is not Ending.DONE:
+        raise TrialError(
+            f"a study must have all its arms, but its sweep ended by {summary.ending} with "
+            f"{summary.unfinished} of {summary.asked} configurations open; the same command with a "
+            "higher limit goes on"
+        )
     study = _measured(args, path, plan.root)
     _write(plan.root, study)
     return plan.root, study

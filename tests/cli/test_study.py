@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from raysearch.cli import main, parser
 from raysearch.cli.studies import MEASURED, find_study, studies
 from raysearch.cli.study import _sweep_arguments
+from raysearch.search.plan import Ending, SweepSummary
 
 SPACE = """\
 method: carl
@@ -121,3 +123,20 @@ def test_mistakes(
     assert main(["study", *words]) == 2
     assert said in capsys.readouterr().err
     assert not Path("results").exists()
+
+
+def test_a_study_without_all_its_arms_has_no_answer(
+    space: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = [
+        SweepSummary(ending=Ending.COST, asked=3, unfinished=2),
+        SweepSummary(ending=Ending.INTERRUPTED, asked=3, unfinished=2),
+    ]
+    monkeypatch.setattr(
+        "raysearch.cli.sweep.search", lambda args: (SimpleNamespace(root="here"), ended.pop(0))
+    )
+    assert main(["study", "mine.yaml"]) == 2
+    assert "ended by cost with 2 of 3 configurations open" in capsys.readouterr().err
+    assert main(["study", "mine.yaml", "--slots", "1"]) == 130
+    said = capsys.readouterr().err
+    assert "go on with\n  python -m raysearch study mine.yaml --slots 1" in said

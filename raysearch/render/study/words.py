@@ -99,7 +99,7 @@ def answer_sentences(
 
     Args:
         answer: What was computed.
-        failed: Arms without a complete cell, by name, with the reason.
+        failed: What did not run to its end, with the reason: ``frozen, 1 of 5 cells``.
         series: Whether the arms are a series of values, of which it is asked first whether they
             matter; of named arms, which is better.
     """
@@ -111,7 +111,7 @@ def answer_sentences(
         *(() if series else _beside(answer, name)),
         *_highest(answer, name),
         *_units(answer),
-        *(f"{arm} could not be trained: {reason}" for arm, reason in (failed or {}).items()),
+        *(f"Did not run to the end: {what}: {why}" for what, why in (failed or {}).items()),
     ]
 
 

@@ -77,8 +77,8 @@ def test_further_metrics_say_higher_or_lower_and_not_better() -> None:
 
 
 def test_an_arm_that_failed_is_named_with_its_reason() -> None:
-    said = answer_sentences(answered({"a": 0.0, "b": 0.1}), {"c": "out of memory"})
-    assert said[-1] == "c could not be trained: out of memory"
+    said = answer_sentences(answered({"a": 0.0, "b": 0.1}), {"c, 1 of 5 cells": "no memory"})
+    assert said[-1] == "Did not run to the end: c, 1 of 5 cells: no memory"
 
 
 def test_a_setting_that_follows_from_the_others_is_not_named() -> None:
