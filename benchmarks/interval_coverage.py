@@ -1,10 +1,11 @@
-"""How often do the intervals and bounds of `raysearch compare` hold what they say?
+"""How often do the intervals and bounds of `raysearch compare` and `study` hold what they say?
 
     python benchmarks/interval_coverage.py [--cases 2000] [--json PATH]
 
 Draws cells of a known distribution again and again. Coverage: the share of 95 % intervals of
-the mean that hold the true one, beside the percentile interval's of the same resamples. False
-calls: how often ε_min < 0.2 calls one of two equal methods better.
+the mean that hold the true one: the studentized bootstrap's of `compare`, the percentile
+interval's of the same resamples, and Student's over tasks, as a study has it. False calls: how
+often ε_min < 0.2 calls one of two equal methods better.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.leaderboard.statistics import mean_interval, stochastic_order
+from raysearch.leaderboard.statistics import mean_interval, stochastic_order, student_interval
 from raysearch.training.provenance import provenance
 
 SHAPES = {
@@ -60,15 +61,18 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     for shape, sizes in SHAPES.items():
         row: dict[str, Any] = {"cells": shape}
         for name, draw in distributions(random).items():
-            held = bounded = percentile = 0
+            held = bounded = percentile = student = 0
             for case in range(arguments.cases):
                 strata = [draw(size) for size in sizes]
                 found = mean_interval(strata, draws=DRAWS, seed=case)
                 held += found.low <= 0 <= found.high
                 bounded += found.bounded
                 percentile += percentile_holds(strata, random)
+                simple = student_interval(strata)
+                student += simple.low <= 0 <= simple.high
             row[name] = held / arguments.cases
             row[f"{name}, percentile"] = percentile / arguments.cases
+            row[f"{name}, student"] = student / arguments.cases
             row["bounded"] = bounded / arguments.cases
         rows.append(row)
     for size in (3, 5, 10, 20):
@@ -95,7 +99,10 @@ def show(result: dict[str, Any]) -> None:
     names = ("normal", "uniform", "exponential", "t, 3 df")
     print(f"| cells | has ends | {' | '.join(names)} |\n|---|---|" + "---|" * len(names))
     for row in result["intervals"]:
-        cells = [f"{row[name]:.3f} ({row[f'{name}, percentile']:.3f})" for name in names]
+        cells = [
+            f"{row[name]:.3f} ({row[f'{name}, percentile']:.3f}; {row[f'{name}, student']:.3f})"
+            for name in names
+        ]
         print(f"| {row['cells']} | {100 * row['bounded']:.0f} % | {' | '.join(cells)} |")
     print("\n| scores a side | one of two equal methods called better than the other |\n|---|---|")
     for call in result["stochastic_order"]:
