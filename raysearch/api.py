@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from raysearch.cli import parser
+from raysearch.cli.arguments import setting_text
 from raysearch.cli.sweep_arguments import Folder, SweepOptions
-from raysearch.config import as_scalar
 from raysearch.errors import ConfigError
 from raysearch.trial import Trial
 
@@ -283,10 +283,9 @@ def _arguments(
             several = value if isinstance(value, list | tuple) else [value]
             words += [f"{option}={item}" for item in several]
     for name, value in (settings or {}).items():
-        text = str(value).lower() if isinstance(value, bool) else as_scalar(value)
-        if text is None:
+        if value is None:
             raise ConfigError(f"`{name}` must be left out of `settings` for its default, not None")
-        words += ["--set", f"{name}={text}"]
+        words += ["--set", f"{name}={setting_text(value)}"]
     args = parser().parse_args(words)
     args.words = words
     return args

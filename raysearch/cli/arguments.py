@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import raysearch
-from raysearch.config import rules
+from raysearch.config import as_scalar, rules
 from raysearch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "add_settings",
     "find_space",
     "parse_settings",
+    "setting_text",
     "settings_with_pairs",
 ]
 
@@ -107,6 +108,13 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def setting_text(value: Any) -> str:
+    """A setting's value as `--set` takes it."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(as_scalar(value))
 
 
 def settings_with_pairs(

@@ -22,10 +22,10 @@ from raysearch.cli.arguments import (
     add_results,
     add_settings,
     parse_settings,
+    setting_text,
 )
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware
-from raysearch.config import as_scalar
 from raysearch.errors import ConfigError, TrialError
 from raysearch.storage.place import join, shown
 
@@ -116,7 +116,7 @@ def studied(args: argparse.Namespace) -> tuple[str, Study] | None:
             f"{summary.unfinished} of {summary.asked} configurations open; the same command with a "
             "higher limit goes on"
         )
-    study = _measured(args, path, plan.root)
+    study = _measured(args, path, space, plan.root)
     _write(plan.root, study)
     return plan.root, study
 
@@ -151,9 +151,9 @@ def _sweep_arguments(
     seeds = args.seeds
     name = path.stem
     if args.scale == "paper":
-        own = {key: _text(value) for key, value in space.question.paper.items()}
+        own = {key: setting_text(value) for key, value in space.question.paper.items()}
         settings = {**own, **settings}
-        seeds = seeds or space.question.paper_seeds
+        seeds = space.question.paper_seeds if seeds is None else seeds
         name = f"{name}-paper"
     words = ["sweep", space.method, "--space", str(path), "--name", name, "--keep", "all"]
     sweep = parser().parse_args(words)
@@ -169,23 +169,11 @@ def _sweep_arguments(
     return sweep
 
 
-def _text(value: object) -> str:
-    """A setting as `--set` takes it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return ",".join(map(str, value))
-    return str(as_scalar(value))
-
-
-def _measured(args: argparse.Namespace, path: Path, folder: str) -> Study:
+def _measured(args: argparse.Namespace, path: Path, space: SearchSpace, folder: str) -> Study:
     """The answer, after reading and measuring what it needs."""
     from raysearch import corpora
-    from raysearch.cli.studies import find_study, measure, read_study
+    from raysearch.cli.studies import measure, read_study
 
-    _, space = find_study(str(path))
     assert space.question is not None
     wanted = (space.question.goal.name, *space.question.beside)
     if any(name.startswith("test/") for name in wanted):

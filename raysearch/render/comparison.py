@@ -14,7 +14,7 @@ from raysearch.leaderboard.compare import Contrast, Side, TaskContrast
 from raysearch.leaderboard.search_effort import Effort, Tuned
 from raysearch.leaderboard.statistics import ESTIMATORS, StochasticOrder
 from raysearch.render.format import Glyphs, duration, glyphs_for, score
-from raysearch.render.table import bare_table
+from raysearch.render.table import bare_table, note
 
 __all__ = ["Comparison", "ComparisonBoard", "mean_and_sd"]
 
@@ -61,7 +61,7 @@ class ComparisonBoard:
             yield Text(f"{result.goal.name}, {way} is better", style="bold")
             yield _tasks(result, glyphs)
             yield Text()
-            yield from map(_note, sentences)
+            yield from map(note, sentences)
         if all(found.efforts):
             yield Text()
             yield Text("expected best of n configurations", style="bold")
@@ -69,11 +69,11 @@ class ComparisonBoard:
             names = "; ".join(f"{name}: {what}" for name, what in ESTIMATORS.items())
             yield Text(names, style="dim")
             yield Text()
-            yield from map(_note, found.effort_notes)
+            yield from map(note, found.effort_notes)
         if found.tuning:
             yield Text()
             yield Text("overtuning", style="bold")
-            yield from (_note(sentence) for _, sentence in found.tuning)
+            yield from (note(sentence) for _, sentence in found.tuning)
 
 
 def mean_and_sd(values: Sequence[float], sign: str = "±") -> str:
@@ -85,14 +85,6 @@ def mean_and_sd(values: Sequence[float], sign: str = "±") -> str:
 def _trials(side: Side) -> str:
     numbers = ", ".join(map(str, side.numbers))
     return f"trial{'s' if len(side.numbers) > 1 else ''} {numbers}, {len(side.cells)} cells"
-
-
-def _note(sentence: str) -> Table:
-    """The sentence behind a dash, its further lines flush with the first."""
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    style = "bold yellow" if sentence.startswith("Warning") else ""
-    grid.add_row("-", Text(sentence, style=style))
-    return grid
 
 
 def _tasks(result: Contrast, glyphs: Glyphs) -> Table:

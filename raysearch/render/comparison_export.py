@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +10,7 @@ from raysearch.leaderboard.compare import Contrast, Side, TaskContrast
 from raysearch.leaderboard.search_effort import Effort, Tuned
 from raysearch.leaderboard.statistics import ESTIMATORS, StochasticOrder
 from raysearch.render.comparison import Comparison, mean_and_sd
-from raysearch.render.format import score
+from raysearch.render.format import json_number, score
 from raysearch.render.latex import escape, tabular
 
 __all__ = ["comparison_latex", "comparison_record"]
@@ -117,7 +116,7 @@ def _contrast(result: Contrast, sentences: Sequence[str]) -> dict[str, Any]:
         "cells": result.cells,
         "left_out": {"a": result.alone[0], "b": result.alone[1]},
         "a_better_on": result.ahead,
-        "difference": {name: _number(value) for name, value in asdict(interval).items()},
+        "difference": {name: json_number(value) for name, value in asdict(interval).items()},
         "tasks": [
             {
                 "task": task.task,
@@ -137,7 +136,7 @@ def _order(order: StochasticOrder | None) -> dict[str, Any] | None:
     if order is None:
         return None
     return {
-        "epsilon_min": _number(order.bound),
+        "epsilon_min": json_number(order.bound),
         "violation_ratio": order.ratio,
         "level": order.level,
         "comparisons": order.comparisons,
@@ -151,9 +150,9 @@ def _tuned(item: Tuned, sentence: str) -> dict[str, Any]:
         "default": item.default,
         "chosen": item.chosen,
         "incumbents": list(item.incumbents),
-        "gains": {n: _number(v) for n, v in asdict(result).items()} if result else None,
+        "gains": {n: json_number(v) for n, v in asdict(result).items()} if result else None,
         "test_difference": (
-            {n: _number(v) for n, v in asdict(interval).items()} if interval else None
+            {n: json_number(v) for n, v in asdict(interval).items()} if interval else None
         ),
         "conclusion": sentence,
     }
@@ -161,7 +160,3 @@ def _tuned(item: Tuned, sentence: str) -> dict[str, Any]:
 
 def _effort(effort: Effort) -> dict[str, Any]:
     return {**asdict(effort), "points": [{"n": n, **p} for n, p in effort.points.items()]}
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

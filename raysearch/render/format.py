@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 from raysearch.trial import Scalar
 
-__all__ = ["ASCII", "UNICODE", "Glyphs", "duration", "glyphs_for", "score", "setting", "sparkline"]
+__all__ = [
+    "ASCII",
+    "UNICODE",
+    "Glyphs",
+    "duration",
+    "glyphs_for",
+    "json_number",
+    "score",
+    "setting",
+    "sparkline",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +66,11 @@ def score(value: float) -> str:
     if 0 < abs(value) < 5e-4:
         return f"{value:.1e}"
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.5g}"
+
+
+def json_number(value: float) -> float | None:
+    """A number as JSON can hold it: null for NaN and infinities."""
+    return value if math.isfinite(value) else None
 
 
 def setting(value: Scalar) -> str:

@@ -19,7 +19,7 @@ from raysearch.leaderboard.ranked import Ranked, Standing
 from raysearch.render.format import Glyphs, duration, score, setting
 from raysearch.trial import MetricGoal
 
-__all__ = ["GAP", "Layout", "bare_table", "ranked_table"]
+__all__ = ["GAP", "Layout", "bare_table", "note", "ranked_table"]
 
 _STYLES = {
     Standing.COMPLETE: "",
@@ -106,6 +106,14 @@ def ranked_table(
 def bare_table() -> Table:
     """A table without lines, its columns two blanks apart."""
     return Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+
+
+def note(sentence: str) -> Table:
+    """The sentence behind a dash, its further lines flush with the first."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    style = "bold yellow" if sentence.startswith("Warning") else ""
+    grid.add_row("-", Text(sentence, style=style))
+    return grid
 
 
 def _width(head: str, values: Sequence[str]) -> int:

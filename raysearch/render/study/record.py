@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from raysearch.leaderboard.answer import Answer, ArmResult
 from raysearch.leaderboard.statistics import MeanInterval
+from raysearch.render.format import json_number
 from raysearch.render.study.words import names_of
 
 __all__ = ["answer_record"]
@@ -53,7 +53,7 @@ def _arm(result: ArmResult, name: str) -> dict[str, Any]:
         "trials": list(result.arm.numbers),
         "cells": len(result.values),
         "mean": result.mean,
-        "sd": _number(result.sd),
+        "sd": json_number(result.sd),
         "by_task": dict(result.by_task),
         "beside": dict(result.beside),
         "beside_difference": {n: _interval(i) for n, i in result.beside_difference.items()},
@@ -65,11 +65,7 @@ def _arm(result: ArmResult, name: str) -> dict[str, Any]:
 def _interval(interval: MeanInterval) -> dict[str, Any]:
     return {
         "mean": interval.mean,
-        "low": _number(interval.low),
-        "high": _number(interval.high),
+        "low": json_number(interval.low),
+        "high": json_number(interval.high),
         "level": interval.level,
     }
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from raysearch.leaderboard.answer import Answer, ArmResult
 from raysearch.render import markdown
 from raysearch.render.format import glyphs_for, score
 from raysearch.render.study.words import difference, interval_text, names_of, spread
-from raysearch.render.table import GAP, bare_table
+from raysearch.render.table import GAP, bare_table, note
 
 __all__ = ["StudyBoard", "markdown_table"]
 
@@ -67,10 +66,7 @@ class StudyBoard:
         if hidden:
             yield Text(f"in a wider terminal: {', '.join(hidden)}", style="dim")
         yield Text()
-        for sentence in self.sentences:
-            grid = Table.grid(padding=(0, 1, 0, 0))
-            grid.add_row("-", Text(sentence))
-            yield grid
+        yield from map(note, self.sentences)
 
 
 def markdown_table(answer: Answer) -> list[str]:

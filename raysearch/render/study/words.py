@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from raysearch.leaderboard.answer import Answer, ArmResult, Effect
 from raysearch.leaderboard.arms import PAPER_ARM, Arm
@@ -69,7 +70,7 @@ def names_of(answer: Answer) -> Callable[[Arm], str]:
     def name(arm: Arm) -> str:
         kind = tuple(arm.settings)
         kept = [name for name in kind if (kind, name) not in implied]
-        return arm_name(Arm(**{**vars(arm), "settings": {n: arm.settings[n] for n in kept}}))
+        return arm_name(replace(arm, settings={name: arm.settings[name] for name in kept}))
 
     return name
 
