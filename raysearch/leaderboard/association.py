@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,14 @@ import numpy as np
 
 from raysearch.leaderboard.keys import Floats
 from raysearch.leaderboard.ranked import Ranked, Standing
+from raysearch.leaderboard.statistics.permutation import (
+    ALPHA,
+    FEWEST,
+    dealt,
+    directions,
+    explained,
+    permutation_p,
+)
 from raysearch.trial import MetricGoal
 
 __all__ = ["Association", "association", "most_telling", "ranks_of", "spearman"]
@@ -27,17 +36,26 @@ class Association:
             [0, 1] of names: the root of the share of variance that lies between them.
         signed: Whether it is ρ.
         count: Configurations that have the setting.
+        p_value: Chance of one so large where setting and metric have nothing to do with each
+            other, by permutation.
     """
 
     value: float
     signed: bool
     count: int
+    p_value: float
+
+    @property
+    def told(self) -> bool:
+        """Whether it can be told from none."""
+        return self.p_value < ALPHA
 
 
 def association(ranking: Iterable[Ranked], name: str, goal: MetricGoal) -> Association | None:
     """How one setting goes with what ranks.
 
-    It describes the trials that a sweep chose to run and ran to their end; it is no test.
+    It describes the trials that a sweep chose to run and ran to their end. Its p-value is of this
+    setting alone; of several, see `corrected`.
 
     Args:
         ranking: Configurations; the complete ones count that have the setting.
@@ -45,19 +63,24 @@ def association(ranking: Iterable[Ranked], name: str, goal: MetricGoal) -> Assoc
         goal: Direction of the metric.
 
     Returns:
-        None for fewer than 5 configurations, or where setting or metric is constant.
+        None for fewer than 8 configurations, or where setting or metric is constant.
     """
     rows = [item for item in _complete(ranking) if item.config.get(name) is not None]
     scores = [item.score if goal.direction == "maximize" else -item.score for item in rows]
     values = [item.config[name] for item in rows]
-    if len(rows) < _FEWEST or len(set(values)) < 2 or len(set(scores)) < 2:
+    if len(rows) < FEWEST or len(set(values)) < 2 or len(set(scores)) < 2:
         return None
-    ranks = ranks_of(scores)
-    if _numeric(values):
-        value = _correlation(ranks_of([float(value or 0) for value in values]), ranks)
-        return Association(value=value, signed=True, count=len(rows))
-    eta = float(np.sqrt(_between(values, ranks)))
-    return Association(value=eta, signed=False, count=len(rows))
+    ranks, signed = ranks_of(scores), _numeric(values)
+    own = ranks_of([float(value or 0) for value in values]) if signed else np.empty(0)
+    columns = own[:, None] if signed else _indicators(values)
+    found = directions(columns)
+    share = float(explained(ranks, found))
+    return Association(
+        value=_correlation(own, ranks) if signed else math.sqrt(share),
+        signed=signed,
+        count=len(rows),
+        p_value=permutation_p(share, explained(dealt(ranks), found)),
+    )
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float:
@@ -128,6 +151,10 @@ def _correlation(first: Floats, second: Floats) -> float:
 
 def _between(values: Sequence[Any], ranks: Floats) -> float:
     """η²: the share of the variance of `ranks`, which vary, that lies between the names."""
-    groups = [ranks[[value == name for value in values]] for name in dict.fromkeys(values)]
-    between = sum(len(group) * (group.mean() - ranks.mean()) ** 2 for group in groups)
-    return float(between) / float(((ranks - ranks.mean()) ** 2).sum())
+    return float(explained(ranks, directions(_indicators(values))))
+
+
+def _indicators(values: Sequence[Any]) -> Floats:
+    """Of which of the names each value is, (N, names)."""
+    names = dict.fromkeys(values)
+    return np.array([[float(value == name) for name in names] for value in values])

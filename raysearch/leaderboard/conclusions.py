@@ -160,7 +160,9 @@ def _order(found: Contrast) -> Iterator[str]:
     under = [task.task for task in tested if task.under and task.under.dominates]
     level = tested[0].over.level if tested[0].over else math.nan
     corrected = f", Bonferroni over {len(found.tasks)} tasks" if len(found.tasks) > 1 else ""
-    terms = f"ε_min < {THRESHOLD} at {100 * level:.4g} %{corrected}"
+    terms = (
+        f"ε_min < {THRESHOLD} and the means apart by permutation at {100 * level:.4g} %{corrected}"
+    )
     size = min(len(task.first) for task in tested)
     if size < _FEW:
         yield (

@@ -16,6 +16,7 @@ from raysearch.leaderboard.association import Association, association
 from raysearch.leaderboard.keys import column_values, distinct, group_rows, rows_at, rows_with
 from raysearch.leaderboard.rank import rank
 from raysearch.leaderboard.ranked import Ranked, Ranking, Standing
+from raysearch.leaderboard.statistics.permutation import corrected
 from raysearch.trial import MetricGoal
 
 __all__ = ["TaskColumn", "rank_tasks", "same_settings", "searched", "task_columns", "task_names"]
@@ -29,8 +30,8 @@ class TaskColumn:
         task: Its name.
         best: Its best complete configuration; None when there is none.
         complete: Number of its complete configurations.
-        associations: Setting to how it goes with the metric within the task; None where that
-            cannot be said.
+        associations: Setting to how it goes with the metric within the task, its p-value
+            corrected for all settings and tasks; None where that cannot be said.
     """
 
     task: str
@@ -112,6 +113,13 @@ def task_columns(
     rankings: Mapping[str, Ranking], goal: MetricGoal, names: Sequence[str]
 ) -> list[TaskColumn]:
     """Per task the best configuration, and how each setting goes with the metric within it."""
+    found = corrected(
+        {
+            (task, name): association(ranking, name, goal)
+            for task, ranking in rankings.items()
+            for name in names
+        }
+    )
     columns = []
     for task, ranking in rankings.items():
         first = ranking[0] if len(ranking) and ranking[0].rank == 1 else None
@@ -120,7 +128,7 @@ def task_columns(
                 task=task,
                 best=first,
                 complete=ranking.counts().get(Standing.COMPLETE, 0),
-                associations={name: association(ranking, name, goal) for name in names},
+                associations={name: found[task, name] for name in names},
             )
         )
     return columns

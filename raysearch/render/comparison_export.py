@@ -138,6 +138,7 @@ def _order(order: StochasticOrder | None) -> dict[str, Any] | None:
     return {
         "epsilon_min": json_number(order.bound),
         "violation_ratio": order.ratio,
+        "p_value": order.p_value,
         "level": order.level,
         "comparisons": order.comparisons,
     }

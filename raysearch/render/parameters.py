@@ -16,6 +16,7 @@ from rich.text import Text
 
 from raysearch.leaderboard.association import Association, most_telling
 from raysearch.leaderboard.card import SweepCard
+from raysearch.leaderboard.statistics.permutation import FEWEST
 from raysearch.leaderboard.summary import Summary, summarize
 from raysearch.leaderboard.tasks import TaskColumn, rank_tasks, searched, task_columns
 from raysearch.render.board import origin_lines
@@ -26,7 +27,8 @@ __all__ = ["ParameterBoard", "make_parameter_board"]
 
 _LEGEND = (
     "beside a value: Spearman's rank correlation of setting and metric over the pair's complete "
-    "trials, above 0 where larger does better; e: the share η of names, without a sign"
+    "trials, above 0 where larger does better; e: the share η of names, without a sign; * told "
+    "from chance by permutation, corrected for all that stand here; without it, it may be chance"
 )
 
 
@@ -58,7 +60,7 @@ class ParameterBoard:
         if any(any(column.associations.values()) for column in self.columns):
             yield Text(_LEGEND if glyphs is UNICODE else _LEGEND.replace("η ", ""))
         else:
-            yield Text("no pair has the five complete trials that a rank correlation needs")
+            yield Text(f"no pair has the {FEWEST} complete trials that a rank correlation needs")
 
     def _heads(self) -> list[str]:
         lines = ["", "best trial", self.layout.goal.name, "complete trials"]
@@ -136,13 +138,13 @@ def _side_by_side(
 
 
 def _mark(found: Association | None) -> str:
-    """``+.42`` for a correlation, ``e.42`` for a share, in four characters."""
+    """``+.42`` for a correlation, ``e.42`` for a share, ``*`` for one that is told."""
     if found is None:
         return ""
     size = f"{abs(found.value):.2f}"
     digits = "1.0" if size == "1.00" else size[1:]
     sign = ("-" if found.value < 0 else "+") if found.signed else "e"
-    return f"{sign}{digits}"
+    return f"{sign}{digits}{'*' if found.told else ' '}"
 
 
 def _scalar(value: Any) -> Any:

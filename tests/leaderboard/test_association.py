@@ -1,9 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 
 from raysearch.leaderboard import Ranked, Standing
 from raysearch.leaderboard.association import association, most_telling, spearman
+from raysearch.leaderboard.statistics.permutation import corrected
 from raysearch.trial import MetricGoal
 
 
@@ -66,29 +68,53 @@ def test_equal_scores_and_missing_settings_are_harmless():
 
 
 def test_association_by_hand():
-    """Ranks of x 0 1 2 3 4, of the metric 0 1 2 4 3: ρ = 1 − 6 · 2 / (5 · 24) = 0.9."""
-    rows = _rows([{"x": 10.0**n} for n in range(5)], [1, 2, 3, 5, 4])
+    """Ranks of x 0 … 7, of the metric the same but for one swap: ρ = 1 − 6 · 2 / (8 · 63)."""
+    rows = _rows([{"x": 10.0**n} for n in range(8)], [1, 2, 3, 4, 5, 6, 8, 7])
     up = association(rows, "x", MetricGoal("m"))
-    assert (up.value, up.signed, up.count) == (pytest.approx(0.9), True, 5)
+    assert (up.value, up.signed, up.count) == (pytest.approx(1 - 12 / 504), True, 8)
+    # 2 · 8 of the 40,320 orders come as far: the order, its 7 swaps, and all of them reversed.
+    assert up.told and up.p_value < 0.005
     down = association(rows, "x", MetricGoal("m", "minimize"))
-    assert down.value == pytest.approx(-0.9)
+    assert (down.value, down.p_value) == (pytest.approx(-up.value), up.p_value)
 
 
 def test_association_of_names_by_hand():
-    """Ranks 0 1 | 2 3 4: means 0.5 and 3 about 2; η² = (2 · 2.25 + 3 · 1) / 10 = 0.75."""
-    rows = _rows([{"k": kind} for kind in "aabbb"], [1, 2, 3, 4, 5])
+    """Ranks 0 1 2 3 | 4 5 6 7: means 1.5 and 5.5 about 3.5; η² = 8 · 4 / 42."""
+    rows = _rows([{"k": kind} for kind in "aaaabbbb"], [1, 2, 3, 4, 5, 6, 7, 8])
     found = association(rows, "k", MetricGoal("m"))
-    assert (found.value, found.signed) == (pytest.approx(math.sqrt(0.75)), False)
+    assert (found.value, found.signed) == (pytest.approx(math.sqrt(32 / 42)), False)
+    assert found.p_value == pytest.approx(2 / 70, abs=0.012)  # 2 of the 70 splits into fours
+
+
+def test_five_trials_are_no_ground_for_a_correlation():
+    """Of five, one order in 60 is perfect, one way or the other."""
+    rows = _rows([{"x": float(n)} for n in range(7)], [1, 2, 3, 4, 5, 6, 7])
+    assert association(rows, "x", MetricGoal("m")) is None
+
+
+def test_of_settings_without_effect_few_sweeps_have_one_told():
+    """Twelve settings and eight trials: each by itself tells 5 of 100, together nearly half."""
+    random = np.random.default_rng(0)
+    bare = family = 0
+    for _ in range(200):
+        configs = [
+            {f"x{i}": float(v) for i, v in enumerate(random.normal(size=12))} for _ in range(8)
+        ]
+        rows = _rows(configs, random.normal(size=8).tolist())
+        found = {name: association(rows, name, MetricGoal("m")) for name in configs[0]}
+        bare += any(one.told for one in found.values())
+        family += any(one.told for one in corrected(found).values())
+    assert bare > 60 and family <= 20  # more than 20 of 200 at 5 %: 0.3 %
 
 
 def test_no_association_of_few_constant_or_absent_settings():
-    configs = [{"x": 1.0 * n, "same": 1, "when": n if n > 1 else None} for n in range(6)]
-    rows = _rows(configs, [1, 2, 3, 4, 5, 6])
+    configs = [{"x": 1.0 * n, "same": 1, "when": n if n > 1 else None} for n in range(9)]
+    rows = _rows(configs, [1, 2, 3, 4, 5, 6, 7, 8, 9])
     goal = MetricGoal("m")
-    assert association(rows[:4], "x", goal) is None
+    assert association(rows[:7], "x", goal) is None
     assert association(rows, "same", goal) is None
-    assert association(rows, "when", goal) is None  # four have it
-    assert association(_rows(configs, [1.0] * 6), "x", goal) is None
+    assert association(rows, "when", goal) is None  # seven have it
+    assert association(_rows(configs, [1.0] * 9), "x", goal) is None
     assert math.isnan(spearman([1.0], [1.0])) and spearman([1, 2], [5, 4]) == pytest.approx(-1)
 
 

@@ -107,14 +107,14 @@ def test_what_only_the_papers_trial_changes_was_not_searched(make_trial):
 def test_columns_of_tasks(make_trial):
     """In task a larger x is better, in task b smaller; what is pruned or few does not count."""
     trials = []
-    for n in range(6):
+    for n in range(8):
         config = {"x": float(n)}
         trials.append(make_trial(n, 0.1 * n, task="a", config=config))
-        trials.append(make_trial(10 + n, 0.1 * (6 - n), task="b", config=config))
+        trials.append(make_trial(10 + n, 0.1 * (8 - n), task="b", config=config))
     trials.append(make_trial(20, 0.99, task="a", state=TrialState.PRUNED, config={"x": 0.0}))
     trials += [make_trial(30 + n, 0.1 * n, task="c", config={"x": float(n)}) for n in range(4)]
     first, second, third = task_columns(rank_tasks(_table(trials), GOAL), GOAL, ["x"])
-    assert (first.task, first.best.trial, first.complete) == ("a", 5, 6)
+    assert (first.task, first.best.trial, first.complete) == ("a", 7, 8)
     assert first.associations["x"].value == pytest.approx(1)
     assert (second.best.trial, second.associations["x"].value) == (10, pytest.approx(-1))
     assert third.associations["x"] is None

@@ -48,6 +48,40 @@ def test_a_rank_correlation_is_scipys_and_its_interval_holds_it():
     assert found.value == pytest.approx(stats.spearmanr(x, y).statistic)
     assert found.low < found.value < found.high and found.low > 0
     noise = rank_correlation(x.tolist(), random.normal(size=60).tolist())
-    assert noise.holds(0.0)
+    assert noise.holds(0.0) and found.told and not noise.told
     assert math.isnan(rank_correlation([1.0, 1.0], [1.0, 2.0]).value)
     assert not rank_correlation([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]).known
+
+
+def test_the_interval_of_a_rank_correlation_by_hand():
+    """ρ = 0.5 of n = 12 (Bonett and Wright): atanh 0.5 ± 1.96 · sqrt(1.125 / 9)."""
+    x = list(range(12))
+    y = next(
+        order
+        for order in (np.random.default_rng(seed).permutation(12) for seed in range(2000))
+        if abs(stats.spearmanr(x, order).statistic - 0.5) < 0.004
+    )
+    value = stats.spearmanr(x, y).statistic
+    found = rank_correlation(x, y.tolist())
+    half = 1.96 * math.sqrt((1 + value**2 / 2) / 9)
+    assert found.low == pytest.approx(math.tanh(math.atanh(value) - half), abs=1e-4)
+    assert found.high == pytest.approx(math.tanh(math.atanh(value) + half), abs=1e-4)
+    perfect = rank_correlation(x, x)
+    assert perfect.value == 1 and 0.9 < perfect.low < perfect.high < 1
+
+
+@pytest.mark.parametrize("count", [8, 12])
+def test_without_any_correlation_5_of_100_are_told(count):
+    """The percentile bootstrap told 9 to 12 of 100."""
+    random = np.random.default_rng(count)
+    found = [
+        rank_correlation(random.normal(size=count).tolist(), random.normal(size=count).tolist())
+        for _ in range(600)
+    ]
+    assert sum(one.told for one in found) / 600 < 0.072  # 2.5 standard errors above 0.05
+    assert 0.93 < sum(one.holds(0.0) for one in found) / 600 < 0.985
+
+
+def test_below_eight_pairs_nothing_is_told():
+    found = rank_correlation([1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7])
+    assert found.value == 1 and not found.known and not found.told

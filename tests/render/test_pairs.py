@@ -119,7 +119,7 @@ def test_too_few_trials_for_a_correlation_is_said(small, draw):
         "complete trials       2        2",
         "top_k               0.1      0.2",
         "",
-        "no pair has the five complete trials that a rank correlation needs",
+        "no pair has the 8 complete trials that a rank correlation needs",
     ]
 
 

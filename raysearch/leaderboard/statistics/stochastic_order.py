@@ -15,8 +15,12 @@ ratio is the share of the squared distance between them that speaks against the 
 
     ε_min = ε(F_n, G_m) − sqrt((n + m) / (n m)) σ̂ Φ⁻¹(α)
 
-with σ̂ the bootstrap's standard deviation of sqrt(n m / (n + m)) (ε* − ε). Departure: the
-integrals are exact here, since both functions are steps; others sum over a grid of t.
+with σ̂ the bootstrap's standard deviation of sqrt(n m / (n + m)) (ε* − ε). Departures: the
+integrals are exact here, since both functions are steps; others sum over a grid of t. And ε_min
+below the threshold does not suffice for a finding. With few scores the bootstrap sees no violation
+where there is one: of two *equal* methods one is called better in 12 of 100 cases with five scores
+a side, in 27 of 100 tables of four tasks. So the means must differ by an exact permutation test,
+too, at the same level and correction.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ import numpy as np
 
 from raysearch.leaderboard.keys import Codes, Floats
 from raysearch.leaderboard.statistics.bootstrap import LEVEL
+from raysearch.leaderboard.statistics.permutation import difference_p
 
 __all__ = [
     "THRESHOLD",
@@ -51,6 +56,8 @@ class StochasticOrder:
     Attributes:
         ratio: The violation ratio of the scores themselves, in [0, 1].
         bound: ε_min, its upper bound, in [0, 1]; NaN for fewer than two scores of either.
+        p_value: Of equal means, two-sided, by permutation of the scores between the two; not
+            corrected.
         level: Confidence after the correction: 1 − (1 − level) / comparisons.
         comparisons: By how many comparisons the level was divided.
         counts: Scores of the first and of the second.
@@ -58,14 +65,16 @@ class StochasticOrder:
 
     ratio: float
     bound: float
+    p_value: float
     level: float
     comparisons: int
     counts: tuple[int, int]
 
     @property
     def dominates(self) -> bool:
-        """Whether the bound is below `THRESHOLD`."""
-        return self.bound < THRESHOLD
+        """Whether the bound is below `THRESHOLD` and the means differ at the corrected level."""
+        # At 5 % and no correction the level is 1 − α but for rounding.
+        return self.bound < THRESHOLD and self.p_value <= (1 - self.level) * (1 + 1e-9)
 
 
 def stochastic_order(
@@ -101,7 +110,12 @@ def stochastic_order(
         spread = float(np.std(drawn - ratio))
         bound = min(1.0, max(0.0, ratio - spread * NormalDist().inv_cdf(alpha)))
     return StochasticOrder(
-        ratio=ratio, bound=bound, level=1 - alpha, comparisons=comparisons, counts=(n, m)
+        ratio=ratio,
+        bound=bound,
+        p_value=difference_p(first, second, seed=seed),
+        level=1 - alpha,
+        comparisons=comparisons,
+        counts=(n, m),
     )
 
 

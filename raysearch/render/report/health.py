@@ -9,7 +9,8 @@ import numpy as np
 
 from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.ranked import Standing
-from raysearch.leaderboard.uncertainty import rank_correlation
+from raysearch.leaderboard.statistics.permutation import corrected
+from raysearch.leaderboard.uncertainty import RankCorrelation, rank_correlation
 from raysearch.render.report.figure import (
     Block,
     Figure,
@@ -37,7 +38,13 @@ def health_section(sweep: SweepView) -> Section:
     flags, finding = _flags(sweep)
     if flags is not None:
         blocks.append(flags)
-    views = [view for name in _names(sweep) if (view := _view(sweep, name)) is not None]
+    curves = {name: curves_of(sweep, sweep.whole, name) for name in _names(sweep)}
+    found = _correlations(sweep, curves)
+    views = [
+        view
+        for name, courses in curves.items()
+        if (view := _view(sweep, name, courses, found.get(name))) is not None
+    ]
     if views:
         title = "Diagnostics over training"
         blocks.append(Figure(title=title, views=views, choose="measure", height=360))
@@ -83,9 +90,24 @@ def _flags(sweep: SweepView) -> tuple[TableBlock | None, str]:
     return block, caption if seen else ""
 
 
-def _view(sweep: SweepView, name: str) -> View | None:
+def _correlations(
+    sweep: SweepView, curves: Mapping[str, Mapping[int, Curve]]
+) -> dict[str, RankCorrelation]:
+    """How the end of each diagnostic goes with the metric, corrected for how many there are."""
+    if len(sweep.per_task) > 1 and sweep.card.mode == "per_task":
+        return {}  # scores of different pairs do not compare
+    found = {}
+    for name, courses in curves.items():
+        done = [item for item in sweep.whole.complete if item.trial in courses]
+        ends = [float(courses[item.trial][1][-1]) for item in done]
+        found[name] = rank_correlation(ends, [-loss for loss in sweep.losses(done)])
+    return corrected(found)
+
+
+def _view(
+    sweep: SweepView, name: str, curves: Mapping[int, Curve], found: RankCorrelation | None
+) -> View | None:
     contest = sweep.whole
-    curves = curves_of(sweep, contest, name)
     groups = {
         "complete": [i.trial for i in contest.items if i.standing is Standing.COMPLETE],
         "stopped early": [i.trial for i in contest.items if i.standing is Standing.PRUNED],
@@ -103,7 +125,7 @@ def _view(sweep: SweepView, name: str) -> View | None:
         "xaxis": {"title": {"text": "report"}, "dtick": 1 if _longest(curves) < 12 else None},
         "yaxis": {"title": {"text": label(name)}},
     }
-    return View(name=name, traces=traces, layout=layout, caption=_words(sweep, name, curves))
+    return View(name=name, traces=traces, layout=layout, caption=_words(sweep, name, curves, found))
 
 
 def _band(name: str, curves: Sequence[Curve], tint: str) -> list[dict[str, Any]]:
@@ -145,7 +167,9 @@ def _longest(curves: Mapping[int, Curve]) -> int:
     return max(len(values) for _, values in curves.values())
 
 
-def _words(sweep: SweepView, name: str, curves: Mapping[int, Curve]) -> str:
+def _words(
+    sweep: SweepView, name: str, curves: Mapping[int, Curve], found: RankCorrelation | None
+) -> str:
     """Where it begins and ends, and whether it goes with the metric."""
     contest = sweep.whole
     done = [item for item in contest.complete if item.trial in curves]
@@ -160,10 +184,7 @@ def _words(sweep: SweepView, name: str, curves: Mapping[int, Curve]) -> str:
         f"{short(first)} to {short(last)}"
     )
     text += f" (it grew in {percent(float(grew))})." if first != last else " and stays there."
-    if len(sweep.per_task) > 1 and sweep.card.mode == "per_task":
-        return text  # scores of different pairs do not compare
-    found = rank_correlation(ends, [-loss for loss in sweep.losses(done)])
-    if found.known:
-        tells = "sure" if not found.holds(0.0) else "not told from none"
+    if found is not None and found.known:
+        tells = "told from none" if found.told else "not told from none"
         text += f" Its end and {sweep.metric} go together by ρ = {between(found)}: {tells}."
     return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -197,18 +196,15 @@ def _overtaken(sweep: SweepView, contest: Contest, curves: Mapping[int, Curve]) 
         for item in contest.complete
         if item.trial in curves and len(values := curves[item.trial][1]) > 1
     ]
-    if len(ends) < 5:
-        return ""
     from raysearch.leaderboard.uncertainty import rank_correlation
     from raysearch.render.report.words import between
 
     found = rank_correlation([a for a, _ in ends], [b for _, b in ends])
-    if not np.isfinite(found.value):
+    if not found.known:
         return ""
-    judged = Counter([found.known and found.low > 0])[True]
     verdict = (
         "so the first report says something of the end"
-        if judged
+        if found.told and found.value > 0
         else "so what is early says nothing certain of the end, and an early stop may cost a good "
         "trial"
     )

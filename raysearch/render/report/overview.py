@@ -196,8 +196,11 @@ def _price(sweep: SweepView, contest: Contest) -> View:
             f"{first.trial} ({short(first.score)} in {duration(first.seconds)}). "
         )
     if found.known:
-        tells = "is sure" if not found.holds(0.0) else "cannot be told from none"
-        text += f"Time and metric go together by ρ = {between(found)}, which {tells}."
+        tells = "can" if found.told else "cannot"
+        text += (
+            f"Time and metric go together by ρ = {between(found)}, which {tells} be told from none "
+            f"(p = {found.p_value:.3f})."
+        )
     name = f"{contest.name}: metric and {kind} seconds"
     return _scatter(name, items, seconds, scores, front, (f"{kind} seconds", sweep.metric), text)
 

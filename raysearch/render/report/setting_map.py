@@ -1,4 +1,4 @@
-"""Which way does the metric go with each setting in each pair: one map, marked where it is sure."""
+"""Which way does the metric go with each setting in each pair: one map, marked where it is told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from raysearch.leaderboard.ranges import SearchRange
-from raysearch.leaderboard.uncertainty import Interval, rank_correlation
+from raysearch.leaderboard.statistics.permutation import FEWEST, corrected
+from raysearch.leaderboard.uncertainty import RankCorrelation, rank_correlation
 from raysearch.render.report.figure import Block, Figure, Note, View, rho_map, tidy
 from raysearch.render.report.sweep import SweepView
 
@@ -23,8 +24,8 @@ _SIGNS = {
 }
 """The papers' letters."""
 
-Found = Mapping[tuple[str, str], Interval]
-"""Setting and contest to Spearman's ρ."""
+Found = Mapping[tuple[str, str], RankCorrelation]
+"""Setting and contest to Spearman's ρ, its p-value corrected for the whole map."""
 
 
 def correlations(sweep: SweepView) -> Found:
@@ -39,7 +40,7 @@ def correlations(sweep: SweepView) -> Found:
             found[one.name, contest.name] = rank_correlation(
                 values, [-loss for loss in sweep.losses(items)]
             )
-    return found
+    return corrected(found)
 
 
 def setting_title(name: str) -> str:
@@ -48,33 +49,27 @@ def setting_title(name: str) -> str:
 
 
 def setting_map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -> Block:
-    """Setting × pair: Spearman's ρ, marked where its interval excludes 0."""
+    """Setting × pair: Spearman's ρ, marked where it can be told from none."""
     rows, title = [one for one in ranges if not one.choices], f"Setting × {sweep.noun}"
     if not rows:
         return Note(title=title, text="No number was searched, only choices.")
-    values, texts, sure = [], [], 0
+    values, texts, told = [], [], 0
     for one in rows:
         line = [found[one.name, contest.name] for contest in sweep.contests]
-        marks = [value.known and not value.holds(0.0) for value in line]
-        sure += sum(marks)
+        told += sum(value.told for value in line)
         values.append(tidy([value.value if value.known else np.nan for value in line]))
-        texts.append(
-            [
-                "–" if not v.known else f"{v.value:+.2f}{' *' if m else ''}"
-                for v, m in zip(line, marks, strict=True)
-            ]
-        )
+        texts.append([f"{v.value:+.2f}{' *' if v.told else ''}" if v.known else "–" for v in line])
     columns = [contest.name for contest in sweep.contests]
     heat = rho_map(columns, [setting_title(one.name) for one in rows], values, texts)
     heat |= {"xgap": 2, "ygap": 2}
     total = sum(found[one.name, c.name].known for one in rows for c in sweep.contests)
     if not total:
-        text = "Fewer than five trials are complete in every contest: no ρ can be given."
+        text = f"Fewer than {FEWEST} trials are complete in every contest: no ρ can be given."
         return Note(title=title, text=text)
     caption = (
         f"Spearman's ρ between setting and metric over complete trials; above 0 larger is better; "
-        f"* where its 95 % interval excludes 0: {sure} of {total} cells, where "
-        f"{0.05 * total:.1f} are expected by chance alone."
+        f"* where it can be told from none by permutation (p < 0.05, corrected for the {total} "
+        f"cells): {told} of them. Without any effect one map in 20 has a mark."
     )
     layout = {"yaxis": {"autorange": "reversed", "type": "category"}, "xaxis": {"type": "category"}}
     view = View(name="ρ", traces=[heat], layout=layout, caption=caption)

@@ -238,8 +238,8 @@ def _words(one: SearchRange, contests: Sequence[Contest], found: Found) -> str:
             f"{name}: with {counted(most, 'complete trial')} where it has a say, no direction can "
             "be told."
         )
-    up = [f"{w} ({between(v)})" for w, v in judged.items() if v.low > 0]
-    down = [f"{w} ({between(v)})" for w, v in judged.items() if v.high < 0]
+    up = [f"{w} ({between(v)})" for w, v in judged.items() if v.told and v.value > 0]
+    down = [f"{w} ({between(v)})" for w, v in judged.items() if v.told and v.value < 0]
     parts = []
     if up:
         parts.append(f"larger values of {name} go with better scores in {listed(up)}")
@@ -248,13 +248,13 @@ def _words(one: SearchRange, contests: Sequence[Contest], found: Found) -> str:
     if not parts:
         values = listed([f"{where} {between(value)}" for where, value in judged.items()])
         return (
-            f"No direction of {name} can be told: Spearman's ρ with the metric includes 0 "
+            f"No direction of {name} can be told from chance by Spearman's ρ with the metric "
             f"({values}). A best value in the middle would not show in ρ: see the means."
         )
     open_ = [where for where in judged if not any(w.startswith(f"{where} (") for w in up + down)]
-    rest = f"; in {listed(open_)} the interval of ρ includes 0" if open_ else ""
+    rest = f"; in {listed(open_)} none can be told" if open_ else ""
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}{rest} (Spearman's ρ, 95 % bootstrap)."
+    return f"{text[0].upper()}{text[1:]}{rest} (Spearman's ρ, 95 %)."
 
 
 def _choice_words(sweep: SweepView, one: SearchRange, contests: Sequence[Contest]) -> str:

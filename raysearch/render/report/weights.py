@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from raysearch.leaderboard.agreement import agreement
-from raysearch.leaderboard.importance import FEWEST, Importances, importances
+from raysearch.leaderboard.importance import Importances, importances
+from raysearch.leaderboard.statistics.permutation import FEWEST
 from raysearch.leaderboard.uncertainty import Interval
 from raysearch.render.report.figure import Block, Figure, Note, Section, View, label, rho_map, tidy
 from raysearch.render.report.sweep import Contest, SweepView

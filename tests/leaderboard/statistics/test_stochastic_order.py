@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from raysearch.leaderboard.statistics import (
+from raysearch.leaderboard.statistics.stochastic_order import (
+    THRESHOLD,
     chance_of_separation,
     stochastic_order,
     violation_ratio,
@@ -83,6 +84,47 @@ def test_one_score_has_no_bound_and_separation_is_no_rare_thing() -> None:
     assert math.isnan(found.bound) and not found.dominates
     assert chance_of_separation(3, 3) == pytest.approx(1 / 20)
     assert stochastic_order([4, 5, 6], [1, 2, 3]).bound == 0
+
+
+def test_scores_that_are_fully_apart_are_no_finding_where_chance_sets_them_apart_too_often() -> (
+    None
+):
+    three = stochastic_order([4, 5, 6], [1, 2, 3])
+    assert three.bound == 0 and three.p_value == pytest.approx(2 / 20) and not three.dominates
+    five = stochastic_order([6, 7, 8, 9, 10], [1, 2, 3, 4, 5])
+    assert five.p_value == pytest.approx(2 / 252) and five.dominates
+    # At 5 % over six tasks 2 of 252 do as well, over seven they do not.
+    for comparisons, verdict in ((6, True), (7, False)):
+        found = stochastic_order([6, 7, 8, 9, 10], [1, 2, 3, 4, 5], comparisons=comparisons)
+        assert found.dominates is verdict
+
+
+@pytest.mark.parametrize("tasks", [1, 4])
+def test_of_equal_methods_few_tables_call_one_better(tasks: int) -> None:
+    """Either way, five scores a side: ε_min alone does in 12 (one task) and 27 (four) of 100."""
+    random = np.random.default_rng(tasks)
+    wrong = bare = 0
+    for case in range(200):
+        bounds, found = [], []
+        for _ in range(tasks):
+            first, second = random.normal(size=5), random.normal(size=5)
+            for one, other in ((first, second), (second, first)):
+                order = stochastic_order(one, other, comparisons=tasks, draws=200, seed=case)
+                bounds.append(order.bound)
+                found.append(order.dominates)
+        wrong += any(found)
+        bare += min(bounds) < THRESHOLD
+    assert wrong <= 19  # of 200 at 5 %: more by chance in 0.6 %
+    assert bare > 19
+
+
+def test_what_is_clearly_better_is_called_so() -> None:
+    random = np.random.default_rng(3)
+    found = [
+        stochastic_order(random.normal(3, 1, 5), random.normal(size=5), draws=200)
+        for _ in range(60)
+    ]
+    assert sum(one.dominates for one in found) > 51
 
 
 def test_against_deepsig() -> None:
