@@ -226,7 +226,7 @@ def _deals(
 def _columns(grid: Codes, numeric: bool) -> Floats:
     """A parabola in a number's rank, (N, 2), or which choice each has, (N, K)."""
     if not numeric:
-        return (grid[:, None] == np.unique(grid)[None, :]).astype(float)
+        return np.asarray(grid[:, None] == np.unique(grid)[None, :], dtype=np.float64)
     ranks = ranks_of(grid.tolist())
     ranks = (ranks - ranks.mean()) / max(len(ranks), 1)
     return np.stack([ranks, ranks**2], axis=1)
