@@ -15,7 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["Codes", "Floats", "column_values", "distinct", "group_rows", "rows_at", "rows_with"]
+__all__ = [
+    "Codes",
+    "Floats",
+    "column_values",
+    "distinct",
+    "group_rows",
+    "numbers_of",
+    "rows_at",
+    "rows_with",
+]
 
 Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -43,8 +52,13 @@ def group_rows(table: pa.Table, names: Sequence[str]) -> tuple[Codes, int]:
 
 
 def column_values(table: pa.Table, name: str) -> Floats:
-    """A numeric column as doubles, (N,); null becomes NaN."""
-    array = table.column(name).cast(pa.float64()).combine_chunks()
+    """A numeric column of a table as doubles, (N,); null becomes NaN."""
+    return numbers_of(table.column(name))
+
+
+def numbers_of(column: Any) -> Floats:
+    """A numeric column as doubles, (N,); null becomes NaN, an int beyond 2**53 the nearest."""
+    array = column.cast(pa.float64(), safe=False).combine_chunks()
     if len(array) == 0:
         return np.empty(0)
     bare = pa.Array.from_buffers(

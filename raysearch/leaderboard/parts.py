@@ -26,22 +26,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from raysearch.errors import StoreError
 from raysearch.leaderboard.keys import group_rows, rows_at
-from raysearch.leaderboard.schema import (
-    FILE_METADATA,
-    KEY,
-    check_version,
-    conform,
-    empty_table,
-    unify,
-)
+from raysearch.leaderboard.part_file import MOST_BYTES, DamagedError, decode, encode, refuse
+from raysearch.leaderboard.row_check import key_faults, value_faults
+from raysearch.leaderboard.schema import KEY, conform, empty_table, unify
 from raysearch.storage import Storage, UnansweredError
 from raysearch.storage.place import join
 
@@ -120,7 +115,7 @@ class Parts:
         """
         for _ in range(_ATTEMPTS):
             names = self.names()
-            files = _side_by_side(self._load, names)
+            files = self._files(names)
             # A merge that ran meanwhile left a new name behind or took a file that was listed.
             if _merged(names) == _merged(self.names()) and None not in files:
                 return _join([file for file in files if file is not None], self._schema)
@@ -132,7 +127,7 @@ class Parts:
         Raises:
             StoreError: As `read`.
         """
-        found = [self._load(name) for name in self.names()]
+        found = self._files(self.names())
         return [(file.name, file.table) for file in found if file and file.table is not None]
 
     def write(self, part: str, table: pa.Table) -> None:
@@ -143,11 +138,11 @@ class Parts:
         """
         schema = unify([self._known_schema(), table.schema])
         own = unify([pa.schema([schema.field(name) for name in table.column_names])])
-        data = _bytes(
+        data = encode(
             conform(table, own), compression="none", use_dictionary=False, write_statistics=False
         )
         if schema != self._known:
-            self._put(_COLUMNS, _bytes(empty_table(schema)))
+            self._put(_COLUMNS, encode(empty_table(schema)))
             self._known = schema
         self._put(f"part-{part}.parquet", data)
 
@@ -163,13 +158,13 @@ class Parts:
             StoreError: The disk is full or read-only; every row is still there.
         """
         names = self.names()
-        files = [file for file in _side_by_side(self._load, names) if file is not None]
+        files = [file for file in self._files(names) if file is not None]
         read = [file.name for file in files if file.table is not None and file.name != _COLUMNS]
         if len(read) > 1:
             table = _join(files, self._schema).table
             number = 1 + max((int(name[7:13]) for name in _merged(names)), default=0)
             name = f"merged-{number:06d}-{secrets.token_hex(4)}.parquet"
-            self._put(name, _bytes(table, compression="zstd"))
+            self._put(name, encode(table, compression="zstd"))
             with _saying(self.path):  # only now that the new file lasts
                 _side_by_side(self._remove, read)
         return not any(file.problem for file in files)
@@ -177,35 +172,60 @@ class Parts:
     def rows(self, prefix: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
         """Some columns of the files whose names begin so; one that cannot be read gives none."""
         rows: list[tuple[Any, ...]] = []
-        for name in self.names(prefix):
-            file = self._load(name, columns)
+        for file in self._files(self.names(prefix), columns):
             if file is not None and file.table is not None:
                 rows += zip(*(file.table.column(c).to_pylist() for c in columns), strict=True)
         return rows
+
+    def _files(
+        self, names: Sequence[str], columns: Sequence[str] | None = None
+    ) -> list[_File | None]:
+        """The files, with a problem in place of rows that no sweep writes."""
+        files = _side_by_side(partial(self._load, columns=columns), names)
+        tables = [file.table for file in files if file and file.table]
+        wanted = tables if columns is None else [table.select(columns) for table in tables]
+        schema = unify(dict.fromkeys(table.schema for table in wanted))
+        together = pa.concat_tables(conform(table, schema) for table in wanted) if wanted else None
+        # Looked at together, since a hundred columns of each small file take as long by themselves.
+        if together is None or not (value_faults(together) or self._doubled(tables)):
+            return files
+        return [self._looked_at(file) if file and file.table else file for file in files]
+
+    def _doubled(self, tables: Sequence[pa.Table]) -> bool:
+        return any(key_faults(table, self._schema) for table in tables)
+
+    def _looked_at(self, file: _File) -> _File:
+        try:
+            refuse(value_faults(file.table) + key_faults(file.table, self._schema))
+        except DamagedError as error:
+            return _File(file.name, problem=self._problem(file.name, error))
+        return file
+
+    def _problem(self, name: str, error: DamagedError) -> str:
+        return (
+            f"`{self.path}/{name}` must be a Parquet file of rows as raysearch writes them, but "
+            f"{error}; move it away and run its sweep again, which writes its trials anew from "
+            "the study"
+        )
 
     def _load(self, name: str, columns: Sequence[str] | None = None) -> _File | None:
         """The file, or None when it is no longer there."""
         where = f"{self.path}/{name}"
         try:
             with self._storage.open(f"{self._folder}/{name}") as source:
-                data = source.read()
+                data = source.read(MOST_BYTES + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
             reason = _first_line(error)
             return _File(name, problem=f"`{where}` must be readable, but: {reason}; try again")
         try:
-            file = pq.ParquetFile(pa.BufferReader(data))
-            stamp = file.metadata.metadata
-            table = file.read(columns, use_threads=name.startswith("merged-"))
-        except (pa.ArrowException, OSError) as error:
-            reason = _first_line(error).split(" Detail:")[0]
-            return _File(
-                name,
-                problem=f"`{where}` must be a Parquet file, but cannot be read ({reason}); move "
-                "it away and run its sweep again, which writes its trials anew from the study",
-            )
-        check_version(stamp, where)
+            if len(data) > MOST_BYTES:
+                raise DamagedError(f"it has more than {MOST_BYTES} bytes")
+            threads = name.startswith("merged-")
+            table = decode(data, self._schema, columns, where=where, threads=threads)
+        except DamagedError as error:
+            return _File(name, problem=self._problem(name, error))
         return _File(name, table)
 
     def _known_schema(self) -> pa.Schema:
@@ -249,15 +269,6 @@ def _join(files: list[_File], base: pa.Schema) -> Contents:
     keep = origin == last[group]
     problems = tuple(file.problem for file in files if file.problem)
     return Contents(table if keep.all() else rows_at(table, np.flatnonzero(keep)), problems)
-
-
-def _bytes(table: pa.Table, **options: Any) -> memoryview:
-    sink = pa.BufferOutputStream()
-    # Without the copy of Arrow's own schema a one-row part is a third smaller.
-    with pq.ParquetWriter(sink, table.schema, store_schema=False, **options) as writer:
-        writer.write_table(table)
-        writer.add_key_value_metadata(FILE_METADATA)
-    return memoryview(sink.getvalue())
 
 
 @contextmanager

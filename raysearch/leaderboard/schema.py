@@ -30,6 +30,7 @@ __all__ = [
     "CURVE_COLUMNS",
     "FILE_METADATA",
     "KEY",
+    "REQUIRED",
     "SCHEMA_VERSION",
     "TRIAL_COLUMNS",
     "check_version",
@@ -76,6 +77,15 @@ TRIAL_COLUMNS = pa.schema(
 CURVE_COLUMNS = pa.schema(
     [*_KEY_FIELDS, ("rung", pa.int64()), ("step", pa.int64()), ("seconds", pa.float64())]
 )
+REQUIRED = frozenset(
+    {*TRIAL_COLUMNS.names, *CURVE_COLUMNS.names} - {"finished"}  # a lost trial may have no end
+)
+"""Columns that every file of their table has, with a value in every row.
+
+A column that comes later is not among them, since the files of older versions lack it.
+"""
+_LONGEST_REASON = 10_000
+"""Characters: a message may quote a whole tensor."""
 
 
 def trial_rows(trial: Trial) -> pa.Table:
@@ -88,7 +98,7 @@ def trial_rows(trial: Trial) -> pa.Table:
         *trial.key,
         trial.method,
         str(trial.state),
-        trial.reason,
+        _cut(trial.reason),
         trial.steps,
         trial.seconds,
         trial.device,
@@ -248,6 +258,12 @@ def _column(name: str, values: list[Scalar]) -> tuple[pa.Field, pa.Array]:
 
 def _metric(name: str, values: list[float | None]) -> tuple[pa.Field, pa.Array]:
     return pa.field(f"metric/{name}", pa.float64()), pa.array(values, pa.float64())
+
+
+def _cut(reason: str) -> str:
+    if len(reason) <= _LONGEST_REASON:
+        return reason
+    return f"{reason[:_LONGEST_REASON]}… ({len(reason)} characters)"
 
 
 def _utc(trial: Trial) -> datetime | None:

@@ -1,0 +1,174 @@
+"""How does a table become the bytes of one Parquet file, and are these as they were written.
+
+Pages have the checksums of the format, which any reader may check. What they do not cover (the
+footer with its names, types, sizes and offsets) the file's own digest does: ``raysearch.digest``
+in the footer is SHA-256 of the whole file with zeros in the digest's place. Files of older
+versions have neither and are read as they are.
+
+A stranger's file is measured before it is decoded: a few kilobytes can stand for billions of
+rows, or one long text for each of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raysearch.leaderboard.row_check import (
+    LONGEST_TEXT,
+    schema_faults,
+    text_lengths,
+)
+from raysearch.leaderboard.schema import FILE_METADATA, check_version
+
+__all__ = ["MOST_BYTES", "DamagedError", "decode", "encode", "refuse"]
+
+MOST_BYTES = 2**30
+"""Of a file, and of its pages unpacked: 100,000 rows with their curves take some 100 MB."""
+_MOST_COLUMNS = 4096
+_ROWS, _CELLS = 100_000, 20_000_000
+"""Rows and values of any file; a larger one must have bytes for more. A row of a sweep takes
+eight bytes for its seconds alone, and as many for each metric."""
+_TEXT_BYTES = 2**28
+"""Of a column that is read as it comes; one that may become longer is measured first."""
+_SHOWN = 5
+"""Faults of one file that are told."""
+
+_KEY, _MARK = b"raysearch.digest", b"raysearch-sha256:"
+_DIGEST = re.compile(_KEY + rb"..?.?" + _MARK + rb"([0-9a-f]{64})", re.DOTALL)
+_BLANK = b"0" * 64
+
+
+class DamagedError(ValueError):
+    """The bytes are no file of rows, or not as they were written; says why in a clause."""
+
+
+def encode(table: pa.Table, **options: Any) -> memoryview:
+    """The bytes of a file, with its schema version and digest.
+
+    Args:
+        table: Rows of *trials* or *curves*.
+        options: Of pyarrow's writer, such as ``compression``.
+    """
+    sink = pa.BufferOutputStream()
+    # Without the copy of Arrow's own schema a one-row part is a third smaller.
+    with pq.ParquetWriter(
+        sink, table.schema, store_schema=False, write_page_checksum=True, **options
+    ) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({**FILE_METADATA, _KEY: _MARK + _BLANK})
+    data = bytearray(memoryview(sink.getvalue()))
+    place = data.rindex(_MARK) + len(_MARK)
+    data[place : place + len(_BLANK)] = hashlib.sha256(data).hexdigest().encode()
+    return memoryview(data)
+
+
+def decode(
+    data: bytes, base: pa.Schema, columns: Sequence[str] | None, *, where: str, threads: bool
+) -> pa.Table:
+    """The rows of a file that is as it was written and has the columns of its table.
+
+    Args:
+        data: The whole file.
+        base: Columns that are not of a group, `TRIAL_COLUMNS` or `CURVE_COLUMNS`.
+        columns: The columns that are read; None for all.
+        where: The file, for messages.
+        threads: Whether several columns are decoded at once.
+
+    Raises:
+        DamagedError: The file is damaged or too large, or has other columns.
+        StoreError: It is of a newer schema, or no file of raysearch.
+    """
+    _check_digest(data)
+    try:
+        source = pa.BufferReader(data)
+        file = pq.ParquetFile(source, page_checksum_verification=True)
+        check_version(file.metadata.metadata, where)
+        _check_size(file.metadata, len(data))
+        refuse(schema_faults(file.schema_arrow, base, tuple(columns) if columns else None))
+        return _read(file, data, columns, threads)
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedError((str(error).splitlines() or ["?"])[0].split(" Detail:")[0]) from error
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Raise `DamagedError` with the first of these clauses, if there are any."""
+    if faults:
+        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        raise DamagedError("; ".join(faults[:_SHOWN]) + more)
+
+
+def _check_digest(data: bytes) -> None:
+    """A changed bit may hit the digest's name or its mark, never both."""
+    begin = max(data.rfind(_KEY), 0)
+    found = _DIGEST.match(data, begin)
+    if found is None:
+        if begin or _MARK in data:
+            raise DamagedError("its digest is damaged")
+        return
+    digest = hashlib.sha256(data[: found.start(1)])
+    digest.update(_BLANK)
+    digest.update(data[found.end(1) :])
+    if digest.hexdigest().encode() != found[1]:
+        raise DamagedError("it is not as it was written: its digest is another")
+
+
+def _check_size(metadata: Any, size: int) -> None:
+    rows, columns = metadata.num_rows, metadata.num_columns
+    unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    for what, count, most in (
+        ("columns", columns, _MOST_COLUMNS),
+        ("rows", rows, _ROWS + size // 2),
+        ("values", rows * columns, _CELLS + size),
+        ("unpacked bytes", unpacked, MOST_BYTES),
+    ):
+        if not 0 <= count <= most:
+            raise DamagedError(f"it says that it has {count} {what} in {size} bytes")
+
+
+def _read(file: Any, data: bytes, columns: Sequence[str] | None, threads: bool) -> pa.Table:
+    """Decode; a column of texts that may become long is measured by its distinct ones first."""
+    wide = _wide(file.metadata)
+    if not wide:
+        return file.read(columns, use_threads=threads)
+    file = pq.ParquetFile(
+        pa.BufferReader(data), read_dictionary=wide, page_checksum_verification=True
+    )
+    table = file.read(columns, use_threads=threads)
+    for index, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            plain = pa.chunked_array(
+                [_decoded(field.name, chunk) for chunk in table.column(index).chunks], pa.string()
+            )
+            table = table.set_column(index, pa.field(field.name, pa.string()), plain)
+    return table
+
+
+def _wide(metadata: Any) -> list[str]:
+    """Columns of texts that one page of long ones could fill memory with."""
+    found: dict[str, None] = {}
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group)
+        for index in range(metadata.num_columns):
+            chunk = rows.column(index)
+            big = rows.num_rows * chunk.total_uncompressed_size > _TEXT_BYTES
+            if big and chunk.physical_type == "BYTE_ARRAY":
+                found[chunk.path_in_schema] = None
+    return list(found)
+
+
+def _decoded(name: str, chunk: Any) -> Any:
+    lengths = text_lengths(chunk.dictionary).astype(np.int64)
+    counts = np.bincount(np.from_dlpack(chunk.indices.drop_null()), minlength=len(lengths))
+    longest, total = lengths.max(initial=0), int(counts @ lengths)
+    if longest > LONGEST_TEXT or total > MOST_BYTES:
+        raise DamagedError(
+            f"column {name!r} has texts of up to {longest} bytes, {total} in all rows"
+        )
+    return chunk.dictionary_decode()
