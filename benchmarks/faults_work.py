@@ -24,6 +24,7 @@ from ray import cloudpickle
 
 from raysearch.cluster.service import Listener
 from raysearch.config import TrainingConfig, read_config, setting
+from raysearch.devices import cpu_device
 from raysearch.search.parameters import Parameter
 from raysearch.training.progress import Silence
 from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
@@ -99,7 +100,7 @@ class MapWork(Work):
 
     def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
         """The same in a slot."""
-        listener.started("cpu", {})
+        listener.started(cpu_device(1), {})
         key, kept = lease.config["x"], Path(lease.folder) / "checkpoint.pt"
         kept.parent.mkdir(parents=True, exist_ok=True)
         known = json.loads(kept.read_text())[0] if kept.exists() else 0
@@ -130,7 +131,7 @@ class MapWork(Work):
             metrics=curve[-1].metrics,
             curve=tuple(curve),
             steps=STEPS,
-            device="cpu",
+            device=cpu_device(1),
         )
 
 

@@ -11,6 +11,7 @@ from ray import cloudpickle
 
 from raysearch.cluster.service import Listener
 from raysearch.config import TrainingConfig, setting
+from raysearch.devices import cpu_device
 from raysearch.leaderboard import Store
 from raysearch.search.parameters import Parameter
 from raysearch.search.plan import SweepEvent, SweepPlan
@@ -52,7 +53,7 @@ class NoopRunner:
 
     def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
         """Run nothing."""
-        listener.started("cpu", {})
+        listener.started(cpu_device(1), {})
         curve = []
         for rung in range(1, lease.config["reports"] + 1):
             metrics = {GOAL: score(lease.config, rung)}
@@ -70,7 +71,7 @@ class NoopRunner:
             metrics=curve[-1].metrics,
             curve=tuple(curve),
             steps=len(curve),
-            device="cpu",
+            device=cpu_device(1),
         )
 
 

@@ -129,7 +129,8 @@ class Trial:
         curve: The reports in order.
         steps: Optimizer steps done.
         seconds: Training and evaluation seconds, over all lives of the trial.
-        device: For example ``cpu`` or ``NVIDIA H100 80GB HBM3``.
+        device: What it ran on, as `raysearch.devices` reads it: ``cpu (2 threads)`` or the name
+            of a GPU; empty where it began on none.
         finished: UTC time of the end, ISO 8601 with seconds.
         provenance: Digests of data and encoder, versions, commit, dirty flag, host.
     """

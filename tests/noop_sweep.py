@@ -16,6 +16,7 @@ from ray import cloudpickle
 
 from raysearch.cluster.service import Listener
 from raysearch.config import TrainingConfig, setting
+from raysearch.devices import cpu_device
 from raysearch.search.parameters import Parameter
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space import SearchSpace
@@ -84,7 +85,7 @@ class NoopRunner:
         curve = self._restore(Path(lease.folder) / "checkpoint.pt")
         if distributed.rank() != 0:  # as in training: worker 0 alone speaks and writes
             return None
-        listener.started("cpu", {"host": "here", "workers": str(distributed.world_size())})
+        listener.started(cpu_device(1), {"host": "here", "workers": str(distributed.world_size())})
         for report in curve:
             listener.report(report)
             if listener.stopped():
@@ -123,7 +124,7 @@ class NoopRunner:
             metrics=curve[-1].metrics,
             curve=tuple(curve),
             steps=total,
-            device="cpu",
+            device=cpu_device(1),
         )
 
     def _misbehave(self, lease: Lease, step: int) -> None:

@@ -81,12 +81,16 @@ def run(args: argparse.Namespace) -> int:
 def _compare(args: argparse.Namespace) -> Comparison:
     from raysearch.cli.sides import meant, shared_goal
     from raysearch.leaderboard.conclusions import contrast_sentences
+    from raysearch.leaderboard.origins import origins
     from raysearch.render.comparison import Comparison
 
     texts = (args.first, args.second)
     goal = shared_goal(texts, args.metric)
     sides = [meant(text, goal=goal, task=args.task) for text in texts]
     first, second = sides
+    for side in sides:
+        sentences = origins(side.table).sentences
+        sys.stderr.writelines(f"{shown(side.folder)}: {text}\n" for text in sentences)
     contrasts = []
     for wanted, needed in _goals(goal, explicit=args.metric is not None):
         found = _contrast(first, second, wanted, args.level)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "reading_record", "readings", "run"]
 
+_READER = ("raysearch", "package", "commit", "dirty", "code")
+"""What a reading says of the sources that read it, each with ``read_`` before its name."""
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register ``evaluate``."""
@@ -87,10 +90,13 @@ def readings(args: argparse.Namespace) -> tuple[str, list[Trial]]:
     from raysearch import corpora
     from raysearch.cli.trials import oracle_role, trials_of
     from raysearch.leaderboard import Store
+    from raysearch.leaderboard.origins import origins
 
     wanted = args.trial or ["all" if args.oracle else "best"]
     chosen = trials_of(args.folder, wanted, metric=args.metric, task=args.task)
     role = oracle_role(chosen[0].method) if args.oracle else "test"
+    for text in origins(Store(args.folder).table()).sentences:
+        sys.stderr.write(f"{text}\n")
     record = Store(join(args.folder, "oracle" if args.oracle else "test"))
     data_dir = str(corpora.data_dir(args.data_dir))
     known = {trial.key: trial for trial in record.trials()}
@@ -103,13 +109,14 @@ def readings(args: argparse.Namespace) -> tuple[str, list[Trial]]:
 
 def _say_known(chosen: Sequence[Trial], known: Mapping[Any, Trial]) -> None:
     """Say what was read before: of these trials, and of others of the same task."""
+    from raysearch.leaderboard.summary import made_by
+
     for trial in chosen:
         if trial.key in known:
             found = known[trial.key]
-            commit = found.provenance.get("read_commit", "")[:10] or "a commit not recorded"
             sys.stderr.write(
-                f"trial {trial.id}: test was read at {found.finished} by {commit}; showing the "
-                "record\n"
+                f"trial {trial.id}: test was read at {found.finished} by "
+                f"{made_by(found.provenance, 'read_')}; showing the record\n"
             )
     fresh = {trial.cell.task for trial in chosen if trial.key not in known}
     for task in sorted(fresh):
@@ -167,7 +174,7 @@ def _read(trial: Trial, role: str, folder: str, data_dir: str) -> Trial:
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         provenance={
             **trial.provenance,
-            **{f"read_{name}": made[name] for name in ("commit", "dirty", "code")},
+            **{f"read_{name}": made[name] for name in _READER},
         },
     )
 

@@ -156,10 +156,12 @@ def _export(args: argparse.Namespace) -> int:
 def flat_records(args: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
     """One record a configuration, of all sweeps, and what could not be read."""
     from raysearch.leaderboard import records
+    from raysearch.leaderboard.origins import origins
 
     rows: list[dict[str, Any]] = []
     tables, problems = _tables(args)
     for store, table in tables:
+        sys.stderr.writelines(f"{shown(store.folder)}: {s}\n" for s in origins(table).sentences)
         card = _card(args, store, table)
         for ranking in _rankings(args, card, table):
             rows += records(ranking[: args.top or None], card.goal)
@@ -178,10 +180,14 @@ def _rankings(args: argparse.Namespace, card: SweepCard, table: pa.Table) -> lis
 
 def _boards(args: argparse.Namespace) -> tuple[list[Any], list[str]]:
     """What to print of each sweep, and what could not be read."""
-    boards = []
+    from rich.text import Text
+
+    from raysearch.leaderboard.origins import origins
+
+    boards: list[Any] = []
     tables, problems = _tables(args)
     for store, table in tables:
-        boards.append(_board(args, store, table))
+        boards += [_board(args, store, table), *map(Text, origins(table).sentences)]
     return boards, problems
 
 

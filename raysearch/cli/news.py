@@ -6,7 +6,7 @@ files. Each line has ``news``, its kind, and ``at``, Unix seconds:
 
     {"news": "sweep", "card": {...}, "headline": "...", "root": "...", "seconds": null}
     {"news": "trial", "trial": {...}, "earlier": false}      a row that is safe
-    {"news": "started", "lease": {...}, "device": "cpu"}
+    {"news": "started", "lease": {...}, "device": "cpu (1 threads)"}
     {"news": "progress", "id": "00001-sample-s0", "step": 8, "total": 37}
     {"news": "report", "id": "00001-sample-s0", "report": {...}}
     {"news": "finished", "id": "00001-sample-s0"}            after its row

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from raysearch.devices import Kind, kind_of
 from raysearch.leaderboard.summary import encoder_name
 from raysearch.trial import Trial, TrialState
 
 if TYPE_CHECKING:
     from raysearch.search.plan import SweepPlan
 
-__all__ = ["Pilots", "pilots"]
+__all__ = ["Pilots", "kind_wanted", "pilots"]
 
 _ENOUGH = 3
 """With fewer configurations than this that are alike, those that are less alike count too."""
@@ -27,7 +28,7 @@ class Pilots:
         rows: Trials in all.
         alike: What they have in common with the plan, in words.
         scaled: By what they were scaled, in words; empty when by nothing.
-        devices: What they ran on.
+        devices: What they ran on, as their rows say it.
     """
 
     seconds: tuple[tuple[float, ...], ...]
@@ -59,8 +60,13 @@ def pilots(trials: Iterable[Trial], plan: SweepPlan) -> Pilots | None:
         rows=len(chosen),
         alike=alike,
         scaled=_scaled(ratios, config),
-        devices=tuple(dict.fromkeys(trial.device or "unknown" for trial in chosen)),
+        devices=tuple(dict.fromkeys(trial.device for trial in chosen)),
     )
+
+
+def kind_wanted(plan: SweepPlan) -> Kind:
+    """The kind of device that the planned trials ask for."""
+    return "GPU" if plan.gpus_per_worker > 0 else "CPU"
 
 
 def _whole(trial: Trial) -> float:
@@ -76,11 +82,13 @@ def _whole(trial: Trial) -> float:
 def _most_alike(
     trials: Sequence[Trial], plan: SweepPlan, encoder: str
 ) -> tuple[Sequence[Trial], str]:
+    wanted = kind_wanted(plan)
+
     def same_encoder(trial: Trial) -> bool:
         return encoder_name(trial.config) == encoder
 
     def same_device(trial: Trial) -> bool:
-        return (trial.device != "cpu") == (plan.gpus_per_worker > 0)
+        return kind_of(trial.device) == wanted
 
     tasks = set(plan.tasks)
     kinds: list[tuple[str, Callable[[Trial], bool]]] = [

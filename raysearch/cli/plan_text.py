@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from raysearch.devices import kinds_of
 from raysearch.render.format import duration
 
 if TYPE_CHECKING:
@@ -116,19 +117,21 @@ def _unknown(plan: SweepPlan) -> list[str]:
 def _rows(plan: SweepPlan, pilots: Pilots) -> list[str]:
     import numpy as np
 
+    from raysearch.cli.plan_rows import kind_wanted
     from raysearch.search.estimate import interval
 
     each = np.array([sum(group) / len(group) for group in pilots.seconds])
     spread = interval(each, len(each))
+    devices = ", ".join(device or "unknown" for device in pilots.devices)
     lines = [
         f"  a trial   {duration(spread.mean)} when it is whole, from {pilots.rows} earlier "
         f"{'trials' if pilots.rows > 1 else 'trial'} of {len(each)} "
         f"{'configurations' if len(each) > 1 else 'configuration'}",
-        f"            {pilots.alike}; on {', '.join(pilots.devices)}",
+        f"            {pilots.alike}; on {devices}",
     ]
     if pilots.scaled:
         lines.append(f"            {pilots.scaled}")
-    if (plan.gpus_per_worker > 0) == (pilots.devices == ("cpu",)):
+    if kind_wanted(plan) not in kinds_of(pilots.devices):
         lines.append("            the sweep asks for another device than these had")
     if 1 < len(each) < 5:
         lines.append("            so few are often too alike: the intervals may be too narrow")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from raysearch.cli.trials import lease_of
+from raysearch.devices import cpu_threads
 from raysearch.leaderboard.replay import TOLERANCE, Replay, compare_replay
 from raysearch.render.progress import TrialProgress
 from raysearch.storage.place import join
@@ -91,8 +91,7 @@ def _threads_of(row: Trial) -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
-    threads = re.fullmatch(r"cpu \((\d+) threads\)", row.device)
-    torch.set_num_threads(int(threads[1]) if threads else before)
+    torch.set_num_threads(cpu_threads(row.device) or before)
     try:
         yield
     finally:

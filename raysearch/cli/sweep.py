@@ -95,6 +95,7 @@ def search(args: argparse.Namespace) -> tuple[SweepPlan, SweepSummary]:
 
     plan, path = plan_of(args)
     check_inputs(plan)
+    plan = _with_sources(plan)
     refuse_copy(plan.folder)
     plan = packed(plan, args)
     opening = opening_of(plan, _card(plan, path))
@@ -209,7 +210,7 @@ def _prices(args: argparse.Namespace) -> PriceTable | None:
 
 
 def check_inputs(plan: SweepPlan) -> None:
-    """Missing corpora and encoders are said before Ray starts, not by the first trial."""
+    """Missing corpora are said before Ray starts, not by the first trial."""
     from raysearch.config import read_config
     from raysearch.methods import get_method
 
@@ -220,6 +221,22 @@ def check_inputs(plan: SweepPlan) -> None:
             space.paper_first(task)
     read = read_config(space.config_type, config, where=space.source)
     get_method(space.method).check(read, data_dir=plan.data_dir)
+
+
+def _with_sources(plan: SweepPlan) -> SweepPlan:
+    """The plan with the digests of what its trials read, so that all read the same.
+
+    Raises:
+        EncoderError: An encoder's package is not installed, or damaged.
+    """
+    from raysearch.config import read_config
+    from raysearch.training.origin import sources_now
+
+    space = plan.space
+    read = read_config(space.config_type, space.paper_first()[0], where=space.source)
+    searched = [item.choices for item in space.searched if item.name == "encoder"]
+    encoders = [str(name) for choices in searched for name in choices]
+    return replace(plan, sources=sources_now(space.method, read, plan.data_dir, *encoders))
 
 
 def _card(plan: SweepPlan, path: Path) -> dict[str, Any]:

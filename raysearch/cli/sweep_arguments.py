@@ -61,7 +61,12 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         "--trials", type=int, metavar="N", help="configurations (per_task: of each), over all runs"
     )
     group.add_argument("--time", metavar="T", help="time of this run: 90s, 30m, 2h")
-    group.add_argument("--seeds", type=int, metavar="N", help="repeats of each configuration")
+    group.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="repeats of each configuration; more than before adds them to the sweep",
+    )
     group.add_argument("--sampler", help="tpe, random, grid, qmc, cmaes or gp")
     group.add_argument("--metric", help="what is optimised, for example dev/va_pearson")
     group.add_argument("--direction", choices=("maximize", "minimize"), help="of --metric")

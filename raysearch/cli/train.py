@@ -9,7 +9,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from shlex import quote
 
@@ -25,6 +25,7 @@ from raysearch.cli.arguments import (
 from raysearch.cli.parsing import examples
 from raysearch.config import flatten, read_config
 from raysearch.errors import ConfigError, TrialError
+from raysearch.sources import short, versions_of
 from raysearch.storage.place import join, shown
 from raysearch.trial import Cell, Lease, Trial, TrialState
 
@@ -121,13 +122,40 @@ def trained(args: argparse.Namespace) -> tuple[Trial, str]:
     trial = done.get((lease.sweep, lease.number, lease.cell.task, lease.cell.seed))
     if any(dict(other.config) != settings for other in done.values()):
         raise ConfigError(f"`--name` {name} holds a trial of other settings; choose another name")
+    data_dir = str(corpora.data_dir(args.data_dir))
+    _same_as_before(done.values(), name, data_dir)
     if trial is None:
-        trial = train_here(lease, str(corpora.data_dir(args.data_dir)))
+        trial = train_here(lease, data_dir)
         store.append(trial)
         remove_checkpoint(join(lease.folder, "checkpoint.pt"))
     if trial.state is TrialState.FAILED:
         raise TrialError(f"trial {trial.id} failed: {trial.reason}")
     return trial, folder
+
+
+def _same_as_before(rows: Collection[Trial], name: str, data_dir: str) -> None:
+    """See that a folder's rows are of the data, encoder and method that there are now.
+
+    Raises:
+        ConfigError: Something is another one now, so that the rows are no answer.
+    """
+    from raysearch.cli.trials import changed_sources
+    from raysearch.training.origin import versions
+
+    problems = [
+        f"`--name` {name} holds trial {row.id} of other sources, and is no result of what is "
+        f"there now: {change}; choose another name, or put it back"
+        for row in rows
+        for change in changed_sources(row, data_dir, method=True)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    for row in rows:
+        before, now = versions_of(row.provenance), versions_of(versions(row.method))
+        moved = [n for n in before if n in now and before[n] != now[n]]
+        if moved:
+            told = ", ".join(f"{n} {short(before[n])}, now {short(now[n])}" for n in moved)
+            sys.stderr.write(f"trial {row.id} was made with {told}\n")
 
 
 def _task(wanted: str | None, tasks: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from raysearch.cli.arguments import find_space
 from raysearch.config import read_config, rules
 from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.methods import get_method
+from raysearch.sources import short, sources_of
 from raysearch.storage.place import join, shown
 from raysearch.trial import Lease, MetricGoal, Scalar, Trial, TrialState
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "card_of",
+    "changed_sources",
     "goal_of",
     "lease_of",
     "oracle_role",
@@ -227,14 +229,43 @@ def with_weights(trial: Trial, folder: str | Path, data_dir: str) -> Lease:
     return lease
 
 
+def changed_sources(trial: Trial, data_dir: str, *, method: bool = False) -> list[str]:
+    """What a row was made from and is another one now, each in words; none where none is known.
+
+    Args:
+        trial: The row.
+        data_dir: Folder of the corpora.
+        method: Whether the method's code counts, too.
+    """
+    from raysearch.training.origin import sources_now
+
+    before = sources_of(trial.provenance)
+    if not before:
+        return []
+    config_type = get_method(trial.method).config_type
+    config = read_config(config_type, settings_of(trial.method, trial.config), where="a row")
+    now = sources_now(trial.method, config, data_dir)
+    return [
+        f"`{name}` had SHA-256 {short(before[name])} and has {short(now[name])} now"
+        for name in sorted(before.keys() & now.keys())
+        if before[name] != now[name] and (method or not name.startswith("method "))
+    ]
+
+
 def restored(trial: Trial, folder: str | Path, data_dir: str, role: str) -> Method:
     """The trial's method with its final weights, and train, dev and the role opened.
 
     Raises:
-        StoreError: See `with_weights`.
+        StoreError: See `with_weights`; or data or encoder are others now, and nothing was read.
     """
     from raysearch.training.run import restore_method
 
+    changed = changed_sources(trial, data_dir)
+    if changed:
+        raise StoreError(
+            f"trial {trial.id} must be read with the data and the encoder that it was made from, "
+            f"but {'; '.join(changed)}: nothing was read; put it back"
+        )
     lease = with_weights(trial, folder, data_dir)
     sys.stderr.write(f"trial {trial.id}: reading the {role.replace('_', ' ')} data\n")
     return restore_method(lease, roles=("train", "dev", role), data_dir=data_dir)

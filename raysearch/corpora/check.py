@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Literal
 
 from raysearch.corpora.registry import CORPORA, CorpusFile, corpus_info
 from raysearch.errors import DataError
+from raysearch.sources import file_digest
 
-__all__ = ["CheckResult", "check", "digest_of", "expected_digest"]
+__all__ = ["CheckResult", "check", "expected_digest"]
 
 OWN_PINS = "SHA256SUMS"
 """File of the data folder, as the program sha256sum writes it: the user's own pins."""
@@ -71,7 +71,7 @@ def _check_file(file: CorpusFile, root: Path, corpora: tuple[str, ...]) -> Check
     if place.is_dir() and expected is None:
         return CheckResult(corpora=corpora, path=file.path, state="unpinned")
     try:
-        found = digest_of(place)
+        found = file_digest(place)
     except OSError:
         return CheckResult(corpora=corpora, path=file.path, state="damaged", expected=expected)
     if expected is None:
@@ -83,12 +83,6 @@ def _check_file(file: CorpusFile, root: Path, corpora: tuple[str, ...]) -> Check
         expected=expected,
         found=found,
     )
-
-
-def digest_of(file: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def expected_digest(file: CorpusFile, root: Path) -> str | None:

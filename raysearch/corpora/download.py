@@ -21,9 +21,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from raysearch.corpora.check import digest_of, expected_digest
+from raysearch.corpora.check import expected_digest
 from raysearch.corpora.registry import CorpusFile, CorpusInfo, corpus_info
 from raysearch.errors import DataError
+from raysearch.sources import file_digest
 
 __all__ = ["Progress", "fetch"]
 
@@ -79,7 +80,7 @@ def _fetch_file(info: CorpusInfo, file: CorpusFile, folder: Path, on_progress: P
             f"add a line `DIGEST  {file.path}` to {folder / 'SHA256SUMS'}, or put "
             f"{_origin(info, file)} at {target} yourself"
         )
-    if target.is_file() and digest_of(target) == expected:
+    if target.is_file() and file_digest(target) == expected:
         size = target.stat().st_size
         on_progress(file.path, size, size)
         return target
@@ -119,11 +120,11 @@ def _download(
     """
     fresh = not part.exists()
     _complete(info.url(file), part, file.path, on_progress)
-    found = digest_of(part)
+    found = file_digest(part)
     if found != expected and not fresh:
         part.unlink()
         _complete(info.url(file), part, file.path, on_progress)
-        found = digest_of(part)
+        found = file_digest(part)
     if found == expected:
         return
     part.unlink()

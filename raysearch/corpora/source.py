@@ -7,15 +7,19 @@ problem with their count, and what to do.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from pathlib import Path
 
 from raysearch.corpora.registry import CorpusInfo
 from raysearch.errors import DataError
+from raysearch.sources import note_read
 
-__all__ = ["Source", "data_dir"]
+__all__ = ["Source", "data_dir", "locate"]
 
+_DATA, _BUNDLED = "data ", "bundled "
+"""What the names of sources begin with that are corpora."""
 SHOWN = 3
 """How many lines of one kind of problem are quoted; the rest are counted."""
 
@@ -36,6 +40,17 @@ def data_dir(option: str | None = None) -> Path:
         return Path(named).expanduser()
     beside = Path("../shared/data")
     return beside if beside.is_dir() else Path.home() / ".cache" / "raysearch" / "data"
+
+
+def locate(name: str, folder: Path) -> Path | None:
+    """Where a corpus's file of this name would lie; None for a source that is no such file.
+
+    Args:
+        name: As `Source.name_of` gives it.
+        folder: The data folder.
+    """
+    path = name.removeprefix(_DATA)
+    return folder / path if path != name else None  # a full path stays what it is
 
 
 class Source:
@@ -70,6 +85,7 @@ class Source:
                 f"`{path}` must be readable, but {file} gave: {error.strerror}; "
                 "mend its type or permissions"
             ) from None
+        note_read(self.name_of(path), file, hashlib.sha256(content).hexdigest())
         if not content.strip():
             raise DataError(f"`{path}` must hold rows, but {file} is empty; {self.cure()}")
         try:
@@ -80,6 +96,12 @@ class Source:
                 f"`{path}` must be {encoding}, but got byte 0x{content[error.start]:02x} "
                 f"({file}:{line}); {self.cure()}"
             ) from None
+
+    def name_of(self, path: str) -> str:
+        """What a file is called on every node (`raysearch.sources`): see `locate`."""
+        if self.info.origin == "folder":
+            return f"{_DATA}{self.folder / path}"
+        return f"{_BUNDLED if self.info.origin == 'bundled' else _DATA}{path}"
 
     def lines(self, path: str, encoding: str = "utf-8") -> list[str]:
         r"""The lines of one file, split at ``\n`` only.

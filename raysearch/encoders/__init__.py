@@ -10,15 +10,35 @@
     a folder         anything that `from_pretrained` wrote, or `save`
     a hub id         for example `roberta-base`; the cache is asked before the network
 
+What needs torch is imported when it is used: `files` and `digests` are asked without it.
 Nothing falls back silently: a name that cannot be read is one `EncoderError`.
 """
 
 from __future__ import annotations
 
-from raysearch.encoders.encoder import Encoder
-from raysearch.encoders.loading import load
-from raysearch.encoders.saving import save
-from raysearch.encoders.text import EncodedText, encode
-from raysearch.encoders.vocabulary import prune_vocabulary
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from raysearch.encoders.encoder import Encoder
+    from raysearch.encoders.loading import load
+    from raysearch.encoders.saving import save
+    from raysearch.encoders.text import EncodedText, encode
+    from raysearch.encoders.vocabulary import prune_vocabulary
 
 __all__ = ["EncodedText", "Encoder", "encode", "load", "prune_vocabulary", "save"]
+
+_PLACES = {
+    "EncodedText": "text",
+    "Encoder": "encoder",
+    "encode": "text",
+    "load": "loading",
+    "prune_vocabulary": "vocabulary",
+    "save": "saving",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

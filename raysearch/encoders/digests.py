@@ -6,6 +6,8 @@ import functools
 import hashlib
 from pathlib import Path
 
+from raysearch.sources import file_digest
+
 __all__ = ["combined_digest", "file_sha256"]
 
 
@@ -31,5 +33,4 @@ def file_sha256(path: Path) -> str:
 @functools.lru_cache(maxsize=64)
 def _hashed(path: Path, size: int, modified_ns: int) -> str:
     # Size and time are only the cache's key.
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return file_digest(path)

@@ -20,8 +20,8 @@ class Encoder:
             the caller alone, who may train it.
         tokenizer: A transformers tokenizer. Shared between copies; its truncation and padding
             are set per call and are no state to rely on.
-        digest: SHA-256 (hex) of weights, tokenizer and number of layers: equal digests give
-            equal vectors.
+        digest: SHA-256 (hex) of every file that it is read from and the number of layers: equal
+            digests give equal vectors.
     """
 
     name: str

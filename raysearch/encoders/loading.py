@@ -23,6 +23,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from raysearch.encoders.digests import combined_digest, file_sha256
 from raysearch.encoders.e5 import build_model, build_tokenizer, read_image
 from raysearch.encoders.encoder import Encoder
+from raysearch.encoders.files import folder_files, note_encoder
 from raysearch.encoders.packaged import PACKAGED, find_weights
 from raysearch.encoders.quiet import quiet
 from raysearch.encoders.tiny import TINY_LAYERS, tiny_model, tiny_tokenizer
@@ -37,9 +38,6 @@ _FORMS = (
 )
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _HUB_SECONDS = 10.0
-# Files that make an encoder what it is: weights (the first pattern that matches), then tokenizer.
-_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-_TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "*.model", "special_tokens_map.json")
 
 
 def load(name: str, *, layers: int = 0) -> Encoder:
@@ -57,7 +55,9 @@ def load(name: str, *, layers: int = 0) -> Encoder:
         raise EncoderError(f"`layers` must be >= 0 (0 keeps all), but got {layers}")
     with _reading(f"the encoder {name!r}"):
         stamp = _stamp(name)
-    return _pristine(name, layers, stamp).copy()
+        encoder = _pristine(name, layers, stamp).copy()
+        note_encoder(name)
+    return encoder
 
 
 def _stamp(name: str) -> tuple[tuple[str, int, int], ...]:
@@ -197,11 +197,7 @@ def _positions(model: Any) -> int:
 
 
 def _folder_digest(folder: Path, layers: int) -> str:
-    weights: list[Path] = []
-    for pattern in _WEIGHTS:
-        weights = weights or sorted(folder.glob(pattern))
-    tokenizer = sorted({path for pattern in _TOKENIZER for path in folder.glob(pattern)})
-    parts = [f"{path.name}={file_sha256(path)}" for path in [*weights, *tokenizer]]
+    parts = [f"{name}={file_sha256(path)}" for name, path in folder_files(folder).items()]
     return combined_digest(*parts, str(layers))
 
 

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from raysearch.leaderboard.card import SweepCard
+from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.parts import Parts
 from raysearch.leaderboard.schema import KEY, TRIAL_COLUMNS
 from raysearch.leaderboard.store import Store
+from raysearch.sources import SOURCES
 from raysearch.storage import open_storage
 from raysearch.storage.place import join
 from raysearch.trial import Trial, TrialState
@@ -60,6 +62,7 @@ def audit(store: Store) -> list[Finding]:
         where = _name(trial)
         found += [Finding(fault=True, where=where, what=what) for what in _row_faults(trial, card)]
     found += _sources(trials)
+    found += _origins(store)
     found += _cells(trials, card)
     found += _readings(trials, Store(join(store.folder, "test")).trials())
     return found
@@ -131,20 +134,25 @@ def _twice(store: Store) -> list[Finding]:
 def _sources(trials: Sequence[Trial]) -> list[Finding]:
     """Whether the cells of one trial, which differ by their seed only, were of the same things."""
     found = []
-    digests: dict[tuple[str, int, str], set[str]] = defaultdict(set)
+    digests: dict[tuple[str, int, str, bool], set[str]] = defaultdict(set)
     for trial in trials:
         for name, value in trial.provenance.items():
             if name.endswith("_digest") and value:
-                digests[name, trial.number, trial.cell.task].add(value)
-    for (name, number, task), values in digests.items():
+                # Rows that name their sources count more files of an encoder than older ones.
+                newer = name == "encoder_digest" and SOURCES in trial.provenance
+                digests[name, trial.number, trial.cell.task, newer].add(value)
+    for (name, number, task, _), values in digests.items():
         if len(values) > 1:
             what = f"its cells are of different data or encoders, {name} {_shortened(values)}"
             found.append(Finding(fault=True, where=f"trial {number}, {task}", what=what))
-    codes = {trial.provenance.get("code", "") for trial in trials} - {""}
-    if len(codes) > 1:
-        what = f"rows were made by {len(codes)} versions of the code: {_shortened(codes)}"
-        found.append(Finding(fault=False, where="code", what=what))
     return found
+
+
+def _origins(store: Store) -> list[Finding]:
+    """Whether rows that are ranked together are of the same files, encoder and versions."""
+    made = origins(store.table())
+    found = [Finding(fault=True, where="sources", what=what) for what in made.faults]
+    return found + [Finding(fault=False, where="versions", what=what) for what in made.remarks]
 
 
 def _cells(trials: Sequence[Trial], card: SweepCard | None) -> list[Finding]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from raysearch.leaderboard.keys import column_values, distinct, group_rows
 
-__all__ = ["Summary", "encoder_name", "summarize"]
+__all__ = ["Summary", "encoder_name", "made_by", "summarize"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,24 @@ def encoder_name(config: Mapping[str, Any]) -> str:
     if not layers:
         return str(name)
     return f"{name} (first {'layer' if layers == 1 else f'{layers} layers'})"
+
+
+def made_by(provenance: Mapping[str, str], prefix: str = "") -> str:
+    """Which sources made a row: a commit, else a version with the digest of its files.
+
+    Args:
+        provenance: The row's.
+        prefix: Of the entries' names: ``read_`` for who read its test data.
+    """
+    commit, version, package = (
+        provenance.get(prefix + name, "") for name in ("commit", "raysearch", "package")
+    )
+    if commit:
+        changed = provenance.get(f"{prefix}dirty") == "true"
+        return f"commit {commit[:10]}" + ("-dirty" if changed else "")
+    if version:
+        return f"raysearch {version}" + (f" (files {package[:10]})" if package else "")
+    return "a version that is not recorded"
 
 
 def summarize(table: pa.Table) -> Summary:

@@ -55,7 +55,9 @@ class Method(Protocol):
     optimizers: Mapping[str, torch.optim.Optimizer]
     """Key to optimizer; `training.optim` schedules their learning rates per stage."""
     provenance: Mapping[str, str]
-    """At least ``encoder``, ``encoder_digest``, ``corpora``, ``data_digest``."""
+    """At least ``encoder``, ``encoder_digest``, ``corpora``, ``data_digest``. Files that building
+    reads by other ways than `raysearch.corpora` and `raysearch.encoders` are told to
+    `raysearch.sources.note_read`, so that a sweep notices when they change."""
 
     def stages(self) -> Sequence[Stage]:
         """The stages in order, parents before children; at least one."""

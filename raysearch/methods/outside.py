@@ -24,7 +24,7 @@ from raysearch.errors import ConfigError
 if TYPE_CHECKING:
     from raysearch.methods.base import MethodLoader
 
-__all__ = ["GROUP", "load_method", "outside_methods", "package_folder"]
+__all__ = ["GROUP", "load_method", "outside_methods", "package_folder", "package_sources"]
 
 GROUP = "raysearch.methods"
 
@@ -68,7 +68,15 @@ def package_folder(name: str) -> Path | None:
 
     It holds the code that the method's numbers depend on, and its ``search_spaces/``.
     """
+    place = package_sources(name)
+    return place if place and place.is_dir() else None
+
+
+def package_sources(name: str) -> Path | None:
+    """Folder or, of a method that is one module, file of what a package adds; None for no such."""
     point = outside_methods().get(name)
     spec = find_spec(point.module.partition(".")[0]) if point else None
-    places = spec.submodule_search_locations if spec else None
-    return Path(next(iter(places))) if places else None
+    if spec is None:
+        return None
+    places = list(spec.submodule_search_locations or [spec.origin])
+    return Path(places[0]) if places[0] else None

@@ -14,9 +14,10 @@ from typing import Any
 
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
 from raysearch.cluster.node_watch import NodeWatch
-from raysearch.errors import RaysearchError
+from raysearch.errors import ConfigError, RaysearchError
 from raysearch.search.intents import Intents
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
+from raysearch.search.same_sources import SweepSources
 from raysearch.search.standing import Standing
 from raysearch.search.study import Configuration, StudyLedger
 from raysearch.storage.place import join
@@ -65,6 +66,7 @@ class LeaseBook:
         on_trial: Called with every record once it is in the study.
         on_event: Called with news for the live view.
         watch: Sees the cluster's nodes and what they cost; None where there are none to see.
+        sources: What every trial must have read; None where nothing is known of it.
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class LeaseBook:
         on_trial: Callable[[Trial], None],
         on_event: Callable[[SweepEvent], None],
         watch: NodeWatch | None = None,
+        sources: SweepSources | None = None,
     ) -> None:
         self.plan, self.ledger, self.standing = plan, ledger, standing
+        self._sources = sources or SweepSources(plan.name)
         self.watch = watch
         self.interrupted = False
         """Set from outside to end the run: leases are let go of at their next news."""
@@ -219,8 +223,7 @@ class LeaseBook:
             case EventKind.TAKEN if self.watch is not None:
                 self.watch.began(lease.id, event.nodes)
             case EventKind.STARTED:
-                running.device, running.provenance = event.device, dict(event.provenance)
-                self._show(SweepEventKind.STARTED, lease, device=event.device)
+                return self._begin(running, event)
             case EventKind.PROGRESS:
                 self._show(SweepEventKind.PROGRESS, lease, step=event.step, total=event.total)
             case EventKind.REPORT if event.report is not None:
@@ -241,6 +244,19 @@ class LeaseBook:
                 reason = "its runner let go of it unasked"
                 self._finish(lease, _ended(running, TrialState.FAILED, reason))
                 return True
+        return False
+
+    def _begin(self, running: _Running, event: SlotEvent) -> bool:
+        """A worker has begun; True when it has other data than the sweep, which ends the run.
+
+        The lease stays open, and goes on where the data is the sweep's.
+        """
+        running.device, running.provenance = event.device, dict(event.provenance)
+        problem = self._sources.stranger(event.provenance)
+        if problem:
+            self.fail(ConfigError(problem))
+            return True
+        self._show(SweepEventKind.STARTED, running.offer.lease, device=event.device)
         return False
 
     def _judge(self, running: _Running, report: Report) -> bool:

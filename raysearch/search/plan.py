@@ -56,6 +56,8 @@ class SweepPlan:
         max_cost: The most that the sweep may cost over all its runs, in the money of `prices`;
             None has no limit. See `raysearch.cluster.node_watch.NodeWatch` for what counts.
         stated: What every row says of the sweep's set-up, for example how GPUs are shared.
+        sources: Name to SHA-256 of what the driver found that trials read
+            (`raysearch.training.origin.sources_now`); the sweep's other trials must have it too.
     """
 
     name: str
@@ -79,6 +81,7 @@ class SweepPlan:
     prices: PriceTable | None = None
     max_cost: float | None = None
     stated: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems = [

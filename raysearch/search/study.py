@@ -12,6 +12,8 @@ Life of a configuration::
     finish_cell    the cell's record, then, when nothing is left to run, the end:
                    COMPLETE with what it is worth, PRUNED, or FAIL with its reason
 
+Seeds that are added later open the complete ones again: `raysearch.search.further_seeds`.
+
 Every call may be repeated: what is recorded already stays as it is. So a driver that was
 killed between any two writes repeats what it does not know to be done.
 """
@@ -19,12 +21,13 @@ killed between any two writes repeats what it does not know to be done.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 
 from optuna.trial import TrialState as OptunaState
 
+from raysearch.search.further_seeds import FurtherSeeds
 from raysearch.search.pruners import PRUNERS, judged_rungs
 from raysearch.search.space import SearchSpace
 from raysearch.search.space_tasks import tasks_of
@@ -41,7 +44,7 @@ from raysearch.search.study_entries import (
     records,
     with_objective,
 )
-from raysearch.search.study_identity import claim_study
+from raysearch.search.study_identity import begin_with, begun_with, claim_study
 from raysearch.search.tracks import CellsOf, Draft, Tracks, cells_within
 from raysearch.trial import Cell, Trial
 
@@ -171,8 +174,11 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             if trial.cell not in entry.cells:
                 raise ValueError(f"configuration {number} has no cell {trial.cell.slug}")
             record = with_objective(trial, self._space.goal)
-            key = CELL + record.cell.slug
-            self._database.set_trial_attribute(entry.trial_id, key, record.to_json())
+            if entry.ended:
+                self._further.write(record)
+            else:
+                key = CELL + record.cell.slug
+                self._database.set_trial_attribute(entry.trial_id, key, record.to_json())
             entry.finished[record.cell] = Outcome.of(record, self._space.goal)
             self._settle(entry)
             return record
@@ -185,12 +191,22 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
     def records(self, number: int) -> tuple[Trial, ...]:
         """The cell records of a configuration in order of cells."""
         trial = self._database.trial(self._database.trial_id(number))
-        return tuple(records(trial))
+        return (*records(trial), *self._further.records(number).values())
 
     def finished_trials(self) -> Iterator[Trial]:
         """Every cell record of the study, in order of number and cell."""
         for trial in self._database.trials():
             yield from records(trial)
+            yield from self._further.records(trial.number).values()
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Name to SHA-256 of the sources that the sweep has had, as far as they are known."""
+        return begun_with(self._database)
+
+    @sources.setter
+    def sources(self, found: Mapping[str, str]) -> None:
+        begin_with(self._database, found)
 
     def close(self) -> None:
         """Let go of the database; the ledger cannot be used any more."""
@@ -214,11 +230,19 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         self._stale = False
 
     def _load(self) -> None:
+        self._further = FurtherSeeds(self._database, self._space, self._cells)
         trials = self._database.trials()
         self._open: dict[int, Entry] = {}
         self._count = len(trials)
+        for place, trial in enumerate(trials):
+            if INTENT in trial.user_attrs:
+                trials[place], entry = self._further.extended(trial)
+                if entry is not None:
+                    self._open[trial.number] = entry
         tasks = tasks_of(self._cells(self._space.paper_first()[0]))
         self._tracks = Tracks(self._space, self._seed, tasks, trials)
+        for entry in self._open.values():
+            self._tracks.of(entry.cells).open.add(entry.number)
         for trial in trials:
             if trial.state.is_finished():
                 continue
@@ -255,6 +279,9 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         return entry.configuration()
 
     def _recorded(self, number: int, cell: Cell) -> Trial:
+        further = self._further.records(number)
+        if cell in further:
+            return further[cell]
         attributes = self._database.trial_attributes(self._database.trial_id(number))
         return Trial.from_json(attributes[CELL + cell.slug])
 
@@ -280,6 +307,9 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         """Tell Optuna the end of a configuration of which nothing is left to run."""
         end = entry.end()
         if end is None:
+            return
+        if entry.ended:  # the database has it as it ended first; it is read anew with all cells
+            self._load()
             return
         if end.state is OptunaState.FAIL:
             self._database.fail(entry.trial_id, end.reason)

@@ -158,6 +158,8 @@ class Entry:
         reports: Rung to objective of cell 0.
         judged: Rungs at which early stopping has judged.
         stopped_at: Rung of the report that ended cell 0, or None.
+        ended: Whether Optuna has its end already, and it is open for the cells of further seeds
+            (`raysearch.search.further_seeds`).
     """
 
     space: SearchSpace
@@ -170,6 +172,7 @@ class Entry:
     reports: dict[int, float] = field(default_factory=dict)
     judged: set[int] = field(default_factory=set)
     stopped_at: int | None = None
+    ended: bool = False
 
     @classmethod
     def read(cls, trial: FrozenTrial, trial_id: int, space: SearchSpace) -> Entry:

@@ -2,23 +2,25 @@
 
 A study says what it was made for: a version of this record, the space without its budget, and
 the seed. A sweep that means something else is refused, with what differs; another budget of
-trials or time is no difference, so that a sweep can be prolonged.
+trials or time is no difference, so that a sweep can be prolonged, and seeds may be added to it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from raysearch.errors import ConfigError, StoreError
 from raysearch.search.space import SearchSpace
 from raysearch.search.study_database import StudyDatabase
 
-__all__ = ["RECOVERING", "claim_study", "is_claimed", "write_identity"]
+__all__ = ["RECOVERING", "begin_with", "begun_with", "claim_study", "is_claimed", "write_identity"]
 
 RECOVERING = "recovering"
 """Attribute of a study that `raysearch.search.recovery` has not finished."""
 _KEY = "raysearch"
+_SOURCES = "sources"
 _VERSION = 1
 """Counts up when the attributes of `raysearch.search.study_entries` change their meaning."""
 
@@ -32,6 +34,18 @@ def write_identity(database: StudyDatabase, space: SearchSpace, seed: int) -> No
     """Write what the study is for: from now on it is a sweep's."""
     identity = {"version": _VERSION, "space": space.canonical, "seed": seed}
     database.set_attribute(_KEY, {**identity, "digest": space.digest})
+
+
+def begun_with(database: StudyDatabase) -> dict[str, str]:
+    """Name to SHA-256 of the sources that the sweep has had; empty for an older study."""
+    found: dict[str, str] = database.attributes().get(_SOURCES, {})
+    return found
+
+
+def begin_with(database: StudyDatabase, sources: Mapping[str, str]) -> None:
+    """Write down which sources the sweep has."""
+    if begun_with(database) != sources:
+        database.set_attribute(_SOURCES, dict(sources))
 
 
 def claim_study(
@@ -73,14 +87,21 @@ def claim_study(
             f"raysearch knows versions up to {_VERSION}; update raysearch, or take another --name"
         )
     wanted = json.loads(json.dumps(space.canonical))
-    differences = _differences(
-        {**stored["space"], "seed": stored["seed"]}, {**wanted, "seed": seed}, ""
-    )
+    before = {**stored["space"], "seeds": wanted["seeds"], "seed": stored["seed"]}
+    differences = _differences(before, {**wanted, "seed": seed}, "")
+    seeds = stored["space"]["seeds"]
+    if seeds > space.seeds:
+        differences.append(
+            f"`seeds` was {seeds}, but is {space.seeds}, and seeds can be added to a sweep but not "
+            "taken away"
+        )
     if differences:
         raise ConfigError(
             f"the sweep `{name}` was started with other settings: {'; '.join(differences)}; "
             "take another --name, or set them back to continue it"
         )
+    if seeds < space.seeds:
+        write_identity(database, space, seed)
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:

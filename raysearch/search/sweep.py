@@ -22,8 +22,10 @@ from raysearch.cluster.ray_session import ray_session
 from raysearch.search.intents import Intents
 from raysearch.search.lock import sweep_lock
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
+from raysearch.search.same_sources import SweepSources
 from raysearch.search.standing import PaperResult, Standing
 from raysearch.storage.place import shown
+from raysearch.training.origin import versions
 from raysearch.trial import Trial
 
 if TYPE_CHECKING:
@@ -64,7 +66,8 @@ def run_sweep(
 
     Raises:
         StoreError: Another driver runs this sweep, or study or folder cannot be used.
-        ConfigError: The study was made for another space, or Ray has not what slots need.
+        ConfigError: The study was made for another space or from other data, or Ray has not what
+            slots need.
         RaysearchError: A trial found that none of the sweep can run, and says why.
     """
     began = time.monotonic()
@@ -91,10 +94,19 @@ def run_sweep(
                 left=_left(plan, rows),
             )
         )
+        sources = _same_sources(plan, ledger, on_event)
         on_open()
         standing = _reconcile(plan, ledger, on_trial, have)
         watch = _watch(plan)
-        book = LeaseBook(plan, ledger, standing, on_trial=on_trial, on_event=on_event, watch=watch)
+        book = LeaseBook(
+            plan,
+            ledger,
+            standing,
+            on_trial=on_trial,
+            on_event=on_event,
+            watch=watch,
+            sources=sources,
+        )
         with _interrupts(book):
             run_tune(plan, book)
         standing.tidy()  # what a worker wrote that was let go of late
@@ -117,6 +129,20 @@ def _left(plan: SweepPlan, rows: int) -> str:
     """What earlier runs left at the root, in words; empty for nothing."""
     begun = len(Intents(plan.root).ids())
     return f"{rows} rows and {begun} begun trials in {shown(plan.root)}" if rows or begun else ""
+
+
+def _same_sources(plan: SweepPlan, ledger: StudyLedger, on_event: OnEvent) -> SweepSources:
+    """See that the sweep goes on with what it began with, and say what rounds otherwise now.
+
+    Raises:
+        ConfigError: Data, encoder or method are others than those of earlier trials.
+    """
+    sources = SweepSources.of(plan.name, ledger.sources, ledger.finished_trials())
+    sources.go_on_with(plan.sources, plan.data_dir)
+    ledger.sources = sources.known
+    for text in sources.caveats(versions(plan.space.method)):
+        on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+    return sources
 
 
 def _reconcile(plan: SweepPlan, ledger: StudyLedger, on_trial: OnTrial, have: Have) -> Standing:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 import torch
 
 import raysearch
-from raysearch.training.stages import code_version
+from raysearch.devices import cpu_device
+from raysearch.training.checkout import commit_of, package_digest
+from raysearch.training.origin import versions
 
 __all__ = ["cpu_name", "device_name", "pick_device", "provenance"]
-
-_PACKAGES = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy", "ray", "optuna")
 
 
 def pick_device() -> torch.device:
@@ -27,7 +25,7 @@ def device_name(device: torch.device) -> str:
     """``cpu (2 threads)`` or the name of the GPU."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"cpu ({torch.get_num_threads()} threads)"
+    return cpu_device(torch.get_num_threads())
 
 
 @cache
@@ -44,40 +42,17 @@ def cpu_name() -> str:
 
 @cache
 def provenance(method: str = "") -> dict[str, str]:
-    """Versions of packages, commit and state of the source tree, digest of the code, machine.
+    """Versions of packages, commit of the own checkout, digests of package and code, machine.
 
     Args:
         method: Whose code counts beside this package's own, where another package adds it.
     """
-    found = {
-        "python": platform.python_version(),
-        "raysearch": raysearch.__version__,
-        "code": code_version(method),
+    package = Path(raysearch.__file__).parent
+    return {
+        **versions(method),
         "host": platform.node(),
         "platform": platform.platform(),
         "cpu": cpu_name(),
-        **_commit(),
+        "package": package_digest(package),
+        **commit_of(package),
     }
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = ""
-    return found
-
-
-def _commit() -> dict[str, str]:
-    root = Path(raysearch.__file__).parent
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(root), *arguments]
-        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-        return answer.stdout.strip()
-
-    try:
-        return {
-            "commit": git("rev-parse", "HEAD"),
-            "dirty": str(bool(git("status", "--porcelain", "--", "."))).lower(),
-        }
-    except (OSError, subprocess.SubprocessError):
-        return {"commit": "", "dirty": ""}  # an installed wheel: `code` identifies the sources

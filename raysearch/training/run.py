@@ -15,10 +15,12 @@ from raysearch.config import flatten, read_config
 from raysearch.errors import StoreError, TrialError
 from raysearch.methods import get_method
 from raysearch.methods.base import Method
+from raysearch.sources import SOURCES, Found, digests, recorded, sources_of, to_text
 from raysearch.storage.place import above, join, shown
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 from raysearch.training.hardware import choose_hardware, matmul_format
 from raysearch.training.loop import Fit, Listener
+from raysearch.training.origin import method_source
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import derive_seed, seed_everything
@@ -74,10 +76,12 @@ def run_lease(
     state, reason, complete = TrialState.COMPLETE, "", False
     try:
         seed_everything(derive_seed(lease.cell.seed, "build"))
-        method = loader.build(
-            used, lease.cell, device=device, roles=("train", "dev"), data_dir=data_dir
-        )
+        with recorded() as read:
+            method = loader.build(
+                used, lease.cell, device=device, roles=("train", "dev"), data_dir=data_dir
+            )
         where.update(method.provenance)
+        where[SOURCES] = _same_on_every_worker(lease, read)
         keys = stage_keys(
             method.stages(),
             method=lease.method,
@@ -129,6 +133,24 @@ def run_lease(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         provenance=where,
     )
+
+
+def _same_on_every_worker(lease: Lease, read: Found) -> str:
+    """What the trial read, as its row keeps it.
+
+    Raises:
+        TrialError: Its workers read different bytes under one name.
+    """
+    text = to_text({**digests(read), **method_source(lease.method)})
+    told = [sources_of({SOURCES: str(other)}) for other in distributed.gather_objects(text)]
+    names = {name for other in told for name in other}
+    apart = [name for name in sorted(names) if len({other.get(name) for other in told}) > 1]
+    if apart:
+        raise TrialError(
+            f"the workers of a trial must read the same bytes, but have other ones of "
+            f"{', '.join(apart)}; put the same files on every node"
+        )
+    return text
 
 
 def _cache(root: str, limit: int | None) -> StageCache:

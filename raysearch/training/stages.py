@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import raysearch
-from raysearch.methods.outside import package_folder
+from raysearch.methods import METHODS
+from raysearch.methods.outside import package_sources
 from raysearch.methods.stage import Stage, parents_of
 
-__all__ = ["code_version", "stage_keys"]
+__all__ = ["code_version", "method_code", "stage_keys"]
 
 _CODE = ("methods", "training", "encoders", "corpora", "metrics.py", "distributed.py")
 
@@ -32,8 +33,21 @@ def code_version(method: str = "") -> str:
     """
     root = Path(raysearch.__file__).parent
     parts = [(root, root / part) for part in _CODE]
-    if added := package_folder(method):
+    if added := package_sources(method):
         parts.append((added.parent, added))
+    return _digest(parts)
+
+
+@cache
+def method_code(method: str) -> str:
+    """SHA-256 over the sources of a method alone; empty for one that is not here."""
+    own = Path(raysearch.__file__).parent / "methods" / method
+    place = own if method in METHODS else package_sources(method)
+    return _digest([(place.parent, place)]) if place else ""
+
+
+def _digest(parts: Sequence[tuple[Path, Path]]) -> str:
+    """Of the sources in files and folders, each named from its base."""
     digest = hashlib.sha256()
     for base, file in sorted((base, file) for base, part in parts for file in _sources(part)):
         digest.update(str(file.relative_to(base)).encode() + b"\0" + file.read_bytes())

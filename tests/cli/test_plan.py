@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from raysearch.cli import main
+from raysearch.devices import cpu_device
 from raysearch.leaderboard import Store
 from raysearch.trial import Cell, Report, Trial, TrialState
 
@@ -83,7 +84,7 @@ def test_rows_of_the_same_encoder_and_device_count_before_others(
     tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [row(number, 360.0) for number in range(3)]
-    rows += [row(number, 9999.0, device="cpu") for number in range(3, 9)]
+    rows += [row(number, 9999.0, device=cpu_device(1)) for number in range(3, 9)]
     rows += [row(number, 9999.0, config={"encoder": "big"}) for number in range(9, 15)]
     rows += [row(number, 9999.0, method="msmo") for number in range(15, 20)]
     rows += [row(20, 9999.0, state=TrialState.FAILED)]
@@ -94,9 +95,9 @@ def test_rows_of_the_same_encoder_and_device_count_before_others(
 def test_where_none_is_alike_others_count_and_that_is_said(
     tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [row(number, 60.0, device="cpu") for number in range(2)]
+    rows = [row(number, 60.0, device=cpu_device(1)) for number in range(2)]
     text = "\n".join(planned(capsys, tmp_path, space, rows, *ON_AWS))
-    assert "with tiny on another kind of device; on cpu" in text
+    assert "with tiny on another kind of device; on cpu (1 threads)" in text
     assert "the sweep asks for another device than these had" in text
     assert "so few are often too alike" in text
 
@@ -140,7 +141,7 @@ def test_more_slots_than_nodes_and_shapes_that_fit_nowhere(
 def test_without_a_cluster_there_are_hours_and_no_money(
     tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [row(number, 36.0, device="cpu") for number in range(5)]
+    rows = [row(number, 36.0, device=cpu_device(1)) for number in range(5)]
     lines = planned(capsys, tmp_path, space, rows, "--slots", "2")
     assert "  CPU hours 0.4 (0.4-0.4); in 9 of 10 cases inside the brackets" in lines
     assert lines[-1].split()[:5] == ["this", "machine", "1", "2", "12m00s"]

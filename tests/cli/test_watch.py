@@ -16,6 +16,7 @@ from raysearch.cli.watch import refuse_copy, refuse_others, watch
 from raysearch.cluster import jobs
 from raysearch.cluster.node_clock import NodeTimes
 from raysearch.cluster.node_watch import Cost, NodeUsage
+from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError
 from raysearch.leaderboard import Store
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
@@ -34,7 +35,8 @@ REPORT = Report(rung=1, step=5, seconds=0.1, metrics={"dev/score": 1 / 3, "train
 TRIAL = Trial(
     sweep="noop", number=1, cell=Cell("sample", 0), method="noop", state=TrialState.COMPLETE,
     config={"x": 0.1, "name": "é\n"}, metrics=REPORT.metrics, curve=(REPORT,), steps=10,
-    seconds=0.2, device="cpu", finished="2026-01-01T00:00:00+00:00", provenance={"host": "h"},
+    seconds=0.2, device=cpu_device(1), finished="2026-01-01T00:00:00+00:00",
+    provenance={"host": "h"},
 )  # fmt: skip
 EARLIER = replace(TRIAL, number=0)
 SUMMARY = SweepSummary(
@@ -57,7 +59,7 @@ def told() -> list[str]:
     with view:
         view.recorded(EARLIER, earlier=True)
         view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"))
-        view.tell(SweepEvent(kind=SweepEventKind.STARTED, lease=LEASE, device="cpu"))
+        view.tell(SweepEvent(kind=SweepEventKind.STARTED, lease=LEASE, device=cpu_device(1)))
         for step in range(1, 1001):
             view.tell(SweepEvent(kind=SweepEventKind.PROGRESS, lease=LEASE, step=step, total=1000))
         view.tell(SweepEvent(kind=SweepEventKind.REPORT, lease=LEASE, report=REPORT))
@@ -90,7 +92,7 @@ def test_news_come_back_as_they_were_told() -> None:
         [
             EARLIER,
             SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"),
-            SweepEvent(kind=SweepEventKind.STARTED, lease=LEASE, device="cpu"),
+            SweepEvent(kind=SweepEventKind.STARTED, lease=LEASE, device=cpu_device(1)),
             SweepEvent(kind=SweepEventKind.REPORT, lease=LEASE, report=REPORT),
             TRIAL,
             SweepEvent(kind=SweepEventKind.FINISHED, trial=TRIAL),

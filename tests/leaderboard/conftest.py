@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from raysearch.devices import cpu_device
 from raysearch.trial import Cell, Report, Trial, TrialState
 
 
@@ -24,9 +25,9 @@ def _trial(
         ),
         "steps": 20,
         "seconds": 3.0,
-        "device": "cpu",
+        "device": cpu_device(1),
         "finished": "2026-01-02T03:04:05+00:00",
-        "provenance": {"data": "sha256:ab", "commit": "1234567"},
+        "provenance": {"data_digest": "ab" * 32, "commit": "1234567" + 33 * "0"},
     }
     return Trial(**{**fields, **changes})
 

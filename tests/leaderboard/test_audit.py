@@ -109,7 +109,10 @@ def test_a_reading_of_no_row_or_of_other_settings(store: Store, tmp_path: Path) 
 def test_versions_of_the_code_are_a_remark(store: Store) -> None:
     again(store, 1, provenance={**MADE, "code": "c2"})
     assert faults(store) == []
-    assert any("2 versions of the code: c1, c2" in finding.what for finding in audit(store))
+    assert any(
+        "several versions: code c1 (trials 0, 2) and c2 (trial 1)" in finding.what
+        for finding in audit(store)
+    )
 
 
 def test_the_sample_is_the_seeds_and_never_empty(store: Store) -> None:

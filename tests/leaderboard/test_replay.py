@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from raysearch.devices import cpu_device
 from raysearch.leaderboard.replay import Outcome, compare_replay
 from raysearch.trial import TrialState
 
@@ -13,7 +14,7 @@ MADE = {"code": "c1", "data_digest": "d1", "encoder_digest": "e1", "torch": "2.1
 
 @pytest.fixture
 def row(make_trial: Any) -> Any:
-    return make_trial(0, 0.5, provenance=MADE, device="cpu (1 threads)")
+    return make_trial(0, 0.5, provenance=MADE, device=cpu_device(1))
 
 
 def moved(trial: Any, by: float) -> Any:
@@ -43,7 +44,7 @@ def test_the_last_bit_counts_where_nothing_differs(row: Any) -> None:
     ("by", "outcome"), [(1e-6, Outcome.CLOSE), (9e-3, Outcome.CLOSE), (0.02, Outcome.DIFFERS)]
 )
 def test_another_machine_explains_little(row: Any, by: float, outcome: Outcome) -> None:
-    again = replace(moved(row, by), device="cpu (2 threads)")
+    again = replace(moved(row, by), device=cpu_device(2))
     found = compare_replay(row, again)
     assert found.outcome is outcome
     assert found.machine == {"device": ("cpu (1 threads)", "cpu (2 threads)")}

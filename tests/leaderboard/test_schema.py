@@ -31,7 +31,7 @@ def test_row_has_typed_columns(make_trial):
     assert types["config/name"] == pa.string()
     assert types["config/none"] == pa.null()
     assert types["metric/loss"] == pa.float64()
-    assert types["provenance/data"] == pa.string()
+    assert types["provenance/data_digest"] == pa.string()
     assert types["finished"] == pa.timestamp("us", tz="UTC")
     values = row.to_pylist()[0]
     assert values["finished"] == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -56,6 +56,9 @@ def test_the_wheel_has_all_that_the_package_reads(wheel: Path) -> None:
 def test_an_installed_wheel_sweeps_a_method_of_another_package(wheel: Path, tmp_path: Path) -> None:
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
+    for words in (["init", "-q"], ["-c", "user.name=t", "-c", "user.email=t@example.org"]):
+        commit = ["commit", "-q", "--allow-empty", "-m", "a thesis"] if words[0] == "-c" else []
+        subprocess.run(["git", "-C", str(tmp_path), *words, *commit], check=True)
     shutil.copytree(TOY, tmp_path / "toy")
     toy = built(tmp_path / "toy", tmp_path / "wheels")
     subprocess.run(
@@ -64,6 +67,7 @@ def test_an_installed_wheel_sweeps_a_method_of_another_package(wheel: Path, tmp_
         check=True,
     )
     environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+    environment["GIT_DIR"] = str(tmp_path / ".git")
 
     def raysearch(*words: str) -> str:
         run = subprocess.run(
@@ -77,6 +81,10 @@ def test_an_installed_wheel_sweeps_a_method_of_another_package(wheel: Path, tmp_
     assert "best: dev/pearson" in out and "the paper's own setting, trial 0" in out
     rows = pd.read_parquet(elsewhere / "results" / "toy" / "trials")
     assert set(rows["method"]) == {"toy"} and set(rows["trial"]) == {0, 1}
+    # The repository around the wheel is not the wheel's: its version and its files say what ran.
+    assert set(rows["provenance/commit"]) == {""} == set(rows["provenance/dirty"])
+    assert set(rows["provenance/raysearch"]) == {"0.1.0"}
+    assert set(rows["provenance/package"].str.len()) == {64}
     assert rows["config/loss"].isin(["squared", "absolute"]).all()
 
     plan = raysearch("plan", "carl", "--space", "carl-emobank")

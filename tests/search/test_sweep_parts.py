@@ -16,12 +16,14 @@ from raysearch.cluster.events import EventKind, SlotEvent
 from raysearch.cluster.node_clock import LiveNode
 from raysearch.cluster.node_watch import NodeWatch
 from raysearch.cluster.prices import PriceTable
+from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, RaysearchError, StoreError
 from raysearch.search.leases import LeaseBook, Offer
 from raysearch.search.lock import sweep_lock
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.standing import PaperResult, Standing
 from raysearch.search.study import StudyLedger
+from raysearch.sources import SOURCES, to_text
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
 
@@ -285,6 +287,25 @@ def test_record_is_in_the_study_before_anybody_hears(tmp_path: Path) -> None:
     desk.finish(offer)
     assert seen == [True]
     desk.ledger.close()
+
+
+def test_a_worker_with_other_data_ends_the_run_and_its_trial_stays_open(desk: Desk) -> None:
+    offers = [desk.book.next(), desk.book.next()]
+    heard = []
+    for offer, digest in zip(offers, ("a" * 64, "b" * 64), strict=True):
+        assert offer is not None
+        event = SlotEvent(
+            kind=EventKind.STARTED,
+            lease=offer.lease.id,
+            sequence=1,
+            device=cpu_device(1),
+            provenance={"host": "node-7", SOURCES: to_text({"data dev.txt": digest})},
+        )
+        heard.append(desk.book.hear(offer.lease.id, [event]))
+    assert heard == [False, True]
+    assert isinstance(desk.book.failure, ConfigError)
+    assert "`dev.txt` has SHA-256 bbbbbbbbbbbb on node-7" in str(desk.book.failure)
+    assert desk.book.unfinished == 2 and desk.trials == []
 
 
 def test_repeated_news_count_once(desk: Desk) -> None:

@@ -20,6 +20,7 @@ from kill_points import drive  # noqa: E402
 
 from raysearch.cluster.events import ended_trial
 from raysearch.cluster.service import Listener
+from raysearch.devices import cpu_device
 from raysearch.storage.place import shown
 from raysearch.training.provenance import provenance
 from raysearch.trial import Lease, Trial, TrialState
@@ -56,7 +57,7 @@ def test_keys_in_the_uri_of_the_storage(
 
 
 def killed_in_the_second_trial(lease: Lease, listener: Listener) -> Trial:
-    listener.started("cpu", {"host": "here"})
+    listener.started(cpu_device(1), {"host": "here"})
     if lease.number:
         raise KeyboardInterrupt
     listener.report(noop_report(lease.config, lease.cell, 1, 1))

@@ -6,12 +6,12 @@ Needs no torch, so that a sweep says what is missing before it starts Ray.
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import lru_cache
 
 from raysearch import corpora
 from raysearch.corpora import Corpus
 from raysearch.errors import ConfigError, DataError
 from raysearch.methods.carl.config import CarlConfig
+from raysearch.sources import remembered
 
 __all__ = ["POLES", "check", "load_corpora", "rateable"]
 
@@ -55,9 +55,9 @@ def rateable(corpus: Corpus) -> bool:
     return corpus.task == "va" or (corpus.task == "polarity" and corpus.label_names == POLES)
 
 
-@lru_cache(maxsize=32)
+@remembered
 def _corpus(name: str, data_dir: str, roles: tuple[str, ...]) -> Corpus:
-    """A corpus is frozen, so all trials of a process share it."""
+    """A corpus is frozen, so all trials of a process share it while its files stay as they are."""
     return corpora.load(name, data_dir, roles)
 
 

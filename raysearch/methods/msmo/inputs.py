@@ -6,13 +6,13 @@ Needs no torch, so that a sweep says what is missing before it starts Ray.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 
 from raysearch.corpora import absa
 from raysearch.corpora.absa import PairCorpus
 from raysearch.errors import DataError
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.schedule import network_of, outline, recipe_of
+from raysearch.sources import remembered
 
 __all__ = ["check", "digests", "load_pairs", "needed_views", "roles_of"]
 
@@ -107,7 +107,7 @@ def digests(config: MsmoConfig, corpora: Mapping[str, PairCorpus]) -> dict[str, 
     }
 
 
-@lru_cache(maxsize=32)
+@remembered
 def _pair(
     corpus: str,
     pair: str,
@@ -117,7 +117,7 @@ def _pair(
     switched: str,
     alignment_noise: float,
 ) -> PairCorpus:
-    """A pair is frozen, so all trials of a process share it."""
+    """A pair is frozen, so all trials of a process share it while its files stay as they are."""
     return absa.load_pair(
         corpus,
         pair,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from shlex import quote
 
 from raysearch.leaderboard.keys import distinct
+from raysearch.leaderboard.origins import origins
 from raysearch.render.report.figure import Block, Note, Section, TableBlock
 from raysearch.render.report.sweep import SweepView
 from raysearch.render.report.words import counted, listed
+from raysearch.sources import SOURCES
 
 __all__ = ["origin_section"]
 
-_OF_A_ROW = ("stage_key", "steps_reused")
+_OF_A_ROW = ("stage_key", "steps_reused", SOURCES)
 """What differs from row to row by its nature."""
 _MATTERS = ("commit", "code", "torch", "encoder_digest", "data_digest", "precision", "tf32")
 """What may change a number."""
@@ -33,13 +35,18 @@ def origin_section(sweep: SweepView) -> Section:
         most = _within_a_task(sweep, column)
         if most > 1 and name in _MATTERS:
             mixed.append(f"{name} ({most})")
-    caption = _words(sweep, mixed)
+    made = origins(table)
+    caption = " ".join([_words(sweep, mixed), *(f"{text}." for text in made.sentences)])
     blocks: list[Block] = [_again(sweep)]
     if rows:
         heads = ("what", "value", "values")
         blocks.append(TableBlock(title="Provenance", heads=heads, rows=rows, caption=caption))
     dirty = _dirty(sweep)
-    return Section(name="Provenance", blocks=blocks, finding=caption if mixed or dirty else "")
+    return Section(
+        name="Provenance",
+        blocks=blocks,
+        finding=caption if mixed or dirty or made.sentences else "",
+    )
 
 
 def _within_a_task(sweep: SweepView, column: str) -> int:

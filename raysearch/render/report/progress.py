@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from raysearch.devices import kinds_of
 from raysearch.leaderboard.history import History, best_so_far
 from raysearch.leaderboard.keys import distinct
 from raysearch.render.format import duration
@@ -43,10 +44,11 @@ def progress_section(sweep: SweepView) -> Section:
 
 def device_words(sweep: SweepView) -> str:
     """``GPU`` where all rows were trained on one, ``CPU`` where none was, else ``device``."""
-    devices = {str(name).partition(" ")[0] for name in distinct(sweep.record.table, "device")}
-    if devices == {"cpu"}:
-        return "CPU"
-    return "device" if devices & {"cpu", "None", ""} else "GPU"
+    kinds = kinds_of(distinct(sweep.record.table, "device"))
+    for kind in ("CPU", "GPU"):
+        if kinds == {kind}:
+            return kind
+    return "device"
 
 
 def _view(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from raysearch.leaderboard.answer import Answer
-from raysearch.leaderboard.summary import encoder_name
+from raysearch.leaderboard.summary import encoder_name, made_by
 from raysearch.render.format import duration
 from raysearch.render.study.table import markdown_table
 from raysearch.render.study.words import names_of
@@ -21,7 +21,7 @@ class Provenance:
 
     Attributes:
         command: What makes them again.
-        commits: Commits that trained and read, each once; ``-dirty`` where files had changed.
+        sources: Commits or versions that trained and read, each once, as `made_by` says them.
         encoder: Name and layers.
         corpora: Training data.
         steps: Fewest and most optimizer steps of a trial.
@@ -31,7 +31,7 @@ class Provenance:
     """
 
     command: str
-    commits: tuple[str, ...]
+    sources: tuple[str, ...]
     encoder: str
     corpora: str
     steps: tuple[int, int]
@@ -47,15 +47,11 @@ class Provenance:
             trials: At least one row.
             command: What made them.
         """
-        marks = dict.fromkeys(
-            trial.provenance.get("commit", "unknown")[:10]
-            + ("-dirty" if trial.provenance.get("dirty") == "true" else "")
-            for trial in trials
-        )
+        marks = dict.fromkeys(made_by(trial.provenance) for trial in trials)
         steps = [trial.steps for trial in trials]
         return cls(
             command=command,
-            commits=tuple(marks),
+            sources=tuple(marks),
             encoder=", ".join(dict.fromkeys(encoder_name(trial.config) for trial in trials)),
             corpora=", ".join(dict.fromkeys(t.provenance.get("corpora", "") for t in trials)),
             steps=(min(steps), max(steps)),
@@ -114,6 +110,6 @@ def _origin(origin: Provenance) -> list[str]:
         "```",
         "",
         f"{origin.encoder} on {origin.corpora}, {steps} steps; {origin.cells} cells, "
-        f"{duration(origin.seconds)} of one slot, on {', '.join(origin.devices)}; commit "
-        f"{', '.join(origin.commits)}.",
+        f"{duration(origin.seconds)} of one slot, on {', '.join(origin.devices)}; "
+        f"{', '.join(origin.sources)}.",
     ]

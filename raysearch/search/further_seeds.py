@@ -1,0 +1,107 @@
+"""How do configurations that have ended get the cells of seeds that were added to their sweep?
+
+Optuna never changes a trial that has ended. So the records of further cells stand beside the
+trials, as attributes of the study, and what the trial is worth over all its cells is worked out
+when the study is read: samplers, the leaderboard and the standing then speak of the same value.
+Configurations that were stopped early or failed stay as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+
+from raysearch.search.space import SearchSpace
+from raysearch.search.study_database import StudyDatabase
+from raysearch.search.study_entries import INTENT, Entry, Outcome, cells_of
+from raysearch.search.tracks import CellsOf, cells_within
+from raysearch.trial import Cell, Trial
+
+__all__ = ["FurtherSeeds"]
+
+_PREFIX = "further/"
+"""Attribute of the study: ``further/<number>/<cell>`` is the cell's `Trial` as JSON text."""
+
+
+class FurtherSeeds:
+    """The cells that a study's configurations have by now, and the records of the later ones.
+
+    Args:
+        database: The study.
+        space: What is searched; its seeds are those of now.
+        cells: A config's cells over all tasks.
+    """
+
+    def __init__(self, database: StudyDatabase, space: SearchSpace, cells: CellsOf) -> None:
+        self._database, self._space, self._cells = database, space, cells
+        self._records: dict[int, dict[Cell, Trial]] = {}
+        for key, text in database.attributes().items():
+            if key.startswith(_PREFIX):
+                self._keep(Trial.from_json(text))
+
+    def records(self, number: int) -> Mapping[Cell, Trial]:
+        """The records of a configuration's further cells, in order of cells."""
+        found = self._records.get(number, {})
+        return {cell: found[cell] for cell in sorted(found, key=lambda cell: (cell.seed, cell))}
+
+    def write(self, record: Trial) -> None:
+        """Write the record of a further cell."""
+        key = f"{_PREFIX}{record.number}/{record.cell.slug}"
+        self._database.set_attribute(key, record.to_json())
+        self._keep(record)
+
+    def extended(self, trial: FrozenTrial) -> tuple[FrozenTrial, Entry | None]:
+        """The trial with all the cells that it has by now.
+
+        Args:
+            trial: A trial with an intent.
+
+        Returns:
+            The trial as the study is to be read, and its entry where it had ended and has cells
+            that are still to be run.
+        """
+        if trial.state not in (OptunaState.RUNNING, OptunaState.COMPLETE):
+            return trial, None
+        cells = self._all_cells(trial)
+        if cells == cells_of(trial):
+            return trial, None
+        found = copy.copy(trial)
+        intent = {
+            **trial.user_attrs[INTENT],
+            "cells": [[cell.task, cell.seed] for cell in cells],
+        }
+        found.user_attrs = {**trial.user_attrs, INTENT: intent}
+        trial_id = self._database.trial_id(trial.number)
+        if trial.state is OptunaState.RUNNING:
+            self._database.set_trial_attribute(trial_id, INTENT, intent)
+            return found, None
+        entry = Entry.read(found, trial_id, self._space)
+        entry.ended = True
+        for cell, record in self.records(trial.number).items():
+            entry.finished[cell] = Outcome.of(record, self._space.goal)
+        end = entry.end()
+        if end is None:
+            return found, entry
+        found.state, found.values = end.state, end.values
+        return found, None
+
+    def _all_cells(self, trial: FrozenTrial) -> tuple[Cell, ...]:
+        """The cells that a trial was asked with, then those of further seeds."""
+        intent, known = trial.user_attrs[INTENT], cells_of(trial)
+        if intent["problem"]:
+            return known
+        task = known[0].task if self._space.mode == "per_task" else ""
+        now, _ = cells_within(self._cells, self._space, task, intent["config"], "")
+        return known + _further(known, now)
+
+    def _keep(self, record: Trial) -> None:
+        self._records.setdefault(record.number, {})[record.cell] = record
+
+
+def _further(known: Sequence[Cell], now: Sequence[Cell]) -> tuple[Cell, ...]:
+    """The cells of seeds that are higher than those known."""
+    highest = max(cell.seed for cell in known)
+    return tuple(cell for cell in now if cell.seed > highest)

@@ -1,0 +1,185 @@
+"""From which bytes does a number come: every file that a trial read, by its name and SHA-256.
+
+Whoever reads a file that a number depends on says so with `note_read`; whoever wants to know
+reads inside of `recorded`. A row keeps the result as text in its provenance, so that a later run
+can tell which file is another one now. Names say where a file belongs, not where it lies, so
+that they are the same on every node: ``data xabsa/gold-en-dev.txt``, ``encoder NAME: FILE``,
+``method carl``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+__all__ = [
+    "NUMERIC",
+    "SOURCES",
+    "Found",
+    "VERSIONS",
+    "digests",
+    "file_digest",
+    "note_read",
+    "numbers_text",
+    "recorded",
+    "remembered",
+    "short",
+    "sources_of",
+    "to_text",
+    "versions_of",
+]
+
+SOURCES = "sources"
+"""Entry of a row's provenance."""
+_FEW = 24
+"""A folder with more files than this is one entry: a row must stay small."""
+_COPIES = 32
+P = ParamSpec("P")
+T = TypeVar("T")
+Found = dict[str, tuple[Path, str]]
+"""Name of a file to where it lies here, and its SHA-256."""
+NUMERIC = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy", "scipy")
+"""Packages that numbers depend on; their versions stand in a row's provenance."""
+VERSIONS = ("raysearch", "code", "python", *NUMERIC)
+_found: ContextVar[Found | None] = ContextVar("found", default=None)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def note_read(name: str, path: Path, digest: str) -> None:
+    """Say that a file was read.
+
+    Args:
+        name: What it is called on every node.
+        path: Where it lies here.
+        digest: SHA-256 (hex) of the bytes that were read.
+    """
+    found = _found.get()
+    if found is not None:
+        found[name] = (path, digest)
+
+
+@contextmanager
+def recorded() -> Iterator[Found]:
+    """Inside, the mapping grows by every file that is read: name to place and SHA-256."""
+    found: Found = {}
+    token = _found.set(found)
+    try:
+        yield found
+    finally:
+        _found.reset(token)
+        for name, (path, digest) in found.items():
+            note_read(name, path, digest)
+
+
+def remembered(read: Callable[P, T]) -> Callable[P, T]:
+    """The same reader, which gives what it gave before while no file that it read has changed.
+
+    The files are hashed again each time: they are small beside what a trial does with them, and
+    their times say nothing for certain. The results are shared, so they must be frozen.
+    """
+    kept: OrderedDict[object, tuple[T, Found]] = OrderedDict()
+
+    @functools.wraps(read)
+    def reader(*args: P.args, **kwargs: P.kwargs) -> T:
+        key = (args, tuple(sorted(kwargs.items())))
+        if key in kept and _unchanged(kept[key][1]):
+            for name, (path, digest) in kept[key][1].items():
+                note_read(name, path, digest)
+        else:
+            with recorded() as found:
+                value = read(*args, **kwargs)
+            kept[key] = (value, found)
+        kept.move_to_end(key)
+        if len(kept) > _COPIES:
+            kept.popitem(last=False)
+        return kept[key][0]
+
+    return reader
+
+
+def _unchanged(found: Found) -> bool:
+    try:
+        return all(file_digest(path) == digest for path, digest in found.values())
+    except OSError:
+        return False
+
+
+def to_text(read: Mapping[str, str]) -> str:
+    """Names and digests as a row keeps them; many files of one folder become one entry.
+
+    Its name says how many files and which, so that other files are no other bytes of these.
+    """
+    folders: dict[str, dict[str, str]] = {}
+    for name, digest in read.items():
+        folders.setdefault(name.rpartition("/")[0], {})[name] = digest
+    kept: dict[str, str] = {}
+    for folder, files in folders.items():
+        if len(files) > _FEW:
+            which = _digest("\n".join(sorted(files)))[:8]
+            joined = json.dumps(files, sort_keys=True)
+            kept[f"{folder}/ ({len(files)} files, list {which})"] = _digest(joined)
+        else:
+            kept |= files
+    return json.dumps(kept, sort_keys=True)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digests(found: Found) -> dict[str, str]:
+    """Name to SHA-256 of what was `recorded`."""
+    return {name: digest for name, (_, digest) in found.items()}
+
+
+def sources_of(provenance: Mapping[str, str]) -> dict[str, str]:
+    """Name to digest, as a row says it; empty for a row that does not, as older ones."""
+    try:
+        found = json.loads(provenance.get(SOURCES) or "{}")
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def versions_of(provenance: Mapping[str, str]) -> dict[str, str]:
+    """What rounding may depend on, as far as it is known: of Python the minor version counts."""
+    found = {name: provenance[name] for name in VERSIONS if provenance.get(name)}
+    if "python" in found:
+        found["python"] = ".".join(found["python"].split(".")[:2])
+    return found
+
+
+def numbers_text(numbers: Iterable[int]) -> str:
+    """``trial 3`` or ``trials 0 to 4, 7``."""
+    runs: list[tuple[int, int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    told = [f"{first}" if first == last else f"{first} to {last}" for first, last in runs]
+    one = len(runs) == 1 and runs[0][0] == runs[0][1]
+    return f"trial{'' if one else 's'} {', '.join(told)}"
+
+
+def short(value: str) -> str:
+    """A version as it is, a digest by its first digits."""
+    return value[:12] if len(value) == 64 else value
