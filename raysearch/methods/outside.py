@@ -78,5 +78,6 @@ def package_sources(name: str) -> Path | None:
     spec = find_spec(point.module.partition(".")[0]) if point else None
     if spec is None:
         return None
-    places = list(spec.submodule_search_locations or [spec.origin])
-    return Path(places[0]) if places[0] else None
+    folders = list(spec.submodule_search_locations or ())
+    place = folders[0] if folders else spec.origin
+    return Path(place) if place else None

@@ -32,10 +32,10 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Any:
     def install(*points: EntryPoint) -> None:
         monkeypatch.setattr(outside, "entry_points", lambda group: points)
 
-    for cached in (outside.outside_methods, stages.code_version):
+    for cached in (outside.outside_methods, stages.code_version, stages.method_code):
         cached.cache_clear()
     yield install
-    for cached in (outside.outside_methods, stages.code_version):
+    for cached in (outside.outside_methods, stages.code_version, stages.method_code):
         cached.cache_clear()
 
 
@@ -99,6 +99,27 @@ def test_its_code_counts_in_its_own_keys_only(
     stages.code_version.cache_clear()
     assert stages.code_version("added") != before
     assert stages.code_version("carl") == own
+
+
+def test_a_method_that_is_one_module_counts_by_its_file(
+    installed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "single.py").write_text("LOADER = 1\n")
+    (tmp_path / "another.py").write_text("nothing of it\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    installed(point("single", "single:LOADER"))
+    code, method = stages.code_version("single"), stages.method_code("single")
+    assert code != stages.code_version() and len(method) == 64
+    assert outside.package_folder("single") is None
+    (tmp_path / "single.py").write_text("LOADER = 2\n")
+    for cached in (stages.code_version, stages.method_code):
+        cached.cache_clear()
+    assert stages.code_version("single") != code and stages.method_code("single") != method
+
+
+def test_a_methods_own_code_is_not_that_of_others() -> None:
+    assert len({stages.method_code(name) for name in ("carl", "msmo")}) == 2
+    assert stages.method_code("no_such") == ""
 
 
 def test_a_method_of_ours_is_not_replaced(installed: Any) -> None:
