@@ -108,7 +108,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "cases": cases,
         "correlations": [correlations(random, trials, cases) for trials in (8, 12, 24)],
         "stochastic_order": [orders(random, tasks, cases) for tasks in (1, 4)],
-        "importance": [weights(random, n, max(cases // 4, 1)) for n in (24, 64, 100, 200)],
+        "importance": [weights(random, n, cases) for n in (24, 64, 100, 200)],
         "commit": where.get("commit", ""),
         "dirty": where.get("dirty", ""),
     }
