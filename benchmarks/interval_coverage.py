@@ -1,11 +1,10 @@
-"""How often do the intervals and bounds of `raysearch compare` and `study` hold what they say?
+"""How often do the intervals of `raysearch compare` and `study` hold what they say?
 
     python benchmarks/interval_coverage.py [--cases 2000] [--json PATH]
 
 Draws cells of a known distribution again and again. Coverage: the share of 95 % intervals of
 the mean that hold the true one: the studentized bootstrap's of `compare`, the percentile
-interval's of the same resamples, and Student's over tasks, as a study has it. False calls: how
-often ε_min < 0.2 calls one of two equal methods better.
+interval's of the same resamples, and Student's over tasks, as a study has it.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.leaderboard.statistics import mean_interval, stochastic_order, student_interval
+from raysearch.leaderboard.statistics import mean_interval, student_interval
 from raysearch.training.provenance import provenance
 
 SHAPES = {
@@ -57,7 +56,7 @@ def percentile_holds(strata: list[Any], random: np.random.Generator) -> bool:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Simulate; gives what is printed and written."""
     random = np.random.default_rng(arguments.seed)
-    rows, calls = [], []
+    rows = []
     for shape, sizes in SHAPES.items():
         row: dict[str, Any] = {"cells": shape}
         for name, draw in distributions(random).items():
@@ -75,27 +74,19 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             row[f"{name}, student"] = student / arguments.cases
             row["bounded"] = bounded / arguments.cases
         rows.append(row)
-    for size in (3, 5, 10, 20):
-        wrong = 0
-        for case in range(arguments.cases):
-            first, second = random.normal(size=size), random.normal(size=size)
-            order = stochastic_order(first, second, draws=300, seed=case)
-            wrong += order.dominates
-        calls.append({"scores": size, "false_calls": wrong / arguments.cases})
     where = provenance()
     return {
         "benchmark": "interval_coverage",
         "cases": arguments.cases,
         "level": 0.95,
         "intervals": rows,
-        "stochastic_order": calls,
         "commit": where["commit"],
         "dirty": where["dirty"],
     }
 
 
 def show(result: dict[str, Any]) -> None:
-    """Print both tables as Markdown."""
+    """Print the table as Markdown."""
     names = ("normal", "uniform", "exponential", "t, 3 df")
     print(f"| cells | has ends | {' | '.join(names)} |\n|---|---|" + "---|" * len(names))
     for row in result["intervals"]:
@@ -104,9 +95,6 @@ def show(result: dict[str, Any]) -> None:
             for name in names
         ]
         print(f"| {row['cells']} | {100 * row['bounded']:.0f} % | {' | '.join(cells)} |")
-    print("\n| scores a side | one of two equal methods called better than the other |\n|---|---|")
-    for call in result["stochastic_order"]:
-        print(f"| {call['scores']} | {call['false_calls']:.3f} |")
 
 
 def main() -> None:
