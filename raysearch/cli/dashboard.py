@@ -9,6 +9,7 @@ from shlex import quote
 
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
+from raysearch.storage.no_follow import check_no_link
 from raysearch.storage.place import is_uri, shown
 
 __all__ = ["add_parser", "run"]
@@ -112,4 +113,5 @@ def _url(sweep: str) -> str:
             f"SWEEP must be the folder of a sweep that has its study in study.db, but "
             f"{shown(sweep)} has none; name the study's database with --study"
         )
+    check_no_link(path)
     return f"sqlite:///{path}"

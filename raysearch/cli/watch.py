@@ -8,7 +8,6 @@ what. Nothing here is needed by the sweep.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysearch.errors import ConfigError, StoreError
+from raysearch.storage.local import LocalStorage
 from raysearch.storage.place import is_uri
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ def _copied(folder: Path) -> str:
         return str(json.loads((folder / _COPY).read_text())["root"])
     except FileNotFoundError:
         return ""
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"`{folder / _COPY}` must say what {folder} is a copy of, but: {error!r}; move the "
+            "folder away: `raysearch attach` brings the rows again"
+        ) from error
 
 
 def watch(cluster: str, job: str, results: Path) -> int:
@@ -139,6 +144,7 @@ class _Watcher:
         elif kind == "trial":
             trial = self._reader.row(news)
             if self._store and self._known.get(trial.key) != trial.finished:
+                self._lock.check()
                 self._store.append(trial)
             self._view.recorded(trial, earlier=news["earlier"])
         elif kind == "ending":
@@ -160,7 +166,7 @@ class _Watcher:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / _COPY, {"root": opening.root})
         try:
-            self._open.enter_context(sweep_lock(folder))
+            self._lock = self._open.enter_context(sweep_lock(folder))
         except StoreError:
             sys.stderr.write(f"raysearch: another process keeps {folder} up to date\n")
         else:
@@ -184,9 +190,8 @@ class _Watcher:
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     """Whole or not at all, whenever this process is killed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    temporary.replace(path)
+    text = json.dumps(content, indent=1) + "\n"
+    LocalStorage(path.parent).write(path.name, [text.encode()])
 
 
 class _Clock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
+import secrets
 from pathlib import Path
 
 from raysearch.errors import StoreError
@@ -48,9 +48,11 @@ def write_spent(folder: Path, spent: float, currency: str) -> None:
     Raises:
         StoreError: The folder cannot be written.
     """
-    fresh = folder / f".{_NAME}.{os.getpid()}.tmp"
+    # A name that nobody can guess, and a new file: a link that was prepared is not followed.
+    fresh = folder / f".{_NAME}.{secrets.token_hex(4)}.tmp"
     try:
-        fresh.write_text(json.dumps({"spent": spent, "currency": currency}) + "\n")
+        with fresh.open("x") as file:
+            file.write(json.dumps({"spent": spent, "currency": currency}) + "\n")
         fresh.replace(folder / _NAME)
     except OSError as error:
         raise StoreError(

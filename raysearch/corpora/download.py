@@ -25,6 +25,7 @@ from raysearch.corpora.check import expected_digest
 from raysearch.corpora.registry import CorpusFile, CorpusInfo, corpus_info
 from raysearch.errors import DataError
 from raysearch.sources import file_digest
+from raysearch.storage.no_follow import open_no_follow
 
 __all__ = ["Progress", "fetch"]
 
@@ -170,7 +171,9 @@ def _receive(url: str, part: Path, path: str, on_progress: Progress) -> None:
             start = 0
         length = answer.headers.get("Content-Length")
         total = start + int(length) if length else None
-        with part.open("ab" if start else "wb") as file:
+        with os.fdopen(open_no_follow(part, os.O_RDWR | os.O_CREAT), "r+b") as file:
+            file.truncate(start)
+            file.seek(start)
             done = _copy(answer, file, start, lambda count: on_progress(path, count, total))
             file.flush()
             os.fsync(file.fileno())

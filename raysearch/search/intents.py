@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from raysearch.errors import StoreError
+from raysearch.search.lock import Guard, unguarded
 from raysearch.storage import BRIEF, LASTING, open_storage
 from raysearch.storage.place import shown
 from raysearch.trial import Lease
@@ -27,17 +28,20 @@ class Intents:
     Args:
         root: Folder or URI of the sweep.
         make: Whether the root is made if it is not there; a reader makes nothing.
+        guard: Called before each write.
 
     Raises:
         StoreError: There is no such place; every method may raise it too.
     """
 
-    def __init__(self, root: str, *, make: bool = True) -> None:
+    def __init__(self, root: str, *, make: bool = True, guard: Guard = unguarded) -> None:
+        self._guard = guard
         self._where = f"{shown(root).rstrip('/')}/{_FOLDER}"
         self._storage = open_storage(root, make=make, patience=LASTING if make else BRIEF)
 
     def write(self, lease: Lease) -> None:
         """Say that the lease begins."""
+        self._guard()
         # Without its folder, whose URI may hold keys; whoever reads it knows where it lies.
         text = replace(lease, folder="").to_json()
         # Not synced: it is of use only if a power cut takes the study as well.
@@ -46,6 +50,7 @@ class Intents:
 
     def remove(self, lease_id: str) -> None:
         """The lease's trial is at its end, and its row is written."""
+        self._guard()
         with self._sentences():
             self._storage.remove(self._name(lease_id))
 

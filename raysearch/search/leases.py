@@ -7,15 +7,17 @@ of it. One thread, that of Tune's loop.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
-from raysearch.cluster.node_watch import NodeWatch
+from raysearch.cluster.node_watch import LOOK_SECONDS, NodeWatch
 from raysearch.errors import ConfigError, RaysearchError
 from raysearch.search.intents import Intents
+from raysearch.search.lock import Guard, unguarded
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.same_sources import SweepSources
 from raysearch.search.standing import Standing
@@ -67,6 +69,7 @@ class LeaseBook:
         on_event: Called with news for the live view.
         watch: Sees the cluster's nodes and what they cost; None where there are none to see.
         sources: What every trial must have read; None where nothing is known of it.
+        guard: Called every `LOOK_SECONDS`, and before each intent is written.
     """
 
     def __init__(
@@ -79,10 +82,12 @@ class LeaseBook:
         on_event: Callable[[SweepEvent], None],
         watch: NodeWatch | None = None,
         sources: SweepSources | None = None,
+        guard: Guard = unguarded,
     ) -> None:
         self.plan, self.ledger, self.standing = plan, ledger, standing
         self._sources = sources or SweepSources(plan.name)
         self.watch = watch
+        self._guard, self._guarded = guard, -math.inf
         self.interrupted = False
         """Set from outside to end the run: leases are let go of at their next news."""
         self.failure: BaseException | None = None
@@ -91,7 +96,7 @@ class LeaseBook:
         self._started = time.monotonic()
         self._open = {item.number: item for item in ledger.open_configurations()}
         self._running: dict[str, _Running] = {}
-        self._intents = Intents(plan.root)
+        self._intents = Intents(plan.root, guard=guard)
         self._intents.keep({offer.lease.id for offer in self._waiting()})
 
     def __getstate__(self) -> dict[str, Any]:
@@ -181,6 +186,9 @@ class LeaseBook:
         self.failure = self.failure or error
 
     def _look(self) -> None:
+        if time.monotonic() - self._guarded >= LOOK_SECONDS:
+            self._guard()
+            self._guarded = time.monotonic()
         if self.watch is not None:
             self.watch.look()
 

@@ -1,49 +1,132 @@
-"""How is a sweep kept to one driver: a lock on a file in its folder, gone with the process."""
+"""How is a sweep kept to one driver: a lock in its folder, which it looks at before each write.
+
+A folder that was removed under a running sweep, and made anew by another one, has another
+lock; the first driver then ends where it would write next. Of a sweep whose rows lie elsewhere
+(``--storage``) the root has a mark of who drives it: the latest driver's counts, and an earlier
+one ends in the same way.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from raysearch.errors import StoreError
+from raysearch.storage import LASTING, open_storage
+from raysearch.storage.folder_lock import FolderLock, HeldError, hold_folder, this_process
 
-__all__ = ["sweep_lock"]
+__all__ = ["Guard", "RootMark", "SweepLock", "sweep_lock", "unguarded"]
+
+Guard = Callable[[], None]
+"""Called before each write; raises StoreError when the sweep is not this driver's any more."""
+
+_FILE = "sweep.lock"
+_MARK = "driver.json"
+
+
+def unguarded() -> None:
+    """The guard of a sweep that nobody else can have: always content."""
+
+
+class SweepLock:
+    """A sweep's folder, as long as this process holds it.
+
+    Args:
+        folder: The folder.
+        held: Its lock.
+    """
+
+    def __init__(self, folder: Path, held: FolderLock) -> None:
+        self._folder, self._held = folder, held
+
+    def check(self) -> None:
+        """To be called before each write; two system calls.
+
+        Raises:
+            StoreError: The folder or the lock was removed or replaced meanwhile.
+        """
+        if not self._held.holds():
+            raise StoreError(
+                f"the sweep's folder must stay where it is while it runs, but {self._folder} (or "
+                f"{_FILE} in it) was removed or replaced: nothing more is written there, and this "
+                "run ends; what is there now is another sweep's, or none's"
+            )
 
 
 @contextmanager
-def sweep_lock(folder: Path) -> Iterator[None]:
+def sweep_lock(folder: Path) -> Iterator[SweepLock]:
     """Hold the sweep inside the block; makes its folder.
 
     Raises:
-        StoreError: Another driver holds it, or the folder cannot be written.
+        StoreError: Another driver holds it, the folder cannot be written, or its lock is a link.
     """
-    path = folder / "sweep.lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
-    except OSError as error:
-        raise StoreError(
-            f"the sweep's folder must be writable, but {folder} is not: {error.strerror}"
-        ) from error
-    with file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
+            held = stack.enter_context(hold_folder(folder, _FILE))
+        except HeldError as error:
             raise StoreError(
-                f"a sweep must have one driver, but {file.read().strip() or 'another process'} "
-                f"runs the one in {folder}; wait for it, or give this sweep another `--name`"
+                f"a sweep must have one driver, but {error} runs the one in {folder}; wait for "
+                "it, or give this sweep another `--name`"
             ) from error
-        try:
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
         except OSError as error:
             raise StoreError(
-                f"the sweep's lock must be written, but {path} cannot be: {error.strerror}"
+                f"the sweep's folder must be writable, but {folder} is not: {error.strerror}"
             ) from error
-        yield
+        lock = SweepLock(folder, held)
+        lock.check()  # removed between opening and locking
+        yield lock
+
+
+class RootMark:
+    """Who drives the sweep whose rows lie at a root apart from its folder.
+
+    Args:
+        root: Folder or URI of the rows.
+
+    Raises:
+        StoreError: It cannot be written; `check` may raise it too.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._storage = open_storage(root, patience=LASTING)
+        self._own = json.dumps({"driver": this_process(), "token": secrets.token_hex(8)}).encode()
+        try:
+            self._storage.write(_MARK, [self._own])
+        except OSError as error:
+            raise StoreError(
+                f"`--storage` must be a place that can be written, but {self._storage.place} "
+                f"cannot: {error.strerror or error}"
+            ) from error
+
+    def check(self) -> None:
+        """To be called before each write; reads a small file.
+
+        Raises:
+            StoreError: The root was removed, or another driver has taken it.
+        """
+        try:
+            with self._storage.open(_MARK) as file:
+                found = file.read()
+        except FileNotFoundError:
+            found = b""
+        except OSError as error:
+            raise StoreError(
+                f"`{self._storage.place}` must be readable, but: {error.strerror or error}"
+            ) from error
+        if found != self._own:
+            raise StoreError(
+                f"the sweep's rows must stay where they are while it runs, but "
+                f"{self._storage.place} was removed or is driven by {_named(found)}: nothing more "
+                "is written there, and this run ends"
+            )
+
+
+def _named(mark: bytes) -> str:
+    """Who left the mark, if it can be read."""
+    try:
+        return str(json.loads(mark)["driver"])[:200]
+    except (ValueError, KeyError, TypeError):
+        return "another"

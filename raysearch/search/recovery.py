@@ -83,9 +83,11 @@ def recover_study(
         StoreError: There is a study, or nothing to make it from, or what is there is of another
             sweep; or the database cannot be used.
     """
-    with sweep_lock(plan.folder):
+    with sweep_lock(plan.folder) as lock:
         traces = _gather(plan, rows, Intents(plan.root, make=False).leases())
-        database = StudyDatabase(plan.url, plan.name, plan.space.goal.direction, on_wait)
+        database = StudyDatabase(
+            plan.url, plan.name, plan.space.goal.direction, on_wait, lock.check
+        )
         with closing(database):
             _make_empty(database, plan.name)
             templates = _templates(plan, traces)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raysearch.search.lock import Guard, unguarded
 from raysearch.storage import Storage, StoredFile, open_storage
 
 if TYPE_CHECKING:
@@ -97,11 +98,13 @@ class Room:
     Attributes:
         place: Folder or URI of the leases' folders.
         stages_place: Folder or URI of the sweep's own stages; empty when others share them.
+        guard: Called before files are removed.
         freed: Bytes removed so far.
     """
 
     place: str | Path
     stages_place: str = ""
+    guard: Guard = unguarded
     freed: int = 0
     _largest: _Largest = field(default_factory=_Largest)
     _stages: StageCache | None = None
@@ -164,6 +167,7 @@ class Room:
         """
         from raysearch.training.stage_cache import StageCache  # imports torch
 
+        self.guard()
         if self._stages is None:  # one for all times: it learns who of the users has died
             self._stages = StageCache(self.stages_place)
         freed = self._stages.shrink(limit)
@@ -172,6 +176,7 @@ class Room:
 
     def _settle(self, lease_id: str, files: Collection[StoredFile], *, weights: bool) -> int:
         self._largest.see(files)
+        self.guard()
         going = [file for file in files if not _stays(file.name.rpartition("/")[2], weights)]
         if len(going) == len(files):
             self._store.remove_folder(lease_id)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from raysearch.errors import StoreError
+from raysearch.search.lock import Guard, unguarded
 from raysearch.search.retention import Room, size_text
 from raysearch.search.space import SearchSpace
 from raysearch.search.worth import Aggregate, worth
@@ -79,6 +80,7 @@ class Standing:
         per_task: Whether each task has a best of its own, and no configuration two tasks.
         quota: Bytes that leases and stages may take together; None for no limit.
         stages: Folder or URI of the stages that count for the quota; empty for none.
+        guard: Called before files are removed.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Standing:
         per_task: bool = False,
         quota: int | None = None,
         stages: str = "",
+        guard: Guard = unguarded,
     ) -> None:
         self.goal, self.keep, self.quota = goal, keep, quota
         self.aggregate, self.per_task = aggregate, per_task
@@ -99,7 +102,7 @@ class Standing:
         """Task to its best complete configuration; "" is for all tasks together."""
         self.best_of_task: dict[str, Best] = {}
         """Where all tasks are judged together: task to the configuration that is best on it."""
-        self._room = Room(leases, stages)
+        self._room = Room(leases, stages, guard)
         self._said: set[str] = set()
         self._ended: set[str] = set()
         self._open: dict[int, list[Trial]] = {}

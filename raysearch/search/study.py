@@ -28,6 +28,7 @@ from types import TracebackType
 from optuna.trial import TrialState as OptunaState
 
 from raysearch.search.further_seeds import FurtherSeeds
+from raysearch.search.lock import Guard, unguarded
 from raysearch.search.pruners import PRUNERS, judged_rungs
 from raysearch.search.space import SearchSpace
 from raysearch.search.space_tasks import tasks_of
@@ -83,6 +84,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         seed: int = 0,
         on_wait: Callable[[str], None] = lambda text: None,
         left: str = "",
+        guard: Guard = unguarded,
     ) -> StudyLedger:
         """Create the study or continue it.
 
@@ -94,13 +96,14 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             seed: Seed of the sampler, at least 0.
             on_wait: Told in one sentence that a lost server is waited for, and that it is back.
             left: What earlier runs left elsewhere, in words; a new study is then refused.
+            guard: Called before each transaction.
 
         Raises:
             StoreError: The database cannot be reached, read, locked or written, is newer, or is
                 gone. Every method may raise it too; the ledger stays usable.
             ConfigError: The study of this name was made for another space, goal or seed.
         """
-        database = StudyDatabase(url, name, space.goal.direction, on_wait)
+        database = StudyDatabase(url, name, space.goal.direction, on_wait, guard)
         try:
             claim_study(database, name, space, seed, left=left)
             return cls(database, space, cells=cells, seed=seed)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import optuna
@@ -23,6 +24,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.errors import StoreError
+from raysearch.search.lock import Guard, unguarded
 from raysearch.search.study_sentences import sentence
 from raysearch.search.study_server import (
     LOST_SECONDS,
@@ -31,6 +33,7 @@ from raysearch.search.study_server import (
     StudyServer,
     driver_url,
 )
+from raysearch.storage.no_follow import check_no_link
 
 __all__ = ["REASON", "StudyDatabase"]
 
@@ -57,6 +60,7 @@ class StudyDatabase:
         name: Name of the study.
         direction: ``maximize`` or ``minimize``, used when the study is created.
         on_wait: Told in one sentence that a lost server is waited for, and that it is back.
+        guard: Called before each transaction.
 
     Raises:
         StoreError: The database cannot be used; every method may raise it too.
@@ -68,10 +72,12 @@ class StudyDatabase:
         name: str,
         direction: str,
         on_wait: Callable[[str], None] = lambda text: None,
+        guard: Guard = unguarded,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.shown, self._name = "`--study`", name
         """The URL without its password."""
+        self._guard = guard
         self._server: StudyServer | None = None
         try:
             parsed = driver_url(_parsed(url))
@@ -212,6 +218,7 @@ class StudyDatabase:
         """
         again = False
         while True:
+            self._guard()
             try:
                 if again:
                     self._check_signature()
@@ -246,7 +253,7 @@ def _open_storage(url: sqlalchemy.engine.URL, shown: str, server: StudyServer | 
     options: dict[str, Any] = {} if server is None else server.options
     path = url.database
     if server is None and path and path != ":memory:":
-        options["creator"] = lambda: _connect_sqlite(path)
+        options["creator"] = lambda: _connect_sqlite(Path(path))
     try:
         return RDBStorage(
             url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}"),
@@ -274,7 +281,9 @@ def _missing(error: ImportError) -> str:
     return what + ("; pip install 'raysearch[postgres]'" if "psycopg" in what else "")
 
 
-def _connect_sqlite(path: str) -> sqlite3.Connection:
+def _connect_sqlite(path: Path) -> sqlite3.Connection:
+    for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite itself would follow a link
+        check_no_link(path.with_name(path.name + suffix))
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode=WAL")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 __all__ = ["first_line", "sentence"]
 
+_ANEW = (
+    "move it away, with the files -wal and -shm beside it, then `python -m raysearch recover` with "
+    "the sweep's folder makes the study anew from the rows"
+)
 _SENTENCES = {
     "is locked": "is locked by another program: end that one, then run the same command again",
     "readonly": "must be writable, but is read-only",
@@ -12,8 +16,8 @@ _SENTENCES = {
     "No space left": "cannot be written, its disk is full: make room, then run the same command "
     "again",
     "unable to open": "cannot be opened: does its folder exist, and may it be written to?",
-    "not a database": "must be a database, but is another kind of file or damaged",
-    "malformed": "must be a database, but is damaged: restore it from a copy",
+    "not a database": f"must be a database, but is damaged or another kind of file: {_ANEW}",
+    "malformed": f"must be a database, but is damaged: {_ANEW}",
     "authentication failed": "must be given a user and a password that it knows, but refused these",
     "no password supplied": "must be given a password, but got none: put it into the URL, or "
     "into ~/.pgpass",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from raysearch.cluster.node_watch import NodeWatch, live_nodes
 from raysearch.cluster.ray_session import ray_session
 from raysearch.search.intents import Intents
-from raysearch.search.lock import sweep_lock
+from raysearch.search.lock import Guard, RootMark, SweepLock, sweep_lock, unguarded
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.search.same_sources import SweepSources
 from raysearch.search.standing import PaperResult, Standing
@@ -65,14 +65,15 @@ def run_sweep(
         rows: Records that earlier runs left; where there are some, the study must be there too.
 
     Raises:
-        StoreError: Another driver runs this sweep, or study or folder cannot be used.
+        StoreError: Another driver runs this sweep, study or folder cannot be used, or the folder
+            was removed or replaced while it ran: then nothing more was written.
         ConfigError: The study was made for another space or from other data, or Ray has not what
             slots need.
         RaysearchError: A trial found that none of the sweep can run, and says why.
     """
     began = time.monotonic()
     with ExitStack() as stack:
-        stack.enter_context(sweep_lock(plan.folder))
+        lock = stack.enter_context(sweep_lock(plan.folder))
         # Ray's processes take as long to come up as Tune and Optuna to import: side by side.
         imports = threading.Thread(target=import_module, args=("raysearch.search.tuning",))
         imports.start()
@@ -92,20 +93,29 @@ def run_sweep(
                 seed=plan.seed,
                 on_wait=lambda text: on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text)),
                 left=_left(plan, rows),
+                guard=lock.check,
             )
         )
         sources = _same_sources(plan, ledger, on_event)
+        guard = _guard(plan, lock)
+        guard()
         on_open()
-        standing = _reconcile(plan, ledger, on_trial, have)
+
+        def keep(trial: Trial) -> None:
+            guard()
+            on_trial(trial)
+
+        standing = _reconcile(plan, ledger, keep, have, guard)
         watch = _watch(plan)
         book = LeaseBook(
             plan,
             ledger,
             standing,
-            on_trial=on_trial,
+            on_trial=keep,
             on_event=on_event,
             watch=watch,
             sources=sources,
+            guard=guard,
         )
         with _interrupts(book):
             run_tune(plan, book)
@@ -123,6 +133,18 @@ def run_sweep(
             nodes=watch.usage() if watch else None,
             freed=standing.freed,
         )
+
+
+def _guard(plan: SweepPlan, lock: SweepLock) -> Guard:
+    """What says that folder and root are this driver's; from now on the root is marked so."""
+    mark = RootMark(plan.root) if plan.storage else None
+
+    def check() -> None:
+        lock.check()
+        if mark is not None:
+            mark.check()
+
+    return check
 
 
 def _left(plan: SweepPlan, rows: int) -> str:
@@ -145,7 +167,13 @@ def _same_sources(plan: SweepPlan, ledger: StudyLedger, on_event: OnEvent) -> Sw
     return sources
 
 
-def _reconcile(plan: SweepPlan, ledger: StudyLedger, on_trial: OnTrial, have: Have) -> Standing:
+def _reconcile(
+    plan: SweepPlan,
+    ledger: StudyLedger,
+    on_trial: OnTrial,
+    have: Have,
+    guard: Guard = unguarded,
+) -> Standing:
     """Give every record of the study to whoever lacks it, and clear the finished leases."""
     space = plan.space
     standing = Standing(
@@ -156,6 +184,7 @@ def _reconcile(plan: SweepPlan, ledger: StudyLedger, on_trial: OnTrial, have: Ha
         per_task=space.mode == "per_task",
         quota=plan.quota,
         stages="" if plan.stages else plan.stages_place,
+        guard=guard,
     )
     records = list(ledger.finished_trials())
     cells = Counter(trial.number for trial in records)

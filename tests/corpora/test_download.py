@@ -1,14 +1,16 @@
 """Is what `fetch` leaves behind whole, right, or nothing? Against a server of our own."""
 
+import errno
 import hashlib
 import http.server
+import os
 import threading
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from raysearch.corpora import CORPORA, CorpusFile, check, download, fetch
-from raysearch.errors import DataError
+from raysearch.errors import DataError, StoreError
 
 CONTENT = bytes(range(256)) * 2000  # 512,000 bytes
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -170,10 +172,12 @@ def test_a_part_of_other_bytes_is_begun_anew(server, tmp_path, left):
     assert _files(tmp_path) == [PATH]
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(server, tmp_path):
-    part = tmp_path / (PATH + ".part")
-    part.parent.mkdir()
-    part.symlink_to("/dev/full")  # every write fails with "no space left on device"
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(server, monkeypatch, tmp_path):
+    def full(answer, file, done, tell):
+        file.write(answer.read(1000))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(download, "_copy", full)
     with pytest.raises(DataError, match=r"must be writable, but got: No space left.*free space"):
         fetch("toy", tmp_path)
     assert _files(tmp_path) == []
@@ -226,3 +230,14 @@ def test_without_a_pin_the_user_must_name_the_digest(server, tmp_path, monkeypat
 def test_bundled_corpora_have_nothing_to_fetch(tmp_path):
     assert fetch("sample", tmp_path) == ()
     assert _files(tmp_path) == []
+
+
+def test_a_download_does_not_write_through_a_link(server, tmp_path):
+    """Whoever may write to a shared folder could leave one under the unfinished file's name."""
+    thesis = tmp_path / "thesis.tex"
+    thesis.write_text("years of work")
+    (tmp_path / "data" / "toy").mkdir(parents=True)
+    (tmp_path / "data" / f"{PATH}.part").symlink_to(thesis)
+    with pytest.raises(StoreError, match="must be a file of its own, but is a symbolic link"):
+        fetch("toy", tmp_path / "data")
+    assert thesis.read_text() == "years of work"

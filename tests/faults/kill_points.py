@@ -108,10 +108,10 @@ def drive(plan: SweepPlan) -> None:
     """`run_sweep` without Ray: the same lock, study, reconciliation and lease book."""
     store = Store(plan.folder)
     with (
-        sweep_lock(plan.folder),
+        sweep_lock(plan.folder) as lock,
         StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger,
     ):
-        standing = _reconcile(plan, ledger, store.append, lambda key: False)
+        standing = _reconcile(plan, ledger, store.append, lambda key: False, lock.check)
         book = LeaseBook(plan, ledger, standing, on_trial=store.append, on_event=lambda event: None)
         while offer := book.next():
             listener = Inline(book, offer.lease)
