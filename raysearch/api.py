@@ -193,7 +193,7 @@ def evaluate(
 
     Returns:
         A row for each cell: ``sweep``, ``trial``, ``task``, ``seed``, ``read`` (when),
-        ``metric/*``.
+        ``openings`` (how often the data was opened for it), ``metric/*``.
 
     Raises:
         RaysearchError: There is no such trial, or it does not give its numbers again.
@@ -205,7 +205,8 @@ def evaluate(
     """
     import pandas as pd
 
-    from raysearch.cli.evaluate import reading_record, readings
+    from raysearch.cli.evaluate import reading_record
+    from raysearch.cli.reading import readings
 
     trials = [trial] if isinstance(trial, int | str) else trial
     options: dict[str, Any] = {"trial": trials, "task": task, "oracle": oracle, "metric": metric}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, known_names
-from raysearch.storage.place import join, shown
+from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
     from raysearch.cli.sides import Meant
@@ -164,8 +164,8 @@ def _searches(
     Returns:
         The curves of A and of B, what they say, and whether tuning overshot.
     """
-    from raysearch.leaderboard import Store
     from raysearch.leaderboard.conclusions import effort_sentences, tuned_sentence
+    from raysearch.leaderboard.openings import readings_of
     from raysearch.leaderboard.search_effort import efforts, tuned
 
     curves: list[list[Effort]] = []
@@ -175,7 +175,7 @@ def _searches(
             curves.append([])
             continue
         curves.append(efforts(side.table, side.card))
-        readings = Store(join(side.folder, "test")).table()
+        readings = readings_of(side.folder).table()
         for item in tuned(side.table, readings, side.card):
             command = (
                 f"python -m raysearch evaluate {quote(shown(side.folder))} "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from raysearch.cli.arguments import add_data_dir, add_quiet
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
-from raysearch.storage.place import join, shown
+from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
     from raysearch.render.model_card import Exported
@@ -155,7 +155,7 @@ def _of_task(cells: Sequence[Trial], args: argparse.Namespace, folder: str) -> E
     """
     from raysearch.cli.sides import meant
     from raysearch.cli.trials import goal_of, settings_of
-    from raysearch.leaderboard import Store
+    from raysearch.leaderboard.openings import readings_of
     from raysearch.render.model_card import Exported
 
     trials = [trial for trial in cells if args.seed in (None, trial.cell.seed)]
@@ -164,7 +164,7 @@ def _of_task(cells: Sequence[Trial], args: argparse.Namespace, folder: str) -> E
         raise ConfigError(f"`--seed` must be one of {known}, but got {args.seed}")
     trial = trials[0]
     keys = {cell.key for cell in cells}
-    readings = [r for r in Store(join(folder, "test")).trials() if r.key in keys]
+    readings = [r for r in readings_of(folder).trials() if r.key in keys]
     goal = goal_of(folder, trial.method)
     best = args.trial.endswith(":best")
     return Exported(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError, known_names
-from raysearch.storage.place import join, shown
+from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -209,18 +209,20 @@ def _board(args: argparse.Namespace, store: Store, table: pa.Table) -> Any:
 
 def _regret(args: argparse.Namespace, store: Store, card: SweepCard, table: pa.Table) -> Any:
     from raysearch.cli.trials import oracle_role
-    from raysearch.leaderboard import Store, regrets
+    from raysearch.leaderboard import regrets
+    from raysearch.leaderboard.openings import counts_in, readings_of
+    from raysearch.render.readings import read_words
     from raysearch.render.regret import RegretTable
 
     role = oracle_role(str(table.column("method")[0].as_py()))
-    readings = Store(join(store.folder, "oracle")).table()
+    readings = readings_of(store.folder, "oracle").table()
     if not readings.num_rows:
         raise StoreError(
             f"`--regret` must have readings of {role}, but {shown(store.folder)} has none; "
             f"python -m raysearch evaluate {quote(shown(store.folder))} --oracle makes them"
         )
     rows = regrets(table, readings, card, role, mode="per_task" if args.by == "pair" else None)
-    return RegretTable(card.goal, role, rows, shown(store.folder))
+    return RegretTable(card.goal, role, rows, shown(store.folder), read_words(counts_in(readings)))
 
 
 def papers_of(table: pa.Table) -> dict[str, Mapping[str, Any]]:

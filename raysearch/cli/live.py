@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self
 from rich.console import Console
 from rich.live import Live
 
+from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.card import parse_card
 from raysearch.leaderboard.summary import encoder_name
@@ -148,10 +149,16 @@ def show_sweep(
         on_open: Called once the sweep is this driver's alone.
     """
     earlier = store.trials()
-    known = {trial.key for trial in earlier}
+    # A row whose curve was lost is given anew from the study.
+    whole = {trial.key for trial in earlier if trial.curve}
 
     def keep(trial: Trial) -> None:
-        store.append(trial)
+        try:
+            store.append(trial)
+        except StoreError as error:
+            raise StoreError(
+                f"{error} (the study keeps every finished trial, so no result is lost)"
+            ) from error
         view.recorded(trial, earlier=False)
 
     with view:
@@ -164,7 +171,7 @@ def show_sweep(
             plan,
             on_trial=keep,
             on_event=view.tell,
-            have=known.__contains__,
+            have=whole.__contains__,
             on_open=on_open,
             rows=len(earlier),
         )

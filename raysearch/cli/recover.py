@@ -98,7 +98,10 @@ def _card(root: str) -> dict[str, Any]:
             f"ROOT must be the folder or URI of a sweep, but {shown(root)} has no sweep.json"
         ) from error
     except (OSError, ValueError, KeyError) as error:
-        raise StoreError(f"`{where}` must be what a sweep writes, but: {error!r}") from error
+        raise StoreError(
+            f"`{where}` must be what a sweep writes, but: {error!r}; where the study is there, "
+            "the same `raysearch sweep` command writes it anew; else put a copy of it there"
+        ) from error
     return card
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from raysearch.cli.parsing import examples
 from raysearch.errors import StoreError
-from raysearch.storage.place import join, shown
+from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,8 @@ def _record(
     store: Store, table: pa.Table, problems: Sequence[str], metric: str | None
 ) -> SweepRecord:
     from raysearch.cli.leaderboard import papers_of
-    from raysearch.leaderboard import Store, load_card
+    from raysearch.leaderboard import load_card
+    from raysearch.leaderboard.openings import readings_of
     from raysearch.render.report import SweepRecord
 
     card = load_card(store.folder, metric)
@@ -101,7 +102,7 @@ def _record(
         table=table,
         curves=store.curves(),
         papers=papers_of(table),
-        test=Store(join(store.folder, "test")).table(),
+        test=readings_of(store.folder).table(),
         regrets=found,
         role=role,
         problems=problems,
@@ -110,14 +111,15 @@ def _record(
 
 def _regrets(store: Store, table: pa.Table, card: SweepCard) -> tuple[str, Sequence[Regret]]:
     """The oracle's role and what selection lost; empty for a method without one."""
-    from raysearch.leaderboard import Store, regrets
+    from raysearch.leaderboard import regrets
+    from raysearch.leaderboard.openings import readings_of
     from raysearch.methods import METHODS, config_type
 
     method = str(table.column("method")[0].as_py())
     role = config_type(method).ORACLE if method in METHODS else ""
     if not role:
         return "", ()
-    readings = Store(join(store.folder, "oracle")).table()
+    readings = readings_of(store.folder, "oracle").table()
     return role, regrets(table, readings, card, role) if readings.num_rows else ()
 
 

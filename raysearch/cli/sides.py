@@ -12,7 +12,8 @@ from raysearch.cli.trials import trials_of
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Standing, Store, SweepCard, load_card, rank, rank_tasks, rows_with
 from raysearch.leaderboard.compare import Side
-from raysearch.storage.place import join, shown
+from raysearch.leaderboard.openings import readings_of
+from raysearch.storage.place import shown
 from raysearch.trial import MetricGoal, Trial, TrialState
 
 __all__ = ["Meant", "meant", "shared_goal"]
@@ -93,7 +94,7 @@ def meant(text: str, *, goal: MetricGoal, task: str | None = None) -> Meant:
     label = f"{shown(folder)}:{name}"
     among = _competed(table, card) if name == "best" else 0
     side = Side(label=label, cells={trial.cell: trial for trial in trials}, among=among)
-    readings = {trial.key: trial for trial in Store(join(folder, "test")).trials()}
+    readings = {trial.key: trial for trial in readings_of(folder).trials()}
     read = {t.cell: readings[t.key] for t in trials if t.key in readings}
     return Meant(
         folder=folder,

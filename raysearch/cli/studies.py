@@ -193,6 +193,7 @@ def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True
     from raysearch.leaderboard import Store
     from raysearch.leaderboard.answer import answer
     from raysearch.leaderboard.arms import arms_of, with_readings
+    from raysearch.leaderboard.openings import readings_of
 
     assert space.question is not None
     rows = Store(folder).trials()
@@ -201,7 +202,7 @@ def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True
             f"`{shown(folder)}` must hold the rows of a study, but has none; "
             f"python -m raysearch study {name} makes them"
         )
-    trials = with_readings(rows, Store(join(folder, "test")).trials())
+    trials = with_readings(rows, readings_of(folder).trials())
     arms = sorted(arms_of(trials, _varied(space), _among(space)), key=_place(space))
     asked = space.question
     return Study(
@@ -257,6 +258,7 @@ def _measured(folder: str) -> list[dict[str, Any]]:
 
 
 def _kept_measures(folder: str) -> pa.Table | None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from raysearch.storage import open_storage
@@ -266,3 +268,9 @@ def _kept_measures(folder: str) -> pa.Table | None:
             return pq.read_table(io.BytesIO(file.read()))
     except FileNotFoundError:
         return None
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            f"`{join(shown(folder), MEASURED)}` must be what a study measured, but cannot be read "
+            f"({str(error).splitlines()[0]}); move it away and run the same study again, which "
+            "measures it anew (an embedding opens the test data for that, which is recorded)"
+        ) from error

@@ -188,12 +188,13 @@ def _measured(args: argparse.Namespace, path: Path, space: SearchSpace, folder: 
 def _read_test(args: argparse.Namespace, folder: str) -> None:
     """Read test for every complete cell that has no reading yet."""
     from raysearch.cli import parser
-    from raysearch.cli.evaluate import readings
+    from raysearch.cli.reading import readings
     from raysearch.leaderboard import Store
+    from raysearch.leaderboard.openings import readings_of
     from raysearch.trial import TrialState
 
     complete = {t.key for t in Store(folder).trials() if t.state is TrialState.COMPLETE}
-    if not complete - Store(join(folder, "test")).keys():
+    if not complete - readings_of(folder).keys():
         return
     words = ["evaluate", folder, "--trial", "all"]
     words += [] if args.data_dir is None else ["--data-dir", args.data_dir]

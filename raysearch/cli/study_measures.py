@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from raysearch.cli.opened import alone
 from raysearch.cli.trials import restored, settings_of
 from raysearch.config import read_config
 from raysearch.errors import ConfigError
+from raysearch.leaderboard.openings import Opening
 from raysearch.trial import Trial
 
 if TYPE_CHECKING:
@@ -60,11 +62,18 @@ def _embedding(folder: str, trials: Sequence[Trial], data_dir: str) -> list[Reco
         _config(trial)
         first.setdefault((trial.number, trial.cell.task), trial)
     found: list[Record] = []
-    for trial in first.values():
-        method = restored(trial, folder, data_dir, "test")
-        assert isinstance(method, CarlMethod)
-        for corpus in method.embeddings("test"):
-            found += _mapped(trial, corpus)
+    with alone(folder, "test") as openings:
+        for trial in first.values():
+            opened: list[Opening] = []
+
+            def begin(weights: str, trial: Trial = trial, opened: list[Opening] = opened) -> None:
+                opened.append(openings.begin(trial, "test", what="embedding", weights=weights))
+
+            method = restored(trial, folder, data_dir, "test", before=begin)
+            assert isinstance(method, CarlMethod)
+            for corpus in method.embeddings("test"):
+                found += _mapped(trial, corpus)
+            openings.finish(opened[0])
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -252,13 +252,23 @@ def changed_sources(trial: Trial, data_dir: str, *, method: bool = False) -> lis
     ]
 
 
-def restored(trial: Trial, folder: str | Path, data_dir: str, role: str) -> Method:
+def restored(
+    trial: Trial, folder: str | Path, data_dir: str, role: str, *, before: Callable[[str], None]
+) -> Method:
     """The trial's method with its final weights, and train, dev and the role opened.
+
+    Args:
+        trial: The trial.
+        folder: Its sweep's folder or URI.
+        data_dir: Folder of the corpora.
+        role: What is opened beside train and dev.
+        before: Called with the SHA-256 of the weights before anything is opened.
 
     Raises:
         StoreError: See `with_weights`; or data or encoder are others now, and nothing was read.
     """
-    from raysearch.training.run import restore_method
+    from raysearch.training.checkpoint import checkpoint_digest
+    from raysearch.training.run import KEPT, restore_method
 
     changed = changed_sources(trial, data_dir)
     if changed:
@@ -267,5 +277,6 @@ def restored(trial: Trial, folder: str | Path, data_dir: str, role: str) -> Meth
             f"but {'; '.join(changed)}: nothing was read; put it back"
         )
     lease = with_weights(trial, folder, data_dir)
+    before(checkpoint_digest(join(lease.folder, KEPT)))
     sys.stderr.write(f"trial {trial.id}: reading the {role.replace('_', ' ')} data\n")
     return restore_method(lease, roles=("train", "dev", role), data_dir=data_dir)

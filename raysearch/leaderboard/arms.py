@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from raysearch.leaderboard.openings import OPENINGS, count_of
 from raysearch.trial import Cell, Scalar, Trial, TrialState
 
 __all__ = ["PAPER_ARM", "Arm", "arms_of", "with_readings"]
@@ -90,9 +91,17 @@ def arms_of(trials: Sequence[Trial], varied: Varied, among: Among) -> list[Arm]:
 
 
 def with_readings(trials: Sequence[Trial], readings: Sequence[Trial]) -> list[Trial]:
-    """The rows, each with the metrics of its reading of test as well."""
-    read = {trial.key: trial.metrics for trial in readings}
-    return [replace(t, metrics={**t.metrics, **read.get(t.key, {})}) for t in trials]
+    """The rows, each with what was read of test for it, and how often test was opened."""
+    read = {trial.key: trial for trial in readings}
+    return [_with_reading(t, read[t.key]) if t.key in read else t for t in trials]
+
+
+def _with_reading(trial: Trial, reading: Trial) -> Trial:
+    return replace(
+        trial,
+        metrics={**trial.metrics, **reading.metrics},
+        provenance={**trial.provenance, OPENINGS: str(count_of(reading))},
+    )
 
 
 def _shared(each: Sequence[tuple[tuple[str, Scalar], ...]]) -> list[tuple[str, Scalar]]:

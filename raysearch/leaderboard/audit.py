@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from raysearch.leaderboard.card import SweepCard
+from raysearch.leaderboard.openings import Opening, Openings, readings_of
 from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.parts import Parts
 from raysearch.leaderboard.schema import KEY, TRIAL_COLUMNS
 from raysearch.leaderboard.store import Store
 from raysearch.sources import SOURCES
 from raysearch.storage import open_storage
-from raysearch.storage.place import join
 from raysearch.trial import Trial, TrialState
 
 __all__ = ["Finding", "audit", "draw_rows"]
@@ -64,7 +64,8 @@ def audit(store: Store) -> list[Finding]:
     found += _sources(trials)
     found += _origins(store)
     found += _cells(trials, card)
-    found += _readings(trials, Store(join(store.folder, "test")).trials())
+    found += _readings(trials, readings_of(store.folder).trials())
+    found += _openings(store)
     return found
 
 
@@ -188,6 +189,45 @@ def _readings(trials: Sequence[Trial], readings: Sequence[Trial]) -> list[Findin
         if what:
             found.append(Finding(fault=True, where=_name(reading), what=what))
     return found
+
+
+def _openings(store: Store) -> list[Finding]:
+    """What the records of opened data say that no row says, or another way."""
+    records = Openings(store.folder).all()
+    if not records:
+        return []
+    rows = {
+        (name, trial.id): trial
+        for name in ("test", "oracle")
+        for trial in readings_of(store.folder, name).trials()
+    }
+    found = [
+        Finding(fault=item.damaged, where=f"trial {item.trial}", what=_opening_words(item))
+        for item in records
+        if item.damaged or not item.finished
+    ]
+    kept = {(item.rows, item.trial): item for item in records if item.reading is not None}
+    for key, item in kept.items():
+        row, reading, what = rows.get(key), item.reading, ""
+        if row is None:
+            what = (
+                f"{item.role} was read and the row of it is gone; `raysearch evaluate` writes it "
+                "anew from the record of it, without reading again"
+            )
+        elif reading is not None and not _same(dict(row.metrics), dict(reading.metrics)):
+            what = f"the row of what was read of {item.role} differs from the record of it"
+        if what:
+            found.append(Finding(fault=True, where=f"trial {item.trial}", what=what))
+    return found
+
+
+def _opening_words(opening: Opening) -> str:
+    if opening.damaged:
+        return f"the record of an opening of {opening.role} is damaged"
+    return (
+        f"{opening.role} was opened at {opening.began} by {opening.by} (begun, not finished), and "
+        "nothing that was read is kept"
+    )
 
 
 def _known(trial: Trial) -> dict[str, object]:

@@ -40,8 +40,12 @@ from raysearch.leaderboard.schema import KEY, conform, empty_table, unify
 from raysearch.storage import Storage, UnansweredError
 from raysearch.storage.place import join
 
-__all__ = ["Contents", "Parts"]
+__all__ = ["CURE", "Contents", "Parts"]
 
+CURE = (
+    "move it away and run the same command again, which writes its rows anew: `sweep` from the "
+    "study, `train` by training"
+)
 _COLUMNS = "columns.parquet"
 _ATTEMPTS = 50
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -80,12 +84,13 @@ class Parts:
         storage: What the folder lies in.
         folder: Its name there; need not exist.
         schema: Columns that every file has.
+        cure: What to do about a file that is damaged, after "; ".
     """
 
-    def __init__(self, storage: Storage, folder: str, schema: pa.Schema) -> None:
+    def __init__(self, storage: Storage, folder: str, schema: pa.Schema, cure: str = CURE) -> None:
         self.path = join(storage.place, folder)
         self._storage, self._folder = storage, folder
-        self._schema = schema
+        self._schema, self._cure = schema, cure
         self._known: pa.Schema | None = None
 
     def names(self, prefix: str = "") -> list[str]:
@@ -204,8 +209,7 @@ class Parts:
     def _problem(self, name: str, error: DamagedError) -> str:
         return (
             f"`{self.path}/{name}` must be a Parquet file of rows as raysearch writes them, but "
-            f"{error}; move it away and run its sweep again, which writes its trials anew from "
-            "the study"
+            f"{error}; {self._cure_of(name)}"
         )
 
     def _load(self, name: str, columns: Sequence[str] | None = None) -> _File | None:
@@ -228,11 +232,19 @@ class Parts:
             return _File(name, problem=self._problem(name, error))
         return _File(name, table)
 
+    def _cure_of(self, name: str) -> str:
+        if name == _COLUMNS:
+            return "move it away: it holds no row, and is written anew with the next one"
+        return self._cure
+
     def _known_schema(self) -> pa.Schema:
         if self._known is None:
             file = self._load(_COLUMNS)
             known = self.read().table if file is None or file.table is None else file.table
-            self._known = unify([self._schema, known.schema])
+            schema = unify([self._schema, known.schema])
+            if file is None and known.num_rows:  # it was damaged, and moved away
+                self._put(_COLUMNS, encode(empty_table(schema)))
+            self._known = schema
         return self._known
 
     def _put(self, name: str, data: memoryview) -> None:

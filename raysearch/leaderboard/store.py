@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ import pyarrow.fs
 
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard.card import SweepCard, parse_card, parse_goal
-from raysearch.leaderboard.parts import Contents, Parts
+from raysearch.leaderboard.parts import CURE, Contents, Parts
 from raysearch.leaderboard.schema import (
     CURVE_COLUMNS,
     KEY,
@@ -53,19 +51,21 @@ class Store:
     Args:
         folder: The sweep's folder, or a URI that Arrow knows, such as ``s3://bucket/sweep``.
             It need not exist, and is made by the first row only.
+        cure: What to do about a file of it that is damaged, after "; ".
 
     Raises:
         StoreError: The URI's scheme is not known.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = str(folder)
+    def __init__(self, folder: str | Path, cure: str = CURE) -> None:
+        self.folder, self._cure = str(folder), cure
         self._use(open_storage(self.folder, make=False))
         self._lock = threading.Lock()
         self._looked = False
         # Key to time of finish of the rows in merged files, and of those in parts.
         self._merged: dict[tuple[Any, ...], Any] = {}
         self._fresh: dict[tuple[Any, ...], Any] = {}
+        self._curved: set[tuple[Any, ...]] = set()
 
     def append(self, trial: Trial) -> None:
         """Add a finished trial: at most one file in ``trials/`` and one in ``curves/``.
@@ -75,14 +75,17 @@ class Store:
 
         Raises:
             StoreError: The disk is full, or the folder cannot be written; the row may not be
-                there, and the study keeps it.
+                there.
         """
         row, reports = trial_rows(trial), curve_rows(trial)
         finished = row.column("finished")[0].as_py()
-        with self._lock, _recoverable():
+        with self._lock:
             if not self._looked:
                 self._look()
             if trial.key in self._merged and self._merged[trial.key] == finished:
+                if reports.num_rows and trial.key not in self._curved:  # lost since
+                    self._curves.write(trial.id, reports)
+                    self._curved.add(trial.key)
                 return
             if reports.num_rows:  # first, so that whoever sees the trial finds its curve
                 self._curves.write(trial.id, reports)
@@ -103,7 +106,7 @@ class Store:
         Raises:
             StoreError: The disk is full, or the folder cannot be written; no row is lost.
         """
-        with self._lock, _recoverable():
+        with self._lock:
             if self._looked:
                 self._compact()
             else:
@@ -180,8 +183,8 @@ class Store:
 
     def _use(self, storage: Storage) -> None:
         self._storage, self._place = storage, storage.place
-        self._trials = Parts(storage, "trials", TRIAL_COLUMNS)
-        self._curves = Parts(storage, "curves", CURVE_COLUMNS)
+        self._trials = Parts(storage, "trials", TRIAL_COLUMNS, self._cure)
+        self._curves = Parts(storage, "curves", CURVE_COLUMNS, self._cure)
 
     def _look(self) -> None:
         """Find out what an earlier process left; finish a merge that it did not."""
@@ -190,6 +193,7 @@ class Store:
         self._trials.merge()
         self._merged = self._finished("merged-")
         self._fresh = self._finished("part-")
+        self._curved = set(self._curves.rows("", KEY))
         self._looked = True
 
     def _finished(self, prefix: str) -> dict[tuple[Any, ...], Any]:
@@ -280,17 +284,6 @@ def _whole(contents: Contents) -> pa.Table:
     if contents.problems:
         raise StoreError("\n".join(contents.problems))
     return contents.table
-
-
-@contextmanager
-def _recoverable() -> Iterator[None]:
-    """Say of a failed write what becomes of the trial."""
-    try:
-        yield
-    except StoreError as error:
-        raise StoreError(
-            f"{error} (the study keeps every finished trial, so no result is lost)"
-        ) from error
 
 
 def _open(place: str) -> tuple[pa.fs.FileSystem, str]:

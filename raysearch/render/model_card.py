@@ -10,7 +10,9 @@ from typing import Any
 import yaml
 
 from raysearch.corpora.registry import CORPORA
+from raysearch.leaderboard.openings import count_of
 from raysearch.render.markdown import table
+from raysearch.render.readings import read_words
 from raysearch.trial import Cell, MetricGoal, Trial
 
 __all__ = ["Exported", "model_card", "setting_yaml"]
@@ -139,7 +141,8 @@ def _scores(found: Exported) -> list[str]:
             "higher than what to expect.",
         ]
     if own:
-        lines += ["", f"Test data were read once, at {own.finished}."]
+        counts = [(reading.number, count_of(reading)) for reading in found.readings.values()]
+        lines += ["", f"Test data were {read_words(counts)}; these numbers at {own.finished}."]
     else:
         lines += ["", "Test data were not read for this trial."]
     return lines

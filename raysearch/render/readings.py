@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -15,7 +15,11 @@ from raysearch.render.format import Glyphs, glyphs_for
 from raysearch.render.table import GAP, bare_table
 from raysearch.trial import Trial
 
-__all__ = ["mean_sd", "readings_table"]
+__all__ = ["READ_ONCE", "mean_sd", "read_words", "readings_table"]
+
+
+READ_ONCE = "read once"
+"""What `read_words` says of data that was never opened a second time."""
 
 
 def readings_table(
@@ -117,6 +121,19 @@ class PairReadings:
         cells = [trial for trial in self.readings if _of(trial, task)]
         text = mean_sd(_values(cells, name, int(row[1])))
         return text.replace("±", glyphs.plus_minus).replace("–", glyphs.none)
+
+
+def read_words(counts: Iterable[tuple[int, int]]) -> str:
+    """How often data was opened: ``read once``, or for which trials more often.
+
+    Args:
+        counts: Trial's number and `count_of` of each reading.
+    """
+    most: dict[int, int] = {}
+    for number, count in counts:
+        most[number] = max(count, most.get(number, 1))
+    often = [f"{count} times for trial {number}" for number, count in most.items() if count > 1]
+    return f"opened {', '.join(often)}" if often else READ_ONCE
 
 
 _ALL = "all pairs"

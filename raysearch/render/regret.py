@@ -12,6 +12,7 @@ from rich.text import Text
 
 from raysearch.leaderboard.regret import Regret, oracle_goal
 from raysearch.render.format import Glyphs, glyphs_for, score
+from raysearch.render.readings import READ_ONCE
 from raysearch.render.table import bare_table
 from raysearch.trial import MetricGoal
 
@@ -27,12 +28,14 @@ class RegretTable:
         role: The oracle's role, for example ``target_dev``.
         rows: Regret per task; an empty task stands for all of them.
         folder: The sweep's folder.
+        read: How often the oracle's data was opened, as `read_words` has it.
     """
 
     goal: MetricGoal
     role: str
     rows: Sequence[Regret]
     folder: str
+    read: str = READ_ONCE
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         glyphs = glyphs_for(options.encoding)
@@ -67,6 +70,8 @@ class RegretTable:
         )
         if not all(row.task for row in self.rows):
             yield Text("one trial is chosen for all pairs, so that a pair's regret may be below 0")
+        if self.read != READ_ONCE:
+            yield Text(f"{self.role.replace('_', ' ')} was {self.read}")
         if any(row.missing for row in self.rows):
             again = f"python -m raysearch evaluate {quote(self.folder)} --oracle"
             yield Text(f"read what is missing: {again}")

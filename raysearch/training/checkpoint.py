@@ -7,6 +7,7 @@ that does not answer is asked again for `raysearch.storage.LASTING`, while the t
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,13 @@ from raysearch.errors import StoreError
 from raysearch.storage import LASTING, Storage, UnansweredError, open_storage
 from raysearch.storage.place import above, last_name, shown
 
-__all__ = ["has_checkpoint", "load_checkpoint", "remove_checkpoint", "save_checkpoint"]
+__all__ = [
+    "checkpoint_digest",
+    "has_checkpoint",
+    "load_checkpoint",
+    "remove_checkpoint",
+    "save_checkpoint",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +77,19 @@ def has_checkpoint(place: str | Path) -> bool:
     """
     try:
         return _store(place).exists(last_name(place))
+    except OSError as error:
+        raise StoreError(f"{shown(place)} must be readable, but is not: {error}") from error
+
+
+def checkpoint_digest(place: str | Path) -> str:
+    """SHA-256 of the file of the one at a path or URI.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    try:
+        with _store(place).open(last_name(place)) as file:
+            return hashlib.sha256(file.read()).hexdigest()
     except OSError as error:
         raise StoreError(f"{shown(place)} must be readable, but is not: {error}") from error
 

@@ -9,7 +9,7 @@ from raysearch.leaderboard import SweepCard, regrets
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.render.board import make_board, make_task_board
 from raysearch.render.parameters import make_parameter_board
-from raysearch.render.readings import readings_table
+from raysearch.render.readings import read_words, readings_table
 from raysearch.render.regret import RegretTable
 from raysearch.trial import Cell, MetricGoal
 
@@ -202,3 +202,10 @@ def test_readings_of_one_configuration_over_pairs_in_full(make_trial, draw):
     alone = draw(readings_table(trials[:2], first="f1"))
     first = next(line for line in alone if "f1" in line)
     assert "0.600 ± 0.141" in first and alone.index(first) < len(alone) - 2
+
+
+def test_data_that_was_opened_more_than_once_is_told(draw):
+    often = read_words([(0, 1), (1, 2), (1, 3)])
+    assert often == "opened 3 times for trial 1" and read_words([(0, 1)]) == "read once"
+    text = draw(RegretTable(GOAL, "target_dev", [], "results/m", often))
+    assert text[-1] == "target dev was opened 3 times for trial 1"

@@ -8,9 +8,11 @@ from shlex import quote
 import numpy as np
 
 from raysearch.leaderboard.keys import column_values
+from raysearch.leaderboard.openings import counts_in
 from raysearch.leaderboard.regret import oracle_goal
 from raysearch.leaderboard.uncertainty import mean_interval
 from raysearch.render.format import score
+from raysearch.render.readings import read_words
 from raysearch.render.report.figure import Block, Note, Section, TableBlock
 from raysearch.render.report.sweep import SweepView
 from raysearch.render.report.words import counted, listed, short
@@ -49,7 +51,8 @@ def _test(sweep: SweepView) -> Block:
         ends = f"{short(interval.low)} … {short(interval.high)}" if interval.known else "one cell"
         rows.append([task, trial, f"{short(interval.value)}{spread}", len(found), ends])
         words.append(f"{task} {short(interval.value)}")
-    caption = f"Read once, after selection: {name} of {listed(words)}."
+    opened = read_words(counts_in(table)).capitalize()
+    caption = f"{opened}, after selection: {name} of {listed(words)}."
     heads = (sweep.noun, "trial", f"{name}, mean ± sd", "cells", "95 % interval")
     return TableBlock(title="Test data", heads=heads, rows=rows, caption=caption)
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from raysearch.leaderboard.answer import Answer
+from raysearch.leaderboard.openings import count_of
 from raysearch.leaderboard.summary import encoder_name, made_by
 from raysearch.render.format import duration
+from raysearch.render.readings import READ_ONCE, read_words
 from raysearch.render.study.table import markdown_table
 from raysearch.render.study.words import names_of
 from raysearch.trial import Trial
@@ -28,6 +30,7 @@ class Provenance:
         devices: Devices, each once.
         seconds: Of training and evaluation, all cells together.
         cells: Rows, complete ones.
+        opened: How often the test data was opened for their readings, where that is not once.
     """
 
     command: str
@@ -38,6 +41,7 @@ class Provenance:
     devices: tuple[str, ...]
     seconds: float
     cells: int
+    opened: str = ""
 
     @classmethod
     def of(cls, trials: Sequence[Trial], command: str) -> Provenance:
@@ -49,6 +53,7 @@ class Provenance:
         """
         marks = dict.fromkeys(made_by(trial.provenance) for trial in trials)
         steps = [trial.steps for trial in trials]
+        opened = read_words((trial.number, count_of(trial)) for trial in trials)
         return cls(
             command=command,
             sources=tuple(marks),
@@ -58,6 +63,7 @@ class Provenance:
             devices=tuple(dict.fromkeys(trial.device for trial in trials)),
             seconds=sum(trial.seconds for trial in trials),
             cells=len(trials),
+            opened="" if opened == READ_ONCE else opened,
         )
 
 
@@ -111,5 +117,5 @@ def _origin(origin: Provenance) -> list[str]:
         "",
         f"{origin.encoder} on {origin.corpora}, {steps} steps; {origin.cells} cells, "
         f"{duration(origin.seconds)} of one slot, on {', '.join(origin.devices)}; "
-        f"{', '.join(origin.sources)}.",
+        f"{', '.join(origin.sources)}." + (f" Test was {origin.opened}." if origin.opened else ""),
     ]

@@ -1,0 +1,313 @@
+"""Data that no selection may see: recorded before it is opened, by one process, once."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from storage.s3_server import ENVIRONMENT, S3Server, s3_server
+
+from raysearch.cli import main
+from raysearch.cli.opened import alone
+from raysearch.config import flatten
+from raysearch.errors import StoreError
+from raysearch.leaderboard import Store
+from raysearch.leaderboard.openings import Openings, count_of, readings_of
+from raysearch.methods.carl.config import CarlConfig
+from raysearch.storage import open_storage
+from raysearch.training.stage_holders import Pace
+from raysearch.trial import Cell, Trial, TrialState
+
+SWEEP = "results/carl"
+
+
+class Weights:
+    """Stands for the trained weights; notes what test was opened for."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+        self.on_read = lambda: None
+
+    def restore(self, lease: Any, *, roles: Any, data_dir: str) -> Any:
+        weights = self
+
+        class Restored:
+            def evaluate(self, role: str) -> dict[str, float]:
+                weights.read.append(lease.id)
+                weights.on_read()
+                return {f"{role}/va_pearson": 0.5 + 0.01 * lease.number}
+
+        assert Openings(str(Path(lease.folder).parents[1])).all("test"), "opened before recorded"
+        return Restored()
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
+    """A sweep of three trials of one cell, whose weights were kept."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    make_sweep(SWEEP)
+    found = Weights()
+    monkeypatch.setattr("raysearch.training.run.restore_method", found.restore)
+    return found
+
+
+def make_sweep(root: str) -> None:
+    storage = open_storage(root)
+    for number in range(3):
+        trial = Trial(
+            sweep="carl",
+            number=number,
+            cell=Cell("sample", 0),
+            method="carl",
+            state=TrialState.COMPLETE,
+            config={**flatten(CarlConfig()), "top_k": 0.1 * (number + 1)},
+            metrics={"dev/va_pearson": 0.1 * number},
+            finished="2026-01-02T03:04:05+00:00",
+        )
+        Store(root).append(trial)
+        open_storage(f"{root}/leases/{trial.id}").write("final.pt", [b"weights"])
+    card = {"metric": "dev/va_pearson", "direction": "maximize", "cells": 1}
+    storage.write("sweep.json", [json.dumps(card).encode()])
+
+
+def evaluate(*more: str) -> int:
+    return main(["evaluate", SWEEP, *more])
+
+
+def test_a_reading_is_recorded_before_and_after(weights: Weights) -> None:
+    assert evaluate() == 0
+    (opening,) = Openings(SWEEP).all()
+    (reading,) = readings_of(SWEEP).trials()
+    assert (opening.role, opening.trial, opening.what) == ("test", "00002-sample-s0", "scores")
+    assert opening.began <= opening.finished and opening.by.startswith(f"process {os.getpid()} on")
+    assert opening.weights == hashlib.sha256(b"weights").hexdigest()
+    assert opening.reading is not None and opening.reading.metrics == reading.metrics
+    assert count_of(reading) == 1
+    assert evaluate() == 0
+    assert len(Openings(SWEEP).all()) == 1 and weights.read == ["00002-sample-s0"]
+
+
+def test_of_two_at_one_moment_one_reads_and_the_other_is_told(
+    weights: Weights, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes: list[int] = []
+
+    def second() -> None:
+        thread = threading.Thread(target=lambda: codes.append(evaluate()))
+        thread.start()
+        thread.join()
+
+    weights.on_read = second
+    assert evaluate() == 0
+    assert codes == [2] and weights.read == ["00002-sample-s0"]
+    said = capsys.readouterr().err
+    assert f"by one process at a time, but process {os.getpid()} on" in said
+    assert len(Openings(SWEEP).all()) == 1
+
+
+def test_one_that_was_killed_after_reading_leaves_a_trace_and_the_next_tells_of_it(
+    weights: Weights, capfd: pytest.CaptureFixture[str]
+) -> None:
+    child = os.fork()
+    if child == 0:
+        weights.on_read = lambda: os.kill(os.getpid(), signal.SIGKILL)
+        evaluate()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    (opening,) = Openings(SWEEP).all()
+    assert (opening.finished, opening.reading) == ("", None)
+    assert main(["verify", SWEEP, "--sample", "0%"]) in (0, 1)
+    assert "begun, not finished" in capfd.readouterr().out
+
+    assert evaluate("--trial", "1") == 0  # another trial: it is told of, and counted as its own
+    assert "trial 00002-sample-s0: test was opened at" in capfd.readouterr().err
+    assert count_of(readings_of(SWEEP).trials()[0]) == 1
+
+    assert evaluate() == 0
+    said = capfd.readouterr()
+    assert f"by process {child} on" in said.err and "(begun, not finished" in said.err
+    assert "this is opening 2 of it" in said.err
+    assert "with other weights" not in said.err
+    assert "test, opened 2 times for trial 2" in " ".join(said.out.split())
+    assert not list(Path(SWEEP, "openings").glob("*.room"))
+    assert evaluate("--format", "json") == 0
+    assert json.loads(capfd.readouterr().out)[0]["openings"] == 2
+
+
+def test_other_weights_than_then_are_told_of(
+    weights: Weights, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights.on_read = _break
+    with pytest.raises(ZeroDivisionError):
+        evaluate()
+    weights.on_read = lambda: None
+    Path(SWEEP, "leases/00002-sample-s0/final.pt").write_bytes(b"others")
+    assert evaluate() == 0
+    assert "no reading was kept) with other weights; this is opening 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", ["damaged", "removed"])
+def test_a_reading_whose_row_is_gone_is_written_anew_and_test_stays_closed(
+    weights: Weights, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    """The advice that the error gives is followed."""
+    assert evaluate() == 0
+    before = readings_of(SWEEP).trials()
+    (part,) = Path(SWEEP, "test/trials").glob("part-*")
+    if how == "damaged":
+        part.write_bytes(part.read_bytes()[:-100])
+        assert evaluate() == 2
+        said = capsys.readouterr().err
+        assert (
+            f"{part.name}` must be" in said and "move it away and run the same `raysearch " in said
+        )
+    part.rename("away.parquet")
+    assert evaluate() == 0
+    assert "the test data was not read again" in capsys.readouterr().err
+    assert readings_of(SWEEP).trials() == before
+    assert weights.read == ["00002-sample-s0"] and len(Openings(SWEEP).all()) == 1
+
+
+def test_a_record_that_is_damaged_as_well_still_counts(
+    weights: Weights, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate() == 0
+    (part,) = Path(SWEEP, "test/trials").glob("part-*")
+    part.unlink()
+    (record,) = Path(SWEEP, "openings").glob("*.json")
+    record.write_bytes(record.read_bytes().replace(b"0.52", b"0.92"))  # one flipped bit, or a liar
+    assert evaluate() == 0
+    assert "opened before (the record of it is damaged); this is opening 2" in (
+        capsys.readouterr().err
+    )
+    (reading,) = readings_of(SWEEP).trials()
+    assert reading.metrics["test/va_pearson"] == 0.52 and count_of(reading) == 2
+
+
+def test_a_record_of_other_settings_is_no_reading_of_this_trial(weights: Weights) -> None:
+    assert evaluate() == 0
+    Path(SWEEP, "openings").rename("openings")
+    for path in Path(SWEEP).rglob("*.parquet"):
+        path.unlink()
+    make_sweep(SWEEP)
+    Path("openings").rename(Path(SWEEP, "openings"))
+    store = Store(SWEEP)
+    other = next(trial for trial in store.trials() if trial.number == 2)
+    store.append(
+        replace(other, config={**other.config, "top_k": 0.4}, finished="2026-01-03T00:00:00+00:00")
+    )
+    assert evaluate() == 0
+    assert weights.read == ["00002-sample-s0"] * 2
+    (reading,) = readings_of(SWEEP).trials()
+    assert count_of(reading) == 2 and reading.config["top_k"] == 0.4
+
+
+@pytest.mark.parametrize("at", ["room", "record", "finish", "row"])
+def test_on_a_full_disk_test_stays_closed_or_what_was_read_is_told(
+    weights: Weights,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    at: str,
+) -> None:
+    from raysearch.storage.local import LocalStorage
+
+    real, turns = LocalStorage.write, iter(range(100))
+
+    def write(self: LocalStorage, name: str, parts: Any, *, lasting: bool = True) -> None:
+        inside = self.place.endswith("openings")
+        kind = (
+            ("room" if "room" in name else ("record", "finish")[next(turns) > 0])
+            if inside
+            else ("row" if self.place.endswith("/test") else "")
+        )
+        if kind == at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(self, name, parts, lasting=lasting)
+
+    monkeypatch.setattr(LocalStorage, "write", write)
+    assert evaluate() == 2
+    said = capsys.readouterr().err
+    assert "the disk is full; free some space" in said and "no result is lost" not in said
+    monkeypatch.setattr(LocalStorage, "write", real)
+    if at in ("room", "record"):
+        assert "before the data is opened, which it was not" in said
+        assert weights.read == [] and Openings(SWEEP).all() == []
+        assert not list(Path(SWEEP, "openings").glob(".*"))
+    elif at == "finish":
+        assert 'nothing keeps what was read but this line: {"test/va_pearson": 0.52}' in said
+    else:
+        assert "is kept in" in said and "reads nothing again" in said
+    assert evaluate() == 0
+    (reading,) = readings_of(SWEEP).trials()
+    assert count_of(reading) == (2 if at == "finish" else 1)
+    assert len(weights.read) == (2 if at == "finish" else 1)
+
+
+def test_a_lock_that_is_a_link_is_refused(weights: Weights) -> None:
+    Path("thesis.tex").write_text("years of work")
+    Path(SWEEP, "openings").mkdir()
+    Path(SWEEP, "openings", "test.lock").symlink_to(Path("thesis.tex").absolute())
+    assert evaluate() == 2
+    assert Path("thesis.tex").read_text() == "years of work" and weights.read == []
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    with s3_server() as started:
+        yield started
+
+
+def test_in_an_object_store_one_reads_and_a_killed_one_is_waited_for(
+    server: S3Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, pace = server.uri("bucket/sweeps/carl"), Pace(beat=0.1, stale=0.6, look=0.05)
+    with alone(root, "test", pace):
+        with pytest.raises(StoreError, match="by one process at a time"), alone(root, "test", pace):
+            pass
+        with alone(root, "target_dev", pace):  # other data
+            pass
+    with alone(root, "test", pace):
+        pass
+    child = os.fork()
+    if child == 0:
+        with alone(root, "test", pace):
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    capsys.readouterr()
+    with alone(root, "test", pace) as openings:
+        assert openings.all() == []
+    assert "or was killed; looking for 0.6 s whether it lives" in capsys.readouterr().err
+
+
+def _break() -> None:
+    raise ZeroDivisionError
+
+
+def test_a_map_of_test_sentences_is_an_opening_too(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from raysearch.cli.study_measures import MEASURES
+    from raysearch.methods.carl.method import CarlMethod
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CarlMethod, "embeddings", lambda self, role: iter(()))
+        made = CarlMethod.__new__(CarlMethod)
+        patch.setattr("raysearch.training.run.restore_method", lambda lease, **roles: made)
+        trials = [trial for trial in Store(SWEEP).trials() if trial.number == 2]
+        assert MEASURES["embedding"](SWEEP, trials, "") == []
+    (opening,) = Openings(SWEEP).all("test")
+    assert (opening.trial, opening.what) == ("00002-sample-s0", "embedding")
+    assert opening.finished and opening.reading is None
+    assert evaluate() == 0
+    assert "for the embedding; this is opening 2 of it" in capsys.readouterr().err
