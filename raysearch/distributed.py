@@ -1,11 +1,14 @@
 """Which worker am I, and what do the others hold: identities in one process.
 
 Losses and methods call these without knowing whether a process group exists, so that they
-run unchanged in a test, on one worker and on several.
+run unchanged in a test, on one worker and on several. What the channels between workers bring
+is believed as numbers; as an object, whose unpickling may run code, only with the group's seal.
 """
 
 from __future__ import annotations
 
+import hmac
+import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -20,6 +23,7 @@ __all__ = [
     "gather",
     "gather_objects",
     "rank",
+    "seal_with",
     "world_size",
 ]
 
@@ -104,19 +108,64 @@ def average_values(values: list[float]) -> list[float]:
     return [float(value) for value in total / world_size()]
 
 
+_key = b""
+_SEAL = 32
+"""Bytes of an HMAC of SHA-256."""
+
+
+def seal_with(key: bytes) -> None:
+    """Make objects pass between workers that have the same secret only.
+
+    Args:
+        key: The secret; empty, as before the first call, is none.
+    """
+    global _key
+    _key = key
+
+
 def broadcast_object(value: object) -> object:
-    """Worker 0's object on every worker; the same object in one process."""
+    """Worker 0's object on every worker; the same object in one process.
+
+    Raises:
+        RuntimeError: What came was not sealed with this worker's key.
+    """
     if world_size() == 1:
         return value
-    box = [value]
-    dist.broadcast_object_list(box, src=0)
-    return box[0]
+    return _opened(_gather_bytes(_sealed(value) if rank() == 0 else b"")[0])
 
 
 def gather_objects(value: object) -> list[object]:
-    """Every worker's object in order of rank, on every worker."""
+    """Every worker's object in order of rank, on every worker.
+
+    Raises:
+        RuntimeError: What came was not sealed with this worker's key.
+    """
     if world_size() == 1:
         return [value]
-    box: list[object] = [None] * world_size()
-    dist.all_gather_object(box, value)
-    return box
+    return [_opened(sealed) for sealed in _gather_bytes(_sealed(value))]
+
+
+def _sealed(value: object) -> bytes:
+    content = pickle.dumps(value)
+    return hmac.digest(_key, content, "sha256") + content
+
+
+def _opened(sealed: bytes) -> object:
+    seal, content = sealed[:_SEAL], sealed[_SEAL:]
+    if not hmac.compare_digest(seal, hmac.digest(_key, content, "sha256")):
+        raise RuntimeError("an object from another worker must have the group's seal, but has not")
+    return pickle.loads(content)
+
+
+def _gather_bytes(mine: bytes) -> list[bytes]:
+    """Every worker's bytes, in order of rank."""
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    sizes = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(world_size())]
+    dist.all_gather(sizes, torch.tensor([len(mine)], device=device))
+    lengths = [int(size) for size in sizes]
+    shard = torch.zeros(max(lengths), dtype=torch.uint8)
+    shard[: len(mine)] = torch.frombuffer(bytearray(mine), dtype=torch.uint8) if mine else 0
+    parts = [torch.empty_like(shard, device=device) for _ in lengths]
+    dist.all_gather(parts, shard.to(device))
+    found = zip(parts, lengths, strict=True)
+    return [part[:length].cpu().numpy().tobytes() for part, length in found]

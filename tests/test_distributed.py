@@ -1,5 +1,8 @@
 """Workers: in one process everything is an identity; two workers give one worker's gradient."""
 
+import pickle
+
+import pytest
 import torch
 from gloo import on_two_workers
 
@@ -46,3 +49,36 @@ def test_two_workers_give_the_single_workers_gradient() -> None:
         torch.testing.assert_close(torch.tensor(grad).double(), model.weight.grad)
         assert means == [0.5]
         assert name == "rank 0"
+
+
+def test_a_forged_object_is_not_unpickled() -> None:
+    unpickled: list[str] = []
+    forged = b"\0" * 32 + pickle.dumps("a bomb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distributed.pickle, "loads", lambda content: unpickled.append("unpickled"))
+        distributed.seal_with(b"the group's")
+        try:
+            for what in (forged, b"", pickle.dumps("no seal")):
+                with pytest.raises(RuntimeError, match="the group's seal"):
+                    distributed._opened(what)
+            sealed = distributed._sealed("x")
+            distributed.seal_with(b"another group's")
+            with pytest.raises(RuntimeError, match="the group's seal"):
+                distributed._opened(sealed)
+        finally:
+            distributed.seal_with(b"")
+    assert not unpickled
+
+
+def _with_keys_of_their_own() -> str:
+    distributed.seal_with(bytes([distributed.rank()]))
+    try:
+        return str(distributed.broadcast_object("from worker 0"))
+    except RuntimeError as error:
+        return str(error)
+
+
+def test_objects_pass_between_workers_of_one_key_only() -> None:
+    of_its_own, of_the_other = on_two_workers(_with_keys_of_their_own)
+    assert of_its_own == "from worker 0"
+    assert "must have the group's seal" in of_the_other

@@ -1,21 +1,27 @@
 """How does a sweep get a Ray: one of its own, a cluster to join, or the one that is there.
 
 Ray's own output is silent, nothing is sent anywhere, and nothing is written to the home
-folder.
+folder. A Ray of its own answers on the loopback address only, there too only to whoever has the
+token that is made for it, and its files are in a folder that nobody else enters.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import secrets
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 from ray._private import worker as ray_worker
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 from raysearch.cluster.mailroom import Mailroom
+from raysearch.cluster.session_folder import session_folder
 from raysearch.errors import ConfigError, RaysearchError
 
 __all__ = ["HEAD", "open_mailroom", "ray_session"]
@@ -52,26 +58,28 @@ def ray_session(address: str | None = None, *, cpus: int | None = None) -> Itera
         ConfigError: No cluster answers at the address.
         RaysearchError: The machine is too busy to start a Ray.
     """
-    if ray.is_initialized():
-        with _environment({}):
+    with ExitStack() as stack:
+        unset = {name: value for name, value in QUIET.items() if name not in os.environ}
+        stack.enter_context(_environment(unset))
+        if ray.is_initialized():
             yield
-        return
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    if address is None:
-        options |= {
-            "num_cpus": cpus,
-            "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
-            "address": "local",
-        }
-    else:
-        options["address"] = address
-    with _environment({} if address else _NO_TOKEN), _no_bulletins():
+            return
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+        if address is None:
+            stack.enter_context(_shut_doors())
+            options |= {
+                "num_cpus": cpus,
+                "include_dashboard": False,
+                "_node_ip_address": "127.0.0.1",
+                "_temp_dir": str(stack.enter_context(session_folder())),
+                "address": "local",
+            }
+        else:
+            options["address"] = address
+        stack.enter_context(_no_bulletins())
+        stack.callback(ray.shutdown)
         _start(options, address)
-        try:
-            yield
-        finally:
-            ray.shutdown()
+        yield
 
 
 def _start(options: Mapping[str, Any], address: str | None) -> None:
@@ -103,7 +111,44 @@ def open_mailroom() -> Any:
     return actor.remote()
 
 
-_NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}  # else Ray writes a token file to the home folder
+_LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+LOCAL = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_ENABLE_K8S_TOKEN_AUTH": "false",  # else a pod's own token would be wanted
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # nodes on one machine: Ray binds to loopback
+    "RAY_enable_metrics_collection": "0",  # metrics know no token; a port of -1 is none
+    "AUTOSCALER_METRIC_PORT": "-1",
+    "DASHBOARD_METRIC_PORT": "-1",
+    "GLOO_SOCKET_IFNAME": _LOOPBACK,  # between the workers of a trial
+    "NCCL_SOCKET_IFNAME": _LOOPBACK,
+}
+"""What shuts the doors of a Ray of its own, whatever the user's environment says of clusters."""
+
+
+@contextmanager
+def _shut_doors() -> Iterator[None]:
+    """A Ray that is started inside answers on loopback, and only to this session's token.
+
+    A token that the user has put into RAY_AUTH_TOKEN is theirs to share, and stays. Ray reads
+    token and mode once a process, so it is told to read them again: a process may have several
+    sessions.
+    """
+    token = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
+    clusters = ray_constants.ENABLE_RAY_CLUSTER  # read from the environment when Ray was imported
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        with _environment({**LOCAL, "RAY_AUTH_TOKEN": token}):
+            _read_token_again()
+            yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = clusters
+        _read_token_again()
+
+
+def _read_token_again() -> None:
+    """The mode before the token: a thread that still ends would die of a mode without one."""
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextmanager
@@ -121,12 +166,15 @@ def _no_bulletins() -> Iterator[None]:
 
 
 @contextmanager
-def _environment(more: Mapping[str, str]) -> Iterator[None]:
-    """Ray's switches in the environment, where its processes find them, and back again."""
-    wanted = {name: value for name, value in {**QUIET, **more}.items() if name not in os.environ}
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """The environment with these switches, where Ray's processes find them, and back again."""
+    before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
         yield
     finally:
-        for name in wanted:
-            os.environ.pop(name, None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

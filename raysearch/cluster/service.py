@@ -103,8 +103,10 @@ def serve(settings: Mapping[str, Any]) -> None:
     import torch
 
     from raysearch import distributed
+    from raysearch.cluster.process_group import group_key
 
     torch.set_num_threads(settings["threads"])
+    distributed.seal_with(group_key())
     room, slot = settings["room"], settings["slot"]
     try:
         runner = resolve(settings["runner"])

@@ -23,7 +23,7 @@ import ray
 from ray._private.state import state as cluster_state
 from ray.exceptions import ActorUnavailableError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.callbacks.accelerators import AcceleratorSetupCallback
 from ray.train.v2._internal.callbacks.backend_setup import BackendSetupCallback
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
@@ -43,6 +43,7 @@ from ray.util.placement_group import (
 )
 
 from raysearch.cluster.notice import give_notice, watch_signals
+from raysearch.cluster.process_group import GroupConfig
 from raysearch.cluster.service import serve
 from raysearch.cluster.slots import SlotShape
 
@@ -73,7 +74,7 @@ def slot_trainer(room: Any, slot: str, shape: SlotShape, scratch: str) -> TorchT
             "runner": shape.runner,
             "threads": shape.threads,
         },
-        torch_config=TorchConfig(backend="nccl" if shape.gpus_per_worker >= 1 else "gloo"),
+        torch_config=GroupConfig(backend="nccl" if shape.gpus_per_worker >= 1 else "gloo"),
         scaling_config=ScalingConfig(
             num_workers=shape.workers,
             use_gpu=shape.gpus_per_worker > 0,

@@ -8,7 +8,7 @@ import pytest
 import ray
 
 from raysearch.cluster import ray_session as module
-from raysearch.cluster.ray_session import QUIET, ray_session
+from raysearch.cluster.ray_session import LOCAL, QUIET, ray_session
 from raysearch.errors import ConfigError, RaysearchError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -43,17 +43,50 @@ def test_environment_and_printing_are_put_back(monkeypatch: pytest.MonkeyPatch) 
     seen: dict[str, object] = {}
 
     def init(**options: object) -> None:
-        seen.update(options, auth=os.environ["RAY_AUTH_MODE"], usage=os.environ[first])
+        seen.update(os.environ | options)
+        seen["binds to loopback"] = not module.ray_constants.ENABLE_RAY_CLUSTER
 
     first = next(iter(QUIET))
     monkeypatch.delenv(first, raising=False)
-    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "eth0")
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     printing = module.ray_worker.print_to_stdstream
-    with ray_session(cpus=2):
-        assert module.ray_worker.print_to_stdstream is not printing
-    assert seen["auth"] == "disabled" and seen["usage"] == QUIET[first]
-    assert (seen["num_cpus"], seen["_node_ip_address"]) == (2, "127.0.0.1")
-    assert first not in os.environ and "RAY_AUTH_MODE" not in os.environ
-    assert module.ray_worker.print_to_stdstream is printing
+    before = dict(os.environ)
+    tokens = []
+    for _ in range(2):
+        with ray_session(cpus=2):
+            assert module.ray_worker.print_to_stdstream is not printing
+            tokens.append(os.environ["RAY_AUTH_TOKEN"])
+        assert dict(os.environ) == before
+        assert module.ray_worker.print_to_stdstream is printing
+        assert module.ray_constants.ENABLE_RAY_CLUSTER
+    assert len(set(tokens)) == 2 and {len(token) for token in tokens} == {64}
+    assert seen.items() >= {**LOCAL, first: QUIET[first], "num_cpus": 2}.items()
+    assert (seen["_node_ip_address"], seen["binds to loopback"]) == ("127.0.0.1", True)
+
+
+def test_the_users_own_token_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "init", lambda **options: None)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    for token in ("theirs", "theirs too"):
+        monkeypatch.setenv("RAY_AUTH_TOKEN", token)
+        with ray_session():
+            assert (os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"]) == ("token", token)
+        with ray_session("10.0.0.1:6379"):
+            assert os.environ["RAY_AUTH_TOKEN"] == token
+            assert os.environ.get("RAY_AUTH_MODE") != "token"  # the cluster's, as the user has it
+
+
+@pytest.mark.slow
+def test_two_sessions_of_one_process_have_a_token_each() -> None:
+    """Ray keeps the token that it read first: the second session's would be refused."""
+    seen = []
+    for _ in range(2):
+        with ray_session(cpus=1):
+            environ = ray.remote(lambda: dict(os.environ)).remote()
+            seen.append(ray.get(environ)["RAY_AUTH_TOKEN"])
+            assert seen[-1] == os.environ["RAY_AUTH_TOKEN"]
+    assert seen[0] != seen[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,16 +47,16 @@ search:
 
 @dataclass
 class Begun:
-    """A command that runs at the laptop.
+    """A command that runs on a host.
 
     Attributes:
-        laptop: Where it runs.
-        process: What waits for it, outside of the laptop; signals do not pass through it.
-        file: Has the command's own number at the laptop.
+        host: Where it runs.
+        process: What waits for it, outside of the host; signals do not pass through it.
+        file: Has the command's own number on the host.
         said: What it has said and was listened to.
     """
 
-    laptop: Host
+    host: Host
     process: subprocess.Popen[str]
     file: Path
     said: str = ""
@@ -72,7 +72,7 @@ class Begun:
 
     def end(self, how: signal.Signals) -> int:
         """Send it a signal, hear it out, and give its exit code."""
-        self.laptop.run("kill", f"-{how.value}", self.file.read_text().strip())
+        self.host.run("kill", f"-{how.value}", self.file.read_text().strip())
         self.said += self.process.communicate(timeout=60)[0]
         return self.process.returncode
 
@@ -94,14 +94,31 @@ def begun_on_the_cluster(
     cluster: Cluster, space: Path, storage: Path, results: Path
 ) -> Iterator[Begun]:
     """The same command, running."""
-    laptop, file = cluster.lab.laptop, storage.parent / "pid"
+    words = _command(cluster, space, storage, results)
+    with begun_on(cluster.lab.laptop, storage.parent, words) as command:
+        yield command
+
+
+@contextmanager
+def begun_on(
+    host: Host, folder: Path, words: list[str], environment: Mapping[str, str] | None = None
+) -> Iterator[Begun]:
+    """A command of ~/venv, running on a host from the root of the working tree.
+
+    Args:
+        host: Where it runs.
+        folder: For the file with its number there.
+        words: The command.
+        environment: What it finds there, besides `ENVIRONMENT`.
+    """
+    file = folder / "pid"
     script = f'cd {ROOT} && echo $$ > {file} && exec ~/venv/bin/"$@" 2>&1'
-    words = ["sh", "-c", script, "sh", *_command(cluster, space, storage, results)]
     with subprocess.Popen(
-        laptop.command(*words), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        env=laptop.environment(ENVIRONMENT), preexec_fn=_heed_interrupts,
+        host.command("sh", "-c", script, "sh", *words), text=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, env=host.environment({**ENVIRONMENT, **(environment or {})}),
+        preexec_fn=_heed_interrupts,
     ) as process:  # fmt: skip
-        yield Begun(laptop, process, file)
+        yield Begun(host, process, file)
 
 
 def _heed_interrupts() -> None:
@@ -111,7 +128,7 @@ def _heed_interrupts() -> None:
 
 def on_one_machine(lab: Lab, space: Path, results: Path) -> None:
     """The same sweep on the laptop, with a Ray of its own."""
-    laptop_run(lab, *_sweep(space), "--results", str(results), "--slots", "1")
+    laptop_run(lab, *alone(space, results))
 
 
 def rows(results: Path, name: str) -> pd.DataFrame:
@@ -129,6 +146,11 @@ def assert_same_trials(found: pd.DataFrame, expected: pd.DataFrame) -> None:
 def _command(cluster: Cluster, space: Path, storage: Path, results: Path) -> list[str]:
     places = ["--storage", str(storage), "--results", str(results)]
     return [*_sweep(space), *places, "--cluster", str(cluster.manifest)]
+
+
+def alone(space: Path, results: Path, *more: str) -> list[str]:
+    """The command of the same sweep with a Ray of its own."""
+    return [*_sweep(space), "--results", str(results), "--slots", "1", *more]
 
 
 def _sweep(space: Path) -> list[str]:

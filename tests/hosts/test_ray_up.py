@@ -122,8 +122,11 @@ def wait_until_ended(made: Lab) -> None:
 
 
 def refused_without_the_token(cluster: Cluster) -> None:
-    """The head's port on the network lets nobody in who has no token."""
-    open_door = {**ENVIRONMENT, "RAY_AUTH_MODE": "disabled"}
+    """The head's port on the network lets nobody in who has no token, or a wrong one."""
     address = f"{cluster.lab.hosts[0].address}:6379"
-    with pytest.raises(AssertionError, match="InvalidAuthToken"):
-        laptop_run(cluster.lab, "ray", "status", "--address", address, environment=open_door)
+    for stranger in ({"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_TOKEN": "ab" * 32}):
+        with pytest.raises(AssertionError, match="InvalidAuthToken"):
+            laptop_run(
+                cluster.lab, "ray", "status", "--address", address,
+                environment={**ENVIRONMENT, **stranger},
+            )  # fmt: skip

@@ -1,0 +1,129 @@
+"""Where do files and sockets of a Ray of our own lie: in a folder that only this user enters.
+
+Ray opens its folders to everybody (0777), and its default, /tmp/ray, is whoever's who came first.
+Here a folder has a name that nobody can foresee, and goes with its session. That of a session
+which was killed goes when the next one begins: a locked marker inside says whose and alive.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from raysearch.errors import ConfigError, RaysearchError
+
+__all__ = ["session_folder"]
+
+LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107
+"""Bytes of the path of a UNIX socket."""
+PREFIX, RANDOM, INNER = "ray-", 8, "r"
+MARKER = "raysearch-session"
+
+
+@contextmanager
+def session_folder() -> Iterator[Path]:
+    """A new folder for Ray's files inside one of mode 0700; both are gone after the block.
+
+    They lie in RAY_TMPDIR, TMPDIR, /tmp or /var/tmp: the first that is short enough for Ray's
+    sockets and where nobody else can rename what lies there. When a bug ends the block they stay,
+    for Ray's logs, until the next session.
+
+    Raises:
+        ConfigError: None of these will do.
+    """
+    private = _private_folder()
+    marker = _lock(private)
+    inner = private / INNER
+    inner.mkdir()
+    buggy = False
+    try:
+        yield inner
+    except RaysearchError:
+        raise
+    except Exception:
+        buggy = True
+        raise
+    finally:
+        if not buggy:
+            _remove(private)
+        os.close(marker)
+
+
+def _private_folder() -> Path:
+    """A fresh folder of mode 0700; beside it, those of dead sessions are removed."""
+    problems = []
+    named = [os.environ.get(name, "") for name in ("RAY_TMPDIR", "TMPDIR")]
+    for base in dict.fromkeys([*filter(None, named), "/tmp", "/var/tmp"]):
+        if problem := _unfit(base):
+            problems.append(f"{base} ({problem})")
+            continue
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+        except OSError as error:
+            problems.append(f"{base} ({error.strerror})")
+            continue
+        _remove_dead(Path(base))
+        return folder
+    raise ConfigError(
+        f"Ray's files must lie in a folder that you alone can enter, but none can be made in "
+        f"{', '.join(problems)}; set TMPDIR to a folder of your own with a short path"
+    )
+
+
+def _unfit(base: str) -> str:
+    """Why Ray's sockets cannot lie in a folder below this one; empty if they can."""
+    name = f"{PREFIX}{'x' * RANDOM}/{INNER}"
+    session = f"session_2026-01-01_00-00-00_000000_{os.getpid()}"
+    room = LONGEST_SOCKET - len(f"/{name}/{session}/sockets/plasma_store")
+    if not os.path.isabs(base):
+        return "not a full path"
+    if (length := len(os.fsencode(base))) > room:
+        return f"{length} bytes, but at most {room} leave room for a socket"
+    try:
+        mode = os.stat(base).st_mode
+    except OSError as error:
+        return str(error.strerror)
+    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+        return "others can rename what lies there"
+    return ""
+
+
+def _lock(folder: Path) -> int:
+    """The marker of a folder, locked before anybody can see it; free when this process is gone."""
+    early = folder / f".{MARKER}"
+    marker = os.open(early, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    fcntl.flock(marker, fcntl.LOCK_EX)
+    early.rename(folder / MARKER)
+    return marker
+
+
+def _remove_dead(base: Path) -> None:
+    """Remove what sessions of this user left whose process is gone; others' are not touched."""
+    for folder in base.glob(f"{PREFIX}{'?' * RANDOM}"):
+        with suppress(OSError):
+            found = folder.lstat()
+            private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o700
+            if not private or found.st_uid != os.geteuid():
+                continue
+            marker = os.open(folder / MARKER, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(folder)
+            finally:
+                os.close(marker)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a session's folder; what a process that still ends puts back is left to the next."""
+    shutil.rmtree(folder / INNER, ignore_errors=True)
+    if not (folder / INNER).exists():
+        (folder / MARKER).unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
