@@ -76,6 +76,14 @@ def raysearch(work: MapWork | CarlWork, folder: Path, trials: int) -> Result:
 
 def plain_tune(work: MapWork | CarlWork, folder: Path, trials: int) -> Result:
     """A sweep of Ray Tune with Optuna's searcher."""
+    from raysearch.cluster.ray_session import shut_doors
+    from raysearch.cluster.session_folder import session_folder
+
+    with shut_doors(), session_folder() as place:
+        return _tuned(work, folder, trials, str(place))
+
+
+def _tuned(work: MapWork | CarlWork, folder: Path, trials: int, place_of_ray: str) -> Result:
     import ray
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
@@ -99,12 +107,13 @@ def plain_tune(work: MapWork | CarlWork, folder: Path, trials: int) -> Result:
         def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
             note_finished(folder, trial.config[parameter.name])
 
-    os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(
         num_cpus=SLOTS,
         include_dashboard=False,
         log_to_driver=False,
         _node_ip_address="127.0.0.1",
+        _temp_dir=place_of_ray,
         address="local",
     )
     trainable = tune.with_resources(train, {"CPU": 1})

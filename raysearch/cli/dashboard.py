@@ -39,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="who may look: this machine alone (default: 127.0.0.1), or 0.0.0.0 for whoever "
+        help="who may look: this machine's users (default: 127.0.0.1), or 0.0.0.0 for whoever "
         "reaches it; the dashboard has no password and can delete a study",
     )
     parser.add_argument(

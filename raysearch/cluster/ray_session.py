@@ -24,7 +24,7 @@ from raysearch.cluster.mailroom import Mailroom
 from raysearch.cluster.session_folder import session_folder
 from raysearch.errors import ConfigError, RaysearchError
 
-__all__ = ["HEAD", "open_mailroom", "ray_session"]
+__all__ = ["HEAD", "open_mailroom", "ray_session", "shut_doors"]
 
 HEAD = "node:__internal_head__"
 """A resource of which the head node alone has one unit; what must not be preempted asks for it."""
@@ -66,7 +66,7 @@ def ray_session(address: str | None = None, *, cpus: int | None = None) -> Itera
             return
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
         if address is None:
-            stack.enter_context(_shut_doors())
+            stack.enter_context(shut_doors())
             options |= {
                 "num_cpus": cpus,
                 "include_dashboard": False,
@@ -126,8 +126,8 @@ LOCAL = {
 
 
 @contextmanager
-def _shut_doors() -> Iterator[None]:
-    """A Ray that is started inside answers on loopback, and only to this session's token.
+def shut_doors() -> Iterator[None]:
+    """A Ray that is started inside answers on loopback, and to this session's token only.
 
     A token that the user has put into RAY_AUTH_TOKEN is theirs to share, and stays. Ray reads
     token and mode once a process, so it is told to read them again: a process may have several
