@@ -10,6 +10,7 @@ tell everybody that the node lives and no more. A job that is taken leaves ``OWN
 import http.client
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
@@ -79,14 +80,17 @@ def browsed(address: str, port: int, token: str) -> set[str]:
     return found
 
 
+def knocked(address: str, port: int, token: str) -> set[str]:
+    return called(address, port, token) | browsed(address, port, token)
+
+
 if __name__ == "__main__":
     address, ports = sys.argv[1], [int(word) for word in sys.argv[2:]]
-    answers = {
-        port: sorted(
-            answer
-            for token in TOKENS
-            for answer in called(address, port, token) | browsed(address, port, token)
-        )
-        for port in ports
-    }
+    answers: dict[int, list[str]] = {}
+    with ThreadPoolExecutor(16) as pool:
+        tries = [
+            (port, pool.submit(knocked, address, port, token)) for token in TOKENS for port in ports
+        ]
+        for port, found in tries:
+            answers.setdefault(port, []).extend(sorted(found.result()))
     json.dump(answers, sys.stdout)
