@@ -26,8 +26,9 @@ from typing import Any, Self
 
 from raysearch.cli.live import Opening
 from raysearch.cluster.node_watch import NodeUsage
+from raysearch.objective import Best
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
-from raysearch.search.standing import Best, PaperResult
+from raysearch.search.standing import PaperResult
 from raysearch.trial import Lease, Report, Trial, TrialState
 
 __all__ = ["JsonView", "NewsReader"]

@@ -12,7 +12,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from raysearch.leaderboard.card import Aggregate, Mode, SweepCard
+from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.export import records
 from raysearch.leaderboard.keys import rows_with
 from raysearch.leaderboard.rank import rank, varying
@@ -23,7 +23,6 @@ from raysearch.leaderboard.summary import Summary, encoder_name, summarize
 from raysearch.leaderboard.tasks import rank_tasks, same_settings
 
 __all__ = [
-    "Aggregate",
     "Mode",
     "Ranked",
     "Ranking",

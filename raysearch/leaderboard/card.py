@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from raysearch.errors import ConfigError
 from raysearch.leaderboard.ranges import SearchRange, parse_ranges
+from raysearch.objective import AGGREGATES, Aggregate
 from raysearch.trial import MetricGoal
 
-__all__ = ["Aggregate", "Mode", "SweepCard", "parse_card", "parse_goal"]
+__all__ = ["Mode", "SweepCard", "parse_card", "parse_goal"]
 
 Mode = Literal["joint", "per_task"]
-Aggregate = Literal["mean", "worst"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def parse_card(raw: Mapping[str, Any]) -> SweepCard:
     for name, value, known in (
         ("direction", raw["direction"], ("maximize", "minimize")),
         ("mode", mode, ("joint", "per_task")),
-        ("aggregate", aggregate, ("mean", "worst")),
+        ("aggregate", aggregate, AGGREGATES),
     ):
         if value not in known:
             raise ValueError(f"{name} {value!r}")

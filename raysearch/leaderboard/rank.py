@@ -1,25 +1,24 @@
 """Who came first: the cells of every configuration together, ordered by the goal.
 
 A configuration is a trial number of a sweep; its cells (task × seed) are rows. Its score is
-the mean of the metric over its cells, with the standard deviation (n − 1) beside it, or, where
-a sweep says so, the worst of its tasks' means. Only complete configurations get a rank; then
-come, in this order and without one, those whose cells are not all in, those stopped early
-(their last value is shown), and those that failed or whose score is not a finite number. All
-of it is arithmetic on whole columns: 100,000 rows take under a second.
+what `raysearch.objective.worth` makes of them: the mean over its tasks of the means over their
+seeds, or, where a sweep says so, the worst of these. Only complete configurations get a rank,
+those that have the metric in every cell; then come, in this order and without one, those that
+lack some, those stopped early (their last value is shown), and those that failed or have no
+value at all. All of it is arithmetic on whole columns: 100,000 rows take under a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from raysearch.errors import ConfigError, known_names
-from raysearch.leaderboard.card import Aggregate
 from raysearch.leaderboard.keys import Codes, Floats, column_values, distinct, group_rows, rows_at
 from raysearch.leaderboard.ranked import Ranking, Standing
+from raysearch.objective import Aggregate, exact_mean
 from raysearch.trial import MetricGoal, TrialState
 
 __all__ = ["rank", "varying"]
@@ -37,8 +36,9 @@ def rank(
     Args:
         table: Rows of *trials*, any number of sweeps.
         goal: The metric and its direction.
-        cells: How many cells a configuration must have to be ranked; 0 for any number.
-        aggregate: Whether the mean over the cells ranks, or the worst mean of a task.
+        cells: How many cells a configuration must have to be ranked; 0 where that is not
+            known: then as many as the one that has the most.
+        aggregate: Whether the mean over the tasks ranks, or the worst of them.
 
     Raises:
         ConfigError: No row has the metric, although some are complete.
@@ -51,23 +51,26 @@ def rank(
     size = np.bincount(group)
     # Of each configuration the row that says how it ended: its worst, else the first.
     first = np.lexsort((-severity, group))[np.cumsum(size) - size]
-    partial = (severity[first] == 0) & (size < cells)
-    mean, sd = _mean_and_sd(values, group)
-    # A complete configuration that lacks the metric in some cell has no score.
-    mean[(severity[first] == 0) & (np.bincount(group, np.isnan(values)) > 0)] = np.nan
-    by_task = _task_means(table, values, group)
-    score = mean if aggregate == "mean" else _worst(by_task, mean, goal)
+    have = np.bincount(group, ~np.isnan(values)).astype(np.int64)
+    whole = (have == size) & (size >= (cells or int(size.max())))
+    partial = (severity[first] == 0) & ~whole
+    found = _worth(table, values, group, goal, aggregate)
+    # Of what is not whole a part may be shown, and is not to be compared.
+    shown, score = found.score, np.where(whole, found.score, np.nan)
 
     place = np.where(partial, 1, np.array([0, 2, 3])[severity[first]])
-    place[~np.isfinite(score)] = 3
-    signed = -score if goal.direction == "maximize" else score
+    place[~np.isfinite(shown)] = 3
+    signed = -shown if goal.direction == "maximize" else shown
     number = column_values(table, "trial")[first]
     chosen = np.lexsort((number, np.where(place == 3, 0.0, signed), place))
 
     picked = rows_at(table, first[chosen])
-    columns: dict[str, Sequence[Any]] = {
+    columns: dict[str, list[Any]] = {
         name: picked.column(name).to_pylist() for name in ("sweep", "trial", "method", "reason")
     }
+    lacking = np.where(partial, size - have, 0)[chosen]
+    for at in np.flatnonzero(lacking).tolist():
+        columns["reason"][at] = f"{goal.name} is lacking in {lacking[at]} of its cells"
     ranked = int((place == 0).sum())
     config = {name[7:]: picked.column(name).to_pylist() for name in _named(table, "config/")}
     metrics = {
@@ -79,14 +82,15 @@ def rank(
         "rank": [i + 1 if i < ranked else None for i in range(len(chosen))],
         "tasks": _tasks(table, group, chosen),
         "standing": [_STANDINGS[code] for code in standings.tolist()],
-        "cells": size[chosen].tolist(),
+        "cells": np.where(partial, have, size)[chosen].tolist(),
         "score": score[chosen].tolist(),
-        "mean": mean[chosen].tolist(),
-        "sd": sd[chosen].tolist(),
+        "score_sd": found.score_sd[chosen].tolist(),
+        "mean": found.mean[chosen].tolist(),
+        "sd": _mean_and_sd(values, group)[1][chosen].tolist(),
         "seconds": _sums(table, "seconds", group)[chosen].tolist(),
         "steps": _sums(table, "steps", group)[chosen].astype(int).tolist(),
     }
-    means = {name: column[chosen].tolist() for name, column in by_task.items()}
+    means = {name: column[chosen].tolist() for name, column in found.by_task.items()}
     return Ranking(columns, config, metrics, means)
 
 
@@ -96,9 +100,11 @@ def varying(table: pa.Table) -> list[str]:
 
 
 def _metric(table: pa.Table, goal: MetricGoal, *, needed: bool) -> Floats:
+    """The metric of every row, (N,); NaN where it is no finite number, which counts as lacking."""
     column = f"metric/{goal.name}"
     if column in table.column_names:
-        return column_values(table, column)
+        values = column_values(table, column)
+        return np.where(np.isfinite(values), values, np.nan)
     if needed:
         known = [name[7:] for name in _named(table, "metric/")]
         raise ConfigError(
@@ -126,22 +132,50 @@ def _mean_and_sd(values: Floats, group: Codes) -> tuple[Floats, Floats]:
         return mean, np.where(count > 1, np.sqrt(squares / (count - 1)), np.nan)
 
 
-def _task_means(table: pa.Table, values: Floats, group: Codes) -> dict[str, Floats]:
-    """Mean per task and group, (G,) each; NaN where a configuration has no cell of the task."""
+class _Worth(NamedTuple):
+    """What configurations are worth by the cells that are in, (G,) each."""
+
+    mean: Floats
+    score: Floats
+    score_sd: Floats
+    by_task: dict[str, Floats]
+
+
+def _worth(
+    table: pa.Table, values: Floats, group: Codes, goal: MetricGoal, aggregate: Aggregate
+) -> _Worth:
+    """As `raysearch.objective.worth`, to the last bit; NaN where no cell has the metric."""
     task, count = group_rows(table, ["task"])
+    groups = int(group.max()) + 1
+    means = _exact_means(values, group * count + task, groups * count).reshape(groups, count)
+    mean = _exact_means(means.ravel(), np.repeat(np.arange(groups), count), groups)
     # The codes of one column are in the order of first appearance, as `distinct` is.
-    return {
-        name: _mean_and_sd(np.where(task == code, values, np.nan) if count > 1 else values, group)[
-            0
-        ]
-        for code, name in enumerate(distinct(table, "task"))
-    }
+    by_task = dict(zip(distinct(table, "task"), means.T, strict=True))
+    if aggregate == "mean" or count == 1:
+        return _Worth(mean, mean, _mean_and_sd(values, group)[1], by_task)
+    losses = np.where(np.isnan(means), -np.inf, -means if goal.direction == "maximize" else means)
+    worst = losses.argmax(axis=1)
+    of_worst = np.where(task == worst[group], values, np.nan)
+    score = means[np.arange(groups), worst]
+    return _Worth(mean, score, _mean_and_sd(of_worst, group)[1], by_task)
 
 
-def _worst(by_task: dict[str, Floats], mean: Floats, goal: MetricGoal) -> Floats:
-    """The worst task's mean, (G,); NaN where there is no score at all."""
-    pick = np.fmin if goal.direction == "maximize" else np.fmax
-    return np.where(np.isnan(mean), np.nan, pick.reduce(list(by_task.values())))
+def _exact_means(values: Floats, group: Codes, groups: int) -> Floats:
+    """`exact_mean` of each group's numbers, (G,); NaN where there is none."""
+    there = ~np.isnan(values)
+    group = group[there]
+    ordered = values[there][np.argsort(group, kind="stable")]
+    size = np.bincount(group, minlength=groups)
+    start = np.cumsum(size) - size
+    means = np.full(groups, np.nan)
+    means[size == 1] = ordered[start[size == 1]]
+    two = start[size == 2]
+    with np.errstate(over="ignore"):
+        means[size == 2] = (ordered[two] + ordered[two + 1]) / 2  # a sum of two is rounded once
+    plain = ordered.tolist()
+    for index in np.flatnonzero((size > 2) | ((size == 2) & np.isinf(means))).tolist():
+        means[index] = exact_mean(plain[start[index] : start[index] + size[index]])
+    return means
 
 
 def _sums(table: pa.Table, name: str, group: Codes) -> Floats:

@@ -32,12 +32,17 @@ class Ranked:
         trial: The trial's number in the study.
         method: Name of the method.
         tasks: Its cells' tasks, joined by commas.
-        standing: COMPLETE when all cells are; FAILED or PRUNED when any cell is.
-        reason: Why it was pruned or failed; empty otherwise.
-        cells: How many cells are in.
-        score: What ranks it: `mean`, or the worst mean of a task.
-        mean: The metric's mean over the cells that have it; NaN when there is none.
-        sd: Its standard deviation (n − 1); NaN for fewer than two cells.
+        standing: FAILED or PRUNED when any cell is; PARTIAL when a cell, or the metric in one,
+            is lacking; else COMPLETE, and only then is it ranked.
+        reason: Why it was pruned or failed, or which metric is lacking; empty otherwise.
+        cells: How many cells are in; of a partial one those that have the metric.
+        score: What it is worth (`raysearch.objective.worth`): `mean`, or the worst mean of a
+            task; NaN unless every cell that it must have has the metric.
+        score_sd: Standard deviation (n − 1) over the cells behind the score: all, or those of
+            the worst task; NaN for fewer than two.
+        mean: Mean over its tasks of the means over the cells that have the metric; NaN when
+            there is none.
+        sd: Standard deviation (n − 1) over these cells; NaN for fewer than two.
         seconds: Sum over the cells.
         steps: Sum over the cells.
         config: Settings, without the prefix ``config/``.
@@ -54,6 +59,7 @@ class Ranked:
     reason: str
     cells: int
     score: float
+    score_sd: float
     mean: float
     sd: float
     seconds: float

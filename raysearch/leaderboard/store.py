@@ -245,7 +245,8 @@ def find_stores(path: str | Path) -> list[Store]:
 def load_card(folder: str | Path, metric: str | None = None) -> SweepCard:
     """What a sweep's trials are ranked by, with a metric that the user named in place of its own.
 
-    Another metric may be lacking in some trials, so no number of cells is asked for with it.
+    A configuration must have all cells of the sweep by any metric; one that lacks the metric in
+    some of them is not complete by it (`raysearch.leaderboard.rank`).
 
     Args:
         folder: The sweep's folder or URI.
@@ -272,7 +273,7 @@ def load_card(folder: str | Path, metric: str | None = None) -> SweepCard:
         return card
     own = card is not None and not explicit and card.goal.name == metric
     goal = card.goal if card is not None and own else parse_goal(metric)
-    return SweepCard(goal=goal) if card is None else replace(card, goal=goal, cells=0)
+    return SweepCard(goal=goal) if card is None else replace(card, goal=goal)
 
 
 def load_goal(folder: str | Path, metric: str | None = None) -> MetricGoal:

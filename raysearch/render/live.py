@@ -15,12 +15,13 @@ import pyarrow as pa
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from raysearch.leaderboard.card import Aggregate, Mode, SweepCard
+from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.rank import rank, varying
 from raysearch.leaderboard.ranked import Ranked, Ranking
 from raysearch.leaderboard.schema import TRIAL_COLUMNS, conform, empty_table, trial_rows, unify
 from raysearch.leaderboard.summary import Summary, encoder_name, summarize
 from raysearch.leaderboard.tasks import rank_tasks, searched
+from raysearch.objective import Aggregate
 from raysearch.render.board import count_words, more_settings, origin_lines
 from raysearch.render.format import Glyphs, duration, glyphs_for, score
 from raysearch.render.race import Race
@@ -147,8 +148,10 @@ class LiveState:
                 parts.append(trial.reason)
             best = self._race.best(trial)
             if best is not None:
-                task, mean, number = best
-                parts.append(f"best{task and f' of {task}'} {score(mean)} (trial {number})")
+                task, first = best
+                parts.append(
+                    f"best{task and f' of {task}'} {score(first.value)} (trial {first.number})"
+                )
             return f" {glyphs.dot} ".join(parts)
 
     def seconds_left(self) -> float | None:

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from raysearch.leaderboard.card import SweepCard
-from raysearch.trial import Trial, TrialState
+from raysearch.objective import Best, is_over, worth
+from raysearch.trial import Cell, Trial, TrialState
 
 __all__ = ["Race"]
 
 
 @dataclass
 class _Configuration:
-    """How far a configuration is: by task the goal's values of the cells that are in."""
+    """How far a configuration is: the goal's values and the ends of the cells that are in."""
 
-    values: dict[str, list[float]] = field(default_factory=dict)
+    values: dict[Cell, float] = field(default_factory=dict)
+    states: list[TrialState] = field(default_factory=list)
     ended: bool = False
-    failed: bool = False
     earlier: bool = True
-
-    @property
-    def cells(self) -> int:
-        return sum(map(len, self.values.values()))
-
-    def score(self, card: SweepCard) -> float:
-        """What ranks it, as `raysearch.leaderboard.rank` does."""
-        if card.aggregate == "worst":
-            means = [_mean(values) for values in self.values.values()]
-            return min(means) if card.goal.direction == "maximize" else max(means)
-        return _mean([value for values in self.values.values() for value in values])
 
 
 class Race:
@@ -44,7 +33,7 @@ class Race:
         self._card = card
         self._split = card.mode == "per_task" and len(card.tasks) > 1
         self._done: dict[int, _Configuration] = {}
-        self._best: dict[str, tuple[float, int]] = {}
+        self._best: dict[str, Best] = {}
 
     def add(self, trial: Trial, *, earlier: bool) -> None:
         """Take in a finished cell, once.
@@ -54,24 +43,22 @@ class Race:
             earlier: Whether it is of an earlier run.
         """
         done = self._done.setdefault(trial.number, _Configuration())
-        value = trial.metrics.get(self._card.goal.name, math.nan)
-        done.values.setdefault(trial.cell.task, []).append(value)
-        done.failed |= trial.state is not TrialState.COMPLETE
-        done.ended |= done.failed or done.cells >= self._card.cells
+        done.values[trial.cell] = trial.metrics.get(self._card.goal.name, math.nan)
+        done.states.append(trial.state)
+        done.ended = is_over(done.states, self._card.cells)
         done.earlier &= earlier
-        if done.ended and not done.failed:
-            self._compete(done.score(self._card), trial)
+        if done.ended and set(done.states) == {TrialState.COMPLETE}:
+            self._compete(trial, worth(done.values, self._card.goal, self._card.aggregate))
 
-    def best(self, trial: Trial) -> tuple[str, float, int] | None:
+    def best(self, trial: Trial) -> tuple[str, Best] | None:
         """The best complete configuration of those that a trial competes with.
 
         Returns:
-            The task that they share, empty for all; its score; its number. None when there is
-            none.
+            The task that they share, empty for all, and it. None when there is none.
         """
         contest = self._contest(trial)
         found = self._best.get(contest)
-        return None if found is None else (contest, *found)
+        return None if found is None else (contest, found)
 
     @property
     def ended(self) -> int:
@@ -81,7 +68,7 @@ class Race:
     def work(self, *, earlier: bool = True) -> float:
         """Configurations' worth of cells done; those of earlier runs count unless told not to."""
         return sum(
-            1.0 if item.ended else item.cells / self._card.cells
+            1.0 if item.ended else len(item.states) / self._card.cells
             for item in self._done.values()
             if earlier or not item.earlier
         )
@@ -89,18 +76,7 @@ class Race:
     def _contest(self, trial: Trial) -> str:
         return trial.cell.task if self._split else ""
 
-    def _compete(self, value: float, trial: Trial) -> None:
-        """Keep the best; of equal ones the lower number."""
-        if not math.isfinite(value):
-            return
-        best = self._best.get(self._contest(trial))
-        if (
-            best is None
-            or self._card.goal.better(value, best[0])
-            or (value == best[0] and trial.number < best[1])
-        ):
-            self._best[self._contest(trial)] = (value, trial.number)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+    def _compete(self, trial: Trial, value: float) -> None:
+        contest, found = self._contest(trial), Best(trial.number, value)
+        if found.ahead_of(self._best.get(contest), self._card.goal):
+            self._best[contest] = found

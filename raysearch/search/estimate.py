@@ -119,7 +119,7 @@ def simulate_stopping(work: Work, generator: np.random.Generator) -> Survival:
     share, whole = np.ones(shape), np.ones(shape, dtype=bool)
     if pruner is None:
         return Survival(share, whole)
-    rungs = judged_rungs(work.reports, work.reduction)
+    rungs = judged_rungs(work.reports - 1, work.reduction, reports=work.reports)
     for draw in range(draws):
         seen: dict[int, list[float]] = {rung: [] for rung in rungs}
         for number, value in enumerate(generator.random(work.configurations).tolist()):

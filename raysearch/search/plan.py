@@ -15,9 +15,10 @@ from raysearch.cluster.slots import SlotShape
 from raysearch.config import read_config
 from raysearch.errors import ConfigError
 from raysearch.methods import get_method
+from raysearch.objective import Best
 from raysearch.search.space import SearchSpace
 from raysearch.search.space_tasks import tasks_of
-from raysearch.search.standing import Best, PaperResult
+from raysearch.search.standing import PaperResult
 from raysearch.storage.place import absolute, join
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 

@@ -45,10 +45,19 @@ PRUNERS: dict[str, Pruner | None] = {"halving": stops_by_halving, "none": None}
 """Name in a search-space file to what judges; None judges nothing."""
 
 
-def judged_rungs(rung: int, reduction: int) -> list[int]:
-    """The rungs up to this one at which configurations are judged: the powers of `reduction`."""
+def judged_rungs(rung: int, reduction: int, *, reports: int) -> list[int]:
+    """The rungs that a report is judged at, as far as those before it have not been.
+
+    They are the powers of `reduction` up to the report's own rung. The last report is judged at
+    none: nothing would be saved.
+
+    Args:
+        rung: The report's, from 1.
+        reduction: At least 2.
+        reports: Rung of the last report of a whole trial.
+    """
     judged, at = [], 1
-    while at <= rung:
+    while at <= rung < reports:
         judged.append(at)
         at *= reduction
     return judged

@@ -271,10 +271,8 @@ def _verdicts(
         return {}
     found: dict[str, Any] = {}
     for rung in sorted(reports):
-        if rung >= config.get("reports", 0):
-            break
         stops = record.state is TrialState.PRUNED and rung == max(reports)
-        for at in judged_rungs(rung, space.reduction):
+        for at in judged_rungs(rung, space.reduction, reports=config.get("reports", 0)):
             found.setdefault(f"{JUDGED}{at}", Verdict(rung, reports[rung], stops).plain())
     return found
 

@@ -19,13 +19,13 @@ from typing import Any, Literal
 from raysearch import methods
 from raysearch.config import TrainingConfig, as_scalar, read_config, rules
 from raysearch.errors import ConfigError
+from raysearch.objective import Aggregate
 from raysearch.search.parameters import Parameter
 from raysearch.search.question import Question, read_question
 from raysearch.search.samplers import sampler_problem
 from raysearch.search.space_fields import read_parameters, read_settings, typed_settings
 from raysearch.search.space_file import option_problem, parse_seconds, read_space_file
 from raysearch.search.space_tasks import TASK_DEFAULTS, task_problems
-from raysearch.search.worth import Aggregate
 from raysearch.trial import MetricGoal, Scalar
 
 __all__ = ["SearchSpace", "load_space", "plain_config"]
@@ -48,7 +48,7 @@ class SearchSpace:
         reduction: One configuration in `reduction` survives a judged rung.
         mode: ``joint``: a configuration has cells of every task; ``per_task``: of one task,
             and `trials` counts per task.
-        aggregate: What the tasks of a configuration make of it; see `raysearch.search.worth`.
+        aggregate: What the tasks of a configuration make of it; see `raysearch.objective.worth`.
         warm_start: Best configurations of each earlier task that a task tries first.
         reuse: Share of the proposals that take over a part that is paid for, in [0, 1]; see
             `raysearch.search.reuse`.

@@ -39,10 +39,10 @@ from typing import Any
 
 from raysearch.config import Rule, check_value, unknown_name
 from raysearch.marked_yaml import Marked, Problems, read_marked
+from raysearch.objective import AGGREGATES
 from raysearch.search.pruners import PRUNERS
 from raysearch.search.samplers import SAMPLERS
 from raysearch.search.space_tasks import MODES, TASK_DEFAULTS
-from raysearch.search.worth import AGGREGATES
 
 __all__ = [
     "OPTION_RULES",

@@ -9,20 +9,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from raysearch.errors import StoreError
+from raysearch.objective import Aggregate, Best, worth
 from raysearch.search.lock import Guard, unguarded
 from raysearch.search.retention import Room, size_text
 from raysearch.search.space import SearchSpace
-from raysearch.search.worth import Aggregate, worth
 from raysearch.trial import MetricGoal, Trial, TrialState
 
-__all__ = ["Best", "PaperResult", "Standing"]
-
-
-class Best(NamedTuple):
-    """A configuration's number and what it is worth."""
-
-    number: int
-    value: float
+__all__ = ["PaperResult", "Standing"]
 
 
 class PaperResult(NamedTuple):
@@ -73,7 +66,7 @@ class Standing:
     a trial that is not finished never goes, nor the weights of the best.
 
     Args:
-        goal: What ranks configurations, by what `raysearch.search.worth` makes of their cells.
+        goal: What ranks configurations, by what `raysearch.objective.worth` makes of their cells.
         leases: Folder or URI of the leases' folders.
         keep: Whose kept files stay.
         aggregate: What the tasks of a configuration make of it.
@@ -226,15 +219,7 @@ class Standing:
         return worth(values, self.goal, self.aggregate)
 
     def _compare(self, best: dict[str, Best], task: str, found: Best) -> None:
-        """A tie goes to the lower number, as in the leaderboard."""
-        if not math.isfinite(found.value):
-            return
-        before = best.get(task)
-        if (
-            before is None
-            or self.goal.better(found.value, before.value)
-            or (found.value == before.value and found.number < before.number)
-        ):
+        if found.ahead_of(best.get(task), self.goal):
             best[task] = found
 
     def _is_best(self, number: int, task: str) -> bool:

@@ -290,11 +290,11 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
 
     def _judge(self, entry: Entry, rung: int, value: float) -> None:
         pruner = PRUNERS[self._space.pruner]
-        if pruner is None or rung >= entry.config["reports"]:
+        if pruner is None:
             return
         goal, reduction = self._space.goal, self._space.reduction
         track = self._tracks.of(entry.cells)
-        for at in judged_rungs(rung, reduction):
+        for at in judged_rungs(rung, reduction, reports=entry.config["reports"]):
             if at in entry.judged:
                 continue
             stops = pruner(value, track.judged.get(at, ()), reduction, goal.direction)

@@ -21,8 +21,8 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from raysearch.objective import worth
 from raysearch.search.space import SearchSpace
-from raysearch.search.worth import worth
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
 __all__ = [
@@ -100,7 +100,7 @@ class End:
 
     Attributes:
         state: COMPLETE, PRUNED or FAIL.
-        values: What it is worth (`raysearch.search.worth`), or the last report of a pruned one;
+        values: What it is worth (`raysearch.objective.worth`), or the last report of a pruned one;
             None where there is none.
         reason: Why it failed; empty otherwise.
     """

@@ -15,8 +15,9 @@ from raysearch.cli.arguments import absolute_folders
 from raysearch.cli.sweep import _write_card
 from raysearch.cli.sweep_ending import ending_text
 from raysearch.cluster.service import TrainingRunner
+from raysearch.objective import Best
 from raysearch.search.plan import Ending, SweepPlan, SweepSummary
-from raysearch.search.standing import Best, PaperResult
+from raysearch.search.standing import PaperResult
 from raysearch.storage.place import absolute
 from raysearch.trial import Cell
 

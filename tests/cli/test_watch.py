@@ -19,8 +19,9 @@ from raysearch.cluster.node_watch import Cost, NodeUsage
 from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError
 from raysearch.leaderboard import Store
+from raysearch.objective import Best
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
-from raysearch.search.standing import Best, PaperResult
+from raysearch.search.standing import PaperResult
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
 CARD = {

@@ -36,9 +36,9 @@ def test_a_damaged_card_is_refused(tmp_path, wrong):
     assert load_card(tmp_path, "dev/f1:min").goal.direction == "minimize"
 
 
-def test_another_metric_keeps_mode_and_tasks(tmp_path):
+def test_another_metric_keeps_cells_mode_and_tasks(tmp_path):
     more = {"mode": "per_task", "tasks": ["a", "b"], "aggregate": "worst"}
     (tmp_path / "sweep.json").write_text(json.dumps(OLD | more))
     card = load_card(tmp_path, "dev/recall")
-    assert (card.goal.name, card.cells, card.mode) == ("dev/recall", 0, "per_task")
+    assert (card.goal.name, card.cells, card.mode) == ("dev/recall", 3, "per_task")
     assert card.tasks == ("a", "b")

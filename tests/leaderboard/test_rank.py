@@ -48,7 +48,13 @@ def test_order(make_trial):
     assert [item.trial for item in ranking] == [4, 3, 5, 6, 1, 0, 2, 7, 8]
     assert [item.rank for item in ranking] == [1, 2, 3, *[None] * 6]
     assert ranking[4].reason == "rung 1"
-    assert ranking.counts() == {Standing.COMPLETE: 5, Standing.PRUNED: 2, Standing.FAILED: 2}
+    assert ranking.counts() == {
+        Standing.COMPLETE: 3,
+        Standing.PARTIAL: 2,
+        Standing.PRUNED: 2,
+        Standing.FAILED: 2,
+    }
+    assert ranking[6].reason == "dev/va_pearson is lacking in 1 of its cells"
     downwards = rank(_table(trials), MetricGoal("dev/va_pearson", "minimize"))
     assert [item.trial for item in downwards][:5] == [3, 5, 4, 1, 6]
 
@@ -83,14 +89,31 @@ def test_configurations_with_cells_to_come_are_not_ranked(make_trial):
         (1, 1, Standing.COMPLETE),
         (0, None, Standing.PARTIAL),
     ]
-    assert rank(_table(trials), GOAL)[0].trial == 0
+    unknown = rank(_table(trials), GOAL)
+    assert [item.rank for item in unknown] == [1, None], "as many as the one that has the most"
+    assert rank(_table(trials), GOAL, cells=1)[0].trial == 0
 
 
-def test_complete_configuration_that_lacks_the_metric_in_a_cell_has_no_score(make_trial):
-    trials = [make_trial(0, 0.9), make_trial(0, None, seed=1), make_trial(1, 0.1)]
+@pytest.mark.parametrize("lack", [None, math.nan, math.inf])
+def test_without_the_metric_in_a_cell_a_configuration_is_not_complete(make_trial, lack):
+    trials = [make_trial(0, 0.9), make_trial(0, lack, seed=1)]
+    trials += [make_trial(1, 0.1), make_trial(1, 0.3, seed=1)]
     ranking = rank(_table(trials), GOAL)
-    assert [item.trial for item in ranking] == [1, 0]
-    assert math.isnan(ranking[1].mean)
+    assert [(item.trial, item.rank) for item in ranking] == [(1, 1), (0, None)]
+    lacking = ranking[1]
+    assert (lacking.standing, lacking.cells, lacking.mean) == (Standing.PARTIAL, 1, 0.9)
+    assert math.isnan(lacking.score)
+    assert lacking.reason == "dev/va_pearson is lacking in 1 of its cells"
+
+
+@pytest.mark.parametrize("state", [TrialState.PRUNED, TrialState.FAILED])
+def test_a_part_of_the_cells_has_no_score(make_trial, state):
+    """Stopped on its first cell at 0.9, where the mean over two cells is 0.45: not 0.9."""
+    trials = [make_trial(0, 0.9, state=state), make_trial(1, 0.4), make_trial(1, 0.5, seed=1)]
+    stopped = rank(_table(trials), GOAL, cells=2)[1]
+    assert (stopped.trial, stopped.mean) == (0, 0.9)
+    assert math.isnan(stopped.score)
+    assert rank(_table(trials[:1]), GOAL, cells=1)[0].score == 0.9
 
 
 def test_same_number_in_two_sweeps_is_two_configurations(make_trial):

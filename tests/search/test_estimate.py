@@ -53,12 +53,12 @@ def test_the_share_of_halving_by_hand() -> None:
 
 
 def test_of_many_configurations_halving_keeps_a_share_at_each_rung() -> None:
-    """About half go on at each of the rungs 1, 2, 4 of 4: 1/2·1/4 + 1/4·1/2 + 1/4 = 1/2."""
+    """About half go on at each of the rungs 1, 2 of 4: 1/2·1/4 + 1/4·1/2 + 1/4 = 1/2."""
     work = Work(configurations=400, reports=4, pruner="halving", reduction=2, cells=3)
     survival = simulate_stopping(work, rng())
     assert survival.share.mean() == pytest.approx(0.5, abs=0.05)
-    assert survival.whole.mean() == pytest.approx(1 / 8, abs=0.03)
-    assert survival.expected(3) == pytest.approx((0.5 + 2 / 8) / 3, abs=0.04)
+    assert survival.whole.mean() == pytest.approx(1 / 4, abs=0.03)
+    assert survival.expected(3) == pytest.approx((0.5 + 2 / 4) / 3, abs=0.04)
 
 
 def test_without_early_stopping_everything_is_run() -> None:

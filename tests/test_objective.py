@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from raysearch.search.worth import worth
+from raysearch.objective import worth
 from raysearch.trial import Cell, MetricGoal
 
 UP, DOWN = MetricGoal("dev/f1"), MetricGoal("dev/loss", "minimize")

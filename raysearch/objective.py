@@ -1,0 +1,153 @@
+"""What is a configuration worth, which of two is ahead, and when is one over.
+
+The study, which tells the sampler, the driver, which keeps the weights of the best, and the
+leaderboard, which ranks, all ask here, so that they agree to the last bit. First comes the mean
+over the seeds of each task, then the mean over the tasks or the worst task. Sums are exact and
+rounded once, so the order in which cells end does not matter; of equal configurations the lower
+number is ahead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from raysearch.trial import Cell, MetricGoal, TrialState
+
+__all__ = [
+    "AGGREGATES",
+    "Aggregate",
+    "Best",
+    "deciding_cells",
+    "exact_mean",
+    "is_over",
+    "paired_differences",
+    "task_means",
+    "worth",
+]
+
+Aggregate = Literal["mean", "worst"]
+AGGREGATES: tuple[Aggregate, ...] = ("mean", "worst")
+
+
+class Best(NamedTuple):
+    """A configuration's number and what it is worth."""
+
+    number: int
+    value: float
+
+    def ahead_of(self, other: Best | None, goal: MetricGoal) -> bool:
+        """Whether it takes the other's place; one that is not a finite number never does."""
+        if not math.isfinite(self.value):
+            return False
+        if other is None or goal.better(self.value, other.value):
+            return True
+        return self.value == other.value and self.number < other.number
+
+
+def worth(values: Mapping[Cell, float], goal: MetricGoal, aggregate: Aggregate) -> float:
+    """The value of a configuration.
+
+    Args:
+        values: The metric on every cell; at least one.
+        goal: Its direction says which task is the worst.
+        aggregate: ``mean`` weighs tasks alike, ``worst`` takes the task that does worst.
+
+    Returns:
+        The value in the unit of the metric; NaN when one of them is not a finite number.
+    """
+    means = task_means(values)
+    if not all(map(math.isfinite, means.values())):
+        return math.nan
+    if aggregate == "mean":
+        return exact_mean(list(means.values()))
+    return means[_worst_task(means, goal)]
+
+
+def task_means(values: Mapping[Cell, float]) -> dict[str, float]:
+    """Task to the mean over its seeds, in order of first appearance."""
+    by_task: dict[str, list[float]] = {}
+    for cell, value in values.items():
+        by_task.setdefault(cell.task, []).append(value)
+    return {task: exact_mean(found) for task, found in by_task.items()}
+
+
+def exact_mean(values: Sequence[float]) -> float:
+    """The mean of at least one value, whose sum is rounded once; NaN unless all are finite."""
+    if not all(map(math.isfinite, values)):
+        return math.nan
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return math.fsum(value / len(values) for value in values)
+
+
+def deciding_cells(
+    values: Mapping[Cell, float], goal: MetricGoal, aggregate: Aggregate
+) -> dict[Cell, float]:
+    """The cells whose mean over tasks of their means is `worth`: all, or those of the worst task.
+
+    Args:
+        values: The metric on every cell.
+        goal: Its direction says which task is the worst.
+        aggregate: As in `worth`.
+    """
+    if aggregate == "mean" or not values:
+        return dict(values)
+    worst = _worst_task(task_means(values), goal)
+    return {cell: value for cell, value in values.items() if cell.task == worst}
+
+
+def paired_differences(
+    first: Mapping[Cell, float],
+    second: Mapping[Cell, float],
+    goal: MetricGoal,
+    aggregate: Aggregate,
+) -> list[list[float]]:
+    """First less second in strata, whose mean of means is the difference of what they are worth.
+
+    By ``mean`` there is a stratum a task, paired over the cells that both have. By ``worst``
+    there is one: the worst task of the first less the worst of the second, which may be
+    another, paired over the seeds that every shared task has on both sides.
+
+    Args:
+        first: The metric on the cells of one configuration.
+        second: The same of the other.
+        goal: Its direction says which task is the worst.
+        aggregate: As in `worth`.
+
+    Returns:
+        Empty where they share no cell.
+    """
+    shared = sorted(set(first) & set(second))
+    tasks = dict.fromkeys(cell.task for cell in shared)
+    if aggregate == "mean" or not shared:
+        return [[first[cell] - second[cell] for cell in shared if cell.task == t] for t in tasks]
+    seeds = set.intersection(*({cell.seed for cell in shared if cell.task == t} for t in tasks))
+    whole = [cell for cell in shared if cell.seed in seeds]
+    one, two = (
+        deciding_cells({cell: side[cell] for cell in whole}, goal, aggregate)
+        for side in (first, second)
+    )
+    strata = [a - b for a, b in zip(one.values(), two.values(), strict=True)]
+    return [strata] if strata else []
+
+
+def is_over(states: Collection[TrialState], cells: int) -> bool:
+    """Whether a configuration needs no further cell.
+
+    Args:
+        states: How the cells that are in have ended.
+        cells: Cells of a complete configuration.
+
+    Returns:
+        Whether all are in, or one is not complete, so that the configuration cannot become so.
+    """
+    return len(states) >= cells or any(state is not TrialState.COMPLETE for state in states)
+
+
+def _worst_task(means: Mapping[str, float], goal: MetricGoal) -> str:
+    """The task that does worst, of equal ones the first."""
+    pick = min if goal.direction == "maximize" else max
+    return pick(means, key=lambda task: means[task])
