@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from raysearch.cli.sides import Meant
     from raysearch.leaderboard.compare import Contrast
     from raysearch.leaderboard.search_effort import Effort, Tuned
+    from raysearch.objective import Aggregate
     from raysearch.render.comparison import Comparison
     from raysearch.trial import MetricGoal
 
@@ -91,9 +92,11 @@ def _compare(args: argparse.Namespace) -> Comparison:
     for side in sides:
         sentences = origins(side.table).sentences
         sys.stderr.writelines(f"{shown(side.folder)}: {text}\n" for text in sentences)
+    rules = {side.card.aggregate for side in sides}
+    rule = rules.pop() if len(rules) == 1 else "mean"
     contrasts = []
     for wanted, needed in _goals(goal, explicit=args.metric is not None):
-        found = _contrast(first, second, wanted, args.level)
+        found = _contrast(first, second, wanted, rule, args.level)
         if found is None and needed:
             raise ConfigError(_nothing_shared(first, second, wanted))
         if found is not None:
@@ -123,12 +126,14 @@ def _goals(goal: MetricGoal, *, explicit: bool) -> list[tuple[MetricGoal, bool]]
     ]
 
 
-def _contrast(first: Meant, second: Meant, goal: MetricGoal, level: float) -> Contrast | None:
+def _contrast(
+    first: Meant, second: Meant, goal: MetricGoal, rule: Aggregate, level: float
+) -> Contrast | None:
     from raysearch.leaderboard.compare import contrast
 
     if goal.name.startswith("test/"):
-        return contrast(first.read, second.read, goal, level=level)
-    return contrast(first.side, second.side, goal, level=level)
+        return contrast(first.read, second.read, goal, aggregate=rule, level=level)
+    return contrast(first.side, second.side, goal, aggregate=rule, level=level)
 
 
 def _nothing_shared(first: Meant, second: Meant, goal: MetricGoal) -> str:

@@ -169,13 +169,14 @@ def flat_records(args: argparse.Namespace) -> tuple[list[dict[str, Any]], list[s
 
 
 def _rankings(args: argparse.Namespace, card: SweepCard, table: pa.Table) -> list[Ranking]:
-    """One ranking a pair, or one over all; every configuration as the sweep numbered it."""
-    from raysearch.leaderboard import rank, rank_tasks
+    """One ranking a pair, or one over all, as the table has it."""
+    from raysearch.leaderboard import rank_tasks
+    from raysearch.leaderboard.tasks import rank_all
 
     if _view(args, card) == "pair":
         found = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
         return list(found.values())
-    return [rank(table, card.goal, cells=card.cells, aggregate=card.aggregate)]
+    return [rank_all(table, card)]
 
 
 def _boards(args: argparse.Namespace) -> tuple[list[Any], list[str]]:

@@ -10,9 +10,11 @@ import pyarrow as pa
 from raysearch.cli.rows import split_row
 from raysearch.cli.trials import trials_of
 from raysearch.errors import StoreError
-from raysearch.leaderboard import Standing, Store, SweepCard, load_card, rank, rank_tasks, rows_with
+from raysearch.leaderboard import Standing, Store, SweepCard, load_card, rank_tasks, rows_with
+from raysearch.leaderboard.card import Mode
 from raysearch.leaderboard.compare import Side
 from raysearch.leaderboard.openings import readings_of
+from raysearch.leaderboard.tasks import first_trials, rank_all
 from raysearch.storage.place import shown
 from raysearch.trial import MetricGoal, Trial, TrialState
 
@@ -86,7 +88,7 @@ def meant(text: str, *, goal: MetricGoal, task: str | None = None) -> Meant:
         cells = card.cells_of_task if card.tasks else 0
         card = replace(card, cells=cells, tasks=(task,) if card.tasks else ())
     if which == "default":
-        trials = _defaults(store.trials(), folder, task)
+        trials = _defaults(store.trials(), folder, task, card.mode)
     else:
         metric = None if own else f"{goal.name}:{goal.direction[:3]}"
         trials = trials_of(folder, [which or "best"], task=task, metric=metric)
@@ -107,21 +109,19 @@ def meant(text: str, *, goal: MetricGoal, task: str | None = None) -> Meant:
     )
 
 
-def _defaults(trials: Sequence[Trial], folder: str, task: str | None) -> list[Trial]:
-    """The complete cells of the first trial of each task: the paper's own setting.
+def _defaults(trials: Sequence[Trial], folder: str, task: str | None, mode: Mode) -> list[Trial]:
+    """The complete cells of the paper's own setting, or of each task's.
 
     Raises:
         StoreError: There is none.
     """
-    own = [trial for trial in trials if task in (None, trial.cell.task)]
-    lowest: dict[str, int] = {}
-    for trial in own:
-        name = trial.cell.task
-        lowest[name] = min(trial.number, lowest.get(name, trial.number))
+    first = first_trials(((trial.cell.task, trial.number) for trial in trials), mode)
     found = [
         trial
-        for trial in own
-        if trial.number == lowest[trial.cell.task] and trial.state is TrialState.COMPLETE
+        for trial in trials
+        if task in (None, trial.cell.task)
+        and trial.number == first[trial.cell.task]
+        and trial.state is TrialState.COMPLETE
     ]
     if not found:
         raise StoreError(
@@ -140,6 +140,6 @@ def _competed(table: pa.Table, card: SweepCard) -> int:
         within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
         rankings = list(within.values())
     else:
-        rankings = [rank(table, card.goal, cells=card.cells, aggregate=card.aggregate)]
+        rankings = [rank_all(table, card)]
     kinds = (Standing.COMPLETE, Standing.PRUNED)
     return max(sum(ranking.counts().get(kind, 0) for kind in kinds) for ranking in rankings)

@@ -128,7 +128,8 @@ def _numbers(folder: str | Path, which: str, metric: str | None) -> set[int]:
     Raises:
         StoreError: No configuration has all its cells yet.
     """
-    from raysearch.leaderboard import Store, load_card, rank, rank_tasks
+    from raysearch.leaderboard import Store, load_card, rank_tasks
+    from raysearch.leaderboard.tasks import rank_all
 
     store = Store(folder)
     if which == "all":
@@ -139,7 +140,7 @@ def _numbers(folder: str | Path, which: str, metric: str | None) -> set[int]:
         within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
         found = {item.trial for ranking in within.values() for item in ranking[:1] if item.rank}
     else:
-        best = rank(table, card.goal, cells=card.cells, aggregate=card.aggregate)[0]
+        best = rank_all(table, card)[0]
         found = {best.trial} if best.rank else set()
     if not found:
         raise StoreError(

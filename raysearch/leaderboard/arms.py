@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from raysearch.leaderboard.openings import OPENINGS, count_of
+from raysearch.leaderboard.tasks import first_trials
 from raysearch.trial import Cell, Scalar, Trial, TrialState
 
 __all__ = ["PAPER_ARM", "Arm", "arms_of", "with_readings"]
@@ -74,10 +75,7 @@ def arms_of(trials: Sequence[Trial], varied: Varied, among: Among) -> list[Arm]:
         varied: A row's settings to those of them that are varied and matter.
         among: Whether such settings are a combination of the experiment.
     """
-    first = {
-        task: min(t.number for t in trials if t.cell.task == task)
-        for task in {trial.cell.task for trial in trials}
-    }
+    first = first_trials((trial.cell.task, trial.number) for trial in trials)
     ordered = sorted(trials, key=lambda trial: (trial.number, trial.cell))
     paper = [trial for trial in ordered if trial.number == first[trial.cell.task]]
     groups: dict[tuple[tuple[str, Scalar], ...], list[Trial]] = {}

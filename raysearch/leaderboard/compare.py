@@ -17,6 +17,7 @@ from raysearch.leaderboard.statistics import (
     stochastic_order,
 )
 from raysearch.leaderboard.statistics.bootstrap import LEVEL
+from raysearch.objective import Aggregate, paired_differences, worth
 from raysearch.trial import Cell, MetricGoal, Scalar, Trial
 
 __all__ = ["Contrast", "Side", "TaskContrast", "contrast"]
@@ -81,26 +82,32 @@ class Contrast:
 
     Attributes:
         goal: The metric and its direction.
+        aggregate: What the tasks of a configuration make of it.
         tasks: Task by task.
-        interval: Of A less B, the mean over tasks of their means.
+        worth: What A and B are worth on the shared cells.
+        paired: A less B, cell by cell; by the worst task that of A less that of B, seed by seed.
+        interval: Of A less B, of what they are worth.
         alone: Cells of A and of B without a partner.
         sources: Digests by their name that differ between the two on some shared cell.
     """
 
     goal: MetricGoal
+    aggregate: Aggregate
     tasks: tuple[TaskContrast, ...]
+    worth: tuple[float, float]
+    paired: tuple[tuple[float, ...], ...]
     interval: MeanInterval
     alone: tuple[int, int]
     sources: tuple[str, ...]
 
     @property
     def differences(self) -> list[float]:
-        """A less B on every shared cell."""
-        return [value for task in self.tasks for value in task.differences]
+        """All that is in `paired`."""
+        return [value for stratum in self.paired for value in stratum]
 
     @property
     def cells(self) -> int:
-        """How many cells are shared."""
+        """How many there are."""
         return len(self.differences)
 
     @property
@@ -111,11 +118,16 @@ class Contrast:
     @property
     def over_tasks(self) -> bool:
         """Whether tasks are what was resampled: several, each with one seed."""
-        return len(self.tasks) > 1 and all(len(task.first) == 1 for task in self.tasks)
+        return len(self.paired) > 1 and all(len(stratum) == 1 for stratum in self.paired)
 
 
 def contrast(
-    first: Side, second: Side, goal: MetricGoal, *, level: float = LEVEL
+    first: Side,
+    second: Side,
+    goal: MetricGoal,
+    *,
+    aggregate: Aggregate = "mean",
+    level: float = LEVEL,
 ) -> Contrast | None:
     """Compare two sides on the cells whose metric both have.
 
@@ -123,6 +135,7 @@ def contrast(
         first: A.
         second: B.
         goal: The metric, on the rows of both.
+        aggregate: What the tasks of a configuration make of it.
         level: Of the interval and, divided by the number of tasks (Bonferroni), of ε_min.
 
     Returns:
@@ -133,6 +146,10 @@ def contrast(
     if not shared:
         return None
     names = list(dict.fromkeys(cell.task for cell in shared))
+    rule: Aggregate = aggregate if len(names) > 1 else "mean"
+    strata = paired_differences(own, other, goal, rule)
+    if not strata:
+        return None
     tasks = tuple(
         _task(
             name,
@@ -146,8 +163,14 @@ def contrast(
     )
     return Contrast(
         goal=goal,
+        aggregate=rule,
         tasks=tasks,
-        interval=mean_interval([task.differences for task in tasks], level=level),
+        worth=(
+            worth({cell: own[cell] for cell in shared}, goal, rule),
+            worth({cell: other[cell] for cell in shared}, goal, rule),
+        ),
+        paired=tuple(map(tuple, strata)),
+        interval=mean_interval(strata, level=level),
         alone=(len(first.cells) - len(shared), len(second.cells) - len(shared)),
         sources=_sources(first, second, shared),
     )

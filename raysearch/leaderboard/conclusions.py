@@ -54,11 +54,17 @@ def effort_sentences(
         )
     if any(effort.default is not None for effort in (*first, *second)):
         said.append("The paper's own setting, the first trial, was not drawn and does not count.")
-    stopped = sum(effort.stopped for effort in (*first, *second))
+    short = sum(effort.short for effort in (*first, *second))
+    stopped = sum(effort.stopped for effort in (*first, *second)) - short
     if stopped:
         said.append(
             f"{stopped} configurations stopped early count with their last value, which may be "
             "below what they would have reached."
+        )
+    if short:
+        said.append(
+            f"{short} configurations were stopped before all of their cells had run; a part cannot "
+            "be compared with the whole, so they count as the worst that was reached."
         )
     return said
 
@@ -105,6 +111,8 @@ def tuned_sentence(found: Tuned, goal: MetricGoal, label: str, command: str) -> 
 
 def _difference(found: Contrast) -> str:
     interval, name = found.interval, found.goal.name
+    if found.aggregate == "worst":
+        name += " on the worst task of each"
     mean = f"A − B = {interval.mean:+.4f} in {name}"
     percent = f"{100 * interval.level:g} %"
     if found.cells == 1:

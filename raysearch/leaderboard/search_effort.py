@@ -24,7 +24,8 @@ from raysearch.leaderboard.statistics import (
 )
 from raysearch.leaderboard.statistics.validation_curve import Estimator
 from raysearch.leaderboard.tasks import task_names
-from raysearch.trial import MetricGoal
+from raysearch.objective import paired_differences, worth
+from raysearch.trial import Cell, MetricGoal
 
 __all__ = ["Effort", "Tuned", "efforts", "tuned"]
 
@@ -35,8 +36,11 @@ class Effort:
 
     Attributes:
         task: Within which task; empty where a configuration is judged over all.
-        configurations: Those whose scores count: complete, or stopped early with the last.
-        stopped: How many of these were stopped early.
+        configurations: Those that count: complete, or stopped early.
+        stopped: How many of these were stopped early; with their last value where that is of all
+            their cells.
+        short: How many of these were stopped before all their cells had run. A part is not to
+            be compared with the whole: they count as the worst that was reached.
         left_out: Others: failed, or not all cells in.
         default: The first trial, the paper's own setting, which nobody drew and which does not
             count, unless it is the only one; None then.
@@ -47,6 +51,7 @@ class Effort:
     task: str
     configurations: int
     stopped: int
+    short: int
     left_out: int
     default: int | None
     seconds: float
@@ -65,7 +70,7 @@ class Tuned:
         incumbents: Trials between them that were best when their turn came and whose test data
             were read, the two included; empty when one of the two has not been read.
         found: What came of it; None when it cannot be said.
-        interval: Of the test metric of the chosen less that of the default over their cells.
+        interval: Of what the chosen is worth on test less what the default is, over their cells.
     """
 
     task: str
@@ -82,7 +87,7 @@ def efforts(table: pa.Table, card: SweepCard) -> list[Effort]:
     found = []
     for task, rows, cells in _searches(table, card):
         ranking = rank(rows, card.goal, cells=cells, aggregate=card.aggregate)
-        if any(_counts(item) for item in ranking):
+        if any(math.isfinite(item.score) for item in ranking if _counts(item)):
             found.append(_effort(task, ranking, card.goal))
     return found
 
@@ -107,7 +112,7 @@ def tuned(table: pa.Table, readings: pa.Table, card: SweepCard) -> list[Tuned]:
             found.append(Tuned(task=task, default=default, chosen=chosen.trial, stopped=True))
             continue
         read = rows_with(readings, "task", task) if task else readings
-        found.append(_tuned(task, complete, chosen, read, card.goal))
+        found.append(_tuned(task, complete, chosen, read, card))
     return found
 
 
@@ -120,16 +125,20 @@ def _searches(table: pa.Table, card: SweepCard) -> list[tuple[str, pa.Table, int
 
 
 def _counts(item: Ranked) -> bool:
-    return item.standing in (Standing.COMPLETE, Standing.PRUNED) and math.isfinite(item.score)
+    return item.standing in (Standing.COMPLETE, Standing.PRUNED)
 
 
 def _effort(task: str, ranking: Ranking, goal: MetricGoal) -> Effort:
     first = min(item.trial for item in ranking)
     counted = [item for item in ranking if _counts(item)]
     drawn = [item for item in counted if item.trial != first]
+    if not any(math.isfinite(item.score) for item in drawn):
+        drawn = []
     default = first if drawn else None
     counted = drawn or counted
-    scores = [item.score for item in counted]
+    reached = [item.score for item in counted if math.isfinite(item.score)]
+    worst = min(reached) if goal.direction == "maximize" else max(reached)
+    scores = reached + [worst] * (len(counted) - len(reached))
     points = {
         budget: {
             name: expected_best(scores, budget, name, direction=goal.direction)
@@ -141,6 +150,7 @@ def _effort(task: str, ranking: Ranking, goal: MetricGoal) -> Effort:
         task=task,
         configurations=len(counted),
         stopped=sum(item.standing is Standing.PRUNED for item in counted),
+        short=len(counted) - len(reached),
         left_out=len(ranking) - len(counted) - (default is not None),
         default=default,
         seconds=float(np.mean([item.seconds for item in counted])),
@@ -149,37 +159,34 @@ def _effort(task: str, ranking: Ranking, goal: MetricGoal) -> Effort:
 
 
 def _tuned(
-    task: str, complete: Sequence[Ranked], chosen: Ranked, readings: pa.Table, goal: MetricGoal
+    task: str, complete: Sequence[Ranked], chosen: Ranked, readings: pa.Table, card: SweepCard
 ) -> Tuned:
-    default = complete[0]
+    default, goal = complete[0], card.goal
     name = f"metric/test/{goal.name.partition('/')[2]}"
     bare = Tuned(task=task, default=default.trial, chosen=chosen.trial)
     if name not in readings.column_names:
         return bare
     columns = ("trial", "task", "seed", name)
-    cells: dict[int, dict[tuple[str, int], float]] = {}
+    cells: dict[int, dict[Cell, float]] = {}
     for number, at, seed, value in zip(
         *(readings.column(column).to_pylist() for column in columns), strict=True
     ):
         if value is not None and math.isfinite(value):
-            cells.setdefault(number, {})[at, seed] = value
+            cells.setdefault(number, {})[Cell(at, seed)] = value
     whole = {item.trial for item in complete if len(cells.get(item.trial, ())) == item.cells}
     if not {default.trial, chosen.trial} <= whole:
         return bare
     steps = [item for item in _incumbents(complete, goal) if item.trial in whole]
-    first, last = cells[default.trial], cells[chosen.trial]
-    shared = sorted(set(first) & set(last))
-    strata = [
-        [last[cell] - first[cell] for cell in shared if cell[0] == at]
-        for at in dict.fromkeys(cell[0] for cell in shared)
-    ]
+    strata = paired_differences(cells[chosen.trial], cells[default.trial], goal, card.aggregate)
     return Tuned(
         task=task,
         default=default.trial,
         chosen=chosen.trial,
         incumbents=tuple(item.trial for item in steps),
         found=overtuning(
-            [item.score for item in steps], [_mean(cells[item.trial]) for item in steps], goal
+            [item.score for item in steps],
+            [worth(cells[item.trial], goal, card.aggregate) for item in steps],
+            goal,
         ),
         interval=mean_interval(strata) if strata else None,
     )
@@ -192,11 +199,3 @@ def _incumbents(complete: Sequence[Ranked], goal: MetricGoal) -> list[Ranked]:
         if not found or goal.better(item.score, found[-1].score):
             found.append(item)
     return found
-
-
-def _mean(cells: Mapping[tuple[str, int], float]) -> float:
-    """Mean over tasks of their means."""
-    by_task: dict[str, list[float]] = {}
-    for (task, _), value in cells.items():
-        by_task.setdefault(task, []).append(value)
-    return float(np.mean([np.mean(values) for values in by_task.values()]))

@@ -13,13 +13,23 @@ import numpy as np
 import pyarrow as pa
 
 from raysearch.leaderboard.association import Association, association
+from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.keys import column_values, distinct, group_rows, rows_at, rows_with
 from raysearch.leaderboard.rank import rank
 from raysearch.leaderboard.ranked import Ranked, Ranking, Standing
 from raysearch.leaderboard.statistics.permutation import corrected
 from raysearch.trial import MetricGoal
 
-__all__ = ["TaskColumn", "rank_tasks", "same_settings", "searched", "task_columns", "task_names"]
+__all__ = [
+    "TaskColumn",
+    "first_trials",
+    "rank_all",
+    "rank_tasks",
+    "same_settings",
+    "searched",
+    "task_columns",
+    "task_names",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +57,28 @@ def task_names(table: pa.Table, order: Iterable[str] = ()) -> tuple[str, ...]:
     return first + tuple(sorted(found - set(first)))
 
 
+def first_trials(rows: Iterable[tuple[str, int]], mode: Mode | None = None) -> dict[str, int]:
+    """Task to the number of its first trial, which has the paper's own setting.
+
+    Where a configuration is judged over all tasks that is the first of all, even if it failed or
+    was stopped before it came to the task; the next one there is another's.
+
+    Args:
+        rows: Task and trial number of every row of one sweep.
+        mode: The sweep's; None where it is not known: ``joint`` if a trial has several tasks.
+    """
+    tasks_of: dict[int, set[str]] = {}
+    for task, number in rows:
+        tasks_of.setdefault(number, set()).add(task)
+    if mode is None:
+        mode = "joint" if any(len(tasks) > 1 for tasks in tasks_of.values()) else "per_task"
+    firsts: dict[str, int] = {}
+    for number in sorted(tasks_of):
+        for task in tasks_of[number]:
+            firsts.setdefault(task, min(tasks_of) if mode == "joint" else number)
+    return firsts
+
+
 def rank_tasks(
     table: pa.Table, goal: MetricGoal, *, cells: int = 0, order: Iterable[str] = ()
 ) -> dict[str, Ranking]:
@@ -65,6 +97,23 @@ def rank_tasks(
         name: rank(rows_with(table, "task", name), goal, cells=cells)
         for name in task_names(table, order)
     }
+
+
+def rank_all(table: pa.Table, card: SweepCard) -> Ranking:
+    """The configurations ranked over all tasks of the sweep.
+
+    Where each task was searched by itself, those of equal settings are one (`same_settings`).
+
+    Args:
+        table: Rows of *trials*.
+        card: Metric, cells and rule.
+
+    Raises:
+        ConfigError: No row has the metric, although some are complete.
+    """
+    alone = card.mode == "per_task" and len(task_names(table, card.tasks)) > 1
+    rows = same_settings(table) if alone else table
+    return rank(rows, card.goal, cells=card.cells_of_all, aggregate=card.aggregate)
 
 
 def same_settings(table: pa.Table) -> pa.Table:
@@ -96,11 +145,10 @@ def searched(table: pa.Table) -> list[str]:
     The paper's trial may depart from the others in settings that nobody searched; where
     nothing else differs, those that differ at all.
     """
-    number = column_values(table, "trial")
-    task, count = group_rows(table, ["sweep", "task"])
-    lowest = np.full(count, np.inf)
-    np.minimum.at(lowest, task, number)
-    others = rows_at(table, np.flatnonzero(number > lowest[task]))
+    keys = list(zip(*(table.column(name).to_pylist() for name in ("task", "trial")), strict=True))
+    firsts = first_trials(keys)
+    later = np.array([number != firsts[task] for task, number in keys], dtype=bool)
+    others = rows_at(table, np.flatnonzero(later))
     names = [name for name in table.column_names if name.startswith("config/")]
     for rows in (others, table):
         differ = [name[7:] for name in names if group_rows(rows, [name])[1] > 1]

@@ -7,9 +7,8 @@ quantiles are a table, because scipy takes longer to import than a board to open
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -32,8 +31,6 @@ __all__ = [
     "rank_correlation",
     "t_quantile",
 ]
-
-_K = TypeVar("_K")
 
 _QUANTILES = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
@@ -87,7 +84,7 @@ class RankCorrelation(Interval):
 
 @dataclass(frozen=True, kw_only=True)
 class Lead:
-    """How far one configuration is ahead of another, paired over the cells of both.
+    """How far one configuration is ahead of another.
 
     Attributes:
         difference: Mean difference, above 0 where the first is better, with its interval.
@@ -120,19 +117,17 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(value=mean, low=mean - half, high=mean + half, count=count)
 
 
-def lead(first: Mapping[_K, float], second: Mapping[_K, float], *, higher: bool) -> Lead | None:
-    """How far the first is ahead of the second; None where they share no cell.
+def lead(differences: Sequence[float], *, higher: bool) -> Lead | None:
+    """How far the first is ahead of the second; None without a difference.
 
     Args:
-        first: Cell to value.
-        second: Cell to value.
+        differences: First less second, paired; see `raysearch.objective.paired_differences`.
         higher: Whether higher is better.
     """
-    shared = [first[cell] - second[cell] for cell in first if cell in second]
-    shared = [value if higher else -value for value in shared if math.isfinite(value)]
-    if not shared:
+    turned = [value if higher else -value for value in differences if math.isfinite(value)]
+    if not turned:
         return None
-    difference = mean_interval(shared)
+    difference = mean_interval(turned)
     return Lead(difference=difference, sure=difference.known and not difference.holds(0.0))
 
 

@@ -19,7 +19,7 @@ from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.rank import rank, varying
 from raysearch.leaderboard.ranked import Ranked, Ranking, Standing
 from raysearch.leaderboard.summary import Summary, summarize
-from raysearch.leaderboard.tasks import rank_tasks, same_settings, searched, task_names
+from raysearch.leaderboard.tasks import rank_all, rank_tasks, searched, task_names
 from raysearch.render.format import Glyphs, duration, glyphs_for, setting
 from raysearch.render.table import Layout, ranked_table
 
@@ -111,8 +111,7 @@ def make_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
     """
     tasks = task_names(table, card.tasks)
     alone = card.mode == "per_task" and len(tasks) > 1
-    rows = same_settings(table) if alone else table
-    ranking = rank(rows, card.goal, cells=card.cells_of_all, aggregate=card.aggregate)
+    ranking = rank_all(table, card)
     own = "trials of equal settings are one, under the lowest number; best per pair: --by pair"
     return Board(
         rows=ranking[: top or None],

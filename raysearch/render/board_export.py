@@ -7,10 +7,10 @@ from typing import Literal
 
 import pyarrow as pa
 
-from raysearch.leaderboard import Ranking, SweepCard, rank, rank_tasks, summarize
+from raysearch.leaderboard import Ranking, SweepCard, rank_tasks, summarize
 from raysearch.leaderboard.association import most_telling
 from raysearch.leaderboard.ranked import Ranked
-from raysearch.leaderboard.tasks import searched
+from raysearch.leaderboard.tasks import rank_all, searched
 from raysearch.render import latex, markdown
 from raysearch.render.format import score, setting
 
@@ -35,9 +35,7 @@ def board_text(
     if alone:
         rankings = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
     else:
-        rankings = {
-            "": rank(table, card.goal, cells=card.cells, aggregate=card.aggregate),
-        }
+        rankings = {"": rank_all(table, card)}
     names = most_telling(list(rankings.values()), searched(table))[:_SETTINGS]
     heads = [*(["pair"] if alone else []), "rank", "trial", card.goal.name, *names]
     rows: list[list[str]] = []
@@ -59,7 +57,7 @@ def _shown(ranking: Ranking, top: int) -> list[Ranked]:
 
 
 def _cells(item: Ranked, names: Sequence[str]) -> list[str]:
-    spread = f" ± {score(item.sd)}" if item.sd == item.sd else ""
+    spread = f" ± {score(item.score_sd)}" if item.score_sd == item.score_sd else ""
     values = [setting(item.config.get(name)) or "–" for name in names]
     return [str(item.rank), str(item.trial), score(item.score) + spread, *values]
 
@@ -69,8 +67,10 @@ def _said(table: pa.Table, card: SweepCard, rankings: dict[str, Ranking]) -> str
     summary = summarize(table)
     way = "higher" if card.goal.direction == "maximize" else "lower"
     complete = sum(sum(item.rank is not None for item in ranking) for ranking in rankings.values())
+    worst = card.aggregate == "worst" and len(summary.tasks) > 1
     return (
-        f"{', '.join(summary.sweeps)}: {card.goal.name}, {way} is better, mean ± sd over "
+        f"{', '.join(summary.sweeps)}: {card.goal.name}{' on the worst task' if worst else ''}, "
+        f"{way} is better, mean ± sd over "
         f"{card.cells_of_task or 'its'} cells of a task; {complete} of {summary.configurations} "
         f"configurations complete; on {', '.join(summary.tasks)} with {', '.join(summary.encoders)}"
     )

@@ -96,14 +96,11 @@ def _tasks(result: Contrast, glyphs: Glyphs) -> Table:
     for task in result.tasks:
         table.add_row(*map(Text, _line(task, glyphs)))
     if len(result.tasks) > 1:
-        means = [float(np.mean([np.mean(side) for side in sides])) for sides in _sides(result)]
-        cells = [str(result.cells), *map(score, means), f"{result.interval.mean:+.4f}", "", ""]
-        table.add_row(*map(Text, ["all tasks", *cells]), style="bold")
+        name = "all tasks" if result.aggregate == "mean" else "worst task"
+        ends = map(score, result.worth)
+        cells = [str(result.cells), *ends, f"{result.interval.mean:+.4f}", "", ""]
+        table.add_row(*map(Text, [name, *cells]), style="bold")
     return table
-
-
-def _sides(result: Contrast) -> tuple[list[Sequence[float]], list[Sequence[float]]]:
-    return [task.first for task in result.tasks], [task.second for task in result.tasks]
 
 
 def _line(task: TaskContrast, glyphs: Glyphs) -> list[str]:

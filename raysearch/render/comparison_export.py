@@ -61,7 +61,7 @@ def _table(result: Contrast) -> str:
     interval = result.interval
     ends = f"{score(interval.low)} to {score(interval.high)}" if interval.bounded else "no interval"
     last = [
-        f"{result.goal.name}, all",
+        f"{result.goal.name}, {'all' if result.aggregate == 'mean' else 'worst task'}",
         str(result.cells),
         "",
         "",
@@ -113,6 +113,9 @@ def _contrast(result: Contrast, sentences: Sequence[str]) -> dict[str, Any]:
     return {
         "metric": result.goal.name,
         "direction": result.goal.direction,
+        "aggregate": result.aggregate,
+        "a": json_number(result.worth[0]),
+        "b": json_number(result.worth[1]),
         "cells": result.cells,
         "left_out": {"a": result.alone[0], "b": result.alone[1]},
         "a_better_on": result.ahead,

@@ -288,16 +288,24 @@ class LeaseBook:
         stored = self.ledger.finish_cell(lease.number, trial)
         configuration = self._open[lease.number]
         configuration = replace(configuration, finished=(*configuration.finished, lease.cell))
-        judged = configuration.staged and lease.cell == configuration.cells[0]
-        if (stored.state is TrialState.COMPLETE or not judged) and configuration.pending:
+        self.let_go(lease.id)
+        if stored.state is TrialState.COMPLETE and configuration.pending:
             self._open[lease.number] = configuration
         else:
             del self._open[lease.number]
-        self.let_go(lease.id)
+            self._abandon(lease.number)
         self._on_trial(stored)
         self.standing.add(stored, cells=len(configuration.cells))
         self._intents.remove(lease.id)
         self._show(SweepEventKind.FINISHED, lease, trial=stored)
+
+    def _abandon(self, number: int) -> None:
+        """Let go of the cells that still run of a configuration that is over."""
+        running = (item.offer.lease for item in self._running.values())
+        for lease in [lease for lease in running if lease.number == number]:
+            self.let_go(lease.id)
+            self.standing.abandon(lease.id)
+            self._intents.remove(lease.id)
 
     def _make_room(self) -> None:
         """Keep the quota, and pass on what is to be said of it."""

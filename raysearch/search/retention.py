@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,16 +128,16 @@ class Room:
             _log.warning("files of trial %s are removed later: %s", lease_id, error)
             return 0
 
-    def tidy(self, ended: Collection[str], weights: Collection[str]) -> None:
+    def tidy(self, ended: Callable[[str], bool], weights: Collection[str]) -> None:
         """Settle every ended lease that still has a folder, in one pass.
 
         Args:
-            ended: Ids of leases whose record is in the study.
+            ended: Whether a lease of this id is at its end.
             weights: Those of them whose weights stay.
         """
         try:
             for lease_id, files in self._by_lease().items():
-                if lease_id in ended:
+                if ended(lease_id):
                     self._settle(lease_id, files, weights=lease_id in weights)
         except OSError as error:
             _log.warning("files in %s are removed later: %s", self._store.place, error)

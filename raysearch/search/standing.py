@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from raysearch.errors import StoreError
-from raysearch.objective import Aggregate, Best, worth
+from raysearch.objective import Aggregate, Best, is_over, worth
 from raysearch.search.lock import Guard, unguarded
 from raysearch.search.retention import Room, size_text
 from raysearch.search.space import SearchSpace
@@ -23,7 +23,8 @@ class PaperResult(NamedTuple):
 
     Attributes:
         number: Its number.
-        value: What it is worth, its last report if it was stopped early, else NaN.
+        value: What it is worth; NaN unless every cell is in. One of a single cell that was
+            stopped early has its last report.
         note: Why it is not complete; empty when it is.
     """
 
@@ -33,7 +34,13 @@ class PaperResult(NamedTuple):
 
     @classmethod
     def of(
-        cls, number: int, records: Sequence[Trial], space: SearchSpace, *, unfinished: bool
+        cls,
+        number: int,
+        records: Sequence[Trial],
+        space: SearchSpace,
+        *,
+        cells: int,
+        unfinished: bool,
     ) -> PaperResult:
         """The result from the records of its cells.
 
@@ -41,6 +48,7 @@ class PaperResult(NamedTuple):
             number: Its number.
             records: The records of the cells that have ended.
             space: Says what they are worth.
+            cells: Cells of a complete configuration.
             unfinished: Whether a cell is still to be run.
         """
         if unfinished or not records:
@@ -49,9 +57,12 @@ class PaperResult(NamedTuple):
         if failed:
             return cls(number, math.nan, failed[0])
         values = {trial.cell: trial.metrics.get(space.goal.name, math.nan) for trial in records}
-        stopped = any(trial.state is TrialState.PRUNED for trial in records)
         value = worth(values, space.goal, space.aggregate)
-        return cls(number, value, "stopped early" if stopped else "")
+        if all(trial.state is TrialState.COMPLETE for trial in records):
+            return cls(number, value, "")
+        if len(records) == cells:
+            return cls(number, value, "stopped early")
+        return cls(number, math.nan, f"stopped early, at {value:.4f} on its first cell")
 
 
 class Standing:
@@ -71,6 +82,7 @@ class Standing:
         keep: Whose kept files stay.
         aggregate: What the tasks of a configuration make of it.
         per_task: Whether each task has a best of its own, and no configuration two tasks.
+        tasks: Tasks of a configuration, each with as many cells.
         quota: Bytes that leases and stages may take together; None for no limit.
         stages: Folder or URI of the stages that count for the quota; empty for none.
         guard: Called before files are removed.
@@ -84,12 +96,13 @@ class Standing:
         *,
         aggregate: Aggregate = "mean",
         per_task: bool = False,
+        tasks: int = 1,
         quota: int | None = None,
         stages: str = "",
         guard: Guard = unguarded,
     ) -> None:
         self.goal, self.keep, self.quota = goal, keep, quota
-        self.aggregate, self.per_task = aggregate, per_task
+        self.aggregate, self.per_task, self.tasks = aggregate, per_task, tasks
         self.counts: Counter[TrialState] = Counter()
         self.best: dict[str, Best] = {}
         """Task to its best complete configuration; "" is for all tasks together."""
@@ -98,6 +111,8 @@ class Standing:
         self._room = Room(leases, stages, guard)
         self._said: set[str] = set()
         self._ended: set[str] = set()
+        self._over: set[int] = set()
+        """Configurations that are at their end, whichever of their cells have run."""
         self._open: dict[int, list[Trial]] = {}
         self._worth: dict[int, float] = {}
         self._weights: dict[str, tuple[int, str]] = {}
@@ -113,7 +128,7 @@ class Standing:
 
         Args:
             trial: The record, as stored.
-            cells: Number of cells of its configuration.
+            cells: Cells of a complete configuration.
         """
         for lease_id in {trial.id, *self.count(trial, cells=cells)}:
             self._room.settle(lease_id, weights=lease_id in self._weights)
@@ -130,14 +145,24 @@ class Standing:
         done.append(trial)
         if trial.state is TrialState.COMPLETE and self.keep != "none":
             self._weights[trial.id] = (trial.number, trial.cell.task)
-        if len(done) < cells and trial.state is not TrialState.PRUNED:
+        if not is_over([each.state for each in done], cells):
             return []
-        self._judge(self._open.pop(trial.number))
+        self._over.add(trial.number)
+        self._judge(self._open.pop(trial.number), cells // self.tasks)
         return [] if self.keep == "all" else self._let_go()
+
+    def abandon(self, lease_id: str) -> None:
+        """Remove what a lease left that will have no record, since its configuration is over."""
+        self._ended.add(lease_id)
+        self._room.settle(lease_id, weights=False)
 
     def tidy(self) -> None:
         """Remove what ended leases hold and need not, whoever left it there."""
-        self._room.tidy(self._ended, self._weights)
+        self._room.tidy(self._is_ended, self._weights)
+
+    def _is_ended(self, lease_id: str) -> bool:
+        number = lease_id.partition("-")[0]
+        return lease_id in self._ended or (number.isdecimal() and int(number) in self._over)
 
     def check_quota(self) -> None:
         """Refuse a quota that what must stay has passed already.
@@ -198,8 +223,13 @@ class Standing:
             del self._weights[lease_id]
         return excess
 
-    def _judge(self, done: list[Trial]) -> None:
-        """Compare a configuration that is over with the best, and on each task that it has."""
+    def _judge(self, done: list[Trial], cells: int) -> None:
+        """Compare a configuration that is over with the best, and on each task that it has.
+
+        Args:
+            done: Its records.
+            cells: Cells that a complete one has on each task.
+        """
         number = done[0].number
         task = done[0].cell.task if self.per_task else ""
         value = self._value(done)
@@ -209,7 +239,8 @@ class Standing:
             return
         for task in {trial.cell.task for trial in done}:
             of_task = [trial for trial in done if trial.cell.task == task]
-            self._compare(self.best_of_task, task, Best(number, self._value(of_task)))
+            if len(of_task) >= cells:
+                self._compare(self.best_of_task, task, Best(number, self._value(of_task)))
 
     def _value(self, done: list[Trial]) -> float:
         """What cells are worth together; NaN if one of them is not complete."""

@@ -9,8 +9,8 @@ Life of a configuration::
 
     ask            RUNNING, with parameters, config and cells, in one transaction
     report         objective of cell 0 at a rung; True means: stop, early stopping says so
-    finish_cell    the cell's record, then, when nothing is left to run, the end:
-                   COMPLETE with what it is worth, PRUNED, or FAIL with its reason
+    finish_cell    the cell's record, then the end, when all cells are in or this one did not
+                   run to its own: COMPLETE with what it is worth, PRUNED, or FAIL with its reason
 
 Seeds that are added later open the complete ones again: `raysearch.search.further_seeds`.
 
@@ -163,7 +163,10 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             return stops
 
     def finish_cell(self, number: int, trial: Trial) -> Trial:
-        """Record a cell's end and, when nothing is left to run, the configuration's.
+        """Record a cell's end and, when all are in or this one failed, the configuration's.
+
+        Cells that still run when another one fails are of no use any more: they are let go of,
+        and leave no record.
 
         Returns:
             The record as stored, to be handed on instead of `trial`: a complete trial whose
@@ -286,6 +289,8 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         if cell in further:
             return further[cell]
         attributes = self._database.trial_attributes(self._database.trial_id(number))
+        if CELL + cell.slug not in attributes:
+            raise ValueError(f"configuration {number} has ended without the cell {cell.slug}")
         return Trial.from_json(attributes[CELL + cell.slug])
 
     def _judge(self, entry: Entry, rung: int, value: float) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from raysearch.objective import worth
+from raysearch.objective import is_over, worth
 from raysearch.search.space import SearchSpace
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
@@ -220,20 +220,16 @@ class Entry:
     def end(self) -> End | None:
         """How the configuration ends, or None while a cell is left to run.
 
-        When cell 0 runs first and does not survive, no other cell is run.
+        A cell that does not run to its end ends it: it cannot become complete any more.
         """
-        first = self.finished.get(self.cells[0])
-        if first is None:
-            return None
-        if first.state is TrialState.PRUNED:
-            last = self.reports[max(self.reports)] if self.reports else math.nan
-            return End(OptunaState.PRUNED, [last] if math.isfinite(last) else None)
-        goes_on = first.state is TrialState.COMPLETE or not self.staged
-        if goes_on and len(self.finished) < len(self.cells):
-            return None
         outcomes = {cell: self.finished[cell] for cell in self.cells if cell in self.finished}
+        if not is_over([outcome.state for outcome in outcomes.values()], len(self.cells)):
+            return None
         for outcome in outcomes.values():
-            if outcome.state is not TrialState.COMPLETE:
+            if outcome.state is TrialState.PRUNED:
+                last = self.reports[max(self.reports)] if self.reports else math.nan
+                return End(OptunaState.PRUNED, [last] if math.isfinite(last) else None)
+            if outcome.state is TrialState.FAILED:
                 return End(OptunaState.FAIL, None, outcome.reason)
         objectives = {cell: outcome.objective for cell, outcome in outcomes.items()}
         value = worth(objectives, self.space.goal, self.space.aggregate)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -26,7 +25,7 @@ from raysearch.search.same_sources import SweepSources
 from raysearch.search.standing import PaperResult, Standing
 from raysearch.storage.place import shown
 from raysearch.training.origin import versions
-from raysearch.trial import Trial
+from raysearch.trial import Trial, TrialState
 
 if TYPE_CHECKING:
     from raysearch.search.leases import LeaseBook
@@ -182,17 +181,20 @@ def _reconcile(
         plan.keep,
         aggregate=space.aggregate,
         per_task=space.mode == "per_task",
+        tasks=1 if space.mode == "per_task" else len(plan.tasks),
         quota=plan.quota,
         stages="" if plan.stages else plan.stages_place,
         guard=guard,
     )
-    records = list(ledger.finished_trials())
-    cells = Counter(trial.number for trial in records)
-    cells.update({item.number: len(item.pending) for item in ledger.open_configurations()})
+    # What ended a configuration comes last of its cells, which may have been in before.
+    records = sorted(
+        ledger.finished_trials(),
+        key=lambda trial: (trial.number, trial.state is not TrialState.COMPLETE),
+    )
     for trial in records:
         if not have(trial.key):
             on_trial(trial)
-        standing.count(trial, cells=cells[trial.number])
+        standing.count(trial, cells=plan.cells_each)
     standing.tidy()
     standing.check_quota()
     return standing
@@ -203,7 +205,11 @@ def _papers(plan: SweepPlan, ledger: StudyLedger) -> dict[str, PaperResult]:
     unfinished = {item.number for item in ledger.open_configurations()}
     return {
         task: PaperResult.of(
-            number, ledger.records(number), plan.space, unfinished=number in unfinished
+            number,
+            ledger.records(number),
+            plan.space,
+            cells=plan.cells_each,
+            unfinished=number in unfinished,
         )
         for task, number in ledger.papers.items()
     }

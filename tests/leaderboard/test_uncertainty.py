@@ -27,16 +27,14 @@ def test_the_interval_of_a_mean_holds_it_in_95_of_100_cases():
     assert 0.935 < held / 2000 < 0.965
 
 
-def test_a_lead_is_paired_over_the_cells_of_both():
-    first = {("a", 0): 0.9, ("a", 1): 0.5, ("a", 2): 0.7}
-    second = {("a", 0): 0.8, ("a", 1): 0.4, ("b", 2): 0.1}
-    found = lead(first, second, higher=True)
+def test_a_lead_is_that_of_the_paired_differences():
+    found = lead([0.9 - 0.8, 0.5 - 0.4], higher=True)
     assert found and found.difference.value == pytest.approx(0.1)
     assert found.difference.count == 2 and found.sure
-    turned = lead(first, second, higher=False)
+    turned = lead([0.9 - 0.8, 0.5 - 0.4], higher=False)
     assert turned and turned.difference.value == pytest.approx(-0.1)
-    assert lead({("a", 0): 1.0}, {("b", 0): 1.0}, higher=True) is None
-    single = lead({("a", 0): 1.0}, {("a", 0): 0.5}, higher=True)
+    assert lead([], higher=True) is None
+    single = lead([0.5], higher=True)
     assert single and not single.sure and not single.difference.known
 
 

@@ -23,6 +23,7 @@ from raysearch.search.lock import sweep_lock
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.standing import PaperResult, Standing
 from raysearch.search.study import StudyLedger
+from raysearch.search.sweep import _reconcile
 from raysearch.sources import SOURCES, to_text
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
@@ -141,14 +142,22 @@ def test_the_best_may_be_that_of_the_worst_task(tmp_path: Path) -> None:
 def test_how_the_papers_own_setting_ended() -> None:
     space = noop_space(seeds=2)
     done = [trial(0, 0.5), trial(0, 0.75, seed=1)]
-    assert PaperResult.of(0, done, space, unfinished=False) == (0, 0.625, "")
+    assert PaperResult.of(0, done, space, cells=2, unfinished=False) == (0, 0.625, "")
     for records, note in ((done[:1], "not finished yet"), ([], "not run yet")):
-        number, value, said = PaperResult.of(3, records, space, unfinished=True)
+        number, value, said = PaperResult.of(3, records, space, cells=2, unfinished=True)
         assert (number, math.isnan(value), said) == (3, True, note)
     stopped = trial(0, 0.25, state="pruned")
-    assert PaperResult.of(0, [stopped], space, unfinished=False) == (0, 0.25, "stopped early")
+    assert PaperResult.of(0, [stopped], space, cells=1, unfinished=False) == (
+        0,
+        0.25,
+        "stopped early",
+    )
+    part = PaperResult.of(0, [stopped], space, cells=2, unfinished=False)
+    assert math.isnan(part.value), "the value of one cell is no mean over two"
+    assert part.note == "stopped early, at 0.2500 on its first cell"
     broken = replace(trial(0, math.nan, state="failed"), reason="no memory")
-    assert PaperResult.of(0, [done[0], broken], space, unfinished=False).note == "no memory"
+    ended = PaperResult.of(0, [done[0], broken], space, cells=3, unfinished=False)
+    assert ended.note == "no memory"
 
 
 def test_a_plan_counts_by_task(tmp_path: Path) -> None:
@@ -429,3 +438,73 @@ def test_money_ends_what_runs_and_leases_are_counted_on_their_nodes(tmp_path: Pa
     workers = desk.book.watch.usage().workers
     assert (workers.before, workers.leased, workers.after) == (5, 35, 20)
     desk.ledger.close()
+
+
+def failed_news(offer: Offer) -> SlotEvent:
+    record = replace(trial(offer.lease.number, 0.0, seed=offer.lease.cell.seed, state="failed"))
+    record = replace(record, reason="out of memory")
+    return SlotEvent(kind=EventKind.FINISHED, lease=offer.lease.id, sequence=9, trial=record)
+
+
+def test_a_failed_cell_ends_its_configuration_and_lets_go_of_the_others(tmp_path: Path) -> None:
+    """Of four cells one is in, one fails, one runs, one waits: neither of these two is of use."""
+    plan = noop_plan(tmp_path, noop_space(trials=2, seeds=4))
+    desk = Desk(plan)
+    done, broken, running = (desk.book.next() for _ in range(3))
+    assert done is not None and broken is not None and running is not None
+    desk.finish(done)
+    for offer in (done, broken, running):
+        folder = Path(offer.lease.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "checkpoint.pt").write_text("")
+    assert desk.book.hear(broken.lease.id, [failed_news(broken)])
+    assert (desk.book.unfinished, [each.state.value for each in desk.trials]) == (
+        0,
+        ["complete", "failed"],
+    )
+    assert not Path(running.lease.folder).exists()
+    assert desk.book.hear(running.lease.id, []), "it is stopped at its next news"
+    late = replace(trial(0, 0.5, seed=2), config={})
+    news = SlotEvent(kind=EventKind.FINISHED, lease=running.lease.id, sequence=9, trial=late)
+    assert desk.book.hear(running.lease.id, [news]) and len(desk.trials) == 2
+    following = desk.book.next()
+    assert following is not None and following.lease.id == "00001-noop-s0", "not 00000-noop-s3"
+    assert desk.book._intents.ids() == ["00001-noop-s0"]
+    desk.ledger.close()
+
+
+def test_a_configuration_with_a_failed_cell_is_over_after_a_restart(tmp_path: Path) -> None:
+    """The driver was killed after the record of the failed cell, while another cell ran."""
+    plan = noop_plan(tmp_path, noop_space(trials=2, seeds=3))
+    desk = Desk(plan)
+    offers = [offer for _ in range(3) if (offer := desk.book.next())]
+    desk.finish(offers[2])
+    record = failed_news(offers[1]).trial
+    assert record is not None
+    entry = desk.ledger._open[0]
+    desk.ledger._database.set_trial_attribute(
+        entry.trial_id, f"cell/{record.cell.slug}", record.to_json()
+    )
+    left = Path(offers[0].lease.folder)
+    left.mkdir(parents=True)
+    (left / "checkpoint.pt").write_text("")
+    desk.ledger.close()
+    with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
+        assert ledger.open_configurations() == ()
+        standing = _reconcile(plan, ledger, lambda trial: None, lambda key: True)
+        assert standing.best == {} and not left.exists()
+        asked = ledger.ask()
+        assert asked is not None and asked.number == 1
+
+
+def test_a_failed_configuration_may_be_the_best_of_a_task_only_with_all_its_cells() -> None:
+    """Trial 0 fails on en-fr: it has both seeds of en-es; trial 1 failed after one seed of it."""
+    standing = Standing(MetricGoal(GOAL), "unused", "best", tasks=2)
+    rows = [(0, "en-es", 0, 0.5), (0, "en-es", 1, 0.7), (0, "en-fr", 0, None)]
+    rows += [(1, "en-es", 0, 0.9), (1, "en-fr", 0, None)]
+    for number, task, seed, value in rows:
+        state = "complete" if value else "failed"
+        each = trial(number, value or 0.0, seed=seed, state=state)
+        standing.count(replace(each, cell=Cell(task, seed)), cells=4)
+    assert standing.best == {}
+    assert standing.best_of_task == {"en-es": (0, pytest.approx(0.6))}

@@ -7,11 +7,13 @@ from math import sqrt
 from statistics import fmean, variance
 
 from raysearch.leaderboard.ranked import Ranked
-from raysearch.leaderboard.uncertainty import Interval, lead, mean_interval
+from raysearch.leaderboard.uncertainty import Interval, Lead, lead, mean_interval
+from raysearch.objective import deciding_cells, paired_differences
 from raysearch.render.format import duration, setting
 from raysearch.render.report.figure import Figure, Section, TableBlock, View, colour, label, tidy
-from raysearch.render.report.sweep import Contest, SweepView
+from raysearch.render.report.sweep import Cells, Contest, SweepView
 from raysearch.render.report.words import between, counted, listed, of_mean, percent, short
+from raysearch.trial import Cell
 
 __all__ = ["best_section", "lead_words", "trials_section"]
 
@@ -42,11 +44,12 @@ def best_section(sweep: SweepView) -> Section:
 def trials_section(sweep: SweepView) -> Section:
     """Every configuration with the settings that were searched, the first of many."""
     names = [one.name for one in sweep.ranges]
+    worst = any(contest.aggregate == "worst" for contest in sweep.contests)
     rows: list[list[str | float | int]] = []
     total = sum(len(contest.items) for contest in _numbered_once(sweep))
     for contest in _numbered_once(sweep):
         for item in contest.items[: max(_ROWS // len(_numbered_once(sweep)), 20)]:
-            rows.append(_trial_row(item, names))
+            rows.append(_trial_row(item, names, worst=worst))
     left = total - len(rows)
     more = (
         f" The page holds the first {len(rows):,} of {total:,}; all of them: "
@@ -54,7 +57,8 @@ def trials_section(sweep: SweepView) -> Section:
         if left
         else ""
     )
-    heads = ("rank", "trial", sweep.noun, "state", "mean", "sd", "cells", "time", *names)
+    of_worst = (f"worst {sweep.noun}",) if worst else ()
+    heads = ("rank", "trial", sweep.noun, "state", *of_worst, "mean", "sd", "cells", "time", *names)
     caption = "Click a head to sort by it, type to filter. Spread is over the cells." + more
     table = TableBlock(title="Trials", heads=heads, rows=rows, caption=caption, search=True)
     return Section(name="Trials", blocks=[table])
@@ -67,15 +71,12 @@ def lead_words(sweep: SweepView, contest: Contest) -> str:
     if not ranked:
         return f"{where}No trial is complete, so nothing can be said about settings."
     best = ranked[0]
-    score = of_mean(best.mean, best.sd, best.cells)
+    score = of_mean(best.score, best.score_sd, len(_deciding(sweep, contest, best.trial)))
     text = f"{where}Trial {best.trial} is best: {sweep.metric} {score}"
+    text += _of_worst(sweep, contest, best.trial)
     if len(ranked) == 1:
         return text + "; no other trial is complete."
-    found = lead(
-        contest.cells.get(best.trial, {}),
-        contest.cells.get(ranked[1].trial, {}),
-        higher=sweep.higher,
-    )
+    found = _lead(sweep, contest, best.trial, ranked[1].trial)
     second = f"trial {ranked[1].trial}"
     if found is None or not found.difference.known:
         return f"{text}; with one cell each, its lead over {second} cannot be judged."
@@ -93,11 +94,27 @@ def lead_words(sweep: SweepView, contest: Contest) -> str:
 
 def _level_with(sweep: SweepView, contest: Contest, ranked: Sequence[Ranked]) -> int:
     """How many of the first hundred cannot be told from the best."""
-    own = contest.cells.get(ranked[0].trial, {})
-    leads = (
-        lead(own, contest.cells.get(item.trial, {}), higher=sweep.higher) for item in ranked[1:100]
-    )
+    leads = (_lead(sweep, contest, ranked[0].trial, item.trial) for item in ranked[1:100])
     return sum(found is not None and not found.sure for found in leads)
+
+
+def _lead(sweep: SweepView, contest: Contest, first: int, second: int) -> Lead | None:
+    """How far the first is ahead, by what ranks the two."""
+    one, two = (contest.cells.get(trial, {}) for trial in (first, second))
+    strata = paired_differences(one, two, sweep.card.goal, contest.aggregate)
+    return lead([value for stratum in strata for value in stratum], higher=sweep.higher)
+
+
+def _deciding(sweep: SweepView, contest: Contest, trial: int) -> dict[Cell, float]:
+    """The cells behind a configuration's score."""
+    return deciding_cells(contest.cells.get(trial, {}), sweep.card.goal, contest.aggregate)
+
+
+def _of_worst(sweep: SweepView, contest: Contest, trial: int) -> str:
+    """Which task decides, where it is the worst."""
+    if contest.aggregate == "mean":
+        return ""
+    return f" on {next(iter(_deciding(sweep, contest, trial))).task}, its worst {sweep.noun}"
 
 
 def _numbered_once(sweep: SweepView) -> Sequence[Contest]:
@@ -109,22 +126,22 @@ def _row(sweep: SweepView, contest: Contest) -> list[str | float | int]:
     ranked = contest.complete
     paper = contest.numbered(contest.paper)
     complete = paper is not None and paper.rank is not None
-    of_paper = short(paper.mean) if paper and complete else (str(paper.standing) if paper else "–")
+    of_paper = short(paper.score) if paper and complete else (str(paper.standing) if paper else "–")
     if not ranked:
         return [contest.name, "none", "–", 0, "–", of_paper, "–", len(contest.items)]
     best = ranked[0]
-    interval = _interval(contest, best.trial)
+    interval = _interval(_deciding(sweep, contest, best.trial))
     ends = f"{short(interval.low)} … {short(interval.high)}" if interval.known else "one cell"
     gain = None
     if paper and complete and paper.trial != best.trial:
-        own, others = contest.cells.get(best.trial, {}), contest.cells.get(paper.trial, {})
-        gain = lead(own, others, higher=sweep.higher)
-    spread = f" ± {short(best.sd)}" if best.cells > 1 else ""
+        gain = _lead(sweep, contest, best.trial, paper.trial)
+    cells = len(_deciding(sweep, contest, best.trial))
+    spread = f" ± {short(best.score_sd)}" if cells > 1 else ""
     return [
         contest.name,
         best.trial,
-        f"{short(best.mean)}{spread}",
-        best.cells,
+        f"{short(best.score)}{spread}{_of_worst(sweep, contest, best.trial)}",
+        cells,
         ends,
         of_paper,
         between(gain.difference, 4) if gain else ("it is the best" if complete else "–"),
@@ -142,8 +159,11 @@ def _over_pairs(sweep: SweepView) -> str:
         else:
             missing = [contest.name for contest in alone if not contest.complete]
             words.append(f"No mean over pairs: {listed(missing)} has no complete trial.")
-    if sweep.card.aggregate == "worst" and not alone == sweep.contests:
-        words.append("Over all pairs the worst pair ranks.")
+    if any(contest.aggregate == "worst" for contest in sweep.contests):
+        words.append(
+            "Over all pairs the worst pair of each trial ranks it; a lead is that of one trial's "
+            "worst pair over the other's, seed by seed."
+        )
     words.append("Selected on dev data: as a test score the best is optimistic.")
     return " ".join(words)
 
@@ -157,12 +177,12 @@ def _top_view(sweep: SweepView, contest: Contest) -> View:
         for cell, value in contest.cells.get(item.trial, {}).items():
             places.append(name)
             values.append(value)
-            texts.append(label(f"{cell[0]} seed {cell[1]}"))
-    found = [_interval(contest, item.trial) for item in shown]
+            texts.append(label(f"{cell.task} seed {cell.seed}"))
+    found = [_interval(_deciding(sweep, contest, item.trial)) for item in shown]
     means = {
         "type": "scatter",
         "mode": "markers",
-        "name": "mean, 95 % interval",
+        "name": f"{'mean' if contest.aggregate == 'mean' else 'worst'}, 95 % interval",
         "x": tidy([one.value for one in found]),
         "y": names,
         "marker": {"color": colour(0), "size": 10, "symbol": "diamond"},
@@ -192,27 +212,27 @@ def _top_view(sweep: SweepView, contest: Contest) -> View:
         name=contest.name,
         traces=[cells, means],
         layout=layout,
-        caption=_spread_words(contest),
+        caption=_spread_words(sweep, contest),
     )
 
 
-def _interval(contest: Contest, trial: int) -> Interval:
+def _interval(cells: Cells) -> Interval:
     """The mean with its interval over seeds: over several pairs, of each seed's mean of them.
 
     The pairs' levels differ, and that is no uncertainty of the mean over these pairs.
     """
     seeds: dict[int, list[float]] = {}
-    for (_, seed), value in contest.cells.get(trial, {}).items():
-        seeds.setdefault(seed, []).append(value)
+    for cell, value in cells.items():
+        seeds.setdefault(cell.seed, []).append(value)
     return mean_interval([fmean(values) for values in seeds.values()])
 
 
-def _spread_words(contest: Contest) -> str:
+def _spread_words(sweep: SweepView, contest: Contest) -> str:
     """How much of the difference between trials seeds alone explain."""
     groups: dict[tuple[int, str], list[float]] = {}
     for item in contest.complete:
-        for (task, _), value in contest.cells.get(item.trial, {}).items():
-            groups.setdefault((item.trial, task), []).append(value)
+        for cell, value in contest.cells.get(item.trial, {}).items():
+            groups.setdefault((item.trial, cell.task), []).append(value)
     within = [variance(values) for values in groups.values() if len(values) > 1]
     if not within:
         return (
@@ -221,24 +241,31 @@ def _spread_words(contest: Contest) -> str:
         )
     noise = fmean(within)
     text = f"Seeds of one trial{'' if contest.task else ' and pair'} spread by {short(sqrt(noise))}"
-    means = [item.mean for item in contest.complete]
+    means = [item.score for item in contest.complete]
     if len(means) < 3 or not (among := variance(means)):
         return f"{text} (pooled sd)."
-    chance = noise / fmean([len(contest.cells[item.trial]) for item in contest.complete])
+    deciding = [len(_deciding(sweep, contest, item.trial)) for item in contest.complete]
+    chance = noise / fmean(deciding)
     share = min(chance / among, 1.0)
     verdict = ": these trials show no effect of the settings" if share == 1 else ""
     return (
-        f"{text} (pooled sd). Of the variance between the means of {counted(len(means), 'trial')} "
+        f"{text} (pooled sd). Of the variance between the {_figures(contest)} of "
+        f"{counted(len(means), 'trial')} "
         f"chance explains {percent(share)}{verdict}."
     )
 
 
-def _trial_row(item: Ranked, names: Sequence[str]) -> list[str | float | int]:
+def _figures(contest: Contest) -> str:
+    return "means" if contest.aggregate == "mean" else "worst pairs"
+
+
+def _trial_row(item: Ranked, names: Sequence[str], *, worst: bool) -> list[str | float | int]:
     return [
         item.rank or "–",
         item.trial,
         item.tasks,
         str(item.standing),
+        *([short(item.score)] if worst else []),
         short(item.mean),
         short(item.sd),
         item.cells,

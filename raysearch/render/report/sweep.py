@@ -15,19 +15,19 @@ import numpy as np
 import pyarrow as pa
 
 from raysearch.leaderboard.card import SweepCard
-from raysearch.leaderboard.keys import column_values, rows_with
+from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.ranges import SearchRange, ranges_of
-from raysearch.leaderboard.rank import rank
 from raysearch.leaderboard.ranked import Ranked, Standing
 from raysearch.leaderboard.regret import Regret
-from raysearch.leaderboard.tasks import task_names
-from raysearch.trial import Scalar
+from raysearch.leaderboard.tasks import first_trials, rank_all, rank_tasks, task_names
+from raysearch.objective import Aggregate
+from raysearch.trial import Cell, Scalar
 
 __all__ = ["ALL", "Cells", "Contest", "SweepRecord", "SweepView", "view_of"]
 
 ALL = "all pairs"
-Cells = Mapping[tuple[str, int], float]
-"""Task and seed to the metric."""
+Cells = Mapping[Cell, float]
+"""Cell to the metric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +66,7 @@ class Contest:
         task: The task; empty for all of them together.
         items: All configurations, best first, then those without a rank.
         cells: Trial to what it reached in each cell that is in.
+        aggregate: What the tasks of a configuration make of it.
         paper: Number of the paper's own setting; None where it has not run, or is not known.
     """
 
@@ -73,6 +74,7 @@ class Contest:
     task: str
     items: Sequence[Ranked]
     cells: Mapping[int, Cells]
+    aggregate: Aggregate
     paper: int | None
 
     @property
@@ -130,6 +132,7 @@ class SweepView:
             cells={
                 trial: found for contest in self.contests for trial, found in contest.cells.items()
             },
+            aggregate="mean",
             paper=None,
         )
 
@@ -158,13 +161,17 @@ def view_of(record: SweepRecord) -> SweepView:
     table, card = record.table, record.card
     tasks = task_names(table, card.tasks)
     values = _cells(table, card.goal.name)
+    keys = zip(*(table.column(name).to_pylist() for name in ("task", "trial")), strict=True)
+    papers = first_trials(keys, card.mode) if card.ranges else {}
     contests = []
     if len(tasks) > 1 and card.mode == "joint":
-        items = rank(table, card.goal, cells=card.cells_of_all, aggregate=card.aggregate)
-        contests.append(_contest(ALL, "", items[:], values, studied=bool(card.ranges)))
+        items = rank_all(table, card)
+        paper = papers.get(tasks[0])
+        contests.append(_contest(ALL, "", items[:], values, card.aggregate, paper))
+    within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
     for task in tasks:
-        items = rank(rows_with(table, "task", task), card.goal, cells=card.cells_of_task)
-        contests.append(_contest(task, task, items[:], values, studied=bool(card.ranges)))
+        items = within[task]
+        contests.append(_contest(task, task, items[:], values, "mean", papers.get(task)))
     return SweepView(
         record=record,
         name=str(table.column("sweep")[0].as_py()),
@@ -175,27 +182,32 @@ def view_of(record: SweepRecord) -> SweepView:
 
 
 def _contest(
-    name: str, task: str, items: Sequence[Ranked], values: Mapping[int, Cells], *, studied: bool
+    name: str,
+    task: str,
+    items: Sequence[Ranked],
+    values: Mapping[int, Cells],
+    aggregate: Aggregate,
+    paper: int | None,
 ) -> Contest:
     numbers = {item.trial for item in items}
     cells = {
-        trial: {cell: value for cell, value in found.items() if not task or cell[0] == task}
+        trial: {cell: value for cell, value in found.items() if not task or cell.task == task}
         for trial, found in values.items()
         if trial in numbers
     }
-    # A study's first configuration of a contest is the paper's own setting.
-    paper = min(numbers, default=None) if studied else None
-    return Contest(name=name, task=task, items=tuple(items), cells=cells, paper=paper)
+    return Contest(
+        name=name, task=task, items=tuple(items), cells=cells, aggregate=aggregate, paper=paper
+    )
 
 
-def _cells(table: pa.Table, metric: str) -> dict[int, dict[tuple[str, int], float]]:
+def _cells(table: pa.Table, metric: str) -> dict[int, dict[Cell, float]]:
     column = f"metric/{metric}"
     known = column in table.column_names
     scores = column_values(table, column) if known else np.full(table.num_rows, math.nan)
-    found: dict[int, dict[tuple[str, int], float]] = {}
+    found: dict[int, dict[Cell, float]] = {}
     names = ("trial", "task", "seed", "state")
     rows = zip(*(table.column(name).to_pylist() for name in names), strict=True)
     for (trial, task, seed, state), value in zip(rows, scores.tolist(), strict=True):
         if state == str(Standing.COMPLETE) and math.isfinite(value):
-            found.setdefault(trial, {})[(task, seed)] = value
+            found.setdefault(trial, {})[Cell(task, seed)] = value
     return found

@@ -211,15 +211,17 @@ def _effect(effect: Effect, answer: Answer) -> str:
 
 
 def _highest(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
-    if len(answer.results) < 3:
+    every = {cell for result in answer.results for cell in result.values}
+    whole = [result for result in answer.results if set(result.values) == every]
+    if len(whole) < 3:
         return
     maximize = answer.goal.direction == "maximize"
     pick = max if maximize else min
-    best = pick(answer.results, key=lambda result: result.mean)
+    best = pick(whole, key=lambda result: result.mean)
     word = "highest" if maximize else "lowest"
     yield (
         f"The {word} mean is that of {name(best.arm)}, {spread(best)}; it was picked from "
-        f"{len(answer.results)} after they were seen, which flatters it."
+        f"{len(whole)} after they were seen, which flatters it."
     )
 
 
