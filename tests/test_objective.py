@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+import itertools
 import math
+import random
+import statistics
 
 import pytest
 
-from raysearch.objective import worth
-from raysearch.trial import Cell, MetricGoal
+from raysearch.objective import (
+    AGGREGATES,
+    Aggregate,
+    Best,
+    deciding_cells,
+    is_over,
+    paired_differences,
+    worth,
+)
+from raysearch.trial import Cell, MetricGoal, TrialState
 
 UP, DOWN = MetricGoal("dev/f1"), MetricGoal("dev/loss", "minimize")
 OBJECTIVES = {
@@ -26,6 +37,50 @@ def test_mean_over_the_tasks_of_the_mean_over_the_seeds() -> None:
 def test_the_worst_task_is_that_of_the_mean_over_its_seeds() -> None:
     assert worth(OBJECTIVES, UP, "worst") == 0.5  # not 0.25, the worst cell
     assert worth(OBJECTIVES, DOWN, "worst") == 0.75
+
+
+def test_the_order_of_the_cells_does_not_matter() -> None:
+    """0.1 + 0.2 + 0.3 + 0.7 is 1.3 or 1.2999999999999998 by the order; one sum is right."""
+    values = {Cell("toy", seed): value for seed, value in enumerate((0.1, 0.2, 0.3, 0.7))}
+    orders = [dict(order) for order in itertools.permutations(values.items())]
+    assert len({sum(order.values()) for order in orders}) > 1
+    assert {worth(order, UP, "mean") for order in orders} == {1.3 / 4}
+
+
+def test_huge_values_have_a_mean() -> None:
+    values = {Cell("toy", seed): 1.5e308 for seed in range(4)}
+    assert worth(values, UP, "mean") == 1.5e308
+
+
+def test_who_is_ahead_and_who_of_equals() -> None:
+    assert Best(3, 0.5).ahead_of(None, UP) and not Best(3, math.nan).ahead_of(None, UP)
+    assert Best(3, 0.5).ahead_of(Best(1, 0.4), UP) and not Best(3, 0.5).ahead_of(Best(1, 0.4), DOWN)
+    assert Best(1, 0.5).ahead_of(Best(3, 0.5), UP) and not Best(3, 0.5).ahead_of(Best(1, 0.5), UP)
+
+
+def test_a_failed_or_stopped_cell_ends_a_configuration() -> None:
+    done, failed, pruned = TrialState.COMPLETE, TrialState.FAILED, TrialState.PRUNED
+    assert not is_over([], 2) and not is_over([done], 2)
+    assert is_over([done, done], 2) and is_over([done, failed], 3) and is_over([pruned], 3)
+
+
+@pytest.mark.parametrize("aggregate", AGGREGATES)
+@pytest.mark.parametrize("goal", [UP, DOWN])
+def test_paired_differences_have_the_difference_of_worth_as_their_mean(
+    aggregate: Aggregate, goal: MetricGoal
+) -> None:
+    draw = random.Random(3)
+    for _ in range(50):
+        cells = [Cell(task, seed) for task in "abc" for seed in range(3)]
+        one, two = ({cell: draw.randint(0, 9) / 10 for cell in cells} for _ in range(2))
+        strata = paired_differences(one, two, goal, aggregate)
+        assert len(strata) == (3 if aggregate == "mean" else 1)
+        mean = statistics.fmean(statistics.fmean(stratum) for stratum in strata)
+        assert mean == pytest.approx(worth(one, goal, aggregate) - worth(two, goal, aggregate))
+        assert worth(deciding_cells(one, goal, aggregate), goal, "mean") == worth(
+            one, goal, aggregate
+        )
+    assert paired_differences({Cell("a", 0): 1.0}, {Cell("b", 0): 1.0}, goal, aggregate) == []
 
 
 def test_one_task_is_the_mean_over_its_cells() -> None:

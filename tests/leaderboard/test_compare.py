@@ -98,6 +98,28 @@ def test_one_seed_a_task_is_over_tasks(make_trial: Make) -> None:
     assert "over tasks like these" in said and "ε_min needs several seeds" in said
 
 
+@pytest.mark.parametrize(("goal", "better"), [(UP, "A"), (DOWN, "B")])
+def test_by_the_worst_task_the_lead_is_that_of_the_worst_task(
+    make_trial: Make, goal: MetricGoal, better: str
+) -> None:
+    """A is 0.05 behind by the mean and its worst task 0.1 ahead; each may have another worst."""
+    one = {"en": [0.40, 0.42], "fr": [0.40, 0.40]}
+    two = {"en": [0.60, 0.62], "fr": [0.30, 0.30]}
+    if goal.direction == "minimize":
+        one, two = ({"en": values["fr"], "fr": values["en"]} for values in (one, two))
+    first, second = side(make_trial, "a", one), side(make_trial, "b", two)
+    by_mean = contrast(first, second, UP)
+    assert by_mean is not None and by_mean.interval.mean == pytest.approx(-0.05)
+    found = contrast(first, second, goal, aggregate="worst")
+    assert found is not None
+    wanted = (0.40, 0.30) if goal.direction == "maximize" else (0.41, 0.61)
+    assert found.worth == pytest.approx(wanted)
+    assert found.interval.mean == pytest.approx(wanted[0] - wanted[1])
+    said = " ".join(contrast_sentences(found, first, second))
+    assert "in dev/va_pearson on the worst task of each" in said
+    assert found.cells == 2 and not found.over_tasks
+
+
 def test_bonferroni_is_over_tasks(make_trial: Make) -> None:
     found, said = both(make_trial, {"en": CLEAR, "fr": CLEAR}, {"en": LOWER, "fr": LOWER})
     assert found.tasks[0].over is not None and found.tasks[0].over.comparisons == 2
