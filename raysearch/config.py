@@ -177,6 +177,8 @@ class TrainingConfig:
     """The paper's own values by field name; the first trial of every sweep."""
     ORACLE: ClassVar[str] = ""
     """Role that no selection may see and that `evaluate --oracle` reads; empty if there is none."""
+    SCORED_ON: ClassVar[tuple[str, ...]] = ()
+    """Settings that say on which data a trial is scored, or which tasks there are: not searched."""
 
     encoder: str = setting("package:minilm")
     """Hub name, local folder, ``package:minilm``, ``package:me5``, or ``tiny`` (random: tests)."""

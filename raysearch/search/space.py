@@ -25,7 +25,12 @@ from raysearch.search.question import Question, read_question
 from raysearch.search.samplers import sampler_problem
 from raysearch.search.space_fields import read_parameters, read_settings, typed_settings
 from raysearch.search.space_file import option_problem, parse_seconds, read_space_file
-from raysearch.search.space_tasks import TASK_DEFAULTS, task_problems
+from raysearch.search.space_tasks import (
+    TASK_DEFAULTS,
+    contest_problems,
+    task_problems,
+    task_setting_problems,
+)
 from raysearch.trial import MetricGoal, Scalar
 
 __all__ = ["SearchSpace", "load_space", "plain_config"]
@@ -254,7 +259,8 @@ def load_space(path: Path, config_type: type[TrainingConfig] | None = None) -> S
         if problem:
             problems.add(problem, read.lines.get("sampler", 1))
         lines = {name: node.line for name, node in read.search.items()} | dict(read.lines)
-        for name, problem in task_problems(read.options, parameters).items():
+        unlike = contest_problems(config_type, read.options["pruner"], parameters)
+        for name, problem in (task_problems(read.options, parameters) | unlike).items():
             problems.add(problem, lines[name])
     problems.raise_all()
     options = dict(read.options)
@@ -288,7 +294,13 @@ def _check_whole(space: SearchSpace) -> None:
         )
     problem = sampler_problem(space.sampler, space.searched)
     options = {name: getattr(space, name) for name in ("sampler", *TASK_DEFAULTS)}
-    found = [problem, *task_problems(options, space.searched).values()]
+    found = [
+        problem,
+        *task_problems(options, space.searched).values(),
+        *contest_problems(space.config_type, space.pruner, space.searched).values(),
+    ]
+    if not any(found):
+        found += task_setting_problems(space)
     if any(found):
         raise ConfigError([f"{text} ({space.source})" for text in found if text])
     space.paper_first()

@@ -8,6 +8,7 @@ import pytest
 
 from raysearch.config import TrainingConfig
 from raysearch.errors import ConfigError
+from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.search.space import SearchSpace, load_space
 from raysearch.search.space_file import parse_seconds
 from raysearch.trial import MetricGoal
@@ -271,14 +272,53 @@ def test_options_of_tasks_that_cannot_go_together(
     assert problem.endswith(f"space.yaml:{line})")
 
 
-def test_pairs_of_a_search_per_task_are_fixed(tmp_path: Path) -> None:
-    path = tmp_path / "msmo.yaml"
+@pytest.mark.parametrize("mode", ["joint", "per_task"])
+@pytest.mark.parametrize(
+    ("method", "name", "choices"),
+    [
+        ("msmo", "pairs", "[en-es, 'en-es, en-fr']"),
+        ("msmo", "corpus", "[sample_reviews, xabsa]"),
+        ("carl", "corpora", "[sample, emobank]"),
+        ("carl", "va_corpora", "[sample, emobank]"),
+    ],
+)
+def test_what_a_configuration_is_scored_on_is_not_searched(
+    tmp_path: Path, mode: str, method: str, name: str, choices: str
+) -> None:
+    path = tmp_path / "space.yaml"
     path.write_text(
-        "method: msmo\nobjective: {metric: dev/f1}\nbudget: {trials: 6}\nmode: per_task\n"
-        "search:\n  pairs: [en-es, en-fr]\n  consistency_weight: {low: 1e-4, high: 1e-2}\n"
+        f"method: {method}\nobjective: {{metric: dev/f1}}\nbudget: {{trials: 6}}\nmode: {mode}\n"
+        f"search:\n  {name}: {choices}\n  learning_rate: {{low: 1e-4, high: 1e-2}}\n"
     )
-    with pytest.raises(ConfigError, match="`pairs` must be fixed where `mode` is per_task.*:6"):
+    with pytest.raises(ConfigError, match=f"`{name}` must be fixed, but is searched.*:6"):
         load_space(path)
+
+
+def test_a_setting_that_changes_the_tasks_of_a_method_is_found_by_asking_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A method of another package may not say which settings these are."""
+    monkeypatch.setattr(MsmoConfig, "SCORED_ON", ())
+    path = tmp_path / "space.yaml"
+    path.write_text(
+        "method: msmo\nobjective: {metric: dev/f1}\nbudget: {trials: 6}\n"
+        "search:\n  pairs: [en-es, 'en-es, en-fr']\n  learning_rate: {low: 1e-4, high: 1e-2}\n"
+    )
+    with pytest.raises(ConfigError, match="`pairs` must be fixed, but is searched"):
+        load_space(path)
+
+
+def test_reports_are_not_searched_where_they_are_judged(tmp_path: Path) -> None:
+    text = (
+        "method: msmo\nobjective: {metric: dev/f1}\nbudget: {trials: 6}\npruner: PRUNER\n"
+        "search:\n  reports: {low: 2, high: 8}\n"
+    )
+    path = tmp_path / "space.yaml"
+    path.write_text(text.replace("PRUNER", "halving"))
+    with pytest.raises(ConfigError, match="`reports` must be fixed where `pruner` is not none"):
+        load_space(path)
+    path.write_text(text.replace("PRUNER", "none"))
+    assert load_space(path).searched[0].name == "reports"
 
 
 def test_digest_is_of_content(read_space: Read) -> None:

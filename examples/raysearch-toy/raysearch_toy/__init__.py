@@ -26,6 +26,7 @@ class ToyConfig(TrainingConfig):
     """Settings of the toy, beside those that every method has."""
 
     PAPER: ClassVar = {"learning_rate": 1e-3, "loss": "squared"}
+    SCORED_ON: ClassVar = ("corpus",)
     """The first trial of every sweep."""
 
     encoder: str = setting("tiny")

@@ -58,6 +58,9 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
 class CarlConfig(TrainingConfig):
     """Settings of CARL and of its baselines."""
 
+    SCORED_ON: ClassVar[tuple[str, ...]] = (
+        *("corpora", "va_corpora", "class_corpora", "polarity_corpora"),
+    )
     PAPER: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
             "label_geometry": "cos_uncentred",

@@ -64,6 +64,7 @@ class MsmoConfig(TrainingConfig):
     """Settings of MSMO, of its baselines and of distillation."""
 
     ORACLE: ClassVar[str] = "target_dev"
+    SCORED_ON: ClassVar[tuple[str, ...]] = ("corpus", "pairs")
     PAPER: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
             "schedule": "sequential",
