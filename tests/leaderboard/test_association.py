@@ -21,6 +21,7 @@ def _rows(configs, means, standing=Standing.COMPLETE):
             reason="",
             cells=1,
             score=mean,
+            score_sd=math.nan,
             mean=mean,
             sd=math.nan,
             seconds=1.0,
