@@ -1,5 +1,6 @@
 """`compare` and the tables of `export` as a user types them, on boards that were written here."""
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -187,3 +188,59 @@ def test_settings_as_yaml_fit_into_a_search_space(
     }
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(space))
     assert main(["check", str(tmp_path / "space.yaml")]) == 0
+
+
+def test_the_default_of_a_joint_sweep_is_trial_0_or_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trial 0 was stopped on its first pair; the first row of the other pair is trial 1's."""
+    monkeypatch.chdir(tmp_path)
+    store = Store(Path("results/pairs"))
+    for number, task in [(0, "en-es"), (1, "en-es"), (1, "en-nl"), (2, "en-es"), (2, "en-nl")]:
+        store.append(
+            Trial(
+                sweep="pairs",
+                number=number,
+                cell=Cell(task, 0),
+                method="carl",
+                state=TrialState.PRUNED if number == 0 else TrialState.COMPLETE,
+                config=CONFIG,
+                metrics={"dev/va_pearson": 0.1 * number},
+            )
+        )
+    card = {**CARD, "cells": 2, "tasks": ["en-es", "en-nl"]}
+    Path("results/pairs/sweep.json").write_text(json.dumps(card))
+    assert main(["compare", "results/pairs", "results/pairs:default"]) == 2
+    assert "`results/pairs:default` must be complete" in capsys.readouterr().err
+
+
+def test_by_the_worst_pair_a_better_worst_pair_is_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trial 1 is best by its worst pair, 0.4 against 0.3, though 0.05 behind by the mean."""
+    monkeypatch.chdir(tmp_path)
+    store = Store(Path("results/pairs"))
+    for number, scores in enumerate([{"en-es": 0.6, "en-nl": 0.3}, {"en-es": 0.4, "en-nl": 0.4}]):
+        for (task, score), seed in itertools.product(scores.items(), range(4)):
+            store.append(
+                Trial(
+                    sweep="pairs",
+                    number=number,
+                    cell=Cell(task, seed),
+                    method="carl",
+                    state=TrialState.COMPLETE,
+                    config={**CONFIG, "top_k": 0.1 + number},
+                    metrics={"dev/va_pearson": score + 0.01 * ((seed * (number + 1)) % 3)},
+                )
+            )
+    card = {**CARD, "cells": 8, "tasks": ["en-es", "en-nl"], "aggregate": "worst"}
+    Path("results/pairs/sweep.json").write_text(json.dumps(card))
+    words = ["compare", "results/pairs", "results/pairs:default"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "A  results/pairs:best, trial 1" in out and "worst task" in out
+    assert "A is better: A − B = +0.1000 in dev/va_pearson on the worst task of each" in out
+    assert main([*words, "--format", "json"]) == 0
+    [found, *_] = json.loads(capsys.readouterr().out)["metrics"]
+    assert found["aggregate"] == "worst" and found["a"] > found["b"]
+    assert found["difference"]["mean"] == pytest.approx(found["a"] - found["b"])

@@ -7,7 +7,7 @@ import pytest
 
 from raysearch.leaderboard import Standing, rank, rank_tasks, records, same_settings
 from raysearch.leaderboard.schema import conform, trial_rows, unify
-from raysearch.leaderboard.tasks import searched, task_columns, task_names
+from raysearch.leaderboard.tasks import first_trials, searched, task_columns, task_names
 from raysearch.trial import MetricGoal, TrialState
 
 GOAL = MetricGoal("dev/va_pearson")
@@ -120,3 +120,13 @@ def test_columns_of_tasks(make_trial):
     assert third.associations["x"] is None
     failed = [make_trial(0, None, state=TrialState.FAILED, reason="NaN")]
     assert task_columns(rank_tasks(_table(failed), GOAL), GOAL, [])[0].best is None
+
+
+def test_the_papers_trial_of_a_joint_sweep_is_the_first_of_all():
+    """Trial 0 was stopped on its first pair: on the other, trial 1 is not the paper's."""
+    rows = [("en-es", 0), ("en-es", 1), ("en-nl", 1), ("en-es", 2), ("en-nl", 2)]
+    assert first_trials(rows) == {"en-es": 0, "en-nl": 0}
+    assert first_trials(rows[:1] + [("en-nl", 1)], "joint") == {"en-es": 0, "en-nl": 0}
+    alone = [("en-es", 0), ("en-nl", 1), ("en-es", 2), ("en-nl", 3)]
+    assert first_trials(alone) == first_trials(alone, "per_task") == {"en-es": 0, "en-nl": 1}
+    assert first_trials([]) == {}

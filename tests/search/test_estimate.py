@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,6 +18,9 @@ from raysearch.search.estimate import (
     interval,
     simulate_stopping,
 )
+from raysearch.search.space import SearchSpace
+from raysearch.search.study import StudyLedger
+from raysearch.trial import Cell, Trial, TrialState
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -106,3 +113,31 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(cases: int, planned: i
         held += found.low <= truth <= found.high
     assert held / sweeps >= LEVEL - 0.06, held / sweeps
     assert held / sweeps <= 0.99, "nor is it idly wide"
+
+
+@pytest.mark.parametrize("reports", [4, 8, 9])
+def test_the_plan_stops_whom_the_study_stops(
+    tmp_path: Path, toy_space: SearchSpace, make_trial: Callable[..., Trial], reports: int
+) -> None:
+    """The same values given to the study itself, also where the last report is a power of 2."""
+    work = Work(configurations=30, reports=reports, pruner="halving", reduction=2)
+    survival = simulate_stopping(work, rng())
+    space = toy_space.with_overrides({"reports": str(reports)}, trials=work.configurations)
+    space = replace(space, reduction=2)
+    share, whole = [], []
+    cells = [Cell("toy", 0)]
+    with StudyLedger.open(
+        f"sqlite:///{tmp_path}/study.db", "toy", space, cells=lambda config: cells
+    ) as ledger:
+        for value in rng().random(work.configurations).tolist():
+            asked = ledger.ask()
+            assert asked is not None
+            rungs = range(1, reports + 1)
+            end = next((rung for rung in rungs if ledger.report(asked.number, rung, value)), None)
+            state = TrialState.COMPLETE if end is None else TrialState.PRUNED
+            ledger.finish_cell(asked.number, make_trial(asked.number, cells[0], state=state))
+            share.append((end or reports) / reports)
+            whole.append(end is None)
+    assert survival.share[0].tolist() == share
+    assert survival.whole[0].tolist() == whole
+    assert 0 < sum(whole) < work.configurations
