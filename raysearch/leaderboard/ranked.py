@@ -118,11 +118,11 @@ class Ranking(Sequence[Ranked]):
         found = Counter(self._columns["standing"])
         return {standing: found[standing] for standing in Standing if found[standing]}
 
-    def failures(self) -> dict[str, list[int]]:
-        """Reason of every failed configuration to their trial numbers, in order."""
+    def reasons(self, wanted: Standing) -> dict[str, list[int]]:
+        """Reason of every configuration that stands so to their trial numbers, in order."""
         found: dict[str, list[int]] = {}
         names = ("standing", "reason", "trial")
         for standing, reason, trial in zip(*(self._columns[n] for n in names), strict=True):
-            if standing is Standing.FAILED:
+            if standing is wanted and reason:
                 found.setdefault(reason, []).append(trial)
         return found

@@ -47,6 +47,7 @@ class Board:
         counts: How many stand how.
         parameters: Settings that differ, the most telling first.
         reasons: Why trials failed, and which.
+        lacking: Which metric trials lack that are otherwise complete, and which trials.
         note: A sentence on how to read it; empty for none.
     """
 
@@ -57,6 +58,7 @@ class Board:
     counts: Mapping[Standing, int]
     parameters: Sequence[str]
     reasons: Mapping[str, Sequence[int]]
+    lacking: Mapping[str, Sequence[int]]
     note: str = ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -82,6 +84,10 @@ class Board:
         settings = [name for name in hidden if name not in tasks]
         if settings and self.rows:
             notes.append(Text(self._hidden_words(settings, glyphs)))
+        notes += [
+            Text(f"trial {_some(trials)} is not ranked: {reason}")
+            for reason, trials in list(self.lacking.items())[:_REASONS]
+        ]
         notes += _failures(self.reasons)
         if notes:
             yield Text()
@@ -125,7 +131,8 @@ def make_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
         summary=summarize(table),
         counts=ranking.counts(),
         parameters=_in_order([ranking], table),
-        reasons=ranking.failures(),
+        reasons=ranking.reasons(Standing.FAILED),
+        lacking=ranking.reasons(Standing.PARTIAL),
         note=f"every pair was searched by itself: {own}" if alone else "",
     )
 
@@ -151,7 +158,8 @@ def make_task_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
         summary=summarize(table),
         counts=whole.counts(),
         parameters=_in_order(list(rankings.values()), table),
-        reasons=whole.failures(),
+        reasons=whole.reasons(Standing.FAILED),
+        lacking=whole.reasons(Standing.PARTIAL),
     )
 
 
@@ -195,9 +203,13 @@ def _failures(reasons: Mapping[str, Sequence[int]]) -> list[Text]:
     """Why trials failed, the first few reasons."""
     lines = []
     for reason, trials in list(reasons.items())[:_REASONS]:
-        more = f" and {len(trials) - _REASONS} more" if len(trials) > _REASONS else ""
-        numbers = ", ".join(map(str, trials[:_REASONS])) + more
-        lines.append(Text(f"trial {numbers} failed: {reason}", style="red"))
+        lines.append(Text(f"trial {_some(trials)} failed: {reason}", style="red"))
     if len(reasons) > _REASONS:
         lines.append(Text(f"and {len(reasons) - _REASONS} more reasons: --format csv shows them"))
     return lines
+
+
+def _some(trials: Sequence[int]) -> str:
+    """The first few numbers, and how many more there are."""
+    more = f" and {len(trials) - _REASONS} more" if len(trials) > _REASONS else ""
+    return ", ".join(map(str, trials[:_REASONS])) + more

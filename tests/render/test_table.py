@@ -129,6 +129,14 @@ def test_many_failures_are_shortened(make_trial, draw):
     assert lines[-1] == "and 2 more reasons: --format csv shows them"
 
 
+def test_who_lacks_the_metric_is_not_ranked_and_said(make_trial, draw):
+    trials = [make_trial(0, 0.4), make_trial(0, 0.5, seed=1), make_trial(1, 0.9)]
+    trials.append(make_trial(1, None, seed=1))
+    lines = draw(make_board(_table(trials), SweepCard(goal=GOAL, cells=2)))
+    assert "trial 1 is not ranked: dev/va_pearson is lacking in 1 of its cells" in lines
+    assert any(line.startswith("partial") and "(1/2)" in line for line in lines)
+
+
 def test_ascii_where_the_stream_has_no_more(sweep, draw):
     lines = draw(make_board(sweep, SweepCard(goal=GOAL, cells=3)), encoding="ascii")
     assert any("+- 0.00" in line for line in lines)
