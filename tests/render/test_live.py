@@ -159,6 +159,14 @@ def test_pruned_configuration_needs_no_more_cells(make_state, make_trial, draw):
     assert "1 partial, 1 pruned, 0 running" in text
 
 
+def test_cells_that_are_let_go_of_run_no_more(make_state, make_trial, draw):
+    state = make_state(cells=3)
+    for number, seed in [(0, 0), (0, 1), (1, 0)]:
+        state.started(_lease(make_trial(number, seed=seed)))
+    state.finished(make_trial(0, None, seed=1, state=TrialState.FAILED, reason="no memory"))
+    assert "1 running" in "\n".join(draw(state))
+
+
 def test_lines_for_a_pipe(make_state, make_trial):
     state = make_state()
     trial = make_trial(0, 0.61)
