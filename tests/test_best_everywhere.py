@@ -203,19 +203,19 @@ def _is_over(sweep: Sweep, number: int) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("metric", [None, f"{OTHER}:max", f"{OTHER}:min"])
+@pytest.mark.parametrize("metric", [None, OWN, f"{OTHER}:max", f"{OTHER}:min"])
 def test_every_place_names_the_best_of_the_oracle(
     kind: tuple[str, str, str],
     metric: str | None,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for seed in range(3):
+    for seed in range(2):
         sweep = drawn(kind, seed)
         if not any(row.state == "complete" for row in sweep.rows):
             continue
         folder = sweep.write(tmp_path / str(seed))
-        name = OWN if metric is None else OTHER
+        name = OWN if metric in (None, OWN) else OTHER
         card = load_card(folder, metric)
         wanted = {t: oracle(sweep, name, card.goal.direction, ts) for t, ts in contests(sweep)}
         bests = {order[0] for order in wanted.values() if order}
