@@ -164,7 +164,7 @@ def test_driver_and_board_agree_with_the_oracle(kind: tuple[str, str, str]) -> N
             "best",
             aggregate=card.aggregate,
             per_task=card.mode == "per_task",
-            tasks=len(card.tasks) if card.mode == "joint" else 1,
+            seeds=sweep.seeds,
         )
         race = Race(card)
         # As the driver does after a restart: what ended a configuration comes last of its cells.

@@ -82,7 +82,7 @@ class Standing:
         keep: Whose kept files stay.
         aggregate: What the tasks of a configuration make of it.
         per_task: Whether each task has a best of its own, and no configuration two tasks.
-        tasks: Tasks of a configuration, each with as many cells.
+        seeds: Cells that a complete configuration has on each task.
         quota: Bytes that leases and stages may take together; None for no limit.
         stages: Folder or URI of the stages that count for the quota; empty for none.
         guard: Called before files are removed.
@@ -96,13 +96,13 @@ class Standing:
         *,
         aggregate: Aggregate = "mean",
         per_task: bool = False,
-        tasks: int = 1,
+        seeds: int = 1,
         quota: int | None = None,
         stages: str = "",
         guard: Guard = unguarded,
     ) -> None:
         self.goal, self.keep, self.quota = goal, keep, quota
-        self.aggregate, self.per_task, self.tasks = aggregate, per_task, tasks
+        self.aggregate, self.per_task, self.seeds = aggregate, per_task, seeds
         self.counts: Counter[TrialState] = Counter()
         self.best: dict[str, Best] = {}
         """Task to its best complete configuration; "" is for all tasks together."""
@@ -148,7 +148,7 @@ class Standing:
         if not is_over([each.state for each in done], cells):
             return []
         self._over.add(trial.number)
-        self._judge(self._open.pop(trial.number), cells // self.tasks)
+        self._judge(self._open.pop(trial.number))
         return [] if self.keep == "all" else self._let_go()
 
     def abandon(self, lease_id: str) -> None:
@@ -223,13 +223,8 @@ class Standing:
             del self._weights[lease_id]
         return excess
 
-    def _judge(self, done: list[Trial], cells: int) -> None:
-        """Compare a configuration that is over with the best, and on each task that it has.
-
-        Args:
-            done: Its records.
-            cells: Cells that a complete one has on each task.
-        """
+    def _judge(self, done: list[Trial]) -> None:
+        """Compare a configuration that is over with the best, and on each task that it has."""
         number = done[0].number
         task = done[0].cell.task if self.per_task else ""
         value = self._value(done)
@@ -239,7 +234,7 @@ class Standing:
             return
         for task in {trial.cell.task for trial in done}:
             of_task = [trial for trial in done if trial.cell.task == task]
-            if len(of_task) >= cells:
+            if len(of_task) >= self.seeds:
                 self._compare(self.best_of_task, task, Best(number, self._value(of_task)))
 
     def _value(self, done: list[Trial]) -> float:

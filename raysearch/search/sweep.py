@@ -181,7 +181,7 @@ def _reconcile(
         plan.keep,
         aggregate=space.aggregate,
         per_task=space.mode == "per_task",
-        tasks=1 if space.mode == "per_task" else len(plan.tasks),
+        seeds=len(plan.paper_cells) // len(plan.tasks),
         quota=plan.quota,
         stages="" if plan.stages else plan.stages_place,
         guard=guard,

@@ -499,7 +499,7 @@ def test_a_configuration_with_a_failed_cell_is_over_after_a_restart(tmp_path: Pa
 
 def test_a_failed_configuration_may_be_the_best_of_a_task_only_with_all_its_cells() -> None:
     """Trial 0 fails on en-fr: it has both seeds of en-es; trial 1 failed after one seed of it."""
-    standing = Standing(MetricGoal(GOAL), "unused", "best", tasks=2)
+    standing = Standing(MetricGoal(GOAL), "unused", "best", seeds=2)
     rows = [(0, "en-es", 0, 0.5), (0, "en-es", 1, 0.7), (0, "en-fr", 0, None)]
     rows += [(1, "en-es", 0, 0.9), (1, "en-fr", 0, None)]
     for number, task, seed, value in rows:
