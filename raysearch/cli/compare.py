@@ -93,7 +93,7 @@ def _compare(args: argparse.Namespace) -> Comparison:
         sentences = origins(side.table).sentences
         sys.stderr.writelines(f"{shown(side.folder)}: {text}\n" for text in sentences)
     rules = {side.card.aggregate for side in sides}
-    rule = rules.pop() if len(rules) == 1 else "mean"
+    rule: Aggregate = rules.pop() if len(rules) == 1 else "mean"
     contrasts = []
     for wanted, needed in _goals(goal, explicit=args.metric is not None):
         found = _contrast(first, second, wanted, rule, args.level)

@@ -120,9 +120,8 @@ class LiveState:
         with self._lock:
             self._running.pop(trial.id, None)
             if trial.state is not TrialState.COMPLETE:  # its other cells are let go of
-                same = [id for id, it in self._running.items() if it.lease.number == trial.number]
-                for lease_id in same:
-                    del self._running[lease_id]
+                others = self._running.items()
+                self._running = {n: it for n, it in others if it.lease.number != trial.number}
             if trial.key in self._seen:
                 return
             self._seen.add(trial.key)
