@@ -14,7 +14,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from raysearch.errors import ConfigError, RaysearchError
@@ -38,13 +38,10 @@ def session_folder() -> Iterator[Path]:
     Raises:
         ConfigError: None of these will do.
     """
-    private = _private_folder()
-    marker = _lock(private)
-    inner = private / INNER
-    inner.mkdir()
+    private, marker = _private_folder()
     buggy = False
     try:
-        yield inner
+        yield private / INNER
     except RaysearchError:
         raise
     except Exception:
@@ -56,21 +53,26 @@ def session_folder() -> Iterator[Path]:
         os.close(marker)
 
 
-def _private_folder() -> Path:
-    """A fresh folder of mode 0700; beside it, those of dead sessions are removed."""
+def _private_folder() -> tuple[Path, int]:
+    """A fresh folder of mode 0700 and its marker; beside it, those of the dead are removed."""
     problems = []
     named = [os.environ.get(name, "") for name in ("RAY_TMPDIR", "TMPDIR")]
     for base in dict.fromkeys([*filter(None, named), "/tmp", "/var/tmp"]):
         if problem := _unfit(base):
             problems.append(f"{base} ({problem})")
             continue
+        _remove_dead(Path(base))
         try:
-            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-        except OSError as error:
+            private = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+            with ExitStack() as undo:
+                undo.callback(shutil.rmtree, private, ignore_errors=True)
+                (private / INNER).mkdir()
+                marker = _lock(private)
+                undo.pop_all()
+        except OSError as error:  # a full disk, or one that knows no locks
             problems.append(f"{base} ({error.strerror})")
             continue
-        _remove_dead(Path(base))
-        return folder
+        return private, marker
     raise ConfigError(
         f"Ray's files must lie in a folder that you alone can enter, but none can be made in "
         f"{', '.join(problems)}; set TMPDIR to a folder of your own with a short path"

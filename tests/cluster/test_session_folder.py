@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -70,6 +71,19 @@ def test_a_folder_that_will_not_do_is_passed_over(
     monkeypatch.setenv("RAY_TMPDIR", str(shared))
     with session_folder() as folder:
         assert folder.parent.parent == shared
+
+
+def test_a_disk_that_knows_no_locks_is_passed_over(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lock(marker: int, how: int) -> None:
+        if os.path.dirname(os.readlink(f"/proc/self/fd/{marker}")).startswith(str(base)):
+            raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(module.fcntl, "flock", lock)
+    with session_folder() as folder:
+        assert folder.parent.parent == Path("/tmp")
+        assert not list(base.iterdir())
 
 
 def test_no_folder_at_all_is_one_sentence(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
