@@ -9,7 +9,6 @@ of `hosts.lab`, in a PID namespace of its own.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,8 +100,7 @@ def fake_cloud(
     cloud = FakeCloud(types, idle_minutes=idle_minutes, prices=prices)
     (home / "ray_bootstrap_config.yaml").write_text(yaml.safe_dump(cloud.config))
     quiet = {
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_NODE_TYPE_NAME": HEAD,
         "OMP_NUM_THREADS": "1",
