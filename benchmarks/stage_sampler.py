@@ -138,12 +138,13 @@ def sweep(sampler: str, reuse: float, share: float, seed: int) -> Curve:
         proposal = mirror.propose(number)
         curve.seconds += time.process_time() - began
         assert proposal is not None
-        true = regret(proposal.params, share)
+        params = proposal.trial.params
+        true = regret(params, share)
         value = -true + NOISE * float(noise.standard_normal())
         mirror.tell(number, TrialState.COMPLETE, [value])
         if value > best:
             best, chosen = value, true
-        curve.cold = bill.pay(proposal.params)
+        curve.cold = bill.pay(params)
         curve.steps.append(bill.steps)
         curve.regrets.append(chosen)
     return curve
@@ -184,7 +185,7 @@ def suggestion_cost(sampler: str, trials: int) -> dict[str, float]:
             proposal = mirror.propose(number)
             times.append(time.process_time() - began)
             assert proposal is not None
-            mirror.tell(number, TrialState.COMPLETE, [-regret(proposal.params, 0.5)])
+            mirror.tell(number, TrialState.COMPLETE, [-regret(proposal.trial.params, 0.5)])
         found[f"reuse {reuse:g}"] = 1000 * statistics.median(times[trials:])
     return found
 

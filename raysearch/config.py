@@ -212,6 +212,15 @@ class TrainingConfig:
         """The paper's own values for a task, or over all tasks when it is empty."""
         return cls.PAPER
 
+    @property
+    def inert(self) -> frozenset[str]:
+        """Fields without effect on any number beside the values of the others.
+
+        Configs that differ in these alone give the same trial, and a sweep runs one of them. A
+        field that is not named here counts.
+        """
+        return frozenset({"checkpoint_seconds"})
+
     def problems(self) -> list[str]:
         """Sentences on fields that are wrong taken together; empty when all is well."""
         return []

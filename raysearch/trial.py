@@ -69,6 +69,8 @@ class Lease:
         config: Every setting of the method's config as JSON scalars or lists; already validated.
         folder: Folder or URI that holds this lease's checkpoint and, when kept, its encoder.
         keep: Whether the final encoder stays in `folder` when the trial completes.
+        origin: Who proposed the configuration (`raysearch.search.origins`); empty where that is
+            not recorded.
     """
 
     sweep: str
@@ -78,6 +80,7 @@ class Lease:
     config: Mapping[str, Any]
     folder: str
     keep: bool = False
+    origin: str = ""
 
     @property
     def id(self) -> str:

@@ -11,6 +11,7 @@ from raysearch import corpora
 from raysearch.cli.studies import find_study
 from raysearch.corpora import registry
 from raysearch.search import samplers
+from raysearch.search.origins import Origin
 from raysearch.search.space import load_space
 from raysearch.search.study_mirror import StudyMirror
 
@@ -55,8 +56,8 @@ def test_a_search_algorithm_is_an_entry() -> None:
     proposed = []
     for _ in range(2):
         trial = StudyMirror(space, 3, (), ()).propose(0)
-        assert trial is not None
-        proposed.append(trial.params)
+        assert trial is not None and trial.origin is Origin.OTHER
+        proposed.append(trial.trial.params)
     assert proposed[0] == proposed[1]
     assert {item.name for item in space.searched if not item.when} <= set(proposed[0])
 

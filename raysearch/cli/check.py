@@ -39,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
     for path in _files([Path(name) for name in args.paths]):
         checked += 1
         try:
-            unset = _check(path)
+            notes = _check(path)
             sys.stdout.write(f"ok    {path}\n")
-            sys.stdout.writelines(f"      still to do: {sentence}\n" for sentence in unset)
+            sys.stdout.writelines(f"      {sentence}\n" for sentence in notes)
         except ConfigError as error:
             sys.stdout.write(f"wrong {path}\n")
             problems.extend(error.problems)
@@ -55,15 +55,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(path: Path) -> tuple[str, ...]:
-    """Check one file, and say what of it only the user can fill in."""
+    """Check one file, and say what is right in it and not yet as it should be."""
     if path.name.startswith("cluster"):
         from raysearch.cluster.manifest import check_manifest
 
-        return check_manifest(path)
+        return tuple(f"still to do: {sentence}" for sentence in check_manifest(path))
+    from raysearch.search.reach import reach_note
     from raysearch.search.space import load_space
 
-    load_space(path)
-    return ()
+    note = reach_note(load_space(path))
+    return (note,) if note else ()
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:

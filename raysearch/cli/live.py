@@ -22,6 +22,7 @@ from raysearch.leaderboard.card import parse_card
 from raysearch.leaderboard.summary import encoder_name
 from raysearch.render.live import LiveState
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan, SweepSummary
+from raysearch.search.reach import reach_notes
 from raysearch.search.sweep import run_sweep
 from raysearch.storage.place import shown
 from raysearch.trial import Trial
@@ -166,7 +167,8 @@ def show_sweep(
             view.recorded(trial, earlier=True)
         kept = f"going on from {len(earlier)} kept rows; " if earlier else ""
         text = f"{kept}starting Ray and the slots"
-        view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+        for note in (*reach_notes(plan), text):
+            view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text=note))
         return run_sweep(
             plan,
             on_trial=keep,

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +110,8 @@ def search(args: argparse.Namespace) -> tuple[SweepPlan, SweepSummary]:
     else:
         view = QuietView() if args.quiet else ScreenView(opening)
         summary = show_sweep(plan, store, view, on_open=lambda: _write_card(plan, path))
+    if summary.used_up:
+        _write_card(plan, path, used_up=summary.used_up)
     return plan, summary
 
 
@@ -260,10 +263,11 @@ def _card(plan: SweepPlan, path: Path) -> dict[str, Any]:
     }
 
 
-def _write_card(plan: SweepPlan, path: Path) -> None:
+def _write_card(plan: SweepPlan, path: Path, used_up: Sequence[str] = ()) -> None:
     from raysearch.storage import open_storage
 
-    text = json.dumps(_card(plan, path), indent=1) + "\n"
+    card = _card(plan, path) | ({"used_up": list(used_up)} if used_up else {})
+    text = json.dumps(card, indent=1) + "\n"
     try:
         open_storage(plan.root).write("sweep.json", [text.encode()])
     except OSError as error:

@@ -8,6 +8,8 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from raysearch.cli.sweep_cost import cost_lines
+from raysearch.leaderboard.card import used_up_text
+from raysearch.search.origins import Origin
 from raysearch.search.retention import size_text
 from raysearch.storage.place import shown
 
@@ -51,6 +53,7 @@ def ending_of(
         lines.append(
             f"{summary.unfinished} configurations are open: run the same command again{again}"
         )
+    lines += _where_from(summary)
     if not summary.best:
         lines.append(f"no trial was completed; why: python -m raysearch leaderboard {quote(rows)}")
         return "\n".join(lines) + "\n"
@@ -65,9 +68,21 @@ def ending_of(
         task = "" if per_task or len(card.tasks) < 2 else f" --task {card.tasks[0]}"
         named = quote(f"{stored}:{which}")
         lines.append(f"  its encoder   python -m raysearch export {named} DIR{task}")
-    more = 2 * summary.asked // (len(card.tasks) if per_task else 1)
-    lines.append(f"  more trials   the same command with --trials {more}")
+    if not summary.used_up:
+        more = 2 * summary.asked // (len(card.tasks) if per_task else 1)
+        lines.append(f"  more trials   the same command with --trials {more}")
     return "\n".join(lines) + "\n"
+
+
+def _where_from(summary: SweepSummary) -> list[str]:
+    """Who proposed the configurations, and whether none is left to propose."""
+    lines = []
+    counts = [f"{summary.origins[name]} {name}" for name in Origin if name in summary.origins]
+    if counts:
+        lines.append(f"configurations: {', '.join(counts)}")
+    if summary.used_up:
+        lines.append(used_up_text(summary.used_up))
+    return lines
 
 
 def _of_all(card: SweepCard, summary: SweepSummary) -> list[str]:

@@ -66,6 +66,10 @@ class SlotEvent:
     text: str = ""
 
 
+NODE_WENT = "its node went away"
+"""How the reason of a trial begins that failed through no fault of its own."""
+
+
 def ended_trial(
     lease: Lease,
     state: TrialState,

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
+from raysearch.cluster.events import NODE_WENT, EventKind, SlotEvent, ended_trial
 from raysearch.trial import Lease, TrialState
 
 __all__ = ["MAX_DEATHS", "MAX_LOSSES", "Mailbox"]
@@ -115,8 +115,8 @@ class Mailbox:
             return None
         died = self._grants >= MAX_DEATHS
         if died or self._losses >= MAX_LOSSES:
-            what = f"worker died {MAX_DEATHS}" if died else f"node went away {MAX_LOSSES}"
-            reason = f"its {what} times at the same place (see the Ray logs)"
+            what = f"its worker died {MAX_DEATHS}" if died else f"{NODE_WENT} {MAX_LOSSES}"
+            reason = f"{what} times at the same place (see the Ray logs)"
             trial = ended_trial(self._lease, TrialState.FAILED, reason)
             await self.post(SlotEvent(kind=EventKind.FINISHED, lease=self._lease.id, trial=trial))
             return await self.next_lease(seconds, worker)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from raysearch.leaderboard.ranges import SearchRange, parse_ranges
 from raysearch.objective import AGGREGATES, Aggregate
 from raysearch.trial import MetricGoal
 
-__all__ = ["Mode", "SweepCard", "parse_card", "parse_goal"]
+__all__ = ["Mode", "SweepCard", "parse_card", "parse_goal", "used_up_text"]
 
 Mode = Literal["joint", "per_task"]
 
@@ -30,6 +30,8 @@ class SweepCard:
         ranges: What was searched, in the space's order; empty where it does not say.
         pruner: What stopped trials early; empty where it does not say.
         sampler: What proposed configurations; empty where it does not say.
+        used_up: Tasks, or "" for all together, whose space had no configuration left that was
+            not tried.
     """
 
     goal: MetricGoal
@@ -40,6 +42,7 @@ class SweepCard:
     ranges: tuple[SearchRange, ...] = ()
     pruner: str = ""
     sampler: str = ""
+    used_up: tuple[str, ...] = ()
 
     @property
     def cells_of_task(self) -> int:
@@ -73,6 +76,7 @@ def parse_card(raw: Mapping[str, Any]) -> SweepCard:
         aggregate=aggregate,
         tasks=tuple(raw.get("tasks", ())),
         ranges=parse_ranges(raw.get("study")),
+        used_up=tuple(map(str, raw.get("used_up", ()))),
         **{name: str(_space(raw).get(name, "")) for name in ("pruner", "sampler")},
     )
 
@@ -81,6 +85,12 @@ def _space(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     study: Mapping[str, Any] = raw.get("study") or {}
     space: Mapping[str, Any] = study.get("space") or {}
     return space
+
+
+def used_up_text(tasks: Sequence[str]) -> str:
+    """Why a sweep ended before its budget, for the tasks of `SweepCard.used_up`; at least one."""
+    of = " of " + ", ".join(tasks) if any(tasks) else ""
+    return f"the search space{of} is used up: no configuration is left that was not tried"
 
 
 def parse_goal(text: str) -> MetricGoal:

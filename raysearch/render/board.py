@@ -15,7 +15,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from raysearch.leaderboard.association import most_telling
-from raysearch.leaderboard.card import SweepCard
+from raysearch.leaderboard.card import SweepCard, used_up_text
 from raysearch.leaderboard.rank import rank, varying
 from raysearch.leaderboard.ranked import Ranked, Ranking, Standing
 from raysearch.leaderboard.summary import Summary, summarize
@@ -119,6 +119,7 @@ def make_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
     alone = card.mode == "per_task" and len(tasks) > 1
     ranking = rank_all(table, card)
     own = "trials of equal settings are one, under the lowest number; best per pair: --by pair"
+    notes = [f"every pair was searched by itself: {own}"] if alone else []
     return Board(
         rows=ranking[: top or None],
         left=max(len(ranking) - top, 0) if top else 0,
@@ -133,7 +134,7 @@ def make_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
         parameters=_in_order([ranking], table),
         reasons=ranking.reasons(Standing.FAILED),
         lacking=ranking.reasons(Standing.PARTIAL),
-        note=f"every pair was searched by itself: {own}" if alone else "",
+        note="\n".join([*notes, *_used_up(card)]),
     )
 
 
@@ -160,7 +161,12 @@ def make_task_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
         parameters=_in_order(list(rankings.values()), table),
         reasons=whole.reasons(Standing.FAILED),
         lacking=whole.reasons(Standing.PARTIAL),
+        note="\n".join(_used_up(card)),
     )
+
+
+def _used_up(card: SweepCard) -> list[str]:
+    return [used_up_text(card.used_up)] if card.used_up else []
 
 
 def origin_lines(summary: Summary, layout: Layout, glyphs: Glyphs) -> list[Text]:

@@ -129,7 +129,7 @@ class LeaseBook:
     def spare(self) -> bool:
         """Whether no lease will come but those that run: idle workers are of no more use."""
         left = sum(len(item.cells) - len(item.finished) for item in self._open.values())
-        return left <= len(self._running) and self.ledger.asked >= self.plan.configurations
+        return left <= len(self._running) and self.ledger.all_asked
 
     @property
     def exhausted(self) -> bool:
@@ -210,6 +210,7 @@ class LeaseBook:
             config=configuration.config,
             folder="",
             keep=self.plan.keep != "none",
+            origin=configuration.origin,
         )
         lease = replace(lease, folder=join(self.plan.leases, lease.id))
         return Offer(lease=lease, judged=cell == configuration.cells[0])

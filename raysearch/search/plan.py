@@ -225,6 +225,10 @@ class SweepSummary:
     Attributes:
         ending: Why it ended.
         asked: Configurations asked so far, over all runs.
+        origins: Where they came from (`raysearch.search.origins`) to how many; "" stands for
+            those of an older version, which did not say.
+        used_up: Tasks, or "" for all together, whose space has no configuration left that was
+            not tried, so that the sweep ended before its budget.
         trials: State to number of cells that ended in it, over all runs.
         unfinished: Configurations that the next run goes on with.
         best: Task to its best complete configuration and what that is worth; "" stands for all
@@ -237,6 +241,8 @@ class SweepSummary:
 
     ending: Ending
     asked: int
+    origins: Mapping[str, int] = field(default_factory=dict)
+    used_up: Sequence[str] = ()
     trials: Mapping[TrialState, int] = field(default_factory=dict)
     unfinished: int = 0
     best: Mapping[str, Best] = field(default_factory=dict)

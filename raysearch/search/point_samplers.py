@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial
 from raysearch.search.parameters import Parameter
 from raysearch.trial import Scalar
 
-__all__ = ["GridSampler", "SobolSampler", "finite_choices"]
+__all__ = ["GridSampler", "SobolSampler", "grid_size", "share_of", "value_at"]
 
 
 class SobolSampler(BaseSampler):
@@ -61,7 +61,7 @@ class SobolSampler(BaseSampler):
             engine.fast_forward(trial.number)
         shares = engine.random(1)[0]
         self._point = {
-            item.name: _at(item, float(share))
+            item.name: value_at(item, float(share))
             for item, share in zip(self._parameters, shares, strict=True)
         }
 
@@ -89,10 +89,9 @@ class GridSampler(BaseSampler):
         np.random.RandomState(seed).shuffle(self._points)  # type: ignore[arg-type]
         self._point: Mapping[str, Scalar] = {}
 
-    def take_point(self, asked: Iterable[Mapping[str, Scalar]]) -> bool:
-        """Settle on the first combination that is not among those asked; False if none is left."""
-        seen = {_frozen(params) for params in asked}
-        found = next((point for point in self._points if _frozen(point) not in seen), None)
+    def take_point(self, is_new: Callable[[Mapping[str, Scalar]], bool]) -> bool:
+        """Settle on the first combination that is new; False if none is left."""
+        found = next(filter(is_new, self._points), None)
         self._point = found or {}
         return found is not None
 
@@ -121,30 +120,32 @@ class GridSampler(BaseSampler):
 
 def _grid_points(parameters: Sequence[Parameter]) -> list[Mapping[str, Scalar]]:
     points: dict[Any, Mapping[str, Scalar]] = {}
-    for values in itertools.product(*(finite_choices(item) for item in parameters)):
+    for values in itertools.product(*(_finite_choices(item) for item in parameters)):
         point: dict[str, Scalar] = {}
         for item, value in zip(parameters, values, strict=True):
             if item.matters(point):
                 point[item.name] = value
-        points.setdefault(_frozen(point), point)
+        points.setdefault(frozenset(point.items()), point)
     return list(points.values())
 
 
-def finite_choices(item: Parameter) -> Sequence[Scalar]:
+def grid_size(parameters: Sequence[Parameter]) -> int | None:
+    """Combinations of finite choices, conditions left aside; None where a range has no end."""
+    if any(item.kind == "float" for item in parameters):
+        return None
+    return math.prod(len(_finite_choices(item)) for item in parameters)
+
+
+def _finite_choices(item: Parameter) -> Sequence[Scalar]:
     """The values of a choice or of a range of whole numbers."""
     return item.choices or range(int(item.low), int(item.high) + 1)
 
 
-def _frozen(params: Mapping[str, Scalar]) -> frozenset[tuple[str, Scalar]]:
-    return frozenset(params.items())
-
-
-def _at(item: Parameter, share: float) -> Any:
-    """The value at a share in [0, 1) of a parameter's range or choices."""
+def value_at(item: Parameter, share: float) -> Any:
+    """The value at a share in [0, 1] of a parameter's range or choices."""
     if item.kind == "choice":
-        return item.choices[int(share * len(item.choices))]
-    # Whole numbers get a bin of the same width each, on the scale that is searched.
-    low, high = (item.low - 0.5, item.high + 0.5) if item.kind == "int" else (item.low, item.high)
+        return item.choices[min(int(share * len(item.choices)), len(item.choices) - 1)]
+    low, high = _ends(item)
     if item.log:
         value = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
     else:
@@ -152,3 +153,16 @@ def _at(item: Parameter, share: float) -> Any:
     if item.kind == "int":
         return min(max(round(value), int(item.low)), int(item.high))
     return min(max(value, item.low), item.high)
+
+
+def share_of(item: Parameter, value: float) -> float:
+    """Where a value lies in a range, in [0, 1]: what `value_at` makes the value of."""
+    low, high = _ends(item)
+    if item.log:
+        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+    return (value - low) / (high - low)
+
+
+def _ends(item: Parameter) -> tuple[float, float]:
+    """The ends of a range; whole numbers get a bin of the same width each."""
+    return (item.low - 0.5, item.high + 0.5) if item.kind == "int" else (item.low, item.high)

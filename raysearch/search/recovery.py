@@ -3,8 +3,7 @@
 From the rows and curves come the finished configurations, as the study had them: numbers,
 parameters, intermediate values, what early stopping compared, papers' own settings. From
 `raysearch.search.intents` come those that were running, which go on from their checkpoints.
-What a seeded sampler draws follows from the study's content, so it goes on as it would have;
-only cmaes keeps a state of its own in the study, and begins again from the finished trials.
+What a sampler suggests follows from the study's content, so it goes on as it would have.
 
 Not recovered: a row that was not written yet when the study was lost (its trial goes on from
 its last checkpoint), and when and in which order early stopping judged trials that ran at the
@@ -28,6 +27,7 @@ from raysearch.config import as_scalar, read_config, rules
 from raysearch.errors import ConfigError, StoreError
 from raysearch.search.intents import Intents
 from raysearch.search.lock import sweep_lock
+from raysearch.search.origins import PROPOSED
 from raysearch.search.plan import SweepPlan
 from raysearch.search.pruners import PRUNERS, judged_rungs
 from raysearch.search.samplers import distribution
@@ -179,7 +179,7 @@ def _template(plan: SweepPlan, left: _Traces, task: str, *, first: bool) -> Froz
     problem = "" if literal else problem
     cells, problem = cells_within(plan.cells, space, task, config, problem)
     attributes: dict[str, Any] = {
-        INTENT: intent_of(config, cells, problem=problem, literal=literal)
+        INTENT: intent_of(config, cells, problem=problem, literal=literal, origin=_origin_of(left))
     }
     records = {row.cell: row for row in left.rows}
     _check_cells(plan, cells, [*records, *(lease.cell for lease in left.leases)])
@@ -213,6 +213,12 @@ def _end(template: FrozenTrial, space: SearchSpace, rows: Sequence[Trial]) -> No
     if end.state is OptunaState.FAIL:
         template.user_attrs[REASON] = end.reason
     template.datetime_complete = max((_ended(row) for row in rows), default=datetime.now())
+
+
+def _origin_of(left: _Traces) -> str:
+    """Who proposed the configuration; empty where an older version did not write it."""
+    said = [row.provenance.get(PROPOSED, "") for row in left.rows]
+    return next(filter(None, [*said, *(lease.origin for lease in left.leases)]), "")
 
 
 def _config_of(space: SearchSpace, row: Mapping[str, Scalar]) -> dict[str, Any]:

@@ -13,21 +13,15 @@ took over. On the synthetic objectives of ``benchmarks/stage_sampler.py`` (resul
 within the steps of 20 cold trials the median regret of TPE fell to about half at 0.75; after as
 many configurations it was mostly no better, and 30 to 45 % worse where the cheap
 stages decide. So it pays where steps are what is short and stages are shared, and costs where
-configurations are counted; where all that is left to choose is a few choices, it may ask one
-configuration twice. It is off by default.
+configurations are counted. It is off by default.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
-from optuna.study import Study
-from optuna.trial import FrozenTrial
 
 from raysearch.errors import ConfigError
 from raysearch.methods import get_method
@@ -35,7 +29,7 @@ from raysearch.methods.stage import Stage
 from raysearch.search.space import SearchSpace
 from raysearch.trial import Scalar
 
-__all__ = ["PaidStages", "Prefix", "StagePlan", "TakeOver"]
+__all__ = ["PaidStages", "Prefix", "StagePlan"]
 
 _STREAM = 1
 """Keeps the draws in here apart from those of the samplers, which have the same seed."""
@@ -103,7 +97,7 @@ class PaidStages:
         self._known: dict[tuple[tuple[str, Scalar], ...], tuple[Prefix, ...]] = {}
 
     def choose(
-        self, good: Sequence[Mapping[str, Scalar]], seed: int, place: int
+        self, good: Sequence[Mapping[str, Scalar]], seed: int, place: int, attempt: int = 0
     ) -> Mapping[str, Scalar]:
         """What the next proposal takes over; empty when the sampler is to choose all of it.
 
@@ -111,8 +105,10 @@ class PaidStages:
             good: Parameters of the configurations to take from.
             seed: Seed of the sampler.
             place: Place of the proposal in its search; with `seed` it decides the draw.
+            attempt: Counts up when what was proposed is known already.
         """
-        generator = np.random.default_rng(np.random.SeedSequence((seed, place, _STREAM)))
+        entropy = (seed, place, _STREAM, *((attempt,) if attempt else ()))
+        generator = np.random.default_rng(np.random.SeedSequence(entropy))
         if generator.random() >= self._space.reuse:
             return {}
         found = [prefix for params in good for prefix in self.prefixes(params)]
@@ -181,50 +177,3 @@ class PaidStages:
             new = {parent for name in new for parent in self._searched[name].when} - found
             found |= new
         return found
-
-
-class TakeOver(BaseSampler):
-    """A sampler whose proposals have some values given.
-
-    The other sampler proposes as if it were free, and what is given goes before: so every
-    sampler can be used, and none has to model a space that changes.
-
-    Args:
-        sampler: Chooses the rest.
-        given: Name to value.
-    """
-
-    def __init__(self, sampler: BaseSampler, given: Mapping[str, Scalar]) -> None:
-        self._sampler = sampler
-        self._given = given
-        self._space: dict[str, BaseDistribution] = {}
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """What the sampler chooses together, without what is given."""
-        self._space = self._sampler.infer_relative_search_space(study, trial)
-        return {name: item for name, item in self._space.items() if name not in self._given}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """The sampler's own values, without what is given."""
-        chosen = self._sampler.sample_relative(study, trial, self._space)
-        return {name: value for name, value in chosen.items() if name not in self._given}
-
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """The given value, else the sampler's."""
-        if param_name in self._given:
-            return self._given[param_name]
-        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Let the sampler make ready."""
-        self._sampler.before_trial(study, trial)

@@ -2,8 +2,11 @@
 
 Optuna's samplers under the names that a search-space file may use. A sampler is made anew for
 every configuration, from the sweep's seed and the trial's number: what it suggests depends on
-those and on what the study holds, never on what this process did before. So a driver that was
-killed and started again suggests what it would have suggested.
+those, on what the study holds and on the budget, never on what this process did before. So a
+driver that was killed and started again suggests what it would have suggested.
+
+``tpe``, ``gp`` and ``cmaes`` are models of the finished trials. Before they have
+`startup_trials` to learn from, configurations are drawn at random.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ import importlib.util
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import optuna
@@ -23,31 +25,66 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler
-from optuna.trial import Trial as OptunaTrial
 
 from raysearch.errors import ConfigError
+from raysearch.search.cmaes_sampler import CmaesSampler, numbers_of
+from raysearch.search.origins import Origin
 from raysearch.search.parameters import Parameter
-from raysearch.search.point_samplers import GridSampler, SobolSampler, finite_choices
+from raysearch.search.point_samplers import GridSampler, SobolSampler, grid_size
 
 __all__ = [
     "SAMPLERS",
     "SamplerFactory",
     "distribution",
     "make_sampler",
+    "origin_of",
     "reuse_problem",
     "sampler_problem",
-    "suggest",
+    "startup_trials",
 ]
 
-_STARTUP_TRIALS = 10
-"""Configurations drawn at random before TPE, GP or CMA-ES has something to learn from."""
-_LARGEST_GRID = 100_000
+MODELS = ("tpe", "gp", "cmaes")
+"""Samplers that learn from the finished trials."""
+_STARTUP_SHARE = 0.25
+_STARTUP_LEAST, _STARTUP_MOST = 2, 10
+LARGEST_GRID = 100_000
 
 SamplerFactory = Callable[[Sequence[Parameter], int, int], BaseSampler]
 """Makes a sampler from what is searched, the sweep's seed, and the trial's number."""
 
 
-def make_sampler(name: str, parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampler:
+def startup_trials(budget: int) -> int:
+    """How many finished trials a model must have to learn from, before which all is drawn.
+
+    A quarter of the budget: less leaves the model without a view of the space, and more leaves
+    it nothing to decide. At least two, of which a model can tell the better one; at most ten,
+    Optuna's own number, however large the budget is. In ``mode: per_task`` each task has its
+    own. Complete and stopped trials count, the best of an earlier task and the paper's own
+    setting among them where that one is a point of the space.
+
+    Args:
+        budget: Configurations of the sweep, or of a task.
+    """
+    return min(_STARTUP_MOST, max(_STARTUP_LEAST, math.ceil(_STARTUP_SHARE * budget)))
+
+
+def origin_of(name: str, learned: int, budget: int) -> Origin:
+    """Who chooses the next configuration.
+
+    Args:
+        name: Key of `SAMPLERS`.
+        learned: Finished trials that a model can learn from.
+        budget: Configurations of the sweep, or of a task.
+    """
+    if name in MODELS:
+        return Origin.DRAWN if learned < startup_trials(budget) else Origin.MODELLED
+    known = {"random": Origin.DRAWN, "grid": Origin.LAID_OUT, "qmc": Origin.LAID_OUT}
+    return known.get(name, Origin.OTHER)
+
+
+def make_sampler(
+    name: str, parameters: Sequence[Parameter], seed: int, number: int, attempt: int = 0
+) -> BaseSampler:
     """The sampler for one configuration.
 
     Args:
@@ -55,10 +92,13 @@ def make_sampler(name: str, parameters: Sequence[Parameter], seed: int, number: 
         parameters: What is searched, parents before children.
         seed: Seed of the sweep.
         number: Number of the trial.
+        attempt: Counts up when what was proposed is known already, and another is wanted.
 
     Raises:
         ConfigError: The sampler needs a package that is not installed.
     """
+    if attempt:
+        seed = _trial_seed(seed, attempt)
     with warnings.catch_warnings():
         # TPE's `group` and the GP are marked experimental; both are chosen on purpose.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -77,6 +117,11 @@ def reuse_problem(name: str, reuse: float) -> str:
 
 def sampler_problem(name: str, parameters: Sequence[Parameter]) -> str:
     """Why a sampler cannot search these parameters, in one sentence; empty when it can."""
+    if name == "cmaes" and not numbers_of(parameters):
+        return (
+            "the sampler `cmaes` must have a range that is searched whatever the others are, but "
+            "there is none; take tpe or gp"
+        )
     if name != "grid":
         return ""
     endless = [item.name for item in parameters if item.kind == "float"]
@@ -85,9 +130,9 @@ def sampler_problem(name: str, parameters: Sequence[Parameter]) -> str:
             f"the sampler `grid` must have finite choices, but `{'`, `'.join(endless)}` has a "
             "range of floats; give a list of choices or take the sampler random"
         )
-    size = math.prod(len(finite_choices(item)) for item in parameters)
-    if size > _LARGEST_GRID:
-        return f"the sampler `grid` must have at most {_LARGEST_GRID} points, but has {size}"
+    size = grid_size(parameters) or 0
+    if size > LARGEST_GRID:
+        return f"the sampler `grid` must have at most {LARGEST_GRID} points, but has {size}"
     return ""
 
 
@@ -100,22 +145,6 @@ def distribution(item: Parameter) -> BaseDistribution:
     return FloatDistribution(item.low, item.high, log=item.log)
 
 
-def suggest(trial: OptunaTrial, parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """Have Optuna fill in every parameter whose condition holds."""
-    params: dict[str, Any] = {}
-    for item in parameters:
-        if not item.matters(params):
-            continue
-        if item.kind == "choice":
-            params[item.name] = trial.suggest_categorical(item.name, item.choices)
-        elif item.kind == "int":
-            low, high = int(item.low), int(item.high)
-            params[item.name] = trial.suggest_int(item.name, low, high, log=item.log)
-        else:
-            params[item.name] = trial.suggest_float(item.name, item.low, item.high, log=item.log)
-    return params
-
-
 def _trial_seed(seed: int, number: int) -> int:
     return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
 
@@ -123,7 +152,7 @@ def _trial_seed(seed: int, number: int) -> int:
 def _tpe(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampler:
     return optuna.samplers.TPESampler(
         seed=_trial_seed(seed, number),
-        n_startup_trials=_STARTUP_TRIALS,
+        n_startup_trials=1,
         multivariate=True,
         group=True,  # conditional parameters are modelled together where they occur together
         constant_liar=True,  # slots that run at the same time do not ask for the same place
@@ -137,7 +166,7 @@ def _random(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSamp
 def _gp(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampler:
     return optuna.samplers.GPSampler(
         seed=_trial_seed(seed, number),
-        n_startup_trials=_STARTUP_TRIALS,
+        n_startup_trials=1,
         warn_independent_sampling=False,  # what is drawn at random stands below
     )
 
@@ -148,11 +177,7 @@ def _cmaes(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampl
             "the sampler `cmaes` must have the package cmaes, which is not installed; "
             "pip install cmaes, or take the sampler tpe"
         )
-    return optuna.samplers.CmaEsSampler(
-        seed=_trial_seed(seed, number),
-        n_startup_trials=_STARTUP_TRIALS,
-        warn_independent_sampling=False,  # what is drawn at random stands below
-    )
+    return CmaesSampler(parameters, _trial_seed(seed, number))
 
 
 SAMPLERS: dict[str, SamplerFactory] = {

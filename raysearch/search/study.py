@@ -21,6 +21,7 @@ killed between any two writes repeats what it does not know to be done.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
@@ -44,6 +45,7 @@ from raysearch.search.study_entries import (
     intent_of,
     records,
     with_objective,
+    with_origin,
 )
 from raysearch.search.study_identity import begin_with, begun_with, claim_study
 from raysearch.search.tracks import CellsOf, Draft, Tracks, cells_within
@@ -117,6 +119,21 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         return sum(track.asked for track in self._tracks.all.values())
 
     @property
+    def all_asked(self) -> bool:
+        """Whether no configuration will ever be asked any more: budget or space is used up."""
+        return self._tracks.all_asked
+
+    @property
+    def used_up(self) -> tuple[str, ...]:
+        """Tasks whose space has nothing new left; "" stands for all tasks together."""
+        return tuple(task for task, track in self._tracks.all.items() if track.used_up)
+
+    @property
+    def origins(self) -> dict[str, int]:
+        """Where configurations came from (`raysearch.search.origins`) to how many."""
+        return dict(sum((track.origins for track in self._tracks.all.values()), Counter()))
+
+    @property
     def papers(self) -> dict[str, int]:
         """Task to the number of its paper's own setting, once asked; "" for all tasks together."""
         tracks = self._tracks.all.items()
@@ -125,9 +142,9 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
     def ask(self) -> Configuration | None:
         """The next configuration, recorded; None when there is none, or none as yet.
 
-        There is none when the budget of trials or a grid is used up, and none as yet while a
+        There is none when the budget of trials or the space is used up, and none as yet while a
         task that starts from the best of another waits for that one's end. The first of a task
-        is the paper's own setting.
+        is the paper's own setting; none gives the same trial as an earlier one.
 
         Raises:
             ConfigError: The sampler needs a package that is not installed.
@@ -179,7 +196,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
                 return self._recorded(number, trial.cell)
             if trial.cell not in entry.cells:
                 raise ValueError(f"configuration {number} has no cell {trial.cell.slug}")
-            record = with_objective(trial, self._space.goal)
+            record = with_origin(with_objective(trial, self._space.goal), entry.origin)
             if entry.ended:
                 self._further.write(record)
             else:
@@ -267,7 +284,9 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             self._cells, self._space, draft.track.task, draft.config, draft.problem
         )
         template = copy.copy(draft.trial)
-        intent = intent_of(draft.config, cells, problem=problem, literal=draft.literal)
+        intent = intent_of(
+            draft.config, cells, problem=problem, literal=draft.literal, origin=draft.origin
+        )
         template.user_attrs = {INTENT: intent}
         trial_id = self._database.create(template)
         entry = Entry(
@@ -277,10 +296,10 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             config=draft.config,
             cells=cells,
             problem=problem,
+            origin=draft.origin,
         )
         self._open[entry.number] = entry
-        draft.track.count(entry.number)
-        draft.track.open.add(entry.number)
+        draft.track.note(entry.number, draft)
         self._count += 1
         return entry.configuration()
 

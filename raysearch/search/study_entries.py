@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from raysearch.objective import is_over, worth
+from raysearch.search.origins import PROPOSED
 from raysearch.search.space import SearchSpace
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
@@ -36,9 +37,11 @@ __all__ = [
     "Verdict",
     "cells_of",
     "intent_of",
+    "origin_in",
     "records",
     "verdicts",
     "with_objective",
+    "with_origin",
 ]
 
 CELL = "cell/"
@@ -124,6 +127,7 @@ class Configuration:
         reports: Rung to objective of cell 0, as recorded.
         stopped_at: Rung of the report at which early stopping ended cell 0, or None.
         problem: Why the config cannot be run at all, or empty; finish cell 0 as FAILED with it.
+        origin: Who proposed it (`raysearch.search.origins`); empty where nothing says so.
     """
 
     number: int
@@ -134,6 +138,7 @@ class Configuration:
     reports: Mapping[int, float]
     stopped_at: int | None
     problem: str
+    origin: str
 
     @property
     def pending(self) -> tuple[Cell, ...]:
@@ -154,6 +159,7 @@ class Entry:
         config: Every setting.
         cells: All cells in order.
         problem: Why the config cannot be run, or empty.
+        origin: Where it came from (`raysearch.search.origins`); empty where nothing says so.
         finished: Outcomes of the cells whose record is written.
         reports: Rung to objective of cell 0.
         judged: Rungs at which early stopping has judged.
@@ -168,6 +174,7 @@ class Entry:
     config: Mapping[str, Any]
     cells: tuple[Cell, ...]
     problem: str
+    origin: str
     finished: dict[Cell, Outcome] = field(default_factory=dict)
     reports: dict[int, float] = field(default_factory=dict)
     judged: set[int] = field(default_factory=set)
@@ -185,6 +192,7 @@ class Entry:
             config=intent["config"],
             cells=cells_of(trial),
             problem=intent["problem"],
+            origin=origin_in(trial),
             reports=dict(trial.intermediate_values),
         )
         for record in records(trial):
@@ -215,6 +223,7 @@ class Entry:
             reports=dict(self.reports),
             stopped_at=self.stopped_at,
             problem=self.problem,
+            origin=self.origin,
         )
 
     def end(self) -> End | None:
@@ -246,7 +255,12 @@ def verdicts(trial: FrozenTrial) -> dict[int, Verdict]:
 
 
 def intent_of(
-    config: Mapping[str, Any], cells: Sequence[Cell], *, problem: str, literal: bool
+    config: Mapping[str, Any],
+    cells: Sequence[Cell],
+    *,
+    problem: str,
+    literal: bool,
+    origin: str,
 ) -> dict[str, Any]:
     """What is written about a configuration when it is asked.
 
@@ -256,13 +270,20 @@ def intent_of(
         problem: Why the config cannot be run, or empty.
         literal: Whether the config is no point of the space, as a paper's own setting may be;
             no sampler learns from it then.
+        origin: Where it came from (`raysearch.search.origins`); empty where that is not known.
     """
     return {
         "config": config,
         "cells": [[cell.task, cell.seed] for cell in cells],
         "problem": problem,
         "literal": literal,
+        PROPOSED: origin,
     }
+
+
+def origin_in(trial: FrozenTrial) -> str:
+    """Where a configuration came from; empty where its study is older than that record."""
+    return str(trial.user_attrs[INTENT].get(PROPOSED, ""))
 
 
 def records(trial: FrozenTrial) -> Iterator[Trial]:
@@ -288,3 +309,10 @@ def with_objective(trial: Trial, goal: MetricGoal) -> Trial:
     came = f"it is missing; metrics: {known}" if value is None else f"got {value}"
     reason = f"the objective `{goal.name}` must be a finite number, but {came}"
     return dataclasses.replace(trial, state=TrialState.FAILED, reason=reason)
+
+
+def with_origin(trial: Trial, origin: str) -> Trial:
+    """The trial, whose provenance says where its configuration came from, if that is known."""
+    if not origin:
+        return trial
+    return dataclasses.replace(trial, provenance={**trial.provenance, PROPOSED: origin})

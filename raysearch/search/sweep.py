@@ -124,6 +124,8 @@ def run_sweep(
         return SweepSummary(
             ending=_ending(book),
             asked=ledger.asked,
+            origins=ledger.origins,
+            used_up=ledger.used_up,
             trials=dict(standing.counts),
             unfinished=book.unfinished,
             best=dict(standing.best),
@@ -242,7 +244,7 @@ def _interrupts(book: LeaseBook) -> Iterator[None]:
 def _ending(book: LeaseBook) -> Ending:
     if book.interrupted:
         return Ending.INTERRUPTED
-    left = book.unfinished or book.ledger.asked < book.plan.configurations
+    left = book.unfinished or not book.ledger.all_asked
     if book.out_of_money and left:
         return Ending.COST
     return Ending.TIME if book.out_of_time and left else Ending.DONE

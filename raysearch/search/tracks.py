@@ -10,18 +10,23 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
 
+from raysearch.cluster.events import NODE_WENT
 from raysearch.config import as_scalar
 from raysearch.errors import ConfigError
+from raysearch.search.known import trial_key
+from raysearch.search.origins import Origin
 from raysearch.search.space import SearchSpace
 from raysearch.search.space_tasks import tasks_of
-from raysearch.search.study_entries import INTENT, cells_of, verdicts
+from raysearch.search.study_entries import INTENT, cells_of, origin_in, records, verdicts
 from raysearch.search.study_mirror import StudyMirror
 from raysearch.trial import Cell, Scalar
 
@@ -38,6 +43,7 @@ class Draft:
         track: The track that it belongs to.
         trial: What the database is to hold of it, but for its intent.
         config: Every setting.
+        origin: Who chose it.
         problem: Why the config cannot be run, or empty.
         literal: Whether the config is no point of the space; no sampler learns from it then.
     """
@@ -45,6 +51,7 @@ class Draft:
     track: Track
     trial: FrozenTrial
     config: Mapping[str, Any]
+    origin: Origin
     problem: str = ""
     literal: bool = False
 
@@ -68,17 +75,26 @@ class Track:
         """Number of its first configuration, the paper's own setting."""
         self.asked = 0
         """Configurations that count against the budget."""
+        self.origins: Counter[str] = Counter()
+        """How many of them came from where; "" stands for what older studies do not say."""
+        self.used_up = False
+        """Whether the space was found to have no configuration left that is new."""
         self.open: set[int] = set()
         """Numbers of the configurations that are not at their end; the ledger keeps it."""
         self.judged: dict[int, list[float]] = {}
         """Rung to the finite objectives that early stopping has judged there."""
         self._space = space
+        self._known: set[str] = set()
+        """What `trial_key` says of every configuration that is not to be tried again."""
+        self._keys: dict[frozenset[tuple[str, Scalar]], str] = {}
         hidden = set()
         for trial in trials:
             if INTENT not in trial.user_attrs:
                 hidden.add(trial.number)
                 continue
-            self.count(trial.number)
+            self.count(trial.number, origin_in(trial))
+            if not _failed_with_its_node(trial):
+                self._known.add(trial_key(space, trial.user_attrs[INTENT]["config"]))
             if not trial.state.is_finished():
                 self.open.add(trial.number)
             if trial.user_attrs[INTENT]["literal"]:
@@ -88,10 +104,12 @@ class Track:
         self.mirror = StudyMirror(space, _seed_of(task, seed), trials, hidden)
 
     def draft(self, number: int, earlier: Sequence[Track]) -> Draft | None:
-        """Choose the next configuration; None when a grid is used up.
+        """Choose the next configuration; None when the space is used up.
 
         The first is the paper's own setting, then come the best of the earlier tracks where
-        the space says so, then the sampler's.
+        the space says so, then the sampler's. None is one that was tried in this track: with
+        the same cells it would give the same numbers. A trial that failed is not tried again
+        either, unless it was its node that failed.
 
         Args:
             number: The number that the study will give it.
@@ -103,16 +121,26 @@ class Track:
         if self.asked == 0:
             return self._papers_own(number)
         for params in self._proven(earlier):
-            if not self.mirror.holds(params):
+            if self._is_new(params):
                 trial = self.mirror.propose_given(number, params, hidden=False)
-                return self._drafted(trial)
-        proposal = self.mirror.propose(number)
-        return None if proposal is None else self._drafted(proposal)
+                return self._drafted(trial, Origin.WARM_START)
+        proposal = self.mirror.propose(number, self._is_new)
+        if proposal is None:
+            self.used_up = True
+            return None
+        return self._drafted(proposal.trial, proposal.origin)
 
-    def count(self, number: int) -> None:
+    def note(self, number: int, draft: Draft) -> None:
+        """Let a draft of this track count that is recorded now."""
+        self.count(number, draft.origin)
+        self._known.add(trial_key(self._space, draft.config))
+        self.open.add(number)
+
+    def count(self, number: int, origin: str) -> None:
         """Let a configuration count that is recorded."""
         self.first = number if self.first is None else self.first
         self.asked += 1
+        self.origins[origin] += 1
 
     def note_judged(self, rung: int, value: float) -> None:
         """Let a later configuration be compared with this value at the rung."""
@@ -123,7 +151,14 @@ class Track:
         config, params = self._space.paper_first(self.task)
         literal = checked_config(self._space, params)[0] != config
         trial = self.mirror.propose_given(number, params, hidden=literal)
-        return Draft(track=self, trial=trial, config=config, literal=literal)
+        return Draft(track=self, trial=trial, config=config, origin=Origin.PAPER, literal=literal)
+
+    def _is_new(self, params: Mapping[str, Scalar]) -> bool:
+        """Whether these parameters make a configuration that was not tried here."""
+        point = frozenset(params.items())
+        if point not in self._keys:
+            self._keys[point] = trial_key(self._space, checked_config(self._space, params)[0])
+        return self._keys[point] not in self._known
 
     def _proven(self, earlier: Sequence[Track]) -> Iterator[Mapping[str, Scalar]]:
         """The best of every earlier track: each one's best, then each one's second, and so on."""
@@ -132,9 +167,9 @@ class Track:
             for ranked in best:
                 yield from ranked[place : place + 1]
 
-    def _drafted(self, trial: FrozenTrial) -> Draft:
+    def _drafted(self, trial: FrozenTrial, origin: Origin) -> Draft:
         config, problem = checked_config(self._space, trial.params)
-        return Draft(track=self, trial=trial, config=config, problem=problem)
+        return Draft(track=self, trial=trial, config=config, origin=origin, problem=problem)
 
 
 class Tracks:
@@ -167,7 +202,7 @@ class Tracks:
         """Choose the next configuration, of whichever track's turn it is.
 
         Returns:
-            None when every track's budget or grid is used up, or when what comes next depends
+            None when every track's budget or space is used up, or when what comes next depends
             on configurations that are still open.
 
         Raises:
@@ -180,20 +215,28 @@ class Tracks:
                 return draft
         return None
 
+    @property
+    def all_asked(self) -> bool:
+        """Whether no configuration will ever be asked any more."""
+        return not any(map(self._has_more, self.all.values()))
+
+    def _has_more(self, track: Track) -> bool:
+        return track.asked < self._space.trials and not track.used_up
+
     def _in_turn(self) -> Iterator[Track]:
-        """Tracks with budget left: in turn, or one after another where one starts from another.
+        """Tracks with work left: in turn, or one after another where one starts from another.
 
         In the latter case a track waits for the end of those before it, but for its paper's
         own setting, which needs nothing of them.
         """
         order = list(self.all.values())
         if not self._space.warm_start:
-            left = (track for track in order if track.asked < self._space.trials)
+            left = (track for track in order if self._has_more(track))
             yield from sorted(left, key=lambda track: track.asked)
             return
         settled = True
         for track in order:
-            if track.asked < self._space.trials and (settled or track.asked == 0):
+            if self._has_more(track) and (settled or track.asked == 0):
                 yield track
             settled = settled and not track.open
 
@@ -230,6 +273,13 @@ def checked_config(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[di
     except ConfigError as error:
         setting = {name: as_scalar(value) for name, value in space.setting.items()}
         return {**setting, **params}, str(error)
+
+
+def _failed_with_its_node(trial: FrozenTrial) -> bool:
+    """Whether a trial failed for what another run of it may be spared."""
+    return trial.state is OptunaState.FAIL and any(
+        record.reason.startswith(NODE_WENT) for record in records(trial)
+    )
 
 
 def _seed_of(task: str, seed: int) -> int:

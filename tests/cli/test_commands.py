@@ -132,6 +132,21 @@ def test_check_passes_on_everything_that_is_shipped(
     assert "ok    cluster.yaml" in capsys.readouterr().out
 
 
+def test_check_tells_of_a_budget_without_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        (Path(__file__).parents[2] / "search_spaces" / "carl.yaml")
+        .read_text()
+        .replace("trials: 10", "trials: 3")
+    )
+    (tmp_path / "short.yaml").write_text(text)
+    assert main(["check", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert f"ok    {tmp_path}/short.yaml\n      the model of the sampler `tpe` cannot" in said
+    assert said.endswith("from --trials 4 on\n")
+
+
 def test_check_reports_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.yaml").write_text("method: carl\nbudgett: {}\n")
     (tmp_path / "b.yaml").write_text("method: karl\n")

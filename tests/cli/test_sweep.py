@@ -15,6 +15,7 @@ from raysearch.cli.arguments import absolute_folders
 from raysearch.cli.sweep import _write_card
 from raysearch.cli.sweep_ending import ending_text
 from raysearch.cluster.service import TrainingRunner
+from raysearch.leaderboard.card import parse_card, used_up_text
 from raysearch.objective import Best
 from raysearch.search.plan import Ending, SweepPlan, SweepSummary
 from raysearch.search.standing import PaperResult
@@ -119,8 +120,24 @@ def test_the_end_of_a_search_over_all_tasks(tmp_path: Path) -> None:
     assert f"export {tmp_path}:best DIR" in text and "--trials 10" in text
     freed = ending_text(plan, replace(summary, freed=1_234_000_000)).splitlines()[0]
     assert freed == "freed 1.2 GB: checkpoints, weights and stages that were of no more use"
+    told = replace(summary, origins={"drawn": 2, "paper": 1, "modelled": 2}, used_up=("",))
+    assert ending_text(plan, told).splitlines()[1:3] == [
+        "configurations: 1 paper, 2 drawn, 2 modelled",
+        "the search space is used up: no configuration is left that was not tried",
+    ]
+    assert "more trials" not in ending_text(plan, told)
     nothing = ending_text(plan, replace(summary, best={}))
     assert nothing.endswith(f"why: python -m raysearch leaderboard {tmp_path}\n")
+
+
+def test_the_card_says_that_a_space_is_used_up(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    _write_card(plan, Path("noop.yaml"), used_up=("en-es", "en-nl"))
+    card = parse_card(json.loads((tmp_path / "sweep.json").read_text()))
+    assert card.used_up == ("en-es", "en-nl")
+    assert used_up_text(card.used_up) == (
+        "the search space of en-es, en-nl is used up: no configuration is left that was not tried"
+    )
 
 
 def test_folders_of_this_machine_reach_workers_by_their_full_path(

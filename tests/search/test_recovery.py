@@ -54,7 +54,13 @@ def open_study(plan: SweepPlan, **more: Any) -> StudyLedger:
 
 def lease_of(item: Configuration, cell: Cell) -> Lease:
     return Lease(
-        sweep="toy", number=item.number, cell=cell, method="toy", config=item.config, folder="x"
+        sweep="toy",
+        number=item.number,
+        cell=cell,
+        method="toy",
+        config=item.config,
+        folder="x",
+        origin=item.origin,
     )
 
 

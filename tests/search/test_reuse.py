@@ -69,7 +69,7 @@ def run(space: SearchSpace, trials: int, seed: int = 0) -> list[dict[str, Scalar
     for number in range(trials):
         proposal = mirror.propose(number)
         assert proposal is not None
-        params = dict(proposal.params)
+        params = dict(proposal.trial.params)
         asked.append(params)
         value = float(params["width"]) - float(params["weight"])
         mirror.tell(number, TrialState.COMPLETE, [value])
@@ -154,7 +154,7 @@ def test_only_the_best_quarter_is_taken_from(space: SearchSpace) -> None:
     assert [params["width"] for params in mirror._good()] == [3.0, 2.75]
     for number in range(9, 15):
         proposal = mirror.propose(number)
-        assert proposal is not None and proposal.params["width"] in (3.0, 2.75)
+        assert proposal is not None and proposal.trial.params["width"] in (3.0, 2.75)
 
 
 def test_a_restarted_driver_takes_over_the_same(

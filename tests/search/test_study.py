@@ -74,8 +74,10 @@ def test_life_of_a_configuration(
     assert asked is not None and asked.cells == CELLS and asked.pending == CELLS[:1]
     assert not ledger.report(0, 1, 0.25)
     assert not ledger.report(0, 2, 0.5)
+    own = {"proposed": "paper"}
     first = make_trial(0, CELLS[0], metrics={"dev/score": 1.0})
-    assert ledger.finish_cell(0, first) == first
+    first_stored = ledger.finish_cell(0, first)
+    assert first_stored == replace(first, provenance=own)
     (still_open,) = ledger.open_configurations()
     assert still_open.finished == CELLS[:1] and still_open.pending == CELLS[1:]
     assert still_open.reports == {1: 0.25, 2: 0.5}
@@ -88,7 +90,7 @@ def test_life_of_a_configuration(
     told = frozen(tmp_path, 0)
     assert (told.state.name, told.value) == ("COMPLETE", 1.5)
     assert told.intermediate_values == {1: 0.25, 2: 0.5}
-    assert list(ledger.finished_trials()) == [first, second]
+    assert list(ledger.finished_trials()) == [first_stored, replace(second, provenance=own)]
 
 
 def test_a_stopped_configuration_is_told_as_pruned(
@@ -203,7 +205,7 @@ def test_every_call_may_be_repeated(
 ) -> None:
     assert ledger.ask()
     ledger.report(0, 1, 0.5)
-    first = make_trial(0, CELLS[0])
+    first = make_trial(0, CELLS[0], provenance={"proposed": "paper"})
     other = replace(first, metrics={"dev/score": 7.0})
     assert ledger.finish_cell(0, first) == first
     assert ledger.finish_cell(0, other) == first

@@ -2,10 +2,16 @@ from __future__ import annotations
 
 import random
 
-from optuna.trial import TrialState
+import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.search.space import SearchSpace
 from raysearch.search.study_mirror import StudyMirror
+
+
+def seen_by_samplers(mirror: StudyMirror, *states: TrialState) -> list[FrozenTrial]:
+    study = optuna.load_study(study_name="mirror", storage=mirror._storage)
+    return study.get_trials(deepcopy=False, states=states or None)
 
 
 def test_a_long_study_is_read_in_part(toy_space: SearchSpace) -> None:
@@ -15,7 +21,7 @@ def test_a_long_study_is_read_in_part(toy_space: SearchSpace) -> None:
     values = {}
     for number in range(700):
         proposal = mirror.propose(number)
-        assert proposal is not None and proposal.number == number
+        assert proposal is not None and proposal.trial.number == number
         if number in (3, 690):
             continue  # these two run on
         if number % 2:
@@ -24,11 +30,11 @@ def test_a_long_study_is_read_in_part(toy_space: SearchSpace) -> None:
             values[number] = generator.random()
             mirror.tell(number, TrialState.COMPLETE, [values[number]])
 
-    seen = [trial.number for trial in mirror._study.get_trials(deepcopy=False)]
+    seen = [trial.number for trial in seen_by_samplers(mirror)]
 
     best = sorted(values, key=lambda number: values[number], reverse=True)[:100]
     assert seen == sorted({3, *best, *range(300, 700)})
-    running = mirror._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    running = seen_by_samplers(mirror, TrialState.RUNNING)
     assert [trial.number for trial in running] == [3, 690]
 
 
@@ -41,6 +47,6 @@ def test_hidden_trials_teach_nothing(toy_space: SearchSpace) -> None:
         mirror.tell(trial.number, TrialState.COMPLETE, [0.5])
 
     assert (hidden.number, shown.number) == (0, 1)
-    learnt = mirror._study.get_trials(states=(TrialState.COMPLETE,))
+    learnt = seen_by_samplers(mirror, TrialState.COMPLETE)
     assert [trial.number for trial in learnt] == [1]
     assert learnt[0].intermediate_values == {1: 0.5}

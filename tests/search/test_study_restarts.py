@@ -15,7 +15,7 @@ import pytest
 
 from raysearch.search.space import SearchSpace
 from raysearch.search.study import StudyLedger
-from raysearch.trial import Cell, Trial
+from raysearch.trial import Cell, Trial, TrialState
 
 
 def sqlite_in(folder: Path) -> str:
@@ -24,7 +24,7 @@ def sqlite_in(folder: Path) -> str:
 
 MakeTrial = Callable[..., Trial]
 TRIALS = 13
-"""TPE draws the first ten at random and models the rest."""
+"""The samplers with a model draw four at random and model the rest."""
 
 
 def open_ledger(url: str, space: SearchSpace) -> StudyLedger:
@@ -32,10 +32,14 @@ def open_ledger(url: str, space: SearchSpace) -> StudyLedger:
 
 
 def ask_and_finish(ledger: StudyLedger, make_trial: MakeTrial) -> dict[str, Any]:
-    """One configuration, complete but for every fourth, which stays open."""
+    """One configuration: complete, but of four one stays open and one is stopped early."""
     asked = ledger.ask()
     assert asked is not None
-    if asked.number % 4:
+    if asked.number % 4 == 2:
+        ledger.report(asked.number, 1, float(asked.config["width"]))
+        stopped = make_trial(asked.number, asked.cells[0], state=TrialState.PRUNED)
+        ledger.finish_cell(asked.number, stopped)
+    elif asked.number % 4:
         metrics = {"dev/score": float(asked.config["width"])}
         ledger.finish_cell(asked.number, make_trial(asked.number, asked.cells[0], metrics=metrics))
     return dict(asked.config)
@@ -43,7 +47,15 @@ def ask_and_finish(ledger: StudyLedger, make_trial: MakeTrial) -> dict[str, Any]
 
 @pytest.mark.parametrize(
     ("sampler", "server"),
-    [("tpe", False), ("tpe", True), ("random", False), ("qmc", False), ("grid", False)],
+    [
+        ("tpe", False),
+        ("tpe", True),
+        ("gp", False),
+        ("cmaes", False),
+        ("random", False),
+        ("qmc", False),
+        ("grid", False),
+    ],
 )
 def test_asking_in_one_process_or_anew_each_time(
     tmp_path: Path,

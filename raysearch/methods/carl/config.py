@@ -202,6 +202,17 @@ class CarlConfig(TrainingConfig):
         va = self.va_corpora or self.corpora
         return tuple(dict.fromkeys((*va, *self.class_corpora, *self.polarity_corpora)))
 
+    @property
+    def inert(self) -> frozenset[str]:
+        """See `TrainingConfig.inert`."""
+        unused = {
+            "label_temperature" if self.label_geometry == "gauss" else "sigma",
+            "epsilon" if self.perturbation == "relative" else "relative_epsilon",
+        }
+        if self.protocol == "frozen":
+            unused |= {"finetune_epochs", "finetune_learning_rate"}
+        return super().inert | unused
+
     def problems(self) -> list[str]:
         """Sentences on fields that are wrong taken together; empty when all is well."""
         found = []

@@ -7,6 +7,7 @@ own values are `MsmoConfig.paper(pair)`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -208,6 +209,27 @@ class MsmoConfig(TrainingConfig):
             return tuple(float(weight) for weight in self.teacher_weights)
         teachers = {"none": 0, "single": 1, "multi": 3}[self.distillation]
         return (1 / teachers,) * teachers if teachers else ()
+
+    @property
+    def inert(self) -> frozenset[str]:
+        """See `TrainingConfig.inert`."""
+        fields = [field.name for field in dataclasses.fields(self)]
+        unused: set[str] = set()
+        if not self.recipe.critic:
+            unused |= {name for name in fields if name.startswith(("critic_", "adversarial_"))}
+        elif self.critic_layers == 1:
+            unused.add("critic_width")
+        if not (self.recipe.critic and self.schedule == "sequential"):
+            unused |= {"align_steps", "align_learning_rate"}
+        if not self.recipe.consistent:
+            unused |= {"consistency_weight", "consistency_pairs"}
+        if not self.recipe.contrast:
+            unused |= {"contrastive_weight", "contrastive_temperature"}
+        if self.distillation == "none":
+            unused |= {name for name in fields if name.startswith(("distill_", "student_"))}
+        elif self.student_start == "pretrained":
+            unused.add("student_steps")
+        return super().inert | unused
 
     def problems(self) -> list[str]:
         """Sentences on fields that are wrong taken together; empty when all is well."""

@@ -1,0 +1,156 @@
+"""The samplers with a model reach it in the budget of every shipped space, and say so."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState as OptunaState
+
+from raysearch.search.parameters import Parameter
+from raysearch.search.plan import method_cells
+from raysearch.search.reach import reach_note
+from raysearch.search.samplers import startup_trials
+from raysearch.search.space import SearchSpace, load_space
+from raysearch.search.study import Configuration, StudyLedger
+from raysearch.search.study_mirror import StudyMirror
+from raysearch.trial import Trial, TrialState
+
+MakeTrial = Callable[..., Trial]
+SPACES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
+SHIPPED = pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+
+
+def test_the_start_up_is_a_quarter_of_the_budget() -> None:
+    found = {budget: startup_trials(budget) for budget in (1, 4, 8, 10, 24, 32, 64, 1000)}
+    assert found == {1: 2, 4: 2, 8: 2, 10: 3, 24: 6, 32: 8, 64: 10, 1000: 10}
+
+
+def score(config: dict[str, Any], rung: int) -> float:
+    """A number of the config's, which grows with the rung."""
+    return rung + sum(
+        math.sin(len(name) + 9 * value)
+        for name, value in sorted(config.items())
+        if isinstance(value, float)
+    )
+
+
+def search(folder: Path, space: SearchSpace, make_trial: MakeTrial) -> Iterator[StudyLedger]:
+    """The ledger after each configuration of a sweep, with early stopping."""
+    url = f"sqlite:///{folder}/study.db"
+    with StudyLedger.open(url, "toy", space, cells=method_cells(space)) as ledger:
+        for item in iter(ledger.ask, None):
+            run(ledger, item, space.goal.name, make_trial)
+            yield ledger
+
+
+def run(ledger: StudyLedger, item: Configuration, metric: str, make_trial: MakeTrial) -> None:
+    config = dict(item.config)
+    for rung in range(1, config["reports"] + 1):
+        if ledger.report(item.number, rung, score(config, rung)):
+            stopped = make_trial(item.number, item.cells[0], state=TrialState.PRUNED)
+            ledger.finish_cell(item.number, stopped)
+            return
+    for cell in item.cells:
+        metrics = {metric: score(config, config["reports"])}
+        ledger.finish_cell(item.number, make_trial(item.number, cell, metrics=metrics))
+
+
+@SHIPPED
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes"])
+def test_every_shipped_space_reaches_the_model(
+    tmp_path: Path, path: Path, sampler: str, make_trial: MakeTrial
+) -> None:
+    space = replace(load_space(path), sampler=sampler, seeds=1)
+    assert space.pruner == "halving" and reach_note(space) == ""
+    origins: Counter[str] = Counter()
+    for ledger in search(tmp_path, space, make_trial):
+        origins = Counter(ledger.origins)
+        if origins["modelled"]:
+            break
+    assert origins["modelled"] and origins["drawn"] <= startup_trials(space.trials) * 4
+    (*_, last) = ledger.finished_trials()
+    assert last.provenance["proposed"] == "modelled"
+
+
+@SHIPPED
+def test_tpe_is_not_random(tmp_path: Path, path: Path, make_trial: MakeTrial) -> None:
+    asked = {}
+    for sampler in ("tpe", "random"):
+        space = replace(load_space(path), sampler=sampler, seeds=1, trials=min(8, trials_of(path)))
+        (tmp_path / sampler).mkdir()
+        (*_, ledger) = search(tmp_path / sampler, space, make_trial)
+        asked[sampler] = [trial.params for trial in ledger._database.trials()]
+        if sampler == "tpe":
+            assert ledger.origins["modelled"] >= len(asked[sampler]) // 4
+        else:
+            assert "modelled" not in ledger.origins
+    drawn = sum(one == other for one, other in zip(*asked.values(), strict=True))
+    assert 0 < drawn <= 3 * len(asked["tpe"]) // 4
+
+
+def trials_of(path: Path) -> int:
+    return load_space(path).trials
+
+
+def test_a_budget_that_cannot_reach_the_model_is_told() -> None:
+    space = load_space(SPACES[0].with_name("msmo.yaml"))
+    assert reach_note(space) == "" and reach_note(replace(space, sampler="random")) == ""
+    for few, at_once, enough in ((3, 1, 4), (1, 1, 4), (4, 4, 5), (4, 9, 10)):
+        note = reach_note(replace(space, trials=few), at_once=at_once)
+        assert note == (
+            f"the model of the sampler `tpe` cannot choose any of {few} configurations of each "
+            "task: all are drawn at random, as the first ones are, or run at the same time; it "
+            f"can from --trials {enough} on"
+        )
+        assert reach_note(replace(space, trials=enough), at_once=at_once) == ""
+
+
+def regret(params: dict[str, Any]) -> float:
+    """0 at its best: a bowl, and a choice that shifts it."""
+    choice = {"gauss": 0.0, "cos_centred": 0.1, "cos_uncentred": 0.2}[params["label_geometry"]]
+    return (params["top_k"] - 0.3) ** 2 + (params["temperature"] - 0.7) ** 2 + choice
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
+def test_regret_is_not_above_that_of_plain_optuna(sampler: str) -> None:
+    ranges = [Parameter(name=n, kind="float", low=0.01, high=1) for n in ("top_k", "temperature")]
+    choice = ("gauss", "cos_centred", "cos_uncentred")
+    parameters = (*ranges, Parameter(name="label_geometry", kind="choice", choices=choice))
+    space = load_space(SPACES[0].with_name("carl.yaml"))
+    goal = replace(space.goal, direction="minimize")
+    space = replace(space, parameters=parameters, trials=10, sampler=sampler, goal=goal)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+    def ours(seed: int) -> float:
+        mirror, found = StudyMirror(space, seed, (), ()), []
+        for number in range(space.trials):
+            proposal = mirror.propose(number)
+            assert proposal is not None
+            found.append(regret(proposal.trial.params))
+            mirror.tell(number, OptunaState.COMPLETE, found[-1:])
+        return min(found)
+
+    def plain(seed: int) -> float:
+        made = {
+            "tpe": lambda: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True),
+            "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=10),
+        }
+        study = optuna.create_study(sampler=made[sampler]())
+
+        def objective(trial: optuna.Trial) -> float:
+            drawn: dict[str, Any] = {n.name: trial.suggest_float(n.name, 0.01, 1) for n in ranges}
+            return regret(drawn | {"label_geometry": trial.suggest_categorical("choice", choice)})
+
+        study.optimize(objective, n_trials=space.trials)
+        return study.best_value
+
+    seeds = range(32)
+    assert sum(map(ours, seeds)) <= sum(map(plain, seeds))
