@@ -148,5 +148,6 @@ class NewsReader:
             "best": {task: Best(*best) for task, best in raw["best"].items()},
             "papers": {task: PaperResult(*paper) for task, paper in raw["papers"].items()},
             "nodes": NodeUsage.read(raw["nodes"]) if raw["nodes"] else None,
+            "used_up": tuple(raw.get("used_up", ())),
         }
         return SweepSummary(**{**raw, **parts})

@@ -26,7 +26,7 @@ class Planted:
         return (Path.touch, (self.path,))
 
 
-@pytest.mark.parametrize("sampler", ["cmaes", "gp", "tpe"])
+@pytest.mark.parametrize("sampler", ["cmaes", "tpe"])
 def test_what_a_study_brings_along_is_not_unpickled(
     tmp_path: Path, toy_space: SearchSpace, make_trial: Callable[..., Trial], sampler: str
 ) -> None:

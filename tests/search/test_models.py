@@ -24,12 +24,19 @@ from raysearch.trial import Trial, TrialState
 
 MakeTrial = Callable[..., Trial]
 SPACES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
-SHIPPED = pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+SLOW = [("gp", "carl-emobank"), ("gp", "carl-paper")]
+"""A Gaussian process takes a second for each of their suggestions."""
 
 
 def test_the_start_up_is_a_quarter_of_the_budget() -> None:
     found = {budget: startup_trials(budget) for budget in (1, 4, 8, 10, 24, 32, 64, 1000)}
     assert found == {1: 2, 4: 2, 8: 2, 10: 3, 24: 6, 32: 8, 64: 10, 1000: 10}
+
+
+def of_one_task(path: Path) -> SearchSpace:
+    """The space with one seed and, where each pair is searched for itself, one pair."""
+    space = replace(load_space(path), seeds=1)
+    return space.with_overrides({"pairs": "en-es"}) if space.mode == "per_task" else space
 
 
 def score(config: dict[str, Any], rung: int) -> float:
@@ -62,28 +69,40 @@ def run(ledger: StudyLedger, item: Configuration, metric: str, make_trial: MakeT
         ledger.finish_cell(item.number, make_trial(item.number, cell, metrics=metrics))
 
 
-@SHIPPED
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes"])
+@pytest.mark.parametrize(
+    ("sampler", "path"),
+    [
+        pytest.param(
+            sampler,
+            path,
+            id=f"{sampler}-{path.stem}",
+            marks=[pytest.mark.slow] if (sampler, path.stem) in SLOW else [],
+        )
+        for sampler in ("tpe", "gp", "cmaes")
+        for path in SPACES
+    ],
+)
 def test_every_shipped_space_reaches_the_model(
     tmp_path: Path, path: Path, sampler: str, make_trial: MakeTrial
 ) -> None:
-    space = replace(load_space(path), sampler=sampler, seeds=1)
+    space = replace(of_one_task(path), sampler=sampler)
     assert space.pruner == "halving" and reach_note(space) == ""
     origins: Counter[str] = Counter()
     for ledger in search(tmp_path, space, make_trial):
         origins = Counter(ledger.origins)
         if origins["modelled"]:
             break
-    assert origins["modelled"] and origins["drawn"] <= startup_trials(space.trials) * 4
+    assert origins["modelled"] and origins["drawn"] <= startup_trials(space.trials)
     (*_, last) = ledger.finished_trials()
     assert last.provenance["proposed"] == "modelled"
 
 
-@SHIPPED
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 def test_tpe_is_not_random(tmp_path: Path, path: Path, make_trial: MakeTrial) -> None:
-    asked = {}
+    asked, whole = {}, of_one_task(path)
+    trials = min(whole.trials, 5 if whole.mode == "per_task" else 10)
     for sampler in ("tpe", "random"):
-        space = replace(load_space(path), sampler=sampler, seeds=1, trials=min(8, trials_of(path)))
+        space = replace(whole, sampler=sampler, trials=trials)
         (tmp_path / sampler).mkdir()
         (*_, ledger) = search(tmp_path / sampler, space, make_trial)
         asked[sampler] = [trial.params for trial in ledger._database.trials()]
@@ -93,10 +112,6 @@ def test_tpe_is_not_random(tmp_path: Path, path: Path, make_trial: MakeTrial) ->
             assert "modelled" not in ledger.origins
     drawn = sum(one == other for one, other in zip(*asked.values(), strict=True))
     assert 0 < drawn <= 3 * len(asked["tpe"]) // 4
-
-
-def trials_of(path: Path) -> int:
-    return load_space(path).trials
 
 
 def test_a_budget_that_cannot_reach_the_model_is_told() -> None:
