@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial
 from raysearch.search.parameters import Parameter
 from raysearch.trial import Scalar
 
-__all__ = ["GridSampler", "SobolSampler", "grid_size", "share_of", "value_at"]
+__all__ = ["GridSampler", "SobolSampler", "finite_choices", "grid_size", "share_of", "value_at"]
 
 
 class SobolSampler(BaseSampler):
@@ -120,7 +120,7 @@ class GridSampler(BaseSampler):
 
 def _grid_points(parameters: Sequence[Parameter]) -> list[Mapping[str, Scalar]]:
     points: dict[Any, Mapping[str, Scalar]] = {}
-    for values in itertools.product(*(_finite_choices(item) for item in parameters)):
+    for values in itertools.product(*(finite_choices(item) for item in parameters)):
         point: dict[str, Scalar] = {}
         for item, value in zip(parameters, values, strict=True):
             if item.matters(point):
@@ -133,10 +133,10 @@ def grid_size(parameters: Sequence[Parameter]) -> int | None:
     """Combinations of finite choices, conditions left aside; None where a range has no end."""
     if any(item.kind == "float" for item in parameters):
         return None
-    return math.prod(len(_finite_choices(item)) for item in parameters)
+    return math.prod(len(finite_choices(item)) for item in parameters)
 
 
-def _finite_choices(item: Parameter) -> Sequence[Scalar]:
+def finite_choices(item: Parameter) -> Sequence[Scalar]:
     """The values of a choice or of a range of whole numbers."""
     return item.choices or range(int(item.low), int(item.high) + 1)
 
