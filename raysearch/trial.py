@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
 from raysearch.errors import StoreError
+from raysearch.names import path_part
 
 __all__ = ["Cell", "Lease", "MetricGoal", "Report", "Scalar", "Trial", "TrialState"]
 
@@ -53,8 +53,8 @@ class Cell:
 
     @property
     def slug(self) -> str:
-        """The cell as a file name: letters, digits, ``+ . -`` only."""
-        return f"{re.sub(r'[^A-Za-z0-9+.-]+', '_', self.task)}-s{self.seed}"
+        """The cell as part of a file's name; other cells have other ones."""
+        return f"{path_part(self.task)}-s{self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +93,13 @@ class Lease:
 
     @classmethod
     def from_json(cls, text: str) -> Lease:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError, TypeError, KeyError: The text is not a lease of this version.
+        """
         raw = json.loads(text)
-        return cls(**{**raw, "cell": Cell(**raw["cell"])})
+        return cls(**{**raw, "cell": _cell(raw)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +183,7 @@ class Trial:
             return cls(
                 **{
                     **raw,
-                    "cell": Cell(**raw["cell"]),
+                    "cell": _cell(raw),
                     "state": TrialState(raw["state"]),
                     "curve": tuple(Report(**report) for report in raw["curve"]),
                 }
@@ -188,3 +192,18 @@ class Trial:
             raise StoreError(
                 f"a trial record must be one that this version wrote: {error}"
             ) from error
+
+
+def _cell(raw: Mapping[str, Any]) -> Cell:
+    """The cell of a record whose id becomes a file's name, so number, task and seed must be such.
+
+    Raises:
+        ValueError, TypeError, KeyError: One of them is not.
+    """
+    cell = Cell(**raw["cell"])
+    if not isinstance(cell.task, str):
+        raise TypeError(f"`task` must be a text, but got {cell.task!r}")
+    for name, value in (("number", raw["number"]), ("seed", cell.seed)):
+        if not isinstance(value, int) or value < 0:
+            raise TypeError(f"`{name}` must be a whole number >= 0, but got {value!r}")
+    return cell

@@ -1,6 +1,8 @@
 """Records: plain JSON and back without loss, names that are safe in a file system."""
 
+import json
 import math
+from typing import Any
 
 import pytest
 
@@ -19,10 +21,35 @@ def test_trial_survives_json() -> None:
 
 def test_lease_survives_json_and_has_a_stable_id() -> None:
     lease = Lease(
-        sweep="s", number=12, cell=Cell("en/es", 0), method="m", config={"x": [1, 2]}, folder="f"
+        sweep="s", number=12, cell=Cell("en-es", 0), method="m", config={"x": [1, 2]}, folder="f"
     )
     assert Lease.from_json(lease.to_json()) == lease
-    assert lease.id == "00012-en_es-s0"
+    assert lease.id == "00012-en-es-s0"
+
+
+def test_cells_of_different_tasks_have_different_names() -> None:
+    slugs = [Cell(task, 0).slug for task in ("en/es", "en_es", "en\\es", "en:es")]
+    assert slugs[0].startswith("en_es~") and slugs[1] == "en_es-s0" and len(set(slugs)) == 4
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"number": "1/../../x"},
+        {"number": -1},
+        {"number": 1.5},
+        {"cell": {"task": "sample", "seed": "0/../../../x"}},
+        {"cell": {"task": None, "seed": 0}},
+        {"cell": {"task": "sample"}},
+    ],
+)
+def test_a_record_whose_id_would_be_no_name_is_refused(planted: dict[str, Any]) -> None:
+    plain = {"sweep": "s", "number": 1, "cell": {"task": "t", "seed": 0}, "method": "m"} | planted
+    with pytest.raises((TypeError, ValueError)):
+        Lease.from_json(json.dumps(plain | {"config": {}, "folder": ""}))
+    record = plain | {"state": "complete", "config": {}, "curve": []}
+    with pytest.raises(StoreError, match="must be one that this version wrote"):
+        Trial.from_json(json.dumps(record))
 
 
 def test_foreign_json_is_one_clear_error() -> None:

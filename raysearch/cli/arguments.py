@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import raysearch
 from raysearch.config import as_scalar, rules
 from raysearch.errors import ConfigError
+from raysearch.names import checked_name
 
 if TYPE_CHECKING:
     from raysearch.search.space import SearchSpace
@@ -154,6 +155,7 @@ def find_space(method: str, option: str | None) -> Path:
     from raysearch.methods.outside import package_folder
 
     if option is None:
+        checked_name(method, "a method")
         name = Path("search_spaces") / f"{method}.yaml"
         places = [name, *(home / name for home in (_HOME, package_folder(method)) if home)]
     else:

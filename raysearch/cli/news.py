@@ -22,13 +22,18 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 from raysearch.cli.live import Opening
 from raysearch.cluster.node_watch import NodeUsage
+from raysearch.errors import ConfigError
+from raysearch.leaderboard.card import parse_card
+from raysearch.names import checked_name
 from raysearch.objective import Best
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
 from raysearch.search.standing import PaperResult
+from raysearch.storage.place import shown
 from raysearch.trial import Lease, Report, Trial, TrialState
 
 __all__ = ["JsonView", "NewsReader"]
@@ -67,7 +72,8 @@ class JsonView:
                 self._say("message", text=event.text)
             case SweepEvent(kind=SweepEventKind.STARTED, lease=lease) if lease:
                 self._told[lease.id] = 0.0
-                self._say("started", lease=dataclasses.asdict(lease), device=event.device)
+                told = dataclasses.asdict(replace(lease, folder=shown(lease.folder)))
+                self._say("started", lease=told, device=event.device)
             case SweepEvent(kind=SweepEventKind.PROGRESS, lease=lease) if lease and event.total:
                 share = event.step / event.total
                 if share - self._told.get(lease.id, 0.0) >= _WORTH_TELLING:
@@ -107,9 +113,23 @@ class NewsReader:
         return found
 
     def opening(self, news: dict[str, Any]) -> Opening:
-        """What sweep it is, from the first line."""
+        """What sweep it is, from the first line.
+
+        Raises:
+            ConfigError: It is not what a sweep tells, or its name is not that of a folder.
+        """
         names = [field.name for field in dataclasses.fields(Opening)]
-        return Opening(**{name: news[name] for name in names})
+        try:
+            opening = Opening(**{name: news[name] for name in names})
+            parse_card(opening.card)
+            name = opening.card["name"]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"a job's first news must say what sweep it is, but: {error!r}; has the cluster "
+                "another version of raysearch?"
+            ) from error
+        checked_name(name, "a sweep's name in a job's news")
+        return opening
 
     def row(self, news: dict[str, Any]) -> Trial:
         """The record of a ``trial`` line."""

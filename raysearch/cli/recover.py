@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
+from raysearch.names import checked_name
 from raysearch.storage.place import above, absolute, is_uri, join, last_name, shown
 from raysearch.trial import TrialState
 
@@ -65,8 +66,9 @@ def _plan(args: argparse.Namespace) -> SweepPlan:
 
     root = absolute(args.root.rstrip("/"))
     card = _card(root)
-    space, seed = space_of(card, join(shown(root), "sweep.json"))
-    name = str(card["name"])
+    where = join(shown(root), "sweep.json")
+    name = checked_name(card["name"], f"`name` in {where}")
+    space, seed = space_of(card, where)
     apart = is_uri(root) or args.results is not None
     if last_name(root) != name:
         raise ConfigError(

@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,6 +27,7 @@ from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cli.sweep_ending import ending_text
 from raysearch.errors import ConfigError, StoreError
+from raysearch.names import checked_name
 from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from raysearch.search.space import SearchSpace
 
 __all__ = ["add_parser", "check_inputs", "plan_of", "run", "search"]
-
-_NAME = re.compile(r"[\w+=@][\w.+=@-]*")
-"""A sweep's name is a folder's, a job's, and part of a URI."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -156,11 +153,7 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
     from raysearch.search.plan import SweepPlan, method_cells
     from raysearch.storage.place import absolute
 
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            "`--name` must be the name of a folder, of letters, digits and . _ + = @ - (neither . "
-            f"nor - first), but got {name!r}"
-        )
+    checked_name(name, "`--name`")
     table = _prices(args)
     if args.pack is not None:
         read_pack(args.pack)

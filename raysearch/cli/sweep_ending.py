@@ -65,7 +65,7 @@ def ending_of(
     lines.append(f"  test, once    python -m raysearch evaluate {quote(stored)} --trial best")
     for best in summary.best.values():
         which = best.number if per_task else "best"
-        task = "" if per_task or len(card.tasks) < 2 else f" --task {card.tasks[0]}"
+        task = "" if per_task or len(card.tasks) < 2 else f" --task {quote(card.tasks[0])}"
         named = quote(f"{stored}:{which}")
         lines.append(f"  its encoder   python -m raysearch export {named} DIR{task}")
     if not summary.used_up:

@@ -25,6 +25,7 @@ from raysearch.cli.arguments import (
 from raysearch.cli.parsing import examples
 from raysearch.config import flatten, read_config
 from raysearch.errors import ConfigError, TrialError
+from raysearch.names import checked_name
 from raysearch.sources import short, versions_of
 from raysearch.storage.place import join, shown
 from raysearch.trial import Cell, Lease, Trial, TrialState
@@ -105,7 +106,7 @@ def trained(args: argparse.Namespace) -> tuple[Trial, str]:
     )
     settings = flatten(config)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    name = args.name or f"{args.method}-train-{digest}"
+    name = checked_name(args.name or f"{args.method}-train-{digest}", "`--name`")
     folder = join(args.results, name)
     lease = Lease(
         sweep=name,

@@ -8,6 +8,7 @@ what. Nothing here is needed by the sweep.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysearch.errors import ConfigError, StoreError
 from raysearch.storage.local import LocalStorage
-from raysearch.storage.place import is_uri
+from raysearch.storage.place import is_uri, shown
 
 if TYPE_CHECKING:
     from raysearch.cli.live import Opening
@@ -87,10 +88,11 @@ def watch(cluster: str, job: str, results: Path) -> int:
             ended = follow(cluster, job, watcher.hear)
         except KeyboardInterrupt:
             watcher.close()
+            named = shlex.join([shown(cluster), "--job", job])
             sys.stderr.write(
                 f"raysearch: {job} goes on\n"
-                f"  watch it again   python -m raysearch attach {cluster} --job {job}\n"
-                f"  end it           python -m raysearch stop {cluster} --job {job}\n"
+                f"  watch it again   python -m raysearch attach {named}\n"
+                f"  end it           python -m raysearch stop {named}\n"
             )
             return 130
     if ended == "STOPPED":
@@ -184,7 +186,8 @@ class _Watcher:
         card, root = parse_card(opening.card), opening.root
         if is_uri(root):
             return ending_of(card, summary, rows=rows, stored=root)
-        fetch = f"ray rsync-down {self._cluster} {root}/leases/ {rows}/leases/"
+        words = ("ray", "rsync-down", self._cluster, f"{root}/leases/", f"{rows}/leases/")
+        fetch = shlex.join(words)
         return ending_of(card, summary, rows=rows, fetch=fetch)
 
 

@@ -11,6 +11,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import RecordWriter
 
+from raysearch.names import path_part
 from raysearch.trial import Report, Trial
 
 __all__ = ["write_curves"]
@@ -35,7 +36,7 @@ def write_curves(trials: Iterable[Trial], folder: Path) -> int:
     for trial in trials:
         if not trial.curve:
             continue
-        run = folder / trial.sweep / trial.id
+        run = folder / path_part(trial.sweep) / trial.id
         run.mkdir(parents=True, exist_ok=True)
         writer = RecordWriter(str(run / "events.out.tfevents.raysearch"))
         end = datetime.fromisoformat(trial.finished).timestamp() if trial.finished else 0.0

@@ -164,11 +164,20 @@ class SweepPlan:
 
 
 def method_cells(space: SearchSpace) -> CellsOf:
-    """Every task of the space's method, `space.seeds` times: seeds outermost, from 0."""
+    """Every task of the space's method, `space.seeds` times: seeds outermost, from 0.
+
+    Raises:
+        ConfigError: When called, that two tasks are one where files' names know no case.
+    """
     tasks = get_method(space.method).tasks
 
     def cells(config: Mapping[str, Any]) -> tuple[Cell, ...]:
         names = tasks(read_config(space.config_type, config, where=space.source))
+        if len({name.casefold() for name in names}) < len(set(names)):
+            raise ConfigError(
+                f"tasks must differ in more than upper and lower case, since files are named after "
+                f"them, but got {', '.join(names)}; rename one"
+            )
         return tuple(Cell(name, seed) for seed in range(space.seeds) for name in names)
 
     return cells

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysearch.cli import main
+from raysearch.cli.live import Opening
+from raysearch.cli.news import JsonView
+from raysearch.cli.watch import watch
+from raysearch.cluster import jobs
 from raysearch.corpora.absa.files import languages
 from raysearch.errors import ConfigError
-from raysearch.trial import Cell, Lease
+from raysearch.render.tensorboard import write_curves
+from raysearch.search.plan import Ending, SweepSummary
+from raysearch.search.space import load_space
+from raysearch.search.space_card import IDENTITY, identity_of
+from raysearch.objective import Best
+from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = [
@@ -48,6 +58,95 @@ def test_name_that_comes_from_the_space_file(
     assert main(["sweep", "carl", "--space", str(space), "--results", str(results)]) == 2
     assert "`--name` must be the name of a folder" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [space]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_single_trials(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "a" / "results"
+    settings = ["--set", "encoder=tiny", "--results", str(results)]
+    assert main(["train", "carl", *settings, f"--name={name}"]) == 2
+    assert "`--name` must be the name of a folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, 7, None])
+def test_name_of_a_sweep_in_the_output_of_a_cluster(
+    name: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = {"name": name, "method": "m", "metric": "dev/x", "direction": "maximize", "trials": 1}
+    opening = {"card": card, "headline": "h", "root": "/r", "seconds": None}
+    line = json.dumps({"news": "sweep", "at": 0.0, **opening})
+    monkeypatch.setattr(jobs, "follow", lambda cluster, job, hear: hear(line))
+    results = tmp_path / "a" / "results"
+    with pytest.raises(ConfigError, match="a sweep's name in a job's news must be the name of a"):
+        watch("cluster.yaml", "job", results)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("card", [{}, None, [], {"name": "x"}, {"metric": 1, "direction": "x"}])
+def test_card_in_the_output_of_a_cluster(
+    card: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening = {"card": card, "headline": "h", "root": "/r", "seconds": None}
+    line = json.dumps({"news": "sweep", "at": 0.0, **opening})
+    monkeypatch.setattr(jobs, "follow", lambda cluster, job, hear: hear(line))
+    with pytest.raises(ConfigError, match="a job's first news must say what sweep it is"):
+        watch("cluster.yaml", "job", tmp_path)
+
+
+def test_commands_that_a_watcher_is_told_of_are_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Root and tasks come from the cluster; the user copies the commands into a shell."""
+    tasks = ["en-es; touch x", "b"]
+    card = {"name": "noop", "method": "m", "metric": "dev/x", "direction": "maximize", "trials": 1}
+    opening = Opening(
+        card={**card, "tasks": tasks, "cells": 2}, headline="h", root="/r; touch x", seconds=None
+    )
+    lines: list[str] = []
+    with JsonView(opening, lines.append) as view:
+        view.ended(SweepSummary(ending=Ending.DONE, asked=1, best={"": Best(0, 0.5)}))
+    monkeypatch.setattr(jobs, "follow", lambda cluster, job, hear: [hear(x) for x in lines])
+    watch("cluster.yaml", "job", tmp_path)
+    said = capsys.readouterr().out
+    assert "'/r; touch x/leases/'" in said and "--task 'en-es; touch x'" in said
+    assert said.count("; touch x") == 2
+
+
+def test_name_in_the_card_of_a_sweep_to_be_recovered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sweep").mkdir()
+    space = load_space(ROOT / "search_spaces" / "carl.yaml")
+    card = {"name": "../../x", IDENTITY: identity_of(space, 0)}
+    (tmp_path / "sweep" / "sweep.json").write_text(json.dumps(card))
+    words = ["recover", str(tmp_path / "sweep"), "--results", str(tmp_path / "a" / "b")]
+    assert main(words) == 2
+    assert "sweep.json must be the name of a folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep"]
+
+
+def test_runs_for_tensorboard_stay_in_their_folder(tmp_path: Path) -> None:
+    """A row's sweep and task are whatever its writer put there."""
+    report = Report(rung=1, step=1, seconds=0.1, metrics={"dev/x": 0.5})
+    outside = tmp_path / "thesis"
+    trials = [
+        Trial(
+            sweep=sweep,
+            number=0,
+            cell=Cell(task, 0),
+            method="m",
+            state=TrialState.COMPLETE,
+            config={},
+            curve=(report,),
+        )
+        for sweep, task in [("../thesis", "a"), (str(outside), "a"), ("..", "../../thesis")]
+    ]
+    assert write_curves(trials, tmp_path / "runs") == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    assert len(list((tmp_path / "runs").rglob("events.*"))) == 3
 
 
 @given(task=st.text() | st.sampled_from(HOSTILE), number=st.integers(0, 10**9))
