@@ -9,6 +9,7 @@ keeps its traceback.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,7 @@ from raysearch.cli import (
 )
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import RaysearchError
+from raysearch.storage.whole import is_full, unwritten
 
 __all__ = ["main", "parser"]
 
@@ -77,11 +79,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when all went well, 2 on a user's mistake, 130 when interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _buffer_output()
     try:
         args = parser().parse_args(words)
         args.words = words
         with _hushed(getattr(args, "quiet", False)):
             code: int = args.run(args)
+        sys.stdout.flush()
         return code
     except RaysearchError as error:
         sys.stderr.write(f"raysearch: {error}\n")
@@ -89,7 +93,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("raysearch: interrupted; the same command goes on from here\n")
         return 130
-    except BrokenPipeError:
-        # The reader (head, less) has closed; nothing is left to say, and exit must not flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (head, less) has closed: nothing is left to say
+        _leave_output()
         return 0
+    except OSError as error:
+        if not is_full(error):
+            raise
+        sys.stderr.write(
+            f"raysearch: {error.filename or 'the output'} must be written, but {unwritten(error)}\n"
+        )
+        _leave_output()
+        return 2
+
+
+def _buffer_output() -> None:
+    """Have standard output written whole; Python without buffers drops what a write did not take.
+
+    That is so with ``PYTHONUNBUFFERED`` or ``-u``, as in containers and batch jobs.
+    """
+    out = sys.stdout
+    raw = getattr(out, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        buffer = io.BufferedWriter(raw)
+        sys.stdout = io.TextIOWrapper(buffer, out.encoding, out.errors, line_buffering=True)
+
+
+def _leave_output() -> None:
+    """Standard output can take no more, so the exit must not flush it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,6 +11,7 @@ from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
 from raysearch.storage.no_follow import check_no_link
 from raysearch.storage.place import is_uri, shown
+from raysearch.storage.whole import unwritten
 
 __all__ = ["add_parser", "run"]
 
@@ -71,7 +72,7 @@ def _write(args: argparse.Namespace) -> int:
     except OSError as error:
         raise StoreError(
             f"`--tensorboard` must be a folder that can be written, but {args.tensorboard}: "
-            f"{error.strerror}; name another"
+            f"{unwritten(error)}"
         ) from error
     folder = quote(str(args.tensorboard))
     sys.stdout.write(f"wrote {count} runs; look at them with: tensorboard --logdir {folder}\n")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
 from raysearch.errors import DataError
+from raysearch.storage.whole import unwritten, whole_file
 
 if TYPE_CHECKING:
     from raysearch.corpora import CheckResult
@@ -158,12 +159,12 @@ def _convert(xml: Path, file: Path) -> int:
 
     read = read_semeval(open_corpus(f"{xml.parent}/", ""), xml.name)
     try:
-        with file.open("x", encoding="utf-8", newline="\n") as out:
-            out.write(tagged_text(read.sentences))
+        with whole_file(file, replacing=False) as out:
+            out.write(tagged_text(read.sentences).encode())
     except FileExistsError:
         raise DataError(f"`{file}` must not exist yet; delete it or name another file") from None
     except OSError as error:
-        raise DataError(f"`{file}` must be writable, but got: {error.strerror}") from None
+        raise DataError(f"`{file}` must be writable, but: {unwritten(error)}") from None
     aspects = sum(len(one.aspects) for one in read.sentences)
     Console().print(f"{file}: {len(read.sentences)} sentences, {aspects} aspects", soft_wrap=True)
     for what, count in read.counts.items():

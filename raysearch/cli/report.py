@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from raysearch.cli.parsing import examples
 from raysearch.errors import StoreError
 from raysearch.storage.place import shown
+from raysearch.storage.whole import write_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,9 +68,10 @@ def run(args: argparse.Namespace) -> int:
             f"`{' '.join(map(shown, args.sweeps))}` must have finished trials, but has none yet; "
             "make the report when the sweep has finished its first"
         )
-    _write(args.output, make_report(records))
+    page = make_report(records)
+    write_output(args.output, page, "`--output`")
     names = ", ".join(record.folder for record in records)
-    size = args.output.stat().st_size / 1e6
+    size = len(page.encode()) / 1e6
     sys.stdout.write(f"wrote {args.output} ({size:.1f} MB) on {names}\n")
     return 0
 
@@ -135,12 +137,3 @@ def _check(output: Path) -> None:
         raise StoreError(
             f"`--output` must be in a folder that exists, but {output.parent} does not; make it"
         )
-
-
-def _write(output: Path, page: str) -> None:
-    try:
-        output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(
-            f"`--output` must be writable, but {output}: {error.strerror}; name another file"
-        ) from error

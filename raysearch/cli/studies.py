@@ -159,7 +159,7 @@ def measure(folder: str, what: str, data_dir: str) -> None:
 
     from raysearch.cli.study_measures import MEASURES
     from raysearch.leaderboard import Store
-    from raysearch.storage import open_storage
+    from raysearch.storage import write_files
 
     if what not in MEASURES:
         raise ConfigError(
@@ -174,7 +174,7 @@ def measure(folder: str, what: str, data_dir: str) -> None:
     records = pa.Table.from_pylist(MEASURES[what](folder, trials, data_dir))
     stream = io.BytesIO()
     pq.write_table(records.replace_schema_metadata(mark), stream)
-    open_storage(folder).write(MEASURED, [stream.getvalue()])
+    write_files(folder, {MEASURED: stream.getvalue()})
 
 
 def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True) -> Study:

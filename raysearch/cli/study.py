@@ -205,12 +205,14 @@ def _write(folder: str, study: Study) -> None:
     """Page, figure and the report of the sweep into the sweep's folder."""
     from raysearch.cli.report import sweep_records
     from raysearch.render.report import make_report
-    from raysearch.storage import open_storage
+    from raysearch.storage import write_files
 
-    storage = open_storage(folder)
-    storage.write("study.svg", [study.figure().encode()])
-    storage.write("study.md", [study.page("study.svg").encode()])
-    storage.write("report.html", [make_report(sweep_records(folder, None)).encode()])
+    texts = {
+        "study.svg": study.figure(),
+        "study.md": study.page("study.svg"),
+        "report.html": make_report(sweep_records(folder, None)),
+    }
+    write_files(folder, {name: text.encode() for name, text in texts.items()})
 
 
 def _say(args: argparse.Namespace, folder: str, study: Study) -> None:

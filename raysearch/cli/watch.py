@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysearch.errors import ConfigError, StoreError
-from raysearch.storage.local import LocalStorage
+from raysearch.storage import write_files
 from raysearch.storage.place import is_uri, shown
 
 if TYPE_CHECKING:
@@ -165,7 +165,6 @@ class _Watcher:
         refuse_others(folder, opening.root)
         self._store: Store | None = None
         self._known: dict[Any, str] = {}
-        folder.mkdir(parents=True, exist_ok=True)
         _write(folder / _COPY, {"root": opening.root})
         try:
             self._lock = self._open.enter_context(sweep_lock(folder))
@@ -194,7 +193,7 @@ class _Watcher:
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     """Whole or not at all, whenever this process is killed."""
     text = json.dumps(content, indent=1) + "\n"
-    LocalStorage(path.parent).write(path.name, [text.encode()])
+    write_files(path.parent, {path.name: text.encode()})
 
 
 class _Clock:

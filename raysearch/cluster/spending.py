@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
 from pathlib import Path
 
 from raysearch.errors import StoreError
+from raysearch.storage.whole import unwritten, whole_file
 
 __all__ = ["read_spent", "write_spent"]
 
@@ -48,14 +48,12 @@ def write_spent(folder: Path, spent: float, currency: str) -> None:
     Raises:
         StoreError: The folder cannot be written.
     """
-    # A name that nobody can guess, and a new file: a link that was prepared is not followed.
-    fresh = folder / f".{_NAME}.{secrets.token_hex(4)}.tmp"
+    text = json.dumps({"spent": spent, "currency": currency}) + "\n"
     try:
-        with fresh.open("x") as file:
-            file.write(json.dumps({"spent": spent, "currency": currency}) + "\n")
-        fresh.replace(folder / _NAME)
+        with whole_file(folder / _NAME) as file:
+            file.write(text.encode())
     except OSError as error:
         raise StoreError(
             f"what the sweep costs must be kept in {folder}, but it cannot be written: "
-            f"{error.strerror}"
+            f"{unwritten(error)}"
         ) from error

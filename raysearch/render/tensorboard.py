@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import RecordWriter
 
 from raysearch.names import path_part
+from raysearch.storage.whole import whole_file
 from raysearch.trial import Report, Trial
 
 __all__ = ["write_curves"]
@@ -38,12 +40,13 @@ def write_curves(trials: Iterable[Trial], folder: Path) -> int:
             continue
         run = folder / path_part(trial.sweep) / trial.id
         run.mkdir(parents=True, exist_ok=True)
-        writer = RecordWriter(str(run / "events.out.tfevents.raysearch"))
         end = datetime.fromisoformat(trial.finished).timestamp() if trial.finished else 0.0
-        writer.write(Event(wall_time=end, file_version="brain.Event:2").SerializeToString())
-        for report in trial.curve:
-            writer.write(_event(report, end - trial.seconds + report.seconds).SerializeToString())
-        writer.close()
+        first = Event(wall_time=end, file_version="brain.Event:2")
+        curve = [_event(report, end - trial.seconds + report.seconds) for report in trial.curve]
+        with whole_file(run / "events.out.tfevents.raysearch") as file:
+            with closing(RecordWriter(file.name)) as writer:  # opens the file by its name
+                for event in (first, *curve):
+                    writer.write(event.SerializeToString())
         count += 1
     return count
 

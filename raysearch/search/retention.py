@@ -177,7 +177,9 @@ class Room:
     def _settle(self, lease_id: str, files: Collection[StoredFile], *, weights: bool) -> int:
         self._largest.see(files)
         self.guard()
-        going = [file for file in files if not _stays(file.name.rpartition("/")[2], weights)]
+        # What lies in a folder of its own, such as an export, was put there by somebody else.
+        own = [file for file in files if file.name.count("/") == 1]
+        going = [file for file in own if not _stays(file.name.rpartition("/")[2], weights)]
         if len(going) == len(files):
             self._store.remove_folder(lease_id)
         else:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from raysearch.errors import StoreError
 from raysearch.storage.base import Bytes, Storage, StoredFile
 from raysearch.storage.local import LocalStorage
-from raysearch.storage.place import is_uri, shown
+from raysearch.storage.place import is_uri, join, shown
 from raysearch.storage.retry import BRIEF, LASTING, Patience, PatientStorage, UnansweredError
+from raysearch.storage.whole import unwritten
 
 __all__ = [
     "BRIEF",
@@ -21,6 +22,7 @@ __all__ = [
     "StoredFile",
     "UnansweredError",
     "open_storage",
+    "write_files",
 ]
 
 
@@ -54,3 +56,24 @@ def open_storage(root: str | Path, *, make: bool = True, patience: Patience = BR
         raise StoreError(
             f"the files' place must be {kind}, but {place} is not: {reason}"
         ) from error
+
+
+def write_files(root: str | Path, files: Mapping[str, bytes]) -> None:
+    """Put files at a place, each whole; those of the same names are replaced.
+
+    Args:
+        root: The place, as for `open_storage`.
+        files: Name to content, in the order in which they appear.
+
+    Raises:
+        StoreError: The place cannot be written, or does not answer.
+    """
+    storage = open_storage(root)
+    for name, content in files.items():
+        try:
+            storage.write(name, [content])
+        except UnansweredError as error:
+            raise StoreError(str(error)) from error
+        except OSError as error:
+            where = join(storage.place, name)
+            raise StoreError(f"`{where}` must be written, but: {unwritten(error)}") from error

@@ -76,7 +76,7 @@ class Storage(Protocol):
         ...
 
     def remove_folder(self, name: str) -> None:
-        """Remove a folder with all that is in it, if it is there."""
+        """Remove the files right in a folder, and the folder if nothing else is in it."""
         ...
 
     def free_bytes(self) -> int | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from raysearch.storage.base import Bytes, StoredFile
+from raysearch.storage.whole import is_leftover, temporary_beside, whole_file
 
 __all__ = ["LEFTOVER_SECONDS", "LocalStorage"]
 
@@ -20,8 +21,9 @@ LEFTOVER_SECONDS = 3600.0
 class LocalStorage:
     """Files in a folder of this machine or of a shared file system.
 
-    A file is written under a temporary name and renamed. Temporary files of writers that were
-    killed are removed by `make` when they are older than `LEFTOVER_SECONDS`.
+    A file is written under a temporary name and renamed (`raysearch.storage.whole`). Temporary
+    files of writers that were killed are removed by `make` when they are older than
+    `LEFTOVER_SECONDS`; what else lies in the folder is not ours to remove.
 
     Args:
         root: The folder.
@@ -60,20 +62,9 @@ class LocalStorage:
 
     def _put(self, name: str, writer: Callable[[BinaryIO], object], *, lasting: bool) -> None:
         path = self._root / name
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                writer(file)
-                if lasting:
-                    file.flush()
-                    os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        if lasting:
-            _keep_names(path.parent)
+        with whole_file(path, lasting=lasting) as file:
+            writer(file)
 
     def touch(self, name: str) -> None:
         """See `Storage.touch`."""
@@ -116,10 +107,22 @@ class LocalStorage:
 
     def remove_folder(self, name: str) -> None:
         """See `Storage.remove_folder`."""
+        folder = self._root / name
+        if folder.is_symlink():
+            raise NotADirectoryError(
+                errno.ENOTDIR, "a link to a folder is not removed", str(folder)
+            )
         try:
-            shutil.rmtree(self._root / name)
+            with os.scandir(folder) as entries:
+                files = [entry.path for entry in entries if not entry.is_dir(follow_symlinks=False)]
+            for file in files:
+                Path(file).unlink(missing_ok=True)
+            folder.rmdir()
         except FileNotFoundError:
             return  # not there, or another process that removes it was faster
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:  # a folder in it, which no writer of ours made
+                raise
 
     def free_bytes(self) -> int | None:
         """See `Storage.free_bytes`."""
@@ -127,30 +130,22 @@ class LocalStorage:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    found = list(folder.glob(".*.tmp"))
+    with os.scandir(folder) as entries:
+        found = [entry for entry in entries if is_leftover(entry)]
     now = _time_of(folder) if found else 0.0
-    for path in found:
+    for entry in found:
         try:
-            if now - path.stat().st_mtime > LEFTOVER_SECONDS:
-                path.unlink()
+            if now - entry.stat(follow_symlinks=False).st_mtime > LEFTOVER_SECONDS:
+                Path(entry.path).unlink()
         except FileNotFoundError:
             continue  # its writer, or another process that tidies up, was faster
 
 
 def _time_of(folder: Path) -> float:
     """The time by the clock that dates the folder's files; this host's clock may be wrong."""
-    probe = folder / f".now.{secrets.token_hex(4)}.tmp"
-    probe.touch()
+    probe = temporary_beside(folder / "clock")
+    probe.touch(exist_ok=False)
     try:
         return probe.stat().st_mtime
     finally:
         probe.unlink()
-
-
-def _keep_names(folder: Path) -> None:
-    """Let the names in a folder survive a power cut too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

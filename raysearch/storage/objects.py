@@ -149,8 +149,15 @@ class ObjectStorage:
 
     def remove_folder(self, name: str) -> None:
         """See `Storage.remove_folder`."""
+        selector = fs.FileSelector(self._path(name), allow_not_found=True)
+        found = self._filesystem.get_file_info(selector)
         try:
-            self._filesystem.delete_dir(self._path(name))
+            if all(about.is_file for about in found):
+                self._filesystem.delete_dir(self._path(name))
+                return
+            for about in found:
+                if about.is_file:
+                    self._filesystem.delete_file(about.path)
         except FileNotFoundError:
             return
 

@@ -11,6 +11,7 @@ import optuna
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
+import raysearch
 from raysearch.cli import main
 from raysearch.leaderboard import Store
 from raysearch.trial import Cell, Report, Trial, TrialState
@@ -55,6 +56,48 @@ def test_a_page_is_written_and_said(sweep: Path, tmp_path: Path, capsys) -> None
         assert "Trial 2 is best" in text and text.endswith("</html>\n")
     said = capsys.readouterr().out
     assert said.startswith(f"wrote {page} (") and str(sweep) in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "unbuffered"),
+    [
+        (["report", "SWEEP", "-o", "page.html"], "`--output` must be written, but page.html", ""),
+        (["dashboard", "SWEEP", "--tensorboard", "runs"], "`--tensorboard` must be a folder", ""),
+        (["leaderboard", "SWEEP", "--format", "csv"], "the output must be written, but", ""),
+        (["export", "SWEEP", "--as", "latex"], "the output must be written, but", "1"),
+        (["completion", "bash"], "the output must be written, but", "1"),
+    ],
+)
+def test_a_full_disk_is_one_sentence_and_nothing_is_half_written(
+    words, said, unbuffered, sweep: Path, tmp_path: Path
+) -> None:
+    """A file may take 60 bytes: as on a full disk, each write beyond fails."""
+    script = (
+        "import resource, sys; from raysearch.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))\n"
+        f"sys.exit(main({[str(sweep) if word == 'SWEEP' else word for word in words]!r}))"
+    )
+    (tmp_path / "page.html").write_text("former")
+    with (tmp_path / "out").open("wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(Path(raysearch.__file__).parents[1]),
+                "PYTHONUNBUFFERED": unbuffered,
+            },
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr and "the disk is full; free some space" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (tmp_path / "page.html").read_text() == "former"
+    left = [path.name for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size]
+    assert not [name for name in left if "tfevents" in name or name.endswith(".tmp")]
 
 
 def test_a_page_needs_neither_torch_nor_ray_nor_optuna(sweep: Path, tmp_path: Path) -> None:
@@ -103,7 +146,7 @@ def test_a_mistake_is_one_sentence(words, said, sweep: Path, tmp_path: Path, cap
 
 def test_a_full_disk_is_one_sentence(sweep: Path, capsys) -> None:
     assert main(["report", str(sweep), "-o", "/dev/full"]) == 2
-    assert "`--output` must be writable, but /dev/full: No space left" in capsys.readouterr().err
+    assert "`--output` must be written, but /dev/full: the disk is full" in capsys.readouterr().err
 
 
 def events(path: Path) -> list[Event]:

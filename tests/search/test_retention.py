@@ -137,6 +137,20 @@ def test_what_others_left_in_ended_leases_is_tidied(leases: str) -> None:
     assert standing.freed == 2 * (CHECKPOINT + KB) + WEIGHTS
 
 
+@pytest.mark.parametrize("keep", ["best", "none"])
+def test_what_somebody_put_into_an_ended_lease_stays(leases: str, keep: str) -> None:
+    """Such as ``raysearch export SWEEP:0 results/carl/leases/00000-noop-s0/encoder``."""
+    store, mine = open_storage(leases), "00000-noop-s0/encoder/model.safetensors"
+    fill(leases, "00000-noop-s0")
+    store.write(mine, [b"weights"])
+    standing = Standing(MetricGoal(GOAL), leases, keep)
+    standing.count(trial(0, 0.4), cells=1)
+    standing.tidy()
+    standing.add(trial(1, 0.5), cells=1)
+    standing.tidy()
+    assert files(leases) == [mine]
+
+
 def test_what_cannot_be_removed_is_told_and_the_sweep_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
