@@ -37,6 +37,7 @@ from raysearch.cli import (
 )
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import RaysearchError
+from raysearch.storage.secret_parts import shown_text
 from raysearch.storage.whole import is_full, unwritten
 
 __all__ = ["main", "parser"]
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except RaysearchError as error:
-        sys.stderr.write(f"raysearch: {error}\n")
+        sys.stderr.write(f"raysearch: {shown_text(str(error))}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("raysearch: interrupted; the same command goes on from here\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import TYPE_CHECKING
 from raysearch.cli.arguments import add_data_dir, add_quiet
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
+from raysearch.names import path_part
+from raysearch.storage.new_folder import new_folder
 from raysearch.storage.place import shown
+from raysearch.storage.whole import unwritten
 
 if TYPE_CHECKING:
     from raysearch.render.model_card import Exported
@@ -71,12 +75,19 @@ def run(args: argparse.Namespace) -> int:
         return _config(args, folder, number)
     if args.dir is None:
         raise ConfigError("`DIR` must name the folder to be made, but is missing")
-    if args.dir.exists():
+    if os.path.lexists(args.dir):
         raise ConfigError(f"`DIR` must not exist yet, but {args.dir} does; name another folder")
-    several = args.task == "all"
-    for found in _chosen(args, folder, number):
-        target = args.dir / found.trial.cell.task if several else args.dir
-        _write(found, folder, target, args.data_dir)
+    chosen = _chosen(args, folder, number)
+    # A folder for each task, whose name may be anything, or DIR itself.
+    places = [path_part(found.trial.cell.task) if args.task == "all" else "" for found in chosen]
+    try:
+        with new_folder(args.dir) as content:
+            for found, place in zip(chosen, places, strict=True):
+                _write(found, folder, content / place, args.data_dir)
+    except OSError as error:
+        raise StoreError(f"`{args.dir}` must be written, but: {unwritten(error)}") from error
+    for found, place in zip(chosen, places, strict=True):
+        _say(found, args.dir / place)
     return 0
 
 
@@ -90,15 +101,13 @@ def _write(found: Exported, folder: str, target: Path, data_dir: str | None) -> 
     data = str(corpora.data_dir(data_dir))
     lease = with_weights(found.trial, folder, data)
     restore_method(lease, roles=("train", "dev"), data_dir=data).save_encoder(str(target))
-    try:
-        (target / "README.md").write_text(model_card(found), encoding="utf-8")
-        (target / "raysearch.yaml").write_text(setting_yaml(found), encoding="utf-8")
-    except OSError as error:
-        raise StoreError(
-            f"`{target}` must be written, but: {error.strerror}; free some space and export again"
-        ) from error
+    (target / "README.md").write_text(model_card(found), encoding="utf-8")
+    (target / "raysearch.yaml").write_text(setting_yaml(found), encoding="utf-8")
+
+
+def _say(found: Exported, target: Path) -> None:
     sys.stdout.write(
-        f"wrote the encoder of trial {lease.id} to {target}\n"
+        f"wrote the encoder of trial {found.trial.id} to {target}\n"
         f"open it with: transformers.AutoModel.from_pretrained({str(target)!r})\n"
         f"what it is: {target / 'README.md'}; its settings: {target / 'raysearch.yaml'}\n"
     )

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from raysearch.cli.arguments import add_settings, parse_settings
 from raysearch.cli.sweep import check_inputs, plan_of
@@ -22,6 +21,7 @@ from raysearch.cli.watch import refuse_others, watch
 from raysearch.errors import ConfigError
 from raysearch.render.format import duration
 from raysearch.storage.place import is_uri, shown
+from raysearch.storage.secret_parts import secret_parts
 
 if TYPE_CHECKING:
     from raysearch.cluster.manifest_site import Site
@@ -90,18 +90,30 @@ def _unusable(args: argparse.Namespace, site: Site) -> Iterator[str]:
         )
 
 
+_LEFT = ("cluster", "results", "run", "words")
+"""Arguments that are not in the job's command; ``words`` are the others as they were typed."""
+
+
 def _secrets(args: argparse.Namespace, site: Site) -> Iterator[str]:
     """What would be read in the job's command."""
-    if shown(site.storage) != site.storage:
-        yield (
-            "`--storage` must have no credentials with --cluster, since the job's command can be "
-            "read there; the nodes' role gives them theirs"
-        )
-    if urlsplit(args.study or site.options.get("--study", "")).password:
-        yield (
-            "`--study` must have no password with --cluster, since the job's command can be read "
-            "there; give the head another way to it, such as ~/.pgpass"
-        )
+    given = {
+        f"--{name.replace('_', '-')}": v for name, v in vars(args).items() if name not in _LEFT
+    }
+    given["--set"] = " ".join(given.pop("--settings"))
+    given |= {"--storage": site.storage, "--data-dir": site.data}
+    for option, value in {**site.options, **{k: v for k, v in given.items() if v}}.items():
+        if found := secret_parts(str(value)):
+            yield _secret(option, found)
+
+
+def _secret(option: str, found: Sequence[str]) -> str:
+    what, cure = "credentials", "the nodes' role gives them theirs"
+    if option == "--study":
+        what, cure = "password", "give the head another way to it, such as ~/.pgpass"
+    return (
+        f"`{option}` must have no {what} with --cluster, since the job's command can be read "
+        f"there, but has {', '.join(found)}; {cure}"
+    )
 
 
 def _checked(args: argparse.Namespace, site: Site) -> tuple[SweepPlan, str]:
@@ -116,7 +128,10 @@ def _checked(args: argparse.Namespace, site: Site) -> tuple[SweepPlan, str]:
     refuse_others(plan.folder, shown(plan.root))
     if not Path(site.data).is_absolute():  # a folder of the nodes' cannot be looked into
         check_inputs(plan)
-    return plan, path.read_text(encoding="utf-8")
+    space = path.read_text(encoding="utf-8")
+    if found := secret_parts(space):
+        raise ConfigError(_secret("--space", found))
+    return plan, space
 
 
 def _words(args: argparse.Namespace, site: Site, plan: SweepPlan) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,6 +29,7 @@ from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware
 from raysearch.errors import ConfigError, TrialError
 from raysearch.storage.place import join, shown
+from raysearch.storage.secret_parts import shown_text
 
 if TYPE_CHECKING:
     from raysearch.cli.studies import Study
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     found = studied(args)
     if found is None:
-        again = " ".join(["python -m raysearch", *args.words])
+        again = _command(args)
         sys.stderr.write(f"interrupted; go on with\n  {again}\n")
         return 130
     _say(args, *found)
@@ -180,9 +182,13 @@ def _measured(args: argparse.Namespace, path: Path, space: SearchSpace, folder: 
         _read_test(args, folder)
     if space.question.measure:
         measure(folder, space.question.measure, str(corpora.data_dir(args.data_dir)))
-    command = " ".join(["python -m raysearch", *args.words])
     study = read_study(folder, space, path.stem, small=args.scale == "small")
-    return replace(study, command=command)
+    return replace(study, command=_command(args))
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command that was given, as it may stand on a page."""
+    return shown_text(shlex.join(["python", "-m", "raysearch", *args.words]))
 
 
 def _read_test(args: argparse.Namespace, folder: str) -> None:

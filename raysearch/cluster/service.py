@@ -23,6 +23,7 @@ from raysearch.cluster.storage_news import storage_news
 from raysearch.errors import ConfigError, RaysearchError, StoreError, TrialError
 from raysearch.storage import open_storage
 from raysearch.storage.place import join, shown
+from raysearch.storage.secret_parts import shown_text
 from raysearch.trial import Lease, Report, Trial, TrialState
 
 __all__ = ["Listener", "Runner", "TrainingRunner", "serve"]
@@ -244,8 +245,8 @@ def _sentences(error: RaysearchError) -> str:
 
 def _broken(lease: Lease, error: Exception) -> Trial:
     """The failed record of a lease whose runner has a bug; its traceback lies in the folder."""
-    text = "".join(traceback.format_exception(error))
-    last = traceback.format_exception_only(error)[-1].strip()
+    text = shown_text("".join(traceback.format_exception(error)))
+    last = shown_text(traceback.format_exception_only(error)[-1].strip())
     try:
         open_storage(lease.folder, make=False).write("error.txt", [text.encode()])
         where = f"see {shown(join(lease.folder, 'error.txt'))}"

@@ -34,6 +34,7 @@ from raysearch.search.study_server import (
     driver_url,
 )
 from raysearch.storage.no_follow import check_no_link
+from raysearch.storage.secret_parts import shown_url
 
 __all__ = ["REASON", "StudyDatabase"]
 
@@ -76,12 +77,12 @@ class StudyDatabase:
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.shown, self._name = "`--study`", name
-        """The URL without its password."""
+        """The URL without its secrets."""
         self._guard = guard
         self._server: StudyServer | None = None
         try:
             parsed = driver_url(_parsed(url))
-            self.shown = parsed.render_as_string(hide_password=True)
+            self.shown = shown_url(parsed.render_as_string(hide_password=False))
             if parsed.get_backend_name() != "sqlite":
                 self._server = StudyServer(parsed, name, on_wait)
             self._storage = _open_storage(parsed, self.shown, self._server)

@@ -32,6 +32,7 @@ from sqlalchemy.pool import StaticPool
 
 from raysearch.errors import StoreError
 from raysearch.search.study_sentences import first_line
+from raysearch.storage.secret_parts import shown_url
 
 __all__ = ["LOST_SECONDS", "ConnectionLost", "LockHeld", "StudyServer", "driver_url"]
 
@@ -80,7 +81,7 @@ class StudyServer:
 
     def __init__(self, url: URL, study: str, on_wait: Callable[[str], None]) -> None:
         self._url, self._study, self._on_wait = url, study, on_wait
-        self._shown = url.render_as_string(hide_password=True)
+        self._shown = shown_url(url.render_as_string(hide_password=False))
         self._connected = False
         self._connection: Any = None
         self.driver = f"process {os.getpid()} on {socket.gethostname()}"

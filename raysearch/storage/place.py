@@ -9,13 +9,13 @@ from __future__ import annotations
 import posixpath
 import re
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import quote, unquote
+
+from raysearch.storage.secret_parts import shown_url
 
 __all__ = ["absolute", "above", "is_uri", "join", "last_name", "shown"]
 
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^?]*)(\?.*)?", re.DOTALL)
-_HARMLESS = ("scheme", "endpoint_override", "region", "allow_bucket_creation")
-"""Parts of a query that may be shown; another may be a key."""
 
 
 def is_uri(place: str | Path) -> bool:
@@ -59,11 +59,4 @@ def absolute(place: str | Path) -> str:
 
 def shown(place: str | Path) -> str:
     """The place as a message or a row may name it: without credentials."""
-    found = _URI.fullmatch(str(place))
-    if found is None:
-        return str(place)
-    scheme, path, query = found.groups(default="")
-    kept = [(name, value) for name, value in parse_qsl(query[1:]) if name in _HARMLESS]
-    path = re.sub("^[^@]*:[^@]*@|^[^/@]*@", "", path)
-    path = re.sub("^[^/]*:(?![0-9]+(/|$)).*", "…", path, flags=re.DOTALL)  # a key, cut by its `?`
-    return scheme + path + ("?" + urlencode(kept, safe=":/") if kept else "")
+    return shown_url(str(place))

@@ -117,6 +117,16 @@ def test_what_the_file_says_is_a_default(head: Head, tmp_path: Path) -> None:
     assert found.study == "postgresql://h/s"
 
 
+def test_a_key_in_the_search_space_is_refused_since_the_command_holds_it(
+    head: Head, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "space.yaml").write_text(f"# s3://key:secret@b/p\n{SPACE}")
+    assert run() == 2
+    said = capsys.readouterr().err
+    assert "`--space` must have no credentials" in said and "secret" not in said
+    assert head.done == []
+
+
 def test_a_sweep_that_runs_is_watched(head: Head, capsys: pytest.CaptureFixture[str]) -> None:
     head.up, head.running = True, "space-7"
     assert run() == 0
@@ -162,6 +172,12 @@ def test_a_url_is_joined_and_never_brought_up(
         (["--storage", "mine"], "`--storage` must be a full path or a URI that every node"),
         (["--study", "postgresql://me:pass@host/db"], "`--study` must have no password"),
         (["--storage", "s3://key:secret@b/p"], "`--storage` must have no credentials"),
+        (["--stages", "s3://key:secret@b/p"], "`--stages` must have no credentials"),
+        (["--stag=s3://b/p?access_key=secret"], "`--stages` must have no credentials"),
+        (["--study", "postgresql://host/db?password=pass"], "`--study` must have no password"),
+        (["--study", "postgresql://me:pa?ss@host/db"], "`--study` must have no password"),
+        (["--data-dir", "s3://key:secret@b/p"], "`--data-dir` must have no credentials"),
+        (["--set", "corpora=s3://key:secret@b/p"], "`--set` must have no credentials"),
         (["--prices", "/etc/hosts"], "`--prices` must be a file of the working tree, which"),
         (["--trials", "0"], "`--trials` must be"),
         (["--set", "corpora=emobank"], "data/"),
@@ -183,6 +199,7 @@ def test_mistakes_are_said_before_anything_starts(
         ("storage: ~/mine, slots: 2", "`provider.raysearch.storage` must be a full path"),
         ("storage: /SET-ME-storage, slots: 2", "but has /SET-ME-storage (cluster.yaml:"),
         ("storage: /s, slots: 1, study: 'a://b:c@d/e'", "`--study` must have no password"),
+        ("storage: /s, slots: 1, study: 'a://d/e?sslpassword=f'", "but has `sslpassword`"),
         ("storage: /s", "`--slots` must be given with --cluster"),
         ("storage: /s, slots: 0", "`provider.raysearch.slots` must be a whole number >= 1"),
         ("storage: /s, slots: 1, cpus_per_worker: yes", "cpus_per_worker` must be a number"),

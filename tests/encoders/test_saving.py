@@ -9,7 +9,6 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from raysearch import encoders
-from raysearch.encoders import saving
 from raysearch.encoders.quiet import quiet
 from raysearch.errors import StoreError
 
@@ -58,24 +57,20 @@ def test_saving_prints_nothing(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_folder_is_replaced_and_nothing_is_left_beside_it(tmp_path):
+def test_no_folder_is_replaced(tmp_path):
     folder = tmp_path / "encoder"
     folder.mkdir()
-    (folder / "old").touch()
-    (tmp_path / ".encoder.new").mkdir()  # what a killed process left
-    (tmp_path / ".encoder.new" / "half").touch()
+    (folder / "mine").touch()
+    (tmp_path / ".encoder.new").mkdir()
     tiny = encoders.load("tiny", layers=1)
-    assert encoders.save(tiny.model, tiny.tokenizer, folder) == folder
-    assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
-    assert {path.name for path in folder.iterdir()} >= {"config.json", "tokenizer.json"}
-    assert not {"old", "half"} & {path.name for path in folder.iterdir()}
+    with pytest.raises(StoreError, match="must not exist yet, but does"):
+        encoders.save(tiny.model, tiny.tokenizer, folder)
+    assert {path.name for path in tmp_path.rglob("*")} == {"encoder", "mine", ".encoder.new"}
 
 
 @pytest.mark.parametrize("fails", ["model", "tokenizer"])
-def test_a_failure_leaves_the_former_folder(tmp_path, monkeypatch, fails):
+def test_a_failure_leaves_nothing(tmp_path, monkeypatch, fails):
     tiny = encoders.load("tiny")
-    folder = encoders.save(tiny.model, tiny.tokenizer, tmp_path / "encoder")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
@@ -84,28 +79,8 @@ def test_a_failure_leaves_the_former_folder(tmp_path, monkeypatch, fails):
         type(tiny.model if fails == "model" else tiny.tokenizer), "save_pretrained", full
     )
     with pytest.raises(StoreError, match="cannot be written to .*encoder .*No space left"):
-        encoders.save(tiny.model, tiny.tokenizer, folder)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
-
-
-def test_death_between_the_renames_leaves_the_former_encoder_beside(tmp_path, monkeypatch):
-    tiny = encoders.load("tiny")
-    folder = encoders.save(tiny.model, tiny.tokenizer, tmp_path / "encoder")
-    rename = saving.Path.rename
-
-    def die(self, target):
-        if target == folder:
-            raise KeyboardInterrupt
-        return rename(self, target)
-
-    monkeypatch.setattr(saving.Path, "rename", die)
-    with pytest.raises(KeyboardInterrupt):
-        encoders.save(tiny.model, tiny.tokenizer, folder)
-    assert (tmp_path / ".encoder.old" / "model.safetensors").is_file()
-    monkeypatch.undo()
-    encoders.save(tiny.model, tiny.tokenizer, folder)
-    assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
+        encoders.save(tiny.model, tiny.tokenizer, tmp_path / "encoder")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_the_way(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +18,13 @@ from raysearch.cli.watch import watch
 from raysearch.cluster import jobs
 from raysearch.corpora.absa.files import languages
 from raysearch.errors import ConfigError
+from raysearch.leaderboard import Store
 from raysearch.render.tensorboard import write_curves
 from raysearch.search.plan import Ending, SweepSummary
 from raysearch.search.space import load_space
 from raysearch.search.space_card import IDENTITY, identity_of
 from raysearch.objective import Best
+from raysearch.storage.new_folder import new_folder
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
 ROOT = Path(__file__).parents[2]
@@ -126,6 +130,38 @@ def test_name_in_the_card_of_a_sweep_to_be_recovered(
     assert main(words) == 2
     assert "sweep.json must be the name of a folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["sweep"]
+
+
+def test_exports_stay_in_their_folder_and_beside_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows of a sweep from elsewhere, whose tasks are paths, and two that look alike."""
+    settings = ["encoder=tiny", "epochs=0.5", "batch_size=16", "reports=1"]
+    words = [part for pair in settings for part in ("--set", pair)]
+    assert main(["train", "carl", *words, "--name", "one", "--results", str(tmp_path)]) == 0
+    sweep, thesis = tmp_path / "one", tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "chapter").write_text("mine")
+    [trial] = Store(sweep).trials()
+    tasks = [str(thesis), "../../thesis", "..", "a/b", "a_b"]
+    for task in tasks:
+        planted = replace(trial, cell=Cell(task, 0))
+        Store(sweep).append(planted)
+        shutil.copytree(sweep / "leases" / trial.id, sweep / "leases" / planted.id)
+    out = tmp_path / "out"
+    with new_folder(out):
+        assert main(["export", f"{sweep}:0", str(out), "--task", "all"]) == 2
+        assert "another makes it now" in capsys.readouterr().err
+    assert main(["export", f"{sweep}:0", str(out), "--task", "all"]) == 0
+    made = sorted(out.iterdir())
+    assert len(made) == 1 + len(tasks) and {"sample", "a_b"} < {path.name for path in made}
+    assert all((path / "model.safetensors").is_file() for path in made)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "out", "thesis"]
+    assert [path.name for path in thesis.iterdir()] == ["chapter"]
+    link = tmp_path / "link"
+    link.symlink_to(thesis)
+    assert main(["export", f"{sweep}:0", str(link), "--task", "sample"]) == 2
+    assert "must not exist yet" in capsys.readouterr().err
 
 
 def test_runs_for_tensorboard_stay_in_their_folder(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import os
@@ -18,12 +19,17 @@ from storage.s3_server import S3Server, s3_server
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 from kill_points import drive  # noqa: E402
 
+from raysearch.cli import main
+from raysearch.cli.live import Opening
+from raysearch.cli.news import JsonView
+from raysearch.cli.study import _command
 from raysearch.cluster.events import ended_trial
-from raysearch.cluster.service import Listener
+from raysearch.cluster.service import Listener, _broken
 from raysearch.devices import cpu_device
+from raysearch.search.plan import SweepEvent, SweepEventKind
 from raysearch.storage.place import shown
 from raysearch.training.provenance import provenance
-from raysearch.trial import Lease, Trial, TrialState
+from raysearch.trial import Cell, Lease, Trial, TrialState
 
 ROOT = Path(__file__).parents[2]
 PLANTED = "planted-Zb81xQ"
@@ -81,6 +87,59 @@ def test_tokens_in_the_environment(tmp_path: Path) -> None:
     )
     assert json.loads(said.stdout).keys() == provenance().keys()
     assert PLANTED not in said.stdout + said.stderr
+
+
+URLS = [
+    f"s3://AK:{PLANTED}@b/p",
+    f"s3://b/p?secret_key={PLANTED}&region=eu-1",
+    f"s3://b/p?endpoint_override=http://me:{PLANTED}@host:9000",
+    f"postgresql://me:{PLANTED}@host/db",
+    f"postgresql://host/db?user=me&password={PLANTED}",
+    f"mysql+pymysql://me:{PLANTED}@host/db?charset=utf8mb4",
+    f"mssql+pyodbc:///?odbc_connect=PWD%3D{PLANTED}",
+]
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_an_error_on_the_screen_names_no_secret(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Words that are not understood come back in the message, which a batch system logs."""
+    monkeypatch.chdir(tmp_path)
+    for words in (["sweep", "carl", url], ["sweep", "carl", "--space", url], ["recover", url]):
+        assert main(words) == 2
+        assert PLANTED not in capsys.readouterr().err, words
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_a_command_on_the_page_of_a_study_has_no_secret(url: str) -> None:
+    words = ["study", "carl-ablation", "--stages", url, f"--storage={url}", "--slots", "2"]
+    command = _command(argparse.Namespace(words=words))
+    assert PLANTED not in command and command.endswith("--slots 2")
+    assert command.startswith("python -m raysearch study carl-ablation --stages ")
+
+
+def test_a_lease_in_the_news_names_its_folder_without_keys() -> None:
+    folder = f"s3://AK:{PLANTED}@b/sweeps/noop/leases/00001-sample-s0"
+    lease = Lease(sweep="s", number=1, cell=Cell("sample", 0), method="m", config={}, folder=folder)
+    lines: list[str] = []
+    opening = Opening(card={}, headline="", root="s3://b/sweeps/noop", seconds=None)
+    with JsonView(opening, lines.append) as view:
+        view.tell(SweepEvent(kind=SweepEventKind.STARTED, lease=lease))
+    told = json.loads(lines[1])["lease"]["folder"]
+    assert told == "s3://b/sweeps/noop/leases/00001-sample-s0"
+
+
+def test_a_bug_that_names_the_store_leaves_its_key_neither_in_a_row_nor_in_a_file(
+    tmp_path: Path,
+) -> None:
+    lease = Lease(
+        sweep="s", number=1, cell=Cell("t", 0), method="m", config={}, folder=str(tmp_path / "l")
+    )
+    trial = _broken(lease, OSError(f"cannot open 's3://AK:{PLANTED}@b/p'"))
+    assert "s3://b/p" in trial.reason and PLANTED not in trial.to_json()
+    assert "s3://b/p" in (tmp_path / "l" / "error.txt").read_text()
+    assert_not_in(tmp_path)
 
 
 def assert_not_in(folder: Path) -> None:

@@ -1,0 +1,115 @@
+"""How does a folder of this machine appear whole, and never in the place of another?
+
+It is made in a folder beside its place, ``.NAME.raysearch``, and renamed. That folder has a file
+in it that says whose it is and that its maker holds locked. One that a killed maker left is
+cleared by the next that makes NAME; one without that file is somebody else's and stays.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from raysearch.errors import StoreError
+
+__all__ = ["MARKER", "new_folder"]
+
+MARKER = "made-by-raysearch"
+_CONTENT = "content"
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A path at which the block makes a folder; it is at `path` when the block ends well.
+
+    The path is taken from the start: another process that wants it is told so at once. Folders
+    may be made within it by the same means. Of a block that fails nothing is left.
+
+    Args:
+        path: Where the folder is to be; folders above it are made.
+
+    Raises:
+        StoreError: Something is there, or another process makes it.
+        OSError: It cannot be written.
+    """
+    path = path.absolute()
+    draft = path.with_name(f".{path.name}.raysearch")
+    content = draft / _CONTENT
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _held(draft, path):
+        try:
+            shutil.rmtree(content, ignore_errors=True)  # of one that was killed
+            if os.path.lexists(path):
+                raise _taken(path)
+            yield content
+            if os.path.lexists(path):
+                raise _taken(path)
+            content.rename(path)
+        finally:
+            shutil.rmtree(content, ignore_errors=True)
+            shutil.rmtree(draft, ignore_errors=True)  # its marker last: it says whose the rest is
+
+
+@contextmanager
+def _held(draft: Path, path: Path) -> Iterator[None]:
+    """Hold the folder in which another is made; it is made if it is not there."""
+    marker = draft / MARKER
+    try:
+        try:
+            draft.mkdir(mode=0o700)
+        except FileExistsError:
+            _check_ours(draft)
+        opened = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:  # who held it has ended since
+        raise _held_by_another(path) from None
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _held_by_another(path) from None
+        if not _is_at(opened, marker):
+            raise _taken(path) if os.path.lexists(path) else _held_by_another(path)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _check_ours(draft: Path) -> None:
+    """See that a folder which is in the way was made here, or has nothing in it.
+
+    Raises:
+        StoreError: It was not.
+    """
+    ours, about = False, draft.lstat()
+    if stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid():
+        names = os.listdir(draft)
+        ours = not names or (MARKER in names and stat.S_ISREG((draft / MARKER).lstat().st_mode))
+    if not ours:
+        raise StoreError(
+            f"`{draft}` must be free, since a folder is made there first, but was made by somebody "
+            "else; move it away, or name another folder"
+        )
+
+
+def _is_at(opened: int, path: Path) -> bool:
+    """Whether the open file is the one at the path."""
+    try:
+        return os.path.samestat(os.fstat(opened), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _taken(path: Path) -> StoreError:
+    return StoreError(f"`{path}` must not exist yet, but does; name another folder")
+
+
+def _held_by_another(path: Path) -> StoreError:
+    return StoreError(
+        f"`{path}` must be made by one process at a time, but another makes it now; wait for it, "
+        "or name another folder"
+    )

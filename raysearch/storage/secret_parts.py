@@ -1,0 +1,99 @@
+"""What of a URL is secret, and how is a URL named without it?
+
+One answer for the URLs of stores (``s3://KEY:SECRET@bucket/path?region=…``) and of databases
+(``postgresql://user:password@host/db?sslmode=…``). A part of a query counts as secret unless it
+is known to be none, since libraries keep finding new names for keys.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, urlencode
+
+__all__ = ["secret_parts", "shown_text", "shown_url"]
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"`<>]+")
+_STORES = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
+_HARMLESS = frozenset(
+    # stores, as pyarrow knows them
+    "scheme endpoint_override region allow_bucket_creation allow_bucket_deletion project_id "
+    "retry_limit_seconds replication enable_tls force_virtual_addressing tls_ca_file_path "
+    "blob_storage_authority dfs_storage_authority "
+    # databases: where they are and how they are spoken to; files that hold a secret are none
+    "host hostaddr port dbname user sslmode sslrootcert sslcert sslkey sslcrl passfile service "
+    "options connect_timeout application_name client_encoding target_session_attrs channel_binding "
+    "gssencmode krbsrvname keepalives keepalives_idle keepalives_interval keepalives_count "
+    "tcp_user_timeout charset unix_socket ssl_ca ssl_cert ssl_key read_default_file driver "
+    "timeout mode cache uri nolock immutable vfs check_same_thread".split()
+)
+
+
+def shown_url(url: str) -> str:
+    """The URL as a message or a file may name it; one without secrets, or a path, as it is."""
+    return _split(url)[0]
+
+
+def secret_parts(text: str) -> tuple[str, ...]:
+    """What of the URLs in a text is or may be secret, by name: ``a password``, ```sas_token```."""
+    whole = _split(text)[1]
+    inner = (part for found in _IN_TEXT.findall(text) for part in _split(found)[1])
+    return tuple(dict.fromkeys((*whole, *inner)))
+
+
+def shown_text(text: str) -> str:
+    """A text, such as a command or a message, with each URL in it as `shown_url` has it."""
+    return _IN_TEXT.sub(lambda found: shown_url(found[0]), text)
+
+
+def _split(url: str) -> tuple[str, tuple[str, ...]]:
+    """A URL without its secrets, and what these were."""
+    found = _URL.fullmatch(url)
+    if found is None:
+        return url, ()
+    scheme, rest = found.groups()
+    if scheme.lower() in _STORES:
+        place, secrets = _store(rest.partition("?")[0])
+        query = rest.partition("?")[2]
+    else:
+        place, query, secrets = _database(rest)
+    kept = []
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        public, inner = _split(value)
+        if name.lower() in _HARMLESS:
+            kept.append((name, public))
+            secrets += inner
+        else:
+            secrets += (f"`{name}`",)
+    if not secrets:
+        return url, ()
+    query = urlencode(kept, safe=":/@*")
+    return f"{scheme}://{place}{'?' if query else ''}{query}", secrets
+
+
+def _store(place: str) -> tuple[str, tuple[str, ...]]:
+    bare = re.sub("^[^@]*:[^@]*@|^[^/@]*@", "", place)
+    # A key that is cut off by its own `?`; a port is none.
+    bare = re.sub("^[^/]*:(?![0-9]+(/|$)).*", "…", bare, flags=re.DOTALL)
+    return bare, () if bare == place else ("a key",)
+
+
+def _database(rest: str) -> tuple[str, str, tuple[str, ...]]:
+    """What comes before the query, without a password; the query; what was secret.
+
+    As SQLAlchemy reads it: a password goes to the first ``@``, whatever else is in it.
+    """
+    secrets: tuple[str, ...] = ()
+    user = ""
+    if found := re.match("([^:/@]*)(:[^@]*)?@", rest):
+        rest = rest[found.end() :]
+        user = f"{found[1]}@"
+        if found[2] is not None or "?" in found[1]:
+            secrets, user = ("a password",), f"{found[1].partition('?')[0]}:***@"
+    place, _, query = rest.partition("?")
+    host, slash, path = place.partition("/")
+    if "@" in host:  # the rest of a password whose own @ is not written as %40
+        secrets, host = ("a password",), host.rpartition("@")[2]
+    if not re.fullmatch(r"(\[.*\]|[^:]*)(:[0-9]*)?", host):
+        secrets, host = ("a password",), "…"  # cut off before its `@`
+    return f"{user}{host}{slash}{path}", query, secrets
