@@ -51,6 +51,14 @@ class Cell:
     task: str
     seed: int
 
+    def __post_init__(self) -> None:
+        # Leases, rows and studies of others come here, and folders are named after cells.
+        if not (isinstance(self.task, str) and isinstance(self.seed, int) and self.seed >= 0):
+            raise StoreError(
+                "a cell must have a text as its task and a whole number >= 0 as its seed, but got "
+                f"{self.task!r} and {self.seed!r}"
+            )
+
     @property
     def slug(self) -> str:
         """The cell as part of a file's name; other cells have other ones."""
@@ -96,10 +104,9 @@ class Lease:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError, TypeError, KeyError: The text is not a lease of this version.
+            ValueError, TypeError, KeyError, StoreError: The text is not a lease of this version.
         """
-        raw = json.loads(text)
-        return cls(**{**raw, "cell": _cell(raw)})
+        return cls(**_checked(json.loads(text)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,11 +186,10 @@ class Trial:
             StoreError: The text is not a trial of this version.
         """
         try:
-            raw = json.loads(text)
+            raw = _checked(json.loads(text))
             return cls(
                 **{
                     **raw,
-                    "cell": _cell(raw),
                     "state": TrialState(raw["state"]),
                     "curve": tuple(Report(**report) for report in raw["curve"]),
                 }
@@ -194,16 +200,13 @@ class Trial:
             ) from error
 
 
-def _cell(raw: Mapping[str, Any]) -> Cell:
-    """The cell of a record whose id becomes a file's name, so number, task and seed must be such.
+def _checked(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record with its cell; its id becomes a file's name, so its number must be one.
 
     Raises:
-        ValueError, TypeError, KeyError: One of them is not.
+        TypeError, KeyError: It has no number or no cell.
+        StoreError: They are not such.
     """
-    cell = Cell(**raw["cell"])
-    if not isinstance(cell.task, str):
-        raise TypeError(f"`task` must be a text, but got {cell.task!r}")
-    for name, value in (("number", raw["number"]), ("seed", cell.seed)):
-        if not isinstance(value, int) or value < 0:
-            raise TypeError(f"`{name}` must be a whole number >= 0, but got {value!r}")
-    return cell
+    if not isinstance(raw["number"], int) or raw["number"] < 0:
+        raise StoreError(f"a trial's number must be a whole number >= 0, but got {raw['number']!r}")
+    return {**raw, "cell": Cell(**raw["cell"])}

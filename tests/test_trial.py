@@ -4,9 +4,11 @@ import json
 import math
 from typing import Any
 
+import optuna
 import pytest
 
 from raysearch.errors import StoreError
+from raysearch.search.study_entries import INTENT, cells_of
 from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
 
 
@@ -45,11 +47,20 @@ def test_cells_of_different_tasks_have_different_names() -> None:
 )
 def test_a_record_whose_id_would_be_no_name_is_refused(planted: dict[str, Any]) -> None:
     plain = {"sweep": "s", "number": 1, "cell": {"task": "t", "seed": 0}, "method": "m"} | planted
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises((StoreError, TypeError)):
         Lease.from_json(json.dumps(plain | {"config": {}, "folder": ""}))
     record = plain | {"state": "complete", "config": {}, "curve": []}
-    with pytest.raises(StoreError, match="must be one that this version wrote"):
+    with pytest.raises(StoreError, match="must"):
         Trial.from_json(json.dumps(record))
+
+
+def test_a_cell_of_a_planted_study_is_refused() -> None:
+    """A study's database says which cells a configuration has."""
+    planted = optuna.trial.create_trial(
+        value=0.0, user_attrs={INTENT: {"cells": [["sample", "0/../../../x"]]}}
+    )
+    with pytest.raises(StoreError, match="a whole number >= 0 as its seed, but got 'sample'"):
+        cells_of(planted)
 
 
 def test_foreign_json_is_one_clear_error() -> None:

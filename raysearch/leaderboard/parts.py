@@ -20,7 +20,6 @@ then sees rows twice or misses a file it had listed (an error); reading again is
 
 from __future__ import annotations
 
-import errno
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +38,7 @@ from raysearch.leaderboard.row_check import key_faults, value_faults
 from raysearch.leaderboard.schema import KEY, conform, empty_table, unify
 from raysearch.storage import Storage, UnansweredError
 from raysearch.storage.place import join
+from raysearch.storage.whole import is_full
 
 __all__ = ["CURE", "Contents", "Parts"]
 
@@ -48,7 +48,6 @@ CURE = (
 )
 _COLUMNS = "columns.parquet"
 _ATTEMPTS = 50
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _AT_ONCE = 16
 """Files that are read or removed side by side: an object store answers each in 20 to 50 ms."""
 
@@ -293,7 +292,7 @@ def _saying(path: str) -> Iterator[None]:
     except OSError as error:
         what = (
             "the disk is full; free some space"
-            if error.errno in _FULL
+            if is_full(error)
             else f"that failed ({error.strerror or _first_line(error)}); make it writable"
         )
         raise StoreError(

@@ -114,7 +114,11 @@ class Method(Protocol):
         ...
 
     def save_encoder(self, folder: str) -> None:
-        """Write encoder and tokenizer so that ``AutoModel.from_pretrained(folder)`` opens them."""
+        """Write encoder and tokenizer so that ``AutoModel.from_pretrained(folder)`` opens them.
+
+        Args:
+            folder: Where to; nothing is there yet.
+        """
         ...
 
 

@@ -25,6 +25,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from raysearch.names import path_part
 from raysearch.storage import Storage
 
 __all__ = ["Holders", "Pace"]
@@ -66,7 +67,7 @@ class Holders:
 
     def __init__(self, store: Storage, pace: Pace) -> None:
         self._store, self._pace = store, pace
-        self._name = f"{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.json"
+        self._name = f"{path_part(platform.node())}-{os.getpid()}-{secrets.token_hex(4)}.json"
         self._lock = threading.Lock()
         self._pins: Counter[str] = Counter()
         self._claims: set[str] = set()
