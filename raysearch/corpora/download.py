@@ -26,6 +26,7 @@ from raysearch.corpora.registry import CorpusFile, CorpusInfo, corpus_info
 from raysearch.errors import DataError
 from raysearch.sources import file_digest
 from raysearch.storage.no_follow import open_no_follow
+from raysearch.storage.whole import keep_names
 
 __all__ = ["Progress", "fetch"]
 
@@ -90,7 +91,7 @@ def _fetch_file(info: CorpusInfo, file: CorpusFile, folder: Path, on_progress: P
         target.parent.mkdir(parents=True, exist_ok=True)
         _download(info, file, part, expected, on_progress)
         part.replace(target)
-        _sync_folder(target.parent)
+        keep_names(target.parent)
     except urllib.error.URLError as error:
         reason = error if isinstance(error, urllib.error.HTTPError) else error.reason
         raise DataError(
@@ -199,12 +200,3 @@ def _copy(
         file.write(chunk)
         done += len(chunk)
         tell(done)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -18,7 +18,15 @@ from typing import BinaryIO
 
 from raysearch.errors import StoreError
 
-__all__ = ["is_full", "is_leftover", "temporary_beside", "unwritten", "whole_file", "write_output"]
+__all__ = [
+    "is_full",
+    "is_leftover",
+    "keep_names",
+    "temporary_beside",
+    "unwritten",
+    "whole_file",
+    "write_output",
+]
 
 _TEMPORARY = re.compile(r"\.raysearch-[0-9a-f]{32}\.tmp")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -62,7 +70,7 @@ def whole_file(path: Path, *, lasting: bool = True, replacing: bool = True) -> I
         temporary.unlink(missing_ok=True)
         raise
     if lasting:
-        _keep_names(path.parent)
+        keep_names(path.parent)
 
 
 def write_output(path: Path, text: str, what: str) -> None:
@@ -122,7 +130,7 @@ def _put_new(temporary: Path, path: Path) -> None:
         temporary.unlink()
 
 
-def _keep_names(folder: Path) -> None:
+def keep_names(folder: Path) -> None:
     """Let the names in a folder survive a power cut too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -19,11 +19,11 @@ from raysearch.cluster import jobs
 from raysearch.corpora.absa.files import languages
 from raysearch.errors import ConfigError
 from raysearch.leaderboard import Store
+from raysearch.objective import Best
 from raysearch.render.tensorboard import write_curves
 from raysearch.search.plan import Ending, SweepSummary
 from raysearch.search.space import load_space
 from raysearch.search.space_card import IDENTITY, identity_of
-from raysearch.objective import Best
 from raysearch.storage.new_folder import new_folder
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
