@@ -14,6 +14,7 @@ import torch
 
 from raysearch.errors import StoreError
 from raysearch.storage.local import LEFTOVER_SECONDS, LocalStorage
+from raysearch.storage.whole import temporary_beside
 from raysearch.training.stage_cache import Pace, StageCache, Summary, TurnAbandoned
 
 FAST = Pace(beat=0.1, stale=1.0, look=0.05)
@@ -271,9 +272,9 @@ def test_a_disk_that_is_full_for_claims_too_stops_nobody(
 
 
 def test_leftovers_of_killed_writers_go_after_an_hour(tmp_path: Path) -> None:
-    old, new = tmp_path / ".a.stage.1.tmp", tmp_path / ".b.stage.2.tmp"
+    old, new = (temporary_beside(tmp_path / "a.stage") for _ in range(2))
     (tmp_path / "holders").mkdir()
-    held = tmp_path / "holders" / ".c.json.3.tmp"
+    held = temporary_beside(tmp_path / "holders" / "c.json")
     for path in (old, new, held):
         path.write_bytes(b"half")
     past = time.time() - LEFTOVER_SECONDS - 1
