@@ -173,7 +173,7 @@ def test_a_url_is_joined_and_never_brought_up(
         (["--study", "postgresql://me:pass@host/db"], "`--study` must have no password"),
         (["--storage", "s3://key:secret@b/p"], "`--storage` must have no credentials"),
         (["--stages", "s3://key:secret@b/p"], "`--stages` must have no credentials"),
-        (["--stag=s3://b/p?access_key=secret"], "`--stages` must have no credentials"),
+        (["--stages=s3://b/p?access_key=secret"], "`--stages` must have no credentials"),
         (["--study", "postgresql://host/db?password=pass"], "`--study` must have no password"),
         (["--study", "postgresql://me:pa?ss@host/db"], "`--study` must have no password"),
         (["--data-dir", "s3://key:secret@b/p"], "`--data-dir` must have no credentials"),

@@ -149,9 +149,11 @@ def test_exports_stay_in_their_folder_and_beside_each_other(
         Store(sweep).append(planted)
         shutil.copytree(sweep / "leases" / trial.id, sweep / "leases" / planted.id)
     out = tmp_path / "out"
-    with new_folder(out):
+    with new_folder(out) as content:
         assert main(["export", f"{sweep}:0", str(out), "--task", "all"]) == 2
         assert "another makes it now" in capsys.readouterr().err
+        content.mkdir()
+    out.rmdir()
     assert main(["export", f"{sweep}:0", str(out), "--task", "all"]) == 0
     made = sorted(out.iterdir())
     assert len(made) == 1 + len(tasks) and {"sample", "a_b"} < {path.name for path in made}
