@@ -114,7 +114,7 @@ def _buffer_output() -> None:
     """
     out = sys.stdout
     raw = getattr(out, "buffer", None)
-    if isinstance(raw, io.RawIOBase):
+    if out is sys.__stdout__ and isinstance(raw, io.RawIOBase):
         buffer = io.BufferedWriter(raw)
         sys.stdout = io.TextIOWrapper(buffer, out.encoding, out.errors, line_buffering=True)
 
