@@ -112,9 +112,9 @@ def _buffer_output() -> None:
 
     That is so with ``PYTHONUNBUFFERED`` or ``-u``, as in containers and batch jobs.
     """
-    out = sys.stdout
+    out = sys.__stdout__
     raw = getattr(out, "buffer", None)
-    if out is sys.__stdout__ and isinstance(raw, io.RawIOBase):
+    if out is not None and sys.stdout is out and isinstance(raw, io.RawIOBase):
         buffer = io.BufferedWriter(raw)
         sys.stdout = io.TextIOWrapper(buffer, out.encoding, out.errors, line_buffering=True)
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from raysearch.errors import StoreError
+from raysearch.storage.no_follow import open_no_follow
 
 __all__ = ["MARKER", "new_folder"]
 
@@ -64,7 +65,7 @@ def _held(draft: Path, path: Path) -> Iterator[None]:
             draft.mkdir(mode=0o700)
         except FileExistsError:
             _check_ours(draft)
-        opened = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        opened = open_no_follow(marker, os.O_RDWR | os.O_CREAT)
     except FileNotFoundError:  # who held it has ended since
         raise _held_by_another(path) from None
     try:
