@@ -20,6 +20,7 @@ from raysearch.cli.opened import alone
 from raysearch.config import flatten
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
+from raysearch.leaderboard.audit import audit
 from raysearch.leaderboard.openings import Openings, count_of, readings_of
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.storage import open_storage
@@ -311,3 +312,23 @@ def test_a_map_of_test_sentences_is_an_opening_too(
     assert opening.finished and opening.reading is None
     assert evaluate() == 0
     assert "for the embedding; this is opening 2 of it" in capsys.readouterr().err
+
+
+def test_an_audit_compares_the_rows_of_readings_with_their_records(weights: Weights) -> None:
+    def said() -> list[str]:
+        return [item.what for item in audit(Store(SWEEP)) if item.fault and "record" in item.what]
+
+    assert evaluate() == 0
+    assert said() == []
+    (reading,) = readings_of(SWEEP).trials()
+    later = replace(reading, metrics={"test/va_pearson": 0.9}, finished="2030-01-01T00:00:00+00:00")
+    readings_of(SWEEP).append(later)
+    assert said() == ["the row of what was read of test differs from the record of it"]
+    (part,) = Path(SWEEP, "test/trials").glob("part-*")
+    part.unlink()
+    (what,) = said()
+    assert what.startswith("test was read and the row of it is gone; `raysearch evaluate` writes")
+    assert evaluate() == 0 and said() == []
+    (record,) = Path(SWEEP, "openings").glob("*.json")
+    record.write_text("{")
+    assert said() == ["the record of an opening of test is damaged"]
