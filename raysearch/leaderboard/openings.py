@@ -11,7 +11,6 @@ Each file holds a digest of itself. What does not fit it still counts as an open
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -29,6 +28,7 @@ from raysearch.leaderboard.store import Store
 from raysearch.storage import BRIEF, LASTING, UnansweredError, open_storage
 from raysearch.storage.folder_lock import this_process
 from raysearch.storage.place import join
+from raysearch.storage.whole import is_full
 from raysearch.trial import Trial
 
 __all__ = ["OPENINGS", "Opening", "Openings", "count_of", "counts_in", "readings_of"]
@@ -41,7 +41,6 @@ _CURE = (
     "move it away and run the same `raysearch evaluate` again, which writes its readings anew from "
     f"the records in {OPENINGS}/ and opens no data for them"
 )
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +168,7 @@ class Openings:
         except UnansweredError as error:
             raise StoreError(str(error)) from error
         except OSError as error:
-            full = error.errno in _FULL
+            full = is_full(error)
             what = "the disk is full" if full else str(error.strerror or error)
             cure = "free some space" if full else "mend it"
             raise StoreError(
