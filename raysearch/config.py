@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import types
 import typing
@@ -85,6 +86,11 @@ def setting(
 
 def rules(config_type: type) -> dict[str, Rule]:
     """The rule of every field of a config class, in order of definition."""
+    return dict(_rules_of(config_type))
+
+
+@functools.cache  # a sweep reads a config for every trial that it knows, and hints take 1 ms
+def _rules_of(config_type: type) -> Mapping[str, Rule]:
     hints = typing.get_type_hints(config_type)
     found = {}
     for item in dataclasses.fields(config_type):

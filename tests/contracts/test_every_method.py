@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from raysearch.config import flatten, read_config, rules
+from raysearch.errors import ConfigError
 from raysearch.methods import METHODS, get_method
 from raysearch.methods.base import Method, Stage
 from raysearch.methods.carl.config import VARIANTS as CARL_VARIANTS
@@ -116,16 +117,23 @@ def build(method: str, case: str, seed: int = 0) -> Method:
 
 
 def run(
-    method: str, case: str, folder: Path, *, seed: int = 0, stop_after: int = 10**9
+    method: str,
+    case: str,
+    folder: Path,
+    *,
+    seed: int = 0,
+    stop_after: int = 10**9,
+    given: Mapping[str, Any] | None = None,
 ) -> Trial | None:
     loader = get_method(method)
-    config = read_config(loader.config_type, CASES[method][case], where=case)
+    settings = {**CASES[method][case], **(given or {})}
+    config = read_config(loader.config_type, settings, where=case)
     lease = Lease(
         sweep="contract",
         number=0,
         cell=Cell(loader.tasks(config)[0], seed),
         method=method,
-        config=CASES[method][case],
+        config=settings,
         folder=str(folder / "leases" / "a"),
     )
     return run_lease(lease, Record(stop_after), data_dir="nowhere")
@@ -166,6 +174,41 @@ def arrive(built: Method, state: Mapping[str, Any] | None = None) -> Stage:
         built.accept(stage, built.finish(stage))
     built.begin(last, state)
     return last
+
+
+def others_without_effect(method: str, case: str) -> dict[str, Any]:
+    """Another value for every field that is said to have no effect, one by one where possible."""
+    config_type = get_method(method).config_type
+    settings = CASES[method][case]
+    config = read_config(config_type, settings, where=case)
+    found: dict[str, Any] = {}
+    for name in sorted(config.inert):
+        rule, value = rules(config_type)[name], getattr(config, name)
+        if rule.choices and rule.kind == "str":
+            other = next(choice for choice in rule.choices if choice != value)
+        elif rule.kind == "list":
+            other = value[:-1]
+        elif rule.kind == "bool":
+            other = not value
+        else:
+            other = value + 1 if rule.high is None or value + 1 <= rule.high else value / 2
+        try:
+            read_config(config_type, {**settings, **found, name: other}, where=case)
+        except ConfigError:
+            continue  # it cannot be any other here
+        found[name] = other
+    return found
+
+
+@pytest.mark.parametrize(
+    ("method", "case"), [("carl", "carl"), ("msmo", "acs"), ("msmo", "raw_student")]
+)
+def test_what_has_no_effect_changes_no_number(method: str, case: str, tmp_path: Path) -> None:
+    others = others_without_effect(method, case)
+    assert len(others) > 2
+    one = run(method, case, tmp_path / "one")
+    other = run(method, case, tmp_path / "other", given=others)
+    assert curve(one) == curve(other) and one.metrics == other.metrics  # type: ignore[union-attr]
 
 
 def test_every_method_has_a_case() -> None:
