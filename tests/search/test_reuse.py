@@ -57,7 +57,7 @@ def outline(config: Any) -> tuple[Stage, ...]:
 
 @pytest.fixture
 def space(read_space: Read, monkeypatch: pytest.MonkeyPatch) -> SearchSpace:
-    loader = SimpleNamespace(outline=outline)
+    loader = SimpleNamespace(outline=outline, tasks=lambda config: ("toy",))
     monkeypatch.setitem(methods.METHODS, "toy", loader)  # type: ignore[misc]
     return read_space(SPACE)
 
