@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.search.parameters import Parameter
-from raysearch.search.point_samplers import share_of, value_at
+from raysearch.search.point_samplers import OwnSpaceSampler, share_of, value_at
 from raysearch.trial import Scalar
 
 __all__ = ["CmaesSampler", "numbers_of"]
@@ -38,7 +38,7 @@ def numbers_of(parameters: Sequence[Parameter]) -> list[Parameter]:
     return [item for item in parameters if item.kind != "choice" and not item.when]
 
 
-class CmaesSampler(BaseSampler):
+class CmaesSampler(OwnSpaceSampler):
     """Draws numbers from a normal distribution that follows the better trials.
 
     Choices, and what is searched under a condition, are drawn at random.
@@ -52,12 +52,6 @@ class CmaesSampler(BaseSampler):
         self._numbers = numbers_of(parameters)
         self._seed = seed
         self._random = RandomSampler(seed=seed)
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Nothing of Optuna's: what is drawn together is known beforehand."""
-        return {}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]

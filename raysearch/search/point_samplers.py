@@ -20,10 +20,34 @@ from optuna.trial import FrozenTrial
 from raysearch.search.parameters import Parameter
 from raysearch.trial import Scalar
 
-__all__ = ["GridSampler", "SobolSampler", "finite_choices", "grid_size", "share_of", "value_at"]
+__all__ = [
+    "GridSampler",
+    "OwnSpaceSampler",
+    "SobolSampler",
+    "finite_choices",
+    "grid_size",
+    "share_of",
+    "value_at",
+]
 
 
-class SobolSampler(BaseSampler):
+class OwnSpaceSampler(BaseSampler):
+    """A sampler that knows what is searched, and infers nothing from the study."""
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Nothing."""
+        return {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Nothing, unless a subclass has parameters that are drawn together."""
+        return {}
+
+
+class SobolSampler(OwnSpaceSampler):
     """Scrambled Sobol points: random search that leaves no holes.
 
     Every parameter has its own coordinate, conditional ones too, and trial `n` takes point
@@ -39,18 +63,6 @@ class SobolSampler(BaseSampler):
         self._parameters = parameters
         self._seed = seed
         self._point: Mapping[str, Any] = {}
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Nothing: every parameter is read off its own coordinate."""
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Nothing."""
-        return {}
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Compute the trial's point."""
@@ -76,7 +88,7 @@ class SobolSampler(BaseSampler):
         return self._point[param_name]
 
 
-class GridSampler(BaseSampler):
+class GridSampler(OwnSpaceSampler):
     """Every combination of finite choices once, in an order that depends on the seed only.
 
     Args:
@@ -94,18 +106,6 @@ class GridSampler(BaseSampler):
         found = next(filter(is_new, self._points), None)
         self._point = found or {}
         return found is not None
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Nothing: every parameter is read off the point."""
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Nothing."""
-        return {}
 
     def sample_independent(
         self,

@@ -11,16 +11,17 @@ from typing import Any
 
 import optuna
 import pytest
+from noop_sweep import noop_plan, noop_space
 from optuna.trial import TrialState as OptunaState
 
 from raysearch.search.parameters import Parameter
 from raysearch.search.plan import method_cells
-from raysearch.search.reach import reach_note
+from raysearch.search.reach import reach_note, reach_notes
 from raysearch.search.samplers import startup_trials
 from raysearch.search.space import SearchSpace, load_space
 from raysearch.search.study import Configuration, StudyLedger
 from raysearch.search.study_mirror import StudyMirror
-from raysearch.trial import Trial, TrialState
+from raysearch.trial import Cell, Trial, TrialState
 
 MakeTrial = Callable[..., Trial]
 SPACES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
@@ -125,6 +126,18 @@ def test_a_budget_that_cannot_reach_the_model_is_told() -> None:
             f"can from --trials {enough} on"
         )
         assert reach_note(replace(space, trials=enough), at_once=at_once) == ""
+
+
+def test_slots_that_ask_all_at_once_are_told(tmp_path: Path) -> None:
+    space = noop_space(trials=8, sampler="tpe", pruner="halving", seeds=3)
+    assert reach_notes(noop_plan(tmp_path, space, slots=7)) == ()
+    (note,) = reach_notes(noop_plan(tmp_path, space, slots=8))
+    assert "`tpe` cannot choose any of 8 configurations" in note and note.endswith("--trials 9 on")
+    # Without early stopping the three cells of a configuration run at once.
+    assert reach_notes(noop_plan(tmp_path, replace(space, pruner="none"), slots=21)) == ()
+    pairs = [Cell(task, 0) for task in ("en-es", "en-fr")]
+    plan = noop_plan(tmp_path, replace(space, mode="per_task"), slots=14, cells=lambda c: pairs)
+    assert reach_notes(plan) == () != reach_notes(replace(plan, slots=15))
 
 
 def regret(params: dict[str, Any]) -> float:
