@@ -85,7 +85,8 @@ def _show(folder: str, role: str, readings: list[Trial]) -> None:
     from raysearch.cli.trials import goal_of
     from raysearch.leaderboard import Store, regrets
     from raysearch.leaderboard.openings import count_of, counts_in, readings_of
-    from raysearch.render.readings import read_words, readings_table
+    from raysearch.leaderboard.regret import oracle_goal
+    from raysearch.render.readings import read_words, readings_table, worst_words
     from raysearch.render.regret import RegretTable
 
     store = Store(folder)
@@ -102,3 +103,6 @@ def _show(folder: str, role: str, readings: list[Trial]) -> None:
     counts = [(reading.number, count_of(reading)) for reading in readings]
     title = f"test, {read_words(counts)}" if role == "test" else f"{named(role)}, an oracle"
     console.print(readings_table(readings, title=title, first=first))
+    if card is not None and card.aggregate == "worst":
+        for sentence in worst_words(readings, oracle_goal(card.goal, role)):
+            console.print(sentence, highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -11,11 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from raysearch.leaderboard.summary import encoder_name
+from raysearch.objective import deciding_cells
 from raysearch.render.format import Glyphs, glyphs_for
 from raysearch.render.table import GAP, bare_table
-from raysearch.trial import Trial
+from raysearch.trial import MetricGoal, Trial
 
-__all__ = ["READ_ONCE", "mean_sd", "read_words", "readings_table"]
+__all__ = ["READ_ONCE", "mean_sd", "read_words", "readings_table", "worst_words"]
 
 
 READ_ONCE = "read once"
@@ -54,6 +56,28 @@ def readings_table(
         row = [mean_sd(_values(readings, name, number)) for number in numbers]
         table.add_row(name.removeprefix("test/"), *row)
     return table
+
+
+def worst_words(readings: Sequence[Trial], goal: MetricGoal) -> list[str]:
+    """Of each configuration its worst task, where that is what the sweep ranks by.
+
+    Args:
+        readings: Trials whose metrics were read; those of one task say nothing.
+        goal: The metric as it was read, and its direction.
+    """
+    said = []
+    for number in sorted({trial.number for trial in readings}):
+        own = [trial for trial in readings if trial.number == number]
+        values = {t.cell: t.metrics.get(goal.name, math.nan) for t in own}
+        known = {cell: value for cell, value in values.items() if math.isfinite(value)}
+        if len({cell.task for cell in known}) < 2:
+            continue
+        worst = deciding_cells(known, goal, "worst")
+        said.append(
+            f"trial {number}: {goal.name} {mean_sd(list(worst.values()))} on "
+            f"{next(iter(worst)).task}, its worst pair; the sweep ranks by the worst"
+        )
+    return said
 
 
 @dataclass(frozen=True)

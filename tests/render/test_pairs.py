@@ -9,7 +9,7 @@ from raysearch.leaderboard import SweepCard, regrets
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.render.board import make_board, make_task_board
 from raysearch.render.parameters import make_parameter_board
-from raysearch.render.readings import read_words, readings_table
+from raysearch.render.readings import read_words, readings_table, worst_words
 from raysearch.render.regret import RegretTable
 from raysearch.trial import Cell, MetricGoal
 
@@ -199,6 +199,10 @@ def test_readings_of_one_configuration_over_pairs_in_full(make_trial, draw):
         "all pairs      8      4  0.500 ± 0.141  0.250 ± 0.000",
     ]
     assert draw(readings_table(trials, first="f1"), 45)[-1] == "in a wider terminal: recall"
+    assert worst_words(trials, MetricGoal("test/f1")) == [
+        "trial 8: test/f1 0.400 ± 0.000 on en-fr, its worst pair; the sweep ranks by the worst"
+    ]
+    assert worst_words(trials[:2], MetricGoal("test/f1")) == []
     alone = draw(readings_table(trials[:2], first="f1"))
     first = next(line for line in alone if "f1" in line)
     assert "0.600 ± 0.141" in first and alone.index(first) < len(alone) - 2
