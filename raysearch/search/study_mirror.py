@@ -143,7 +143,7 @@ class StudyMirror:
         if left is None:
             return None
         trial = self.propose_given(number, left, hidden=False)
-        return Proposal(trial, origin if origin is Origin.LAID_OUT else Origin.DRAWN)
+        return Proposal(trial, origin if name == "grid" else Origin.DRAWN)
 
     def _take_over(self, place: int, attempt: int) -> Mapping[str, Scalar]:
         if self._paid is None:
