@@ -18,7 +18,26 @@ from typing import Any, Literal
 from raysearch.errors import StoreError
 from raysearch.names import path_part
 
-__all__ = ["Cell", "Lease", "MetricGoal", "Report", "Scalar", "Trial", "TrialState"]
+__all__ = [
+    "CHECKPOINT",
+    "FORMER_CHECKPOINT",
+    "FORMER_KEPT",
+    "KEPT",
+    "Cell",
+    "Lease",
+    "MetricGoal",
+    "Report",
+    "Scalar",
+    "Trial",
+    "TrialState",
+]
+
+CHECKPOINT = "checkpoint.safetensors"
+"""Name of the file in a lease's folder that a running trial goes on from."""
+KEPT = "final.safetensors"
+"""Name of the file in a lease's folder that holds a finished trial's weights, when kept."""
+FORMER_CHECKPOINT, FORMER_KEPT = "checkpoint.pt", "final.pt"
+"""What they were called, and how they were written, by earlier versions."""
 
 Scalar = str | int | float | bool | None
 

@@ -82,7 +82,7 @@ class NoopRunner:
     def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
         from raysearch import distributed
 
-        curve = self._restore(Path(lease.folder) / "checkpoint.pt")
+        curve = self._restore(Path(lease.folder) / "checkpoint.safetensors")
         if distributed.rank() != 0:  # as in training: worker 0 alone speaks and writes
             return None
         listener.started(cpu_device(1), {"host": "here", "workers": str(distributed.world_size())})
@@ -107,13 +107,13 @@ class NoopRunner:
                 curve.append(
                     noop_report(lease.config, lease.cell, step // self.steps_per_report, step)
                 )
-                self._save(folder / "checkpoint.pt", curve)
+                self._save(folder / "checkpoint.safetensors", curve)
                 listener.report(curve[-1])
             if listener.stopped() or listener.preempted():
                 return None
         if lease.keep:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "final.pt").write_text("weights")
+            (folder / "final.safetensors").write_text("weights")
         return Trial(
             sweep=lease.sweep,
             number=lease.number,

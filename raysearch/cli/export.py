@@ -99,8 +99,9 @@ def _write(found: Exported, folder: str, target: Path, data_dir: str | None) -> 
     from raysearch.training.run import restore_method
 
     data = str(corpora.data_dir(data_dir))
-    lease = with_weights(found.trial, folder, data)
-    restore_method(lease, roles=("train", "dev"), data_dir=data).save_encoder(str(target))
+    lease, weights = with_weights(found.trial, folder, data)
+    method = restore_method(lease, weights.result, roles=("train", "dev"), data_dir=data)
+    method.save_encoder(str(target))
     (target / "README.md").write_text(model_card(found), encoding="utf-8")
     (target / "raysearch.yaml").write_text(setting_yaml(found), encoding="utf-8")
 

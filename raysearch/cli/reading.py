@@ -26,7 +26,7 @@ from raysearch.leaderboard import Store
 from raysearch.leaderboard.openings import OPENINGS, Opening, Openings, readings_of
 from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.summary import made_by
-from raysearch.storage.place import join, shown
+from raysearch.storage.place import shown
 from raysearch.trial import Trial
 
 __all__ = ["readings"]
@@ -96,12 +96,12 @@ def _read_missing(
     data_dir: str,
 ) -> None:
     """Read and record one cell after the other; of one that was cut off the next run tells."""
-    from raysearch.training.checkpoint import has_checkpoint
+    from raysearch.training.checkpoint import has_weights
 
     before = openings.all(role)
     missing = [t for t in missing if not _written_anew(t, role, before, record)]
     if role != "test" and missing:
-        kept = sum(has_checkpoint(_weights(trial, folder)) for trial in missing)
+        kept = sum(has_weights(lease_of(trial, folder)) for trial in missing)
         again = (
             f", {len(missing) - kept} are trained again first (a sweep with --keep all keeps them)"
             if kept < len(missing)
@@ -153,13 +153,6 @@ def _of_trial(reading: Trial, trial: Trial) -> bool:
     return reading.key == trial.key and settings[0] == settings[1]
 
 
-def _weights(trial: Trial, folder: str) -> str:
-    """Where the trial's weights lie, if they were kept."""
-    from raysearch.training.run import KEPT
-
-    return join(lease_of(trial, folder).folder, KEPT)
-
-
 def _read(
     trial: Trial,
     role: str,
@@ -169,11 +162,11 @@ def _read(
     earlier: Sequence[Opening],
 ) -> tuple[Opening, Trial]:
     """The trial with its metrics on the role, and when and by which commit it was read."""
-    from raysearch.training.checkpoint import has_checkpoint, remove_checkpoint
+    from raysearch.training.checkpoint import has_weights, remove_weights
     from raysearch.training.provenance import provenance
 
-    place = _weights(trial, folder)
-    kept = has_checkpoint(place)
+    lease = lease_of(trial, folder)
+    kept = has_weights(lease)
     begun: list[Opening] = []
 
     def begin(weights: str) -> None:
@@ -187,7 +180,7 @@ def _read(
 
     metrics = restored(trial, folder, data_dir, role, before=begin).evaluate(role)
     if role != "test" and not kept:  # of hundreds of trials the weights would fill the disk
-        remove_checkpoint(place)
+        remove_weights(lease)
     made = provenance(trial.method)
     reading = replace(
         trial,

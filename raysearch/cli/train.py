@@ -128,7 +128,7 @@ def trained(args: argparse.Namespace) -> tuple[Trial, str]:
     if trial is None:
         trial = train_here(lease, data_dir)
         store.append(trial)
-        remove_checkpoint(join(lease.folder, "checkpoint.pt"))
+        remove_checkpoint(lease)
     if trial.state is TrialState.FAILED:
         raise TrialError(f"trial {trial.id} failed: {trial.reason}")
     return trial, folder

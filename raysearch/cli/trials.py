@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from raysearch.leaderboard import Store, SweepCard
     from raysearch.methods.base import Method
+    from raysearch.training.checkpoint import Weights
 
 __all__ = [
     "card_of",
@@ -205,20 +206,45 @@ def card_of(store: Store, metric: str | None, table: pa.Table) -> SweepCard:
     return load_card(store.folder, metric)
 
 
-def with_weights(trial: Trial, folder: str | Path, data_dir: str) -> Lease:
-    """The trial's lease, with its final weights on disk: kept by the sweep, or trained again.
+def with_weights(trial: Trial, folder: str | Path, data_dir: str) -> tuple[Lease, Weights]:
+    """The trial's lease and its final weights: those that the sweep kept, or trained again.
+
+    Weights that are damaged, or those of another trial, are never used.
 
     Raises:
         StoreError: Training again gave another number: code or data have changed since.
     """
-    from raysearch.cli.train import train_here
-    from raysearch.training.checkpoint import has_checkpoint
-    from raysearch.training.run import KEPT
+    from raysearch.training.checkpoint import DamagedStateError, load_weights
 
-    lease = lease_of(trial, folder)
-    if has_checkpoint(join(lease.folder, KEPT)):
-        return lease
-    sys.stderr.write(f"trial {trial.id}: its weights were not kept; training it again\n")
+    lease, why = lease_of(trial, folder), "its weights were not kept"
+    try:
+        weights = load_weights(lease, **_recorded(trial))
+    except DamagedStateError as error:
+        weights = None
+        why = f"its kept weights in {shown(lease.folder)} are not used, because {error}"
+    if weights is None:
+        sys.stderr.write(f"trial {trial.id}: {why}; training it again\n")
+        weights = _trained_again(trial, lease, data_dir)
+    return lease, weights
+
+
+def _recorded(trial: Trial) -> dict[str, str]:
+    """What a record says of the weights; rows of earlier versions have no digest of them."""
+    return {
+        "key": trial.provenance.get("stage_key", ""),
+        "digest": trial.provenance.get("weights_sha256", ""),
+    }
+
+
+def _trained_again(trial: Trial, lease: Lease, data_dir: str) -> Weights:
+    """The trial's weights after training it again, which must give its numbers.
+
+    Raises:
+        StoreError: It gave others, or what was written of it cannot be read back.
+    """
+    from raysearch.cli.train import train_here
+    from raysearch.training.checkpoint import DamagedStateError, load_weights, remove_checkpoint
+
     again = train_here(lease, data_dir)
     shared = [name for name in trial.metrics if name in again.metrics and name.startswith("dev/")]
     moved = [n for n in shared if abs(again.metrics[n] - trial.metrics[n]) > 1e-2]
@@ -227,7 +253,19 @@ def with_weights(trial: Trial, folder: str | Path, data_dir: str) -> Lease:
             f"{n} {trial.metrics[n]:.4f} → {again.metrics[n]:.4f}" for n in moved[:3]
         )
         raise StoreError(f"trial {trial.id} must give its numbers again, but did not: {said}")
-    return lease
+    remove_checkpoint(lease)
+    problem = "nothing is there"
+    try:
+        weights = load_weights(lease, **_recorded(again))
+    except DamagedStateError as error:
+        weights, problem = None, str(error)
+    if weights is None:
+        raise StoreError(
+            f"`{shown(lease.folder)}` must keep what is written to it, but the weights that were "
+            f"written just now cannot be read back ({problem}); check the disk, then run the same "
+            "command again"
+        )
+    return weights
 
 
 def changed_sources(trial: Trial, data_dir: str, *, method: bool = False) -> list[str]:
@@ -268,8 +306,7 @@ def restored(
     Raises:
         StoreError: See `with_weights`; or data or encoder are others now, and nothing was read.
     """
-    from raysearch.training.checkpoint import checkpoint_digest
-    from raysearch.training.run import KEPT, restore_method
+    from raysearch.training.run import restore_method
 
     changed = changed_sources(trial, data_dir)
     if changed:
@@ -277,7 +314,7 @@ def restored(
             f"trial {trial.id} must be read with the data and the encoder that it was made from, "
             f"but {'; '.join(changed)}: nothing was read; put it back"
         )
-    lease = with_weights(trial, folder, data_dir)
-    before(checkpoint_digest(join(lease.folder, KEPT)))
+    lease, weights = with_weights(trial, folder, data_dir)
+    before(weights.digest)
     sys.stderr.write(f"trial {trial.id}: reading the {role.replace('_', ' ')} data\n")
-    return restore_method(lease, roles=("train", "dev", role), data_dir=data_dir)
+    return restore_method(lease, weights.result, roles=("train", "dev", role), data_dir=data_dir)

@@ -22,12 +22,15 @@ class Encoder:
             are set per call and are no state to rely on.
         digest: SHA-256 (hex) of every file that it is read from and the number of layers: equal
             digests give equal vectors.
+        trained_on: `corpora.seen.marks` of the texts that it was trained on by this package;
+            what went into weights from elsewhere nobody here knows.
     """
 
     name: str
     model: Any
     tokenizer: Any
     digest: str
+    trained_on: frozenset[str] = frozenset()
 
     @property
     def hidden_size(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from raysearch.encoders.encoder import Encoder
 from raysearch.encoders.files import folder_files, note_encoder
 from raysearch.encoders.packaged import PACKAGED, find_weights
 from raysearch.encoders.quiet import quiet
+from raysearch.encoders.saving import TRAINED_ON
 from raysearch.encoders.tiny import TINY_LAYERS, tiny_model, tiny_tokenizer
 from raysearch.errors import EncoderError
 
@@ -38,6 +40,8 @@ _FORMS = (
 )
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _HUB_SECONDS = 10.0
+_log = logging.getLogger(__name__)
+_MARK = re.compile(r"[0-9a-f]{16}")
 
 
 def load(name: str, *, layers: int = 0) -> Encoder:
@@ -114,7 +118,10 @@ def _load_folder(name: str, folder: Path, layers: int) -> Encoder:
     with _reading(f"the encoder in {folder}"):
         model, tokenizer = _from_pretrained(name, str(folder), layers, local=True)
         digest = _folder_digest(folder, model.config.num_hidden_layers)
-    return Encoder(name=name, model=model, tokenizer=tokenizer, digest=digest)
+        trained_on = _trained_on(folder)
+    return Encoder(
+        name=name, model=model, tokenizer=tokenizer, digest=digest, trained_on=trained_on
+    )
 
 
 def _load_hub(name: str, layers: int) -> Encoder:
@@ -199,6 +206,30 @@ def _positions(model: Any) -> int:
 def _folder_digest(folder: Path, layers: int) -> str:
     parts = [f"{name}={file_sha256(path)}" for name, path in folder_files(folder).items()]
     return combined_digest(*parts, str(layers))
+
+
+def _trained_on(folder: Path) -> frozenset[str]:
+    """The marks of what an exported encoder was trained on; none for one from elsewhere.
+
+    Raises:
+        EncoderError: The file holds something else.
+    """
+    path = folder / TRAINED_ON
+    if not path.is_file():
+        if (folder / "raysearch.yaml").is_file():
+            _log.warning(
+                "the encoder in %s was exported by an earlier version, which did not say what it "
+                "was trained on: probes may score such texts; export it again",
+                folder,
+            )
+        return frozenset()
+    found = frozenset(path.read_text(encoding="ascii").split())
+    if not all(_MARK.fullmatch(mark) for mark in found):
+        raise EncoderError(
+            f"{path} must hold a hash of 16 hex digits in each line, but does not; export the "
+            "encoder again: without it, probes would score texts that it was trained on"
+        )
+    return found
 
 
 def _first_line(error: BaseException) -> str:

@@ -116,6 +116,8 @@ class Method(Protocol):
     def save_encoder(self, folder: str) -> None:
         """Write encoder and tokenizer so that ``AutoModel.from_pretrained(folder)`` opens them.
 
+        With them go the marks of all texts that it was trained on (`encoders.save`).
+
         Args:
             folder: Where to; nothing is there yet.
         """

@@ -93,6 +93,8 @@ MEASURES: dict[str, Callable[[PairReport], str]] = {
     "D_ST repeats the source (dropped)": lambda one: str(one.repeated),
     "BIEOS read as runs": lambda one: str(one.normalised),
     "aspects of mixed polarity": lambda one: str(one.mixed),
+    "dev of the target in these (kept)": lambda one: _count(one.in_views, "dev"),
+    "test of the target in these (kept)": lambda one: _count(one.in_views, "test"),
     "D_TS cut to first and last word": lambda one: f"{one.shortened}/{one.shortened_aspects}",
 }
 """What is shown of a pair."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from raysearch.search.lock import Guard, unguarded
 from raysearch.storage import Storage, StoredFile, open_storage
+from raysearch.trial import CHECKPOINT, FORMER_CHECKPOINT
 
 if TYPE_CHECKING:
     from raysearch.training.stage_cache import StageCache
@@ -24,7 +25,7 @@ __all__ = ["Room", "Usage", "size_text"]
 
 _log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoint.pt"
+_CHECKPOINTS = (CHECKPOINT, FORMER_CHECKPOINT)
 BROKEN = "error.txt"
 """A lease whose runner broke leaves its traceback; that stays."""
 
@@ -74,7 +75,7 @@ class _Largest:
     def see(self, lease_files: Collection[StoredFile]) -> None:
         for file in lease_files:
             name = file.name.rpartition("/")[2]
-            if name == CHECKPOINT:
+            if name in _CHECKPOINTS:
                 self.checkpoint = max(self.checkpoint, file.size)
             elif name != BROKEN and not name.startswith("."):
                 self.weights = max(self.weights, file.size)
@@ -202,4 +203,4 @@ class Room:
 
 def _stays(name: str, weights: bool) -> bool:
     """Whether a file of an ended lease stays; hidden ones are what a killed writer left."""
-    return name == BROKEN or (weights and name != CHECKPOINT and not name.startswith("."))
+    return name == BROKEN or (weights and name not in _CHECKPOINTS and not name.startswith("."))

@@ -2,7 +2,7 @@
 
 An object appears whole when its upload ends, and every later look of anybody sees it: that is
 what S3, GCS and Azure promise. Where an upload can be seen half done (HDFS), readers tell: a
-stage by its header, a checkpoint and a row by their own formats.
+stage, a checkpoint and weights by their digest, a row by its own format.
 
 pyarrow's S3 has a strategy of its own for errors that pass, and says nothing meanwhile. That of
 a URI asks again every 0.2 s for 31 attempts, so a server that stalls holds it for minutes

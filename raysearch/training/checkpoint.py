@@ -1,109 +1,224 @@
-"""How does a trial's state reach its place whole, and come back.
+"""How does a trial's state reach its place whole, and come back as it was written.
 
-In a folder a checkpoint is written under a temporary name, flushed, and renamed; in an object
-store it is one upload. A reader sees the old one or the new one and nothing between. A store
-that does not answer is asked again for `raysearch.storage.LASTING`, while the trial waits.
+In a folder a file is written under a temporary name, flushed, and renamed; in an object store it
+is one upload. A reader sees the old one or the new one and nothing between, and what has been
+damaged since is told by its digest (`state_file`). A store that does not answer is asked again
+for `raysearch.storage.LASTING`, while the trial waits.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from raysearch.errors import StoreError
 from raysearch.storage import LASTING, Storage, UnansweredError, open_storage
-from raysearch.storage.place import above, last_name, shown
+from raysearch.storage.place import above, join, last_name, shown
+from raysearch.storage.whole import unwritten
+from raysearch.training.state_file import DamagedStateError, read_state, write_state
+from raysearch.trial import CHECKPOINT, FORMER_CHECKPOINT, FORMER_KEPT, KEPT, Lease
 
 __all__ = [
-    "checkpoint_digest",
-    "has_checkpoint",
+    "DamagedStateError",
+    "Weights",
+    "has_weights",
     "load_checkpoint",
+    "load_weights",
     "remove_checkpoint",
+    "remove_weights",
     "save_checkpoint",
+    "save_weights",
 ]
 
 _log = logging.getLogger(__name__)
 
 
-def save_checkpoint(place: str | Path, state: dict[str, Any]) -> None:
-    """Write `state` (tensors, scalars, containers) to a path or URI, whole or not at all.
+def save_checkpoint(place: str | Path, state: Mapping[str, Any]) -> None:
+    """Write a running trial's `state` to a path or URI, whole or not at all.
 
     Raises:
         StoreError: The folder cannot be written, the disk is full or the store does not
             answer; an earlier checkpoint is still in place.
     """
-    store = _store(place)
-    try:
-        store.fill(last_name(place), lambda file: torch.save(state, file))
-    except UnansweredError as error:
-        raise StoreError(str(error)) from error
-    except (OSError, RuntimeError) as error:
-        raise StoreError(
-            f"a checkpoint must be writable, but {shown(place)} is not: {error}"
-        ) from error
+    _save(place, state, kind="checkpoint", key="")
 
 
 def load_checkpoint(place: str | Path) -> dict[str, Any] | None:
-    """The state at a path or URI, or None when there is none or it cannot be read.
+    """The state at a path or URI, or None when there is none or it is damaged.
 
-    A checkpoint that cannot be read (a damaged disk) costs the training since the start of
-    the trial, not the trial: it is logged and counted as none.
+    A damaged checkpoint costs the training since the start of the trial, not the trial: it is
+    logged and counted as none.
 
     Raises:
         StoreError: The store does not answer, so nobody knows whether there is one.
     """
     try:
         with _store(place).open(last_name(place)) as file:
-            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+            return read_state(file, kind="checkpoint")[0]
     except FileNotFoundError:
         return None
     except UnansweredError as error:
         raise StoreError(str(error)) from error
-    except Exception as error:  # the unpickler raises nearly anything on damaged bytes
-        _log.warning("checkpoint %s cannot be read and is ignored: %s", shown(place), error)
+    except (DamagedStateError, OSError) as error:
+        _log.warning(
+            "checkpoint %s is damaged and not read; its trial starts from the beginning: %s",
+            *(shown(place), error),
+        )
         return None
-    return state
 
 
-def has_checkpoint(place: str | Path) -> bool:
-    """Whether one lies at a path or URI; it may still prove damaged.
+def save_weights(lease: Lease, result: Mapping[str, Any], *, key: str) -> str:
+    """Keep what a finished trial's last stage left behind, in the folder of its lease.
+
+    Args:
+        lease: The trial's.
+        result: What `Method.finish` gave.
+        key: The last stage's key, which binds the weights to settings, data, seed and code.
+
+    Returns:
+        Their digest, for the trial's record.
+
+    Raises:
+        StoreError: As `save_checkpoint`.
+    """
+    return _save(join(lease.folder, KEPT), result, kind="weights", key=key)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a finished trial kept.
+
+    Attributes:
+        result: What `save_weights` was given.
+        digest: What `save_weights` answered; of weights that an earlier version kept, their file's.
+    """
+
+    result: Mapping[str, Any]
+    digest: str
+
+
+def load_weights(lease: Lease, *, key: str = "", digest: str = "") -> Weights | None:
+    """What `save_weights` kept, or None where nothing was.
+
+    Args:
+        lease: The trial's.
+        key: The key in the trial's record; empty where it has none.
+        digest: The digest in it; empty where it has none, as in records of earlier versions.
+            Weights that those kept (`FORMER_KEPT`) are told from damaged ones by the checksums
+            in their file.
+
+    Raises:
+        DamagedStateError: They are damaged, or those of another trial.
+        StoreError: The store does not answer, or the file cannot be read.
+    """
+    store = _store_of(lease)
+    with _saying(lease, "readable"):
+        try:
+            with store.open(KEPT) as file:
+                return Weights(
+                    *read_state(file, kind="weights", key=key or None, digest=digest or None)
+                )
+        except FileNotFoundError:
+            pass
+        try:
+            with store.open(FORMER_KEPT) as file:
+                return _read_former(file, key)
+        except FileNotFoundError:
+            return None
+
+
+def has_weights(lease: Lease) -> bool:
+    """Whether a lease kept its weights; they may still prove damaged.
 
     Raises:
         StoreError: The place cannot be looked at.
     """
-    try:
-        return _store(place).exists(last_name(place))
-    except OSError as error:
-        raise StoreError(f"{shown(place)} must be readable, but is not: {error}") from error
+    store = _store_of(lease)
+    with _saying(lease, "readable"):
+        return store.exists(KEPT) or store.exists(FORMER_KEPT)
 
 
-def checkpoint_digest(place: str | Path) -> str:
-    """SHA-256 of the file of the one at a path or URI.
-
-    Raises:
-        StoreError: It cannot be read.
-    """
-    try:
-        with _store(place).open(last_name(place)) as file:
-            return hashlib.sha256(file.read()).hexdigest()
-    except OSError as error:
-        raise StoreError(f"{shown(place)} must be readable, but is not: {error}") from error
-
-
-def remove_checkpoint(place: str | Path) -> None:
-    """Remove the one at a path or URI, if there is one.
+def remove_checkpoint(lease: Lease) -> None:
+    """Remove what a lease's trial would go on from, if there is something.
 
     Raises:
         StoreError: It cannot be removed.
     """
+    _remove(lease, (CHECKPOINT, FORMER_CHECKPOINT))
+
+
+def remove_weights(lease: Lease) -> None:
+    """Remove the weights that a lease kept, if it did.
+
+    Raises:
+        StoreError: They cannot be removed.
+    """
+    _remove(lease, (KEPT, FORMER_KEPT))
+
+
+def _remove(lease: Lease, names: Sequence[str]) -> None:
+    store = _store_of(lease)
+    with _saying(lease, "removable"):
+        for name in names:
+            store.remove(name)
+
+
+def _save(place: str | Path, state: Mapping[str, Any], *, kind: str, key: str) -> str:
+    found = []
     try:
-        _store(place).remove(last_name(place))
+        _store(place).fill(
+            last_name(place),
+            lambda file: found.append(write_state(file, state, kind=kind, key=key)),
+        )
+    except UnansweredError as error:
+        raise StoreError(str(error)) from error
     except OSError as error:
-        raise StoreError(f"{shown(place)} must be removable, but is not: {error}") from error
+        raise StoreError(
+            f"`{shown(place)}` must be written, but {unwritten(error)}; what is there is whole"
+        ) from error
+    return found[-1]
+
+
+def _read_former(file: BinaryIO, key: str) -> Weights:
+    """Weights as earlier versions wrote them, in a zip, whose CRCs `torch.load` does not check."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if (damaged := archive.testzip()) is not None:
+                raise DamagedStateError(f"its part {damaged} is damaged")
+        file.seek(0)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        kept, result = state["key"], dict(state["method"])
+    except DamagedStateError:
+        raise
+    except Exception as error:  # zip and unpickler raise nearly anything on damaged bytes
+        raise DamagedStateError(f"it cannot be read: {str(error).partition(chr(10))[0]}") from error
+    if key and kept != key:
+        raise DamagedStateError("it belongs to other settings, data or code")
+    file.seek(0)
+    return Weights(result, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+@contextmanager
+def _saying(lease: Lease, rule: str) -> Iterator[None]:
+    """Turn the system's error over a lease's files into a sentence."""
+    try:
+        yield
+    except UnansweredError as error:
+        raise StoreError(str(error)) from error
+    except OSError as error:
+        raise StoreError(f"{shown(lease.folder)} must be {rule}, but is not: {error}") from error
+
+
+def _store_of(lease: Lease) -> Storage:
+    return open_storage(lease.folder, make=False, patience=LASTING)
 
 
 def _store(place: str | Path) -> Storage:

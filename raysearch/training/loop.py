@@ -6,6 +6,7 @@ resumes; what is learned is in the method, where reports go is in the listener.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from raysearch import distributed
 from raysearch.config import TrainingConfig
 from raysearch.errors import TrialError
 from raysearch.methods.base import Method, Stage
+from raysearch.storage.place import shown
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 from raysearch.training.progress import Listener, Position
 from raysearch.training.schedule import stage_rungs
@@ -32,6 +34,8 @@ from raysearch.training.steps import autocast, endless_batches, take_step
 from raysearch.trial import Report
 
 __all__ = ["Fit", "Listener"]
+
+_log = logging.getLogger(__name__)
 
 TICK_STEPS = 10
 """Steps between checks that wait for the device: finite terms, progress, a due checkpoint."""
@@ -286,6 +290,11 @@ class Fit:
             if same and self.sharing.resolve(current + 1, has):
                 self._go_on(state)
                 return True
+            _log.warning(
+                "checkpoint %s is of other settings, data or code, or relies on a stage that is "
+                "gone; its trial starts from the beginning",
+                shown(self.checkpoint),
+            )
         self.sharing.resolve(0, ())
         return False
 

@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Any
 
 import torch
 
 from raysearch import distributed
 from raysearch.config import flatten, read_config
-from raysearch.errors import StoreError, TrialError
+from raysearch.errors import TrialError
 from raysearch.methods import get_method
 from raysearch.methods.base import Method
 from raysearch.sources import SOURCES, Found, digests, recorded, sources_of, to_text
-from raysearch.storage.place import above, join, shown
-from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
+from raysearch.storage.place import above, join
+from raysearch.training.checkpoint import save_weights
 from raysearch.training.hardware import choose_hardware, matmul_format
 from raysearch.training.loop import Fit, Listener
 from raysearch.training.origin import method_source
@@ -26,12 +27,9 @@ from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import derive_seed, seed_everything
 from raysearch.training.stage_cache import StageCache
 from raysearch.training.stages import stage_keys
-from raysearch.trial import Lease, Trial, TrialState
+from raysearch.trial import CHECKPOINT, Lease, Trial, TrialState
 
-__all__ = ["KEPT", "restore_method", "run_lease"]
-
-KEPT = "final.pt"
-"""Name of the file in a lease's folder that holds a finished trial's weights, when kept."""
+__all__ = ["restore_method", "run_lease"]
 
 
 def run_lease(
@@ -96,7 +94,7 @@ def run_lease(
             method,
             used,
             seed=lease.cell.seed,
-            checkpoint=join(lease.folder, "checkpoint.pt"),
+            checkpoint=join(lease.folder, CHECKPOINT),
             listener=listener,
             keys=keys,
             cache=_cache(stages or join(above(lease.folder, 2), "stages"), limit),
@@ -104,7 +102,7 @@ def run_lease(
         with matmul_format(hardware):
             complete = fit.run()
         if complete and lease.keep and listener.owns():
-            save_checkpoint(join(lease.folder, KEPT), {"key": keys[-1], "method": fit.result})
+            where["weights_sha256"] = save_weights(lease, fit.result, key=keys[-1])
     except TrialError as error:
         state, reason = TrialState.FAILED, str(error)
     except torch.OutOfMemoryError as error:
@@ -157,26 +155,20 @@ def _cache(root: str, limit: int | None) -> StageCache:
     return StageCache(root, StageCache.default_limit(root) if limit is None else limit)
 
 
-def restore_method(lease: Lease, *, roles: Sequence[str], data_dir: str) -> Method:
+def restore_method(
+    lease: Lease, weights: Mapping[str, Any], *, roles: Sequence[str], data_dir: str
+) -> Method:
     """The method of a finished trial with its final weights, to be evaluated or exported.
 
     Args:
         lease: A lease that was run with `keep`.
+        weights: What `training.checkpoint.load_weights` read of it.
         roles: The roles that may be opened; ``test`` for the one reading after selection.
         data_dir: Folder of the corpora.
-
-    Raises:
-        StoreError: The final weights were not kept.
     """
-    place = join(lease.folder, KEPT)
-    state = load_checkpoint(place)
-    if state is None:
-        raise StoreError(
-            f"trial {lease.id} must have kept its weights, but {shown(place)} is not there"
-        )
     loader = get_method(lease.method)
     config = read_config(loader.config_type, lease.config, where=f"trial {lease.id}")
     seed_everything(derive_seed(lease.cell.seed, "build"))
     method = loader.build(config, lease.cell, device=pick_device(), roles=roles, data_dir=data_dir)
-    method.accept(method.stages()[-1], state["method"])
+    method.accept(method.stages()[-1], weights)
     return method

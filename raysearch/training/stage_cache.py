@@ -7,6 +7,7 @@ trial never fails because an entry could not be kept.
 
 from __future__ import annotations
 
+import io
 import logging
 import secrets
 import time
@@ -17,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.storage import LASTING, StoredFile, open_storage
-from raysearch.training.stage_entry import DamagedEntryError, read_entry, write_entry
 from raysearch.training.stage_holders import Holders, Pace
+from raysearch.training.state_file import DamagedStateError, read_state, write_state
 
 __all__ = ["Pace", "StageCache", "Summary", "TurnAbandoned"]
 
 _log = logging.getLogger(__name__)
-_SUFFIX = ".stage"
+_KIND, _SUFFIX = "stage", ".stage"
 _DEFAULT_MOST = 50 * 10**9
 
 
@@ -100,11 +101,11 @@ class StageCache:
         name = key + _SUFFIX
         try:
             with self._holders.pinned([key]), self._store.open(name) as file:
-                state = read_entry(key, file)
+                state, _ = read_state(file, kind=_KIND, key=key)
             self._store.touch(name)
         except FileNotFoundError:
             return None  # evicted since it was looked up
-        except DamagedEntryError as error:
+        except DamagedStateError as error:
             self._warn("is damaged, was removed and is computed again", key, error)
             self._discard(key)
             return None
@@ -121,11 +122,13 @@ class StageCache:
         """
         if self._limit == 0:
             return
-        header, payload = write_entry(key, state)
+        entry = io.BytesIO()
+        write_state(entry, state, kind=_KIND, key=key)
+        content = entry.getbuffer()
         try:
-            if not self._make_room(key, len(header) + len(payload)):
+            if not self._make_room(key, len(content)):
                 return
-            self._store.write(key + _SUFFIX, [header, payload])
+            self._store.write(key + _SUFFIX, [content])
         except OSError as error:
             self._warn("could not be kept for other trials", key, error)
 

@@ -12,6 +12,7 @@ from transformers import AutoModel, AutoTokenizer
 from raysearch.cli import main
 from raysearch.corpora import CORPORA
 from raysearch.leaderboard import Store
+from raysearch.training.checkpoint import DamagedStateError
 from raysearch.trial import Trial
 
 TINY = ["encoder=tiny", "epochs=0.5", "batch_size=16", "reports=1", "learning_rate=1e-3"]
@@ -67,7 +68,7 @@ def test_weights_that_were_not_kept_are_trained_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(tmp_path) == 0
-    [kept] = (tmp_path / "one").rglob("final.pt")
+    [kept] = (tmp_path / "one").rglob("final.safetensors")
     kept.unlink()
     assert main(["evaluate", str(tmp_path / "one"), "--trial", "0"]) == 0
     assert "training it again" in capsys.readouterr().err
@@ -164,3 +165,44 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("damage", ["a block of zeros", "another trial's"])
+def test_weights_that_are_not_the_rows_are_never_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    assert train(tmp_path) == 0
+    [trial] = Store(tmp_path / "one").trials()
+    [kept] = (tmp_path / "one").rglob("final.safetensors")
+    whole = kept.read_bytes()
+    if damage == "a block of zeros":
+        kept.write_bytes(whole[:-8192] + bytes(4096) + whole[-4096:])
+        why = "its content has another digest than the one written in it"
+    else:
+        assert train(tmp_path / "two", "--seed", "1") == 0
+        [other] = (tmp_path / "two").rglob("final.safetensors")
+        kept.write_bytes(other.read_bytes())
+        why = "it belongs to other settings, data or code"
+    capsys.readouterr()
+    assert main(["export", f"{tmp_path / 'one'}:0", str(tmp_path / "encoder")]) == 0
+    said = capsys.readouterr().err
+    assert f"are not used, because {why}; training it again" in said
+    assert kept.read_bytes() == whole and len(trial.provenance["weights_sha256"]) == 64
+    assert main(["evaluate", str(tmp_path / "one"), "--trial", "0"]) == 0
+    assert "training it again" not in capsys.readouterr().err
+
+
+def test_test_is_not_read_while_the_disk_damages_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert train(tmp_path) == 0
+
+    def damaged(*_: object, **__: object) -> None:
+        raise DamagedStateError("it is not as it was written")
+
+    monkeypatch.setattr("raysearch.training.checkpoint.load_weights", damaged)
+    assert main(["evaluate", str(tmp_path / "one"), "--trial", "0"]) == 2
+    said = capsys.readouterr().err
+    assert "cannot be read back (it is not as it was written); check the disk" in said
+    assert "reading the test data" not in said
+    assert not Store(tmp_path / "one" / "test").trials()

@@ -10,6 +10,7 @@ from raysearch.cli import main
 from raysearch.config import flatten
 from raysearch.leaderboard import Store
 from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.training import checkpoint
 from raysearch.trial import Cell, Trial, TrialState
 
 CONFIG = dict(flatten(MsmoConfig(pairs=("en-es", "en-fr"))))
@@ -32,8 +33,12 @@ class Weights:
         self.read: list[tuple[int, str, int, str]] = []
         self.trained: list[str] = []
 
-    def restore(self, lease, *, roles, data_dir):
-        assert (Path(lease.folder) / "final.pt").exists()
+    def load(self, lease, *, key, digest):
+        kept = (Path(lease.folder) / "final.safetensors").exists()
+        return checkpoint.Weights({}, "0" * 64) if kept else None
+
+    def restore(self, lease, kept, *, roles, data_dir):
+        assert kept == {}
         weights, cell = self, lease.cell
 
         class Restored:
@@ -47,7 +52,7 @@ class Weights:
 
     def train(self, lease, data_dir):
         self.trained.append(lease.id)
-        path = Path(lease.folder) / "final.pt"
+        path = Path(lease.folder) / "final.safetensors"
         path.parent.mkdir(parents=True)
         path.touch()
         again = next(t for t in Store(path.parents[2]).trials() if t.id == lease.id)
@@ -72,7 +77,7 @@ def weights(tmp_path, monkeypatch, mode):
             if number == 0:
                 folder = Path("results/msmo/leases", trial.id)
                 folder.mkdir(parents=True)
-                (folder / "final.pt").touch()
+                (folder / "final.safetensors").touch()
     store.append(_trial(9, "en-es", 0, {"dev/f1": 0.9}, state=TrialState.PRUNED))
     card = {
         "metric": "dev/f1",
@@ -84,6 +89,7 @@ def weights(tmp_path, monkeypatch, mode):
     }
     Path("results/msmo/sweep.json").write_text(json.dumps(card))
     found = Weights(mode)
+    monkeypatch.setattr("raysearch.training.checkpoint.load_weights", found.load)
     monkeypatch.setattr("raysearch.training.run.restore_method", found.restore)
     monkeypatch.setattr("raysearch.cli.train.train_here", found.train)
     return found
@@ -153,7 +159,9 @@ def test_the_oracle_reads_all_complete_trials_and_shows_the_regret(weights, caps
     assert ["en-es", "0", "0.3050", "1", "0.4050", "+0.1000", "-1.00", "2", "0"] in lines
     assert ["en-fr", "2", "0.2050", "2", "0.2050", "0.0000", "–", "1", "0"] in lines
     assert not Path("results/msmo/test").exists()
-    kept = sorted(path.parent.name for path in Path("results/msmo/leases").rglob("final.pt"))
+    kept = sorted(
+        path.parent.name for path in Path("results/msmo/leases").rglob("final.safetensors")
+    )
     assert kept == ["00000-en-es-s0", "00000-en-es-s1"]
 
     read = list(weights.read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import hashlib
+import io
 import json
 import os
 import signal
@@ -17,6 +17,7 @@ from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
 from raysearch.cli import main
 from raysearch.cli.opened import alone
+from raysearch.cli.trials import lease_of
 from raysearch.config import flatten
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
@@ -24,7 +25,9 @@ from raysearch.leaderboard.audit import audit
 from raysearch.leaderboard.openings import Openings, count_of, readings_of
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.storage import open_storage
+from raysearch.training.checkpoint import save_weights
 from raysearch.training.stage_holders import Pace
+from raysearch.training.state_file import write_state
 from raysearch.trial import Cell, Trial, TrialState
 
 SWEEP = "results/carl"
@@ -37,7 +40,7 @@ class Weights:
         self.read: list[str] = []
         self.on_read = lambda: None
 
-    def restore(self, lease: Any, *, roles: Any, data_dir: str) -> Any:
+    def restore(self, lease: Any, kept: object, *, roles: Any, data_dir: str) -> Any:
         weights = self
 
         class Restored:
@@ -75,7 +78,7 @@ def make_sweep(root: str) -> None:
             finished="2026-01-02T03:04:05+00:00",
         )
         Store(root).append(trial)
-        open_storage(f"{root}/leases/{trial.id}").write("final.pt", [b"weights"])
+        save_weights(lease_of(trial, root), {"of": number}, key="")
     card = {"metric": "dev/va_pearson", "direction": "maximize", "cells": 1}
     storage.write("sweep.json", [json.dumps(card).encode()])
 
@@ -90,7 +93,7 @@ def test_a_reading_is_recorded_before_and_after(weights: Weights) -> None:
     (reading,) = readings_of(SWEEP).trials()
     assert (opening.role, opening.trial, opening.what) == ("test", "00002-sample-s0", "scores")
     assert opening.began <= opening.finished and opening.by.startswith(f"process {os.getpid()} on")
-    assert opening.weights == hashlib.sha256(b"weights").hexdigest()
+    assert opening.weights == write_state(io.BytesIO(), {"of": 2}, kind="weights", key="")
     assert opening.reading is not None and opening.reading.metrics == reading.metrics
     assert count_of(reading) == 1
     assert evaluate() == 0
@@ -151,7 +154,8 @@ def test_other_weights_than_then_are_told_of(
     with pytest.raises(ZeroDivisionError):
         evaluate()
     weights.on_read = lambda: None
-    Path(SWEEP, "leases/00002-sample-s0/final.pt").write_bytes(b"others")
+    (trial,) = (trial for trial in Store(SWEEP).trials() if trial.number == 2)
+    save_weights(lease_of(trial, SWEEP), {"of": "others"}, key="")
     assert evaluate() == 0
     assert "no reading was kept) with other weights; this is opening 2" in capsys.readouterr().err
 

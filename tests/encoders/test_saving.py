@@ -10,7 +10,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from raysearch import encoders
 from raysearch.encoders.quiet import quiet
-from raysearch.errors import StoreError
+from raysearch.errors import EncoderError, StoreError
 
 
 def reopened(folder):
@@ -78,7 +78,7 @@ def test_a_failure_leaves_nothing(tmp_path, monkeypatch, fails):
     monkeypatch.setattr(
         type(tiny.model if fails == "model" else tiny.tokenizer), "save_pretrained", full
     )
-    with pytest.raises(StoreError, match="cannot be written to .*encoder .*No space left"):
+    with pytest.raises(StoreError, match="must be written to .*encoder, but the disk is full"):
         encoders.save(tiny.model, tiny.tokenizer, tmp_path / "encoder")
     assert list(tmp_path.iterdir()) == []
 
@@ -86,21 +86,40 @@ def test_a_failure_leaves_nothing(tmp_path, monkeypatch, fails):
 def test_a_file_in_the_way(tmp_path):
     tiny = encoders.load("tiny")
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="choose another folder"):
+    with pytest.raises(StoreError, match="or name another"):
         encoders.save(tiny.model, tiny.tokenizer, tmp_path / "file" / "encoder")
 
 
-def test_a_disk_that_is_really_full(tmp_path):
+@pytest.mark.parametrize("kilobytes", [256, 660, 692])
+def test_a_disk_that_is_really_full(tmp_path, kilobytes):
+    """In the weights, the tokenizer or the list of texts: each library has an error of its own."""
     mounted = tmp_path / "small"
     mounted.mkdir()
     mount = shutil.which("mount")
-    command = [mount or "mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(mounted)]
+    command = [mount or "mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(mounted)]
     if mount is None or subprocess.run(command, capture_output=True).returncode:
         pytest.skip("mounting a tmpfs needs root")
     try:
         tiny = encoders.load("tiny")
-        with pytest.raises(StoreError, match="cannot be written to"):
-            encoders.save(tiny.model, tiny.tokenizer, mounted / "encoder")
+        with pytest.raises(StoreError, match="the disk is full; free some space and run"):
+            encoders.save(tiny.model, tiny.tokenizer, mounted / "encoder", trained_on=["0" * 16])
         assert list(mounted.iterdir()) == []
     finally:
         subprocess.run(["umount", str(mounted)], check=True)
+
+
+def test_what_an_encoder_was_trained_on_goes_with_it(tmp_path, caplog):
+    tiny = encoders.load("tiny")
+    plain = encoders.save(tiny.model, tiny.tokenizer, tmp_path / "plain")
+    known = encoders.save(tiny.model, tiny.tokenizer, tmp_path / "known", trained_on={"0" * 16})
+    assert encoders.load(str(plain)).trained_on == frozenset()
+    found = encoders.load(str(known))
+    assert found.trained_on == {"0" * 16} == found.copy().trained_on
+    assert found.digest != encoders.load(str(plain)).digest
+    assert not caplog.text
+    (plain / "raysearch.yaml").touch()
+    encoders.load(str(plain))
+    assert "by an earlier version, which did not say what it was trained on" in caplog.text
+    (known / "trained_on.txt").write_text("damaged\n")
+    with pytest.raises(EncoderError, match="hash of 16 hex digits"):
+        encoders.load(str(known))

@@ -24,6 +24,7 @@ from raysearch.cluster.service import Listener, TrainingRunner
 from raysearch.cluster.slots import Slot, SlotShape
 from raysearch.config import flatten, read_config
 from raysearch.methods import get_method
+from raysearch.training.checkpoint import load_checkpoint
 from raysearch.training.progress import Silence
 from raysearch.trial import Cell, Lease, Trial, TrialState
 
@@ -113,7 +114,8 @@ class Story:
         return int(pid), node
 
     def saved(self) -> int:
-        state = torch.load(self.folder / "checkpoint.pt", weights_only=True)
+        state = load_checkpoint(self.folder / "checkpoint.safetensors")
+        assert state is not None
         return int(state["position"]["done"])
 
 

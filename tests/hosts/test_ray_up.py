@@ -110,7 +110,7 @@ def works_at_the_laptop(cluster: Cluster, said: str, results: Path) -> None:
     assert board and weights
     assert "4 trials: 4 complete" in laptop_run(cluster.lab, *board[0].split())
     laptop_run(cluster.lab, *weights[0].split())
-    assert list((results / "msmo" / "leases").rglob("final.pt"))
+    assert list((results / "msmo" / "leases").rglob("final.safetensors"))
 
 
 def wait_until_ended(made: Lab) -> None:

@@ -110,7 +110,7 @@ def test_nothing_is_written_or_removed_once_the_lock_is_lost(tmp_path: Path) -> 
         )
         shutil.rmtree(plan.folder)
         with sweep_lock(plan.folder):
-            weights = Path(plan.leases, _lease().id, "final.pt")
+            weights = Path(plan.leases, _lease().id, "final.safetensors")
             weights.parent.mkdir(parents=True)
             weights.touch()
             before = sorted(plan.folder.rglob("*"))

@@ -53,9 +53,9 @@ class House:
 
         curve = []
         for rung in range(1, lease.config["reports"] + 1):
-            self.write(folder / ".checkpoint.pt.1.tmp", "checkpoint")
+            self.write(folder / ".checkpoint.safetensors.1.tmp", "checkpoint")
             yield
-            (folder / ".checkpoint.pt.1.tmp").replace(folder / "checkpoint.pt")
+            (folder / ".checkpoint.safetensors.1.tmp").replace(folder / "checkpoint.safetensors")
             if rung == 1:
                 self.write(Path(self.plan.stages_place) / f"{lease.number}.stage", "stage")
             yield
@@ -63,7 +63,7 @@ class House:
             if tell(EventKind.REPORT, report=curve[-1]):
                 book.let_go(lease.id)
                 return
-        self.write(folder / "final.pt", "weights")
+        self.write(folder / "final.safetensors", "weights")
         yield
         done = Trial(
             sweep=lease.sweep,
@@ -126,7 +126,7 @@ def test_a_sweep_stays_under_its_quota_at_every_moment(tmp_path: Path, keep: str
     kept = [file.name for file in open_storage(plan.leases).tree()]
     values = {trial.number: trial.metrics[GOAL] for trial in house.trials}
     assert max(values, key=lambda number: values[number]) in {int(name[:5]) for name in kept}
-    assert all(name.endswith("-noop-s0/final.pt") for name in kept)
+    assert all(name.endswith("-noop-s0/final.safetensors") for name in kept)
     said = [event.text for event in house.events if event.text]
     if keep == "best":
         assert len(kept) == 1 and said == []

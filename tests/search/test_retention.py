@@ -37,9 +37,9 @@ def trial(number: int, value: float, *, task: str = "noop", state: str = "comple
 def fill(leases: str | Path, lease_id: str, *, weights: bool = True) -> None:
     """The files of a lease that ran to its end, of `CHECKPOINT` and `WEIGHTS` bytes."""
     store = open_storage(leases)
-    store.write(f"{lease_id}/checkpoint.pt", [bytes(CHECKPOINT)])
+    store.write(f"{lease_id}/checkpoint.safetensors", [bytes(CHECKPOINT)])
     if weights:
-        store.write(f"{lease_id}/final.pt", [bytes(WEIGHTS)])
+        store.write(f"{lease_id}/final.safetensors", [bytes(WEIGHTS)])
 
 
 def run(standing: Standing, leases: str | Path, *done: Trial, cells: int = 1) -> None:
@@ -83,17 +83,17 @@ def test_the_best_of_all_and_of_each_task_stays(leases: str) -> None:
     assert standing.best == {"": (1, 0.6)}
     assert standing.best_of_task == {"en-es": (0, 0.9), "en-fr": (2, 0.8)}
     assert files(leases) == [
-        "00000-en-es-s0/final.pt",
-        "00001-en-es-s0/final.pt",
-        "00001-en-fr-s0/final.pt",
-        "00002-en-fr-s0/final.pt",
+        "00000-en-es-s0/final.safetensors",
+        "00001-en-es-s0/final.safetensors",
+        "00001-en-fr-s0/final.safetensors",
+        "00002-en-fr-s0/final.safetensors",
     ]
     assert standing.freed == 6 * CHECKPOINT + 2 * WEIGHTS
     run(standing, leases, *pairs(3, 0.95, 0.7), cells=2)
     assert files(leases) == [
-        "00002-en-fr-s0/final.pt",
-        "00003-en-es-s0/final.pt",
-        "00003-en-fr-s0/final.pt",
+        "00002-en-fr-s0/final.safetensors",
+        "00003-en-es-s0/final.safetensors",
+        "00003-en-fr-s0/final.safetensors",
     ]
     assert standing.freed == 8 * CHECKPOINT + 5 * WEIGHTS
 
@@ -114,14 +114,14 @@ def test_a_tie_goes_to_the_lower_number_as_in_the_leaderboard(tmp_path: Path) ->
     standing = Standing(MetricGoal(GOAL), tmp_path, "best")
     run(standing, tmp_path, trial(4, 0.5), trial(2, 0.5), trial(3, 0.5))
     assert standing.best[""].number == 2
-    assert files(tmp_path) == ["00002-noop-s0/final.pt"]
+    assert files(tmp_path) == ["00002-noop-s0/final.safetensors"]
 
 
 def test_what_others_left_in_ended_leases_is_tidied(leases: str) -> None:
     store = open_storage(leases)
     for lease_id in ("00000-noop-s0", "00001-noop-s0", "00007-noop-s0"):
         fill(leases, lease_id)
-        store.write(f"{lease_id}/.checkpoint.pt.77.tmp", [bytes(KB)])
+        store.write(f"{lease_id}/.checkpoint.safetensors.77.tmp", [bytes(KB)])
     store.write("00000-noop-s0/error.txt", [b"Traceback"])
     standing = Standing(MetricGoal(GOAL), leases, "best")
     for each in (trial(0, 0.4), trial(1, 0.5)):
@@ -129,10 +129,10 @@ def test_what_others_left_in_ended_leases_is_tidied(leases: str) -> None:
     standing.tidy()
     assert files(leases) == [
         "00000-noop-s0/error.txt",
-        "00001-noop-s0/final.pt",
-        "00007-noop-s0/.checkpoint.pt.77.tmp",  # its trial goes on
-        "00007-noop-s0/checkpoint.pt",
-        "00007-noop-s0/final.pt",
+        "00001-noop-s0/final.safetensors",
+        "00007-noop-s0/.checkpoint.safetensors.77.tmp",  # its trial goes on
+        "00007-noop-s0/checkpoint.safetensors",
+        "00007-noop-s0/final.safetensors",
     ]
     assert standing.freed == 2 * (CHECKPOINT + KB) + WEIGHTS
 
@@ -164,7 +164,7 @@ def test_what_cannot_be_removed_is_told_and_the_sweep_goes_on(
     assert "files of trial 00000-noop-s0 are removed later: not yours" in caplog.text
     monkeypatch.undo()
     standing.tidy()
-    assert files(tmp_path) == ["00000-noop-s0/final.pt"]
+    assert files(tmp_path) == ["00000-noop-s0/final.safetensors"]
 
 
 def test_with_a_full_quota_the_worst_weights_go_and_never_the_best(leases: str) -> None:
@@ -174,7 +174,11 @@ def test_with_a_full_quota_the_worst_weights_go_and_never_the_best(leases: str) 
     run(standing, leases, *broken, cells=2)
     assert len(files(leases)) == 5 and standing.make_room(()).startswith("`--quota` is full")
     # en-es of the broken one is the best of its task; 0.1 and 0.2 are the worst.
-    left = ["00001-noop-s0/final.pt", "00003-noop-s0/final.pt", "00004-en-es-s0/final.pt"]
+    left = [
+        "00001-noop-s0/final.safetensors",
+        "00003-noop-s0/final.safetensors",
+        "00004-en-es-s0/final.safetensors",
+    ]
     assert files(leases) == left
     assert standing.freed == 6 * CHECKPOINT + 2 * WEIGHTS
     assert standing.make_room(()) == "" and files(leases) == left
@@ -185,7 +189,7 @@ def test_room_is_made_for_what_runs_before_it_is_written(tmp_path: Path) -> None
     standing = Standing(MetricGoal(GOAL, "minimize"), tmp_path, "all", quota=225 * KB)
     run(standing, tmp_path, *(trial(number, 0.1 * number) for number in range(4)))
     assert standing.make_room(["00004-noop-s0"]).startswith("`--quota` is full")
-    assert files(tmp_path) == ["00000-noop-s0/final.pt", "00001-noop-s0/final.pt"]
+    assert files(tmp_path) == ["00000-noop-s0/final.safetensors", "00001-noop-s0/final.safetensors"]
     fill(tmp_path, "00004-noop-s0", weights=False)  # 100 of the 200 kB are there
     assert standing.make_room(["00004-noop-s0"]) == ""
     assert len(files(tmp_path)) == 3
@@ -194,7 +198,10 @@ def test_room_is_made_for_what_runs_before_it_is_written(tmp_path: Path) -> None
         "`--quota` must be 410 kB for the best weights and 2 trials at once, but is 225 kB: the "
         "sweep goes on and may take more than that (fewer --slots need less)"
     )
-    assert files(tmp_path) == ["00000-noop-s0/final.pt", "00004-noop-s0/checkpoint.pt"]
+    assert files(tmp_path) == [
+        "00000-noop-s0/final.safetensors",
+        "00004-noop-s0/checkpoint.safetensors",
+    ]
     assert standing.make_room(["00004-noop-s0", "00005-noop-s0"]) == ""  # said once
 
 

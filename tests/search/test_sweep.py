@@ -74,7 +74,7 @@ def test_sweep_runs_to_its_end_goes_on_and_is_not_redone(tmp_path: Path) -> None
     assert again[0] == trials[0]
     assert {trial.number for trial in again[1:]} == {6, 7}
     assert set(steps_done(log).values()) == {1}
-    kept = {path.parent.name for path in tmp_path.rglob("final.pt")}
+    kept = {path.parent.name for path in tmp_path.rglob("final.safetensors")}
     assert kept == {f"{more.best_number:05d}-noop-s{seed}" for seed in (0, 1)}
     with StudyLedger.open(plan.url, plan.name, space, cells=plan.cells) as ledger:
         assert outcome(list(ledger.finished_trials())) == outcome([*trials, *again[1:]])

@@ -93,8 +93,8 @@ def trial(number: int, value: float, *, seed: int = 0, state: str = "complete") 
 def lease_folder(leases: Path, of: Trial) -> Path:
     folder = leases / of.id
     folder.mkdir(parents=True)
-    (folder / "final.pt").write_text("")
-    (folder / "checkpoint.pt").write_text("")
+    (folder / "final.safetensors").write_text("")
+    (folder / "checkpoint.safetensors").write_text("")
     return folder
 
 
@@ -108,14 +108,14 @@ def test_best_is_the_mean_over_cells_and_only_its_weights_stay(tmp_path: Path) -
         standing.add(each, cells=2)
     assert standing.best[""].value == pytest.approx(0.6)
     standing.add(second[0], cells=2)
-    assert (folders[second[0].id] / "final.pt").exists()  # it may yet become the best
+    assert (folders[second[0].id] / "final.safetensors").exists()  # it may yet become the best
     standing.add(second[1], cells=2)
     assert standing.best[""].number == 0
     for each in third:
         standing.add(each, cells=2)
     assert standing.best[""] == (2, pytest.approx(0.7))
-    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.pt"))
-    assert left == ["00002-noop-s0/final.pt", "00002-noop-s1/final.pt"]
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.safetensors"))
+    assert left == ["00002-noop-s0/final.safetensors", "00002-noop-s1/final.safetensors"]
     assert not folders[first[0].id].exists()
 
 
@@ -127,8 +127,8 @@ def test_each_task_has_its_best_and_its_weights(tmp_path: Path) -> None:
         lease_folder(tmp_path, each)
         standing.add(each, cells=1)
     assert standing.best == {"en-es": (2, 0.7), "en-fr": (1, 0.9)}
-    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.pt"))
-    assert left == ["00001-en-fr-s0/final.pt", "00002-en-es-s0/final.pt"]
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.safetensors"))
+    assert left == ["00001-en-fr-s0/final.safetensors", "00002-en-es-s0/final.safetensors"]
 
 
 def test_the_best_may_be_that_of_the_worst_task(tmp_path: Path) -> None:
@@ -177,8 +177,8 @@ def test_keep_says_whose_weights_stay(tmp_path: Path, keep: str, left: int) -> N
         lease_folder(tmp_path, each)
         standing.add(each, cells=1)
     assert standing.best[""].number == 1
-    assert len(list(tmp_path.rglob("final.pt"))) == left
-    assert not list(tmp_path.rglob("checkpoint.pt"))
+    assert len(list(tmp_path.rglob("final.safetensors"))) == left
+    assert not list(tmp_path.rglob("checkpoint.safetensors"))
 
 
 def test_traceback_of_a_broken_lease_stays(tmp_path: Path) -> None:
@@ -456,7 +456,7 @@ def test_a_failed_cell_ends_its_configuration_and_lets_go_of_the_others(tmp_path
     for offer in (done, broken, running):
         folder = Path(offer.lease.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "checkpoint.pt").write_text("")
+        (folder / "checkpoint.safetensors").write_text("")
     assert desk.book.hear(broken.lease.id, [failed_news(broken)])
     assert (desk.book.unfinished, [each.state.value for each in desk.trials]) == (
         0,
@@ -487,7 +487,7 @@ def test_a_configuration_with_a_failed_cell_is_over_after_a_restart(tmp_path: Pa
     )
     left = Path(offers[0].lease.folder)
     left.mkdir(parents=True)
-    (left / "checkpoint.pt").write_text("")
+    (left / "checkpoint.safetensors").write_text("")
     desk.ledger.close()
     with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
         assert ledger.open_configurations() == ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import pickle
 from collections.abc import Iterator
@@ -20,11 +19,9 @@ from raysearch import encoders
 from raysearch.cli import main
 from raysearch.errors import EncoderError, StoreError
 from raysearch.leaderboard import Store
-from raysearch.training.checkpoint import load_checkpoint
-from raysearch.training.run import restore_method
+from raysearch.training.checkpoint import DamagedStateError, load_checkpoint, load_weights
 from raysearch.training.stage_cache import StageCache
-from raysearch.training.stage_entry import HEADER_BYTES
-from raysearch.trial import Cell, Lease
+from raysearch.trial import FORMER_KEPT, KEPT, Cell, Lease
 
 SOURCE = Path(raysearch.__file__).parent
 UNPICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
@@ -78,7 +75,7 @@ def test_source_has_no_way_to_run_what_it_reads() -> None:
 
 
 def test_checkpoint(tmp_path: Path, sprung: Path) -> None:
-    path = tmp_path / "checkpoint.pt"
+    path = tmp_path / "checkpoint.safetensors"
     torch.save({"state": Trap(sprung)}, path)
     assert load_checkpoint(path) is None
     path.write_bytes(pickle.dumps({"state": Trap(sprung)}))
@@ -86,32 +83,22 @@ def test_checkpoint(tmp_path: Path, sprung: Path) -> None:
     assert not sprung.exists()
 
 
-def test_kept_weights(tmp_path: Path, sprung: Path) -> None:
-    torch.save({"key": "", "method": Trap(sprung)}, tmp_path / "final.pt")
-    config = {"encoder": "tiny", "corpora": ["sample"]}
+@pytest.mark.parametrize("name", [KEPT, FORMER_KEPT])
+def test_kept_weights(name: str, tmp_path: Path, sprung: Path) -> None:
     lease = Lease(
-        sweep="s",
-        number=0,
-        cell=Cell("sample", 0),
-        method="carl",
-        config=config,
-        folder=str(tmp_path),
-        keep=True,
+        sweep="s", number=0, cell=Cell("t", 0), method="m", config={}, folder=str(tmp_path)
     )
-    with pytest.raises(StoreError):
-        restore_method(lease, roles=("dev",), data_dir=str(tmp_path))
+    torch.save({"key": "", "method": Trap(sprung)}, tmp_path / name)
+    with pytest.raises(DamagedStateError):
+        load_weights(lease)
     assert not sprung.exists()
 
 
-def test_stage_with_a_right_header(tmp_path: Path, sprung: Path) -> None:
+def test_stage(tmp_path: Path, sprung: Path) -> None:
     cache = StageCache(tmp_path / "stages")
     cache.put("key", {"x": 1})
-    (entry,) = (path for path in (tmp_path / "stages").rglob("*") if path.stat().st_size > 600)
-    torch.save({"state": Trap(sprung)}, tmp_path / "evil")
-    payload = (tmp_path / "evil").read_bytes()
-    facts = json.loads(entry.read_bytes()[:HEADER_BYTES])
-    facts |= {"bytes": len(payload), "sha256": hashlib.sha256(payload).hexdigest()}
-    entry.write_bytes(json.dumps(facts).encode().ljust(HEADER_BYTES - 1) + b"\n" + payload)
+    (entry,) = (tmp_path / "stages").rglob("*.stage")
+    torch.save({"state": Trap(sprung)}, entry)
     assert StageCache(tmp_path / "stages").get("key") is None
     assert not sprung.exists()
 

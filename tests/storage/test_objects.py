@@ -13,8 +13,9 @@ from raysearch.errors import StoreError
 from raysearch.storage import Patience, UnansweredError, open_storage
 from raysearch.training import checkpoint as checkpoint_module
 from raysearch.training.checkpoint import (
-    has_checkpoint,
+    has_weights,
     load_checkpoint,
+    load_weights,
     remove_checkpoint,
     save_checkpoint,
 )
@@ -121,17 +122,20 @@ def test_folders_of_objects_go(s3: S3Server) -> None:
 
 
 def test_checkpoints_come_and_go(s3: S3Server, caplog: pytest.LogCaptureFixture) -> None:
-    place = s3.uri("bucket/leases/00001-a-s0/checkpoint.pt")
-    assert load_checkpoint(place) is None and not has_checkpoint(place)
+    place = s3.uri("bucket/leases/00001-a-s0/checkpoint.safetensors")
+    folder = s3.uri("bucket/leases/00001-a-s0")
+    lease = Lease(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
+    assert load_checkpoint(place) is None
     s3.fail({"what": "internal", "when": "PUT", "times": 4})
     save_checkpoint(place, {"x": torch.arange(5), "step": 3})
     found = load_checkpoint(place)
     assert found is not None and found["step"] == 3 and found["x"].tolist() == [0, 1, 2, 3, 4]
     caplog.clear()
-    open_storage(s3.uri("bucket/leases/00001-a-s0")).write("checkpoint.pt", [b"PK\3\4 damaged"])
-    assert load_checkpoint(place) is None and "is ignored" in caplog.text
-    remove_checkpoint(place)
-    assert not has_checkpoint(place)
+    open_storage(folder).write("checkpoint.safetensors", [b"PK\3\4 damaged"])
+    assert load_checkpoint(place) is None and "is damaged and not read" in caplog.text
+    caplog.clear()
+    remove_checkpoint(lease)
+    assert load_checkpoint(place) is None and not caplog.text
 
 
 def test_a_traceback_lies_with_the_lease_and_its_row_names_no_key(s3: S3Server) -> None:
@@ -148,13 +152,16 @@ def test_a_traceback_lies_with_the_lease_and_its_row_names_no_key(s3: S3Server) 
 def test_a_store_that_is_gone_costs_no_trial(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A StoreError ends the sweep with its sentence; a checkpoint is not taken for absent."""
     monkeypatch.setattr(checkpoint_module, "LASTING", Patience(seconds=0))
-    place = s3.uri("bucket/gone/checkpoint.pt")
+    folder = s3.uri("bucket/gone")
+    lease = Lease(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
+    place = s3.uri("bucket/gone/checkpoint.safetensors")
     s3.fail({"what": "slow_down"})
     for act in (
         lambda: load_checkpoint(place),
         lambda: save_checkpoint(place, {}),
-        lambda: has_checkpoint(place),
-        lambda: remove_checkpoint(place),
+        lambda: has_weights(lease),
+        lambda: load_weights(lease),
+        lambda: remove_checkpoint(lease),
     ):
         with pytest.raises(StoreError, match="must answer, but has not for"):
             act()

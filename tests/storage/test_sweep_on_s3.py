@@ -86,7 +86,7 @@ def undisturbed(folder: Path) -> list[Trial]:
             trial = run_lease(lease, Silence(), data_dir=plan.data_dir)
             assert trial is not None
             trials.append(ledger.finish_cell(asked.number, trial))
-    assert (folder / "place" / "far" / "leases" / trials[0].id / "checkpoint.pt").is_file()
+    assert (folder / "place" / "far" / "leases" / trials[0].id / "checkpoint.safetensors").is_file()
     return trials
 
 
@@ -107,7 +107,9 @@ def test_a_sweep_on_a_failing_s3_loses_nothing(
     far = join(storage, "far")
     s3.fail(*FAULTS)
     first = begin(tmp_path, storage)
-    second_checkpoint = "served PUT /bucket/sweeps/far/leases/00001-sample-s0/checkpoint.pt"
+    second_checkpoint = (
+        "served PUT /bucket/sweeps/far/leases/00001-sample-s0/checkpoint.safetensors"
+    )
     deadline = time.monotonic() + 240
     while not s3.asked(second_checkpoint) and first.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -118,15 +120,15 @@ def test_a_sweep_on_a_failing_s3_loses_nothing(
     assert s3.asked("expired PUT") and s3.asked("slow_down PUT") and s3.asked("cut PUT")
     before = Store(far).trials()
     assert [trial.number for trial in before] == [0]
-    checkpoint = load_checkpoint(join(far, "leases", "00001-sample-s0", "checkpoint.pt"))
+    checkpoint = load_checkpoint(join(far, "leases", "00001-sample-s0", "checkpoint.safetensors"))
     assert checkpoint is not None and checkpoint["position"]["done"] > 0
 
     s3.fail(*FAULTS[5:])
     second = begin(tmp_path, storage)
     out, error = second.communicate(timeout=300)
     assert second.returncode == 0, error
-    assert s3.asked("served GET /bucket/sweeps/far/leases/00001-sample-s0/checkpoint.pt")
-    assert not s3.asked("leases/00000-sample-s0/checkpoint.pt")
+    assert s3.asked("served GET /bucket/sweeps/far/leases/00001-sample-s0/checkpoint.safetensors")
+    assert not s3.asked("leases/00000-sample-s0/checkpoint.safetensors")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     (tmp_path / "near").mkdir()

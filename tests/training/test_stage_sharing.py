@@ -117,7 +117,7 @@ def run(
         method,
         TrainingConfig(reports=2, checkpoint_seconds=0),
         seed=3,
-        checkpoint=folder / "checkpoint.pt",
+        checkpoint=folder / "checkpoint.safetensors",
         listener=ear,
         keys=keys(**settings),
         cache=cache,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from raysearch.corpora.absa.files import (
@@ -14,6 +14,7 @@ from raysearch.corpora.absa.files import (
     pairs,
 )
 from raysearch.corpora.absa.pairs import read_views
+from raysearch.corpora.absa.records import AlignedViews
 from raysearch.corpora.absa.tagged import TaggedFile, read_tagged
 from raysearch.corpora.absa.views import PairReport, mixed_runs
 from raysearch.errors import DataError
@@ -83,14 +84,24 @@ def report_corpus(corpus: str, folder: str | Path) -> CorpusReport:
     place.finish()
     found = []
     for pair in pairs(place):
-        _, report = read_views(place, pair_files(place, pair, ("train",)))
+        files = pair_files(place, pair, ("train",))
+        views, report = read_views(place, files)
         if report is not None:
-            found.append(report)
+            found.append(replace(report, in_views=_in_views(views, gold.get(files.target, {}))))
     return CorpusReport(
         name=corpus,
         languages=tuple(_language(language, files) for language, files in gold.items()),
         pairs=tuple(found),
     )
+
+
+def _in_views(views: Iterable[AlignedViews], gold: Mapping[str, TaggedFile]) -> dict[str, int]:
+    words = {one.words for row in views for one in (row.st, row.ts, row.t) if one is not None}
+    return {
+        role: sum(one.words in words for one in file.sentences)
+        for role, file in gold.items()
+        if role != "train"
+    }
 
 
 def _language(language: str, files: Mapping[str, TaggedFile]) -> LanguageReport:

@@ -7,8 +7,8 @@ translation, which stand once more at the end of D_ST, are source sentences alon
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from raysearch.corpora.absa.records import AlignedViews, TaggedSentence
 from raysearch.corpora.absa.rowmap import Link, RowMap, TrainFiles, polarities
@@ -40,6 +40,8 @@ class PairReport:
         mixed: Aspects of mixed polarity, in all files.
         shortened: Rows of D_TS that hold only first and last word of a source aspect.
         shortened_aspects: Aspects of which this is true.
+        in_views: Role of the target (dev, test) to sentences of its gold that the translation or
+            a code-switched view has word for word. They are kept, as published results have them.
     """
 
     pair: str
@@ -57,6 +59,7 @@ class PairReport:
     mixed: int
     shortened: int
     shortened_aspects: int
+    in_views: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def alone(self) -> int:

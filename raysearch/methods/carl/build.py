@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from raysearch import encoders
+from raysearch.corpora.seen import SeenTexts
 from raysearch.distributed import world_size
 from raysearch.encoders.digests import combined_digest
 from raysearch.errors import ConfigError
@@ -53,16 +55,19 @@ def build(
         torch.manual_seed(cell.seed)
         model = CarlModel(encoder.model, config)
     model.to(device)
+    seen = SeenTexts([loaded[name] for name in config.corpora], encoder.trained_on)
+    apart = {name: seen.apart(corpus) for name, corpus in loaded.items()}
     training = training_corpora(
-        [loaded[name] for name in config.corpora], config.train_rows, cell.seed
+        [apart[name] for name in config.corpora], config.train_rows, cell.seed
     )
-    probed = [loaded[name] for name in config.probed]
+    probed = [apart[name] for name in config.probed]
     loss = objective(config)
     evaluation = Evaluation(
         model,
         encoder,
         training=training,
         probed=probed,
+        seen=seen,
         config=config,
         objective=loss,
         seed=cell.seed,
@@ -71,7 +76,7 @@ def build(
     return CarlMethod(
         config,
         algorithm=CarlAlgorithm(model, config, loss),
-        encoder=encoder,
+        encoder=replace(encoder, trained_on=seen.marks),
         sentences=rated_sentences(training, "train", encoder, config),
         evaluation=evaluation,
         tuning=FineTuning(encoder, probed, config, device)

@@ -44,7 +44,7 @@ def fixed_batches(
     """
     groups = []
     share = max(1, BATCHES // len(sentences.groups))
-    for group in sentences.groups[:BATCHES]:
+    for group in [group for group in sentences.groups if len(group)][:BATCHES]:
         size = min(batch_size, len(group))
         count = min(share, len(group) // size)
         spread = group[np.linspace(0, len(group) - 1, count * size).round().astype(np.int64)]

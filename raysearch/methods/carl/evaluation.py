@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from raysearch.corpora import Corpus
+from raysearch.corpora.seen import SeenTexts
 from raysearch.encoders import Encoder
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import rated_sentences, tokenise
@@ -58,8 +59,10 @@ class Evaluation:
     Args:
         model: The trial's model.
         encoder: Its tokenizer and digest.
-        training: The training corpora, whose rows detection skill is measured on.
-        probed: The corpora of the probes.
+        training: The training corpora, whose rows of other roles detection skill is measured on.
+        probed: The corpora of the probes. The other roles of both are without the rows that the
+            encoder is trained on.
+        seen: What that is.
         config: The trial's settings.
         objective: The contrastive term.
         seed: The cell's seed.
@@ -72,12 +75,13 @@ class Evaluation:
         *,
         training: Sequence[Corpus],
         probed: Sequence[Corpus],
+        seen: SeenTexts,
         config: CarlConfig,
         objective: ContrastiveObjective,
         seed: int,
     ) -> None:
         self._model, self._encoder = model, encoder
-        self._training, self._probed = training, probed
+        self._training, self._probed, self._seen = training, probed, seen
         self._config, self._objective, self._seed = config, objective, seed
 
     def run(self, role: str) -> dict[str, float]:
@@ -87,7 +91,7 @@ class Evaluation:
             RoleError: The role was not opened.
         """
         limit = self._config.probe_rows if role == "dev" else 0
-        found = downstream(self._embed, self._probed, role, self._seed, limit)
+        found = downstream(self._embed, self._probed, role, self._seed, limit, seen=self._seen)
         if self._config.recipe.detects:
             found |= {f"{role}/{name}": value for name, value in self._detection(role).items()}
         return found
@@ -111,4 +115,6 @@ class Evaluation:
         sentences = rated_sentences(self._training, role, self._encoder, config)
         device = next(self._model.parameters()).device
         groups = fixed_batches(sentences, config.batch_size, device)
+        if not groups:  # the encoder is trained on all of the role
+            return {}
         return detection_skill(self._model, groups, config, self._objective, self._seed)

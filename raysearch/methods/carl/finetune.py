@@ -183,6 +183,8 @@ class FineTuning:
         for name, model in self._models.items():
             corpus = self._corpora[name]
             split = corpus.split(role)
+            if not len(split):  # the encoder was trained on all of it
+                continue
             outputs = self._predict(model, split.texts)
             score = va_scores if corpus.task == "va" else class_scores
             predicted = outputs if corpus.task == "va" else outputs.argmax(1)

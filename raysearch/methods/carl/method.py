@@ -159,4 +159,9 @@ class CarlMethod:
 
     def save_encoder(self, folder: str) -> None:
         """Write the online encoder and its tokenizer."""
-        encoders.save(self.model.encoder, self._encoder.tokenizer, folder)
+        encoders.save(
+            self.model.encoder,
+            self._encoder.tokenizer,
+            folder,
+            trained_on=self._encoder.trained_on,
+        )

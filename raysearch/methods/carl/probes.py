@@ -155,8 +155,18 @@ def choose_penalty(rows: Array, labels: Array, judge_rows: Array, judge_labels: 
     return CLASS_PENALTIES[int(np.argmax(scores))]
 
 
-def fit_with_held_out(rows: Array, labels: Array, texts: Sequence[str], seed: int) -> LogisticProbe:
+def fit_with_held_out(
+    rows: Array, labels: Array, texts: Sequence[str], seed: int, seen: Array | None = None
+) -> LogisticProbe:
     """A probe whose penalty a held-out tenth of its own rows chose; refitted on all of them.
+
+    Args:
+        rows: Embeddings (N, H).
+        labels: Class ids (N,).
+        texts: N texts.
+        seed: Chooses the tenth.
+        seen: Which rows (N,) the encoder was trained on: of the tenth the others choose, as long
+            as there are any. None where that is no question.
 
     Raises:
         DataError: No class has ten different texts, so that nothing can be held out.
@@ -167,21 +177,35 @@ def fit_with_held_out(rows: Array, labels: Array, texts: Sequence[str], seed: in
             f"a train split must have at least {FOLDS} different texts in some class to choose "
             f"a probe's penalty, but got {len(texts)} texts in {len(np.unique(labels))} classes"
         )
-    penalty = choose_penalty(rows[~held_out], labels[~held_out], rows[held_out], labels[held_out])
+    judges = held_out if seen is None or not (held_out & ~seen).any() else held_out & ~seen
+    penalty = choose_penalty(rows[~held_out], labels[~held_out], rows[judges], labels[judges])
     return LogisticProbe(rows, labels, penalty)
 
 
-def cross_validate(rows: Array, labels: Array, texts: Sequence[str], seed: int) -> Array:
+def cross_validate(
+    rows: Array, labels: Array, texts: Sequence[str], seed: int, seen: Array
+) -> Array:
     """Predicted class ids (N,), each by a probe that has not seen the row nor its text.
 
-    `FOLDS`-fold; the penalty of each fold is chosen within its fitting rows.
+    `FOLDS`-fold; the penalty of each fold is chosen within its fitting rows. Rows that the
+    encoder was trained on help to fit, as a train split does elsewhere, but are not to be scored:
+    their embeddings may hold their labels by heart. A score over the others is that of rows new
+    to encoder and probe alike, so it is not biased by what was memorised; that holds for any
+    labels, random ones too.
+
+    Args:
+        rows: Embeddings (N, H).
+        labels: Class ids (N,).
+        texts: N texts.
+        seed: Deals the folds.
+        seen: Which rows (N,) the encoder was trained on; their predictions mean nothing.
     """
     folds = assign_folds(texts, labels, FOLDS, seed)
-    predicted = np.empty_like(labels)
-    for fold in np.unique(folds):
+    predicted = np.full_like(labels, -1)
+    for fold in np.unique(folds[~seen]):
         fitted = folds != fold
         fit_texts = [text for text, keep in zip(texts, fitted, strict=True) if keep]
-        probe = fit_with_held_out(rows[fitted], labels[fitted], fit_texts, seed)
+        probe = fit_with_held_out(rows[fitted], labels[fitted], fit_texts, seed, seen[fitted])
         predicted[~fitted] = probe.predict(rows[~fitted])
     return predicted
 

@@ -51,24 +51,29 @@ def task_means(
 
     Args:
         found: Scores named ``{role}/{corpus}/{protocol}{score}``.
-        corpora: Every one of them is scored in `found`.
+        corpora: The corpora that enter; one of which no row could be scored has no score.
         role: ``dev`` or ``test``.
         protocol: "" or `FINETUNED`.
 
     Returns:
         ``{role}/{protocol}va_pearson``, ``va_spearman``, ``class_accuracy`` and
-        ``polarity_accuracy``, as far as there are corpora of the task. NaN where a score that
-        enters is: a correlation that is not defined is not left out.
+        ``polarity_accuracy``, as far as there are corpora of the task and all of them have
+        scores: a mean over fewer is another number. NaN where a score that enters is: a
+        correlation that is not defined is not left out.
     """
-    groups: dict[str, list[float]] = {}
+    groups: dict[str, list[float | None]] = {}
     for corpus in corpora:
         prefix = f"{role}/{corpus.name}/{protocol}"
         if corpus.task == "va":
             for mean, parts in _VA_MEANS.items():
-                pair = [found[prefix + part] for part in parts]
-                groups.setdefault(mean, []).append(sum(pair) / 2)
+                pair = [found[prefix + part] for part in parts if prefix + part in found]
+                groups.setdefault(mean, []).append(sum(pair) / 2 if pair else None)
         else:
-            groups.setdefault(_CLASS_MEANS[corpus.task], []).append(found[prefix + "accuracy"])
-    return {
-        f"{role}/{protocol}{name}": sum(values) / len(values) for name, values in groups.items()
-    }
+            score = found.get(prefix + "accuracy")
+            groups.setdefault(_CLASS_MEANS[corpus.task], []).append(score)
+    means = {}
+    for name, values in groups.items():
+        known = [value for value in values if value is not None]
+        if len(known) == len(values):
+            means[f"{role}/{protocol}{name}"] = sum(known) / len(known)
+    return means

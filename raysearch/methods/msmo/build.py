@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 import torch
 
 from raysearch import encoders
+from raysearch.corpora.absa.records import VIEWS, PairCorpus, TaggedSentence
+from raysearch.corpora.seen import marks
 from raysearch.distributed import world_size
 from raysearch.encoders.digests import combined_digest
 from raysearch.errors import ConfigError
@@ -54,6 +57,7 @@ def build(
     corpora = {pair: loaded[pair] for pair in pairs}
     encoder = encoders.load(config.encoder, layers=config.layers)
     views = needed_views(config)
+    encoder = replace(encoder, trained_on=encoder.trained_on | _marks(corpora.values(), views))
     material = load_material(list(corpora.values()), encoder, config, views)
     unlabelled = None
     if config.distillation != "none":
@@ -91,6 +95,18 @@ def build(
         },
         device=device,
     )
+
+
+def _marks(corpora: Iterable[PairCorpus], views: Collection[str]) -> frozenset[str]:
+    """Of every sentence that a trial learns from: its views, gold, what teachers label."""
+    found: list[TaggedSentence] = []
+    for corpus in corpora:
+        rows = [getattr(row, view) for row in corpus.views() for view in VIEWS if view in views]
+        found += [one for one in rows if one is not None]
+        for role in ("target_train", "unlabelled"):
+            if role in corpus.roles:
+                found += corpus.sentences(role)
+    return marks(" ".join(one.words) for one in found)
 
 
 def _check_workers(config: MsmoConfig) -> None:

@@ -15,6 +15,7 @@ import torch
 
 from raysearch import encoders
 from raysearch.corpora.absa.records import PairCorpus
+from raysearch.corpora.seen import marks
 from raysearch.distributed import rank, world_size
 from raysearch.encoders import Encoder
 from raysearch.errors import UnhealthyError
@@ -188,12 +189,19 @@ class MsmoMethod:
 
         ``dev/f1`` is the F1 of the report selected so far, or of this one while none could be;
         ``dev/current_f1`` is that of this one. Figures of the stage of alignment come along as
-        ``align/``, failure signatures as ``health/`` (1 where seen).
+        ``align/``, failure signatures as ``health/`` (1 where seen). Of a role that is read after
+        the search ``in_training`` counts the sentences that training has word for word, in
+        whatever view; they are scored, as published results have them.
         """
         scores = evaluate(self.network, self._encoder, self._corpus, role, self.config)
         found = {f"{role}/{name}": value for name, value in scores.items()}
         journal = self._journal
         if role != "dev":
+            sentences = self._corpus.sentences(role)
+            texts = [marks([" ".join(one.words)]) for one in sentences]
+            found[f"{role}/in_training"] = float(
+                sum(not self._encoder.trained_on.isdisjoint(text) for text in texts)
+            )
             return found
         found["dev/current_f1"] = scores["f1"]
         if journal is None:
@@ -225,7 +233,8 @@ class MsmoMethod:
 
     def save_encoder(self, folder: str) -> None:
         """Write the encoder of the network and its tokenizer."""
-        encoders.save(self.network.encoder, self._encoder.tokenizer, folder)
+        own = self._encoder
+        encoders.save(self.network.encoder, own.tokenizer, folder, trained_on=own.trained_on)
 
     def _fresh(self, stage: Stage) -> Network:
         """A network with the encoder's own weights and heads that depend on the seed only."""

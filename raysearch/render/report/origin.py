@@ -13,7 +13,7 @@ from raysearch.sources import SOURCES
 
 __all__ = ["origin_section"]
 
-_OF_A_ROW = ("stage_key", "steps_reused", SOURCES)
+_OF_A_ROW = ("stage_key", "steps_reused", "weights_sha256", SOURCES)
 """What differs from row to row by its nature."""
 _MATTERS = ("commit", "code", "torch", "encoder_digest", "data_digest", "precision", "tf32")
 """What may change a number."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ import torch
 
 from raysearch import corpora, encoders
 from raysearch.corpora import Corpus, Split
+from raysearch.corpora.seen import SeenTexts
 from raysearch.errors import DataError, RoleError, TrialError
 from raysearch.methods.carl.downstream import downstream
 from raysearch.methods.carl.embedded import embed_corpus
 
+NOTHING = SeenTexts([])
 WIDTH = 6
 SIZES = {"train": 240, "dev": 60, "test": 60}
 
@@ -71,7 +74,7 @@ def test_metric_names_and_means_on_a_linear_space() -> None:
         space.corpus("mr", "polarity"),
         space.corpus("sst2", "polarity"),
     ]
-    found = downstream(space.embed, opened, "dev", 0)
+    found = downstream(space.embed, opened, "dev", 0, seen=NOTHING)
     assert set(found) == {
         *(
             f"dev/{name}/{score}"
@@ -106,7 +109,7 @@ def test_metric_names_and_means_on_a_linear_space() -> None:
     )
     assert len(space.calls) == len(opened)  # one pass per corpus serves all probes
     assert space.calls == [300] * 5
-    assert downstream(space.embed, opened, "dev", 0) == found
+    assert downstream(space.embed, opened, "dev", 0, seen=NOTHING) == found
 
 
 def test_a_shuffled_space_tells_nothing() -> None:
@@ -116,7 +119,7 @@ def test_a_shuffled_space_tells_nothing() -> None:
     order = np.random.default_rng(0).permutation(len(texts))
     shuffled = {text: space.vectors[texts[i]] for text, i in zip(texts, order, strict=True)}
     space.vectors = shuffled
-    found = downstream(space.embed, opened, "dev", 0)
+    found = downstream(space.embed, opened, "dev", 0, seen=NOTHING)
     assert abs(found["dev/va_pearson"]) < 0.25
     assert found["dev/class_accuracy"] < 0.45
 
@@ -125,9 +128,9 @@ def test_dev_reads_train_and_dev_only_and_test_needs_the_test_role() -> None:
     space = Space()
     for task in ("va", "classes", "polarity"):
         opened = [space.corpus("mr", task)]
-        assert downstream(space.embed, opened, "dev", 0)
+        assert downstream(space.embed, opened, "dev", 0, seen=NOTHING)
         with pytest.raises(RoleError, match="role `test` of corpus mr"):
-            downstream(space.embed, opened, "test", 0)
+            downstream(space.embed, opened, "test", 0, seen=NOTHING)
 
 
 def test_dev_labels_change_nothing_but_the_dev_scores() -> None:
@@ -144,8 +147,8 @@ def test_dev_labels_change_nothing_but_the_dev_scores() -> None:
         scale=(0, 2),
         _splits=(("train", opened.split("train")), ("dev", turned)),
     )
-    right = downstream(space.embed, [opened], "dev", 0)["dev/class_accuracy"]
-    wrong = downstream(space.embed, [other], "dev", 0)["dev/class_accuracy"]
+    right = downstream(space.embed, [opened], "dev", 0, seen=NOTHING)["dev/class_accuracy"]
+    wrong = downstream(space.embed, [other], "dev", 0, seen=NOTHING)["dev/class_accuracy"]
     assert right > 0.9
     assert right + wrong <= 1.0
 
@@ -166,7 +169,7 @@ def test_test_scores_fixed_splits_or_cross_validates_the_whole_corpus(
         space.corpus("goemotions", "classes", ALL),
         *(space.corpus(name, "polarity", ALL) for name in ("mr", "sst2", "subj")),
     ]
-    found = downstream(space.embed, opened, "test", 0)
+    found = downstream(space.embed, opened, "test", 0, seen=NOTHING)
     assert folded == [360, 360]
     assert found["test/mr/accuracy"] == found["test/subj/accuracy"] == 1.0
     assert space.calls == [300, 360, 360, 360, 360]  # VA has no use for dev in a test
@@ -176,7 +179,7 @@ def test_test_scores_fixed_splits_or_cross_validates_the_whole_corpus(
 
 def test_a_test_is_never_of_a_part_of_the_train_split() -> None:
     with pytest.raises(ValueError, match="train_limit 10"):
-        downstream(Space().embed, [], "test", 0, train_limit=10)
+        downstream(Space().embed, [], "test", 0, train_limit=10, seen=NOTHING)
 
 
 def test_a_train_limit_takes_the_same_rows_whatever_their_order() -> None:
@@ -206,13 +209,16 @@ def test_a_train_limit_takes_the_same_rows_whatever_their_order() -> None:
     for split in (limited.splits["train"], again.splits["train"]):
         for text, row in zip(split.texts, split.rows, strict=True):
             np.testing.assert_array_equal(row, space.vectors[text])
-    assert downstream(space.embed, [opened], "dev", 0, train_limit=50)["dev/va_pearson"] > 0.9
+    assert (
+        downstream(space.embed, [opened], "dev", 0, train_limit=50, seen=NOTHING)["dev/va_pearson"]
+        > 0.9
+    )
 
 
 def test_constant_embeddings_give_nan_and_the_mean_does_not_hide_it() -> None:
     space = Space()
     opened = [space.corpus("emobank", constant=True), space.corpus("facebook")]
-    found = downstream(space.embed, opened, "dev", 0)
+    found = downstream(space.embed, opened, "dev", 0, seen=NOTHING)
     assert math.isnan(found["dev/emobank/valence_pearson"])
     assert found["dev/facebook/valence_pearson"] > 0.99
     assert math.isnan(found["dev/va_pearson"])
@@ -221,7 +227,7 @@ def test_constant_embeddings_give_nan_and_the_mean_does_not_hide_it() -> None:
 def test_constant_embeddings_classify_at_chance() -> None:
     space = Space()
     opened = [space.corpus("mr", "polarity", constant=True)]
-    found = downstream(space.embed, opened, "dev", 0)
+    found = downstream(space.embed, opened, "dev", 0, seen=NOTHING)
     assert 0.2 < found["dev/polarity_accuracy"] < 0.8
 
 
@@ -230,7 +236,7 @@ def test_an_embedding_that_is_not_finite_fails_the_trial() -> None:
     opened = [space.corpus("emobank")]
     space.vectors["emobank dev 5"][1] = np.nan
     with pytest.raises(TrialError, match="1 of 60 hold NaN"):
-        downstream(space.embed, opened, "dev", 0)
+        downstream(space.embed, opened, "dev", 0, seen=NOTHING)
 
 
 def test_a_tiny_train_split_is_said_to_be_too_small() -> None:
@@ -247,7 +253,7 @@ def test_a_tiny_train_split_is_said_to_be_too_small() -> None:
         _splits=(("train", small), ("dev", opened.split("dev"))),
     )
     with pytest.raises(DataError, match="at least 10 different texts in some class"):
-        downstream(space.embed, [tiny], "dev", 0)
+        downstream(space.embed, [tiny], "dev", 0, seen=NOTHING)
 
 
 def test_the_bundled_corpora_pass_through_a_bag_of_words() -> None:
@@ -260,7 +266,7 @@ def test_the_bundled_corpora_pass_through_a_bag_of_words() -> None:
 
     names = ("sample", "sample_polarity", "sample_emotions")
     opened = [corpora.load(name, ".", {"train", "dev"}) for name in names]
-    found = downstream(embed, opened, "dev", 0)
+    found = downstream(embed, opened, "dev", 0, seen=NOTHING)
     assert np.isfinite(list(found.values())).all()
     assert found["dev/polarity_accuracy"] > 0.4  # the sample's words differ between splits
 
@@ -301,10 +307,98 @@ def test_frozen_minilm_on_a_part_of_emobank_and_mr() -> None:
     folder = corpora.data_dir(None)
     emobank = corpora.load("emobank", folder, ALL)
     mr = corpora.load("mr", folder, {"train", "dev"})
-    found = downstream(minilm, [emobank], "dev", 0, train_limit=3000)
-    found |= downstream(minilm, [mr], "dev", 0, train_limit=1000)
+    found = downstream(minilm, [emobank], "dev", 0, train_limit=3000, seen=NOTHING)
+    found |= downstream(minilm, [mr], "dev", 0, train_limit=1000, seen=NOTHING)
     # The reference, .619 and .397, was taken on another thousand sentences.
     assert found["dev/emobank/valence_pearson"] == pytest.approx(0.619, abs=0.06)
     assert found["dev/emobank/arousal_pearson"] == pytest.approx(0.397, abs=0.06)
     assert found["dev/mr/accuracy"] > 0.7
     assert -4.5 < found["dev/emobank/uniformity"] < -2
+
+
+class Memory(Space):
+    """An encoder that knows the labels of some texts by heart, and nothing of the others."""
+
+    def learn(self, corpus: Corpus) -> None:
+        train = corpus.split("train")
+        for text, label in zip(train.texts, train.labels.tolist(), strict=True):
+            self.vectors[text][:] = 10.0 * (2 * label - 1)
+
+
+def at_random(corpus: Corpus) -> Corpus:
+    """The corpus with labels that nothing tells."""
+    chance = np.random.default_rng(3)
+    splits = [(role, corpus.split(role)) for role in corpus.roles]
+    return replace(
+        corpus,
+        _splits=tuple(
+            (role, replace(split, labels=chance.integers(0, 2, len(split))))
+            for role, split in splits
+        ),
+    )
+
+
+def test_what_an_encoder_knows_by_heart_is_no_gain() -> None:
+    """Random labels, memorised: cross-validation over all rows would score 2 in 3 rows right."""
+    space = Memory()
+    mr, cr = (at_random(space.corpus(name, "polarity", ALL)) for name in ("mr", "cr"))
+    blind = downstream(space.embed, [mr, cr], "test", 0, seen=SeenTexts([mr]))
+    space.learn(mr)
+    leaky = downstream(space.embed, [mr, cr], "test", 0, seen=NOTHING)
+    found = downstream(space.embed, [mr, cr], "test", 0, seen=SeenTexts([mr]))
+    assert leaky["test/mr/accuracy"] > 0.75
+    assert "test/mr/left_out" not in leaky
+    for scores in (blind, found):
+        assert abs(scores["test/mr/accuracy"] - 0.5) < 3 * 0.5 / math.sqrt(120)
+        assert scores["test/mr/left_out"] == 240
+    assert "test/cr/left_out" not in found
+    assert found["test/cr/accuracy"] == leaky["test/cr/accuracy"]  # of what it has not learnt
+
+
+def test_rows_of_another_corpus_that_were_trained_on_are_not_scored() -> None:
+    """A third of SST-2's dev and test stands in MR's train split, as in the real ones."""
+    space = Memory()
+    mr, sst2 = (at_random(space.corpus(name, "polarity", ALL)) for name in ("mr", "sst2"))
+    texts = mr.split("train").texts
+    splits = {role: sst2.split(role) for role in ALL}
+    for role, begin in (("dev", 0), ("test", 20)):
+        split = splits[role]
+        cased = tuple(text.upper() + " " for text in texts[begin : begin + 20])
+        space.vectors |= {one.upper() + " ": space.vectors[one] for one in texts}
+        labels = split.labels.copy()
+        labels[:20] = mr.split("train").labels[begin : begin + 20]
+        splits[role] = replace(split, texts=cased + split.texts[20:], labels=labels)
+    sst2 = replace(sst2, _splits=tuple(splits.items()))
+    space.learn(mr)
+    seen = SeenTexts([mr])
+    opened = [seen.apart(corpus) for corpus in (mr, sst2)]
+    for role in ("dev", "test"):
+        found = downstream(space.embed, opened, role, 0, seen=seen)
+        assert found[f"{role}/sst2/left_out"] == 20
+        assert found[f"{role}/mr>sst2/rows"] == 40
+        assert abs(found[f"{role}/sst2/accuracy"] - 0.5) < 3 * 0.5 / math.sqrt(40)
+
+
+def test_a_corpus_of_which_nothing_is_left_has_no_score_and_no_mean() -> None:
+    space = Space()
+    mr, cr, va = (
+        space.corpus("mr", "polarity", ALL),
+        space.corpus("cr", "polarity", ALL),
+        space.corpus("emobank", roles=ALL),
+    )
+    whole = Split(
+        texts=tuple(text for role in ALL for text in mr.split(role).texts),
+        labels=np.concatenate([mr.split(role).labels for role in ALL]),
+        ids=(),
+    )
+    seen = SeenTexts([replace(mr, name="union", _splits=(("train", whole),))])
+    opened = [seen.apart(corpus) for corpus in (mr, cr, va)]
+    for role, rows in (("dev", 60), ("test", 360)):
+        found = downstream(space.embed, opened, role, 0, seen=seen)
+        assert found[f"{role}/mr/left_out"] == rows
+        assert {
+            f"{role}/mr/accuracy",
+            f"{role}/polarity_accuracy",
+            f"{role}/cr>mr/rows",
+        }.isdisjoint(found)
+        assert found[f"{role}/cr/accuracy"] > 0.9 and f"{role}/va_pearson" in found

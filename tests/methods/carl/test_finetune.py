@@ -119,7 +119,7 @@ class Listener(Silence):
 def run(stages: FineTuning, folder: Path, config: CarlConfig, stop_after: int = 10**9) -> Listener:
     method, listener = OnlyFineTuning(stages), Listener(stop_after)
     keys = [stage.name for stage in method.stages()]
-    checkpoint = folder / "checkpoint.pt"
+    checkpoint = folder / "checkpoint.safetensors"
     Fit(method, config, seed=0, checkpoint=checkpoint, listener=listener, keys=keys).run()
     return listener
 

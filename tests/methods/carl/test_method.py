@@ -10,8 +10,9 @@ import torch
 from gloo import on_two_workers
 from transformers import AutoModel, AutoTokenizer
 
-from raysearch import distributed
+from raysearch import corpora, distributed, encoders
 from raysearch.config import read_config
+from raysearch.corpora.seen import marks
 from raysearch.errors import ConfigError, RoleError, UnhealthyError
 from raysearch.methods import get_method
 from raysearch.methods.carl import health
@@ -276,3 +277,30 @@ def test_two_workers_take_the_single_workers_steps() -> None:
         for name in ("mccl_loss", "mccl_kl", "ptd_loss", "regression_loss"):
             if name in own_terms:
                 assert terms[name] == pytest.approx(own_terms[name], rel=1e-6), (settings, name)
+
+
+@pytest.mark.parametrize("protocol", ["frozen", "finetuned"])
+def test_texts_of_an_earlier_training_are_not_scored(tmp_path: Path, protocol: str) -> None:
+    """An exported encoder carries what it was trained on into the next trial's probes."""
+    tiny = encoders.load("tiny")
+    dev = corpora.load("sample", tmp_path, {"dev"}).split("dev").texts
+    first = str(
+        encoders.save(tiny.model, tiny.tokenizer, tmp_path / "a", trained_on=marks(dev[:7]))
+    )
+    settings = {**TINY, "encoder": first, "corpora": "sample_polarity", "va_corpora": "sample"}
+    loader = get_method("carl")
+    config = read_config(loader.config_type, {**settings, "protocol": protocol}, where="test")
+    cell, cpu = Cell("sample_polarity", 0), torch.device("cpu")
+    method = loader.build(config, cell, device=cpu, roles=("train", "dev"), data_dir=str(tmp_path))
+    assert method.evaluate("dev")["dev/sample/left_out"] == 7
+    assert len(method._evaluation.embeddings("dev")[0].splits["dev"].texts) == len(dev) - 7
+    if protocol == "finetuned":
+        assert len(method._tuning._corpora["finetune-sample"].split("dev")) == len(dev) - 7
+    method.save_encoder(str(tmp_path / "b"))
+    trained = corpora.load("sample_polarity", tmp_path, {"train"}).split("train").texts
+    assert encoders.load(str(tmp_path / "b")).trained_on == marks(dev[:7]) | marks(trained)
+
+
+def test_detection_is_not_measured_on_trained_rows(make_method: Make) -> None:
+    found = make_method(corpora="sample,sample_polarity").evaluate("dev")
+    assert "dev/sample/left_out" not in found and "dev/detection_auc" in found

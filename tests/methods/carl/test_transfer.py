@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from raysearch.corpora.passages import Passages
 from raysearch.methods.carl.embedded import EmbeddedCorpus, EmbeddedSplit
 from raysearch.methods.carl.probes import LogisticProbe
-from raysearch.methods.carl.transfer import overlapping, transfer_matrix
+from raysearch.methods.carl.transfer import transfer_matrix
 
 POLARITY = ("negative", "positive")
 
@@ -87,4 +88,4 @@ def test_overlap_is_eight_words_in_a_row_or_a_short_text_as_a_whole() -> None:
         "wise film about growing up good movie": False,  # not over the border of two texts
         "": False,
     }
-    assert overlapping(list(texts), fitted).tolist() == list(texts.values())
+    assert Passages(fitted).overlap(list(texts)).tolist() == list(texts.values())

@@ -1,0 +1,99 @@
+"""Which texts has an encoder been trained on, and which rows may therefore not be scored?
+
+The one place that knows: every text of every training corpus, labels or not, and what an encoder
+that this package exported was trained on before. A row counts as seen where its normalised text
+does; of a corpus of polarity also where it shares a passage with another such corpus that the
+encoder is trained on, since these were cut from the same reviews, with other borders (`passages`).
+
+Whole training splits count, whatever part of them a trial takes and whether its variant trains at
+all, so that all arms of a comparison are scored on the same rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from raysearch.corpora.passages import Passages
+from raysearch.corpora.records import Corpus, Removal, Split, frozen, normalise
+
+__all__ = ["TRAINED_ON", "SeenTexts", "marks", "seen_rows"]
+
+TRAINED_ON = "trained on"
+"""Reason of the `Removal` of rows that the encoder was trained on."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+def marks(texts: Iterable[str]) -> frozenset[str]:
+    """Hashes of the normalised texts, 16 hex digits each: what an exported encoder carries."""
+    return frozenset(
+        hashlib.blake2b(normalise(text).encode(), digest_size=8).hexdigest() for text in texts
+    )
+
+
+class SeenTexts:
+    """Every text that a trial's encoder is trained on.
+
+    Args:
+        corpora: The training corpora, opened with train.
+        before: `marks` of what the encoder was trained on before.
+    """
+
+    def __init__(self, corpora: Sequence[Corpus], before: Collection[str] = ()) -> None:
+        splits = {corpus.name: corpus.split("train").texts for corpus in corpora}
+        self.marks = marks(text for texts in splits.values() for text in texts) | set(before)
+        """`marks` of all of them."""
+        self._polarity = {c.name: splits[c.name] for c in corpora if c.task == "polarity"}
+        self._passages: dict[str, Passages] = {}
+
+    def among(self, corpus: Corpus, role: str) -> Mask:
+        """Which rows (N,) of an opened role the encoder is trained on."""
+        texts = corpus.split(role).texts
+        found = np.array([bool(marks([text]) & self.marks) for text in texts], dtype=bool)
+        if corpus.task == "polarity":
+            found |= self._of_others(corpus.name).overlap(texts)
+        return found
+
+    def apart(self, corpus: Corpus) -> Corpus:
+        """The corpus without what its dev and test share with the training texts.
+
+        Its train split stays whole: probes are fitted on it, and no fitted row is scored. What
+        is left out stands in `Corpus.removed`.
+        """
+        splits, removed = [], list(corpus.removed)
+        for role in corpus.roles:
+            split = corpus.split(role)
+            if role != "train" and (seen := self.among(corpus, role)).any():
+                texts = {normalise(split.texts[row]) for row in np.flatnonzero(seen)}
+                removed.append(
+                    Removal(role=role, reason=TRAINED_ON, rows=int(seen.sum()), texts=len(texts))
+                )
+                split = _taken(split, ~seen)
+            splits.append((role, split))
+        return replace(corpus, removed=tuple(removed), _splits=tuple(splits))
+
+    def _of_others(self, name: str) -> Passages:
+        """The passages of all training corpora of polarity but one."""
+        if name not in self._passages:
+            others = [texts for other, texts in self._polarity.items() if other != name]
+            self._passages[name] = Passages([text for texts in others for text in texts])
+        return self._passages[name]
+
+
+def seen_rows(corpus: Corpus, role: str) -> int:
+    """How many rows `SeenTexts.apart` took out of a role."""
+    return sum(r.rows for r in corpus.removed if r.role == role and r.reason == TRAINED_ON)
+
+
+def _taken(split: Split, chosen: Mask) -> Split:
+    rows = np.flatnonzero(chosen)
+    return Split(
+        texts=tuple(split.texts[row] for row in rows),
+        labels=frozen(split.labels[chosen]),
+        ids=tuple(split.ids[row] for row in rows),
+    )

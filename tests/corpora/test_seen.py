@@ -1,0 +1,65 @@
+"""Which rows count as trained on: equal texts, passages of other reviews, and what came before."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from raysearch.corpora.records import Corpus, Split
+from raysearch.corpora.seen import TRAINED_ON, SeenTexts, marks, seen_rows
+
+LONG = "it is a warm , funny and wise film"
+
+
+def corpus(name: str, task: Any, splits: Mapping[str, list[str]]) -> Corpus:
+    return Corpus(
+        name=name,
+        task=task,
+        digest=name,
+        label_names=("negative", "positive"),
+        scale=(0, 1),
+        _splits=tuple(
+            (role, Split(texts=tuple(texts), labels=np.arange(len(texts)), ids=tuple(texts)))
+            for role, texts in splits.items()
+        ),
+    )
+
+
+def test_equal_texts_are_taken_out_of_dev_and_test_and_counted() -> None:
+    trained = corpus("a", "va", {"train": ["One day.", "two"], "dev": ["three"]})
+    probed = corpus(
+        "b", "va", {"train": ["two", "x"], "dev": ["y", "one  DAY.", "z"], "test": ["Two", "two"]}
+    )
+    seen = SeenTexts([trained])
+    found = seen.apart(probed)
+    assert [found.split(role).texts for role in found.roles] == [("two", "x"), ("y", "z"), ()]
+    assert found.split("dev").labels.tolist() == [0, 2] and found.split("dev").ids == ("y", "z")
+    assert [seen_rows(found, role) for role in ("train", "dev", "test")] == [0, 1, 2]
+    assert [(r.role, r.reason, r.rows, r.texts) for r in found.removed] == [
+        ("dev", TRAINED_ON, 1, 1),
+        ("test", TRAINED_ON, 2, 1),
+    ]
+    assert seen.among(probed, "train").tolist() == [True, False]
+    assert seen.apart(found).removed == found.removed
+    assert seen.apart(trained).split("dev").texts == ("three",)
+
+
+def test_between_corpora_of_polarity_a_shared_passage_counts() -> None:
+    """MR and SST-2 cut the same reviews at other places; within a corpus the split stands."""
+    mr = corpus("mr", "polarity", {"train": [f"{LONG} about growing up ."], "dev": [f"{LONG} ."]})
+    sst2 = corpus("sst2", "polarity", {"dev": [f"she said {LONG}", "a warm film"]})
+    other = corpus("emobank", "va", {"dev": [f"she said {LONG}"]})
+    seen = SeenTexts([mr])
+    assert seen.among(sst2, "dev").tolist() == [True, False]
+    assert seen.among(mr, "dev").tolist() == [False]
+    assert seen.among(other, "dev").tolist() == [False]
+    assert SeenTexts([other := corpus("x", "va", {"train": [LONG]})]).among(sst2, "dev").sum() == 0
+
+
+def test_what_an_encoder_was_trained_on_before_counts() -> None:
+    before = marks(["One day.", "two"])
+    assert all(len(mark) == 16 for mark in before)
+    probed = corpus("b", "va", {"dev": ["one day.", "three"], "train": ["four"]})
+    seen = SeenTexts([probed], before)
+    assert seen.among(probed, "dev").tolist() == [True, False]
+    assert seen.marks == before | marks(["four"])
