@@ -203,7 +203,7 @@ def _read_former(file: BinaryIO, key: str) -> Weights:
     if key and kept != key:
         raise DamagedStateError("it belongs to other settings, data or code")
     file.seek(0)
-    return Weights(result, hashlib.file_digest(file, "sha256").hexdigest())
+    return Weights(result, hashlib.sha256(file.read()).hexdigest())
 
 
 @contextmanager

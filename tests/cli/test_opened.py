@@ -308,7 +308,7 @@ def test_a_map_of_test_sentences_is_an_opening_too(
     with monkeypatch.context() as patch:
         patch.setattr(CarlMethod, "embeddings", lambda self, role: iter(()))
         made = CarlMethod.__new__(CarlMethod)
-        patch.setattr("raysearch.training.run.restore_method", lambda lease, **roles: made)
+        patch.setattr("raysearch.training.run.restore_method", lambda lease, kept, **roles: made)
         trials = [trial for trial in Store(SWEEP).trials() if trial.number == 2]
         assert MEASURES["embedding"](SWEEP, trials, "") == []
     (opening,) = Openings(SWEEP).all("test")
