@@ -67,7 +67,9 @@ def wait_for_rows(folder: Path, sweep: Begun, number: int) -> None:
     """Until so many trials are done; others are then under way."""
     deadline = time.monotonic() + 300
     while not folder.is_dir() or len(list((folder / "trials").glob("part-*"))) < number:
-        if time.monotonic() > deadline or sweep.process.poll() is not None:
+        if sweep.process.poll() is not None:
+            raise AssertionError(f"it ended:\n{sweep.process.communicate()[0]}")
+        if time.monotonic() > deadline:
             sweep.end(signal.SIGKILL)
             raise AssertionError(f"no trial was done:\n{sweep.said}")
         time.sleep(0.2)
