@@ -14,6 +14,7 @@ from pathlib import Path
 
 from raysearch.cli.studies import MEASURED, Study, find_study, read_study, studies
 from raysearch.leaderboard import Store
+from raysearch.seal import seal
 from raysearch.trial import TrialState
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +51,7 @@ def take(folder: Path) -> None:
             kept.compact()
     card = json.loads((folder / "sweep.json").read_text())
     card["space"] = f"search_spaces/studies/{name}.yaml"
-    (place / "sweep.json").write_text(json.dumps(card, indent=1) + "\n")
+    (place / "sweep.json").write_text(json.dumps(seal(card), indent=1) + "\n")
     if (folder / MEASURED).exists():
         shutil.copyfile(folder / MEASURED, place / MEASURED)
 

@@ -29,6 +29,7 @@ __all__ = [
     "TrialError",
     "UnhealthyError",
     "known_names",
+    "quoted",
 ]
 
 
@@ -75,3 +76,9 @@ class UnhealthyError(TrialError):
 def known_names(names: Sequence[str]) -> str:
     """Names for the end of an error: "known: a, b, c" in sorted order."""
     return "known: " + ", ".join(sorted(names))
+
+
+def quoted(value: object) -> str:
+    """A value that came from outside, as Python writes it, and no longer than a line has room."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:56] + "…"

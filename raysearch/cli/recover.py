@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,23 +86,16 @@ def _plan(args: argparse.Namespace) -> SweepPlan:
 
 
 def _card(root: str) -> dict[str, Any]:
-    from raysearch.storage import open_storage
+    from raysearch.leaderboard import Store
 
-    where = join(shown(root), "sweep.json")
-    try:
-        with open_storage(root, make=False).open("sweep.json") as file:
-            card = json.loads(file.read())
-        if not isinstance(card, dict) or not isinstance(card["name"], str):
-            raise ValueError("it is not what a sweep writes")
-    except FileNotFoundError as error:
+    card = Store(root).card_fields()
+    if card is None:
         raise StoreError(
             f"ROOT must be the folder or URI of a sweep, but {shown(root)} has no sweep.json"
-        ) from error
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(
-            f"`{where}` must be what a sweep writes, but: {error!r}; where the study is there, "
-            "the same `raysearch sweep` command writes it anew; else put a copy of it there"
-        ) from error
+        )
+    if not isinstance(card.get("name"), str):
+        where = join(shown(root), "sweep.json")
+        raise StoreError(f"`{where}` must be what a sweep writes, but it has no name")
     return card
 
 

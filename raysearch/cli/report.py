@@ -58,7 +58,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read the sweeps and write the page."""
+    """Read the sweeps and write the page.
+
+    Returns:
+        0, or 2 when some file could not be read; the page and standard error say which.
+    """
     from raysearch.render.report import make_report
 
     _check(args.output)
@@ -73,16 +77,25 @@ def run(args: argparse.Namespace) -> int:
     names = ", ".join(record.folder for record in records)
     size = len(page.encode()) / 1e6
     sys.stdout.write(f"wrote {args.output} ({size:.1f} MB) on {names}\n")
-    return 0
+    problems = [problem for record in records for problem in record.problems]
+    for problem in problems:
+        sys.stderr.write(f"raysearch: {problem}\n")
+    return 2 if problems else 0
 
 
 def sweep_records(place: str, metric: str | None) -> list[SweepRecord]:
-    """What can be read of the sweeps at a place; those without rows are left out."""
+    """What can be read of the sweeps at a place; those without rows are left out.
+
+    Raises:
+        StoreError: Of a sweep that has rows none can be read.
+    """
     from raysearch.leaderboard import find_stores
 
     found = []
     for store in find_stores(place):
         contents = store.read()
+        if contents.problems and not contents.table.num_rows:
+            raise StoreError("\n".join(contents.problems))
         if contents.table.num_rows:
             found.append(_record(store, contents.table, contents.problems, metric))
     return found

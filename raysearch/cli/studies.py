@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -155,10 +154,10 @@ def measure(folder: str, what: str, data_dir: str) -> None:
         ConfigError: There is no such measure.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     from raysearch.cli.study_measures import MEASURES
     from raysearch.leaderboard import Store
+    from raysearch.leaderboard.part_file import encode
     from raysearch.storage import write_files
 
     if what not in MEASURES:
@@ -166,15 +165,13 @@ def measure(folder: str, what: str, data_dir: str) -> None:
             f"`measure` must be known, but got {what!r}; {known_names(tuple(MEASURES))}"
         )
     trials = [t for t in Store(folder).trials() if t.state is TrialState.COMPLETE]
-    mark = {_OF: " ".join([what, *(trial.id for trial in trials)])}
+    mark = {_OF.encode(): " ".join([what, *(trial.id for trial in trials)]).encode()}
     kept = _kept_measures(folder)
-    if kept is not None and (kept.schema.metadata or {}).get(_OF.encode()) == mark[_OF].encode():
+    if kept is not None and mark.items() <= (kept.schema.metadata or {}).items():
         return
     sys.stderr.write(f"measuring the {what}\n")
     records = pa.Table.from_pylist(MEASURES[what](folder, trials, data_dir))
-    stream = io.BytesIO()
-    pq.write_table(records.replace_schema_metadata(mark), stream)
-    write_files(folder, {MEASURED: stream.getvalue()})
+    write_files(folder, {MEASURED: bytes(encode(records, metadata=mark))})
 
 
 def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True) -> Study:
@@ -258,19 +255,17 @@ def _measured(folder: str) -> list[dict[str, Any]]:
 
 
 def _kept_measures(folder: str) -> pa.Table | None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    from raysearch.leaderboard.part_file import DamagedError, decode_any
     from raysearch.storage import open_storage
 
     try:
         with open_storage(folder, make=False).open(MEASURED) as file:
-            return pq.read_table(io.BytesIO(file.read()))
+            return decode_any(file.read())
     except FileNotFoundError:
         return None
-    except (pa.ArrowException, OSError) as error:
+    except DamagedError as error:
         raise StoreError(
-            f"`{join(shown(folder), MEASURED)}` must be what a study measured, but cannot be read "
-            f"({str(error).splitlines()[0]}); move it away and run the same study again, which "
-            "measures it anew (an embedding opens the test data for that, which is recorded)"
+            f"`{join(shown(folder), MEASURED)}` must be what a study measured, but {error}; move "
+            "it away and run the same study again, which measures it anew (an embedding opens the "
+            "test data for that, which is recorded)"
         ) from error

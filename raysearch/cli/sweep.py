@@ -28,6 +28,7 @@ from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cli.sweep_ending import ending_text
 from raysearch.errors import ConfigError, StoreError
 from raysearch.names import checked_name
+from raysearch.seal import seal
 from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def _card(plan: SweepPlan, path: Path) -> dict[str, Any]:
     from raysearch.search.space_card import IDENTITY, identity_of
 
     goal = plan.space.goal
-    return {
+    card = {
         "name": plan.name,
         "method": plan.space.method,
         "metric": goal.name,
@@ -254,13 +255,14 @@ def _card(plan: SweepPlan, path: Path) -> dict[str, Any]:
         "trials": plan.space.trials,
         IDENTITY: identity_of(plan.space, plan.seed),
     }
+    return seal(card)
 
 
 def _write_card(plan: SweepPlan, path: Path, used_up: Sequence[str] = ()) -> None:
     from raysearch.storage import open_storage
 
     card = _card(plan, path) | ({"used_up": list(used_up)} if used_up else {})
-    text = json.dumps(card, indent=1) + "\n"
+    text = json.dumps(seal(card), indent=1) + "\n"
     try:
         open_storage(plan.root).write("sweep.json", [text.encode()])
     except OSError as error:

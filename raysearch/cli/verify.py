@@ -8,13 +8,15 @@ import re
 import secrets
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
 from raysearch.cli.replay import add_tolerance, exit_code, tolerance_of
-from raysearch.errors import ConfigError, RaysearchError
-from raysearch.storage.place import shown
+from raysearch.errors import ConfigError, RaysearchError, StoreError
+from raysearch.storage.place import is_uri, shown
 
 if TYPE_CHECKING:
     from raysearch.leaderboard import Store
@@ -33,9 +35,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="audit a leaderboard: look at all rows, train a sample of them again",
         description="Look at every row of a leaderboard for what no honest sweep leaves behind "
         "(rows twice that differ, numbers that their own curve does not have, cells of one trial "
-        "from different data, test readings of no row), and train a random sample of the rows "
-        "again. Exit code 0: nothing wrong was found; 1: a fault, or a row whose numbers are "
-        "others; 2: some row of the sample could not be judged.",
+        "from different data, test readings of no row), compare it with its record in the study, "
+        "and train a random sample of the rows again. Exit code 0: nothing wrong was found; 1: a "
+        "fault, or a row whose numbers are others; 2: a study or some row of the sample could not "
+        "be judged.",
         epilog=examples("raysearch verify results/carl --sample 5%"),
     )
     parser.add_argument(
@@ -55,6 +58,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--seed", type=int, metavar="N", help="of the sample (default: drawn, and printed)"
     )
+    parser.add_argument(
+        "--study",
+        metavar="URL",
+        default="",
+        help="database of the study, as the sweep has it (default: study.db in its folder)",
+    )
     add_tolerance(parser)
     add_format(parser)
     add_quiet(parser)
@@ -67,36 +76,30 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from raysearch.leaderboard import find_stores
-    from raysearch.leaderboard.audit import audit, draw_rows
+    from raysearch.leaderboard.audit import draw_rows
     from raysearch.render.audit import AuditBoard
 
     share, tolerance = _share(args.sample), tolerance_of(args)
     if args.seed is not None and args.seed < 0:
         raise ConfigError(f"`--seed` must be >= 0, but got {args.seed}")
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
-    findings: list[tuple[str, Finding]] = []
-    sample: list[tuple[Store, Trial]] = []
-    rows = 0
-    goals: dict[str, MetricGoal] = {}
-    for store in find_stores(args.path):
-        found = audit(store)
-        findings += [(shown(store.folder), finding) for finding in found]
-        if any(finding.where == "files" for finding in found):
-            continue
-        trials = store.trials()
-        rows += len(trials)
-        card = store.card()
-        goals |= {trial.sweep: card.goal for trial in trials[:1] if card}
-        sample += [(store, t) for t in (draw_rows(trials, share, seed) if share else [])]
+    sweeps = [_look_at(store, args.study) for store in find_stores(args.path)]
+    sample = [
+        (sweep.store, trial)
+        for sweep in sweeps
+        for trial in (draw_rows(sweep.rows, share, seed) if share else [])
+    ]
     replays, refused = _replay(sample, args, tolerance)
+    findings = [(sweep.place, finding) for sweep in sweeps for finding in sweep.findings]
     board = AuditBoard(
         place=shown(args.path),
-        rows=rows,
+        rows=sum(len(sweep.rows) for sweep in sweeps),
         seed=seed,
         replays=replays,
-        refused=refused,
+        refused={sweep.place: sweep.refused for sweep in sweeps if sweep.refused} | refused,
         findings=findings,
-        goals=goals,
+        goals={sweep.rows[0].sweep: sweep.goal for sweep in sweeps if sweep.rows and sweep.goal},
+        studies={sweep.place: sweep.recorded for sweep in sweeps},
     )
     if args.format == "json":
         json.dump(_record(board), sys.stdout, indent=1)
@@ -106,7 +109,66 @@ def run(args: argparse.Namespace) -> int:
     if any(finding.fault for _, finding in findings):
         return 1
     code = exit_code([str(item.outcome) for item in replays])
-    return code or (2 if refused else 0)
+    return code or (2 if board.refused else 0)
+
+
+@dataclass(kw_only=True)
+class _Looked:
+    """What one sweep showed without training.
+
+    Attributes:
+        store: Its rows' place.
+        place: The same as it is shown.
+        findings: What was found.
+        rows: All of them; none where a file is damaged.
+        goal: What ranks them, where that is known.
+        recorded: Cells in its study; None without one.
+        refused: Why its study could not be looked at, or empty.
+    """
+
+    store: Store
+    place: str
+    findings: list[Finding]
+    rows: list[Trial] = field(default_factory=list)
+    goal: MetricGoal | None = None
+    recorded: int | None = None
+    refused: str = ""
+
+
+def _look_at(store: Store, study: str) -> _Looked:
+    from raysearch.leaderboard.audit import Finding, audit, compare_with_study
+    from raysearch.search.study_database import DamagedStudyError
+
+    found = _Looked(store=store, place=shown(store.folder), findings=[])
+    records = None
+    try:  # before the rows: a sweep that runs writes a record first, and then its row
+        records = _records(store, study)
+    except DamagedStudyError as error:
+        found.findings.append(Finding(fault=True, where="study", what=str(error)))
+    except StoreError as error:
+        found.refused = str(error)
+    audited = audit(store)
+    found.findings += audited
+    if any(finding.where == "files" for finding in audited):
+        return found
+    found.rows = store.trials()
+    if records is not None:
+        found.recorded = len(records)
+        found.findings += compare_with_study(found.rows, records)
+    card = store.card()
+    found.goal = card.goal if card else None
+    return found
+
+
+def _records(store: Store, study: str) -> list[Trial] | None:
+    """What the sweep's study holds of its finished cells; None without a study."""
+    from raysearch.search.study_records import recorded_trials
+
+    file = Path(store.folder) / "study.db"
+    if not study and (is_uri(store.folder) or not file.is_file()):
+        return None
+    card = store.card_fields() or {}
+    return recorded_trials(study or f"sqlite:///{file}", card.get("name") or file.parent.name)
 
 
 def _replay(
@@ -152,6 +214,7 @@ def _record(board: AuditBoard) -> dict[str, Any]:
         "conclusion": board.conclusion(),
         "replays": [replay_record(item) for item in board.replays],
         "refused": dict(board.refused),
+        "studies": dict(board.studies),
         "findings": [
             {"sweep": sweep, "fault": item.fault, "where": item.where, "what": item.what}
             for sweep, item in board.findings

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from raysearch.errors import StoreError
+from raysearch.seal import seal, unseal
 from raysearch.storage.whole import unwritten, whole_file
 
 __all__ = ["read_spent", "write_spent"]
@@ -22,13 +23,13 @@ def read_spent(folder: Path, currency: str) -> float:
     """
     path = folder / _NAME
     try:
-        raw = json.loads(path.read_text())
+        raw = unseal(json.loads(path.read_text()))
         spent, counted = float(raw["spent"]), str(raw["currency"])
         if not (math.isfinite(spent) and spent >= 0):
             raise ValueError(f"spent {spent}")
     except FileNotFoundError:
         return 0.0
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
             f"`{path}` must say what the sweep has cost so far, but: {error!r}; write it anew, for "
             f'example {{"spent": 1.5, "currency": "{currency}"}}'
@@ -48,7 +49,7 @@ def write_spent(folder: Path, spent: float, currency: str) -> None:
     Raises:
         StoreError: The folder cannot be written.
     """
-    text = json.dumps({"spent": spent, "currency": currency}) + "\n"
+    text = json.dumps(seal({"spent": spent, "currency": currency})) + "\n"
     try:
         with whole_file(folder / _NAME) as file:
             file.write(text.encode())

@@ -14,18 +14,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from raysearch.errors import StoreError, quoted
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.openings import Opening, Openings, readings_of
 from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.parts import Parts
-from raysearch.leaderboard.schema import KEY, TRIAL_COLUMNS
+from raysearch.leaderboard.schema import (
+    KEY,
+    TRIAL_COLUMNS,
+    conform,
+    curve_rows,
+    read_trials,
+    trial_rows,
+    unify,
+)
 from raysearch.leaderboard.store import Store
 from raysearch.sources import SOURCES
 from raysearch.storage import open_storage
 from raysearch.trial import Trial, TrialState
 
-__all__ = ["Finding", "audit", "draw_rows"]
+__all__ = ["Finding", "audit", "compare_with_study", "draw_rows"]
 
+_SHOWN = 4
+"""Fields of a row that are told."""
 _NEEDED = ("code", "data_digest", "encoder_digest", "torch")
 """Provenance without which a row cannot be judged."""
 
@@ -46,17 +57,13 @@ class Finding:
 
 
 def audit(store: Store) -> list[Finding]:
-    """Look at every row of a sweep, its curves, and the readings of its test data.
-
-    Raises:
-        StoreError: The folder cannot be listed, or is of a newer schema.
-    """
-    contents = store.read()
-    found = [Finding(fault=True, where="files", what=problem) for problem in contents.problems]
-    if found:  # nothing whole can be said of what is not whole
-        return found
-    trials = store.trials()
-    card = store.card()
+    """Look at every row of a sweep, its curves, its card, and the readings of its test data."""
+    try:
+        trials, readings = store.trials(), readings_of(store.folder).trials()
+        card = store.card()
+    except StoreError as error:  # nothing whole can be said of what is not whole
+        return [Finding(fault=True, where="files", what=what) for what in str(error).splitlines()]
+    found: list[Finding] = []
     found += _twice(store)
     for trial in trials:
         where = _name(trial)
@@ -64,8 +71,35 @@ def audit(store: Store) -> list[Finding]:
     found += _sources(trials)
     found += _origins(store)
     found += _cells(trials, card)
-    found += _readings(trials, readings_of(store.folder).trials())
+    found += _readings(trials, readings)
     found += _openings(store)
+    return found
+
+
+def compare_with_study(rows: Sequence[Trial], records: Sequence[Trial]) -> list[Finding]:
+    """Every cell is recorded twice, in the study and in the rows: where do they differ?
+
+    Args:
+        rows: The leaderboard's.
+        records: The study's, read before the rows: a sweep writes a record before its row.
+    """
+    found = []
+    told, known = ({trial.key: trial for trial in part} for part in _alike_typed(rows, records))
+    for key in sorted(told.keys() | known.keys()):
+        row, record = told.get(key), known.get(key)
+        if row is not None and record is not None:
+            names = _differing(row, record)
+            more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            said = "; ".join(names[:_SHOWN]) + more
+            what = f"the row and its record in the study differ in {said}" if names else ""
+        elif row is None:
+            what = "it is in the study and not in the rows; run the sweep again, which writes it"
+        else:
+            what = "it is in the rows and not in the study"
+        if what:
+            _, number, task, seed = key
+            where = f"trial {number}, {task} seed {seed}"
+            found.append(Finding(fault=True, where=where, what=what))
     return found
 
 
@@ -228,6 +262,36 @@ def _opening_words(opening: Opening) -> str:
         f"{opening.role} was opened at {opening.began} by {opening.by} (begun, not finished), and "
         "nothing that was read is kept"
     )
+
+
+def _alike_typed(rows: Sequence[Trial], records: Sequence[Trial]) -> list[list[Trial]]:
+    """Both as one table would give them back, where a setting has one type in all rows."""
+    parts = [[(trial_rows(trial), curve_rows(trial)) for trial in part] for part in (rows, records)]
+    schema = unify(row.schema for part in parts for row, _ in part)
+    return [[read_trials(conform(row, schema), curve)[0] for row, curve in part] for part in parts]
+
+
+def _differing(row: Trial, record: Trial) -> list[str]:
+    """The fields that differ, with both values."""
+    first, second = _fields(row), _fields(record)
+    return [
+        f"{name}: {quoted(first.get(name))} in the row, {quoted(second.get(name))} in the study"
+        for name in sorted(first.keys() | second.keys())
+        if not _alike(first.get(name), second.get(name))
+    ]
+
+
+def _fields(trial: Trial) -> dict[str, object]:
+    """Every value of a trial, by the column that has it."""
+    bare = ("method", "state", "reason", "steps", "seconds", "device", "finished")
+    found: dict[str, object] = {name: getattr(trial, name) for name in bare}
+    for group in ("config", "metrics", "provenance"):
+        values = getattr(trial, group)
+        found |= {f"{group.removesuffix('s')}/{name}": value for name, value in values.items()}
+    for report in trial.curve:
+        here = {"step": report.step, "seconds": report.seconds, **report.metrics}
+        found |= {f"report {report.rung}, {name}": value for name, value in here.items()}
+    return found
 
 
 def _known(trial: Trial) -> dict[str, object]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, quoted
 from raysearch.leaderboard.ranges import SearchRange, parse_ranges
 from raysearch.objective import AGGREGATES, Aggregate
+from raysearch.seal import unseal
 from raysearch.trial import MetricGoal
 
-__all__ = ["Mode", "SweepCard", "parse_card", "parse_goal", "used_up_text"]
+__all__ = ["Mode", "SweepCard", "parse_card", "parse_goal", "read_card", "used_up_text"]
+
+_DIRECTIONS = ("maximize", "minimize")
+_MOST_BYTES = 2**24
+"""A space of every setting takes some ten thousand."""
+_LONGEST_NAME = 300
 
 Mode = Literal["joint", "per_task"]
 
@@ -55,36 +62,73 @@ class SweepCard:
         return self.cells * max(len(self.tasks), 1) if self.mode == "per_task" else self.cells
 
 
+def read_card(data: bytes) -> dict[str, Any]:
+    """What the bytes of a ``sweep.json`` hold, as it was written.
+
+    Raises:
+        ValueError: They are no JSON object, or not the one that was sealed; says so in a clause.
+    """
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES} bytes")
+    try:
+        raw = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(raw, dict):
+        raise ValueError(f"it must be an object, but is {type(raw).__name__}")
+    return unseal(raw)
+
+
 def parse_card(raw: Mapping[str, Any]) -> SweepCard:
     """Read what a sweep writes; cards of older sweeps have neither mode, aggregate nor tasks.
 
     Raises:
-        ValueError, KeyError, TypeError: It is something else.
+        ValueError: It is something else; a clause for each field that is.
     """
     mode, aggregate = raw.get("mode", "joint"), raw.get("aggregate", "mean")
-    for name, value, known in (
-        ("direction", raw["direction"], ("maximize", "minimize")),
-        ("mode", mode, ("joint", "per_task")),
-        ("aggregate", aggregate, AGGREGATES),
-    ):
-        if value not in known:
-            raise ValueError(f"{name} {value!r}")
+    cells, tasks, used_up = raw.get("cells", 0), raw.get("tasks", []), raw.get("used_up", [])
+    metric: Any = raw.get("metric")
+    direction: Any = raw.get("direction")
+    study = raw.get("study") or {}
+    space: Any = study.get("space") or {} if isinstance(study, dict) else None
+    wrong = [
+        f"`{name}` must be {rule}, but is {quoted(value)}"
+        for name, value, rule, holds in (
+            ("metric", metric, "a name", _is_name(metric)),
+            ("direction", direction, "maximize or minimize", direction in _DIRECTIONS),
+            ("mode", mode, "joint or per_task", mode in ("joint", "per_task")),
+            ("aggregate", aggregate, " or ".join(AGGREGATES), aggregate in AGGREGATES),
+            ("cells", cells, "a whole number from 0", type(cells) is int and 0 <= cells < 2**31),
+            ("tasks", tasks, "a list of names", _are_names(tasks)),
+            ("used_up", used_up, "a list of tasks", used_up == [""] or _are_names(used_up)),
+            ("study", study, "what was searched", isinstance(space, dict)),
+        )
+        if not holds
+    ]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    try:
+        ranges = parse_ranges(raw.get("study"))
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"`study` must be what was searched, but: {error!r}") from error
     return SweepCard(
-        goal=MetricGoal(raw["metric"], raw["direction"]),
-        cells=int(raw.get("cells", 0)),
+        goal=MetricGoal(metric, direction),
+        cells=cells,
         mode=mode,
         aggregate=aggregate,
-        tasks=tuple(raw.get("tasks", ())),
-        ranges=parse_ranges(raw.get("study")),
-        used_up=tuple(map(str, raw.get("used_up", ()))),
-        **{name: str(_space(raw).get(name, "")) for name in ("pruner", "sampler")},
+        tasks=tuple(tasks),
+        ranges=ranges,
+        used_up=tuple(used_up),
+        **{name: str(space.get(name, "")) for name in ("pruner", "sampler")},
     )
 
 
-def _space(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    study: Mapping[str, Any] = raw.get("study") or {}
-    space: Mapping[str, Any] = study.get("space") or {}
-    return space
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable()
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_name, value))
 
 
 def used_up_text(tasks: Sequence[str]) -> str:

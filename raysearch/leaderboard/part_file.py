@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from raysearch.leaderboard.row_check import (
 )
 from raysearch.leaderboard.schema import FILE_METADATA, check_version
 
-__all__ = ["MOST_BYTES", "DamagedError", "decode", "encode", "refuse"]
+__all__ = ["MOST_BYTES", "DamagedError", "decode", "decode_any", "encode", "refuse"]
 
 MOST_BYTES = 2**30
 """Of a file, and of its pages unpacked: 100,000 rows with their curves take some 100 MB."""
@@ -49,11 +50,14 @@ class DamagedError(ValueError):
     """The bytes are no file of rows, or not as they were written; says why in a clause."""
 
 
-def encode(table: pa.Table, **options: Any) -> memoryview:
-    """The bytes of a file, with its schema version and digest.
+def encode(
+    table: pa.Table, *, metadata: Mapping[bytes, bytes] = FILE_METADATA, **options: Any
+) -> memoryview:
+    """The bytes of a file, with its digest.
 
     Args:
-        table: Rows of *trials* or *curves*.
+        table: Rows of *trials* or *curves*, or any other table.
+        metadata: What else stands in the footer.
         options: Of pyarrow's writer, such as ``compression``.
     """
     sink = pa.BufferOutputStream()
@@ -62,7 +66,7 @@ def encode(table: pa.Table, **options: Any) -> memoryview:
         sink, table.schema, store_schema=False, write_page_checksum=True, **options
     ) as writer:
         writer.write_table(table)
-        writer.add_key_value_metadata({**FILE_METADATA, _KEY: _MARK + _BLANK})
+        writer.add_key_value_metadata({**metadata, _KEY: _MARK + _BLANK})
     data = bytearray(memoryview(sink.getvalue()))
     place = data.rindex(_MARK) + len(_MARK)
     data[place : place + len(_BLANK)] = hashlib.sha256(data).hexdigest().encode()
@@ -86,15 +90,26 @@ def decode(
         StoreError: It is of a newer schema, or no file of raysearch.
     """
     _check_digest(data)
-    try:
+    with _saying():
         source = pa.BufferReader(data)
         file = pq.ParquetFile(source, page_checksum_verification=True)
         check_version(file.metadata.metadata, where)
         _check_size(file.metadata, len(data))
         refuse(schema_faults(file.schema_arrow, base, tuple(columns) if columns else None))
         return _read(file, data, columns, threads)
-    except (pa.ArrowException, OSError) as error:
-        raise DamagedError((str(error).splitlines() or ["?"])[0].split(" Detail:")[0]) from error
+
+
+def decode_any(data: bytes) -> pa.Table:
+    """A table that is no leaderboard's, as `encode` wrote it.
+
+    Raises:
+        DamagedError: The file is damaged or too large.
+    """
+    _check_digest(data)
+    with _saying():
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        _check_size(file.metadata, len(data))
+        return _read(file, data, None, threads=False)
 
 
 def refuse(faults: Sequence[str]) -> None:
@@ -102,6 +117,14 @@ def refuse(faults: Sequence[str]) -> None:
     if faults:
         more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         raise DamagedError("; ".join(faults[:_SHOWN]) + more)
+
+
+@contextmanager
+def _saying() -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedError((str(error).splitlines() or ["?"])[0].split(" Detail:")[0]) from error
 
 
 def _check_digest(data: bytes) -> None:

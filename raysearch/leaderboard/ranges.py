@@ -126,11 +126,14 @@ def _range(name: str, said: Mapping[str, Any]) -> SearchRange:
     when = {other: tuple(values) for other, values in said.get("when", {}).items()}
     if "choices" in said:
         return SearchRange(name=name, choices=tuple(map(_scalar, said["choices"])), when=when)
+    low, high, log = float(said["low"]), float(said["high"]), bool(said["log"])
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high and (low > 0 or not log)):
+        raise ValueError(f"the range of {name!r} is {low:g} to {high:g}")
     return SearchRange(
         name=name,
-        low=float(said["low"]),
-        high=float(said["high"]),
-        log=bool(said["log"]),
+        low=low,
+        high=high,
+        log=log,
         whole=said["kind"] == "int",
         when=when,
     )

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from raysearch.errors import quoted
 from raysearch.leaderboard.keys import Codes, group_rows, numbers_of
 from raysearch.leaderboard.schema import KEY, REQUIRED, SCHEMA_VERSION
 from raysearch.trial import TrialState
@@ -58,7 +59,7 @@ def schema_faults(
     names = list(schema.names)
     must = REQUIRED if wanted is None else set(wanted)
     found = [f"column `{name}` is missing" for name in base.names if name in must - set(names)]
-    found += [f"column {_shown(name)} is there twice" for name in _repeated(names)]
+    found += [f"column {quoted(name)} is there twice" for name in _repeated(names)]
     for field in schema:
         group, slash, name = field.name.partition("/")
         if field.name in base.names:
@@ -66,13 +67,13 @@ def schema_faults(
         elif slash and group in _TYPES:
             known = _TYPES[group]
             if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-                found.append(f"column {_shown(field.name)} must have a printable name")
+                found.append(f"column {quoted(field.name)} must have a printable name")
         else:
-            found.append(f"column {_shown(field.name)} is none that this raysearch knows")
+            found.append(f"column {quoted(field.name)} is none that this raysearch knows")
             continue
         if field.type not in known:
             types = " or ".join(str(item) for item in known if not pa.types.is_null(item))
-            found.append(f"column {_shown(field.name)} must be {types}, but is {field.type}")
+            found.append(f"column {quoted(field.name)} must be {types}, but is {field.type}")
     return tuple(found)
 
 
@@ -83,7 +84,7 @@ def value_faults(table: pa.Table) -> list[str]:
         column = table.column(name)
         clause = _null(name, column) or _look(name, column)
         if clause:
-            found.append(f"column {_shown(name)} {clause}")
+            found.append(f"column {quoted(name)} {clause}")
     return found
 
 
@@ -97,7 +98,7 @@ def key_faults(table: pa.Table, base: pa.Schema) -> list[str]:
         return []
     again = np.flatnonzero(np.bincount(group)[group] > 1)
     first, second = np.flatnonzero(group == group[again[0]])[:2].tolist()
-    key = ", ".join(f"{name} {_shown(table.column(name)[first].as_py())}" for name in names)
+    key = ", ".join(f"{name} {quoted(table.column(name)[first].as_py())}" for name in names)
     return [f"the rows {first + 1} and {second + 1} are both of {key}"]
 
 
@@ -147,7 +148,7 @@ def _one(column: Any, holds: Callable[[str], bool], rule: str) -> str:
     if not wrong:
         return ""
     row = 1 + column.to_pylist().index(wrong[0])
-    return f"must be {rule}, but is {_shown(wrong[0])} in row {row}"
+    return f"must be {rule}, but is {quoted(wrong[0])} in row {row}"
 
 
 def _whole(name: str, column: Any) -> str:
@@ -186,8 +187,3 @@ def _repeated(names: Sequence[str]) -> list[str]:
 
 def _first(mask: _Mask) -> int:
     return int(np.argmax(mask))
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:56] + "…'"

@@ -78,11 +78,13 @@ CURVE_COLUMNS = pa.schema(
     [*_KEY_FIELDS, ("rung", pa.int64()), ("step", pa.int64()), ("seconds", pa.float64())]
 )
 REQUIRED = frozenset(
-    {*TRIAL_COLUMNS.names, *CURVE_COLUMNS.names} - {"finished"}  # a lost trial may have no end
+    "sweep trial task seed method state reason steps seconds device schema_version "
+    "raysearch_version rung step".split()
 )
 """Columns that every file of their table has, with a value in every row.
 
-A column that comes later is not among them, since the files of older versions lack it.
+Not ``finished``, since a lost trial may have no end, and no column that came later, since the
+files of older versions lack it.
 """
 _LONGEST_REASON = 10_000
 """Characters: a message may quote a whole tensor."""

@@ -8,7 +8,6 @@ any place that `raysearch.storage` knows, such as ``s3://bucket/sweeps/carl``.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from dataclasses import replace
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.fs
 
 from raysearch.errors import ConfigError, StoreError
-from raysearch.leaderboard.card import SweepCard, parse_card, parse_goal
+from raysearch.leaderboard.card import SweepCard, parse_card, parse_goal, read_card
 from raysearch.leaderboard.parts import CURE, Contents, Parts
 from raysearch.leaderboard.schema import (
     CURVE_COLUMNS,
@@ -156,19 +155,40 @@ class Store:
             StoreError: The file is not what a sweep writes.
         """
         try:
+            raw = self._raw_card()
+            return None if raw is None else parse_card(raw)
+        except ValueError as error:
+            raise StoreError(
+                f"`{join(self._place, _CARD)}` must hold `metric` and `direction` as a sweep "
+                f"writes them, but: {error}; name the metric with --metric NAME:max or NAME:min, "
+                "or run the sweep again, which writes it anew"
+            ) from error
+
+    def card_fields(self) -> dict[str, Any] | None:
+        """All that ``sweep.json`` holds; None when there is no such file.
+
+        Raises:
+            StoreError: The file cannot be read or is not as it was written.
+        """
+        try:
+            return self._raw_card()
+        except ValueError as error:
+            raise StoreError(
+                f"`{join(self._place, _CARD)}` must be what a sweep writes, but: {error}; where "
+                "the study is there, the same `raysearch sweep` command writes it anew; else put a "
+                "copy of it there"
+            ) from error
+
+    def _raw_card(self) -> dict[str, Any] | None:
+        try:
             with self._storage.open(_CARD) as file:
-                raw = json.loads(file.read())
-            return parse_card(raw)
+                return read_card(file.read())
         except FileNotFoundError:
             return None
         except UnansweredError as error:
             raise StoreError(str(error)) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(
-                f"`{join(self._place, _CARD)}` must hold `metric` and `direction` as a sweep "
-                f"writes them, but: {error!r}; name the metric with --metric, or run the sweep "
-                "again"
-            ) from error
+        except OSError as error:
+            raise ValueError(error.strerror or str(error)) from error
 
     def exists(self) -> bool:
         """Whether anything of a sweep is there.

@@ -31,6 +31,7 @@ class AuditBoard:
         refused: Row to why it could not be.
         findings: What was found in all rows.
         goals: Sweep to what ranks it.
+        studies: Sweep to cells in its study, with which the rows were compared; None without one.
     """
 
     place: str
@@ -40,6 +41,7 @@ class AuditBoard:
     refused: Mapping[str, str]
     findings: Sequence[tuple[str, Finding]]
     goals: Mapping[str, MetricGoal]
+    studies: Mapping[str, int | None]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         glyphs = glyphs_for(options.encoding)
@@ -48,6 +50,7 @@ class AuditBoard:
         yield Text(
             f"{self.rows} rows looked at, {drawn} trained again (sample of --seed {self.seed})"
         )
+        yield Text(self._compared())
         yield Text()
         if self.replays:
             table = bare_table()
@@ -92,6 +95,17 @@ class AuditBoard:
                 "and a larger sample says more"
             )
         return text
+
+    def _compared(self) -> str:
+        """With which studies the rows were compared, and where there is none."""
+        known = {place: count for place, count in self.studies.items() if count is not None}
+        records = sum(known.values())
+        text = f"compared with {records} records of {len(known)} studies; " if known else ""
+        without = [place for place in self.studies if place not in known]
+        if not without:
+            return text.removesuffix("; ")
+        more = f" and {len(without) - 3} more" if len(without) > 3 else ""
+        return f"{text}no study to compare the rows of {', '.join(without[:3])}{more} with"
 
     def _line(self, item: Replay) -> list[str]:
         row = item.row

@@ -20,10 +20,16 @@ from raysearch.search.study_entries import INTENT, Entry, Outcome, cells_of
 from raysearch.search.tracks import CellsOf, cells_within
 from raysearch.trial import Cell, Trial
 
-__all__ = ["FurtherSeeds"]
+__all__ = ["FurtherSeeds", "further_records"]
 
 _PREFIX = "further/"
 """Attribute of the study: ``further/<number>/<cell>`` is the cell's `Trial` as JSON text."""
+
+
+def further_records(database: StudyDatabase) -> list[Trial]:
+    """The records of all further cells."""
+    found = database.attributes().items()
+    return [Trial.from_json(text) for key, text in found if key.startswith(_PREFIX)]
 
 
 class FurtherSeeds:
@@ -38,9 +44,8 @@ class FurtherSeeds:
     def __init__(self, database: StudyDatabase, space: SearchSpace, cells: CellsOf) -> None:
         self._database, self._space, self._cells = database, space, cells
         self._records: dict[int, dict[Cell, Trial]] = {}
-        for key, text in database.attributes().items():
-            if key.startswith(_PREFIX):
-                self._keep(Trial.from_json(text))
+        for record in further_records(database):
+            self._keep(record)
 
     def records(self, number: int) -> Mapping[Cell, Trial]:
         """The records of a configuration's further cells, in order of cells."""

@@ -7,11 +7,13 @@ lease runs and goes once the trial's row is there. The study needs none of them:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from raysearch.errors import StoreError
+from raysearch.seal import seal, unseal
 from raysearch.search.lock import Guard, unguarded
 from raysearch.storage import BRIEF, LASTING, open_storage
 from raysearch.storage.place import shown
@@ -43,7 +45,7 @@ class Intents:
         """Say that the lease begins."""
         self._guard()
         # Without its folder, whose URI may hold keys; whoever reads it knows where it lies.
-        text = replace(lease, folder="").to_json()
+        text = json.dumps(seal(json.loads(replace(lease, folder="").to_json())))
         # Not synced: it is of use only if a power cut takes the study as well.
         with self._sentences():
             self._storage.write(self._name(lease.id), [text.encode()], lasting=False)
@@ -75,7 +77,7 @@ class Intents:
     def _read(self, lease_id: str) -> Lease:
         try:
             with self._sentences(), self._storage.open(self._name(lease_id)) as file:
-                lease = Lease.from_json(file.read().decode())
+                lease = Lease.from_json(json.dumps(unseal(json.loads(file.read()))))
             if lease.id != lease_id or not isinstance(lease.config, dict) or lease.number < 0:
                 raise ValueError(f"it is of the lease {lease.id}")
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -6,14 +6,19 @@ under a millisecond; only a power cut may lose the last writes. WAL needs a loca
 on a server (PostgreSQL) may be driven from any machine, and one at a time does: see
 `raysearch.search.study_server`, also for what happens when the connection is lost.
 
-Every method but `fail` writes one transaction, and every failure of the database is one sentence.
+Every change of a trial is two transactions, its seal (`raysearch.search.study_seal`) and itself,
+and every failure of the database is one sentence. What is read is checked: a study of which one
+bit has changed is refused.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,9 +28,11 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from raysearch.errors import StoreError
+from raysearch.errors import StoreError, quoted
+from raysearch.seal import digest_of, is_sealed, seal, unseal
 from raysearch.search.lock import Guard, unguarded
-from raysearch.search.study_sentences import sentence
+from raysearch.search.study_seal import SEAL, Content, content_of, end_of, is_intact, sealed
+from raysearch.search.study_sentences import first_line, sentence
 from raysearch.search.study_server import (
     LOST_SECONDS,
     ConnectionLost,
@@ -36,21 +43,31 @@ from raysearch.search.study_server import (
 from raysearch.storage.no_follow import check_no_link
 from raysearch.storage.secret_parts import shown_url
 
-__all__ = ["REASON", "StudyDatabase"]
+__all__ = ["REASON", "DamagedStudyError", "StudyDatabase"]
 
 REASON = "reason"
 """Attribute of a failed trial."""
 _DRIVER = "driver"
 """Attribute of a study on a server: who opened it last."""
+_ATTRIBUTE, _VALUE = "attribute", "attribute_value"
+"""In a study's sealed attribute: its name, and its value where that is no object."""
 _BUSY_SECONDS = 5.0
 """How long a write waits for another program's write to end."""
+_LOOKS, _PAUSE_SECONDS = 3, 0.1
+"""How often a trial must be found damaged, and how long is waited in between."""
 _FAILURES = (
     optuna.exceptions.StorageInternalError,
     sqlalchemy.exc.SQLAlchemyError,
     ConnectionLost,
     LockHeld,
 )
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError)
+"""What Optuna and SQLAlchemy raise on values that they did not write."""
 T = TypeVar("T")
+
+
+class DamagedStudyError(StoreError):
+    """What the study holds is not what was written."""
 
 
 class StudyDatabase:
@@ -59,7 +76,7 @@ class StudyDatabase:
     Args:
         url: SQLAlchemy URL.
         name: Name of the study.
-        direction: ``maximize`` or ``minimize``, used when the study is created.
+        direction: ``maximize`` or ``minimize``; None to open a study that is there.
         on_wait: Told in one sentence that a lost server is waited for, and that it is back.
         guard: Called before each transaction.
 
@@ -71,7 +88,7 @@ class StudyDatabase:
         self,
         url: str,
         name: str,
-        direction: str,
+        direction: str | None,
         on_wait: Callable[[str], None] = lambda text: None,
         guard: Guard = unguarded,
     ) -> None:
@@ -80,6 +97,8 @@ class StudyDatabase:
         """The URL without its secrets."""
         self._guard = guard
         self._server: StudyServer | None = None
+        self._contents: dict[int, Content] = {}
+        """Trial's id to what is written of it, of those that may change."""
         try:
             parsed = driver_url(_parsed(url))
             self.shown = shown_url(parsed.render_as_string(hide_password=False))
@@ -87,25 +106,52 @@ class StudyDatabase:
                 self._server = StudyServer(parsed, name, on_wait)
             self._storage = _open_storage(parsed, self.shown, self._server)
             try:
-                self._study_id = self._create_or_find(name, StudyDirection[direction.upper()])
+                if parsed.get_backend_name() == "sqlite":
+                    self._check_pages()
+                self._study_id = self._open_study(name, direction)
                 self._sign()
             except BaseException:
                 self.close()
                 raise
         except _FAILURES as error:
             raise self._store_error(error) from error
+        except _UNREADABLE as error:
+            raise self.damaged(f"it cannot be read ({first_line(error)})") from error
+
+    def check_direction(self, direction: str) -> None:
+        """Refuse a study whose direction is another than that of the sweep it was made for."""
+        (found,) = self._read(lambda again: self._storage.get_study_directions(self._study_id))
+        if found.name.lower() != direction:
+            raise self.damaged(f"it is to {found.name.lower()}, and the sweep to {direction}")
 
     def attributes(self) -> dict[str, Any]:
         """What the study says of itself."""
-        return self._run(lambda again: self._storage.get_study_user_attrs(self._study_id))
+        found = self._read(lambda again: self._storage.get_study_user_attrs(self._study_id))
+        return {key: self._unsealed(key, value) for key, value in found.items()}
 
     def set_attribute(self, key: str, value: Any) -> None:
-        """Write one attribute of the study."""
-        self._run(lambda again: self._storage.set_study_user_attr(self._study_id, key, value))
+        """Write one attribute of the study, with its seal."""
+        fields = value if isinstance(value, dict) else {_VALUE: value}
+        record = seal({**fields, _ATTRIBUTE: key})
+        self._run(lambda again: self._storage.set_study_user_attr(self._study_id, key, record))
 
     def trials(self) -> list[FrozenTrial]:
         """All trials with all that is written about them, in order of number."""
-        found = self._run(
+        found = self._all()
+        for _ in range(_LOOKS):  # Optuna reads in several steps, and a driver may write meanwhile
+            damaged = [trial.number for trial in found if not self._read(partial(_intact, trial))]
+            if not damaged:
+                break
+            time.sleep(_PAUSE_SECONDS)
+            found = self._all()
+        self._check(damaged)
+        for number, trial in enumerate(found):
+            if trial.number != number:
+                raise self.damaged(f"it has no trial {number} and a later one")
+        return found
+
+    def _all(self) -> list[FrozenTrial]:
+        found = self._read(
             lambda again: self._storage.get_all_trials(self._study_id, deepcopy=False)
         )
         return sorted(found, key=lambda trial: trial.number)
@@ -117,6 +163,7 @@ class StudyDatabase:
             StoreError: Also when the trial did not get the template's number: somebody else
                 writes to the study.
         """
+        template = sealed(template)
 
         def create(again: bool) -> tuple[int, int]:
             if again:  # the transaction may have been done, and only its echo lost
@@ -131,11 +178,18 @@ class StudyDatabase:
 
         trial_id, found = self._run(create)
         if found != trial_id:
+            if found != -1:
+                self._seal_anew(trial_id)
             raise StoreError(
                 f"the study in {self.shown} must have one driver at a time, but another wrote "
                 f"trial {template.number}; end that one, then run the same command again"
             )
         return trial_id
+
+    def _seal_anew(self, trial_id: int) -> None:
+        """Seal a trial that another driver's made to have another number than its seal says."""
+        seals = [digest_of(content_of(self._run(lambda again: self._storage.get_trial(trial_id))))]
+        self._run(lambda again: self._storage.set_trial_user_attr(trial_id, SEAL, seals))
 
     def trial_id(self, number: int) -> int:
         """The database's id of a trial."""
@@ -143,19 +197,28 @@ class StudyDatabase:
 
     def trial(self, trial_id: int) -> FrozenTrial:
         """A trial with all that is written about it."""
-        return self._run(lambda again: self._storage.get_trial(trial_id))
+        found = self._read(lambda again: self._storage.get_trial(trial_id))
+        if not self._read(partial(_intact, found)):
+            self._check([found.number])
+        return found
 
     def trial_attributes(self, trial_id: int) -> dict[str, Any]:
         """What is written about a trial."""
-        return self._run(lambda again: self._storage.get_trial_user_attrs(trial_id))
+        return self.trial(trial_id).user_attrs
 
     def set_trial_attribute(self, trial_id: int, key: str, value: Any) -> None:
         """Write one attribute of a trial that is running."""
-        self._run(lambda again: self._storage.set_trial_user_attr(trial_id, key, value))
+        content = self._content(trial_id)
+        after = {**content, "attributes": {**content["attributes"], key: value}}
+        write = self._storage.set_trial_user_attr
+        self._change(trial_id, content, after, lambda again: write(trial_id, key, value))
 
     def set_intermediate(self, trial_id: int, rung: int, value: float) -> None:
         """Write the objective of a running trial at a rung."""
-        self._run(lambda again: self._storage.set_trial_intermediate_value(trial_id, rung, value))
+        content = self._content(trial_id)
+        after = {**content, "reports": {**content["reports"], str(rung): float(value) + 0.0}}
+        write = self._storage.set_trial_intermediate_value
+        self._change(trial_id, content, after, lambda again: write(trial_id, rung, value))
 
     def tell(self, trial_id: int, state: TrialState, values: Sequence[float] | None) -> None:
         """End a trial."""
@@ -164,10 +227,12 @@ class StudyDatabase:
             if not (again and self._storage.get_trial(trial_id).state.is_finished()):
                 self._storage.set_trial_state_values(trial_id, state, values)
 
-        self._run(tell)
+        content = self._content(trial_id)
+        self._change(trial_id, content, {**content, **end_of(state, values)}, tell)
+        self._contents.pop(trial_id)
 
     def fail(self, trial_id: int, reason: str) -> None:
-        """End a trial as FAIL; the reason is written first, in a transaction of its own."""
+        """End a trial as FAIL; the reason is written first."""
         self.set_trial_attribute(trial_id, REASON, reason)
         self.tell(trial_id, TrialState.FAIL, None)
 
@@ -176,7 +241,8 @@ class StudyDatabase:
         try:
             (direction,) = self._storage.get_study_directions(self._study_id)
             self._storage.delete_study(self._study_id)
-            self._study_id = self._create_or_find(self._name, direction)
+            self._contents.clear()
+            self._study_id = self._storage.create_new_study([direction], self._name)
             self._sign()
         except _FAILURES as error:
             raise self._store_error(error) from error
@@ -186,11 +252,70 @@ class StudyDatabase:
         self._storage.remove_session()
         self._storage.engine.dispose()
 
-    def _create_or_find(self, name: str, direction: StudyDirection) -> int:
+    def _open_study(self, name: str, direction: str | None) -> int:
         try:
             return self._storage.get_study_id_from_name(name)
-        except KeyError:
-            return self._storage.create_new_study([direction], name)
+        except KeyError as error:
+            if direction is None:
+                raise StoreError(f"{self.shown} has no study of the name `{name}`") from error
+            return self._storage.create_new_study([StudyDirection[direction.upper()]], name)
+
+    def _check_pages(self) -> None:
+        """Have SQLite look at its pages and at what refers to what."""
+        with self._storage.engine.connect() as connection:
+            said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+            lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if said != "ok":
+            raise self.damaged(str(said))
+        if lost is not None:
+            raise self.damaged(f"a row of {lost[0]} belongs to nothing")
+
+    def _content(self, trial_id: int) -> Content:
+        if trial_id not in self._contents:
+            self._contents[trial_id] = content_of(self.trial(trial_id))
+        return self._contents[trial_id]
+
+    def _change(
+        self, trial_id: int, before: Content, after: Content, work: Callable[[bool], None]
+    ) -> None:
+        """Seal what is there and what will be, then do it."""
+        self._contents.pop(trial_id, None)  # not known any more if this fails
+        seals = [digest_of(before), digest_of(after)]
+        self._run(lambda again: self._storage.set_trial_user_attr(trial_id, SEAL, seals))
+        self._run(work)
+        self._contents[trial_id] = after
+
+    def _read(self, work: Callable[[bool], T]) -> T:
+        """Do it, and turn what cannot be understood into a sentence."""
+        try:
+            return self._run(work)
+        except _UNREADABLE as error:
+            raise self.damaged(f"it cannot be read ({first_line(error)})") from error
+
+    def _unsealed(self, key: str, value: Any) -> Any:
+        """An attribute of the study; one of an older version is bare."""
+        if not isinstance(value, dict) or not is_sealed(value):
+            return value
+        try:
+            record = unseal(value)
+        except ValueError as error:
+            raise self.damaged(f"its attribute {quoted(key)}: {error}") from error
+        if record.pop(_ATTRIBUTE, None) != key:
+            raise self.damaged(f"its attribute {quoted(key)} is that of another name")
+        return record[_VALUE] if record.keys() == {_VALUE} else record
+
+    def _check(self, damaged: Sequence[int]) -> None:
+        if damaged:
+            numbers = ", ".join(map(str, damaged[:5])) + (", …" if len(damaged) > 5 else "")
+            raise self.damaged(f"the seal of trial {numbers} is of other content")
+
+    def damaged(self, why: str) -> DamagedStudyError:
+        """The error of a study that is not as it was written."""
+        return DamagedStudyError(
+            f"the study in {self.shown} must be as it was written, but is damaged: {why}; move "
+            "the database away, or name another with --study, and `python -m raysearch recover` "
+            "makes the study anew from the rows"
+        )
 
     def _id_of(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
@@ -240,6 +365,10 @@ class StudyDatabase:
         return StoreError(f"the study's database {self.shown} {sentence(error)}")
 
 
+def _intact(trial: FrozenTrial, again: bool) -> bool:
+    return is_intact(trial)
+
+
 def _parsed(url: str) -> sqlalchemy.engine.URL:
     try:
         return sqlalchemy.engine.make_url(url)
@@ -285,6 +414,7 @@ def _missing(error: ImportError) -> str:
 def _connect_sqlite(path: Path) -> sqlite3.Connection:
     for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite itself would follow a link
         check_no_link(path.with_name(path.name + suffix))
+    _make_file(path)
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -293,3 +423,14 @@ def _connect_sqlite(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make_file(path: Path) -> None:
+    """Make the file as the umask says, and its log with it; SQLite lets no group write.
+
+    A file that is there is not opened: to close it would let go of SQLite's own locks on it.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666))
+    except OSError:  # it is there, or SQLite says why it cannot be
+        return

@@ -21,8 +21,9 @@ RECOVERING = "recovering"
 """Attribute of a study that `raysearch.search.recovery` has not finished."""
 _KEY = "raysearch"
 _SOURCES = "sources"
-_VERSION = 1
-"""Counts up when the attributes of `raysearch.search.study_entries` change their meaning."""
+_VERSION = 2
+"""Counts up when the attributes of `raysearch.search.study_entries` change their meaning, or a
+reader must know more of them: from 2 on trials are sealed, and an older raysearch would not."""
 
 
 def is_claimed(database: StudyDatabase) -> bool:
@@ -100,7 +101,8 @@ def claim_study(
             f"the sweep `{name}` was started with other settings: {'; '.join(differences)}; "
             "take another --name, or set them back to continue it"
         )
-    if seeds < space.seeds:
+    database.check_direction(space.goal.direction)
+    if seeds < space.seeds or stored["version"] < _VERSION:
         write_identity(database, space, seed)
 
 

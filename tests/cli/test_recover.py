@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from raysearch.cli import main
 from raysearch.cli.sweep import _write_card
 from raysearch.config import as_scalar
 from raysearch.leaderboard import Store
+from raysearch.seal import seal
 from raysearch.search.intents import Intents
 from raysearch.search.plan import SweepPlan, method_cells
 from raysearch.search.space import load_space
@@ -109,13 +111,48 @@ def test_what_is_no_sweep_is_one_sentence(
     text = card.read_text()
     card.write_text("{")
     assert "must be what a sweep writes" in said(capsys, "results/demo")
-    card.write_text(json.dumps({**json.loads(text), "name": "../other"}))
+    card.write_text(json.dumps(seal({**json.loads(text), "name": "../other"})))
     assert "must be where the sweep `../other` was run" in said(capsys, "results/demo")
     older = {name: value for name, value in json.loads(text).items() if name != "study"}
-    card.write_text(json.dumps(older))
+    card.write_text(json.dumps(seal(older)))
     assert "a raysearch wrote it that did not say so yet" in said(capsys, "results/demo")
     card.write_text(text)
     for part in (plan.folder / "trials").glob("part-*"):
         part.write_bytes(b"damaged")
-    assert "must be a Parquet file, but cannot be read" in said(capsys, "results/demo")
+    assert "must be a Parquet file of rows as raysearch writes them, but" in said(
+        capsys, "results/demo"
+    )
     assert not (plan.folder / "study.db").exists()
+
+
+def test_verify_compares_the_rows_with_the_study(
+    plan: SweepPlan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, "results/demo", code=0)
+
+    def verify(code: int) -> dict[str, Any]:
+        assert main(["verify", "results/demo", "--sample", "0%", "--format", "json"]) == code
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    found = verify(1)  # these rows have no curve; every other fault is of the comparison
+    assert found["rows"] == 2 and found["studies"] == {"results/demo": 2}
+    assert not any("study" in item["what"] for item in found["findings"])
+    gone = next((plan.folder / "trials").glob("part-00001*"))
+    whole = gone.read_bytes()
+    gone.unlink()
+    [what] = [i for i in verify(1)["findings"] if "study" in i["what"]]
+    assert what["where"].startswith("trial 1, ") and "not in the rows" in what["what"]
+    gone.write_bytes(whole)
+    [row] = [trial for trial in Store(plan.root).trials() if trial.number == 1]
+    later = {"metrics": {"dev/va_pearson": 0.75}, "finished": "2026-01-02T00:00:00+00:00"}
+    Store(plan.root).append(replace(row, **later))
+    [what] = [i for i in verify(1)["findings"] if "study" in i["what"]]
+    assert "metric/dev/va_pearson: 0.75 in the row, 0.5 in the study" in what["what"]
+    study = plan.folder / "study.db"
+    study.write_bytes(study.read_bytes().replace(b'"steps', b'"stepz'))
+    [what] = [i for i in verify(1)["findings"] if i["where"] == "study"]
+    assert "is damaged: the seal of trial" in what["what"]
+    study.unlink()
+    assert verify(1)["studies"] == {"results/demo": None}
+    assert not study.exists()

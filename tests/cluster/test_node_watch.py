@@ -12,6 +12,7 @@ from raysearch.cluster.node_watch import LOOK_SECONDS, NodeWatch
 from raysearch.cluster.prices import PriceTable
 from raysearch.cluster.spending import read_spent, write_spent
 from raysearch.errors import StoreError
+from raysearch.seal import unseal
 
 PRICES = PriceTable(
     per_hour={"spot": 3600.0, "dear": 7200.0, "head": 360.0}, currency="USD", idle_seconds=30
@@ -154,7 +155,10 @@ def test_leases_are_counted_on_their_nodes(tmp_path: Path) -> None:
 
 def test_a_damaged_file_and_another_currency_are_refused(tmp_path: Path) -> None:
     write_spent(tmp_path, 3.5, "USD")
-    assert json.loads((tmp_path / "cost.json").read_text()) == {"spent": 3.5, "currency": "USD"}
+    assert unseal(json.loads((tmp_path / "cost.json").read_text())) == {
+        "spent": 3.5,
+        "currency": "USD",
+    }
     assert [path.name for path in tmp_path.iterdir()] == ["cost.json"]
     with pytest.raises(StoreError, match="in one currency, but earlier runs counted 3.5 USD"):
         read_spent(tmp_path, "EUR")

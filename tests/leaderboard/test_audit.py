@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from raysearch.leaderboard import Store
-from raysearch.leaderboard.audit import Finding, audit, draw_rows
+from raysearch.leaderboard.audit import Finding, audit, compare_with_study, draw_rows
 from raysearch.leaderboard.part_file import encode
 from raysearch.trial import TrialState
 
@@ -124,3 +124,61 @@ def test_the_sample_is_the_seeds_and_never_empty(store: Store) -> None:
     drawn = {draw_rows(trials, 0.01, seed=seed)[0].id for seed in range(40)}
     assert len(drawn) == 4
     assert draw_rows([], 0.5, seed=0) == []
+
+
+def compared(store: Store, records: Any) -> list[tuple[str, str]]:
+    found = compare_with_study(store.trials(), records)
+    assert all(finding.fault for finding in found)
+    return [(finding.where, finding.what) for finding in found]
+
+
+def test_rows_equal_the_studys_records_also_where_the_table_is_wider(store: Store) -> None:
+    records = store.trials()
+    assert compared(store, records) == []
+    wider = {**CONFIG, "layers": 0.5, "top_k": "all", "focal": None, "new": True}
+    other = replace(records[0], number=5, config=wider)
+    store.append(other)
+    assert compared(store, [*records, other]) == []
+
+
+def test_a_row_that_is_missing_and_one_that_nobody_recorded(store: Store) -> None:
+    records = store.trials()
+    extra = replace(records[0], number=7)
+    assert compared(store, [*records[1:], extra]) == [
+        ("trial 0, emobank seed 0", "it is in the rows and not in the study"),
+        (
+            "trial 7, emobank seed 0",
+            "it is in the study and not in the rows; run the sweep again, which writes it",
+        ),
+    ]
+
+
+def test_each_differing_field_is_named_with_both_values(store: Store) -> None:
+    first, *others = store.trials()
+    curve = (replace(first.curve[0], metrics={"dev/va_pearson": 0.25}), *first.curve[1:])
+    for changes, said in (
+        ({"metrics": {**first.metrics, "loss": 1.5}}, "metric/loss: 2.0 in the row, 1.5 in the s"),
+        ({"config": {**first.config, "top_k": 0.2}}, "config/top_k: 0.1 in the row, 0.2 in the"),
+        ({"steps": 21}, "steps: 20 in the row, 21 in the study"),
+        ({"finished": ""}, "finished: '2026-01-02T03:04:05+00:00' in the row, '' in the study"),
+        ({"curve": curve}, "report 1, dev/va_pearson: 0.0 in the row, 0.25 in the study"),
+        ({"provenance": {**MADE, "torch": "2"}}, "provenance/torch: '2.13.0' in the row, '2' in"),
+    ):
+        [(where, what)] = compared(store, [replace(first, **changes), *others])
+        assert where == "trial 0, emobank seed 0" and said in what
+
+
+def test_a_damaged_curve_card_or_reading_is_a_finding(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "carl"
+    Store(folder / "test").append(replace(store.trials()[0], curve=()))
+    for path in [
+        next((folder / "curves").glob("part-*")),
+        next((folder / "test" / "trials").glob("part-*")),
+        folder / "sweep.json",
+    ]:
+        whole = path.read_bytes()
+        path.write_bytes(b"damaged")
+        [(where, what)] = faults(store)
+        assert where == "files" and str(path) in what
+        path.write_bytes(whole)
+    assert faults(store) == []

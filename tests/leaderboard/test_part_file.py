@@ -11,7 +11,7 @@ import pytest
 
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
-from raysearch.leaderboard.part_file import DamagedError, decode, encode
+from raysearch.leaderboard.part_file import DamagedError, decode, decode_any, encode
 from raysearch.leaderboard.schema import (
     CURVE_COLUMNS,
     FILE_METADATA,
@@ -173,3 +173,14 @@ def test_a_flipped_bit_in_a_board_is_told_and_costs_its_file_only(tmp_path, make
     assert sorted(contents.table.column("trial").to_pylist()) == [0, 2]
     [problem] = contents.problems
     assert str(part) in problem and "move it away and run its sweep again" in problem
+
+
+def test_another_table_keeps_its_own_metadata(tmp_path):
+    table = pa.table({"x": [1, 2], "name": ["a", None], "all": [[0.5], [1.5, 2.5]]})
+    data = bytes(encode(table, metadata={b"of": b"what"}))
+    found = decode_any(data)
+    assert found.to_pylist() == table.to_pylist() and found.schema.metadata[b"of"] == b"what"
+    with pytest.raises(DamagedError, match="its digest is another"):
+        decode_any(data.replace(b"what", b"whaT"))
+    with pytest.raises(DamagedError):
+        decode_any(b"PAR1")

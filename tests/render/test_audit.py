@@ -33,6 +33,7 @@ def board() -> AuditBoard:
         refused={"results/carl:5": "its corpus is not there"},
         findings=[("results/carl", Finding(fault=True, where="trial 9", what="two rows differ"))],
         goals={"carl": MetricGoal("dev/va_pearson")},
+        studies={"results/carl": 60, "results/msmo": None},
     )
 
 

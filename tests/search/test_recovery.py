@@ -19,6 +19,7 @@ from raysearch.search.recovery import recover_study
 from raysearch.search.space import SearchSpace
 from raysearch.search.space_card import identity_of, space_of
 from raysearch.search.study import Configuration, StudyLedger
+from raysearch.search.study_seal import SEAL
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
 Read = Callable[[str], SearchSpace]
@@ -126,7 +127,8 @@ def content(ledger: StudyLedger) -> list[dict[str, Any]]:
             "params": {name: (type(v), v) for name, v in trial.params.items()},
             "distributions": trial.distributions,
             "reports": trial.intermediate_values,
-            "attributes": trial.user_attrs,
+            # Of a seal what was written last; which write came before it is not recovered.
+            "attributes": {**trial.user_attrs, SEAL: trial.user_attrs[SEAL][-1]},
         }
         for trial in ledger._database.trials()
     ]

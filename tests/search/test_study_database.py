@@ -75,9 +75,9 @@ def test_a_newer_schema_of_optuna(tmp_path: Path, toy_space: SearchSpace) -> Non
 def test_a_newer_schema_of_ours(tmp_path: Path, toy_space: SearchSpace) -> None:
     with open_ledger(f"sqlite:///{tmp_path}/study.db", toy_space) as ledger:
         identity = ledger._database.attributes()["raysearch"]
-        ledger._database.set_attribute("raysearch", {**identity, "version": 2})
+        ledger._database.set_attribute("raysearch", {**identity, "version": 3})
     said = refusal(f"sqlite:///{tmp_path}/study.db", toy_space)
-    assert "schema version 2, but this raysearch knows versions up to 1" in said
+    assert "schema version 3, but this raysearch knows versions up to 2" in said
 
 
 def test_a_locked_database(
