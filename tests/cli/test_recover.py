@@ -112,7 +112,7 @@ def test_what_is_no_sweep_is_one_sentence(
     card.write_text("{")
     assert "must be what a sweep writes" in said(capsys, "results/demo")
     card.write_text(json.dumps(seal({**json.loads(text), "name": "../other"})))
-    assert "must be where the sweep `../other` was run" in said(capsys, "results/demo")
+    assert "must be the name of a folder" in said(capsys, "results/demo")
     older = {name: value for name, value in json.loads(text).items() if name != "study"}
     card.write_text(json.dumps(seal(older)))
     assert "a raysearch wrote it that did not say so yet" in said(capsys, "results/demo")
