@@ -172,7 +172,7 @@ def test_a_flipped_bit_in_a_board_is_told_and_costs_its_file_only(tmp_path, make
     contents = store.read()
     assert sorted(contents.table.column("trial").to_pylist()) == [0, 2]
     [problem] = contents.problems
-    assert str(part) in problem and "move it away and run its sweep again" in problem
+    assert str(part) in problem and "move it away and run the same command again" in problem
 
 
 def test_another_table_keeps_its_own_metadata(tmp_path):
