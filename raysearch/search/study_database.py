@@ -266,7 +266,7 @@ class StudyDatabase:
             said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
             lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
         if said != "ok":
-            raise self.damaged(str(said))
+            raise self.damaged(str(said).splitlines()[-1])  # SQLite puts a heading before it
         if lost is not None:
             raise self.damaged(f"a row of {lost[0]} belongs to nothing")
 
