@@ -198,7 +198,7 @@ def test_a_commit_whose_echo_was_lost_is_not_repeated(
         asked = [with_loss(ledger.ask) for _ in range(3)]
         with_loss(lambda: ledger.report(0, 1, 0.5))
         for number in (0, 1):
-            record = make_trial(number, CELL)
+            record = make_trial(number, CELL, provenance={"proposed": asked[number].origin})
             assert with_loss(lambda n=number, r=record: ledger.finish_cell(n, r)) == record
         assert len(losses) == len(set(losses)) == 6
         assert [item.number for item in asked] == [0, 1, 2]
