@@ -99,6 +99,21 @@ def test_bugs_and_deaths_of_a_trial_do_not_take_the_slot_down(tmp_path: Path) ->
     assert "Traceback" in trace and "_misbehave" in trace
 
 
+def test_a_failed_cell_ends_its_configuration_while_another_runs(tmp_path: Path) -> None:
+    """Each cell of trial 1 raises: the first that does is its only row."""
+    runner = NoopRunner(raises={1: ValueError("no such thing")})
+    trials: list[Trial] = []
+    plan = noop_plan(tmp_path, noop_space(trials=3, seeds=3), runner, slots=2)
+    summary = run_sweep(plan, on_trial=trials.append)
+
+    rows = {number: [t for t in trials if t.number == number] for number in range(3)}
+    assert [len(rows[number]) for number in (0, 2)] == [3, 3]
+    assert [trial.state for trial in rows[1]] == [TrialState.FAILED]
+    assert (summary.asked, summary.unfinished) == (3, 0)
+    assert not list((tmp_path / "leases").glob("00001-*/checkpoint*"))
+    assert summary.best_number in (0, 2)
+
+
 def test_two_workers_share_a_trial(tmp_path: Path) -> None:
     trials: list[Trial] = []
     plan = noop_plan(
