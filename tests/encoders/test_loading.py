@@ -133,6 +133,7 @@ def test_a_folder_that_is_written_anew_is_read_anew(tiny_folder):
     before = encoders.load(str(tiny_folder))
     with torch.no_grad():
         before.model.embeddings.word_embeddings.weight.add_(1.0)
+    tiny_folder.rename(tiny_folder.with_name("former"))
     encoders.save(before.model, before.tokenizer, tiny_folder)
     after = encoders.load(str(tiny_folder))
     assert after.digest != before.digest
