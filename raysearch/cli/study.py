@@ -29,7 +29,7 @@ from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware
 from raysearch.errors import ConfigError, TrialError
 from raysearch.storage.place import join, shown
-from raysearch.storage.secret_parts import shown_text
+from raysearch.storage.secret_parts import shown_text, shown_url
 
 if TYPE_CHECKING:
     from raysearch.cli.studies import Study
@@ -188,7 +188,13 @@ def _measured(args: argparse.Namespace, path: Path, space: SearchSpace, folder: 
 
 def _command(args: argparse.Namespace) -> str:
     """The command that was given, as it may stand on a page."""
-    return shown_text(shlex.join(["python", "-m", "raysearch", *args.words]))
+    return shlex.join(["python", "-m", "raysearch", *map(_shown_word, args.words)])
+
+
+def _shown_word(word: str) -> str:
+    """A word of a command without the secrets of its URL; before quoting, which would hide its end."""
+    name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    return f"{name}{equals}{shown_text(shown_url(value))}"
 
 
 def _read_test(args: argparse.Namespace, folder: str) -> None:

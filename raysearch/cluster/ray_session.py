@@ -91,6 +91,12 @@ def _start(options: Mapping[str, Any], address: str | None) -> None:
             f"{address!r}; start one with `ray up cluster.yaml`, or leave it out"
         ) from error
     except Exception as error:  # Ray raises no class of its own here
+        own = options.get("_temp_dir")
+        if own is not None and not os.path.isdir(own):
+            raise RaysearchError(
+                f"Ray's files must stay while it starts, but {own} is gone: something has cleared "
+                f"{os.path.dirname(own)} meanwhile; run the same command again"
+            ) from error
         if "timed out during startup" not in str(error):
             raise
         raise RaysearchError(

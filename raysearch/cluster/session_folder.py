@@ -25,6 +25,8 @@ LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107
 """Bytes of the path of a UNIX socket."""
 PREFIX, RANDOM, INNER = "ray-", 8, "r"
 MARKER = "raysearch-session"
+BASES = ("/tmp", "/var/tmp")
+"""Where a folder lies when neither RAY_TMPDIR nor TMPDIR will do."""
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def _private_folder() -> tuple[Path, int]:
     """A fresh folder of mode 0700 and its marker; beside it, those of the dead are removed."""
     problems = []
     named = [os.environ.get(name, "") for name in ("RAY_TMPDIR", "TMPDIR")]
-    for base in dict.fromkeys([*filter(None, named), "/tmp", "/var/tmp"]):
+    for base in dict.fromkeys([*filter(None, named), *BASES]):
         if problem := _unfit(base):
             problems.append(f"{base} ({problem})")
             continue

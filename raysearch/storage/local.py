@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -40,8 +41,13 @@ class LocalStorage:
             _remove_leftovers(folder)
 
     def open(self, name: str) -> BinaryIO:
-        """See `Storage.open`."""
-        return (self._root / name).open("rb")
+        """See `Storage.open`; what is no regular file, such as a pipe or a device, is refused."""
+        path = self._root / name
+        opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            os.close(opened)
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        return os.fdopen(opened, "rb")
 
     def exists(self, name: str) -> bool:
         """See `Storage.exists`."""

@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from raysearch.errors import StoreError
@@ -22,6 +22,7 @@ __all__ = ["MARKER", "new_folder"]
 
 MARKER = "made-by-raysearch"
 _CONTENT = "content"
+_SIGN = b"raysearch makes the folder content here and removes it with all that is in it\n"
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     with _held(draft, path):
         try:
             shutil.rmtree(content, ignore_errors=True)  # of one that was killed
-            if os.path.lexists(path):
+            if os.path.lexists(path) or os.path.lexists(content):
                 raise _taken(path)
             yield content
             if os.path.lexists(path):
@@ -53,7 +54,8 @@ def new_folder(path: Path) -> Iterator[Path]:
             content.rename(path)
         finally:
             shutil.rmtree(content, ignore_errors=True)
-            shutil.rmtree(draft, ignore_errors=True)  # its marker last: it says whose the rest is
+            with suppress(OSError):  # what is left of the content keeps the marker
+                _remove_empty(draft)
 
 
 @contextmanager
@@ -75,6 +77,7 @@ def _held(draft: Path, path: Path) -> Iterator[None]:
             raise _held_by_another(path) from None
         if not _is_at(opened, marker):
             raise _taken(path) if os.path.lexists(path) else _held_by_another(path)
+        _sign(opened)
         yield
     finally:
         os.close(opened)
@@ -88,13 +91,39 @@ def _check_ours(draft: Path) -> None:
     """
     ours, about = False, draft.lstat()
     if stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid():
-        names = os.listdir(draft)
-        ours = not names or (MARKER in names and stat.S_ISREG((draft / MARKER).lstat().st_mode))
+        names = set(os.listdir(draft))
+        known = MARKER in names and names <= {MARKER, _CONTENT}
+        ours = not names or (
+            known and _is_signed(draft, names) and not (draft / _CONTENT).is_symlink()
+        )
     if not ours:
         raise StoreError(
             f"`{draft}` must be free, since a folder is made there first, but was made by somebody "
             "else; move it away, or name another folder"
         )
+
+
+def _sign(marker: int) -> None:
+    """Say in the marker whose it is; an empty one is of a maker that was killed before it could."""
+    os.ftruncate(marker, 0)
+    os.pwrite(marker, _SIGN, 0)
+
+
+def _is_signed(draft: Path, names: set[str]) -> bool:
+    try:
+        opened = open_no_follow(draft / MARKER, os.O_RDONLY)
+    except StoreError:
+        return False
+    with os.fdopen(opened, "rb") as file:
+        said = file.read(len(_SIGN) + 1)
+    return said == _SIGN or (said == b"" and names == {MARKER})
+
+
+def _remove_empty(draft: Path) -> None:
+    """Remove the folder and its marker, if nothing else is in it."""
+    if os.listdir(draft) == [MARKER]:
+        (draft / MARKER).unlink()
+        draft.rmdir()
 
 
 def _is_at(opened: int, path: Path) -> bool:

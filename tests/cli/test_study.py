@@ -140,3 +140,16 @@ def test_a_study_without_all_its_arms_has_no_answer(
     assert main(["study", "mine.yaml", "--slots", "1"]) == 130
     said = capsys.readouterr().err
     assert "go on with\n  python -m raysearch study mine.yaml --slots 1" in said
+
+
+@pytest.mark.parametrize("form", ["--study {}", "--study={}"])
+def test_no_part_of_a_password_stands_on_the_page(form: str) -> None:
+    """Not what follows a quote in it either."""
+    from argparse import Namespace
+
+    from raysearch.cli.study import _command
+
+    words = form.format("postgresql://u:SEC'RET@h/d").split()
+    said = _command(Namespace(words=["study", "carl-ablation", *words]))
+    assert "RET" not in said and "SEC" not in said and "h/d" in said
+    assert said.startswith("python -m raysearch study carl-ablation --study")

@@ -74,15 +74,18 @@ def test_a_folder_that_will_not_do_is_passed_over(
 
 
 def test_a_disk_that_knows_no_locks_is_passed_over(
-    base: Path, monkeypatch: pytest.MonkeyPatch
+    base: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     def lock(marker: int, how: int) -> None:
         if os.path.dirname(os.readlink(f"/proc/self/fd/{marker}")).startswith(str(base)):
             raise OSError(errno.ENOLCK, "No locks available")
 
+    other = tmp_path_factory.mktemp("b")  # never the real /tmp: live sessions have locks there
+    monkeypatch.setattr(module, "BASES", (str(other),))
+    monkeypatch.setattr(module, "LONGEST_SOCKET", 1000)
     monkeypatch.setattr(module.fcntl, "flock", lock)
     with session_folder() as folder:
-        assert folder.parent.parent == Path("/tmp")
+        assert folder.parent.parent == other
         assert not list(base.iterdir())
 
 

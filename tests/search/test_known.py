@@ -104,7 +104,16 @@ def test_what_failed_is_not_tried_again_unless_its_node_did(
     assert len(rest) == 3 + again and rest.count(dict(item.config)) == again
 
 
-def test_six_digits_of_a_range_count(toy_space: SearchSpace) -> None:
+def test_a_narrow_range_has_as_many_values_as_a_wide_one(toy_space: SearchSpace) -> None:
+    [width] = [item for item in toy_space.parameters if item.name == "width"]
+    narrow = replace(width, low=0.99999, high=0.999999)
+    space = replace(toy_space, parameters=(narrow,))
+    config = toy_space.paper_first()[0]
+    steps = [narrow.low + (narrow.high - narrow.low) * n / 1000 for n in range(1001)]
+    assert len({trial_key(space, {**config, "width": value}) for value in steps}) == 1001
+
+
+def test_a_millionth_of_a_range_counts(toy_space: SearchSpace) -> None:
     config = toy_space.paper_first()[0]
     keys = [
         trial_key(toy_space, {**config, "width": width}) for width in (5.0, 4.999999999, 4.9999)

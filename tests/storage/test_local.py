@@ -66,3 +66,12 @@ def test_a_lease_folder_goes_but_for_what_was_put_into_it(tmp_path: Path) -> Non
     assert [file.name for file in store.tree()] == ["b/encoder/config.json"]
     assert not (tmp_path / "leases" / "a").exists()
     assert (elsewhere / "chapter").read_text() == "mine"
+
+
+def test_a_pipe_or_a_device_in_a_files_place_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "zeros", "folder"):
+        with pytest.raises(OSError, match="no regular file"):
+            LocalStorage(tmp_path).open(name)

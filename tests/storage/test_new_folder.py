@@ -127,3 +127,32 @@ def test_a_folder_of_somebody_else_in_the_way_stays(tmp_path: Path) -> None:
     with new_folder(tmp_path / "other") as content:
         content.mkdir()
     assert (tmp_path / "other").is_dir() and not (mine / "thesis").exists()
+
+
+def test_a_marker_of_that_name_is_not_enough(tmp_path: Path) -> None:
+    """Neither a user's folder with such a file in it, nor a link where the content would be."""
+    signed = tmp_path / ".signed.raysearch"
+    with new_folder(tmp_path / "signed") as content:
+        sign = (signed / MARKER).read_bytes()
+        content.mkdir()
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "chapter.tex").write_text("mine")
+    for name, text, more in (
+        ("plain", b"a text", "content/chapter.tex"),
+        ("empty", b"", "content/chapter.tex"),
+        ("more", sign, "thesis.tex"),
+        ("link", sign, ""),
+    ):
+        draft = tmp_path / f".{name}.raysearch"
+        draft.mkdir()
+        (draft / more).parent.mkdir(exist_ok=True)
+        (draft / MARKER).write_bytes(text)
+        if more:
+            (draft / more).write_text("mine")
+        else:
+            (draft / "content").symlink_to(thesis)
+        before = names(tmp_path)
+        with pytest.raises(StoreError, match="made by somebody else"), new_folder(tmp_path / name):
+            raise AssertionError("the block must not begin")
+        assert names(tmp_path) == before
