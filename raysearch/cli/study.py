@@ -192,7 +192,7 @@ def _command(args: argparse.Namespace) -> str:
 
 
 def _shown_word(word: str) -> str:
-    """A word of a command without the secrets of its URL; before quoting, which would hide its end."""
+    """A word of a command without its URL's secrets; before it is quoted, which would cut it."""
     name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
     return f"{name}{equals}{shown_text(shown_url(value))}"
 
