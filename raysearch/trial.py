@@ -83,6 +83,10 @@ class Cell:
         """The cell as part of a file's name; other cells have other ones."""
         return f"{path_part(self.task)}-s{self.seed}"
 
+    def id_of(self, number: int) -> str:
+        """The id of a trial's lease and row of this cell, by the trial's number."""
+        return f"{number:05d}-{self.slug}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
@@ -112,7 +116,7 @@ class Lease:
     @property
     def id(self) -> str:
         """Stable over restarts: number and cell, for example ``00012-sample-s0``."""
-        return f"{self.number:05d}-{self.cell.slug}"
+        return self.cell.id_of(self.number)
 
     def to_json(self) -> str:
         """The lease as one JSON object."""
@@ -191,7 +195,7 @@ class Trial:
     @property
     def id(self) -> str:
         """The same id as that of its lease."""
-        return f"{self.number:05d}-{self.cell.slug}"
+        return self.cell.id_of(self.number)
 
     def to_json(self) -> str:
         """The trial as one JSON object; NaN and infinities are written as JavaScript names."""

@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from raysearch.errors import StoreError
-from raysearch.leaderboard.openings import Opening, Openings
+from raysearch.leaderboard.openings import OPENINGS, SCORES, Opening, Openings
 from raysearch.storage import open_storage
 from raysearch.storage.folder_lock import HeldError, hold_folder
-from raysearch.storage.place import is_uri, shown
+from raysearch.storage.place import is_uri, join, shown
 from raysearch.training.stage_holders import Holders, Pace
 
-__all__ = ["SCORES", "alone", "named", "opened_words"]
-
-SCORES = "scores"
-"""What `raysearch evaluate` opens data for; a study's measure has a name of its own."""
+__all__ = ["alone", "named", "opened_words"]
 
 
 @contextmanager
@@ -37,33 +34,45 @@ def alone(folder: str, role: str, pace: Pace | None = None) -> Iterator[Openings
         pace: How long a claim in an object store outlives its holder.
 
     Raises:
-        StoreError: Another process opens the same data, or nothing can be written.
+        StoreError: Another process opens the same data, or nothing can be written; inside, from
+            what writes: the place was removed or replaced, so that another process may be there.
     """
-    openings = Openings(folder, make=True)
+    place = join(folder, OPENINGS)
     with ExitStack() as stack:
         if is_uri(folder):
-            stack.enter_context(_claimed(openings.place, role, pace or Pace()))
+            guard = stack.enter_context(_claimed(place, role, pace or Pace()))
         else:
-            stack.enter_context(_locked(Path(openings.place), role))
-        yield openings
+            guard = stack.enter_context(_locked(Path(place), role))
+        guard()  # removed between opening and locking
+        yield Openings(folder, guard)
 
 
 @contextmanager
-def _locked(place: Path, role: str) -> Iterator[None]:
+def _locked(place: Path, role: str) -> Iterator[Callable[[], None]]:
+    name = f"{role}.lock"
     with ExitStack() as stack:
         try:
-            stack.enter_context(hold_folder(place, f"{role}.lock"))
+            held = stack.enter_context(hold_folder(place, name))
         except HeldError as error:
             raise StoreError(_busy(str(error), role, shown(place.parent))) from error
         except OSError as error:
             raise StoreError(
                 f"`{place}` must be written before data is opened, but cannot be: {error.strerror}"
             ) from error
-        yield
+
+        def guard() -> None:
+            if not held.holds():
+                raise StoreError(
+                    f"the openings of {named(role)} data must stay where they are while it is "
+                    f"opened, but {shown(place)} (or {name} in it) was removed or replaced: "
+                    "nothing more is written there, and this run ends"
+                )
+
+        yield guard
 
 
 @contextmanager
-def _claimed(place: str, role: str, pace: Pace) -> Iterator[None]:
+def _claimed(place: str, role: str, pace: Pace) -> Iterator[Callable[[], None]]:
     holders = Holders(open_storage(place), pace)
     deadline = time.monotonic() + pace.stale + 2 * pace.beat
     told = False
@@ -77,8 +86,18 @@ def _claimed(place: str, role: str, pace: Pace) -> Iterator[None]:
             )
             told = True
         time.sleep(pace.look)
+
+    def guard() -> None:
+        if not holders.holds(role):
+            raise StoreError(
+                f"the {named(role)} data of {shown(place)} must be opened by one process at a "
+                f"time, but this one gave no sign of life for {pace.stale:g} s, so that its claim "
+                "may have been removed or replaced: nothing more is written there, and this run "
+                "ends"
+            )
+
     try:
-        yield
+        yield guard
     finally:
         holders.release(role)
 

@@ -19,11 +19,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from raysearch import corpora
-from raysearch.cli.opened import SCORES, alone, named, opened_words
+from raysearch.cli.opened import alone, named, opened_words
 from raysearch.cli.trials import lease_of, oracle_role, restored, trials_of
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
-from raysearch.leaderboard.openings import OPENINGS, Opening, Openings, readings_of
+from raysearch.leaderboard.openings import (
+    OPENINGS,
+    SCORES,
+    Opening,
+    Openings,
+    count_of,
+    readings_of,
+)
 from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.summary import made_by
 from raysearch.storage.place import shown
@@ -54,20 +61,20 @@ def readings(args: argparse.Namespace) -> tuple[str, list[Trial]]:
             _read_missing(missing, role, record, openings, args.folder, data_dir)
         known = {trial.key: trial for trial in record.trials()}
     elif not args.oracle:
-        _say_known(chosen, known, None)
+        _say_known(chosen, known, Openings(args.folder))
     return role, [known[trial.key] for trial in chosen]
 
 
-def _say_known(
-    chosen: Sequence[Trial], known: Mapping[Any, Trial], openings: Openings | None
-) -> None:
+def _say_known(chosen: Sequence[Trial], known: Mapping[Any, Trial], openings: Openings) -> None:
     """Say what was read before: of these trials, of others of the same task, and without a row."""
     for trial in chosen:
         if trial.key in known:
             found = known[trial.key]
+            often = count_of(found)
+            times = f", and was opened {often} times in all" if often > 1 else ""
             sys.stderr.write(
                 f"trial {trial.id}: test was read at {found.finished} by "
-                f"{made_by(found.provenance, 'read_')}; showing the record\n"
+                f"{made_by(found.provenance, 'read_')}{times}; showing the record\n"
             )
     fresh = {trial.cell.task for trial in chosen if trial.key not in known}
     for task in sorted(fresh):
@@ -79,7 +86,7 @@ def _say_known(
                 f"{task}: test was read before, of trial {numbers}; say so where you report it\n"
             )
     told = {trial.id for trial in (*chosen, *known.values())}
-    for opening in openings.all("test") if openings else ():
+    for opening in openings.all("test"):
         if opening.trial not in told:
             sys.stderr.write(
                 f"trial {opening.trial}: test was {opened_words(opening)}, and there is no row of "
@@ -112,6 +119,8 @@ def _read_missing(
         earlier = [opening for opening in before if opening.trial == trial.id]
         opening, reading = _read(trial, role, folder, data_dir, openings, earlier)
         try:
+            often = max(len(earlier) + 1, openings.counts()[opening.rows, trial.id])
+            reading = replace(reading, provenance={**reading.provenance, OPENINGS: str(often)})
             openings.finish(opening, reading)
         except StoreError as error:
             raise StoreError(
@@ -190,7 +199,6 @@ def _read(
         provenance={
             **trial.provenance,
             **{f"read_{name}": made[name] for name in _READER},
-            OPENINGS: str(len(earlier) + 1),
         },
     )
     return begun[0], reading

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from raysearch.errors import StoreError, quoted
 from raysearch.leaderboard.card import SweepCard
-from raysearch.leaderboard.openings import Opening, Openings, readings_of
+from raysearch.leaderboard.openings import SCORES, Opening, Openings, count_of, readings_of
 from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.parts import Parts
 from raysearch.leaderboard.schema import (
@@ -233,7 +233,7 @@ def _openings(store: Store) -> list[Finding]:
     rows = {
         (name, trial.id): trial
         for name in ("test", "oracle")
-        for trial in readings_of(store.folder, name).trials()
+        for trial in readings_of(store.folder, name).rows_as_written()
     }
     found = [
         Finding(fault=item.damaged, where=f"trial {item.trial}", what=_opening_words(item))
@@ -252,6 +252,28 @@ def _openings(store: Store) -> list[Finding]:
             what = f"the row of what was read of {item.role} differs from the record of it"
         if what:
             found.append(Finding(fault=True, where=f"trial {item.trial}", what=what))
+    return found + _more_than_said(records, rows)
+
+
+def _more_than_said(
+    records: Sequence[Opening], rows: Mapping[tuple[str, str], Trial]
+) -> list[Finding]:
+    """Rows of readings that say fewer openings than there were when they were written."""
+    known: dict[tuple[str, str], list[Opening]] = defaultdict(list)
+    for item in records:
+        key = item.rows, item.trial
+        # A study may open test for a measure of its own after the row was written.
+        later = not item.damaged and item.what != SCORES
+        if key in rows and not (later and item.began >= rows[key].finished):
+            known[key].append(item)
+    found = []
+    for key, items in known.items():
+        if len(items) > (said := count_of(rows[key])):
+            what = (
+                f"its row says that {items[0].role} was opened {said} "
+                f"{'time' if said == 1 else 'times'}, and there are {len(items)} records of that"
+            )
+            found.append(Finding(fault=True, where=f"trial {key[1]}", what=what))
     return found
 
 

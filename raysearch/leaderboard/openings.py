@@ -15,7 +15,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -24,19 +25,51 @@ from typing import Any
 import pyarrow as pa
 
 from raysearch.errors import StoreError
+from raysearch.leaderboard.row_check import schema_faults, value_faults
+from raysearch.leaderboard.schema import (
+    CURVE_COLUMNS,
+    TRIAL_COLUMNS,
+    curve_rows,
+    read_trials,
+    trial_rows,
+)
 from raysearch.leaderboard.store import Store
 from raysearch.storage import BRIEF, LASTING, UnansweredError, open_storage
 from raysearch.storage.folder_lock import this_process
 from raysearch.storage.place import join
 from raysearch.storage.whole import is_full
-from raysearch.trial import Trial
+from raysearch.trial import Cell, Trial
 
-__all__ = ["OPENINGS", "Opening", "Openings", "count_of", "counts_in", "readings_of"]
+__all__ = [
+    "OPENINGS",
+    "SCORES",
+    "Opening",
+    "Openings",
+    "Readings",
+    "count_of",
+    "counts_in",
+    "readings_of",
+]
 
 OPENINGS = "openings"
 """Provenance of a reading: how often the data was opened for its cell. Also the folder's name."""
+SCORES = "scores"
+"""What `raysearch evaluate` opens data for; a study's measure has a name of its own."""
 ROOM_BYTES = 1 << 20
 """Taken on a disk before data is opened, so that there is room for what will be read."""
+_MOST_DIGITS = 9
+"""Of a count; a longer text is none of ours."""
+_TEXTS = ("role", "trial", "token", "began", "by", "what", "weights", "finished")
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    KeyError,
+    NotImplementedError,  # of Arrow, about a type
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What reading a record may raise that somebody prepared."""
 _CURE = (
     "move it away and run the same `raysearch evaluate` again, which writes its readings anew from "
     f"the records in {OPENINGS}/ and opens no data for them"
@@ -87,30 +120,39 @@ class Openings:
 
     Args:
         folder: The sweep's folder or URI.
-        make: Whether it will be written to.
+        guard: Of who writes: raises StoreError when another process may write there too.
 
     Raises:
         StoreError: There is no such place; every method may raise it too.
     """
 
-    def __init__(self, folder: str, *, make: bool = False) -> None:
-        self.place = join(folder, OPENINGS)
+    def __init__(self, folder: str, guard: Callable[[], None] | None = None) -> None:
+        self.place, self._guard = join(folder, OPENINGS), guard or _reader
+        make = guard is not None
         self._storage = open_storage(self.place, make=make, patience=LASTING if make else BRIEF)
 
     def all(self, role: str | None = None) -> list[Opening]:
         """Every opening, or those of a role, in order of time."""
         with self._sentences("read"):
-            names = [file.name for file in self._storage.files()]
-            found = [self._read(name) for name in names if name.endswith(".json")]
+            named = self._named()
+            files = {file.name for file in self._storage.files()}  # no pipe, which would hold us
+            found = [self._read(item) if item.name in files else item for item in named]
         chosen = [item for item in found if item is not None and role in (None, item.role)]
         return sorted(chosen, key=lambda item: (item.began, item.name))
+
+    def counts(self) -> Counter[tuple[str, str]]:
+        """How often data was opened, by `Opening.rows` and `Trial.id`; nothing is read."""
+        with self._sentences("read"):
+            return Counter((item.rows, item.trial) for item in self._named())
 
     def begin(self, trial: Trial, role: str, *, what: str, weights: str) -> Opening:
         """Record that the data is about to be opened, and take the room for what will be read.
 
         Raises:
-            StoreError: Neither can be written: the data must stay closed.
+            StoreError: Neither can be written, or another process may write here too: the data
+                must stay closed.
         """
+        self._guard()
         opening = Opening(
             role=role,
             trial=trial.id,
@@ -125,13 +167,20 @@ class Openings:
                 if self._storage.free_bytes() is not None:
                     self._storage.write(_room(role), [os.urandom(ROOM_BYTES)])  # does not shrink
                 self._write(opening)
+                self._guard()  # the last look before the data is opened
             except BaseException:
                 self._storage.remove(_room(role))
+                self._storage.remove(opening.name)
                 raise
         return opening
 
     def finish(self, opening: Opening, reading: Trial | None = None) -> None:
-        """Put the end, and what was read if it is to be kept, into the record of an opening."""
+        """Put the end, and what was read if it is to be kept, into the record of an opening.
+
+        Raises:
+            StoreError: It cannot be written, or another process may write here too.
+        """
+        self._guard()
         with self._sentences("written"):
             self._storage.remove(_room(opening.role))
             self._write(replace(opening, finished=_now(), reading=reading))
@@ -142,23 +191,28 @@ class Openings:
         record = {**asdict(replace(opening, reading=None)), "reading": text}
         self._storage.write(opening.name, [_sealed(record).encode()])
 
-    def _read(self, name: str) -> Opening | None:
-        """The opening; None when it is no longer there, or of no name of ours."""
-        role, _, rest = name.removesuffix(".json").partition(".")
-        trial, _, token = rest.rpartition(".")
-        if not (role and trial and token):
-            return None
+    def _named(self) -> list[Opening]:
+        """An opening for every name of ours, whatever lies under it, as if it were damaged."""
+        found = []
+        for file in self._storage.tree():
+            name = file.name
+            role, _, rest = name.removesuffix(".json").partition(".")
+            trial, _, token = rest.rpartition(".")
+            if name.endswith(".json") and "/" not in name and role and trial and token:
+                found.append(Opening(role=role, trial=trial, token=token, damaged=True))
+        return found
+
+    def _read(self, named: Opening) -> Opening | None:
+        """The opening of a name; None when it is no longer there."""
         try:
-            with self._storage.open(name) as file:
-                record = _unsealed(file.read())
-            text = record.pop("reading")
-            opening = Opening(**record, reading=None if text is None else Trial.from_json(text))
-            if opening.name != name:
+            with self._storage.open(named.name) as file:
+                opening = _parsed(_unsealed(file.read()))
+            if opening.name != named.name:
                 raise ValueError(f"it is of {opening.name}")
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError, StoreError):
-            return Opening(role=role, trial=trial, token=token, damaged=True)
+        except (StoreError, *_DAMAGE):
+            return named
         return opening
 
     @contextmanager
@@ -177,6 +231,51 @@ class Openings:
             ) from error
 
 
+class Readings(Store):
+    """The rows of what was read for a sweep's trials, each with how often data was opened for it.
+
+    That is the most of what the row says and what `Openings` hold: a row is written once, and
+    the data may be opened again after it, for the measure of a study.
+
+    Args:
+        folder: The sweep's folder or URI.
+        name: ``test``, or ``oracle``.
+    """
+
+    def __init__(self, folder: str, name: str) -> None:
+        super().__init__(join(folder, name), _CURE)
+        self._sweep, self._name = folder, name
+
+    def table(self) -> pa.Table:
+        """See `Store.table`; ``provenance/openings`` has the counts."""
+        return self._counted(super().table())
+
+    def rows_as_written(self) -> list[Trial]:
+        """As `Store.trials`, with the counts that the rows themselves have."""
+        return read_trials(super().table(), self.curves())
+
+    def _counted(self, rows: pa.Table) -> pa.Table:
+        opened = Openings(self._sweep).counts()
+        ids = [
+            Cell(task, seed).id_of(number)
+            for number, task, seed in zip(
+                *(rows.column(name).to_pylist() for name in ("trial", "task", "seed")), strict=True
+            )
+        ]
+        counts = [count for _, count in counts_in(rows)]
+        most = [max(n, opened[self._name, id_]) for n, id_ in zip(counts, ids, strict=True)]
+        if most == counts:
+            return rows
+        column, values = f"provenance/{OPENINGS}", pa.array([str(n) for n in most], pa.string())
+        if column in rows.column_names:
+            return rows.set_column(rows.column_names.index(column), column, values)
+        return rows.append_column(column, values)
+
+
+def _reader() -> None:
+    raise TypeError("whoever writes openings must be alone, and know it")
+
+
 def _room(role: str) -> str:
     return f".{role}.room"
 
@@ -185,9 +284,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def readings_of(folder: str, name: str = "test") -> Store:
+def readings_of(folder: str, name: str = "test") -> Readings:
     """The rows of what was read for a sweep's trials: ``test``, or ``oracle``."""
-    return Store(join(folder, name), _CURE)
+    return Readings(folder, name)
 
 
 def count_of(reading: Trial) -> int:
@@ -204,7 +303,7 @@ def counts_in(rows: pa.Table) -> list[tuple[int, int]]:
 
 
 def _count(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 1
+    return int(text) if text and text.isdecimal() and len(text) <= _MOST_DIGITS else 1
 
 
 def _sealed(record: dict[str, Any]) -> str:
@@ -217,6 +316,30 @@ def _unsealed(data: bytes) -> dict[str, Any]:
     if _digest(record) != found["sha256"]:
         raise ValueError("it has another digest")
     return record
+
+
+def _parsed(record: dict[str, Any]) -> Opening:
+    """The opening of a record, which anybody can write and seal.
+
+    Raises:
+        One of `_DAMAGE`, or StoreError: It is none of ours.
+    """
+    text = record.pop("reading")
+    reading = None if text is None else Trial.from_json(text)
+    opening = Opening(**record, reading=reading)
+    texts = {name: getattr(opening, name) for name in _TEXTS}
+    if wrong := [name for name, value in texts.items() if not isinstance(value, str)]:
+        raise ValueError(f"{', '.join(wrong)} must be a text")
+    if opening.damaged is not False:
+        raise ValueError("it says that it is damaged")
+    if reading is not None:
+        if reading.id != opening.trial:
+            raise ValueError(f"its reading is of {reading.id}")
+        row, reports = trial_rows(reading), curve_rows(reading)
+        for table, base in ((row, TRIAL_COLUMNS), (reports, CURVE_COLUMNS)):
+            if faults := (*schema_faults(table.schema, base, None), *value_faults(table)):
+                raise ValueError("; ".join(faults))
+    return opening
 
 
 def _digest(record: dict[str, Any]) -> str:

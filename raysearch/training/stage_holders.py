@@ -72,6 +72,8 @@ class Holders:
         self._pins: Counter[str] = Counter()
         self._claims: set[str] = set()
         self._beat = 0
+        self._spoke = time.monotonic()
+        self._lapsed: set[str] = set()
         self._ended: threading.Event | None = None
         self._warned = False
         self._seen: dict[str, tuple[int, float]] = {}
@@ -99,6 +101,7 @@ class Holders:
         with self._lock:
             self._claims.add(key)
             self._tell()
+            self._lapsed.discard(key)
         if self._claimed_elsewhere(key):
             self.release(key)
             return False
@@ -109,6 +112,15 @@ class Holders:
         with self._lock:
             self._claims.discard(key)
             self._tell()
+
+    def holds(self, key: str) -> bool:
+        """Whether the claim on a key still stands: a holder that was silent counts as dead.
+
+        A process that was stopped, or whose store did not answer, may not know that it was.
+        """
+        with self._lock:
+            self._look_back()
+            return key in self._claims - self._lapsed
 
     def in_use(self) -> frozenset[str]:
         """Every key that a live process, this one too, has pinned or claimed."""
@@ -150,13 +162,21 @@ class Holders:
                 if not ended.is_set():
                     self._write()
 
+    def _look_back(self) -> None:
+        """After too long a silence no claim stands; the lock is held."""
+        if self._ended is not None and time.monotonic() - self._spoke >= self._pace.stale:
+            self._lapsed |= self._claims
+
     def _write(self) -> None:
+        self._look_back()
+        now = time.monotonic()
         self._beat += 1
         text = json.dumps(
             {"beat": self._beat, "pins": sorted(self._pins), "claims": sorted(self._claims)}
         )
         with self._excused():
             self._store.write(f"{_FOLDER}/{self._name}", [text.encode()], lasting=False)
+            self._spoke = now
 
     def _others(self) -> list[_Holder]:
         """All other holders but the dead; the files of these are removed."""

@@ -6,8 +6,11 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -336,3 +339,111 @@ def test_an_audit_compares_the_rows_of_readings_with_their_records(weights: Weig
     (record,) = Path(SWEEP, "openings").glob("*.json")
     record.write_text("{")
     assert said() == ["the record of an opening of test is damaged"]
+
+
+def _lock_removed() -> None:
+    Path(SWEEP, "openings", "test.lock").unlink()
+
+
+def _folder_replaced() -> None:
+    shutil.rmtree(Path(SWEEP, "openings"))
+
+
+@pytest.mark.parametrize("lost", [_lock_removed, _folder_replaced])
+def test_whoever_lost_the_lock_says_so_and_writes_no_row_over_the_other_s(
+    weights: Weights, capsys: pytest.CaptureFixture[str], lost: Callable[[], None]
+) -> None:
+    codes: list[int] = []
+
+    def second() -> None:
+        weights.on_read = lambda: None
+        lost()
+        codes.append(evaluate())
+
+    weights.on_read = second
+    assert evaluate() == 2 and codes == [0]
+    said = capsys.readouterr().err
+    assert "openings (or test.lock in it) was removed or replaced" in said
+    assert 'nothing keeps what was read but this line: {"test/va_pearson": 0.52}' in said
+    (reading,) = readings_of(SWEEP).trials()
+    assert count_of(reading) == len(Openings(SWEEP).all()) == (2 if lost is _lock_removed else 1)
+    assert ("this is opening 2 of it" in said) is (lost is _lock_removed)
+
+
+def test_data_stays_closed_where_the_lock_was_lost_before(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Openings._write
+
+    def write(self: Openings, opening: Any) -> None:
+        real(self, opening)
+        _lock_removed()
+
+    monkeypatch.setattr(Openings, "_write", write)
+    assert evaluate() == 2
+    assert "was removed or replaced" in capsys.readouterr().err
+    assert weights.read == [] and Openings(SWEEP).all() == []
+    assert not list(Path(SWEEP, "openings").glob(".*"))
+
+
+def test_more_records_than_the_row_says_are_shown_and_a_fault(
+    weights: Weights, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def faults() -> list[str]:
+        return [item.what for item in audit(Store(SWEEP)) if item.fault and "records" in item.what]
+
+    assert evaluate() == 0 and faults() == []
+    (trial,) = (trial for trial in Store(SWEEP).trials() if trial.number == 2)
+    with alone(SWEEP, "test") as openings:  # as one did that was begun before the row was written
+        openings.begin(trial, "test", what="scores", weights="")
+    assert faults() == ["its row says that test was opened 1 time, and there are 2 records of that"]
+    capsys.readouterr()
+    assert evaluate() == 0
+    said = capsys.readouterr()
+    assert "was opened 2 times in all; showing the record" in " ".join(said.err.split())
+    assert "test, opened 2 times for trial 2" in " ".join(said.out.split())
+    assert weights.read == ["00002-sample-s0"]
+    table = readings_of(SWEEP).table()
+    assert table.column("provenance/openings").to_pylist() == ["2"]
+    (row,) = readings_of(SWEEP).rows_as_written()
+    assert count_of(row) == 1
+
+
+def test_a_map_that_is_made_later_counts_and_is_no_fault(weights: Weights) -> None:
+    assert evaluate() == 0
+    (reading,) = readings_of(SWEEP).trials()
+    readings_of(SWEEP).append(replace(reading, finished="2026-01-04T00:00:00+00:00"))
+    with alone(SWEEP, "test") as openings:
+        openings.finish(openings.begin(reading, "test", what="embedding", weights=""))
+    assert count_of(readings_of(SWEEP).trials()[0]) == 2
+    assert not [item for item in audit(Store(SWEEP)) if item.fault and "records" in item.what]
+
+
+@pytest.mark.parametrize("pipe", [False, True])
+def test_a_planted_record_counts_as_an_opening(
+    weights: Weights, capsys: pytest.CaptureFixture[str], pipe: bool
+) -> None:
+    path = Path(SWEEP, "openings", "test.00002-sample-s0.00000000.json")
+    path.parent.mkdir()
+    if pipe:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"[" * 200_000)
+    assert evaluate() == 0
+    said = capsys.readouterr().err
+    assert "(the record of it is damaged); this is opening 2 of it" in said
+    assert [count_of(reading) for reading in readings_of(SWEEP).trials()] == [2]
+
+
+def test_a_claim_that_was_silent_too_long_is_lost(server: S3Server) -> None:
+    root, pace = server.uri("bucket/sweeps/silent"), Pace(beat=60, stale=0.6, look=0.05)
+    make_sweep(root)
+    (trial,) = (trial for trial in Store(root).trials() if trial.number == 2)
+    with alone(root, "test", pace) as openings:
+        opening = openings.begin(trial, "test", what="scores", weights="")
+        time.sleep(0.7)
+        with pytest.raises(StoreError, match="no sign of life for 0.6 s"):
+            openings.finish(opening)
+    with alone(root, "test", Pace(beat=0.1, stale=0.6, look=0.05)) as openings:
+        time.sleep(0.9)
+        openings.finish(opening)
