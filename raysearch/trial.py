@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from raysearch.errors import StoreError
+from raysearch.errors import StoreError, quoted
 from raysearch.names import path_part
 
 __all__ = [
@@ -127,9 +128,10 @@ class Lease:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError, TypeError, KeyError, StoreError: The text is not a lease of this version.
+            ValueError, TypeError, KeyError, RecursionError, StoreError: The text is not a lease
+                of this version.
         """
-        return cls(**_checked(json.loads(text)))
+        return cls(**_checked(json.loads(text), _OF_LEASE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +150,16 @@ class Report:
     step: int
     seconds: float
     metrics: Mapping[str, float]
+
+    @classmethod
+    def from_plain(cls, raw: Mapping[str, Any]) -> Report:
+        """Read what JSON holds of a report.
+
+        Raises:
+            ValueError, TypeError: It is none.
+        """
+        _check_fields(raw, _OF_REPORT)
+        return cls(**raw)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,27 +221,113 @@ class Trial:
             StoreError: The text is not a trial of this version.
         """
         try:
-            raw = _checked(json.loads(text))
+            raw = _checked(json.loads(text), _OF_TRIAL)
             return cls(
                 **{
                     **raw,
                     "state": TrialState(raw["state"]),
-                    "curve": tuple(Report(**report) for report in raw["curve"]),
+                    "curve": tuple(Report.from_plain(report) for report in raw["curve"]),
                 }
             )
+        except RecursionError as error:
+            raise StoreError(
+                "a trial record must be one that this version wrote: it is nested too deeply"
+            ) from error
         except (TypeError, ValueError, KeyError) as error:
             raise StoreError(
                 f"a trial record must be one that this version wrote: {error}"
             ) from error
 
 
-def _checked(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+def _checked(raw: Mapping[str, Any], rules: _Rules) -> Mapping[str, Any]:
     """A record with its cell; its id becomes a file's name, so its number must be one.
 
     Raises:
         TypeError, KeyError: It has no number or no cell.
-        StoreError: They are not such.
+        ValueError: Another field has a value of another type.
+        StoreError: Number or cell are not such.
     """
     if not isinstance(raw["number"], int) or raw["number"] < 0:
-        raise StoreError(f"a trial's number must be a whole number >= 0, but got {raw['number']!r}")
+        raise StoreError(
+            f"a trial's number must be a whole number >= 0, but got {quoted(raw['number'])}"
+        )
+    _check_fields(raw, rules)
     return {**raw, "cell": Cell(**raw["cell"])}
+
+
+def _check_fields(raw: Mapping[str, Any], rules: _Rules) -> None:
+    """Look at every field that is there; which must be there the record's class says.
+
+    Raises:
+        TypeError: It is no object.
+        ValueError: A field has a value of another type.
+    """
+    if not isinstance(raw, dict):
+        raise TypeError(f"it must be an object, but is {quoted(raw)}")
+    for name, (rule, holds) in rules.items():
+        if name in raw and not holds(raw[name]):
+            raise ValueError(f"`{name}` must be {rule}, but is {quoted(raw[name])}")
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text that can be written as UTF-8; JSON may hold half of a character."""
+    return isinstance(value, str) and (value.isascii() or not _HALF.search(value))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float) or (type(value) is int and abs(value) < _MOST)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < _MOST
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, bool) or _is_number(value) or _is_text(value)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value))
+
+
+def _of(holds: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: (
+        isinstance(value, dict) and all(_is_text(k) and holds(v) for k, v in value.items())
+    )
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+_MOST = 2**63
+"""Whole numbers of a record become int64."""
+_Rules = Mapping[str, tuple[str, Callable[[object], bool]]]
+"""Field of a record to what it must be, in words and as a test."""
+_TEXT = ("a text", _is_text)
+_COUNT = ("a whole number >= 0", _is_count)
+_NUMBER = ("a number", _is_number)
+_METRICS = ("names with numbers", _of(_is_number))
+_COMMON: _Rules = {"sweep": _TEXT, "number": _COUNT, "method": _TEXT}
+_OF_LEASE: _Rules = {
+    **_COMMON,
+    "config": ("settings", _is_object),
+    "folder": _TEXT,
+    "keep": ("true or false", lambda value: isinstance(value, bool)),
+    "origin": _TEXT,
+}
+_OF_REPORT: _Rules = {
+    "rung": _COUNT,
+    "step": _COUNT,
+    "seconds": _NUMBER,
+    "metrics": _METRICS,
+}
+_OF_TRIAL: _Rules = {
+    **_COMMON,
+    "config": ("settings with scalars", _of(_is_scalar)),
+    "metrics": _METRICS,
+    "provenance": ("names with texts", _of(_is_text)),
+    "curve": ("a list of reports", lambda value: isinstance(value, list)),
+    "reason": _TEXT,
+    "device": _TEXT,
+    "finished": _TEXT,
+    "steps": _COUNT,
+    "seconds": _NUMBER,
+}

@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from raysearch.errors import StoreError, quoted
 from raysearch.search.space import SearchSpace
 from raysearch.search.study_database import StudyDatabase
-from raysearch.search.study_entries import INTENT, Entry, Outcome, cells_of
+from raysearch.search.study_entries import INTENT, Entry, Outcome, cells_of, intent_in
 from raysearch.search.tracks import CellsOf, cells_within
 from raysearch.trial import Cell, Trial
 
@@ -27,9 +28,19 @@ _PREFIX = "further/"
 
 
 def further_records(database: StudyDatabase) -> list[Trial]:
-    """The records of all further cells."""
-    found = database.attributes().items()
-    return [Trial.from_json(text) for key, text in found if key.startswith(_PREFIX)]
+    """The records of all further cells.
+
+    Raises:
+        DamagedStudyError: One is none that a sweep writes.
+    """
+    found = []
+    for key, text in database.attributes().items():
+        if key.startswith(_PREFIX):
+            try:
+                found.append(Trial.from_json(text))
+            except StoreError as error:
+                raise database.damaged(f"its attribute {quoted(key)}: {error}") from error
+    return found
 
 
 class FurtherSeeds:
@@ -75,7 +86,7 @@ class FurtherSeeds:
             return trial, None
         found = copy.copy(trial)
         intent = {
-            **trial.user_attrs[INTENT],
+            **intent_in(trial),
             "cells": [[cell.task, cell.seed] for cell in cells],
         }
         found.user_attrs = {**trial.user_attrs, INTENT: intent}
@@ -95,7 +106,7 @@ class FurtherSeeds:
 
     def _all_cells(self, trial: FrozenTrial) -> tuple[Cell, ...]:
         """The cells that a trial was asked with, then those of further seeds."""
-        intent, known = trial.user_attrs[INTENT], cells_of(trial)
+        intent, known = intent_in(trial), cells_of(trial)
         if intent["problem"]:
             return known
         task = known[0].task if self._space.mode == "per_task" else ""

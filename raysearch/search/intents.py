@@ -80,7 +80,7 @@ class Intents:
                 lease = Lease.from_json(json.dumps(unseal(json.loads(file.read()))))
             if lease.id != lease_id or not isinstance(lease.config, dict) or lease.number < 0:
                 raise ValueError(f"it is of the lease {lease.id}")
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise StoreError(
                 f"{self._where}/{lease_id}.json must be a lease as a sweep writes it, but: "
                 f"{error}; remove it to give up that trial's checkpoint"

@@ -157,12 +157,12 @@ def _templates(plan: SweepPlan, traces: Mapping[int, _Traces]) -> list[FrozenTri
         if left is None:
             lost = {REASON: "nothing of it was left when the study was lost"}
             template = optuna.trial.create_trial(state=OptunaState.FAIL, user_attrs=lost)
+            template.number = number
         else:
             cell = (left.rows or left.leases)[0].cell
             task = cell.task if plan.space.mode == "per_task" else ""
             template = _template(plan, left, task, first=task not in started)
             started.add(task)
-        template.number = number
         made.append(template)
     return made
 
@@ -199,6 +199,7 @@ def _template(plan: SweepPlan, left: _Traces, task: str, *, first: bool) -> Froz
         user_attrs=attributes,
         intermediate_values=reports,
     )
+    template.number = (left.rows or left.leases)[0].number
     template.datetime_start = _began(left.rows)
     _end(template, space, left.rows)
     return template

@@ -43,11 +43,12 @@ from raysearch.search.study_entries import (
     Outcome,
     Verdict,
     intent_of,
+    record_of,
     records,
     with_objective,
     with_origin,
 )
-from raysearch.search.study_identity import begin_with, begun_with, claim_study
+from raysearch.search.study_identity import begin_with, begun_with, claim_study, sealed_trials
 from raysearch.search.tracks import CellsOf, Draft, Tracks, cells_within
 from raysearch.trial import Cell, Trial
 
@@ -254,7 +255,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
 
     def _load(self) -> None:
         self._further = FurtherSeeds(self._database, self._space, self._cells)
-        trials = self._database.trials()
+        trials = sealed_trials(self._database)
         self._open: dict[int, Entry] = {}
         self._count = len(trials)
         for place, trial in enumerate(trials):
@@ -307,10 +308,10 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         further = self._further.records(number)
         if cell in further:
             return further[cell]
-        attributes = self._database.trial_attributes(self._database.trial_id(number))
-        if CELL + cell.slug not in attributes:
+        trial = self._database.trial(self._database.trial_id(number))
+        if CELL + cell.slug not in trial.user_attrs:
             raise ValueError(f"configuration {number} has ended without the cell {cell.slug}")
-        return Trial.from_json(attributes[CELL + cell.slug])
+        return record_of(trial, cell)
 
     def _judge(self, entry: Entry, rung: int, value: float) -> None:
         pruner = PRUNERS[self._space.pruner]

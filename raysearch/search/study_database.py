@@ -61,13 +61,34 @@ _FAILURES = (
     ConnectionLost,
     LockHeld,
 )
-_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError)
+_UNREADABLE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RecursionError,
+)
 """What Optuna and SQLAlchemy raise on values that they did not write."""
 T = TypeVar("T")
 
 
 class DamagedStudyError(StoreError):
-    """What the study holds is not what was written."""
+    """What the study holds is not what was written.
+
+    Args:
+        why: What is wrong, in a clause.
+        place: Where the study is, without secrets; empty where the caller does not know.
+    """
+
+    def __init__(self, why: str, place: str = "") -> None:
+        where = f" in {place}" if place else ""
+        super().__init__(
+            f"the study{where} must be as it was written, but is damaged: {why}; move "
+            "the database away, or name another with --study, and `python -m raysearch recover` "
+            "makes the study anew from the rows"
+        )
 
 
 class StudyDatabase:
@@ -202,10 +223,6 @@ class StudyDatabase:
             self._check([found.number])
         return found
 
-    def trial_attributes(self, trial_id: int) -> dict[str, Any]:
-        """What is written about a trial."""
-        return self.trial(trial_id).user_attrs
-
     def set_trial_attribute(self, trial_id: int, key: str, value: Any) -> None:
         """Write one attribute of a trial that is running."""
         content = self._content(trial_id)
@@ -298,7 +315,7 @@ class StudyDatabase:
             return value
         try:
             record = unseal(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.damaged(f"its attribute {quoted(key)}: {error}") from error
         if record.pop(_ATTRIBUTE, None) != key:
             raise self.damaged(f"its attribute {quoted(key)} is that of another name")
@@ -311,11 +328,7 @@ class StudyDatabase:
 
     def damaged(self, why: str) -> DamagedStudyError:
         """The error of a study that is not as it was written."""
-        return DamagedStudyError(
-            f"the study in {self.shown} must be as it was written, but is damaged: {why}; move "
-            "the database away, or name another with --study, and `python -m raysearch recover` "
-            "makes the study anew from the rows"
-        )
+        return DamagedStudyError(why, self.shown)
 
     def _id_of(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)

@@ -15,15 +15,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
+from raysearch.errors import StoreError, quoted
 from raysearch.objective import is_over, worth
 from raysearch.search.origins import PROPOSED
 from raysearch.search.space import SearchSpace
+from raysearch.search.study_database import DamagedStudyError
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
 __all__ = [
@@ -36,8 +39,10 @@ __all__ = [
     "Outcome",
     "Verdict",
     "cells_of",
+    "intent_in",
     "intent_of",
     "origin_in",
+    "record_of",
     "records",
     "verdicts",
     "with_objective",
@@ -65,8 +70,17 @@ class Outcome:
 
     @classmethod
     def of(cls, trial: Trial, goal: MetricGoal) -> Outcome:
-        """The outcome of a cell's record."""
+        """The outcome of a cell's record.
+
+        Raises:
+            StoreError: It is complete without its objective, which no sweep writes.
+        """
         complete = trial.state is TrialState.COMPLETE
+        if complete and goal.name not in trial.metrics:
+            raise StoreError(
+                f"a complete trial must have the sweep's objective `{goal.name}`, but the record "
+                f"of {trial.id} has none"
+            )
         objective = trial.metrics[goal.name] if complete else math.nan
         return cls(trial.state, objective, trial.reason)
 
@@ -92,8 +106,15 @@ class Verdict:
 
     @classmethod
     def from_plain(cls, plain: Sequence[Any]) -> Verdict:
-        """Read what `plain` gave; null becomes NaN."""
+        """Read what `plain` gave; null becomes NaN.
+
+        Raises:
+            ValueError, TypeError: It is something else.
+        """
         reported, value, stops = plain
+        known = value is None or isinstance(value, int | float)
+        if type(reported) is not int or not known or type(stops) is not bool:
+            raise ValueError("it must be a rung, an objective and whether that ended the cell")
         return cls(reported, math.nan if value is None else value, stops)
 
 
@@ -184,7 +205,7 @@ class Entry:
     @classmethod
     def read(cls, trial: FrozenTrial, trial_id: int, space: SearchSpace) -> Entry:
         """The configuration from what is written of its trial."""
-        intent = trial.user_attrs[INTENT]
+        intent = intent_in(trial)
         entry = cls(
             space=space,
             number=trial.number,
@@ -246,11 +267,16 @@ class Entry:
 
 
 def verdicts(trial: FrozenTrial) -> dict[int, Verdict]:
-    """What early stopping decided on a trial, by judged rung."""
+    """What early stopping decided on a trial, by judged rung.
+
+    Raises:
+        DamagedStudyError: That is not what a sweep writes.
+    """
     found = {}
     for key, plain in trial.user_attrs.items():
         if key.startswith(JUDGED):
-            found[int(key.removeprefix(JUDGED))] = Verdict.from_plain(plain)
+            with _as_written(trial, key):
+                found[int(key.removeprefix(JUDGED))] = Verdict.from_plain(plain)
     return found
 
 
@@ -281,23 +307,78 @@ def intent_of(
     }
 
 
+def intent_in(trial: FrozenTrial) -> Mapping[str, Any]:
+    """What `intent_of` gave for a trial that has an intent.
+
+    Raises:
+        DamagedStudyError: It is something else.
+    """
+    intent = trial.user_attrs[INTENT]
+    with _as_written(trial, INTENT):
+        if not isinstance(intent, dict) or not isinstance(intent["cells"], list):
+            raise TypeError(f"it is {quoted(intent)}")
+        if not intent["cells"]:
+            raise ValueError("it has no cell")
+        for task, seed in intent["cells"]:
+            Cell(task, seed)
+        for name, kind in _INTENT.items():
+            if not isinstance(intent[name], kind):
+                raise TypeError(f"`{name}` is {quoted(intent[name])}")
+    return intent
+
+
+_INTENT = {"config": dict, "problem": str, "literal": bool}
+"""What an intent has beside its cells."""
+
+
+@contextmanager
+def _as_written(trial: FrozenTrial, key: str) -> Iterator[None]:
+    """What goes wrong in reading an attribute is the study's damage."""
+    try:
+        yield
+    except (StoreError, LookupError, TypeError, ValueError, RecursionError) as error:
+        why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
+        raise DamagedStudyError(
+            f"the attribute {quoted(key)} of trial {trial.number} is none that a sweep writes "
+            f"({why})"
+        ) from error
+
+
 def origin_in(trial: FrozenTrial) -> str:
     """Where a configuration came from; empty where its study is older than that record."""
-    return str(trial.user_attrs[INTENT].get(PROPOSED, ""))
+    return str(intent_in(trial).get(PROPOSED, ""))
 
 
 def records(trial: FrozenTrial) -> Iterator[Trial]:
-    """The cell records of a trial in order of cells; none of a trial without an intent."""
+    """The cell records of a trial in order of cells; none of a trial without an intent.
+
+    Raises:
+        DamagedStudyError: One is none that a sweep writes.
+    """
     for cell in cells_of(trial):
-        text = trial.user_attrs.get(CELL + cell.slug)
-        if text is not None:
-            yield Trial.from_json(text)
+        if CELL + cell.slug in trial.user_attrs:
+            yield record_of(trial, cell)
+
+
+def record_of(trial: FrozenTrial, cell: Cell) -> Trial:
+    """The record of a cell that has one.
+
+    Raises:
+        DamagedStudyError: It is none that a sweep writes, or that of another cell.
+    """
+    key = CELL + cell.slug
+    with _as_written(trial, key):
+        record = Trial.from_json(trial.user_attrs[key])
+        if (record.number, record.cell) != (trial.number, cell):
+            raise ValueError(f"it is of {record.id}")
+    return record
 
 
 def cells_of(trial: FrozenTrial) -> tuple[Cell, ...]:
     """The cells of a trial in order; none without an intent."""
-    intent = trial.user_attrs.get(INTENT, {"cells": ()})
-    return tuple(Cell(*cell) for cell in intent["cells"])
+    if INTENT not in trial.user_attrs:
+        return ()
+    return tuple(Cell(*cell) for cell in intent_in(trial)["cells"])
 
 
 def with_objective(trial: Trial, goal: MetricGoal) -> Trial:

@@ -11,11 +11,24 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from optuna.trial import FrozenTrial
+
 from raysearch.errors import ConfigError, StoreError
 from raysearch.search.space import SearchSpace
 from raysearch.search.study_database import StudyDatabase
+from raysearch.search.study_seal import SEAL
 
-__all__ = ["RECOVERING", "begin_with", "begun_with", "claim_study", "is_claimed", "write_identity"]
+__all__ = [
+    "RECOVERING",
+    "begin_with",
+    "begun_with",
+    "claim_study",
+    "identity_in",
+    "is_claimed",
+    "is_sealed_study",
+    "sealed_trials",
+    "write_identity",
+]
 
 RECOVERING = "recovering"
 """Attribute of a study that `raysearch.search.recovery` has not finished."""
@@ -24,6 +37,55 @@ _SOURCES = "sources"
 _VERSION = 2
 """Counts up when the attributes of `raysearch.search.study_entries` change their meaning, or a
 reader must know more of them: from 2 on trials are sealed, and an older raysearch would not."""
+_SEALED_FROM = 2
+_UNSEALED = "unsealed"
+"""How many of the first trials may be without a seal; a trial that has ended cannot get one."""
+
+
+def identity_in(database: StudyDatabase) -> Mapping[str, Any] | None:
+    """What the study says it is for; None where it says nothing.
+
+    Raises:
+        DamagedStudyError: It is not what a sweep writes.
+        StoreError: A newer version of raysearch wrote it.
+    """
+    stored = database.attributes().get(_KEY)
+    if stored is None:
+        return None
+    kinds = {"version": int, "space": dict, "seed": int}
+    if not isinstance(stored, dict) or not all(
+        isinstance(stored.get(name), kind) for name, kind in kinds.items()
+    ):
+        raise database.damaged(f"its attribute `{_KEY}` is none that a sweep writes")
+    if stored["version"] > _VERSION:
+        raise StoreError(
+            f"the study in {database.shown} has schema version {stored['version']}, but this "
+            f"raysearch knows versions up to {_VERSION}; update raysearch, or take another --name"
+        )
+    if not isinstance(stored["space"].get("seeds"), int):
+        raise database.damaged(f"its attribute `{_KEY}` says no number of seeds")
+    if not isinstance(stored.get(_UNSEALED, 0), int):
+        raise database.damaged(f"its attribute `{_KEY}` says no number of trials without a seal")
+    return stored
+
+
+def is_sealed_study(identity: Mapping[str, Any] | None) -> bool:
+    """Whether a version wrote the study that seals trials and cards."""
+    return identity is not None and bool(identity["version"] >= _SEALED_FROM)
+
+
+def sealed_trials(database: StudyDatabase) -> list[FrozenTrial]:
+    """All trials of the study; none lacks its seal but those that are older than seals.
+
+    Raises:
+        DamagedStudyError: The study is not as it was written.
+    """
+    identity, trials = identity_in(database), database.trials()
+    if identity is not None and is_sealed_study(identity):
+        bare = [t.number for t in trials[identity.get(_UNSEALED, 0) :] if SEAL not in t.user_attrs]
+        if bare:
+            raise database.damaged(f"trial {bare[0]} has no seal")
+    return trials
 
 
 def is_claimed(database: StudyDatabase) -> bool:
@@ -31,15 +93,32 @@ def is_claimed(database: StudyDatabase) -> bool:
     return _KEY in database.attributes()
 
 
-def write_identity(database: StudyDatabase, space: SearchSpace, seed: int) -> None:
-    """Write what the study is for: from now on it is a sweep's."""
+def write_identity(
+    database: StudyDatabase, space: SearchSpace, seed: int, *, unsealed: int = 0
+) -> None:
+    """Write what the study is for: from now on it is a sweep's.
+
+    Args:
+        database: The study.
+        space: What is searched.
+        seed: Seed of the sampler.
+        unsealed: How many of its first trials may be without a seal, since an older version wrote
+            them.
+    """
     identity = {"version": _VERSION, "space": space.canonical, "seed": seed}
-    database.set_attribute(_KEY, {**identity, "digest": space.digest})
+    older = {_UNSEALED: unsealed} if unsealed else {}
+    database.set_attribute(_KEY, {**identity, **older, "digest": space.digest})
 
 
 def begun_with(database: StudyDatabase) -> dict[str, str]:
-    """Name to SHA-256 of the sources that the sweep has had; empty for an older study."""
-    found: dict[str, str] = database.attributes().get(_SOURCES, {})
+    """Name to SHA-256 of the sources that the sweep has had; empty for an older study.
+
+    Raises:
+        DamagedStudyError: It is not what a sweep writes.
+    """
+    found = database.attributes().get(_SOURCES, {})
+    if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
+        raise database.damaged(f"its attribute `{_SOURCES}` is none that a sweep writes")
     return found
 
 
@@ -66,10 +145,9 @@ def claim_study(
         StoreError: A newer version of raysearch wrote the study, or it is gone.
         ConfigError: The study was made for something else.
     """
-    attributes = database.attributes()
-    stored = attributes.get(_KEY)
+    stored = identity_in(database)
     if stored is None:
-        if left or RECOVERING in attributes:
+        if left or RECOVERING in database.attributes():
             raise StoreError(
                 f"the study of the sweep `{name}` must be in {database.shown}, but is gone or "
                 f"half recovered, while there are {left or 'trials of it'}; `python -m raysearch "
@@ -82,11 +160,6 @@ def claim_study(
             )
         write_identity(database, space, seed)
         return
-    if stored["version"] > _VERSION:
-        raise StoreError(
-            f"the study of the sweep `{name}` has schema version {stored['version']}, but this "
-            f"raysearch knows versions up to {_VERSION}; update raysearch, or take another --name"
-        )
     wanted = json.loads(json.dumps(space.canonical))
     before = {**stored["space"], "seeds": wanted["seeds"], "seed": stored["seed"]}
     differences = _differences(before, {**wanted, "seed": seed}, "")
@@ -102,8 +175,9 @@ def claim_study(
             "take another --name, or set them back to continue it"
         )
     database.check_direction(space.goal.direction)
-    if seeds < space.seeds or stored["version"] < _VERSION:
-        write_identity(database, space, seed)
+    if seeds < space.seeds or not is_sealed_study(stored):
+        older = stored.get(_UNSEALED, 0) if is_sealed_study(stored) else len(database.trials())
+        write_identity(database, space, seed, unsealed=older)
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:

@@ -6,7 +6,8 @@ the other attributes). It is written before each change, with the digest of what
 what will be, so that a driver killed between the two writes leaves a trial that is sealed either
 way. What says when a trial ran is not in it; no number follows from that.
 
-Trials of older versions have no seal until they change.
+Trials of older versions have no seal until they change; the study says how many may be so
+(`raysearch.search.study_identity`).
 """
 
 from __future__ import annotations

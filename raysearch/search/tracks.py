@@ -26,7 +26,7 @@ from raysearch.search.known import trial_key
 from raysearch.search.origins import Origin
 from raysearch.search.space import SearchSpace
 from raysearch.search.space_tasks import tasks_of
-from raysearch.search.study_entries import INTENT, cells_of, origin_in, records, verdicts
+from raysearch.search.study_entries import INTENT, cells_of, intent_in, origin_in, records, verdicts
 from raysearch.search.study_mirror import StudyMirror
 from raysearch.trial import Cell, Scalar
 
@@ -94,10 +94,10 @@ class Track:
                 continue
             self.count(trial.number, origin_in(trial))
             if not _failed_with_its_node(trial):
-                self._known.add(trial_key(space, trial.user_attrs[INTENT]["config"]))
+                self._known.add(trial_key(space, intent_in(trial)["config"]))
             if not trial.state.is_finished():
                 self.open.add(trial.number)
-            if trial.user_attrs[INTENT]["literal"]:
+            if intent_in(trial)["literal"]:
                 hidden.add(trial.number)
             for rung, verdict in verdicts(trial).items():
                 self.note_judged(rung, verdict.value)
