@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from raysearch.leaderboard.audit import Finding
     from raysearch.leaderboard.replay import Replay
     from raysearch.render.audit import AuditBoard
+    from raysearch.search.study_records import RecordedStudy
     from raysearch.trial import MetricGoal, Trial
 
 __all__ = ["add_parser", "run"]
@@ -36,9 +37,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Look at every row of a leaderboard for what no honest sweep leaves behind "
         "(rows twice that differ, numbers that their own curve does not have, cells of one trial "
         "from different data, test readings of no row), compare it with its record in the study, "
-        "and train a random sample of the rows again. Exit code 0: nothing wrong was found; 1: a "
-        "fault, or a row whose numbers are others; 2: a study or some row of the sample could not "
-        "be judged.",
+        "and sweep.json with what the study was made for, and train a random sample of the rows "
+        "again. Exit code 0: nothing wrong was found; 1: a fault, or a row whose numbers are "
+        "others; 2: a study or some row of the sample could not be judged.",
         epilog=examples("raysearch verify results/carl --sample 5%"),
     )
     parser.add_argument(
@@ -136,13 +137,13 @@ class _Looked:
 
 
 def _look_at(store: Store, study: str) -> _Looked:
-    from raysearch.leaderboard.audit import Finding, audit, compare_with_study
+    from raysearch.leaderboard.audit import Finding, audit, compare_card, compare_with_study
     from raysearch.search.study_database import DamagedStudyError
 
     found = _Looked(store=store, place=shown(store.folder), findings=[])
-    records = None
+    recorded = None
     try:  # before the rows: a sweep that runs writes a record first, and then its row
-        records = _records(store, study)
+        recorded = _recorded(store, study)
     except DamagedStudyError as error:
         found.findings.append(Finding(fault=True, where="study", what=str(error)))
     except StoreError as error:
@@ -152,23 +153,24 @@ def _look_at(store: Store, study: str) -> _Looked:
     if any(finding.where == "files" for finding in audited):
         return found
     found.rows = store.trials()
-    if records is not None:
-        found.recorded = len(records)
-        found.findings += compare_with_study(found.rows, records)
+    if recorded is not None:
+        found.recorded = len(recorded.records)
+        found.findings += compare_card(store, recorded.card, sealed=recorded.sealed)
+        found.findings += compare_with_study(found.rows, recorded.records)
     card = store.card()
     found.goal = card.goal if card else None
     return found
 
 
-def _records(store: Store, study: str) -> list[Trial] | None:
-    """What the sweep's study holds of its finished cells; None without a study."""
-    from raysearch.search.study_records import recorded_trials
+def _recorded(store: Store, study: str) -> RecordedStudy | None:
+    """What the sweep's study holds; None without a study."""
+    from raysearch.search.study_records import recorded_study
 
     file = Path(store.folder) / "study.db"
     if not study and (is_uri(store.folder) or not file.is_file()):
         return None
     card = store.card_fields() or {}
-    return recorded_trials(study or f"sqlite:///{file}", card.get("name") or file.parent.name)
+    return recorded_study(study or f"sqlite:///{file}", card.get("name") or file.parent.name)
 
 
 def _replay(

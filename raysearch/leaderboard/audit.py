@@ -11,6 +11,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ from raysearch.sources import SOURCES
 from raysearch.storage import open_storage
 from raysearch.trial import Trial, TrialState
 
-__all__ = ["Finding", "audit", "compare_with_study", "draw_rows"]
+__all__ = ["Finding", "audit", "compare_card", "compare_with_study", "draw_rows"]
 
 _SHOWN = 4
 """Fields of a row that are told."""
@@ -101,6 +102,51 @@ def compare_with_study(rows: Sequence[Trial], records: Sequence[Trial]) -> list[
             where = f"trial {number}, {task} seed {seed}"
             found.append(Finding(fault=True, where=where, what=what))
     return found
+
+
+def compare_card(store: Store, said: Mapping[str, Any], *, sealed: bool) -> list[Finding]:
+    """What ranks the rows stands in the study too: where does ``sweep.json`` differ from it?
+
+    Args:
+        store: The leaderboard, whose card can be read.
+        said: What the study says, by the card's names (`raysearch.search.study_records`).
+        sealed: Whether the study is of a version that seals cards.
+    """
+    card = store.card_fields()
+    if card is None:
+        return []
+    cure = "the same `raysearch sweep` command writes it anew"
+    found = []
+    if sealed and not store.is_card_sealed():
+        found.append(f"it has no seal, and its study is of a version that seals it; {cure}")
+    for name, value in said.items():
+        if name not in card and not sealed:  # an older sweep did not say it
+            continue
+        own = card.get(name, _UNSAID.get(name))
+        if name == "tasks" and said["mode"] == "per_task" and _are_among(value, own):
+            continue  # the study has not come to the others yet
+        if own != value:
+            parts = [name]
+            if isinstance(own, dict) and isinstance(value, dict):
+                parts = [f"{name}.{key}" for key in _unlike(own, value)]
+            found.append(
+                f"{', '.join(f'`{part}`' for part in parts)} must be as the study has it, but is "
+                f"{quoted(own)}, and in the study {quoted(value)}; {cure}"
+            )
+    return [Finding(fault=True, where="sweep.json", what=what) for what in found]
+
+
+_UNSAID = {"mode": "joint", "aggregate": "mean"}
+"""What a card means that does not say it."""
+
+
+def _are_among(some: Sequence[str], names: object) -> bool:
+    return isinstance(names, list) and all(name in names for name in some)
+
+
+def _unlike(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    names = sorted(first.keys() | second.keys())
+    return [name for name in names if first.get(name) != second.get(name)]
 
 
 def draw_rows(trials: Sequence[Trial], share: float, seed: int) -> list[Trial]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from raysearch.errors import ConfigError, quoted
 from raysearch.leaderboard.ranges import SearchRange, parse_ranges
 from raysearch.objective import AGGREGATES, Aggregate
-from raysearch.seal import unseal
+from raysearch.seal import is_sealed, unseal
 from raysearch.trial import MetricGoal
 
 __all__ = ["Mode", "SweepCard", "parse_card", "parse_goal", "read_card", "used_up_text"]
@@ -62,8 +62,8 @@ class SweepCard:
         return self.cells * max(len(self.tasks), 1) if self.mode == "per_task" else self.cells
 
 
-def read_card(data: bytes) -> dict[str, Any]:
-    """What the bytes of a ``sweep.json`` hold, as it was written.
+def read_card(data: bytes) -> tuple[dict[str, Any], bool]:
+    """What the bytes of a ``sweep.json`` hold, as it was written, and whether it has a seal.
 
     Raises:
         ValueError: They are no JSON object, or not the one that was sealed; says so in a clause.
@@ -76,7 +76,7 @@ def read_card(data: bytes) -> dict[str, Any]:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(raw, dict):
         raise ValueError(f"it must be an object, but is {type(raw).__name__}")
-    return unseal(raw)
+    return unseal(raw), is_sealed(raw)
 
 
 def parse_card(raw: Mapping[str, Any]) -> SweepCard:

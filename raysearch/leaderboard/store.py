@@ -155,8 +155,8 @@ class Store:
             StoreError: The file is not what a sweep writes.
         """
         try:
-            raw = self._raw_card()
-            return None if raw is None else parse_card(raw)
+            found = self._raw_card()
+            return None if found is None else parse_card(found[0])
         except ValueError as error:
             raise StoreError(
                 f"`{join(self._place, _CARD)}` must hold `metric` and `direction` as a sweep "
@@ -165,11 +165,24 @@ class Store:
             ) from error
 
     def card_fields(self) -> dict[str, Any] | None:
-        """All that ``sweep.json`` holds; None when there is no such file.
+        """All that ``sweep.json`` holds but its seal; None when there is no such file.
 
         Raises:
             StoreError: The file cannot be read or is not as it was written.
         """
+        found = self._whole_card()
+        return None if found is None else found[0]
+
+    def is_card_sealed(self) -> bool:
+        """Whether there is a ``sweep.json`` with a seal; an older version wrote none.
+
+        Raises:
+            StoreError: As `card_fields`.
+        """
+        found = self._whole_card()
+        return found is not None and found[1]
+
+    def _whole_card(self) -> tuple[dict[str, Any], bool] | None:
         try:
             return self._raw_card()
         except ValueError as error:
@@ -179,7 +192,7 @@ class Store:
                 "copy of it there"
             ) from error
 
-    def _raw_card(self) -> dict[str, Any] | None:
+    def _raw_card(self) -> tuple[dict[str, Any], bool] | None:
         try:
             with self._storage.open(_CARD) as file:
                 return read_card(file.read())

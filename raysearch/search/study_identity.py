@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial
 from raysearch.errors import ConfigError, StoreError
 from raysearch.search.space import SearchSpace
 from raysearch.search.study_database import StudyDatabase
+from raysearch.search.study_entries import INTENT
 from raysearch.search.study_seal import SEAL
 
 __all__ = [
@@ -75,14 +76,15 @@ def is_sealed_study(identity: Mapping[str, Any] | None) -> bool:
 
 
 def sealed_trials(database: StudyDatabase) -> list[FrozenTrial]:
-    """All trials of the study; none lacks its seal but those that are older than seals.
+    """All trials of the study; none that a sweep asked lacks its seal, but those older than seals.
 
     Raises:
         DamagedStudyError: The study is not as it was written.
     """
     identity, trials = identity_in(database), database.trials()
     if identity is not None and is_sealed_study(identity):
-        bare = [t.number for t in trials[identity.get(_UNSEALED, 0) :] if SEAL not in t.user_attrs]
+        later = [t for t in trials[identity.get(_UNSEALED, 0) :] if INTENT in t.user_attrs]
+        bare = [trial.number for trial in later if SEAL not in trial.user_attrs]
         if bare:
             raise database.damaged(f"trial {bare[0]} has no seal")
     return trials

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,62 @@ def test_verify_compares_the_rows_with_the_study(
     study.unlink()
     assert verify(1)["studies"] == {"results/demo": None}
     assert not study.exists()
+
+
+CARDS: dict[str, Any] = {
+    "metric": "train/loss",
+    "direction": "minimize",
+    "mode": "per_task",
+    "aggregate": "worst",
+    "cells": 5,
+    "tasks": ["emobank"],
+    "method": "msmo",
+    "study": {"seed": 5},
+}
+
+
+@pytest.mark.parametrize("name", CARDS)
+@pytest.mark.parametrize("sealed", [True, False])
+def test_verify_compares_the_card_with_the_study(
+    plan: SweepPlan, capsys: pytest.CaptureFixture[str], name: str, sealed: bool
+) -> None:
+    said(capsys, "results/demo", code=0)
+
+    def faults() -> list[str]:
+        assert main(["verify", "results/demo", "--sample", "0%", "--format", "json"]) == 1
+        found = json.loads(capsys.readouterr().out)["findings"]
+        return [item["what"] for item in found if item["where"] == "sweep.json"]
+
+    assert faults() == []
+    path = plan.folder / "sweep.json"
+    card = {key: value for key, value in json.loads(path.read_text()).items() if key != "seal"}
+    planted = {**card, name: {**card[name], **CARDS[name]} if name == "study" else CARDS[name]}
+    path.write_text(json.dumps(seal(planted) if sealed else planted))
+    what = faults()
+    assert ("has no seal" in what[0]) is not sealed
+    assert f"`{name}" in what[-1] and "in the study" in what[-1]
+    assert all("the same `raysearch sweep` command writes it anew" in text for text in what)
+    path.write_text(json.dumps(card))
+    assert len(faults()) == 1
+
+
+def test_the_card_of_an_older_study_needs_no_seal(
+    plan: SweepPlan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, "results/demo", code=0)
+    path = plan.folder / "sweep.json"
+    card = json.loads(path.read_text())
+    older = {name: card[name] for name in ("name", "method", "metric", "direction", "cells")}
+    path.write_text(json.dumps(older))
+    with sqlite3.connect(plan.folder / "study.db") as connection:
+        connection.execute("DELETE FROM trial_user_attributes WHERE key = 'seal'")
+        connection.execute(
+            "UPDATE study_user_attributes SET value_json = json_set(json_remove(value_json, "
+            "'$.seal', '$.attribute'), '$.version', 1) WHERE key = 'raysearch'"
+        )
+    connection.close()
+    for direction, count in (("maximize", 0), ("minimize", 1)):
+        path.write_text(json.dumps({**older, "direction": direction}))
+        assert main(["verify", "results/demo", "--sample", "0%", "--format", "json"]) == 1
+        found = json.loads(capsys.readouterr().out)["findings"]
+        assert len([item for item in found if item["where"] in ("sweep.json", "study")]) == count

@@ -7,7 +7,7 @@ import pytest
 
 from raysearch.errors import StoreError
 from raysearch.search.study_database import DamagedStudyError
-from raysearch.search.study_records import recorded_trials
+from raysearch.search.study_records import recorded_study
 
 DEEP = "[" * 100_000
 CONFIG = '{"config": 5, "cells": [["sample", 0]], "problem": 0, "literal": false}'
@@ -50,7 +50,7 @@ def plant(path, change, *values):
 def refused(sweep):
     """The sentences of a driver and of a reader, which damage must have."""
     said = []
-    for read in (sweep.open, lambda: recorded_trials(sweep.url, "toy")):
+    for read in (sweep.open, lambda: recorded_study(sweep.url, "toy")):
         with pytest.raises(DamagedStudyError) as told:
             read()
         said.append(str(told.value))
@@ -98,7 +98,7 @@ def test_a_planted_record_is_one_sentence(study, planted):
     change = "UPDATE trial_user_attributes SET value_json = ? WHERE trial_id = ? AND key = ?"
     plant(path, change, record, trial_id, key)
     with pytest.raises(DamagedStudyError, match="the attribute 'cell/.*is none that a sweep"):
-        recorded_trials(sweep.url, "toy")
+        recorded_study(sweep.url, "toy")
 
 
 def test_a_planted_distribution_is_one_sentence(study):
@@ -142,4 +142,4 @@ def test_trials_older_than_seals_are_read_after_the_study_is_of_this_version(stu
         assert ledger._database.attributes()["raysearch"]["unsealed"] == count
     with sweep.open() as ledger:
         sweep.run(ledger)
-    assert recorded_trials(sweep.url, "toy")
+    assert recorded_study(sweep.url, "toy").records
