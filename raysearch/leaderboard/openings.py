@@ -198,7 +198,8 @@ class Openings:
             name = file.name
             role, _, rest = name.removesuffix(".json").partition(".")
             trial, _, token = rest.rpartition(".")
-            if name.endswith(".json") and "/" not in name and role and trial and token:
+            ours = name.endswith(".json") and "/" not in name and _is_line(name)
+            if ours and role and trial and token:
                 found.append(Opening(role=role, trial=trial, token=token, damaged=True))
         return found
 
@@ -318,6 +319,11 @@ def _unsealed(data: bytes) -> dict[str, Any]:
     return record
 
 
+def _is_line(value: object) -> bool:
+    """Whether it is a text that a terminal shows as it is."""
+    return isinstance(value, str) and value.isprintable()
+
+
 def _parsed(record: dict[str, Any]) -> Opening:
     """The opening of a record, which anybody can write and seal.
 
@@ -328,8 +334,8 @@ def _parsed(record: dict[str, Any]) -> Opening:
     reading = None if text is None else Trial.from_json(text)
     opening = Opening(**record, reading=reading)
     texts = {name: getattr(opening, name) for name in _TEXTS}
-    if wrong := [name for name, value in texts.items() if not isinstance(value, str)]:
-        raise ValueError(f"{', '.join(wrong)} must be a text")
+    if wrong := [name for name, value in texts.items() if not _is_line(value)]:
+        raise ValueError(f"{', '.join(wrong)} must be a text of one line")
     if opening.damaged is not False:
         raise ValueError("it says that it is damaged")
     if reading is not None:

@@ -58,8 +58,9 @@ def test_a_sealed_record_is_read(tmp_path: Path) -> None:
         *(planted({name: 5}) for name in ("began", "by", "what", "weights", "finished", "damaged")),
         planted({"reading": "[" * 200_000}),
         planted({"reading": 5}),
+        planted({"by": "\x1b[2J"}),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_a_planted_record_is_damaged(tmp_path: Path, content: bytes) -> None:
     openings = put(tmp_path, content)
