@@ -65,7 +65,7 @@ def _locked(place: Path, role: str) -> Iterator[Callable[[], None]]:
                 raise StoreError(
                     f"the openings of {named(role)} data must stay where they are while it is "
                     f"opened, but {shown(place)} (or {name} in it) was removed or replaced: "
-                    "nothing more is written there, and this run ends"
+                    "nothing that is read is kept there, and this run ends"
                 )
 
         yield guard
@@ -92,8 +92,8 @@ def _claimed(place: str, role: str, pace: Pace) -> Iterator[Callable[[], None]]:
             raise StoreError(
                 f"the {named(role)} data of {shown(place)} must be opened by one process at a "
                 f"time, but this one gave no sign of life for {pace.stale:g} s, so that its claim "
-                "may have been removed or replaced: nothing more is written there, and this run "
-                "ends"
+                "may have been removed or replaced: nothing that is read is kept there, and this "
+                "run ends"
             )
 
     try:

@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -123,6 +124,7 @@ def _read_missing(
             reading = replace(reading, provenance={**reading.provenance, OPENINGS: str(often)})
             openings.finish(opening, reading)
         except StoreError as error:
+            _put_back(opening, trial, openings, folder)
             raise StoreError(
                 f"{error}. The {named(role)} data was read for trial {trial.id} and nothing keeps "
                 f"what was read but this line: {json.dumps(dict(reading.metrics))}. Reading it "
@@ -135,6 +137,14 @@ def _read_missing(
                 f"{error}. What was read of trial {trial.id} is kept in {shown(openings.place)}: "
                 "the same command writes its row from there and reads nothing again"
             ) from error
+
+
+def _put_back(opening: Opening, trial: Trial, openings: Openings, folder: str) -> None:
+    """See that an opening still counts, where the records were removed and the sweep was not."""
+    with suppress(StoreError):  # there is an error already, and its line says what was read
+        rows = Store(folder).trials()
+        if any(_of_trial(row, trial) and row.finished == trial.finished for row in rows):
+            openings.put_back(opening)
 
 
 def _written_anew(trial: Trial, role: str, before: Sequence[Opening], record: Store) -> bool:
