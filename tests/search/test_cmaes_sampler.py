@@ -65,9 +65,9 @@ def test_what_a_study_brings_along_is_not_unpickled(
         pass
 
     # A seal is no signature: whoever makes one anew has no say in what is asked either.
-    clean = StudyMirror(space, 0, trials, set()).propose(11)
+    clean = StudyMirror(space, 0, trials, {0}).propose(11)
     trials[-1].system_attrs = dict.fromkeys(keys, code)
-    planted = StudyMirror(space, 0, trials, set()).propose(11)
+    planted = StudyMirror(space, 0, trials, {0}).propose(11)
     assert clean is not None and planted is not None and planted.trial.params == clean.trial.params
     assert not found.exists()
 
