@@ -21,13 +21,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
 from raysearch.cli.live import Opening
 from raysearch.cluster.node_watch import NodeUsage
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, StoreError, quoted
 from raysearch.leaderboard.card import parse_card
 from raysearch.names import checked_name
 from raysearch.objective import Best
@@ -38,6 +38,8 @@ from raysearch.trial import Lease, Report, Trial, TrialState
 
 __all__ = ["JsonView", "NewsReader"]
 
+_MOST = 2**53
+"""Of a number: a double still tells it from its neighbours."""
 _WORTH_TELLING = 0.02
 """A running trial's share must have grown by so much: at most 50 lines a trial."""
 
@@ -103,7 +105,11 @@ class NewsReader:
         self._rows: dict[str, Trial] = {}
 
     def read(self, line: str) -> dict[str, Any] | None:
-        """The object on a line; None when it is no news, such as a warning of a library."""
+        """The object on a line; None when it is no news, such as a warning of a library.
+
+        Raises:
+            RecursionError: It is nested too deeply for news.
+        """
         if not line.startswith('{"news"'):
             return None
         try:
@@ -111,6 +117,10 @@ class NewsReader:
         except ValueError:
             return None
         return found
+
+    def at(self, news: dict[str, Any]) -> float:
+        """When it was told, in Unix seconds of the head's clock."""
+        return _number(news, "at")
 
     def opening(self, news: dict[str, Any]) -> Opening:
         """What sweep it is, from the first line.
@@ -122,7 +132,12 @@ class NewsReader:
         try:
             opening = Opening(**{name: news[name] for name in names})
             parse_card(opening.card)
-            name = opening.card["name"]
+            name = _text(opening.card, "name")
+            for part, field in ((opening.card, "method"), (news, "headline"), (news, "root")):
+                _text(part, field)
+            _count(opening.card, "trials")
+            if opening.seconds is not None:
+                _number(news, "seconds")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(
                 f"a job's first news must say what sweep it is, but: {error!r}; has the cluster "
@@ -132,35 +147,59 @@ class NewsReader:
         return opening
 
     def row(self, news: dict[str, Any]) -> Trial:
-        """The record of a ``trial`` line."""
-        trial = Trial.from_json(json.dumps(news["trial"]))
+        """The record of a ``trial`` line.
+
+        Raises:
+            ValueError: It has none.
+        """
+        try:
+            trial = Trial.from_json(json.dumps(news["trial"]))
+        except StoreError as error:
+            raise ValueError(str(error)) from error
         if not news["earlier"]:
             self._rows[trial.id] = trial
         return trial
 
     def event(self, news: dict[str, Any]) -> SweepEvent | None:
-        """What the sweep told its view; None for a kind that this version does not know."""
+        """What the sweep told its view; None for a kind that this version does not know.
+
+        Raises:
+            LookupError, TypeError, ValueError: A field is missing or has another type.
+        """
         kind = news["news"]
         if kind == "message":
-            return SweepEvent(kind=SweepEventKind.MESSAGE, text=news["text"])
+            return SweepEvent(kind=SweepEventKind.MESSAGE, text=_text(news, "text"))
         if kind == "started":
-            lease = Lease.from_json(json.dumps(news["lease"]))
-            self._leases[lease.id] = lease
-            return SweepEvent(kind=SweepEventKind.STARTED, lease=lease, device=news["device"])
+            return self._started(news)
         if kind == "finished":
-            self._leases.pop(news["id"], None)
-            trial = self._rows.pop(news["id"], None)
+            lease_id = _text(news, "id")
+            self._leases.pop(lease_id, None)
+            trial = self._rows.pop(lease_id, None)
             return SweepEvent(kind=SweepEventKind.FINISHED, trial=trial)
         if kind == "progress":
-            of, step, total = self._leases.get(news["id"]), news["step"], news["total"]
+            of = self._leases.get(_text(news, "id"))
+            step, total = _count(news, "step"), _count(news, "total")
             return SweepEvent(kind=SweepEventKind.PROGRESS, lease=of, step=step, total=total)
         if kind == "report":
-            of, report = self._leases.get(news["id"]), Report(**news["report"])
+            of, report = self._leases.get(_text(news, "id")), Report.from_plain(news["report"])
             return SweepEvent(kind=SweepEventKind.REPORT, lease=of, report=report)
         return None
 
+    def _started(self, news: dict[str, Any]) -> SweepEvent:
+        try:
+            lease = Lease.from_json(json.dumps(news["lease"]))
+        except StoreError as error:
+            raise ValueError(str(error)) from error
+        self._leases[lease.id] = lease
+        device = _text(news, "device")
+        return SweepEvent(kind=SweepEventKind.STARTED, lease=lease, device=device)
+
     def summary(self, news: dict[str, Any]) -> SweepSummary:
-        """How the sweep ended, from the last line."""
+        """How the sweep ended, from the last line.
+
+        Raises:
+            LookupError, TypeError, ValueError, AttributeError: A field is missing or is another.
+        """
         raw = news["summary"]
         parts = {
             "ending": Ending(raw["ending"]),
@@ -171,3 +210,24 @@ class NewsReader:
             "used_up": tuple(raw.get("used_up", ())),
         }
         return SweepSummary(**{**raw, **parts})
+
+
+def _text(news: Mapping[str, Any], name: str) -> str:
+    value = news[name]
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be a text, but is {quoted(value)}")
+    return value
+
+
+def _number(news: Mapping[str, Any], name: str) -> float:
+    value = news[name]
+    if not (isinstance(value, int | float) and 0 <= value < _MOST):
+        raise TypeError(f"`{name}` must be a number >= 0, but is {quoted(value)}")
+    return float(value)
+
+
+def _count(news: Mapping[str, Any], name: str) -> int:
+    value = news[name]
+    if not (type(value) is int and 0 <= value < _MOST):
+        raise TypeError(f"`{name}` must be a whole number >= 0, but is {quoted(value)}")
+    return value

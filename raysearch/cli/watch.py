@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysearch.errors import ConfigError, StoreError
+from raysearch.errors import ConfigError, StoreError, quoted
 from raysearch.storage import write_files
 from raysearch.storage.place import is_uri, shown
 
@@ -63,7 +63,7 @@ def _copied(folder: Path) -> str:
         return str(json.loads((folder / _COPY).read_text())["root"])
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
             f"`{folder / _COPY}` must say what {folder} is a copy of, but: {error!r}; move the "
             "folder away: `raysearch attach` brings the rows again"
@@ -110,7 +110,7 @@ class _Watcher:
         self._reader, self._clock = NewsReader(), _Clock()
         self._open = ExitStack()
         self._opening: Opening | None = None
-        self._summary: SweepSummary | None = None
+        self._said, self._line = "", 0
 
     def __enter__(self) -> _Watcher:
         return self
@@ -121,21 +121,32 @@ class _Watcher:
     def close(self) -> None:
         """Leave the picture as it is; say how the sweep ended, if it has."""
         self._open.close()
-        if self._opening and self._summary:
-            sys.stdout.write(self._ending(self._opening, self._summary))
-            self._summary = None
+        sys.stdout.write(self._said)
+        self._said = ""
 
     def hear(self, line: str) -> None:
-        """Take a line of the job's output."""
-        news = self._reader.read(line)
-        if news is None:
-            if self._opening:
-                self._view.say(line)
-            else:
-                sys.stdout.write(f"{line}\n")
-            return
-        self._clock.hear(news["at"])
-        self._take(news)
+        """Take a line of the job's output.
+
+        Raises:
+            ConfigError: It begins as news and is none that this version tells.
+        """
+        self._line += 1
+        try:
+            news = self._reader.read(line)
+            if news is not None:
+                self._clock.hear(self._reader.at(news))
+                self._take(news)
+                return
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
+            raise ConfigError(
+                f"line {self._line} of the job's output must be news of a sweep, but {why}: "
+                f"{quoted(line)}; has the cluster another version of raysearch?"
+            ) from error
+        if self._opening:
+            self._view.say(line)
+        else:
+            sys.stdout.write(f"{line}\n")
 
     def _take(self, news: dict[str, Any]) -> None:
         kind = news["news"]
@@ -150,7 +161,7 @@ class _Watcher:
                 self._store.append(trial)
             self._view.recorded(trial, earlier=news["earlier"])
         elif kind == "ending":
-            self._summary = self._reader.summary(news)
+            self._said = self._ending(self._opening, self._reader.summary(news))
         elif event := self._reader.event(news):
             self._view.tell(event)
 
@@ -160,7 +171,7 @@ class _Watcher:
         from raysearch.leaderboard import Store
         from raysearch.search.lock import sweep_lock
 
-        self._opening = opening
+        view = ScreenView(opening, self._clock)
         folder = self._results / opening.card["name"]
         refuse_others(folder, opening.root)
         self._store: Store | None = None
@@ -174,7 +185,8 @@ class _Watcher:
             _write(folder / "sweep.json", opening.card)
             self._store = Store(folder)
             self._known = {trial.key: trial.finished for trial in self._store.trials()}
-        self._view = self._open.enter_context(ScreenView(opening, self._clock))
+        self._view = self._open.enter_context(view)
+        self._opening = opening
 
     def _ending(self, opening: Opening, summary: SweepSummary) -> str:
         """What is next, in commands of this machine; weights are not copied unasked."""

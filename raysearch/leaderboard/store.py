@@ -17,9 +17,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs
 
-from raysearch.errors import ConfigError, StoreError
+from raysearch.errors import ConfigError, StoreError, quoted
 from raysearch.leaderboard.card import SweepCard, parse_card, parse_goal, read_card
 from raysearch.leaderboard.parts import CURE, Contents, Parts
+from raysearch.leaderboard.row_check import key_faults, schema_faults, value_faults
 from raysearch.leaderboard.schema import (
     CURVE_COLUMNS,
     KEY,
@@ -74,9 +75,9 @@ class Store:
 
         Raises:
             StoreError: The disk is full, or the folder cannot be written; the row may not be
-                there.
+                there. Or the trial makes no row that can be read again; nothing is written.
         """
-        row, reports = trial_rows(trial), curve_rows(trial)
+        row, reports = _rows_of(trial)
         finished = row.column("finished")[0].as_py()
         with self._lock:
             if not self._looked:
@@ -312,6 +313,28 @@ def load_card(folder: str | Path, metric: str | None = None) -> SweepCard:
 def load_goal(folder: str | Path, metric: str | None = None) -> MetricGoal:
     """The goal of `load_card`."""
     return load_card(folder, metric).goal
+
+
+def _rows_of(trial: Trial) -> tuple[pa.Table, pa.Table]:
+    """The trial's rows of both tables, as a reader would take them.
+
+    Raises:
+        StoreError: A reader would refuse them, and with them the whole leaderboard.
+    """
+    try:
+        row, reports = trial_rows(trial), curve_rows(trial)
+        faults = [
+            *schema_faults(row.schema, TRIAL_COLUMNS, None),
+            *schema_faults(reports.schema, CURVE_COLUMNS, None),
+        ] or [*value_faults(row), *value_faults(reports), *key_faults(reports, CURVE_COLUMNS)]
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        faults = [str(error)]
+    if faults:
+        raise StoreError(
+            f"trial {trial.number} of {quoted(trial.cell.task)} seed {trial.cell.seed} must make a "
+            f"row that can be read again, but {'; '.join(faults)}"
+        )
+    return row, reports
 
 
 def _whole(contents: Contents) -> pa.Table:

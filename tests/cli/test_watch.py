@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from raysearch.cluster import jobs
 from raysearch.cluster.node_clock import NodeTimes
 from raysearch.cluster.node_watch import Cost, NodeUsage
 from raysearch.devices import cpu_device
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.objective import Best
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
@@ -206,3 +206,65 @@ def test_a_copy_and_a_sweep_of_this_machine_stay_apart(tmp_path: Path, job: list
         refuse_others(folder, "s3://b/noop")
     with pytest.raises(ConfigError, match="is a copy of /storage/noop, on a cluster; add"):
         refuse_copy(folder)
+
+
+def line(news: str, **fields: object) -> str:
+    return json.dumps({"news": news, "at": 1.0, **fields})
+
+
+STRANGE = {
+    "nested": '{"news": ' + "[" * 100_000,
+    "no time": '{"news": "message", "text": "x"}',
+    "another time": '{"news": "message", "at": "now", "text": "x"}',
+    "an endless time": '{"news": "message", "at": NaN, "text": "x"}',
+    "no trial": line("trial", earlier=False),
+    "a trial without cell": line("trial", earlier=False, trial={"number": 1}),
+    "other metrics": line("trial", earlier=False, trial={**asdict(TRIAL), "metrics": 5}),
+    "a message that is no text": line("message", text=[]),
+    "a lease that is none": line("started", lease=5, device=""),
+    "an id that is none": line("report", id=[], report={}),
+    "a report that is none": line("report", id="00001-sample-s0", report={"metrics": 5}),
+    "a share of no number": line("progress", id="00001-sample-s0", step=math.nan, total=3),
+    "a summary that is none": line("ending", summary=5),
+    "a summary of other types": line("ending", summary={**asdict(SUMMARY), "best": {"": [1, "x"]}}),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_strange_news_are_one_sentence_that_names_the_line(
+    tmp_path: Path, job: list[str], capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    job += [*told()[:3], STRANGE[what]]
+    with pytest.raises(ConfigError, match="line 4 of the job's output must be news of") as error:
+        watch("cluster.yaml", "noop-1", tmp_path)
+    assert len(str(error.value)) < 400 and "\n" not in str(error.value)
+    assert "best:" not in capsys.readouterr().out
+    assert repr(Store(tmp_path / "noop").trials()) == repr([EARLIER])
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        line("sweep"),
+        line("sweep", **{**asdict(OPENING), "headline": 5}),
+        line("sweep", **{**asdict(OPENING), "seconds": "x"}),
+        line("sweep", **{**asdict(OPENING), "card": {**CARD, "trials": "x"}}),
+        line("sweep", **{**asdict(OPENING), "card": {**CARD, "name": 5}}),
+        line("sweep", **{**asdict(OPENING), "card": 5}),
+    ],
+)
+def test_a_strange_opening_writes_nothing(tmp_path: Path, job: list[str], first: str) -> None:
+    job.append(first)
+    with pytest.raises(ConfigError, match="first news must say what sweep it is"):
+        watch("cluster.yaml", "noop-1", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_row_that_no_reader_takes_does_not_poison_the_copy(
+    tmp_path: Path, job: list[str]
+) -> None:
+    planted = replace(TRIAL, cell=Cell("", 0))
+    job += [*told()[:3], line("trial", earlier=False, trial=asdict(planted))]
+    with pytest.raises(StoreError, match="must make a row that can be read again, but column"):
+        watch("cluster.yaml", "noop-1", tmp_path)
+    assert repr(Store(tmp_path / "noop").trials()) == repr([EARLIER])

@@ -14,7 +14,7 @@ from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store, find_stores, load_goal
 from raysearch.leaderboard import store as store_module
 from raysearch.storage.local import LocalStorage
-from raysearch.trial import MetricGoal, TrialState
+from raysearch.trial import MetricGoal, Report, TrialState
 
 
 def _numbers(table):
@@ -372,3 +372,25 @@ def test_damaged_card_is_one_sentence(tmp_path, text):
     (tmp_path / "sweep.json").write_text(text)
     with pytest.raises(StoreError, match="sweep.json` must hold `metric` and `direction`"):
         load_goal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"task": ""},
+        {"method": "a\nb"},
+        {"seconds": -1.0},
+        {"steps": 2**60},
+        {"steps": 2**70},
+        {"reason": "\ud800"},
+        {"state": TrialState.RUNNING},
+        {"config": {"": 1}},
+        {"curve": 2 * (Report(rung=1, step=1, seconds=1.0, metrics={}),)},
+    ],
+)
+def test_a_row_that_no_reader_takes_is_not_written(tmp_path, make_trial, changes):
+    store = Store(tmp_path)
+    store.append(make_trial(0))
+    with pytest.raises(StoreError, match="must make a row that can be read again, but "):
+        store.append(make_trial(1, **changes))
+    assert [trial.number for trial in store.trials()] == [0]
