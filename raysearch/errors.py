@@ -30,6 +30,7 @@ __all__ = [
     "UnhealthyError",
     "known_names",
     "quoted",
+    "reason_of",
 ]
 
 
@@ -82,3 +83,8 @@ def quoted(value: object) -> str:
     """A value that came from outside, as Python writes it, and no longer than a line has room."""
     text = repr(value)
     return text if len(text) <= 60 else text[:56] + "…"
+
+
+def reason_of(error: Exception) -> str:
+    """Why reading a record failed, in a clause; a KeyError's own text is the bare key."""
+    return f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysearch.errors import ConfigError, StoreError, quoted
+from raysearch.errors import ConfigError, StoreError, quoted, reason_of
 from raysearch.storage import write_files
 from raysearch.storage.place import is_uri, shown
 
@@ -138,10 +138,9 @@ class _Watcher:
                 self._take(news)
                 return
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
             raise ConfigError(
-                f"line {self._line} of the job's output must be news of a sweep, but {why}: "
-                f"{quoted(line)}; has the cluster another version of raysearch?"
+                f"line {self._line} of the job's output must be news of a sweep, but "
+                f"{reason_of(error)}: {quoted(line)}; has the cluster another version of raysearch?"
             ) from error
         if self._opening:
             self._view.say(line)

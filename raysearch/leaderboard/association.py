@@ -17,7 +17,7 @@ from raysearch.leaderboard.statistics.permutation import (
     dealt,
     directions,
     explained,
-    permutation_p,
+    explained_p,
 )
 from raysearch.trial import MetricGoal
 
@@ -73,13 +73,11 @@ def association(ranking: Iterable[Ranked], name: str, goal: MetricGoal) -> Assoc
     ranks, signed = ranks_of(scores), _numeric(values)
     own = ranks_of([float(value or 0) for value in values]) if signed else np.empty(0)
     columns = own[:, None] if signed else _indicators(values)
-    found = directions(columns)
-    share = float(explained(ranks, found))
     return Association(
-        value=_correlation(own, ranks) if signed else math.sqrt(share),
+        value=_correlation(own, ranks) if signed else math.sqrt(_between(values, ranks)),
         signed=signed,
         count=len(rows),
-        p_value=permutation_p(share, explained(dealt(ranks), found)),
+        p_value=explained_p(ranks, columns, dealt(ranks)),
     )
 
 

@@ -37,10 +37,8 @@ from raysearch.leaderboard.statistics.permutation import (
     ALPHA,
     FEWEST,
     dealt,
-    directions,
-    explained,
+    explained_p,
     holm,
-    permutation_p,
 )
 from raysearch.trial import Scalar
 
@@ -134,9 +132,8 @@ def importances(
         if (key := there.tobytes()) not in deals:
             deals[key] = _deals(scores, there, top[0], seed)
         dealt_scores, dealt_top = deals[key]
-        found = directions(_columns(grid[there], numeric))
-        share = float(explained(scores[there], found))
-        p_values.append(permutation_p(share, explained(dealt_scores, found)))
+        columns = _columns(grid[there], numeric)
+        p_values.append(explained_p(scores[there], columns, dealt_scores))
         values.append(divergence(top, whole, grid, size, numeric)[0])
         placebos.append(divergence(dealt_top, whole, grid, size, numeric))
         samples.append(divergence(drawn_top, drawn, grid, size, numeric))

@@ -17,9 +17,7 @@ from raysearch.leaderboard.statistics.permutation import (
     ALPHA,
     FEWEST,
     dealt,
-    directions,
-    explained,
-    permutation_p,
+    explained_p,
 )
 
 __all__ = [
@@ -161,12 +159,11 @@ def rank_correlation(
     most = 1 - 6 / (count**3 - count)
     middle = math.atanh(min(max(value, -most), most))
     half = 1.959964 * math.sqrt((1 + value**2 / 2) / (count - 3))
-    ranks, found = ranks_of(second), directions(ranks_of(first)[:, None])
-    deals = explained(dealt(ranks, seed=seed), found)
+    ranks = ranks_of(second)
     return RankCorrelation(
         value=value,
         low=math.tanh(middle - half),
         high=math.tanh(middle + half),
         count=count,
-        p_value=permutation_p(value**2, deals),
+        p_value=explained_p(ranks, ranks_of(first)[:, None], dealt(ranks, seed=seed)),
     )

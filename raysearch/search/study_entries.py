@@ -22,7 +22,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from raysearch.errors import StoreError, quoted
+from raysearch.errors import StoreError, quoted, reason_of
 from raysearch.objective import is_over, worth
 from raysearch.search.origins import PROPOSED
 from raysearch.search.space import SearchSpace
@@ -337,10 +337,9 @@ def _as_written(trial: FrozenTrial, key: str) -> Iterator[None]:
     try:
         yield
     except (StoreError, LookupError, TypeError, ValueError, RecursionError) as error:
-        why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
         raise DamagedStudyError(
             f"the attribute {quoted(key)} of trial {trial.number} is none that a sweep writes "
-            f"({why})"
+            f"({reason_of(error)})"
         ) from error
 
 

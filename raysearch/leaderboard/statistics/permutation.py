@@ -28,6 +28,7 @@ __all__ = [
     "difference_p",
     "directions",
     "explained",
+    "explained_p",
     "holm",
     "permutation_p",
 ]
@@ -76,6 +77,18 @@ def explained(values: Floats, found: Floats) -> Any:
     whole = np.square(around).sum(axis=-1)
     inside = np.square(around @ found).sum(axis=-1)
     return np.divide(inside, whole, out=np.zeros_like(inside), where=whole > 0)
+
+
+def explained_p(values: Floats, columns: Floats, deals: Floats) -> float:
+    """The p-value of how much of the values' variance the columns explain.
+
+    Args:
+        values: (N,).
+        columns: (N, K), as `directions` takes them.
+        deals: The values in random orders, (D, N), as `dealt` gives them.
+    """
+    found = directions(columns)
+    return permutation_p(float(explained(values, found)), explained(deals, found))
 
 
 def dealt(values: Floats, *, deals: int = _DEALS, seed: int = 0) -> Floats:
