@@ -11,7 +11,6 @@ Each file holds a digest of itself. What does not fit it still counts as an open
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
@@ -34,6 +33,7 @@ from raysearch.leaderboard.schema import (
     trial_rows,
 )
 from raysearch.leaderboard.store import Store
+from raysearch.seal import is_sealed, seal, unseal
 from raysearch.storage import BRIEF, LASTING, UnansweredError, open_storage
 from raysearch.storage.folder_lock import this_process
 from raysearch.storage.place import join
@@ -317,15 +317,14 @@ def _count(text: str | None) -> int:
 
 
 def _sealed(record: dict[str, Any]) -> str:
-    return json.dumps({"opening": record, "sha256": _digest(record)}, indent=1) + "\n"
+    return json.dumps(seal(record), indent=1) + "\n"
 
 
 def _unsealed(data: bytes) -> dict[str, Any]:
     found = json.loads(data)
-    record: dict[str, Any] = found["opening"]
-    if _digest(record) != found["sha256"]:
-        raise ValueError("it has another digest")
-    return record
+    if not is_sealed(found):
+        raise ValueError("it has no seal")
+    return unseal(found)
 
 
 def _is_line(value: object) -> bool:
@@ -355,7 +354,3 @@ def _parsed(record: dict[str, Any]) -> Opening:
             if faults := (*schema_faults(table.schema, base, None), *value_faults(table)):
                 raise ValueError("; ".join(faults))
     return opening
-
-
-def _digest(record: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

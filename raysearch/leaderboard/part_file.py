@@ -27,6 +27,7 @@ from raysearch.leaderboard.row_check import (
     text_lengths,
 )
 from raysearch.leaderboard.schema import FILE_METADATA, check_version
+from raysearch.seal import MARK
 
 __all__ = ["MOST_BYTES", "DamagedError", "decode", "decode_any", "encode", "refuse"]
 
@@ -41,7 +42,7 @@ _TEXT_BYTES = 2**28
 _SHOWN = 5
 """Faults of one file that are told."""
 
-_KEY, _MARK = b"raysearch.digest", b"raysearch-sha256:"
+_KEY, _MARK = b"raysearch.digest", MARK.encode()
 _DIGEST = re.compile(_KEY + rb"..?.?" + _MARK + rb"([0-9a-f]{64})", re.DOTALL)
 _BLANK = b"0" * 64
 

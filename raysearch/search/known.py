@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from raysearch.config import read_config
 from raysearch.errors import ConfigError
 from raysearch.search.parameters import Parameter
+from raysearch.search.point_samplers import share_of
 from raysearch.search.space import SearchSpace
 
 __all__ = ["trial_key"]
@@ -44,8 +44,5 @@ def _place(item: Parameter, value: float) -> float | str:
     """Where in its range a value lies, to a millionth, on the scale that is searched."""
     if item.log and value <= 0:  # the paper's own value may lie outside
         return value
-    low, high, at = (
-        map(math.log, (item.low, item.high, value)) if item.log else (item.low, item.high, value)
-    )
-    share = round((at - low) / (high - low), _DIGITS) + 0.0 if high > low else 0.0  # no -0.0
+    share = round(share_of(item, value), _DIGITS) + 0.0 if item.high > item.low else 0.0  # no -0.0
     return f"{share:.{_DIGITS}f}"
