@@ -8,7 +8,6 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from raysearch.cli.sweep_cost import cost_lines
-from raysearch.leaderboard.card import used_up_text
 from raysearch.search.origins import Origin
 from raysearch.search.retention import size_text
 from raysearch.storage.place import shown
@@ -81,6 +80,8 @@ def _where_from(summary: SweepSummary) -> list[str]:
     if counts:
         lines.append(f"configurations: {', '.join(counts)}")
     if summary.used_up:
+        from raysearch.leaderboard.card import used_up_text
+
         lines.append(used_up_text(summary.used_up))
     return lines
 

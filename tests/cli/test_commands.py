@@ -167,6 +167,16 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_help_waits_for_neither_numpy_nor_arrow() -> None:
+    """They take 0.2 s, more than all else that help needs."""
+    code = (
+        "import sys; from raysearch.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "assert not {'numpy', 'pyarrow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("damage", ["a block of zeros", "another trial's"])
 def test_weights_that_are_not_the_rows_are_never_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
