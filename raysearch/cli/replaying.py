@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rich.console import Console
@@ -64,12 +63,16 @@ def replay(
         RaysearchError: Its settings are not known to this version, or its data or encoder are
             not there.
     """
+    import torch
+
     from raysearch.training.provenance import device_name, pick_device
     from raysearch.training.run import run_lease
+    from raysearch.training.threads import torch_threads
 
     last = len(row.curve) if row.state is TrialState.PRUNED else None
     console = Console(stderr=True, quiet=quiet)
-    with tempfile.TemporaryDirectory(prefix="raysearch-replay-") as scratch, _threads_of(row):
+    threads = cpu_threads(row.device) or torch.get_num_threads()  # sums are split by them
+    with tempfile.TemporaryDirectory(prefix="raysearch-replay-") as scratch, torch_threads(threads):
         lease = replace(lease_of(row, scratch), keep=False)
         with _AsFarAs(f"trial {row.id}", last, console) as listener:
             again = run_lease(lease, listener, data_dir=data_dir, stages=join(scratch, "stages"))
@@ -83,16 +86,3 @@ def replay(
                 provenance=listener.provenance,
             )
     return compare_replay(row, again, tolerance=tolerance)
-
-
-@contextmanager
-def _threads_of(row: Trial) -> Iterator[None]:
-    """As many threads as the row had on its processor: sums are split by them."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(cpu_threads(row.device) or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,6 +25,7 @@ from raysearch.cli.packing import packed, read_pack
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cli.sweep_ending import ending_text
+from raysearch.cores import usable_cores
 from raysearch.errors import ConfigError, StoreError
 from raysearch.names import checked_name
 from raysearch.seal import seal
@@ -159,13 +159,12 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
     if args.pack is not None:
         read_pack(args.pack)
     needed = args.workers_per_trial * args.cpus_per_worker
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return SweepPlan(
         name=name,
         folder=Path(args.results) / name,
         space=space,
         cells=method_cells(space),
-        slots=args.slots if args.slots is not None else max(1, int((cores or 1) // needed)),
+        slots=args.slots if args.slots is not None else max(1, int(usable_cores() // needed)),
         workers_per_trial=args.workers_per_trial,
         cpus_per_worker=args.cpus_per_worker,
         gpus_per_worker=args.gpus_per_worker,

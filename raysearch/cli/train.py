@@ -24,6 +24,7 @@ from raysearch.cli.arguments import (
 )
 from raysearch.cli.parsing import examples
 from raysearch.config import flatten, read_config
+from raysearch.cores import usable_cores
 from raysearch.errors import ConfigError, TrialError
 from raysearch.names import checked_name
 from raysearch.sources import short, versions_of
@@ -178,10 +179,15 @@ def _task(wanted: str | None, tasks: Sequence[str]) -> str:
 
 def train_here(lease: Lease, data_dir: str) -> Trial:
     """Run a lease in this process, with a progress bar on standard error."""
+    import torch
+
     from raysearch.render.progress import TrialProgress
     from raysearch.training.run import run_lease
+    from raysearch.training.threads import torch_threads
 
-    with TrialProgress(f"trial {lease.id}") as listener:
+    # Torch counts the cores of the node; with more threads than a quota allows they wait in turn.
+    threads = min(torch.get_num_threads(), usable_cores())
+    with torch_threads(threads), TrialProgress(f"trial {lease.id}") as listener:
         trial = run_lease(lease, listener, data_dir=data_dir)
     assert trial is not None, "nobody stops a trial in this process"
     return trial

@@ -22,6 +22,7 @@ from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-d
 
 from raysearch.cluster.mailroom import Mailroom
 from raysearch.cluster.session_folder import session_folder
+from raysearch.cores import usable_cores
 from raysearch.errors import ConfigError, RaysearchError
 
 __all__ = ["HEAD", "open_mailroom", "ray_session", "shut_doors"]
@@ -52,7 +53,7 @@ def ray_session(address: str | None = None, *, cpus: int | None = None) -> Itera
     Args:
         address: Address of a cluster to join, for example ``auto`` or ``10.0.0.1:6379``; None
             starts a Ray of its own on this machine, reachable from it only.
-        cpus: CPUs of a Ray of its own; None takes all.
+        cpus: CPUs of a Ray of its own; None takes all that this process may use.
 
     Raises:
         ConfigError: No cluster answers at the address.
@@ -68,7 +69,7 @@ def ray_session(address: str | None = None, *, cpus: int | None = None) -> Itera
         if address is None:
             stack.enter_context(shut_doors())
             options |= {
-                "num_cpus": cpus,
+                "num_cpus": usable_cores() if cpus is None else cpus,
                 "include_dashboard": False,
                 "_node_ip_address": "127.0.0.1",
                 "_temp_dir": str(stack.enter_context(session_folder())),
@@ -101,7 +102,7 @@ def _start(options: Mapping[str, Any], address: str | None) -> None:
             raise
         raise RaysearchError(
             f"Ray must come up within 30 s, but this machine is too busy for that (load "
-            f"{os.getloadavg()[0]:.0f} on {os.cpu_count()} cores); wait, then run the same "
+            f"{os.getloadavg()[0]:.0f} on {usable_cores()} cores); wait, then run the same "
             f"command again"
         ) from error
 

@@ -39,7 +39,7 @@ def check_resources(plan: SweepPlan) -> None:
         if needed > there.get(name, 0) + 1e-6:
             problems.append(
                 f"slots x workers_per_trial x {name}s per worker must be at most the "
-                f"{there.get(name, 0):g} {name}s of this machine, but got {plan.slots} x "
+                f"{there.get(name, 0):g} {name}s that this process may use, but got {plan.slots} x "
                 f"{plan.workers_per_trial} x {each:g}; take fewer, or join a cluster "
                 f"with `--address`"
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from noop_sweep import noop_plan, noop_space
 
-from raysearch.cli import main
+from raysearch.cli import main, parser, sweep
 from raysearch.cli.arguments import absolute_folders
 from raysearch.cli.sweep import _write_card
 from raysearch.cli.sweep_ending import ending_text
@@ -64,6 +64,15 @@ def test_mistakes(
     assert main(["sweep", *arguments, "--results", str(tmp_path)]) == 2
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_slots_are_as_many_as_the_cores_that_may_be_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sweep, "usable_cores", lambda: 5)
+    words = ["sweep", "carl", "--results", str(tmp_path)]
+    assert sweep.plan_of(parser().parse_args(words))[0].slots == 5
+    assert sweep.plan_of(parser().parse_args([*words, "--cpus-per-worker", "2"]))[0].slots == 2
 
 
 @pytest.mark.parametrize(

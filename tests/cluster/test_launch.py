@@ -120,7 +120,10 @@ def test_a_tunnel_that_ends_by_itself_is_seen() -> None:
 def alive(pid: int) -> bool:
     try:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):  # before the file is opened, or while it is read
+    except (
+        FileNotFoundError,
+        ProcessLookupError,
+    ):  # before the file is opened, or while it is read
         return False
 
 

@@ -68,6 +68,17 @@ def test_environment_and_printing_are_put_back(monkeypatch: pytest.MonkeyPatch) 
     assert (seen["_node_ip_address"], seen["binds to loopback"]) == ("127.0.0.1", True)
 
 
+def test_ray_counts_the_cores_as_the_plan_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(ray, "init", lambda **options: seen.append(options["num_cpus"]))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(6)))
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    with ray_session():
+        pass
+    assert seen == [3]
+
+
 def test_the_users_own_token_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "init", lambda **options: None)
     monkeypatch.setattr(ray, "shutdown", lambda: None)

@@ -224,4 +224,6 @@ def test_slots_that_never_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         run_sweep(plan, on_trial=lambda trial: None)
     assert len(caught.value.problems) == 2
-    assert "must be at most the 2 CPUs of this machine, but got 3 x 1 x 1" in str(caught.value)
+    assert "must be at most the 2 CPUs that this process may use, but got 3 x 1 x 1" in str(
+        caught.value
+    )
