@@ -206,9 +206,10 @@ def _prices(args: argparse.Namespace) -> PriceTable | None:
 
 
 def check_inputs(plan: SweepPlan) -> None:
-    """Missing corpora are said before Ray starts, not by the first trial."""
+    """Missing corpora and metrics are said before Ray starts, not by the first trial."""
     from raysearch.config import read_config
     from raysearch.methods import get_method
+    from raysearch.search.metric_names import check_metrics
 
     space = plan.space
     config, _ = space.paper_first()
@@ -217,22 +218,25 @@ def check_inputs(plan: SweepPlan) -> None:
             space.paper_first(task)
     read = read_config(space.config_type, config, where=space.source)
     get_method(space.method).check(read, data_dir=plan.data_dir)
+    check_metrics(space, plan.data_dir)
 
 
 def _with_sources(plan: SweepPlan) -> SweepPlan:
-    """The plan with the digests of what its trials read, so that all read the same.
+    """The plan with what its trials read, so that all read the same, and what they measure.
 
     Raises:
         EncoderError: An encoder's package is not installed, or damaged.
     """
     from raysearch.config import read_config
+    from raysearch.search.metric_names import known_metrics
     from raysearch.training.origin import sources_now
 
     space = plan.space
     read = read_config(space.config_type, space.paper_first()[0], where=space.source)
     searched = [item.choices for item in space.searched if item.name == "encoder"]
     encoders = [str(name) for choices in searched for name in choices]
-    return replace(plan, sources=sources_now(space.method, read, plan.data_dir, *encoders))
+    sources = sources_now(space.method, read, plan.data_dir, *encoders)
+    return replace(plan, sources=sources, metrics=known_metrics(space, "dev", plan.data_dir))
 
 
 def _card(plan: SweepPlan, path: Path) -> dict[str, Any]:

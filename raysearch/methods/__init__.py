@@ -6,7 +6,7 @@ line and the search spaces read settings long before anything trains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
@@ -31,8 +31,9 @@ class _LazyLoader:
 
     Attributes:
         package: Package of the method; its ``config`` module defines ``tasks`` and the config
-            class, its ``inputs`` module ``check``, its ``schedule`` module ``outline``; these
-            need no torch. Its ``build`` module defines ``build``.
+            class, its ``inputs`` module ``check``, its ``schedule`` module ``outline``, its
+            ``reported`` module ``metrics``; these need no torch. Its ``build`` module defines
+            ``build``.
         config_name: Name of the config class.
     """
 
@@ -70,6 +71,11 @@ class _LazyLoader:
         """See `methods.base.MethodLoader.outline`."""
         found = import_module(f"{self.package}.schedule").outline(config)
         return cast("tuple[Stage, ...]", found)
+
+    def metrics(self, config: Any, *, role: str, data_dir: str) -> Collection[str]:
+        """See `methods.reported.Reported.metrics`."""
+        found = import_module(f"{self.package}.reported").metrics
+        return cast("Collection[str]", found(config, role=role, data_dir=data_dir))
 
 
 METHODS: Mapping[str, MethodLoader] = {

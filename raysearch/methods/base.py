@@ -125,7 +125,10 @@ class Method(Protocol):
 
 
 class MethodLoader(Protocol):
-    """What `METHODS` holds: the config class and how to build the method."""
+    """What `METHODS` holds: the config class and how to build the method.
+
+    A loader may also say which metrics there will be: `raysearch.methods.reported.Reported`.
+    """
 
     @property
     def config_type(self) -> type[TrainingConfig]:

@@ -18,6 +18,7 @@ from raysearch.cluster.node_watch import LOOK_SECONDS, NodeWatch
 from raysearch.errors import ConfigError, RaysearchError
 from raysearch.search.intents import Intents
 from raysearch.search.lock import Guard, unguarded
+from raysearch.search.metric_names import unknown_metric
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.same_sources import SweepSources
 from raysearch.search.standing import Standing
@@ -276,12 +277,26 @@ class LeaseBook:
             self._show(SweepEventKind.REPORT, lease, report=report)
             self._make_room()  # a first checkpoint or a stage may be there since the last time
         value = report.metrics.get(self.plan.space.goal.name)
+        if value is None and self._is_unknown(lease.number, report):
+            return True
         if not running.offer.judged or value is None:
             return False
         if not self.ledger.report(lease.number, report.rung, value):
             return False
         reason = f"stopped early at report {report.rung} by {self.plan.space.pruner}"
         self._finish(lease, _ended(running, TrialState.PRUNED, reason))
+        return True
+
+    def _is_unknown(self, number: int, report: Report) -> bool:
+        """Whether no trial will have the objective, as the first trial's report shows.
+
+        That ends the run: every trial would be trained to its end, and none ranked.
+        """
+        name = self.plan.space.goal.name
+        if number not in self.ledger.papers.values() or name in self.plan.metrics:
+            return False
+        problem = unknown_metric("metric", name, report.metrics)
+        self.fail(ConfigError(f"{problem} (it goes with another --name)"))
         return True
 
     def _finish(self, lease: Lease, trial: Trial) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -57,6 +57,8 @@ class SweepPlan:
         max_cost: The most that the sweep may cost over all its runs, in the money of `prices`;
             None has no limit. See `raysearch.cluster.node_watch.NodeWatch` for what counts.
         stated: What every row says of the sweep's set-up, for example how GPUs are shared.
+        metrics: Names of the metrics that trials can have on dev, as the method says; empty where
+            it says none.
         sources: Name to SHA-256 of what the driver found that trials read
             (`raysearch.training.origin.sources_now`); the sweep's other trials must have it too.
     """
@@ -82,6 +84,7 @@ class SweepPlan:
     prices: PriceTable | None = None
     max_cost: float | None = None
     stated: Mapping[str, str] = field(default_factory=dict)
+    metrics: Collection[str] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

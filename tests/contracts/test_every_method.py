@@ -1,7 +1,7 @@
 """What every method promises to the loop: a method is tested by being listed here."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from raysearch.methods import METHODS, get_method
 from raysearch.methods.base import Method, Stage
 from raysearch.methods.carl.config import VARIANTS as CARL_VARIANTS
 from raysearch.methods.msmo.config import VARIANTS as MSMO_VARIANTS
+from raysearch.methods.reported import Reported
 from raysearch.training.progress import Silence
 from raysearch.training.run import run_lease
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
@@ -137,6 +138,13 @@ def run(
         folder=str(folder / "leases" / "a"),
     )
     return run_lease(lease, Record(stop_after), data_dir="nowhere")
+
+
+def metrics_of(method: str, case: str) -> Collection[str]:
+    loader = get_method(method)
+    assert isinstance(loader, Reported)
+    config = read_config(loader.config_type, CASES[method][case], where=case)
+    return loader.metrics(config, role="dev", data_dir="nowhere")
 
 
 def curve(trial: Trial | None) -> list[tuple[int, dict[str, float]]]:
@@ -273,6 +281,9 @@ def test_same_seed_same_curve_and_resumed_is_straight(
     assert straight == again
     assert all(math.isfinite(value) for _, metrics in straight for value in metrics.values()), (
         straight
+    )
+    assert {name for _, found in straight for name in found if name.startswith("dev/")} <= set(
+        metrics_of(method, case)
     )
     if len(straight) > 1:
         assert run(method, case, tmp_path / "cut", stop_after=1) is None

@@ -373,6 +373,36 @@ def test_refusal_ends_the_run_with_its_sentence(desk: Desk) -> None:
     assert desk.book.next() is None
 
 
+def test_an_objective_that_the_first_report_lacks_ends_the_run(tmp_path: Path) -> None:
+    space = replace(noop_space(trials=2), goal=MetricGoal("dev/scor"))
+    desk = Desk(noop_plan(tmp_path, space))
+    try:
+        offer = desk.book.next()
+        assert offer is not None
+        assert desk.run(offer, 1)
+        assert isinstance(desk.book.failure, ConfigError)
+        assert str(desk.book.failure) == (
+            "`metric` must be a metric that trials report, but is an unknown metric `dev/scor`; "
+            "did you mean `dev/score`? (it goes with another --name)"
+        )
+        assert desk.book.over and desk.trials == []
+    finally:
+        desk.ledger.close()
+
+
+def test_an_objective_that_comes_later_is_waited_for_where_the_method_names_it(
+    tmp_path: Path,
+) -> None:
+    space = replace(noop_space(trials=2), goal=MetricGoal("dev/late"))
+    desk = Desk(noop_plan(tmp_path, space, metrics={"dev/late"}))
+    try:
+        offer = desk.book.next()
+        assert offer is not None
+        assert not desk.run(offer, 1) and desk.book.failure is None
+    finally:
+        desk.ledger.close()
+
+
 def test_runner_that_lets_go_unasked_is_a_failed_row(desk: Desk) -> None:
     offer = desk.book.next()
     assert offer is not None

@@ -57,6 +57,10 @@ class ToyLoader:
         fields = [name for name in rules(ToyConfig) if name not in unread]
         return (Stage("train", tuple(fields), config.steps),)
 
+    def metrics(self, config: ToyConfig, *, role: str, data_dir: str) -> tuple[str, ...]:
+        """What `ToyMethod.evaluate` gives: a sweep for another metric is refused."""
+        return (f"{role}/pearson",)
+
     def build(
         self,
         config: ToyConfig,
