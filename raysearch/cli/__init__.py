@@ -35,6 +35,7 @@ from raysearch.cli import (
     train,
     verify,
 )
+from raysearch.cli.lasting_output import lasting_output, leave
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import RaysearchError
 from raysearch.storage.secret_parts import shown_text
@@ -79,8 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 when all went well, 2 on a user's mistake, 130 when interrupted.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
     _buffer_output()
+    with lasting_output():
+        return _run(list(sys.argv[1:] if argv is None else argv))
+
+
+def _run(words: list[str]) -> int:
     try:
         args = parser().parse_args(words)
         args.words = words
@@ -94,16 +99,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("raysearch: interrupted; the same command goes on from here\n")
         return 130
-    except BrokenPipeError:  # the reader (head, less) has closed: nothing is left to say
-        _leave_output()
-        return 0
     except OSError as error:
         if not is_full(error):
             raise
         sys.stderr.write(
             f"raysearch: {error.filename or 'the output'} must be written, but {unwritten(error)}\n"
         )
-        _leave_output()
+        leave(sys.stdout)
         return 2
 
 
@@ -117,8 +119,3 @@ def _buffer_output() -> None:
     if out is not None and sys.stdout is out and isinstance(raw, io.RawIOBase):
         buffer = io.BufferedWriter(raw)
         sys.stdout = io.TextIOWrapper(buffer, out.encoding, out.errors, line_buffering=True)
-
-
-def _leave_output() -> None:
-    """Standard output can take no more, so the exit must not flush it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,6 +21,7 @@ from raysearch.cli.arguments import (
     parse_settings,
     settings_with_pairs,
 )
+from raysearch.cli.lasting_output import lasting_output
 from raysearch.cli.packing import packed, read_pack
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
@@ -101,13 +102,17 @@ def search(args: argparse.Namespace) -> tuple[SweepPlan, SweepSummary]:
     if plan.storage:
         open_storage(plan.root)  # said before Ray starts, too
     store = Store(plan.root)
-    if args.format == "json":
-        news = JsonView(opening, _write)
-        summary = show_sweep(plan, store, news, on_open=lambda: _write_card(plan, path))
-        news.ended(summary)
-    else:
-        view = QuietView() if args.quiet else ScreenView(opening)
-        summary = show_sweep(plan, store, view, on_open=lambda: _write_card(plan, path))
+    with lasting_output(
+        f"nobody reads the output any more: the sweep goes on without it, and its rows are in "
+        f"{shown(plan.root)}"
+    ):
+        if args.format == "json":
+            news = JsonView(opening, _write)
+            summary = show_sweep(plan, store, news, on_open=lambda: _write_card(plan, path))
+            news.ended(summary)
+        else:
+            view = QuietView() if args.quiet else ScreenView(opening)
+            summary = show_sweep(plan, store, view, on_open=lambda: _write_card(plan, path))
     if summary.used_up:
         _write_card(plan, path, used_up=summary.used_up)
     return plan, summary
