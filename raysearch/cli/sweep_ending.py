@@ -11,6 +11,7 @@ from raysearch.cli.sweep_cost import cost_lines
 from raysearch.search.origins import Origin
 from raysearch.search.retention import size_text
 from raysearch.storage.place import shown
+from raysearch.trial import TrialState
 
 if TYPE_CHECKING:
     from raysearch.leaderboard import SweepCard
@@ -54,7 +55,7 @@ def ending_of(
         )
     lines += _where_from(summary)
     if not summary.best:
-        lines.append(f"no trial was completed; why: python -m raysearch leaderboard {quote(rows)}")
+        lines.append(_none_completed(summary, rows))
         return "\n".join(lines) + "\n"
     per_task = card.mode == "per_task"
     lines += _of_each_task(card, summary) if per_task else _of_all(card, summary)
@@ -71,6 +72,15 @@ def ending_of(
         more = 2 * summary.asked // (len(card.tasks) if per_task else 1)
         lines.append(f"  more trials   the same command with --trials {more}")
     return "\n".join(lines) + "\n"
+
+
+def _none_completed(summary: SweepSummary, rows: str) -> str:
+    """Nothing is best; where the reasons are read, if there are rows."""
+    counts = [f"{summary.trials[state]} {state}" for state in TrialState if state in summary.trials]
+    if not counts:
+        return "no trial has ended yet"
+    ended = f"no configuration was completed, but trials ended: {', '.join(counts)}"
+    return f"{ended}; why: python -m raysearch leaderboard {quote(rows)}"
 
 
 def _where_from(summary: SweepSummary) -> list[str]:

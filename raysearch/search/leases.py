@@ -23,6 +23,7 @@ from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.same_sources import SweepSources
 from raysearch.search.standing import Standing
 from raysearch.search.study import Configuration, StudyLedger
+from raysearch.search.study_entries import not_finite
 from raysearch.storage.place import join
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
@@ -283,8 +284,12 @@ class LeaseBook:
             return False
         if not self.ledger.report(lease.number, report.rung, value):
             return False
-        reason = f"stopped early at report {report.rung} by {self.plan.space.pruner}"
-        self._finish(lease, _ended(running, TrialState.PRUNED, reason))
+        state, reason = TrialState.PRUNED, f"stopped early at report {report.rung}"
+        reason += f" by {self.plan.space.pruner}"
+        if not math.isfinite(value):  # nothing to be ranked by: no verdict on how good it is
+            state = TrialState.FAILED
+            reason = f"{not_finite(self.plan.space.goal, value)} at report {report.rung}"
+        self._finish(lease, _ended(running, state, reason))
         return True
 
     def _is_unknown(self, number: int, report: Report) -> bool:

@@ -8,7 +8,8 @@ open at once.
 Life of a configuration::
 
     ask            RUNNING, with parameters, config and cells, in one transaction
-    report         objective of cell 0 at a rung; True means: stop, early stopping says so
+    report         objective of cell 0 at a rung; True means: stop, early stopping says so, or
+                   it is not finite
     finish_cell    the cell's record, then the end, when all cells are in or this one did not
                    run to its own: COMPLETE with what it is worth, PRUNED, or FAIL with its reason
 
@@ -165,7 +166,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             number: The configuration's number.
             rung: From 1.
             value: The objective; one that is not finite is recorded, and ends cell 0 where it
-                is judged.
+                is judged: that one has failed.
         """
         with self._following():
             entry = self._open.get(number)

@@ -41,6 +41,7 @@ __all__ = [
     "cells_of",
     "intent_in",
     "intent_of",
+    "not_finite",
     "origin_in",
     "record_of",
     "records",
@@ -385,10 +386,16 @@ def with_objective(trial: Trial, goal: MetricGoal) -> Trial:
     value = trial.metrics.get(goal.name)
     if trial.state is not TrialState.COMPLETE or (value is not None and math.isfinite(value)):
         return trial
-    known = ", ".join(sorted(trial.metrics)) or "none"
-    came = f"it is missing; metrics: {known}" if value is None else f"got {value}"
-    reason = f"the objective `{goal.name}` must be a finite number, but {came}"
+    reason = not_finite(goal, value)
+    if value is None:
+        reason += f"; metrics: {', '.join(sorted(trial.metrics)) or 'none'}"
     return dataclasses.replace(trial, state=TrialState.FAILED, reason=reason)
+
+
+def not_finite(goal: MetricGoal, value: float | None) -> str:
+    """Why a trial has failed whose objective is missing (None) or not finite."""
+    came = "it is missing" if value is None else f"got {value}"
+    return f"the objective `{goal.name}` must be a finite number, but {came}"
 
 
 def with_origin(trial: Trial, origin: str) -> Trial:

@@ -20,7 +20,7 @@ from raysearch.objective import Best
 from raysearch.search.plan import Ending, SweepPlan, SweepSummary
 from raysearch.search.standing import PaperResult
 from raysearch.storage.place import absolute
-from raysearch.trial import Cell
+from raysearch.trial import Cell, TrialState
 
 PAIRS = ("en-es", "en-fr", "en-nl")
 
@@ -136,7 +136,12 @@ def test_the_end_of_a_search_over_all_tasks(tmp_path: Path) -> None:
     ]
     assert "more trials" not in ending_text(plan, told)
     nothing = ending_text(plan, replace(summary, best={}))
-    assert nothing.endswith(f"why: python -m raysearch leaderboard {tmp_path}\n")
+    assert nothing.endswith("\nno trial has ended yet\n")  # and no board would say why
+    counts = {TrialState.FAILED: 2, TrialState.PRUNED: 1}
+    assert ending_text(plan, replace(summary, best={}, trials=counts)).endswith(
+        "\nno configuration was completed, but trials ended: 1 pruned, 2 failed; why: "
+        f"python -m raysearch leaderboard {tmp_path}\n"
+    )
 
 
 def test_the_card_says_that_a_space_is_used_up(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from raysearch.search.standing import PaperResult, Standing
 from raysearch.search.study import StudyLedger
 from raysearch.search.sweep import _reconcile
 from raysearch.sources import SOURCES, to_text
-from raysearch.trial import Cell, MetricGoal, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Report, Trial, TrialState
 
 
 def test_plan_names_every_bad_number(tmp_path: Path) -> None:
@@ -282,6 +282,25 @@ def test_pruned_configuration_has_its_record_and_no_further_cells(desk: Desk) ->
     desk.book.let_go(record.id)
     again = desk.book.next()
     assert again is None  # neither a further cell nor the same one
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf])
+def test_an_objective_that_is_not_finite_is_a_failed_row_with_its_reason(
+    desk: Desk, value: float
+) -> None:
+    offer = desk.book.next()
+    assert offer is not None
+    report = Report(rung=1, step=1, seconds=1.0, metrics={GOAL: value})
+    event = SlotEvent(kind=EventKind.REPORT, lease=offer.lease.id, sequence=1, report=report)
+    assert desk.book.hear(offer.lease.id, [event])
+    (record,) = desk.trials
+    assert record.state is TrialState.FAILED
+    assert record.reason == (
+        f"the objective `dev/score` must be a finite number, but got {value} at report 1"
+    )
+    (stored,) = desk.ledger._database.trials()
+    assert stored.state.name == "FAIL" and stored.user_attrs["reason"] == record.reason
+    assert desk.book.unfinished == 0
 
 
 def test_record_is_in_the_study_before_anybody_hears(tmp_path: Path) -> None:
