@@ -112,6 +112,7 @@ def widen(batch: Batch, pad_id: int) -> Batch:
         eligible=pad(batch.eligible, (0, more)),
         labels=batch.labels,
         tokens=batch.tokens,
+        rows=batch.rows,
     )
 
 

@@ -69,18 +69,29 @@ class _Gather(torch.autograd.Function):
         return total.chunk(world_size())[rank()]
 
 
-def gather(shard: torch.Tensor) -> torch.Tensor:
+def gather(shard: torch.Tensor, rows: int | None = None) -> torch.Tensor:
     """All workers' rows in order of rank; the same tensor in one process.
 
     Args:
-        shard: (B / world, ...) the same shape on every worker.
+        shard: (B / world, ...) this worker's rows: every `world`-th of the batch, from `rank` on.
+        rows: B, where it need not divide over the workers; None where every worker has as many.
 
     Returns:
         (B, ...). The gradient that reaches `shard` is the sum over all workers' losses, so a
         loss that every worker computes on the whole batch, with gradients averaged afterwards
         (`average_gradients`), gives exactly the single worker's gradient.
     """
-    return shard if world_size() == 1 else _Gather.apply(shard)  # type: ignore[no-untyped-call]
+    world = world_size()
+    if world == 1:
+        return shard
+    if rows is None or rows % world == 0:
+        return _Gather.apply(shard)  # type: ignore[no-any-return, no-untyped-call]
+    most = -(-rows // world)
+    filling = shard.new_zeros(most - len(shard), *shard.shape[1:])
+    whole = _Gather.apply(torch.cat([shard, filling]))  # type: ignore[no-untyped-call]
+    sizes = [len(range(worker, rows, world)) for worker in range(world)]
+    parts = zip(whole.split(most), sizes, strict=True)
+    return torch.cat([part[:size] for part, size in parts])
 
 
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:

@@ -5,6 +5,7 @@ import pickle
 import pytest
 import torch
 from gloo import on_two_workers
+from torch.nn import functional
 
 from raysearch import distributed
 
@@ -49,6 +50,35 @@ def test_two_workers_give_the_single_workers_gradient() -> None:
         torch.testing.assert_close(torch.tensor(grad).double(), model.weight.grad)
         assert means == [0.5]
         assert name == "rank 0"
+
+
+ODD = (1, 2, 5)
+"""Rows of batches of which two workers have other numbers, none at the least."""
+
+
+def _unevenly() -> list[list[list[float]]]:
+    found = []
+    for count in ODD:
+        torch.manual_seed(0)
+        model, rows = torch.nn.Linear(4, 3).double(), torch.randn(count, 4).double()
+        mine = rows[distributed.rank() :: 2]
+        out = distributed.gather(model(mine), count)
+        assert out.shape == (count, 3)
+        functional.normalize(out, dim=-1).matmul(out.T).logsumexp(1).mean().backward()
+        distributed.average_gradients(model.parameters())
+        assert model.weight.grad is not None
+        found.append(model.weight.grad.tolist())
+    return found
+
+
+def test_workers_may_have_other_numbers_of_rows() -> None:
+    for found in on_two_workers(_unevenly):
+        for count, grad in zip(ODD, found, strict=True):
+            torch.manual_seed(0)
+            model, rows = torch.nn.Linear(4, 3).double(), torch.randn(count, 4).double()
+            out = model(rows)
+            functional.normalize(out, dim=-1).matmul(out.T).logsumexp(1).mean().backward()
+            torch.testing.assert_close(torch.tensor(grad).double(), model.weight.grad)
 
 
 def test_a_forged_object_is_not_unpickled() -> None:

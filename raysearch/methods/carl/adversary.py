@@ -111,6 +111,6 @@ class Adversary:
     ) -> torch.Tensor:
         embeddings = embeddings.detach().requires_grad_()
         states = self.model.online.states(embeddings, batch.mask)
-        queries = gather(self.model.queries(states, batch.mask))
+        queries = gather(self.model.queries(states, batch.mask), batch.rows)
         (gradient,) = torch.autograd.grad(self.objective(queries, keys, targets).loss, embeddings)
         return gradient

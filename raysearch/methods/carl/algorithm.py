@@ -153,7 +153,7 @@ class CarlAlgorithm:
         """SimCSE: two dropout views of each sentence, InfoNCE in both directions; no target."""
         online, mask = self.model.online, batch.mask.repeat(2, 1)
         states = online.states(online.lookup(batch.ids.repeat(2, 1)), mask)
-        first, second = (gather(view) for view in online.project(states, mask).chunk(2))
+        first, second = (gather(v, batch.rows) for v in online.project(states, mask).chunk(2))
         similarity = embedding_similarity(first, second)
         itself = torch.eye(len(similarity), device=similarity.device)
         contrast = soft_contrast(similarity, itself, self.config.temperature)
@@ -165,6 +165,7 @@ class CarlAlgorithm:
         model = self.model
         states = model.online.states(model.online.lookup(batch.ids), batch.mask)
         loss = functional.mse_loss(widened(model.ratings(states, batch.mask)), batch.labels)
+        loss = loss * (len(batch.ids) * world_size() / batch.rows)  # workers' mean: the batch's
         yield Update("main", loss, {"regression_loss": loss})
 
     def _forward_clean(self, batch: Batch, momentum: float) -> _Clean:
@@ -175,9 +176,9 @@ class CarlAlgorithm:
         if not embeddings.requires_grad:  # frozen word embeddings still carry the saliency
             embeddings.requires_grad_()
         states = model.online.states(embeddings, batch.mask)
-        queries = gather(model.queries(states, batch.mask))
-        keys = gather(model.target.keys(batch.ids, batch.mask))
-        labels = gather(batch.labels)
+        queries = gather(model.queries(states, batch.mask), batch.rows)
+        keys = gather(model.target.keys(batch.ids, batch.mask), batch.rows)
+        labels = gather(batch.labels, batch.rows)
         if self.config.recipe.objective == "discrete":
             targets = class_targets(quadrants(labels, self.objective.centre))
             similarity = embedding_similarity(queries, keys)

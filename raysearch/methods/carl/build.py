@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 
 from raysearch import encoders
+from raysearch.corpora import Corpus
 from raysearch.corpora.seen import SeenTexts
 from raysearch.distributed import world_size
 from raysearch.encoders.digests import combined_digest
@@ -39,8 +40,8 @@ def build(
     """A fresh trial; see `methods.base.MethodLoader.build`.
 
     Raises:
-        ConfigError: A corpus is of another task than the setting that names it, or the batch
-            does not divide over the workers.
+        ConfigError: A corpus is of another task than the setting that names it, the batch does
+            not divide over the workers, or a corpus has fewer rows than there are workers.
         DataError: A corpus or encoder cannot be read.
         EncoderError: The encoder cannot be read.
     """
@@ -61,6 +62,7 @@ def build(
         [apart[name] for name in config.corpora], config.train_rows, cell.seed
     )
     probed = [apart[name] for name in config.probed]
+    _check_workers(config, training, probed)
     loss = objective(config)
     evaluation = Evaluation(
         model,
@@ -93,6 +95,26 @@ def build(
         },
         device=device,
     )
+
+
+def _check_workers(
+    config: CarlConfig, training: Sequence[Corpus], probed: Sequence[Corpus]
+) -> None:
+    """Every worker must have a row of every batch; the smallest is all that may share one."""
+    sizes = {corpus.name: len(corpus.split("train")) for corpus in training}
+    if config.batching == "mixed":
+        sizes = {"+".join(sizes): sum(sizes.values())}
+    if config.protocol == "finetuned":
+        sizes |= {corpus.name: len(corpus.split("train")) for corpus in probed}
+    workers = world_size()
+    problems = [
+        f"a corpus must have a row of train for each of the {workers} workers of a trial, but "
+        f"{name} has {rows}; take fewer workers"
+        for name, rows in sizes.items()
+        if rows < workers
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def objective(config: CarlConfig) -> ContrastiveObjective:

@@ -49,6 +49,7 @@ class Batch:
         labels: (B, 2) float32, valence and arousal as the contrast takes them.
         tokens: Eligible tokens of the whole batch over the number of workers: what a worker
             divides its sum by so that the average over workers is the batch's mean.
+        rows: Rows of the whole batch, which need not divide over the workers.
     """
 
     ids: torch.Tensor
@@ -56,6 +57,7 @@ class Batch:
     eligible: torch.Tensor
     labels: torch.Tensor
     tokens: float
+    rows: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,7 +141,14 @@ class RatedSentences:
         mine = rows[rank::world]
         ids, mask, eligible = self.texts.padded(mine, device)
         labels = on_device(self.labels[mine], device)
-        return Batch(ids=ids, mask=mask, eligible=eligible, labels=labels, tokens=tokens / world)
+        return Batch(
+            ids=ids,
+            mask=mask,
+            eligible=eligible,
+            labels=labels,
+            tokens=tokens / world,
+            rows=len(rows),
+        )
 
 
 def rated_sentences(

@@ -114,7 +114,7 @@ class Algorithm:
         counted = batch.labels != UNLEARNED
         features, labels = outputs.words[counted], batch.labels[counted]
         if world_size() > 1:
-            features, labels = _of_all(features, labels, int(batch.words * world_size()))
+            features, labels = _of_all(features, labels, round(batch.words * world_size()))
         contrast = _CONTRAST[self.terms.contrast](
             features, labels, self.config.contrastive_temperature
         )

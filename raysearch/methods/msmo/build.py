@@ -14,13 +14,13 @@ from raysearch.distributed import world_size
 from raysearch.encoders.digests import combined_digest
 from raysearch.errors import ConfigError
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data import load_material
-from raysearch.methods.msmo.draws import items_per_batch
+from raysearch.methods.msmo.data import Material, load_material
+from raysearch.methods.msmo.draws import draws_from, items_per_batch
 from raysearch.methods.msmo.inputs import digests, load_pairs, needed_views, roles_of
 from raysearch.methods.msmo.method import MsmoMethod
 from raysearch.methods.msmo.recipe import terms_of
 from raysearch.methods.msmo.schedule import outline
-from raysearch.methods.msmo.tokens import join, tokenise
+from raysearch.methods.msmo.tokens import Tokenised, join, tokenise
 from raysearch.trial import Cell
 
 __all__ = ["build"]
@@ -39,8 +39,8 @@ def build(
     A multilingual trial trains on all pairs; that of the cell is the one that it is tested on.
 
     Raises:
-        ConfigError: The cell's task is none of the pairs, or the batch does not divide over
-            the workers.
+        ConfigError: The cell's task is none of the pairs, the batch does not divide over the
+            workers, or there are fewer sentences than workers.
         DataError: A pair cannot be read, or lacks a view that the variant needs.
         EncoderError: The encoder cannot be read.
     """
@@ -73,6 +73,7 @@ def build(
                 for pair, corpus in corpora.items()
             ]
         )
+    _check_sentences(config, material, unlabelled)
     found = {
         name: parts[0] if len(parts) == 1 else combined_digest(*parts) if parts else ""
         for name, parts in digests(config, corpora).items()
@@ -127,3 +128,23 @@ def _check_workers(config: MsmoConfig) -> None:
                     f"{len(terms.views)} views where `sampling` is aligned, so at least "
                     f"{workers * len(terms.views)}, but got {config.batch_size}"
                 )
+
+
+def _check_sentences(config: MsmoConfig, material: Material, unlabelled: Tokenised | None) -> None:
+    """The smallest batch is all that there is: every worker must have a part of that, too."""
+    workers, problems = world_size(), []
+    for stage in outline(config):
+        if stage.name.startswith("teach-"):
+            continue
+        if stage.name == "distill":
+            assert unlabelled is not None
+            there = len(unlabelled.longest)
+        else:
+            there = draws_from(material, terms_of(config, stage))
+        if there < workers:
+            problems.append(
+                f"stage {stage.name} must have a sentence for each of the {workers} workers of a "
+                f"trial, but has {there}; take fewer workers"
+            )
+    if problems:
+        raise ConfigError(problems)

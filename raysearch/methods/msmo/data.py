@@ -109,6 +109,13 @@ class Items:
         columns = [COLUMNS.index(view) for view in views]
         return _distinct(self.table[:, columns])
 
+    def homes(self, views: Sequence[str]) -> Rows:
+        """Of each of the `sentences` of some views the first item that it stands in."""
+        table = self.table[:, [COLUMNS.index(view) for view in views]]
+        _, first = np.unique(table[table >= 0], return_index=True)
+        found: Rows = np.nonzero(table >= 0)[0][np.sort(first)]
+        return found
+
     def learned(self) -> Rows:
         """Numbers of the sentences whose labels count, item by item; each once."""
         table = self.table.copy()

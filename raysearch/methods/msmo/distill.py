@@ -110,6 +110,8 @@ def distill_batches(
     seed: int,
     share: Share,
     device: torch.device,
+    *,
+    workers: int = 1,
 ) -> Iterator[DistillBatch]:
     """One epoch of this worker's batches of unlabelled sentences, of like length.
 
@@ -120,16 +122,16 @@ def distill_batches(
         seed: Seed of the epoch.
         share: Takes this worker's part.
         device: Where batches go.
+        workers: Workers that share a step.
     """
     for rows in bucketed(tokens.longest, config.batch_size, seed):
         mine = share(rows)
         parts, whole = spans(tokens.parts, mine), spans(tokens.parts, rows)
         own = spans(tokens.starts, parts)
-        everywhere = tokens.sizes[whole].sum() * len(mine) / len(rows)
         yield DistillBatch(
             packed=pack(tokens, parts, device),
             target=on_device(target[torch.from_numpy(own)], device),
-            share=len(own) / everywhere,
+            share=len(own) * workers / tokens.sizes[whole].sum(),
         )
 
 

@@ -8,8 +8,8 @@ do (§2.4), from a cycle that never runs dry and comes to every sentence before 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "aligned_draws",
     "bucketed",
     "cycle",
+    "draws_from",
     "items_per_batch",
     "literal_draws",
 ]
@@ -96,6 +97,16 @@ def items_per_batch(terms: Terms, batch_size: int) -> int:
     return max(1, batch_size // len(terms.views))
 
 
+def draws_from(material: Material, terms: Terms) -> int:
+    """Out of how many a step draws at least: items if aligned, else sentences of a term."""
+    items = _items(material, terms)
+    if not terms.literal:
+        return len(items)
+    if terms.supervised:
+        return len(items.learned())
+    return max(len(items.sentences(terms.source)), len(items.sentences(terms.target)))
+
+
 def aligned_draws(
     material: Material, terms: Terms, batch_size: int, seed: int, share: Share
 ) -> Iterator[tuple[Draw, Draw]]:
@@ -112,7 +123,8 @@ def aligned_draws(
     longest = np.append(material.tokens.longest, 0)  # the last stands for -1, no sentence
     lengths = longest[items.table].max(1)
     for rows in bucketed(lengths, items_per_batch(terms, batch_size), seed):
-        yield _whole(items.take(rows), terms), _whole(items.take(share(rows)), terms)
+        whole = items.take(rows)
+        yield _whole(whole, terms), _part(whole, terms, share(np.arange(len(rows))))
 
 
 def literal_draws(
@@ -190,10 +202,26 @@ def _items(material: Material, terms: Terms) -> Items:
 
 def _whole(items: Items, terms: Terms) -> Draw:
     none = items.table[:0, 0]
-    views = terms.views if terms.mixed else terms.source
     return Draw(
         learned=items.learned() if terms.supervised else none,
-        source=items.sentences(views) if terms.critic else none,
+        source=items.sentences(_source(terms)) if terms.critic else none,
         target=items.sentences(terms.target) if terms.critic else none,
         pairs=items.pairs(terms.pairs),
     )
+
+
+def _part(items: Items, terms: Terms, own: Rows) -> Draw:
+    """What `_whole` has for some of the items; a side's sentence counts in its first item only."""
+    draw = _whole(items.take(own), terms)
+    if not terms.critic:
+        return draw
+    source, target = (
+        items.sentences(views)[np.isin(items.homes(views), own)]
+        for views in (_source(terms), terms.target)
+    )
+    return replace(draw, source=source, target=target)
+
+
+def _source(terms: Terms) -> Sequence[str]:
+    """Views of the encoder's source side."""
+    return terms.views if terms.mixed else terms.source

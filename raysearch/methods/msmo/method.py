@@ -126,7 +126,13 @@ class MsmoMethod:
         if stage.name == "distill":
             assert self._unlabelled is not None and self._soft_labels is not None
             yield from distill_batches(
-                self._unlabelled, self._soft_labels, config, epoch_seed, _share, device
+                self._unlabelled,
+                self._soft_labels,
+                config,
+                epoch_seed,
+                _share,
+                device,
+                workers=world_size(),
             )
             return
         terms, size = terms_of(config, stage), config.batch_size

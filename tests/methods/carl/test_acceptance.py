@@ -145,6 +145,7 @@ def test_2_a_permuted_batch_has_the_same_loss(make_method: Make) -> None:
         eligible=batch.eligible[order],
         labels=batch.labels[order],
         tokens=batch.tokens,
+        rows=batch.rows,
     )
     losses = [
         [float(update.loss.detach()) for update in updates_with_backward(method, each)]

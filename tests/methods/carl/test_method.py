@@ -196,6 +196,17 @@ def test_the_batch_divides_over_the_workers(monkeypatch: pytest.MonkeyPatch) -> 
         build(TINY)
 
 
+def test_every_worker_has_a_row_of_the_smallest_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("raysearch.methods.carl.build.world_size", lambda: 4)
+    both = {**TINY, "corpora": "sample,sample_polarity", "train_rows": 6}
+    with pytest.raises(ConfigError) as caught:
+        build(both)
+    assert "for each of the 4 workers of a trial, but sample_polarity has 2; take" in str(
+        caught.value
+    )
+    build({**both, "batching": "mixed"})
+
+
 def test_provenance_tells_data_and_encoder(make_method: Make) -> None:
     first, second = make_method().provenance, make_method(polarity_corpora="sample_polarity")
     assert first["corpora"] == "sample"
@@ -237,6 +248,17 @@ SHARED: tuple[dict[str, Any], ...] = (
     {"variant": "simcse"},
     {"variant": "supcon"},
     {"variant": "finetune"},
+    # Batches of 29 rows, which do not divide over two workers.
+    *(
+        {"train_rows": 29, "batch_size": 64, **settings}
+        for settings in (
+            {"pgd_steps": 2},
+            {"variant": "saliency"},
+            {"variant": "simcse"},
+            {"variant": "supcon"},
+            {"variant": "finetune"},
+        )
+    ),
 )
 
 

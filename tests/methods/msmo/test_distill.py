@@ -103,14 +103,14 @@ def test_workers_parts_add_up_to_the_whole_distance(method: MsmoMethod) -> None:
     target = teach(method.network, tokens, CPU)["probabilities"].roll(1, 0)
     method.network.eval()
 
-    def first(share: Callable[[Rows], Rows]) -> float:
-        batch = next(distill_batches(tokens, target, method.config, 0, share, CPU))
+    def first(share: Callable[[Rows], Rows], workers: int = 1) -> float:
+        batch = next(distill_batches(tokens, target, method.config, 0, share, CPU, workers=workers))
         (update,) = distill_updates(method.network, batch, method.config)
         return float(update.loss.detach())
 
-    parts = [first(lambda rows, n=n: rows[n::2]) for n in (0, 1)]
-    # Each divides by its own number of pieces; weighted by it, the mean is nearly the whole's.
-    assert sum(parts) / 2 == pytest.approx(first(whole), rel=1e-5)
+    for workers in (2, 3):  # of 16 rows, three workers have 6, 5 and 5
+        parts = [first(lambda rows, n=n, w=workers: rows[n::w], workers) for n in range(workers)]
+        assert sum(parts) / workers == pytest.approx(first(whole), rel=1e-5)
 
 
 def test_a_student_comes_to_say_what_its_teacher_says(method: MsmoMethod) -> None:

@@ -237,6 +237,16 @@ def test_the_batch_divides_over_the_workers(
     make_method(sampling="literal")
 
 
+def test_every_worker_has_a_sentence_of_the_smallest_batch(
+    make_method: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = len(make_method(variant="zero_shot").material.items)
+    monkeypatch.setattr("raysearch.methods.msmo.build.world_size", lambda: there + 1)
+    for sampling in ("literal", "aligned"):
+        with pytest.raises(ConfigError, match=f"stage train-main must have .* but has {there};"):
+            make_method(variant="zero_shot", batch_size=there + 1, sampling=sampling)
+
+
 def test_an_exported_encoder_gives_the_same_states(
     make_method: Make, perform: Perform, tmp_path: Path
 ) -> None:
@@ -256,11 +266,18 @@ def test_an_exported_encoder_gives_the_same_states(
 
 # Two workers do what one does.
 
+MULTILINGUAL = {"pairs": "en-es,en-fr", "multilingual": True, "max_length": 32, "batch_size": 160}
+
 SHARED: tuple[dict[str, Any], ...] = (
     {"schedule": "interleaved", "adversarial_weight": 1.0, "consistency_weight": 1.0},
     {"schedule": "interleaved", "sampling": "literal", "adversarial_source": "mixed"},
     {"variant": "cl_token", "contrastive_weight": 1.0, "max_length": 24},
     {"variant": "acs", "distillation": "single", "max_length": 24},
+    # Five items a step, and twenty: neither divides over two workers, or its views do not.
+    {"schedule": "interleaved", "batch_size": 20, "consistency_weight": 1.0},
+    {"variant": "cl_token", "contrastive_weight": 1.0, "max_length": 24, "batch_size": 10},
+    # Some source sentences stand in items of either worker.
+    {**MULTILINGUAL, "schedule": "interleaved", "consistency_weight": 1.0},
 )
 
 
