@@ -25,7 +25,9 @@ from raysearch.encoders.digests import combined_digest, file_sha256
 from raysearch.encoders.e5 import build_model, build_tokenizer, read_image
 from raysearch.encoders.encoder import Encoder
 from raysearch.encoders.files import folder_files, note_encoder
+from raysearch.encoders.layers import keep_layers, kept_layers, positions
 from raysearch.encoders.packaged import PACKAGED, find_weights
+from raysearch.encoders.probe import check_encoder, check_tokenizer_files
 from raysearch.encoders.quiet import quiet
 from raysearch.encoders.saving import TRAINED_ON
 from raysearch.encoders.tiny import TINY_LAYERS, tiny_model, tiny_tokenizer
@@ -41,6 +43,7 @@ _FORMS = (
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _HUB_SECONDS = 10.0
 _log = logging.getLogger(__name__)
+_ADAPTER = "adapter_config.json"
 _MARK = re.compile(r"[0-9a-f]{16}")
 
 
@@ -76,18 +79,24 @@ def _stamp(name: str) -> tuple[tuple[str, int, int], ...]:
 @functools.lru_cache(maxsize=4)
 def _pristine(name: str, layers: int, stamp: tuple[tuple[str, int, int], ...]) -> Encoder:
     with quiet(), torch.random.fork_rng(devices=[]):
-        if name == "tiny":
-            return _load_tiny(layers)
-        if name.startswith("package:"):
-            return _load_packaged(name, layers)
-        folder = Path(name).expanduser()
-        if folder.is_dir():
-            return _load_folder(name, folder, layers)
-        return _load_hub(name, layers)
+        encoder = _load(name, layers)
+        check_encoder(name, encoder.model, encoder.tokenizer)
+    return encoder
+
+
+def _load(name: str, layers: int) -> Encoder:
+    if name == "tiny":
+        return _load_tiny(layers)
+    if name.startswith("package:"):
+        return _load_packaged(name, layers)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _load_folder(name, folder, layers)
+    return _load_hub(name, layers)
 
 
 def _load_tiny(layers: int) -> Encoder:
-    kept = _kept_layers("tiny", layers, TINY_LAYERS)
+    kept = kept_layers("tiny", layers, TINY_LAYERS)
     tokenizer = tiny_tokenizer()
     model, weights = tiny_model(kept, len(tokenizer))
     digest = combined_digest(weights, tokenizer.backend_tokenizer.to_str(), str(kept))
@@ -100,7 +109,7 @@ def _load_packaged(name: str, layers: int) -> Encoder:
     if PACKAGED[package].form == "folder":
         return _load_folder(name, path.parent, layers)
     image = read_image(path)
-    kept = _kept_layers(name, layers, int(image.config["num_hidden_layers"]))
+    kept = kept_layers(name, layers, int(image.config["num_hidden_layers"]))
     return Encoder(
         name=name,
         model=build_model(image, kept),
@@ -110,6 +119,8 @@ def _load_packaged(name: str, layers: int) -> Encoder:
 
 
 def _load_folder(name: str, folder: Path, layers: int) -> Encoder:
+    adapter = folder / _ADAPTER
+    _check_no_adapter(name, str(adapter) if adapter.is_file() else None)
     if not (folder / "config.json").is_file():
         raise EncoderError(
             f"an encoder's folder must hold config.json, but {folder} has none; give the folder "
@@ -117,6 +128,7 @@ def _load_folder(name: str, folder: Path, layers: int) -> Encoder:
         )
     with _reading(f"the encoder in {folder}"):
         model, tokenizer = _from_pretrained(name, str(folder), layers, local=True)
+        check_tokenizer_files(name, tokenizer, folder)
         digest = _folder_digest(folder, model.config.num_hidden_layers)
         trained_on = _trained_on(folder)
     return Encoder(
@@ -127,6 +139,7 @@ def _load_folder(name: str, folder: Path, layers: int) -> Encoder:
 def _load_hub(name: str, layers: int) -> Encoder:
     if not _HUB_ID.fullmatch(name):
         raise EncoderError(f"there is no encoder {name!r}: no such folder; {_FORMS}")
+    _check_no_adapter(name, try_to_load_from_cache(name, _ADAPTER))
     with _reading(f"the hub's encoder {name!r}"):
         try:
             model, tokenizer = _from_pretrained(name, name, layers, local=True)
@@ -134,6 +147,7 @@ def _load_hub(name: str, layers: int) -> Encoder:
             _ask_hub(name)
             model, tokenizer = _from_pretrained(name, name, layers, local=False)
         folder = Path(str(try_to_load_from_cache(name, "config.json"))).parent
+        check_tokenizer_files(name, tokenizer, folder)
         digest = _folder_digest(folder, model.config.num_hidden_layers)
     return Encoder(name=name, model=model, tokenizer=tokenizer, digest=digest)
 
@@ -166,8 +180,8 @@ def _from_pretrained(name: str, source: str, layers: int, *, local: bool) -> tup
     """Model and tokenizer from a folder or hub id; only the kept layers are read."""
     options = {"local_files_only": local, "trust_remote_code": False}
     config = AutoConfig.from_pretrained(source, **options)
-    config.num_hidden_layers = _kept_layers(name, layers, config.num_hidden_layers)
-    architecture = MODEL_MAPPING[type(config)]
+    architecture = _architecture(name, config)
+    keep_layers(name, config, layers)
     if "add_pooling_layer" in inspect.signature(architecture.__init__).parameters:
         options["add_pooling_layer"] = False
     model, report = AutoModel.from_pretrained(
@@ -182,25 +196,36 @@ def _from_pretrained(name: str, source: str, layers: int, *, local: bool) -> tup
     tokenizer = AutoTokenizer.from_pretrained(
         source, local_files_only=local, trust_remote_code=False
     )
-    tokenizer.model_max_length = min(tokenizer.model_max_length, _positions(model))
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model))
     return model.eval(), tokenizer
 
 
-def _kept_layers(name: str, asked: int, available: int) -> int:
-    if asked > available:
+def _architecture(name: str, config: Any) -> Any:
+    """The class of the model.
+
+    Raises:
+        EncoderError: It has a decoder, or is of a kind that has no plain model.
+    """
+    if getattr(config, "is_encoder_decoder", False):
         raise EncoderError(
-            f"`layers` must be <= {available}, the layers of {name}, but got {asked}; "
-            f"0 keeps all of them"
+            f"an encoder must have no decoder, but {name} is of type {config.model_type}, whose "
+            "last states are the decoder's; take an encoder such as BERT or RoBERTa"
         )
-    return asked or available
+    if type(config) not in MODEL_MAPPING or not hasattr(config, "num_hidden_layers"):
+        raise EncoderError(
+            f"an encoder must be one stack of layers over texts, but {name} is of type "
+            f"{config.model_type}; take an encoder such as BERT or RoBERTa"
+        )
+    return MODEL_MAPPING[type(config)]
 
 
-def _positions(model: Any) -> int:
-    """Tokens that one text may have: RoBERTa's first positions are taken by its padding id."""
-    offset = 0
-    if model.config.model_type in {"roberta", "xlm-roberta", "camembert"}:
-        offset = model.config.pad_token_id + 1
-    return int(model.config.max_position_embeddings) - offset
+def _check_no_adapter(name: str, adapter: object) -> None:
+    if isinstance(adapter, str):
+        raise EncoderError(
+            f"an encoder must be a whole model, but {name} is an adapter ({Path(adapter).name}), "
+            "which changes another one; merge them (peft: `merge_and_unload()`), write the "
+            "result with `save_pretrained` and give that folder"
+        )
 
 
 def _folder_digest(folder: Path, layers: int) -> str:

@@ -11,7 +11,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from raysearch.corpora.absa.records import TaggedSentence
 from raysearch.encoders import Encoder
 from raysearch.encoders.digests import combined_digest
+from raysearch.encoders.words import check_words, specials_around, word_pieces
 from raysearch.errors import DataError, EncoderError
 from raysearch.methods.msmo.tags import bieos
 
@@ -28,9 +28,9 @@ _log = logging.getLogger(__name__)
 
 Rows = npt.NDArray[np.int64]
 
-SPACES = ("\u2581", "\u0120")
-"""Pieces that are a space and nothing else, of SentencePiece and of byte-level BPE; a word is
-represented by the piece after it (docs/msmo.md §1.6)."""
+SPACES = ("\u2581", "\u0120", " ")
+"""Pieces that are a space and nothing else, of SentencePiece, of byte-level BPE and of characters;
+a word is represented by the piece after it (docs/msmo.md §1.6)."""
 
 KEPT = 64
 _CACHE: OrderedDict[str, Tokenised] = OrderedDict()
@@ -149,7 +149,7 @@ def tokenise(
     words = ("\t".join((*s.words, *s.tags)) for s in sentences)
     key = combined_digest(encoder.digest, str(max_length), long_sentences, str(marked), *words)
     if key not in _CACHE:
-        splitter = _Splitter(encoder.tokenizer, max_length, long_sentences, where)
+        splitter = _Splitter(encoder, max_length, long_sentences, where)
         _CACHE[key] = _flatten(splitter, sentences, marked)
         while len(_CACHE) > KEPT:
             _CACHE.popitem(last=False)
@@ -160,37 +160,35 @@ def tokenise(
 class _Splitter:
     """Pieces of the words of a sentence, and the parts that they are put into."""
 
-    def __init__(self, tokenizer: Any, max_length: int, long_sentences: str, where: str) -> None:
+    def __init__(self, encoder: Encoder, max_length: int, long_sentences: str, where: str) -> None:
+        tokenizer = encoder.tokenizer
         if max_length > tokenizer.model_max_length:
             raise EncoderError(
                 f"`max_length` must be <= {tokenizer.model_max_length}, the positions of this "
                 f"encoder, but got {max_length}; lower it"
             )
+        check_words(encoder.name, tokenizer)
         self.tokenizer, self.where, self.max_length = tokenizer, where, max_length
         self.refuses = long_sentences == "refuse"
-        sample = tokenizer(["x"], is_split_into_words=True)
-        own = [place for place, word in enumerate(sample.word_ids()) if word is not None]
-        self.prefix = list(sample["input_ids"][: own[0]])
-        self.suffix = list(sample["input_ids"][own[-1] + 1 :])
+        self.prefix, self.suffix = specials_around(tokenizer)
         self.room = max_length - len(self.prefix) - len(self.suffix)
         known = tokenizer.get_vocab()
         self.spaces = {known[space] for space in SPACES if space in known}
 
     def pieces(self, sentences: Sequence[TaggedSentence]) -> list[list[list[int]]]:
         """Ids of every word of every sentence; a word that has none is the unknown one."""
-        texts = [list(sentence.words) for sentence in sentences]
-        if not texts:
-            return []
-        batch = self.tokenizer(
-            texts, is_split_into_words=True, add_special_tokens=False, verbose=False
-        )
-        found = []
-        for index, (ids, text) in enumerate(zip(batch["input_ids"], texts, strict=True)):
-            words: list[list[int]] = [[] for _ in text]
-            for piece, word in zip(ids, batch.word_ids(index), strict=True):
-                words[word].append(piece)
-            found.append([word or [self.tokenizer.unk_token_id] for word in words])
-        return found
+        found = word_pieces(self.tokenizer, [sentence.words for sentence in sentences])
+        return [[word or [self.unknown] for word in words] for words in found]
+
+    @property
+    def unknown(self) -> int:
+        """Id of the unknown word."""
+        if self.tokenizer.unk_token_id is None:
+            raise EncoderError(
+                f"a word of {self.where} has no pieces and the tokenizer of this encoder no token "
+                "for unknown words; set its `unk_token`"
+            )
+        return int(self.tokenizer.unk_token_id)
 
     def first(self, word: list[int]) -> int:
         """Place within a word of the piece that speaks for it."""

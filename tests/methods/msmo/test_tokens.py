@@ -1,10 +1,12 @@
 """Words to pieces: one place for every word, and long sentences split, never cut."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from small_encoders import FAMILIES, write_encoder
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -47,10 +49,12 @@ def metaspace() -> Encoder:
 
 
 def test_first_pieces_by_hand() -> None:
-    # ▁ is skipped where a piece follows; alone it stands for its word. No specials here.
+    # ▁ is skipped where a piece follows, be it another ▁ that was typed. No specials here.
     found = read(metaspace(), sentence("a , \u2581 ab"))
-    assert found.ids.tolist() == [5, 4, 7, 4, 5, 6]
-    assert found.firsts.tolist() == [0, 2, 3, 4]
+    assert found.ids.tolist() == [5, 4, 7, 4, 4, 5, 6]
+    assert found.firsts.tolist() == [0, 2, 4, 5]
+    # Alone it stands for its word.
+    assert read(metaspace(), sentence("\u2581 a")).firsts.tolist() == [0, 1]
 
 
 def test_a_word_without_pieces_is_the_unknown_one(tiny: Encoder) -> None:
@@ -64,6 +68,19 @@ def test_the_bare_space_of_byte_level_is_skipped(tiny: Encoder) -> None:
     found = read(tiny, sentence("food ,"))
     pieces = tiny.tokenizer.convert_ids_to_tokens(found.ids.tolist())
     assert [pieces[place] for place in found.firsts] == ["\u0120f", ","]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_reads_words_as_its_text(family: str, tmp_path: Path) -> None:
+    encoder = encoders.load(write_encoder(family, tmp_path / "encoder"), layers=1)
+    text = "The food was good , cafe\u0301 👍 ."
+    found = read(encoder, sentence(text))
+    assert found.ids.tolist() == encoder.tokenizer(text)["input_ids"]
+    spoken = encoder.tokenizer.convert_ids_to_tokens(found.ids[found.firsts].tolist())
+    assert not {"\u2581", "\u0120", " "} & set(spoken)
+    first = [piece.lstrip("\u2581\u0120")[0].lower() for piece in spoken]
+    assert [*first[:6], first[-1]] == ["t", "f", "w", "g", ",", "c", "."]
+    assert len(first) == 8
 
 
 def test_labels_aspects_and_sentences_stand_where_they_should(tiny: Encoder) -> None:

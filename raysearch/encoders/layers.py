@@ -1,0 +1,99 @@
+"""How many layers and positions has a model, and how does it keep the first few layers only?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from raysearch.errors import EncoderError
+
+__all__ = ["first_layer", "keep_layers", "kept_layers", "positions"]
+
+_UNLIMITED = 1 << 20
+
+
+def kept_layers(name: str, asked: int, available: int) -> int:
+    """Number of layers to keep; 0 asks for all.
+
+    Raises:
+        EncoderError: More are asked for than there are.
+    """
+    if asked > available:
+        raise EncoderError(
+            f"`layers` must be <= {available}, the layers of {name}, but got {asked}; "
+            f"0 keeps all of them"
+        )
+    return asked or available
+
+
+def keep_layers(name: str, config: Any, asked: int) -> None:
+    """Make a configuration that of the model's first layers.
+
+    What it lists for every layer (`layer_types`, `attention_window`) is shortened as well: the
+    configuration of more layers than there are can be used but neither written nor read again.
+
+    Raises:
+        EncoderError: More are asked for than there are.
+    """
+    available = config.num_hidden_layers
+    kept = kept_layers(name, asked, available)
+    if kept == available:
+        return
+    listed = [
+        key
+        for key, value in config.to_dict().items()
+        if isinstance(value, list | tuple) and len(value) == available and hasattr(config, key)
+    ]
+    for key in listed:
+        setattr(config, key, list(getattr(config, key))[:kept])
+    config.num_hidden_layers = kept
+
+
+def positions(model: Any) -> int:
+    """Tokens that one text may have.
+
+    Families after RoBERTa number them from behind the padding id on, which their table of
+    positions has as its own; the first rows are no positions.
+    """
+    tables = [
+        module
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)
+    ]
+    found = [
+        table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+        for table in tables
+    ]
+    stated = getattr(model.config, "max_position_embeddings", None)
+    if isinstance(stated, int) and stated > 0:
+        found.append(stated)
+    return min(found, default=_UNLIMITED)
+
+
+@contextmanager
+def first_layer(model: Any) -> Iterator[None]:
+    """Inside, the model has one layer; afterwards it is as before."""
+    layers = model.config.num_hidden_layers
+    stacks = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) == layers
+    }
+    outer = [name for name in stacks if not any(name.startswith(f"{each}.") for each in stacks)]
+    try:
+        model.config.num_hidden_layers = 1
+        for name in outer:
+            _put(model, name, stacks[name][:1])
+        yield
+    finally:
+        model.config.num_hidden_layers = layers
+        for name in outer:
+            _put(model, name, stacks[name])
+
+
+def _put(model: Any, name: str, module: nn.Module) -> None:
+    parent, _, own = name.rpartition(".")
+    setattr(model.get_submodule(parent), own, module)

@@ -1,0 +1,51 @@
+"""The first layers of every family, and how long its texts may be."""
+
+import pytest
+import torch
+from small_encoders import FAMILIES, LAYERS, POSITIONS, write_encoder
+
+from raysearch import encoders
+from raysearch.encoders.layers import first_layer
+from raysearch.errors import EncoderError
+
+AFTER_PADDING = ("mpnet", "roberta", "longformer", "xlm-roberta", "camembert", "phobert")
+
+
+def hidden(model, text):
+    with torch.no_grad():
+        return model(torch.tensor([text]), output_hidden_states=True).hidden_states
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_first_layers_are_those_of_the_whole(family, tmp_path):
+    name = write_encoder(family, tmp_path / "encoder")
+    whole, part = encoders.load(name), encoders.load(name, layers=2)
+    assert (whole.layers, part.layers) == (LAYERS, 2)
+    ids = whole.tokenizer("The food was good .")["input_ids"]
+    # The last states of ModernBERT are normalised once more, so that of the second layer here.
+    for one, other in zip(hidden(part.model, ids)[:2], hidden(whole.model, ids), strict=False):
+        assert torch.equal(one, other)
+    with pytest.raises(EncoderError, match=f"`layers` must be <= {LAYERS}"):
+        encoders.load(name, layers=LAYERS + 1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_longest_text_fits_and_a_longer_one_does_not(family, tmp_path):
+    encoder = encoders.load(write_encoder(family, tmp_path / "encoder"))
+    longest = POSITIONS - 2 * (family in AFTER_PADDING)
+    assert encoder.tokenizer.model_max_length == longest
+    (text,) = encoders.encode(encoder.tokenizer, ["wine " * 80], longest)
+    assert len(text.ids) == longest
+    assert encoder.model(torch.tensor([text.ids])).last_hidden_state.isfinite().all()
+    with pytest.raises(EncoderError, match="the positions of this encoder"):
+        encoders.encode(encoder.tokenizer, ["wine"], longest + 1)
+
+
+def test_one_layer_for_a_while(tmp_path):
+    encoder = encoders.load(write_encoder("modernbert", tmp_path / "encoder"))
+    modules = dict(encoder.model.named_modules())
+    with pytest.raises(KeyError), first_layer(encoder.model):
+        assert (len(encoder.model.layers), encoder.layers) == (1, 1)
+        raise KeyError
+    assert dict(encoder.model.named_modules()) == modules
+    assert encoder.layers == LAYERS
