@@ -56,9 +56,11 @@ def test_no_placeholder_is_left() -> None:
     assert "@@" not in README
 
 
-def test_ci_runs_the_readmes_test_command() -> None:
+def test_ci_runs_the_readmes_test_command_without_data_and_then_the_tests_of_real_data() -> None:
     assert README.count("<!-- tests -->") == 1
-    assert "README.md" in (ROOT / ".ci" / "run").read_text()
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "README.md" in script and "env -u RAYSEARCH_DATA" in script
+    assert "--may-skip=real_data" in script and "-m real_data --may-skip=" in script
 
 
 @pytest.mark.parametrize("method", METHODS)

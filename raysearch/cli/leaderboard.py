@@ -38,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "one configuration: mean ± sd of the metric over its cells (task × seed).",
         epilog=examples(
             "raysearch leaderboard",
-            "raysearch leaderboard results/carl --metric dev/va_ccc --top 5",
+            "raysearch leaderboard results/carl --metric dev/va_spearman --top 5",
             "raysearch leaderboard results/msmo --by parameter",
             "raysearch leaderboard results --format csv > all.csv",
         ),

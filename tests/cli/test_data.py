@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from raysearch.cli import main
-from raysearch.corpora import data_dir
+from raysearch.corpora import CORPORA, data_dir
+from raysearch.sources import file_digest
 
 XML = """<Reviews><Review rid="1"><sentences><sentence id="1:0"><text>Good pad thai, no?</text>
 <Opinions><Opinion target="pad thai" category="FOOD#QUALITY" polarity="positive" from="5" to="13"/>
@@ -16,27 +18,62 @@ XML = """<Reviews><Review rid="1"><sentences><sentence id="1:0"><text>Good pad t
 """
 
 
+@pytest.fixture
+def pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The made files of the language pairs are those that the project knows."""
+    info = CORPORA["xabsa"]
+    files = (replace(one, sha256=file_digest(data_dir() / one.path)) for one in info.files)
+    monkeypatch.setitem(CORPORA, "xabsa", replace(info, files=tuple(files)))
+
+
+def cells_of(out: str) -> dict[str, list[str]]:
+    """The first cell of each row of a table to all of its cells."""
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in out.splitlines()
+        if line.count("│") > 2
+    ]
+    return {cells[0]: cells for cells in rows}
+
+
+@pytest.mark.usefixtures("pinned")
 def test_check_reports_on_the_language_pairs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", "xabsa"]) == 0
     out = capsys.readouterr().out
-    rows = {line.split("│")[1].strip(): line for line in out.splitlines() if line.count("│") > 2}
+    rows = cells_of(out)
     assert "xabsa/smt-fr-train.txt" in rows
-    assert "2924/2439" in rows["ru"] and "20" in rows["ru"]
-    assert [cell.strip() for cell in rows["usable: all views agree"].split("│")[2:6]] == [
-        *("956/1341", "957/1336", "971/1357", "961/1343")
-    ]
+    assert "80/83" in rows["es"] and "100/104" in rows["ru"]
+    assert rows["usable: all views agree"][1:5] == ["166/237", "166/238", "168/240", "164/236"]
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
+def test_check_names_files_that_are_not_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", "emobank"]) == 2
+    assert "damaged" in capsys.readouterr().out
+
+
+@pytest.mark.real_data
+def test_check_of_the_real_language_pairs(
+    real_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "check", "xabsa", "--data-dir", str(real_data)]) == 0
+    rows = cells_of(capsys.readouterr().out)
+    assert "2924/2439" in rows["ru"] and "20" in rows["ru"]
+    assert rows["usable: all views agree"][1:5] == ["956/1341", "957/1336", "971/1357", "961/1343"]
+    assert main(["data", "list", "xabsa", "--format", "json", "--data-dir", str(real_data)]) == 0
+    [listed] = json.loads(capsys.readouterr().out)
+    assert {file["state"] for file in listed["files"]} == {"ok"}
+
+
 def test_check_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("gold-en-dev", "gold-nl-test"):
+    for name in ("gold-es-dev", "gold-ru-test"):
         shutil.copy(data_dir() / "xabsa" / f"{name}.txt", tmp_path)
     assert main(["data", "check", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "400/365" in out and "575/373" in out and "SHA-256" not in out
-    (tmp_path / "gold-nl-test.txt").write_text("a\tb\tc\n")
+    assert "80/83" in out and "100/104" in out and "SHA-256" not in out
+    (tmp_path / "gold-ru-test.txt").write_text("a\tb\tc\n")
     assert main(["data", "check", str(tmp_path)]) == 2
-    assert "gold-nl-test.txt: `tag` must be O" in capsys.readouterr().err
+    assert "gold-ru-test.txt: `tag` must be O" in capsys.readouterr().err
     assert main(["data", "check", f"{tmp_path}/none/"]) == 2
     assert "must have files such as gold-en-train.txt" in capsys.readouterr().err
 
@@ -79,6 +116,7 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "must be writable" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("pinned")
 def test_list_and_check_write_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "list", "xabsa", "emobank", "--format", "json"]) == 0
     first, second = json.loads(capsys.readouterr().out)

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from raysearch.corpora import CORPORA, check, data_dir
+from raysearch.corpora import CORPORA, check
 from raysearch.corpora.pins import PINS
 from raysearch.errors import DataError
 
@@ -67,5 +67,6 @@ def test_unknown_name(tmp_path):
         check(tmp_path, ["emo"])
 
 
-def test_files_of_this_machine_are_the_pinned_ones():
-    assert [r.path for r in check(data_dir()) if r.state == "damaged"] == []
+@pytest.mark.real_data
+def test_files_of_this_machine_are_the_pinned_ones(real_data):
+    assert [r.path for r in check(real_data) if r.state == "damaged"] == []

@@ -3,18 +3,17 @@ import time
 import numpy as np
 import pytest
 
-from raysearch.corpora import ROLES, Removal, data_dir, load
+from raysearch.corpora import ROLES, Removal, load
 from raysearch.errors import DataError
 
 PATH = "emobank/emobank.csv"
-real = pytest.mark.skipif(not (data_dir() / PATH).exists(), reason="EmoBank is not here")
 HEADER = "id,split,V,A,D,text\n"
 GOOD = 'a,train,3.0,3.0,3.2,"Well, "" he said."\nb,dev,1,5,3,Two.\nc,test,4,2,3,"Three\nlines."\n'
 
 
-@real
-def test_official_split_without_the_shared_texts():
-    corpus = load("emobank", data_dir(), ROLES)
+@pytest.mark.real_data
+def test_official_split_without_the_shared_texts(real_data):
+    corpus = load("emobank", real_data, ROLES)
     assert [len(corpus.split(role)) for role in ROLES] == [7984, 991, 1000]
     assert corpus.removed == (
         Removal(role="train", reason="in test", rows=53, texts=16),
@@ -23,9 +22,9 @@ def test_official_split_without_the_shared_texts():
     )
 
 
-@real
-def test_first_row_and_moments_of_the_real_file():
-    corpus = load("emobank", data_dir(), ROLES)
+@pytest.mark.real_data
+def test_first_row_and_moments_of_the_real_file(real_data):
+    corpus = load("emobank", real_data, ROLES)
     train = corpus.split("train")
     assert train.ids[0] == "110CYL068_1036_1079"
     assert train.texts[0] == 'Remember what she said in my last letter? "'
@@ -35,10 +34,10 @@ def test_first_row_and_moments_of_the_real_file():
     assert abs(np.corrcoef(ratings.T)[0, 1] - 0.04) < 0.015
 
 
-@real
-def test_loads_well_under_a_second():
+@pytest.mark.real_data
+def test_loads_well_under_a_second(real_data):
     start = time.process_time()
-    load("emobank", data_dir(), {"train", "dev"})
+    load("emobank", real_data, {"train", "dev"})
     assert time.process_time() - start < 1.0
 
 

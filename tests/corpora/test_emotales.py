@@ -1,90 +1,53 @@
 """Acceptance test 10 of carl.md §7: the loader's valence agrees with a lexicon.
 
 The real file is given out on request and is not part of the tests' data. The test therefore
-runs on a synthetic file in its format, whose HUMAN column is shifted against the sentences as
-the real one's is; and on the real file as well wherever it lies in the data folder.
+runs on a synthetic file in its format (`made_corpora`), whose HUMAN column is shifted against the
+sentences as the real one's is; and on the real file as well wherever it lies in the data folder.
 """
 
-import json
+import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_corpora import TALE_WORDS, as_json, emotales
 
-from raysearch.corpora import ROLES, data_dir, load
+from raysearch.corpora import ROLES, load
 from raysearch.corpora.emotales import PATH
 from raysearch.errors import DataError
 
-# A few words of folk tales with the valence that the test's author gives them.
-WORDS = {
-    **dict.fromkeys(("happy", "beautiful", "kind", "love", "golden", "joy", "loved"), 1),
-    **dict.fromkeys(("good", "sweet", "merry", "dear", "smiled", "princess", "feast"), 1),
-    **dict.fromkeys(("dead", "death", "wicked", "afraid", "wept", "cruel", "wolf"), -1),
-    **dict.fromkeys(("poor", "cried", "angry", "killed", "dark", "witch", "hungry"), -1),
-}
 SYNTHETIC = "synthetic"
 
 
 def lexicon_score(text):
-    found = [WORDS[word] for word in re.findall(r"[a-z]+", text.lower()) if word in WORDS]
+    found = [TALE_WORDS[word] for word in re.findall(r"[a-z]+", text.lower()) if word in TALE_WORDS]
     return sum(found) / len(found) if found else 0.0
-
-
-def table(rows=120, seed=3):
-    """Columns as in the real file; ratings follow the sentence, HUMAN follows another one."""
-    draw = np.random.default_rng(seed)
-    good, bad = ([w for w, v in WORDS.items() if v == sign] for sign in (1, -1))
-    sentences, valence = [], []
-    for number in range(rows):
-        mood = draw.integers(-1, 2)
-        word = {1: draw.choice(good), -1: draw.choice(bad), 0: "old"}[int(mood)]
-        sentences.append(f"And the {word} miller number {number} went into the wood.")
-        valence.append(5 + 2.5 * mood)
-    columns = {"SENTENCE": sentences, "ID": [f"Tale{number % 18}" for number in range(rows)]}
-    for rater in range(1, 7):
-        for suffix, centre in (("", valence), ("_ACT", [4.0] * rows), ("_POW", [5.0] * rows)):
-            noisy = np.clip(np.round(centre + draw.normal(0, 1, rows)), 1, 9)
-            column = [float(value) for value in noisy]
-            if rater > 2:  # not every rater saw every sentence
-                column[rater::4] = [None] * len(column[rater::4])
-            columns[f"ANNOTATOR_{rater}{suffix}"] = column
-    columns["HUMAN"] = list(np.roll(valence, 7))  # misaligned
-    columns["avg_action"] = list(np.roll(valence, 11))
-    return columns
-
-
-def as_json(columns, form="object"):
-    if form == "list":
-        return json.dumps(columns)
-    return json.dumps(
-        {name: {str(i): v for i, v in enumerate(cells)} for name, cells in columns.items()}
-    )
 
 
 def _folders():
     """The synthetic file, and the real one where it is."""
-    real = data_dir()
-    return [SYNTHETIC] + ([str(real.resolve())] if (real / PATH).exists() else [])
+    real = Path(os.environ["RAYSEARCH_REAL_DATA"])
+    return [SYNTHETIC] + ([str(real)] if (real / PATH).exists() else [])
 
 
 @pytest.mark.parametrize("where", _folders())
 def test_mean_of_annotators_agrees_with_a_lexicon(where, put):
-    folder = put(PATH, as_json(table())) if where == SYNTHETIC else where
+    folder = put(PATH, as_json(emotales())) if where == SYNTHETIC else where
     corpus = load("emotales", folder, ROLES)
     texts = [text for role in ROLES for text in corpus.split(role).texts]
     valence = np.concatenate([corpus.split(role).labels[:, 0] for role in ROLES])
     scores = np.array([lexicon_score(text) for text in texts])
     assert np.corrcoef(valence, scores)[0, 1] > 0.2
     if where == SYNTHETIC:
-        human = dict(zip(table()["SENTENCE"], table()["HUMAN"], strict=True))
+        human = dict(zip(emotales()["SENTENCE"], emotales()["HUMAN"], strict=True))
         wrong = np.array([human[text] for text in texts])
         assert abs(np.corrcoef(wrong, scores)[0, 1]) < 0.2  # the column that must not be read
 
 
 @pytest.mark.parametrize("form", ["object", "list"])
 def test_label_is_the_mean_over_those_who_rated(put, form):
-    columns = table()
+    columns = emotales()
     corpus = load("emotales", put(PATH, as_json(columns, form)), ROLES)
     for role in ROLES:
         split = corpus.split(role)
@@ -100,14 +63,14 @@ def test_label_is_the_mean_over_those_who_rated(put, form):
 
 
 def test_labels_do_not_depend_on_the_misleading_columns(put):
-    columns = table()
+    columns = emotales()
     digest = load("emotales", put(PATH, as_json(columns)), ROLES).digest
     columns["HUMAN"] = columns["avg_action"] = ["nonsense"] * len(columns["SENTENCE"])
     assert load("emotales", put(PATH, as_json(columns)), ROLES).digest == digest
 
 
 def test_unrated_rows_are_left_out_and_counted(put):
-    columns = table()
+    columns = emotales()
     for name in columns:
         if name.startswith("ANNOTATOR"):
             columns[name][4] = None
@@ -118,7 +81,7 @@ def test_unrated_rows_are_left_out_and_counted(put):
 
 
 def test_problems_are_told_at_once(put):
-    columns = table()
+    columns = emotales()
     columns["ANNOTATOR_1"][0] = 12
     columns["ANNOTATOR_2_ACT"][1] = "high"
     columns["SENTENCE"][2] = "  "

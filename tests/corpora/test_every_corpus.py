@@ -1,7 +1,9 @@
-"""Does every corpus that can be read on this machine keep the promises of `load`?"""
+"""Does every corpus keep the promises of `load`: the made ones, and the real ones that are here?"""
 
 import io
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,23 +11,35 @@ import pytest
 from raysearch.corpora import CORPORA, LOADERS, ROLES, check, data_dir, load, normalise
 from raysearch.errors import RoleError
 
-DATA = data_dir()
+
+def _real() -> list[str]:
+    """Corpora whose files everybody can fetch, and those others that lie in the data folder."""
+    real = Path(os.environ["RAYSEARCH_REAL_DATA"])
+    here = {name for found in check(real) if found.state != "missing" for name in found.corpora}
+    pinned = {
+        name for name, info in CORPORA.items() if info.files and all(f.sha256 for f in info.files)
+    }
+    return [name for name in LOADERS if name in here | pinned]
 
 
-def _readable() -> list[str]:
-    """Bundled corpora, and those whose files all lie in the data folder."""
-    found = check(DATA)
-    missing = {name for result in found if result.state == "missing" for name in result.corpora}
-    return [name for name in LOADERS if name not in missing]
+@pytest.fixture(
+    scope="module",
+    params=[
+        *(("made", name) for name in LOADERS),
+        *(pytest.param(("real", name), marks=pytest.mark.real_data) for name in _real()),
+    ],
+    ids=" ".join,
+)
+def place(request, real_data):
+    """Folder and name of a corpus."""
+    where, name = request.param
+    return (real_data if where == "real" else data_dir()), name
 
 
-@pytest.fixture(scope="module", params=_readable())
-def corpus(request):
-    return load(request.param, DATA, ROLES)
-
-
-def test_bundled_corpora_are_always_readable():
-    assert {"sample", "sample_polarity", "sample_emotions"} <= set(_readable())
+@pytest.fixture(scope="module")
+def corpus(place):
+    folder, name = place
+    return load(name, folder, ROLES)
 
 
 def test_only_language_pairs_have_no_loader():
@@ -73,15 +87,15 @@ def test_every_class_occurs_in_train(corpus):
         assert classes == set(range(len(corpus.label_names)))
 
 
-def test_digest_is_stable_and_does_not_depend_on_roles(corpus):
-    again = load(corpus.name, DATA, {"dev"})
+def test_digest_is_stable_and_does_not_depend_on_roles(corpus, place):
+    again = load(corpus.name, place[0], {"dev"})
     assert again.digest == corpus.digest
     assert len(corpus.digest) == 64
     np.testing.assert_array_equal(again.split("dev").labels, corpus.split("dev").labels)
 
 
-def test_unopened_roles_cannot_be_read_and_are_not_held(corpus):
-    opened = load(corpus.name, DATA, {"train", "dev"})
+def test_unopened_roles_cannot_be_read_and_are_not_held(corpus, place):
+    opened = load(corpus.name, place[0], {"train", "dev"})
     assert opened.roles == ("train", "dev")
     with pytest.raises(RoleError, match="`test`.*train, dev"):
         opened.split("test")

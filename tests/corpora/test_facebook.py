@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from raysearch.corpora import ROLES, data_dir, load
+from raysearch.corpora import ROLES, load
 from raysearch.corpora.facebook import KNOWN_BLANK, PATH
 from raysearch.errors import DataError
 
-real = pytest.mark.skipif(not (data_dir() / PATH).exists(), reason="Facebook posts are not here")
 HEADER = "Anonymized Message,Valence1,Valence2,Arousal1,Arousal2\r\n"
 
 
@@ -14,9 +13,9 @@ def _content(last):
     return HEADER + "".join(rows) + last
 
 
-@real
-def test_size_moments_and_the_one_blank_row():
-    corpus = load("facebook", data_dir(), ROLES)
+@pytest.mark.real_data
+def test_size_moments_and_the_one_blank_row(real_data):
+    corpus = load("facebook", real_data, ROLES)
     labels = np.concatenate([corpus.split(role).labels for role in ROLES])
     assert [(r.reason, r.rows) for r in corpus.removed if r.role == "all"] == [("blank", 1)]
     assert len(labels) == 2894

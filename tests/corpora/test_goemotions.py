@@ -1,10 +1,9 @@
 import pytest
 
-from raysearch.corpora import CORPORA, ROLES, data_dir, load
+from raysearch.corpora import CORPORA, ROLES, load
 from raysearch.corpora.goemotions import EKMAN, EMOTIONS
 from raysearch.errors import DataError
 
-here = pytest.mark.skipif(not (data_dir() / "goemotions").exists(), reason="files are not here")
 LABELS = "\n".join((*EMOTIONS, "neutral"))
 
 
@@ -15,19 +14,18 @@ def test_ekman_groups_hold_each_emotion_once():
     assert len(EMOTIONS) == 27
 
 
-@here
+@pytest.mark.real_data
 @pytest.mark.parametrize("name", ["goemotions", "goemotions_ekman"])
-def test_size_is_that_of_the_paper_less_shared_texts(name):
-    corpus = load(name, data_dir(), ROLES)
+def test_size_is_that_of_the_paper_less_shared_texts(name, real_data):
+    corpus = load(name, real_data, ROLES)
     dropped = {r.reason: r.rows for r in corpus.removed if r.role == "all"}
     read = 43410 + 5426 + 5427 - sum(dropped.values())
     assert read == 29425  # carl.md §2: "GoEmotions-10 29K"
     assert [len(corpus.split(role)) for role in ROLES] == [23386, 2948, 2984]
 
 
-@here
-def test_both_readings_hold_the_same_rows_in_matching_classes():
-    fine, coarse = (load(n, data_dir(), ROLES) for n in ("goemotions", "goemotions_ekman"))
+def test_both_readings_hold_the_same_rows_in_matching_classes(any_data):
+    fine, coarse = (load(n, any_data, ROLES) for n in ("goemotions", "goemotions_ekman"))
     assert fine.digest != coarse.digest
     home = {emotion: group for group, emotions in EKMAN.items() for emotion in emotions}
     assert fine.split("dev").ids == coarse.split("dev").ids

@@ -2,27 +2,16 @@
 
 import numpy as np
 import pytest
+from made_corpora import dialogue
 
 from raysearch.corpora import CORPORA, ROLES, fetch, load
 from raysearch.errors import DataError
 
-HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
 
-
-def _dialogue(put, session, utterances, name="impro01", extra=""):
-    """One dialogue; utterances are (emotion, "v, a, d", text)."""
-    stem = f"Ses0{session}F_{name}"
-    evaluation, transcript = HEADER, ""
-    for number, (emotion, ratings, text) in enumerate(utterances):
-        turn = f"{stem}_F{number:03d}"
-        evaluation += f"[{number}.2901 - {number + 1}.2357]\t{turn}\t{emotion}\t[{ratings}]\n"
-        evaluation += "C-E2:\tNeutral;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n\n"
-        transcript += f"{turn} [00{number}.2901-00{number + 1}.2357]: {text}\n"
-    root = f"iemocap/Session{session}/dialog"
-    put(f"{root}/EmoEvaluation/{stem}.txt", evaluation + extra)
-    # Real transcripts hold turns that nobody evaluated, and directions without an id.
-    noise = f"{stem}_FXX0 [009.0000-009.5000]: Mm.\nF: (laughs)\n"
-    return put(f"{root}/transcriptions/{stem}.txt", transcript + noise)
+def _dialogue(put, session, utterances, extra=""):
+    for path, content in dialogue(session, utterances, extra).items():
+        folder = put(path, content)
+    return folder
 
 
 @pytest.fixture

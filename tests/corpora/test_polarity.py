@@ -1,41 +1,38 @@
 import pytest
 
-from raysearch.corpora import ROLES, data_dir, load
+from raysearch.corpora import ROLES, load
 from raysearch.errors import DataError
 
 SIZES = {"mr": 10662, "sst2": 9613 - 3, "cr": 3771, "subj": 10000, "mpqa": 10603}
-here = pytest.mark.skipif(not (data_dir() / "sentiment").exists(), reason="files are not here")
 
 
-@here
+@pytest.mark.real_data
 @pytest.mark.parametrize("name", SIZES)
-def test_sizes_of_the_real_files(name):
-    corpus = load(name, data_dir(), ROLES)
+def test_sizes_of_the_real_files(name, real_data):
+    corpus = load(name, real_data, ROLES)
     assert sum(len(corpus.split(role)) for role in ROLES) == SIZES[name]
     assert corpus.task == "polarity"
 
 
-@here
-def test_sst2_keeps_its_official_split():
-    corpus = load("sst2", data_dir(), ROLES)
+@pytest.mark.real_data
+def test_sst2_keeps_its_official_split(real_data):
+    corpus = load("sst2", real_data, ROLES)
     assert [len(corpus.split(role)) for role in ROLES] == [6920 - 3, 872, 1821]
     assert corpus.split("train").labels[0] == 1
     assert corpus.split("train").texts[0].startswith("a stirring , funny and finally")
 
 
-@here
 @pytest.mark.parametrize("name", ["mr", "subj"])
-def test_bytes_of_windows_1252_become_marks_not_control_characters(name):
-    corpus = load(name, data_dir(), ROLES)
+def test_bytes_of_windows_1252_become_marks_not_control_characters(name, any_data):
+    corpus = load(name, any_data, ROLES)
     text = " ".join(text for role in ROLES for text in corpus.split(role).texts)
     assert "…" in text
     assert "–" in text
     assert not any("\x80" <= sign <= "\x9f" for sign in text)
 
 
-@here
-def test_sst2_is_utf_8():
-    test = load("sst2", data_dir(), {"test"}).split("test")
+def test_sst2_is_utf_8(any_data):
+    test = load("sst2", any_data, {"test"}).split("test")
     assert any("crème brûlée" in text for text in test.texts)
 
 

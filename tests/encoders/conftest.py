@@ -1,13 +1,12 @@
 """Encoders and texts that several tests share; loaded once, so read them only."""
 
 import importlib.util
-import os
-from pathlib import Path
 
 import pytest
 import torch
 
 from raysearch import encoders
+from raysearch.corpora import data_dir
 from raysearch.encoders.packaged import PACKAGED
 
 LANGUAGES = ("en", "es", "fr", "nl", "ru")
@@ -57,17 +56,19 @@ def read_xabsa(path):
 
 
 @pytest.fixture(scope="session")
-def xabsa():
-    folder = Path(os.environ.get("RAYSEARCH_DATA", "../shared/data")) / "xabsa"
-    if not folder.is_dir():
-        pytest.skip(f"no real sentences in {folder}; RAYSEARCH_DATA names another folder")
-    return lambda file: read_xabsa(folder / file)
+def xabsa(any_data):
+    return lambda file: read_xabsa(any_data / "xabsa" / file)
 
 
 @pytest.fixture(scope="session")
-def sentences(xabsa):
-    """55 real sentences in five languages."""
-    return [text for language in LANGUAGES for text in xabsa(f"gold-{language}-test.txt")[:11]]
+def sentences():
+    """55 sentences in five languages."""
+    folder = data_dir() / "xabsa"
+    return [
+        text
+        for language in LANGUAGES
+        for text in read_xabsa(folder / f"gold-{language}-test.txt")[:11]
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """What is process 1 of a test host: it mounts what is the host's own, runs sshd, reaps, waits.
 
-Called as ``init.py NAME FOLDER``, already in new PID, mount, network, UTS and IPC namespaces.
+Called as ``init.py NAME FOLDER SEEN…``, already in new PID, mount, network, UTS and IPC namespaces.
 Prints one line when sshd listens. It ends when its standard input does, that is with the
 process that made it, and the kernel then ends whatever still runs on the host.
 """
@@ -32,8 +32,11 @@ def mount(*arguments: str) -> None:
     subprocess.run(["mount", *arguments], check=True)
 
 
-def own_folders(name: str, folder: Path) -> None:
-    """A /root over the machine's, and a /tmp, /dev/shm, /run and /etc/hosts of its own."""
+def own_folders(name: str, folder: Path, seen: list[Path]) -> None:
+    """A /root over the machine's, and a /tmp, /dev/shm, /run and /etc/hosts of its own.
+
+    What lies in the machine's /tmp and is to be seen is carried over into the host's.
+    """
     scratch = folder / name
     for part in ("tmp", "home"):
         (scratch / part).mkdir(parents=True)
@@ -44,14 +47,22 @@ def own_folders(name: str, folder: Path) -> None:
     layers = f"upperdir={upper},workdir={work}"
     mount("-t", "overlay", "home", "-o", f"lowerdir=/root,{layers}", "/root")
     mount("-t", "tmpfs", "run", "/run")
-    for path in ("/run/sshd", "/run/lab"):
-        Path(path).mkdir(mode=0o755)
+    Path("/run/sshd").mkdir(mode=0o755)
     mount("--bind", str(folder / "hosts"), "/etc/hosts")
     mount("-t", "tmpfs", "-o", "size=1g", "shm", "/dev/shm")
-    mount("--rbind", str(folder), "/run/lab")
+    kept = {folder: Path("/run/lab")}
+    kept |= {path: Path(f"/run/seen{at}") for at, path in enumerate(seen) if in_tmp(path)}
+    for path, aside in kept.items():
+        aside.mkdir(mode=0o755)
+        mount("--rbind", str(path), str(aside))
     mount("--bind", str(scratch / "tmp"), "/tmp")
-    folder.mkdir(parents=True, exist_ok=True)
-    mount("--move", "/run/lab", str(folder))
+    for path, aside in kept.items():
+        path.mkdir(parents=True, exist_ok=True)
+        mount("--move", str(aside), str(path))
+
+
+def in_tmp(path: Path) -> bool:
+    return path.is_relative_to("/tmp")
 
 
 def start_sshd(name: str, folder: Path) -> None:
@@ -79,10 +90,10 @@ def reap(*_: object) -> None:
         pass
 
 
-def main(name: str, folder: Path) -> None:
+def main(name: str, folder: Path, seen: list[Path]) -> None:
     socket.sethostname(name)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    own_folders(name, folder)
+    own_folders(name, folder, seen)
     start_sshd(name, folder)
     signal.signal(signal.SIGCHLD, reap)
     reap()
@@ -92,4 +103,4 @@ def main(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), [Path(word) for word in sys.argv[3:]])

@@ -3,11 +3,13 @@
 `ray stop` ends every Ray process that it can see, so a host has a PID namespace: it sees its
 own. The first host is the laptop: it holds the bridge that joins them and runs the launcher.
 All hosts see the machine's files, as hosts that share NFS do, but have a home, a /tmp and a
-/dev/shm of their own; the lab's folder is seen by all. `missing` says what else it takes.
+/dev/shm of their own; the lab's folder, the working tree and the environment are seen by all,
+in /tmp as well. `missing` says what else it takes.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -98,10 +100,21 @@ _PACKAGES = {
 }
 
 
-def missing() -> list[str]:
-    """What this machine lacks to make hosts: packages, as Debian names them, and root."""
+_UNSHARE = (
+    *("unshare", "--pid", "--mount", "--net", "--uts", "--ipc", "--fork", "--mount-proc"),
+    "--kill-child",
+)
+
+
+@functools.cache
+def missing() -> tuple[str, ...]:
+    """What this machine lacks to make hosts: packages, as Debian names them, and rights."""
     absent = sorted(package for tool, package in _PACKAGES.items() if not shutil.which(tool))
-    return absent + ([] if os.geteuid() == 0 else ["root"])
+    if os.geteuid() != 0:
+        absent.append("root")
+    if not absent and subprocess.run([*_UNSHARE, "true"], capture_output=True).returncode:
+        absent.append("the right to make namespaces (CAP_SYS_ADMIN)")
+    return tuple(absent)
 
 
 @contextmanager
@@ -136,9 +149,9 @@ def lab(folder: Path, names: Sequence[str]) -> Iterator[Lab]:
 @contextmanager
 def _host(name: str, address: str, folder: Path) -> Iterator[Host]:
     script = Path(__file__).with_name("init.py")
-    unshare = ["unshare", "--pid", "--mount", "--net", "--uts", "--ipc", "--fork", "--mount-proc"]
+    seen = (str(path) for path in (script.parents[2], sys.prefix))
     process = subprocess.Popen(
-        [*unshare, "--kill-child", sys.executable, str(script), name, str(folder)],
+        [*_UNSHARE, sys.executable, str(script), name, str(folder), *seen],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout and process.stdin

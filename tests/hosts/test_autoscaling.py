@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hosts.lab import lab, missing
+from hosts.lab import lab
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(bool(missing()), reason=f"test hosts need {', '.join(missing())}"),
+    pytest.mark.hosts,
 ]
 
 SCRIPT = Path(__file__).with_name("autoscaled.py")

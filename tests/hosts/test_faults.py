@@ -9,7 +9,7 @@ import pytest
 from hosts.fault_kinds import FAULTS, endure
 from hosts.faults import Run, twice
 from hosts.faults_driver import CHECKPOINT_STEPS, sweep_plan
-from hosts.lab import lab, missing
+from hosts.lab import lab
 from hosts.ray_cluster import ray_up
 from hosts.sweeps import assert_same_trials, rows
 
@@ -19,7 +19,7 @@ from kill_points import drive  # noqa: E402
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1200),  # a minute to start, another to end; more on a busy machine
-    pytest.mark.skipif(bool(missing()), reason=f"test hosts need {', '.join(missing())}"),
+    pytest.mark.hosts,
 ]
 TRIALS = 5
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from hosts.doors import assert_refused, doors, knock
 from hosts.knock import OWNED
-from hosts.lab import Host, lab, missing
+from hosts.lab import Host, lab
 from hosts.ray_cluster import ROOT
 from hosts.sweeps import Begun, alone, begun_on, rows, write_space
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(bool(missing()), reason=f"test hosts need {', '.join(missing())}"),
+    pytest.mark.hosts,
 ]
 WORKERS = 2
 FIND_TOKEN = """

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from hosts.doors import assert_shut
-from hosts.lab import Host, Lab, lab, missing
+from hosts.lab import Host, Lab, lab
 from hosts.ray_cluster import ENVIRONMENT, Cluster, laptop_run, prepared, ray_processes
 from hosts.sweeps import (
     assert_same_trials,
@@ -25,7 +25,7 @@ from hosts.sweeps import (
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1200),  # a minute to start, another to end; more on a busy machine
-    pytest.mark.skipif(bool(missing()), reason=f"test hosts need {', '.join(missing())}"),
+    pytest.mark.hosts,
 ]
 ALL_FOUR = "4/4 trials|going on from 4 kept rows"
 """The last trial may end before the command comes back to its sweep."""

@@ -1,16 +1,9 @@
-"""Small corpora of language pairs in folders of their own, and the real one."""
+"""Small corpora of language pairs in folders of their own."""
 
 import pytest
 
-from raysearch.corpora import data_dir
 from raysearch.corpora.absa import TaggedSentence
 from raysearch.corpora.absa.tagged import tagged_text
-
-
-@pytest.fixture(scope="session")
-def real():
-    """The folder of the real files."""
-    return data_dir() / "xabsa"
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from raysearch.corpora import absa, data_dir
+from raysearch.corpora import absa
 from raysearch.corpora.absa.random_switching import switch_randomly
 from raysearch.corpora.absa.switching import terms
 from raysearch.errors import ConfigError
@@ -47,13 +47,19 @@ def test_every_place_is_taken_by_some_seed(marked):
     }
 
 
-def real_pair(pair, **options):
-    return absa.load_pair("xabsa", pair, data_dir(), {"train"}, code_switch="built", **options)
+@pytest.mark.parametrize(
+    ("any_data", "swaps", "shorter", "left"),
+    [
+        ("made", 237, 40, 0),
+        pytest.param("real", 1338, 77, 3, marks=pytest.mark.real_data),
+    ],
+    indirect=["any_data"],
+)
+def test_rows_of_a_corpus(any_data, swaps, shorter, left):
+    def built(**options):
+        return absa.load_pair("xabsa", "en-es", any_data, {"train"}, code_switch="built", **options)
 
-
-def test_real_rows():
-    pair, swaps, shorter, left = "en-es", 1338, 77, 3
-    aspects, made = real_pair(pair), real_pair(pair, switched="random")
+    aspects, made = built(), built(switched="random")
     assert (
         f": {swaps} swaps, seed 0, {shorter} shorter than the aspect and {left} left"
         in (made.notes[-1])
@@ -72,8 +78,8 @@ def test_real_rows():
         other_length += len(view.st.words) != len(other.st.words)
         assert sorted(view.st.words + view.ts.words) == sorted(view.s.words + view.t.words)
     assert 0 < other_length <= shorter + left
-    assert made.digests == real_pair(pair, switched="random").digests
-    other_seed = real_pair(pair, switched="random", noise_seed=1)
+    assert made.digests == built(switched="random").digests
+    other_seed = built(switched="random", noise_seed=1)
     assert all(made.digests[name] != other_seed.digests[name] for name in ("st", "ts"))
 
 

@@ -1,10 +1,10 @@
-"""Are built code-switched sentences those of the real files, but for the files' known faults?"""
+"""Are built code-switched sentences those of the files, but for the files' known faults?"""
 
 import re
 
 import pytest
 
-from raysearch.corpora import absa, data_dir
+from raysearch.corpora import absa
 from raysearch.corpora.absa.switching import switch, terms
 
 
@@ -29,7 +29,13 @@ def cut(source_term):
 
 
 # pair, rows of cs_en-XX, rows with cut terms and these terms, extra rows, rows left out
-KNOWN = [
+MADE = [
+    ("es", 238, 20, 21, [], []),
+    ("fr", 238, 21, 22, [2], []),
+    ("nl", 240, 21, 22, [], []),
+    ("ru", 237, 21, 22, [], [5]),
+]
+REAL = [
     ("es", 1571, 139, 150, [], []),
     ("fr", 1572, 137, 148, [1387], []),
     ("nl", 1586, 140, 151, [], []),
@@ -37,16 +43,25 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("target", "rows", "cut_rows", "cut_terms", "extra", "bad"), KNOWN)
-def test_built_files_are_the_real_ones_but_for_their_faults(
-    real, target, rows, cut_rows, cut_terms, extra, bad
+@pytest.mark.parametrize(
+    ("any_data", "target", "rows", "cut_rows", "cut_terms", "extra", "bad"),
+    [
+        *(("made", *known) for known in MADE),
+        *(pytest.param("real", *known, marks=pytest.mark.real_data) for known in REAL),
+    ],
+    indirect=["any_data"],
+)
+def test_built_files_are_those_that_lie_there_but_for_their_faults(
+    any_data, target, rows, cut_rows, cut_terms, extra, bad
 ):
-    loaded = absa.load_pair("xabsa", f"en-{target}", data_dir(), {"train"}, code_switch="built")
+    loaded = absa.load_pair("xabsa", f"en-{target}", any_data, {"train"}, code_switch="built")
     views = [view for view in loaded.views() if view.t is not None]
-    st = raw(real / f"cs_{target}-en-train.txt")
-    ts = raw(real / f"cs_en-{target}-train.txt")
-    t = raw(real / f"smt-{target}-train.txt")
-    assert (len(st), len(ts), len(t)) == (1600, rows, rows + len(extra))
+    folder = any_data / "xabsa"
+    st = raw(folder / f"cs_{target}-en-train.txt")
+    ts = raw(folder / f"cs_en-{target}-train.txt")
+    t = raw(folder / f"smt-{target}-train.txt")
+    whole = len(raw(folder / "gold-en-train.txt"))
+    assert (len(st), len(ts), len(t)) == (whole, rows, rows + len(extra))
     tail = st[rows:]
     st, ts = st[:rows], ts[:rows]
     for index in extra:
@@ -74,9 +89,9 @@ def test_built_files_are_the_real_ones_but_for_their_faults(
     # The tail repeats the untranslated source sentences in BIEOS
     left = {view.row for view in views}
     alone = [view.s for view in loaded.views() if view.row not in left]
-    bad_rows = [one for one in alone if one.words[:3] == ("The", "wine", "the")]
-    alone = [one for one in alone if one not in bad_rows]
-    assert len(bad_rows) == len(bad)
+    repeated = {words for words, _ in tail}
+    assert sum(one.words not in repeated for one in alone) == len(bad)
+    alone = [one for one in alone if one.words in repeated]
     assert [words for words, _ in tail] == [one.words for one in alone]
     assert [tuple(re.sub("^[BIES]-", "T-", tag) for tag in tags) for _, tags in tail] == [
         one.tags for one in alone

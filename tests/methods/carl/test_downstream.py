@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -295,18 +295,11 @@ def minilm(texts: Sequence[str]) -> np.ndarray:
     return rows
 
 
-real = pytest.mark.skipif(
-    not (corpora.data_dir(os.environ.get("RAYSEARCH_DATA")) / "emobank").is_dir(),
-    reason="needs EmoBank and MR in the data folder (RAYSEARCH_DATA)",
-)
-
-
 @pytest.mark.slow
-@real
-def test_frozen_minilm_on_a_part_of_emobank_and_mr() -> None:
-    folder = corpora.data_dir(None)
-    emobank = corpora.load("emobank", folder, ALL)
-    mr = corpora.load("mr", folder, {"train", "dev"})
+@pytest.mark.real_data
+def test_frozen_minilm_on_a_part_of_emobank_and_mr(real_data: Path) -> None:
+    emobank = corpora.load("emobank", real_data, ALL)
+    mr = corpora.load("mr", real_data, {"train", "dev"})
     found = downstream(minilm, [emobank], "dev", 0, train_limit=3000, seen=NOTHING)
     found |= downstream(minilm, [mr], "dev", 0, train_limit=1000, seen=NOTHING)
     # The reference, .619 and .397, was taken on another thousand sentences.

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -80,13 +79,10 @@ def test_a_higher_temperature_makes_targets_more_uniform() -> None:
         assert 0 < values[0] < values[-1] <= 1
 
 
-FOLDER = corpora.data_dir(os.environ.get("RAYSEARCH_DATA"))
-
-
-@pytest.mark.skipif(not Path(FOLDER, "emobank").is_dir(), reason="needs the data folder")
-def test_the_table_of_carl_md_4_1() -> None:
+@pytest.mark.real_data
+def test_the_table_of_carl_md_4_1(real_data: Path) -> None:
     """Its numbers are of all rows and 200,000 pairs, measured by another program."""
-    opened = [corpora.load(name, FOLDER, {"train"}) for name in ("emobank", "facebook")]
+    opened = [corpora.load(name, real_data, {"train"}) for name in ("emobank", "facebook")]
     found = label_spread(opened, batch_size=64, seed=0)
     table = {
         "emobank": (0.988, 0.022, (1.000, 0.997, 0.991, 0.938)),

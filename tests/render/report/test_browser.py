@@ -16,6 +16,7 @@ from selenium.webdriver.common.by import By
 from raysearch.render.report import make_report
 from raysearch.trial import Cell, TrialState
 
+pytestmark = pytest.mark.browser
 EVIL = "<img src=x onerror=window.evil=1><script>window.evil=1</script>"
 SECONDS, MEGABYTES = 3.0, 15.0
 
