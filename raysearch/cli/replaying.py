@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 
 from rich.console import Console
 
 from raysearch.cli.trials import lease_of
+from raysearch.cluster.session_folder import scratch_folder
 from raysearch.devices import cpu_threads
 from raysearch.leaderboard.replay import TOLERANCE, Replay, compare_replay
 from raysearch.render.progress import TrialProgress
@@ -72,7 +72,8 @@ def replay(
     last = len(row.curve) if row.state is TrialState.PRUNED else None
     console = Console(stderr=True, quiet=quiet)
     threads = cpu_threads(row.device) or torch.get_num_threads()  # sums are split by them
-    with tempfile.TemporaryDirectory(prefix="raysearch-replay-") as scratch, torch_threads(threads):
+    with scratch_folder("replay") as folder, torch_threads(threads):
+        scratch = str(folder)
         lease = replace(lease_of(row, scratch), keep=False)
         with _AsFarAs(f"trial {row.id}", last, console) as listener:
             again = run_lease(lease, listener, data_dir=data_dir, stages=join(scratch, "stages"))

@@ -2,11 +2,13 @@
 
 Ray opens its folders to everybody (0777), and its default, /tmp/ray, is whoever's who came first.
 Here a folder has a name that nobody can foresee, and goes with its session. That of a session
-which was killed goes when the next one begins: a locked marker inside says whose and alive.
+which was killed goes when the next one begins: a locked marker inside says whose and alive. What
+else needs a folder for a while (`scratch_folder`) gets one of the same make.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -19,12 +21,13 @@ from pathlib import Path
 
 from raysearch.errors import ConfigError, RaysearchError
 
-__all__ = ["session_folder"]
+__all__ = ["scratch_folder", "session_folder"]
 
 LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107
 """Bytes of the path of a UNIX socket."""
 PREFIX, RANDOM, INNER = "ray-", 8, "r"
 MARKER = "raysearch-session"
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 BASES = ("/tmp", "/var/tmp")
 """Where a folder lies when neither RAY_TMPDIR nor TMPDIR will do."""
 
@@ -55,6 +58,35 @@ def session_folder() -> Iterator[Path]:
         os.close(marker)
 
 
+@contextmanager
+def scratch_folder(purpose: str) -> Iterator[Path]:
+    """A new folder for files that nobody needs after the block, in the folder of such files.
+
+    Where this process is killed, it goes when the next one of its purpose is made.
+
+    Args:
+        purpose: Part of its name.
+
+    Raises:
+        OSError: None can be made.
+    """
+    base, prefix = tempfile.gettempdir(), f"raysearch-{purpose}-"
+    _remove_dead(Path(base), prefix)
+    try:
+        private, marker = _marked(base, prefix)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as unmarked:
+            yield Path(unmarked)
+        return
+    try:
+        yield private / INNER
+    finally:
+        _remove(private)
+        os.close(marker)
+
+
 def _private_folder() -> tuple[Path, int]:
     """A fresh folder of mode 0700 and its marker; beside it, those of the dead are removed."""
     problems = []
@@ -63,22 +95,26 @@ def _private_folder() -> tuple[Path, int]:
         if problem := _unfit(base):
             problems.append(f"{base} ({problem})")
             continue
-        _remove_dead(Path(base))
+        _remove_dead(Path(base), PREFIX)
         try:
-            private = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-            with ExitStack() as undo:
-                undo.callback(shutil.rmtree, private, ignore_errors=True)
-                (private / INNER).mkdir()
-                marker = _lock(private)
-                undo.pop_all()
+            return _marked(base, PREFIX)
         except OSError as error:  # a full disk, or one that knows no locks
             problems.append(f"{base} ({error.strerror})")
-            continue
-        return private, marker
     raise ConfigError(
         f"Ray's files must lie in a folder that you alone can enter, but none can be made in "
         f"{', '.join(problems)}; set TMPDIR to a folder of your own with a short path"
     )
+
+
+def _marked(base: str, prefix: str) -> tuple[Path, int]:
+    """A fresh folder of mode 0700 with a folder in it, and its marker."""
+    private = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, private, ignore_errors=True)
+        (private / INNER).mkdir()
+        marker = _lock(private)
+        undo.pop_all()
+    return private, marker
 
 
 def _unfit(base: str) -> str:
@@ -108,9 +144,9 @@ def _lock(folder: Path) -> int:
     return marker
 
 
-def _remove_dead(base: Path) -> None:
-    """Remove what sessions of this user left whose process is gone; others' are not touched."""
-    for folder in base.glob(f"{PREFIX}{'?' * RANDOM}"):
+def _remove_dead(base: Path, prefix: str) -> None:
+    """Remove what processes of this user left that are gone; others' folders are not touched."""
+    for folder in base.glob(f"{prefix}{'?' * RANDOM}"):
         with suppress(OSError):
             found = folder.lstat()
             private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o700
@@ -125,7 +161,7 @@ def _remove_dead(base: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a session's folder; what a process that still ends puts back is left to the next."""
+    """Remove a marked folder; what a process that still ends puts back is left to the next."""
     shutil.rmtree(folder / INNER, ignore_errors=True)
     if not (folder / INNER).exists():
         (folder / MARKER).unlink(missing_ok=True)

@@ -9,8 +9,6 @@ that their node can go or another slot can have their place, and come back with 
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import traceback
 import uuid
@@ -21,6 +19,7 @@ import ray
 
 from raysearch.cluster.events import SlotEvent
 from raysearch.cluster.service import Runner
+from raysearch.cluster.session_folder import scratch_folder
 from raysearch.trial import Lease
 
 __all__ = ["Slot", "SlotShape"]
@@ -106,16 +105,14 @@ class Slot:
 
     def _fit(self) -> None:
         """Keep a Ray Train run up while there are leases; it ends when there is none for long."""
-        scratch = tempfile.mkdtemp(prefix="raysearch-slot-")
         try:
             # Torch takes a second to import; here it does not hold up the Tune trial.
             from raysearch.cluster.trainer import slot_trainer
 
-            while not self._closed.is_set():
-                if ray.get(self._room.wanted.remote(self.name, WANTED_SECONDS)):
-                    slot_trainer(self._room, self.name, self._shape, scratch).fit()
+            with scratch_folder("slot") as scratch:
+                while not self._closed.is_set():
+                    if ray.get(self._room.wanted.remote(self.name, WANTED_SECONDS)):
+                        slot_trainer(self._room, self.name, self._shape, str(scratch)).fit()
         except Exception:
             if not self._closed.is_set():
                 ray.get(self._room.crash.remote(self.name, traceback.format_exc()))
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-
 import ray
 from ray import tune
 
 from raysearch.cluster.ray_session import HEAD, open_mailroom
+from raysearch.cluster.session_folder import scratch_folder
 from raysearch.errors import ConfigError
 from raysearch.search.leases import LeaseBook
 from raysearch.search.plan import SweepPlan
@@ -56,8 +54,7 @@ def run_tune(plan: SweepPlan, book: LeaseBook) -> None:
     room = open_mailroom()
     searcher = StudySearcher(book)
     trainable = tune.with_parameters(SlotTrainable, room=room, shape=plan.shape)
-    scratch = tempfile.mkdtemp(prefix="raysearch-tune-")
-    try:
+    with scratch_folder("tune") as scratch:
         tune.Tuner(
             tune.with_resources(trainable, {HEAD: 0.001}),
             tune_config=tune.TuneConfig(
@@ -70,11 +67,9 @@ def run_tune(plan: SweepPlan, book: LeaseBook) -> None:
             ),
             run_config=tune.RunConfig(
                 name="sweep",
-                storage_path=scratch,
+                storage_path=str(scratch),
                 verbose=0,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=MAX_SLOT_FAILURES),
             ),
         ).fit()
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

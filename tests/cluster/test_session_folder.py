@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from raysearch.cluster import session_folder as module
-from raysearch.cluster.session_folder import INNER, MARKER, session_folder
+from raysearch.cluster.session_folder import INNER, MARKER, scratch_folder, session_folder
 from raysearch.errors import ConfigError, RaysearchError
 
 
@@ -143,3 +145,56 @@ def test_a_bug_leaves_the_logs_until_the_next_session(base: Path) -> None:
     assert (folder / "log").exists()
     with session_folder():
         assert not folder.exists()
+
+
+@pytest.fixture
+def temporary(base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same folder as that of temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(base))
+    return base
+
+
+def test_what_a_killed_process_left_goes_with_the_next_of_its_purpose(temporary: Path) -> None:
+    dead, other = made(temporary, "raysearch-tune-deadbeef"), made(temporary, "ray-deadbeef")
+    theirs = made(temporary, "raysearch-tune-12345678", marker=False)
+    with scratch_folder("tune") as first:
+        assert not dead.exists() and other.exists() and theirs.exists()
+        (first / "file").touch()
+        with scratch_folder("tune") as second:
+            assert (first / "file").exists() and second != first
+        assert not second.parent.exists()
+    assert sorted(temporary.iterdir()) == [other, theirs]
+
+
+def test_a_killed_process_lets_go_of_its_folder(temporary: Path) -> None:
+    code = (
+        "import sys, time; from raysearch.cluster.session_folder import scratch_folder\n"
+        "with scratch_folder('slot') as folder:\n"
+        "    (folder / 'file').touch(); print(folder, flush=True); time.sleep(600)"
+    )
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env
+    ) as killed:
+        assert killed.stdout is not None
+        left = Path(killed.stdout.readline().strip())
+        with scratch_folder("slot"):
+            assert (left / "file").exists()
+        killed.kill()
+    assert left.exists()
+    with scratch_folder("slot"):
+        assert not left.exists()
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_disk_that_knows_no_locks_holds_scratch_all_the_same(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(marker: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(module.fcntl, "flock", refuse)
+    with scratch_folder("tune") as folder:
+        (folder / "file").touch()
+    assert not list(temporary.iterdir())
