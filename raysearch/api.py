@@ -22,8 +22,11 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from raysearch.cli import parser
 from raysearch.cli.arguments import setting_text
+from raysearch.cli.lasting_output import lasting_output
+from raysearch.cli.output import safe_output
 from raysearch.cli.sweep_arguments import Folder, SweepOptions
 from raysearch.errors import ConfigError
+from raysearch.printable import printable
 from raysearch.trial import Trial
 
 if TYPE_CHECKING:
@@ -78,7 +81,7 @@ def sweep(
     if "cluster" in options:
         raise ConfigError("a sweep with `cluster` must be started by the command: it is watched")
     args = _arguments("sweep", method, settings, options)
-    with _quiet(args):
+    with _output(args):
         plan, summary = search(args)
     return Sweep(plan.root, summary)
 
@@ -120,7 +123,7 @@ def train(
 
     options = {"task": task, "seed": seed, "name": name, "results": results, "data_dir": data_dir}
     args = _arguments("train", method, settings, {**options, "quiet": quiet})
-    with _quiet(args):
+    with _output(args):
         return trained(args)[0]
 
 
@@ -165,7 +168,7 @@ def leaderboard(
     args = _arguments("leaderboard", os.fspath(path), None, options)
     rows, problems = flat_records(args)
     for problem in problems:
-        warnings.warn(problem, stacklevel=2)
+        warnings.warn(printable(problem), stacklevel=2)
     board = pd.DataFrame(rows)
     return board.astype({"rank": "Int64"}) if rows else board
 
@@ -212,7 +215,7 @@ def evaluate(
     options: dict[str, Any] = {"trial": trials, "task": task, "oracle": oracle, "metric": metric}
     options |= {"data_dir": data_dir, "quiet": quiet}
     args = _arguments("evaluate", os.fspath(sweep), None, options)
-    with _quiet(args):
+    with _output(args):
         _, found = readings(args)
     return pd.DataFrame([reading_record(item) for item in found])
 
@@ -259,7 +262,7 @@ def study(
     options: dict[str, Any] = {"scale": scale, "seeds": seeds, "slots": slots, "results": results}
     options |= {"gpus_per_worker": gpus_per_worker, "data_dir": data_dir, "quiet": quiet}
     args = _arguments("study", name, settings, options)
-    with _quiet(args):
+    with _output(args):
         found = studied(args)
     return None if found is None else found[1]
 
@@ -293,9 +296,12 @@ def _arguments(
 
 
 @contextlib.contextmanager
-def _quiet(args: argparse.Namespace) -> Iterator[None]:
-    if not args.quiet:
-        yield
-        return
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+def _output(args: argparse.Namespace) -> Iterator[None]:
+    """What is written inside is printable, and with ``quiet`` no progress."""
+    with contextlib.ExitStack() as stack:
+        if args.quiet:
+            nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stderr(nowhere))
+        stack.enter_context(lasting_output())
+        stack.enter_context(safe_output())
         yield

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from raysearch.printable import printable
+
 __all__ = [
     "ConfigError",
     "DataError",
@@ -35,7 +37,13 @@ __all__ = [
 
 
 class RaysearchError(Exception):
-    """A mistake that the user can mend; the command line prints it and exits with 2."""
+    """A mistake that the user can mend; the command line prints it and exits with 2.
+
+    Whatever its message quotes, from a file, a row or another program, is printable.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ConfigError(RaysearchError):

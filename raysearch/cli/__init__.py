@@ -36,6 +36,7 @@ from raysearch.cli import (
     verify,
 )
 from raysearch.cli.lasting_output import lasting_output, leave
+from raysearch.cli.output import safe_output
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import RaysearchError
 from raysearch.storage.secret_parts import shown_text
@@ -70,7 +71,7 @@ def _hushed(quiet: bool) -> Iterator[None]:
     if not quiet:
         yield
         return
-    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
         yield
 
 
@@ -81,11 +82,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when all went well, 2 on a user's mistake, 130 when interrupted.
     """
     _buffer_output()
-    with lasting_output():
+    with lasting_output(), safe_output():
         return _run(list(sys.argv[1:] if argv is None else argv))
 
 
 def _run(words: list[str]) -> int:
+    """One command, its errors said."""
     try:
         args = parser().parse_args(words)
         args.words = words

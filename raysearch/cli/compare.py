@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from raysearch.trial import MetricGoal
 
 __all__ = ["add_parser", "run"]
-
-_PIPED_WIDTH = 160
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -58,24 +55,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Compare, and write it in the wanted form."""
-    from rich.console import Console
-
     from raysearch.render.comparison import ComparisonBoard
     from raysearch.render.comparison_export import comparison_latex, comparison_record
+    from raysearch.render.terminal import PIPED, Terminal
 
     if not 0.5 <= args.level < 1:
         raise ConfigError(f"`--level` must be from 0.5 to below 1, but got {args.level}")
     found = _compare(args)
     if args.format == "json":
-        json.dump(comparison_record(found), sys.stdout, indent=1, ensure_ascii=False)
+        json.dump(comparison_record(found), sys.stdout, indent=1)
         sys.stdout.write("\n")
     elif args.format == "latex":
         sys.stdout.write(comparison_latex(found))
     else:
-        console = Console(highlight=False)
-        if not console.is_terminal and "COLUMNS" not in os.environ:
-            console = Console(highlight=False, width=_PIPED_WIDTH)
-        console.print(ComparisonBoard(found))
+        Terminal(piped=PIPED).print(ComparisonBoard(found))
     return 0
 
 

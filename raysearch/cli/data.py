@@ -82,11 +82,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(names: list[str], folder: Path, *, as_json: bool) -> int:
-    from rich.console import Console
-
     from raysearch import corpora
     from raysearch.corpora.absa.files import open_corpus, pairs
     from raysearch.render.corpora import corpora_table, corpus_card
+    from raysearch.render.terminal import Terminal
 
     if as_json:
         checks = corpora.check(folder, names or list(corpora.CORPORA))
@@ -97,9 +96,9 @@ def _list(names: list[str], folder: Path, *, as_json: bool) -> int:
     for name in names:
         info = corpora.corpus_info(name)
         found = pairs(open_corpus(name, folder)) if info.task == "absa" else ()
-        Console().print(corpus_card(info, found), soft_wrap=True)
+        Terminal().print(corpus_card(info, found), soft_wrap=True)
     if not names:
-        Console().print(corpora_table(corpora.CORPORA, corpora.check(folder), folder))
+        Terminal().print(corpora_table(corpora.CORPORA, corpora.check(folder), folder))
     return 0
 
 
@@ -135,27 +134,25 @@ def _check(names: list[str], folder: Path, *, as_json: bool) -> int:
 
 
 def _show(results: list[CheckResult], reports: list[CorpusReport], folder: Path) -> None:
-    from rich.console import Console
-
     from raysearch.render.corpora import checks_table
     from raysearch.render.language_pairs import languages_table, pairs_tables
+    from raysearch.render.terminal import Terminal
 
     if results:
-        Console().print(checks_table(results, folder))
+        Terminal().print(checks_table(results, folder))
     for report in reports:
-        Console().print(languages_table(report), *pairs_tables(report))
+        Terminal().print(languages_table(report), *pairs_tables(report))
 
 
 def _write(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
 
 
 def _convert(xml: Path, file: Path) -> int:
-    from rich.console import Console
-
     from raysearch.corpora.absa.files import open_corpus
     from raysearch.corpora.absa.semeval import read_semeval
     from raysearch.corpora.absa.tagged import tagged_text
+    from raysearch.render.terminal import Terminal
 
     read = read_semeval(open_corpus(f"{xml.parent}/", ""), xml.name)
     try:
@@ -166,9 +163,9 @@ def _convert(xml: Path, file: Path) -> int:
     except OSError as error:
         raise DataError(f"`{file}` must be writable, but: {unwritten(error)}") from None
     aspects = sum(len(one.aspects) for one in read.sentences)
-    Console().print(f"{file}: {len(read.sentences)} sentences, {aspects} aspects", soft_wrap=True)
+    Terminal().print(f"{file}: {len(read.sentences)} sentences, {aspects} aspects", soft_wrap=True)
     for what, count in read.counts.items():
-        Console().print(f"  {what}: {count}")
+        Terminal().print(f"  {what}: {count}")
     return 0
 
 

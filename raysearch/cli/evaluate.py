@@ -79,8 +79,6 @@ def reading_record(trial: Trial) -> dict[str, Any]:
 
 
 def _show(folder: str, role: str, readings: list[Trial]) -> None:
-    from rich.console import Console
-
     from raysearch.cli.opened import named
     from raysearch.cli.trials import goal_of
     from raysearch.leaderboard import Store, regrets
@@ -88,10 +86,11 @@ def _show(folder: str, role: str, readings: list[Trial]) -> None:
     from raysearch.leaderboard.regret import oracle_goal
     from raysearch.render.readings import read_words, readings_table, worst_words
     from raysearch.render.regret import RegretTable
+    from raysearch.render.terminal import Terminal
 
     store = Store(folder)
     card = store.card()
-    console = Console()
+    console = Terminal()
     if role != "test" and card is not None:
         table = readings_of(folder, "oracle").table()
         rows = regrets(store.table(), table, card, role)
@@ -105,4 +104,4 @@ def _show(folder: str, role: str, readings: list[Trial]) -> None:
     console.print(readings_table(readings, title=title, first=first))
     if card is not None and card.aggregate == "worst":
         for sentence in worst_words(readings, oracle_goal(card.goal, role)):
-            console.print(sentence, highlight=False)
+            console.print(sentence)

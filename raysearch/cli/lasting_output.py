@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
+from raysearch.cli.output import as_it_is
+
 __all__ = ["lasting_output", "leave"]
 
 _GONE = (errno.EPIPE, errno.EIO)
@@ -60,12 +62,13 @@ def lasting_output(note: str = "") -> Iterator[None]:
     Args:
         note: Said on standard error when that happens to standard output; empty for nothing.
     """
-    if isinstance(sys.stdout, _Lasting):
-        before, sys.stdout.note = sys.stdout.note, note
+    within = as_it_is()
+    if isinstance(within, _Lasting):
+        before, within.note = within.note, note
         try:
             yield
         finally:
-            sys.stdout.note = before
+            within.note = before
         return
     streams = sys.stdout, sys.stderr
     out, err = (_Lasting(stream or open(os.devnull, "w")) for stream in streams)  # noqa: SIM115

@@ -6,26 +6,24 @@ import argparse
 import csv
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from raysearch.cli.output import as_it_is
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from rich.console import Console
 
     from raysearch.leaderboard import Ranking, Store, SweepCard
 
 __all__ = ["add_parser", "flat_records", "papers_of", "run"]
 
-_PIPED_WIDTH = 160
 _PERIOD_SECONDS = 2.0
 
 
@@ -78,6 +76,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="show the first N of each sweep, or of each pair, 0 for all (default: 20, or 5 of "
         "each pair, in a table, all in csv and json)",
     )
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="with --format csv: texts as they are, also such as a spreadsheet or a terminal "
+        "would run (default: quoted)",
+    )
     parser.add_argument("--watch", action="store_true", help="show it anew every two seconds")
     parser.add_argument(
         "--format", choices=("table", "csv", "json"), default="table", help="default: table"
@@ -98,16 +102,20 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"`--format` must be table with {wanted}, but got {args.format}")
     if args.regret and args.by == "parameter":
         raise ConfigError("`--by` must be pair or configuration with --regret, but got parameter")
+    if args.raw and args.format != "csv":
+        raise ConfigError(f"`--raw` must go with --format csv, but got {args.format}")
     if args.watch:
         return _watch(args)
     if args.format != "table":
         return _export(args)
+    from raysearch.render.terminal import PIPED, Terminal
+
     boards, problems = _boards(args)
     if not boards and not problems:
         raise StoreError(
             f"`{args.path}` has no finished trial yet; --watch waits for the first one"
         )
-    console = _console()
+    console = Terminal(piped=PIPED)
     for index, board in enumerate(boards):
         if index:
             console.print()
@@ -121,7 +129,9 @@ def _watch(args: argparse.Namespace) -> int:
     from rich.live import Live
     from rich.text import Text
 
-    console = _console()
+    from raysearch.render.terminal import PIPED, Terminal
+
+    console = Terminal(piped=PIPED)
     if args.format != "table" or not console.is_terminal:
         raise ConfigError(
             "`--watch` must be used with a table on a terminal; without it the board is shown once"
@@ -146,11 +156,18 @@ def _export(args: argparse.Namespace) -> int:
         json.dump(clean, sys.stdout, indent=1)
         sys.stdout.write("\n")
     else:
-        names = dict.fromkeys(name for row in rows for name in row)
-        writer = csv.DictWriter(sys.stdout, list(names), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        _write_csv(rows, raw=args.raw)
     return _say(problems)
+
+
+def _write_csv(rows: Sequence[Mapping[str, Any]], *, raw: bool) -> None:
+    from raysearch.leaderboard.export import spreadsheet_cell
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines: list[list[Any]] = [names, *([row.get(name) for name in names] for row in rows)]
+    if not raw:
+        lines = [list(map(spreadsheet_cell, line)) for line in lines]
+    csv.writer(as_it_is() if raw else sys.stdout, lineterminator="\n").writerows(lines)
 
 
 def flat_records(args: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
@@ -284,15 +301,6 @@ def _card(args: argparse.Namespace, store: Store, table: pa.Table) -> SweepCard:
         cells = card.cells_of_task if card.tasks else 0
         return SweepCard(goal=card.goal, cells=cells)
     return card
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        return Console(highlight=False, width=_PIPED_WIDTH)
-    return console
 
 
 def _say(problems: Sequence[str]) -> int:

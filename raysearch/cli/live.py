@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from rich.console import Console
 from rich.live import Live
 
 from raysearch.errors import StoreError
@@ -21,6 +20,7 @@ from raysearch.leaderboard import Store
 from raysearch.leaderboard.card import parse_card
 from raysearch.leaderboard.summary import encoder_name
 from raysearch.render.live import LiveState
+from raysearch.render.terminal import Terminal
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.search.reach import reach_notes
 from raysearch.search.sweep import run_sweep
@@ -88,7 +88,7 @@ class ScreenView:
         card = parse_card(opening.card)
         tasks = len(card.tasks) if card.mode == "per_task" else 1
         self._headline = opening.headline
-        self._console = Console()
+        self._console = Terminal()
         self._drawn = ExitStack()
         self._state = LiveState(
             sweep=opening.card["name"],
@@ -135,7 +135,7 @@ class ScreenView:
 
     def say(self, text: str) -> None:
         """A line of its own; on a terminal above the picture."""
-        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+        self._console.print(text, soft_wrap=True)
 
 
 def show_sweep(

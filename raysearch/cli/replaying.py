@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rich.console import Console
-
 from raysearch.cli.trials import lease_of
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.devices import cpu_threads
 from raysearch.leaderboard.replay import TOLERANCE, Replay, compare_replay
 from raysearch.render.progress import TrialProgress
+from raysearch.render.terminal import Terminal
 from raysearch.storage.place import join
 from raysearch.trial import Report, Trial, TrialState
 
@@ -27,7 +26,7 @@ class _AsFarAs(TrialProgress):
         console: Where to.
     """
 
-    def __init__(self, label: str, rung: int | None, console: Console) -> None:
+    def __init__(self, label: str, rung: int | None, console: Terminal) -> None:
         super().__init__(label, console)
         self._rung = rung
         self.reports: list[Report] = []
@@ -70,7 +69,7 @@ def replay(
     from raysearch.training.threads import torch_threads
 
     last = len(row.curve) if row.state is TrialState.PRUNED else None
-    console = Console(stderr=True, quiet=quiet)
+    console = Terminal(stderr=True, quiet=quiet)
     threads = cpu_threads(row.device) or torch.get_num_threads()  # sums are split by them
     with scratch_folder("replay") as folder, torch_threads(threads):
         scratch = str(folder)

@@ -124,22 +124,21 @@ def studied(args: argparse.Namespace) -> tuple[str, Study] | None:
 
 
 def _list(args: argparse.Namespace, found: Mapping[str, SearchSpace]) -> None:
-    from rich.console import Console
-
     from raysearch.render.table import bare_table
+    from raysearch.render.terminal import Terminal
 
     asked = {name: space.question.text for name, space in found.items() if space.question}
     if args.format == "json":
-        sys.stdout.write(json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(asked, indent=1) + "\n")
         return
     table = bare_table()
     table.add_column("study", no_wrap=True)
     table.add_column("question", overflow="fold")
     for name, text in asked.items():
         table.add_row(name, text)
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(table)
-    console.print("\npython -m raysearch study NAME answers one", markup=False)
+    console.print("\npython -m raysearch study NAME answers one")
 
 
 def _sweep_arguments(
@@ -228,9 +227,8 @@ def _write(folder: str, study: Study) -> None:
 
 
 def _say(args: argparse.Namespace, folder: str, study: Study) -> None:
-    from rich.console import Console
-
     from raysearch.render.study import StudyBoard, answer_record
+    from raysearch.render.terminal import Terminal
 
     if args.format == "json":
         record = answer_record(
@@ -239,11 +237,11 @@ def _say(args: argparse.Namespace, folder: str, study: Study) -> None:
             question=study.question.text,
             sentences=study.sentences,
         )
-        sys.stdout.write(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(record, indent=1) + "\n")
         return
-    console = Console(highlight=False)
+    console = Terminal()
     console.print()
     title = f"{study.name}: {study.question.text}"
     console.print(StudyBoard(title, study.answer, study.sentences))
     for what, name in (("page", "study.md"), ("figure", "study.svg"), ("report", "report.html")):
-        console.print(f"{what:8}{shown(join(folder, name))}", soft_wrap=True, markup=False)
+        console.print(f"{what:8}{shown(join(folder, name))}", soft_wrap=True)

@@ -66,10 +66,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Train, store the row, show it, and say what can be done with it."""
-    from rich.console import Console
-
     from raysearch.cli.trials import goal_of
     from raysearch.render.readings import readings_table
+    from raysearch.render.terminal import Terminal
 
     trial, folder = trained(args)
     if args.format == "json":
@@ -77,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     goal = goal_of(folder, args.method)
     first = goal.name.partition("/")[2] if goal else ""
-    Console().print(readings_table([trial], title="dev", first=first))
+    Terminal().print(readings_table([trial], title="dev", first=first))
     where, named = quote(shown(folder)), quote(f"{shown(folder)}:0")
     sys.stdout.write(
         f"the row:      python -m raysearch leaderboard {where}"

@@ -74,11 +74,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Audit every sweep, replay the sample, and show both."""
-    from rich.console import Console
-
     from raysearch.leaderboard import find_stores
     from raysearch.leaderboard.audit import draw_rows
     from raysearch.render.audit import AuditBoard
+    from raysearch.render.terminal import Terminal
 
     share, tolerance = _share(args.sample), tolerance_of(args)
     if args.seed is not None and args.seed < 0:
@@ -106,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         json.dump(_record(board), sys.stdout, indent=1)
         sys.stdout.write("\n")
     else:
-        Console(highlight=False).print(board)
+        Terminal().print(board)
     if any(finding.fault for _, finding in findings):
         return 1
     code = exit_code([str(item.outcome) for item in replays])

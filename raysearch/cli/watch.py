@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysearch.errors import ConfigError, StoreError, quoted, reason_of
+from raysearch.printable import without_colour
 from raysearch.storage import write_files
 from raysearch.storage.place import is_uri, shown
 
@@ -143,9 +144,9 @@ class _Watcher:
                 f"{reason_of(error)}: {quoted(line)}; has the cluster another version of raysearch?"
             ) from error
         if self._opening:
-            self._view.say(line)
+            self._view.say(without_colour(line))
         else:
-            sys.stdout.write(f"{line}\n")
+            sys.stdout.write(f"{without_colour(line)}\n")
 
     def _take(self, news: dict[str, Any]) -> None:
         kind = news["news"]

@@ -23,6 +23,7 @@ from typing import Any
 
 from raysearch.cluster.manifest import check_manifest
 from raysearch.errors import ConfigError, RaysearchError
+from raysearch.printable import without_colour
 
 __all__ = ["NoAnswerError", "bring_up", "connect", "is_url", "take_down"]
 
@@ -140,7 +141,6 @@ _RAY = (sys.executable, "-m", "ray.scripts.scripts")
 
 _STEP = re.compile(r"\[\d+/\d+\] .*|\(\d+/\d+\) .*")
 """What of a line of the launcher's is on a step of a node's set-up."""
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def _launcher(*words: str, tell: Callable[[str], object] = lambda step: None) -> None:
@@ -156,7 +156,7 @@ def _launcher(*words: str, tell: Callable[[str], object] = lambda step: None) ->
     ) as process:  # fmt: skip
         assert process.stdout
         for line in process.stdout:
-            last.append(_COLOUR.sub("", line).rstrip())
+            last.append(without_colour(line).rstrip())
             if step := _STEP.search(last[-1]):
                 tell(step[0])
     if process.returncode:

@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from raysearch.leaderboard.ranked import Ranked
+from raysearch.printable import printable
 from raysearch.trial import MetricGoal
 
-__all__ = ["records"]
+__all__ = ["records", "spreadsheet_cell"]
+
+_FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+"""What a spreadsheet's formula begins with, also in full width."""
 
 
 def records(ranking: Iterable[Ranked], goal: MetricGoal) -> list[dict[str, Any]]:
@@ -45,3 +49,22 @@ def records(ranking: Iterable[Ranked], goal: MetricGoal) -> list[dict[str, Any]]
         }
         for item in ranking
     ]
+
+
+def spreadsheet_cell(value: Any) -> Any:
+    """A cell that a spreadsheet shows and does not run: a quote before what it would compute.
+
+    Numbers stay, also where they are written as text.
+    """
+    if not isinstance(value, str):
+        return value
+    quote = "'" if value[:1] in _FORMULA and not _is_number(value) else ""
+    return quote + printable(value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text == ""
+    return True

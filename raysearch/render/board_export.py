@@ -11,6 +11,7 @@ from raysearch.leaderboard import Ranking, SweepCard, rank_tasks, summarize
 from raysearch.leaderboard.association import most_telling
 from raysearch.leaderboard.ranked import Ranked
 from raysearch.leaderboard.tasks import rank_all, searched
+from raysearch.printable import printable
 from raysearch.render import latex, markdown
 from raysearch.render.format import score, setting
 
@@ -47,9 +48,9 @@ def board_text(
     said = _said(table, card, rankings)
     if form == "latex":
         body = latex.tabular(heads, rows, left=1 if alone else 0, rules_before=begins[1:])
-        return f"% {said}\n{body}"
+        return f"% {printable(said, lines=False)}\n{body}"
     lines = markdown.table(heads, rows, left=1 if alone else 0)
-    return "\n".join([*lines, "", said, ""])
+    return "\n".join([*lines, "", markdown.prose(said), ""])
 
 
 def _shown(ranking: Ranking, top: int) -> list[Ranked]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 from raysearch.corpora import CheckResult, CorpusInfo
 from raysearch.corpora.absa import POLARITIES
+from raysearch.render.terminal import Terminal
 
 __all__ = ["checks_table", "corpora_table", "corpus_card", "download_progress"]
 
@@ -91,8 +90,8 @@ def checks_table(checks: Sequence[CheckResult], folder: Path) -> Table:
 @contextmanager
 def download_progress() -> Iterator[Callable[[str, int, int | None], None]]:
     """A bar per file on standard error; yields the function that moves it."""
-    console = Console(file=sys.stderr)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    console = Terminal(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     with Progress(*columns, TransferSpeedColumn(), console=console) as bars:
         tasks: dict[str, object] = {}
 

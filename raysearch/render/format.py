@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from raysearch.printable import printable
 from raysearch.trial import Scalar
 
 __all__ = [
@@ -83,7 +84,7 @@ def setting(value: Scalar) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, float):
-        return str(value)
+        return printable(str(value), lines=False)
     if 0.99 < value < 1:
         places = 1 - math.floor(math.log10(1 - value))
         return f"{value:.{places}f}".rstrip("0")

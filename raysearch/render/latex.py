@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from raysearch.printable import printable
+
 __all__ = ["escape", "tabular"]
 
 _SIGNS = {
@@ -34,8 +36,9 @@ _SIGNS = {
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX sets it, sign by sign; line ends become blanks."""
-    return "".join(_SIGNS.get(sign, sign) for sign in text.replace("\n", " "))
+    """Text as LaTeX sets it, sign by sign; line ends become blanks, what is not seen an escape."""
+    shown = printable(text.replace("\n", " "), lines=False)
+    return "".join(_SIGNS.get(sign, sign) for sign in shown)
 
 
 def tabular(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -11,7 +12,8 @@ import yaml
 
 from raysearch.corpora.registry import CORPORA
 from raysearch.leaderboard.openings import count_of
-from raysearch.render.markdown import table
+from raysearch.printable import printable
+from raysearch.render.markdown import code, prose, table
 from raysearch.render.readings import read_words
 from raysearch.trial import Cell, MetricGoal, Trial
 
@@ -58,8 +60,9 @@ def setting_yaml(found: Exported) -> str:
         "seed": trial.cell.seed,
         "setting": dict(found.settings),
     }
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    return f"# trial {trial.number} of {found.folder}; `setting` fits into any search space\n{text}"
+    text = yaml.safe_dump(content, sort_keys=False)
+    place = printable(found.folder, lines=False)
+    return f"# trial {trial.number} of {place}; `setting` fits into any search space\n{text}"
 
 
 def model_card(found: Exported) -> str:
@@ -73,13 +76,15 @@ def model_card(found: Exported) -> str:
         "license_name": "see-data-and-base-encoder",
         "datasets": names,
     }
-    front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
+    front = yaml.safe_dump(head, sort_keys=False)
     seed = f"seed {trial.cell.seed} of {len(found.cells)} cells"
+    row = shlex.join([f"{found.folder}:{trial.number}", "--task", trial.cell.task])
+    again = f"python -m raysearch replay {row} --seed {trial.cell.seed}"
     lines = [
-        f"# Encoder of {trial.method}, trial {trial.number} of `{found.folder}`",
+        f"# Encoder of {prose(trial.method)}, trial {trial.number} of {code(found.folder)}",
         "",
-        f"Trained by raysearch on {trial.cell.task} ({seed}) from the encoder "
-        f"`{trial.provenance.get('encoder', 'not stated')}`. Open it with "
+        f"Trained by raysearch on {prose(trial.cell.task)} ({seed}) from the encoder "
+        f"{code(trial.provenance.get('encoder', 'not stated'))}. Open it with "
         "`transformers.AutoModel.from_pretrained(folder)`.",
         "",
         "## Scores",
@@ -101,8 +106,7 @@ def model_card(found: Exported) -> str:
         "",
         *table(("entry", "value"), [*_made(trial)]),
         "",
-        f"Train it again and compare: `python -m raysearch replay {found.folder}:{trial.number} "
-        f"--task {trial.cell.task} --seed {trial.cell.seed}`",
+        f"Train it again and compare: {code(again)}",
         "",
     ]
     return f"---\n{front}---\n\n" + "\n".join(lines)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from raysearch.render.terminal import Terminal
 from raysearch.trial import Report
 
 __all__ = ["TrialProgress"]
@@ -22,10 +22,10 @@ class TrialProgress:
         console: Where to; standard error by default, so that tables can be piped.
     """
 
-    def __init__(self, label: str, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+    def __init__(self, label: str, console: Terminal | None = None) -> None:
+        self.console = console or Terminal(stderr=True)
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -51,7 +51,6 @@ class TrialProgress:
         self.console.print(
             f"corpora {provenance.get('corpora', '')} · encoder {provenance.get('encoder', '')} · "
             f"{device}",
-            highlight=False,
         )
 
     def progress(self, step: int, total: int) -> None:
@@ -65,7 +64,7 @@ class TrialProgress:
             for name, value in sorted(report.metrics.items())
             if name.startswith("dev/") and name.count("/") == 1
         ]
-        self.console.print(f"step {report.step}: " + ", ".join(means[:6]), highlight=False)
+        self.console.print(f"step {report.step}: " + ", ".join(means[:6]))
 
     def stopped(self) -> bool:
         """Never: a single trial runs to its end."""

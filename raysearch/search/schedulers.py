@@ -62,7 +62,8 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         if trial.should_recover():
             self._book.renew(self._searcher.leases.get(trial.trial_id, ""))
         else:
-            self._book.fail(RuntimeError(f"a slot broke: {Path(trial.error_file).read_text()}"))
+            told = Path(trial.error_file).read_text("utf-8", "replace")
+            self._book.fail(RuntimeError(f"a slot broke: {told}"))
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """Nobody in particular: Tune starts pending trials by itself.

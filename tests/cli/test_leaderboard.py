@@ -148,11 +148,7 @@ def test_it_opens_without_the_heavy_packages(results):
 
 
 def test_watch_shows_new_trials_until_interrupted(results, monkeypatch, capsys):
-    from rich.console import Console
-
-    buffer = io.StringIO()
-    console = Console(file=buffer, force_terminal=True, width=80, height=30, color_system=None)
-    monkeypatch.setattr(leaderboard, "_console", lambda: console)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # for rich: a terminal
     naps = 0
 
     def nap(seconds):
@@ -166,7 +162,7 @@ def test_watch_shows_new_trials_until_interrupted(results, monkeypatch, capsys):
 
     monkeypatch.setattr(leaderboard.time, "sleep", nap)
     assert _run("--watch") == 0
-    assert "0.9900" in buffer.getvalue()
+    assert "0.9900" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from html import escape
 from importlib import resources
 
 from raysearch import __version__
+from raysearch.printable import printable
 from raysearch.render.report.figure import Block, Figure, Section, TableBlock
 
 __all__ = ["SweepPart", "assemble"]
@@ -63,7 +64,7 @@ def assemble(title: str, parts: Sequence[SweepPart]) -> str:
         "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
     )
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    anchors = "".join(f'<a href="#{place}">{escape(name)}</a>' for place, name in links)
+    anchors = "".join(f'<a href="#{place}">{_text(name)}</a>' for place, name in links)
     return "\n".join(
         [
             "<!doctype html>",
@@ -71,9 +72,9 @@ def assemble(title: str, parts: Sequence[SweepPart]) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<link rel="icon" href="data:,">',
-            f"<title>{escape(title)}</title><style>{style}</style></head><body>",
-            f"<header><div><div><h1>{escape(title)}</h1>",
-            f'<p class="soft">Made {made} by raysearch {escape(__version__)}.</p></div>',
+            f"<title>{_text(title)}</title><style>{style}</style></head><body>",
+            f"<header><div><div><h1>{_text(title)}</h1>",
+            f'<p class="soft">Made {made} by raysearch {_text(__version__)}.</p></div>',
             '<button id="theme" type="button">Dark page</button></div></header>',
             f"<nav><div>{anchors}</div></nav>",
             "<main>",
@@ -91,16 +92,16 @@ def assemble(title: str, parts: Sequence[SweepPart]) -> str:
 
 def _part(place: int, part: SweepPart, figures: dict[str, object]) -> str:
     """A sweep's heading, what was found, and its sections."""
-    lines = [f'<section class="sweep" id="s{place}"><h2>{escape(part.title)}</h2>']
-    lines.append(f'<p class="soft">{escape(part.origin)}</p>')
-    lines += [f'<p class="problem">{escape(text)}</p>' for text in part.problems]
+    lines = [f'<section class="sweep" id="s{place}"><h2>{_text(part.title)}</h2>']
+    lines.append(f'<p class="soft">{_text(part.origin)}</p>')
+    lines += [f'<p class="problem">{_text(text)}</p>' for text in part.problems]
     findings = [line for section in part.sections for line in section.finding.splitlines()]
     if findings:
-        items = "".join(f"<li>{escape(text)}</li>" for text in findings)
+        items = "".join(f"<li>{_text(text)}</li>" for text in findings)
         lines.append(f'<ul class="findings">{items}</ul>')
     for index, section in enumerate(part.sections):
         name = f"s{place}-{index}"
-        lines.append(f'<section id="{name}"><h2>{escape(section.name)}</h2>')
+        lines.append(f'<section id="{name}"><h2>{_text(section.name)}</h2>')
         for number, block in enumerate(section.blocks):
             lines.append(_block(f"{name}-{number}", block, figures))
         lines.append("</section>")
@@ -115,26 +116,26 @@ def _block(name: str, block: Block, figures: dict[str, object]) -> str:
     if isinstance(block, TableBlock):
         return _table(name, block)
     commands = "\n".join(block.commands)
-    shown = f"<pre>{escape(commands)}</pre>" if commands else ""
+    shown = f"<pre>{_text(commands)}</pre>" if commands else ""
     return (
-        f'<div class="block"><h3>{escape(block.title)}</h3>'
-        f'<p class="caption">{escape(block.text)}</p>{shown}</div>'
+        f'<div class="block"><h3>{_text(block.title)}</h3>'
+        f'<p class="caption">{_text(block.text)}</p>{shown}</div>'
     )
 
 
 def _figure(name: str, figure: Figure) -> str:
     choice = ""
     if len(figure.views) > 1:
-        options = "".join(f"<option>{escape(view.name)}</option>" for view in figure.views)
+        options = "".join(f"<option>{_text(view.name)}</option>" for view in figure.views)
         choice = (
-            f'<label>{escape(figure.choose)} <select id="{name}-view">{options}</select></label>'
+            f'<label>{_text(figure.choose)} <select id="{name}-view">{options}</select></label>'
         )
     least = f"min-width:{figure.least_width}px;" if figure.least_width else ""
     return (
-        f'<div class="block"><div class="head"><h3>{escape(figure.title)}</h3>{choice}</div>'
+        f'<div class="block"><div class="head"><h3>{_text(figure.title)}</h3>{choice}</div>'
         f'<div class="scroll"><div class="plot" id="{name}" role="img" '
         f'aria-labelledby="{name}-caption" style="{least}height:{figure.height}px"></div></div>'
-        f'<p class="caption" id="{name}-caption">{escape(figure.views[0].caption)}</p></div>'
+        f'<p class="caption" id="{name}-caption">{_text(figure.views[0].caption)}</p></div>'
     )
 
 
@@ -152,13 +153,13 @@ def _table(name: str, table: TableBlock) -> str:
         for index, number in enumerate(numeric)
     ]
     heads = "".join(
-        f'<th class="{kind}"><button type="button">{escape(head)}</button></th>'
+        f'<th class="{kind}"><button type="button">{_text(head)}</button></th>'
         for head, kind in zip(table.heads, kinds, strict=True)
     )
     rows = "".join(
         "<tr>"
         + "".join(
-            f'<td class="{kind}">{escape(str(value))}</td>'
+            f'<td class="{kind}">{_text(value)}</td>'
             for value, kind in zip(row, kinds, strict=True)
         )
         + "</tr>"
@@ -171,11 +172,16 @@ def _table(name: str, table: TableBlock) -> str:
     )
     tall = " tall" if len(table.rows) > 20 else ""
     return (
-        f'<div class="block"><div class="head"><h3>{escape(table.title)}</h3>{choice}</div>'
+        f'<div class="block"><div class="head"><h3>{_text(table.title)}</h3>{choice}</div>'
         f'<div class="scroll{tall}"><table class="sortable" id="{name}"><thead><tr>{heads}</tr>'
-        f'</thead><tbody>{rows}</tbody></table></div><p class="caption">{escape(table.caption)}'
+        f'</thead><tbody>{rows}</tbody></table></div><p class="caption">{_text(table.caption)}'
         "</p></div>"
     )
+
+
+def _text(value: object) -> str:
+    """Text from anywhere, as it may stand in the page."""
+    return escape(printable(str(value)))
 
 
 def _numeral(text: str) -> bool:
@@ -184,8 +190,21 @@ def _numeral(text: str) -> bool:
 
 def _json(value: object) -> str:
     """JSON in which no tag, comment or entity of the page can begin."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    text = json.dumps(_shown(value), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _shown(value: object) -> object:
+    """The value with every text of it printable."""
+    match value:
+        case str():
+            return printable(value)
+        case dict():
+            return {name: _shown(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_shown(item) for item in value]
+        case _:
+            return value
 
 
 def _inline(script: str) -> str:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from raysearch.leaderboard.answer import Answer
 from raysearch.leaderboard.openings import count_of
 from raysearch.leaderboard.summary import encoder_name, made_by
+from raysearch.printable import printable
 from raysearch.render.format import duration
+from raysearch.render.markdown import code, prose
 from raysearch.render.readings import READ_ONCE, read_words
 from raysearch.render.study.table import markdown_table
 from raysearch.render.study.words import names_of
@@ -89,22 +91,22 @@ def study_page(
         figure: Path of the figure from the page; "" for none.
     """
     reference = names_of(answer)(answer.reference.arm)
-    lines = [f"# {name}", "", f"**{question}**", "", *_items(sentences), ""]
+    lines = [f"# {prose(name)}", "", f"**{prose(question)}**", "", *_items(sentences), ""]
     lines += [*markdown_table(answer), ""]
     lines += [
-        f"`{answer.goal.name}`: mean over tasks ± sd between seeds. Differences are to "
-        f"**{reference}**, paired over cells (task and seed), with Student's interval.",
+        f"{code(answer.goal.name)}: mean over tasks ± sd between seeds. Differences are to "
+        f"**{prose(reference)}**, paired over cells (task and seed), with Student's interval.",
         "",
     ]
     if figure:
-        lines += [f"![{question}]({figure})", ""]
+        lines += [f"![{prose(question)}]({figure})", ""]
     if limits:
         lines += ["## What it cannot say", "", *_items(limits), ""]
     return "\n".join([*lines, "## How it was made", "", *_origin(origin), ""])
 
 
 def _items(sentences: Sequence[str]) -> list[str]:
-    return [f"- {sentence}" for sentence in sentences]
+    return [f"- {prose(sentence)}" for sentence in sentences]
 
 
 def _origin(origin: Provenance) -> list[str]:
@@ -112,10 +114,13 @@ def _origin(origin: Provenance) -> list[str]:
     steps = f"{few}" if few == most else f"{few} to {most}"
     return [
         "```bash",
-        origin.command,
+        printable(origin.command, lines=False),
         "```",
         "",
-        f"{origin.encoder} on {origin.corpora}, {steps} steps; {origin.cells} cells, "
-        f"{duration(origin.seconds)} of one slot, on {', '.join(origin.devices)}; "
-        f"{', '.join(origin.sources)}." + (f" Test was {origin.opened}." if origin.opened else ""),
+        prose(
+            f"{origin.encoder} on {origin.corpora}, {steps} steps; {origin.cells} cells, "
+            f"{duration(origin.seconds)} of one slot, on {', '.join(origin.devices)}; "
+            f"{', '.join(origin.sources)}."
+            + (f" Test was {origin.opened}." if origin.opened else "")
+        ),
     ]

@@ -169,6 +169,19 @@ def test_what_stands_in_rows_stays_text(make_trial, make_record):
     assert "&lt;script" in json.dumps(drawn)
 
 
+def test_text_on_the_page_is_printable(make_trial, make_record):
+    hidden = "a\x1b[2J\u202eb\x9b\u200b"
+    given = {"config": {"kind": hidden}, "provenance": {"host": hidden}}
+    trials = [make_trial(n, metrics={"dev/f1": 0.1 * n}, **given) for n in range(6)]
+    failed = make_trial(9, None, state=TrialState.FAILED, reason=hidden, **given)
+    text = make_report([make_record([*trials, failed])])
+    figures = json.dumps(Page(text).figures, ensure_ascii=False)
+    seen = text.partition("<main>")[2].partition("<script")[0]
+    assert r"a\x1b[2J\u202eb\x9b\u200b" in seen
+    assert not {"\x1b", "\u202e", "\x9b", "\u200b"} & {*seen, *figures}
+    assert not re.search(r"(?<!\\)\\u001b", figures)
+
+
 def test_the_page_names_the_digests_of_its_only_scripts_and_no_address(make_trial, make_record):
     text = make_report([make_record(placebo_trials(make_trial, 9))])
     policy = re.search('Content-Security-Policy" content="([^"]*)"', text)

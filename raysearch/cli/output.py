@@ -1,0 +1,58 @@
+"""What leaves the command line: text that is seen as it is, on terminals of any encoding.
+
+Whoever writes to standard output or error need not know where a text came from: inside of
+`safe_output` both show what is not printable as escapes, and what the terminal's encoding lacks
+by something readable. Boards are drawn by `raysearch.render.terminal`, which does so itself
+and writes its own colours past this.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+from raysearch.printable import READABLE, printable
+
+__all__ = ["as_it_is", "safe_output"]
+
+
+class _Printable:
+    """A stream that writes every text printable."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.rich_proxied_file = stream  # where a rich console writes: it has its own colours
+
+    def write(self, text: str) -> int:
+        self.rich_proxied_file.write(printable(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)
+
+
+@contextmanager
+def safe_output() -> Iterator[None]:
+    """Inside, standard output and error take any text and show it printable."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _safe(sys.stdout), _safe(sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def as_it_is() -> TextIO:
+    """Standard output for text that must not be changed."""
+    return cast("TextIO", getattr(sys.stdout, "rich_proxied_file", sys.stdout))
+
+
+def _safe(stream: TextIO) -> TextIO:
+    if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+        reconfigure(errors=READABLE)
+    return cast("TextIO", _Printable(stream))
