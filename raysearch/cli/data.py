@@ -50,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     convert = actions.add_parser(
         "convert",
-        help="SemEval-2016 XML to a word-tag-category file",
+        help="XML of SemEval-2014, -2015 or -2016 to a word-tag-category file",
         epilog=examples("raysearch data convert ABSA16_Restaurants_Train.xml gold-en-train.txt"),
     )
     convert.add_argument("xml", metavar="XML", help="the file to read")

@@ -7,7 +7,7 @@ target's labels.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,10 +23,10 @@ from raysearch.corpora.absa.records import (
 )
 from raysearch.corpora.absa.rowmap import TrainFiles, map_rows
 from raysearch.corpora.absa.switching import switch, terms
-from raysearch.corpora.absa.tagged import TaggedFile, read_tagged
+from raysearch.corpora.absa.tagged import TAGS, TaggedFile, read_tagged
 from raysearch.corpora.absa.views import PairReport, align
 from raysearch.corpora.source import Source
-from raysearch.errors import ConfigError, RoleError
+from raysearch.errors import ConfigError, DataError, RoleError
 
 __all__ = ["load_pair", "missing_views", "read_views"]
 
@@ -61,7 +61,8 @@ def load_pair(
         noise_seed: Which aspects are aligned wrongly, and which words ``random`` takes.
 
     Raises:
-        DataError: Unknown corpus, missing files, or rows that are wrong or do not pair.
+        DataError: Unknown corpus, missing files, rows that are wrong or do not pair, or a
+            labelled file without an aspect.
         ConfigError: The pair is not two languages, or views that cannot be made.
         RoleError: No role, or one that does not exist.
     """
@@ -83,6 +84,7 @@ def load_pair(
         if code_switch == "built" and report is not None:
             views, more = _built(views, switched, alignment_noise, noise_seed)
             notes += more
+    _check_aspects(place, files, sentences, views)
     digests = {name: _view_digest(views, name) for name in VIEWS} if "train" in roles else {}
     return PairCorpus(
         name=corpus,
@@ -173,6 +175,35 @@ def _sentences(place: Source, files: PairFiles) -> dict[str, tuple[TaggedSentenc
             TaggedSentence(one.words, ("O",) * len(one.words)) for one in sentences["unlabelled"]
         )
     return sentences
+
+
+def _check_aspects(
+    place: Source,
+    files: PairFiles,
+    sentences: Mapping[str, Sequence[TaggedSentence]],
+    views: Sequence[AlignedViews],
+) -> None:
+    """A labelled file without an aspect teaches none, and F1 on it is 0 whatever is found.
+
+    Raises:
+        DataError: All such files.
+    """
+    labelled = {
+        path: sentences[role]
+        for role, path in files.roles.items()
+        if role in sentences and role != "unlabelled"
+    }
+    if views:
+        labelled[files.roles["train"]] = [view.s for view in views]
+        labelled[files.translation] = [view.t for view in views if view.t is not None]
+    problems = [
+        f"{place.folder / path}: a labelled file must have aspects (tags {', '.join(TAGS[1:])}), "
+        f"but its {len(rows)} sentences have none"
+        for path, rows in labelled.items()
+        if rows and not any(one.aspects for one in rows)
+    ]
+    if problems:
+        raise DataError("\n".join([*problems, place.cure()]))
 
 
 def _built(

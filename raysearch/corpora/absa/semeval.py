@@ -1,18 +1,22 @@
-"""How does a SemEval-2016 task 5 XML file become sentences with marked aspects.
+"""How does a SemEval XML file of aspects become sentences with marked aspects.
 
-The schema is ``Reviews/Review/sentences/sentence`` with ``text`` and ``Opinions/Opinion``, each
-opinion with ``target``, ``category``, ``polarity``, ``from`` and ``to`` (character offsets in
-the text, ``to`` exclusive). The rules:
+Of 2015 and 2016 (tasks 12 and 5) the schema is ``Reviews/Review/sentences/sentence`` with ``text``
+and ``Opinions/Opinion``, each opinion with ``target``, ``category``, ``polarity``, ``from`` and
+``to`` (character offsets in the text, ``to`` exclusive); of 2014 (task 4) ``sentences/sentence``
+with ``text`` and ``aspectTerms/aspectTerm``, each with ``term``, ``polarity``, ``from`` and ``to``.
+The rules:
 
 * A token is a maximal run of letters, marks and digits, or any other single character that is
   neither white space nor a control character. Target borders are token borders besides.
 * An opinion without target (``NULL``) marks nothing. Opinions on the same place are one aspect.
+* A term of 2014 with the polarity ``conflict`` marks nothing, as there is no such tag.
 * Several polarities on the same place: the most frequent; of equally frequent ones the first.
 * Targets that overlap: the longest is marked; of equally long ones the first.
 * A target that does not stand at its offsets but exactly once in the text is taken there.
 * Targets that touch are one aspect in word-tag files (`records`), with the first's polarity.
 
-A file with a DOCTYPE is refused: entities can blow up or read other files.
+A file with a DOCTYPE is refused: entities can blow up or read other files. So is one in which
+nothing is marked at all, such as those of categories alone: it would teach that there is no aspect.
 """
 
 from __future__ import annotations
@@ -23,13 +27,16 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from raysearch.corpora.absa.records import TaggedSentence
-from raysearch.corpora.source import Source
+from raysearch.corpora.source import SHOWN, Source
 from raysearch.errors import DataError
 
 __all__ = ["SemevalFile", "read_semeval", "tokens"]
 
 POLARITY = {"positive": "POS", "negative": "NEG", "neutral": "NEU"}
 NO_TARGET = "NULL"
+CONFLICT = "conflict"
+TARGETS = {"Opinion": "target", "aspectTerm": "term"}
+"""Elements that may mark an aspect, and their attribute that holds its words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +46,8 @@ class SemevalFile:
     Attributes:
         sentences: Its sentences in order; those without a token are left out.
         counts: How often each rule was needed: ``blank`` sentences, opinions ``without
-            target``, places with ``several polarities``, ``overlapping`` targets left out,
-            targets ``moved`` to where they stand, pairs of ``touching`` targets.
+            target``, terms in ``conflict``, places with ``several polarities``, ``overlapping``
+            targets left out, targets ``moved`` to where they stand, pairs of ``touching`` targets.
     """
 
     sentences: tuple[TaggedSentence, ...]
@@ -60,7 +67,8 @@ class _Sentence:
 
     line: int
     text: str = ""
-    opinions: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    opinions: list[tuple[int, str, dict[str, str]]] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
 
 
 def read_semeval(source: Source, path: str) -> SemevalFile:
@@ -71,8 +79,8 @@ def read_semeval(source: Source, path: str) -> SemevalFile:
         path: The file, relative to it; UTF-8.
 
     Raises:
-        DataError: Missing, not XML, with a DOCTYPE, without sentences, or with opinions whose
-            polarity or target cannot be.
+        DataError: Missing, not XML, with a DOCTYPE, without sentences or aspects, or with
+            opinions whose polarity or target cannot be.
     """
     counts: Counter[str] = Counter()
     sentences = []
@@ -85,6 +93,10 @@ def read_semeval(source: Source, path: str) -> SemevalFile:
         counts["blank"] += tagged is None
         if tagged is not None:
             sentences.append(tagged)
+    source.finish()
+    if not any(one.aspects for one in sentences):
+        rule = "a file must mark aspects (`Opinion` with `target`, or `aspectTerm` with `term`)"
+        source.problem(path, read[0].line, rule, _contents(read, counts))
     source.finish()
     return SemevalFile(sentences=tuple(sentences), counts={k: n for k, n in counts.items() if n})
 
@@ -100,8 +112,10 @@ def _parse(source: Source, path: str) -> list[_Sentence]:
         inside.append(name)
         if name == "sentence":
             found.append(_Sentence(parser.CurrentLineNumber))
-        elif name == "Opinion" and "sentence" in inside:
-            found[-1].opinions.append((parser.CurrentLineNumber, attributes))
+        elif name in TARGETS and "sentence" in inside:
+            found[-1].opinions.append((parser.CurrentLineNumber, name, attributes))
+        elif "sentence" in inside:
+            found[-1].others.append(name)
 
     def text(data: str) -> None:
         if inside[-2:] == ["sentence", "text"]:
@@ -127,23 +141,34 @@ def _parse(source: Source, path: str) -> list[_Sentence]:
     return found
 
 
+def _contents(read: list[_Sentence], counts: Counter[str]) -> str:
+    """What a file has that marks no aspect."""
+    others = Counter(name for sentence in read for name in sentence.others if name != "text")
+    told = [f"{counts[rule]} {rule}" for rule in ("without target", CONFLICT) if counts[rule]]
+    told += [f"{count} `{name}`" for name, count in others.most_common(SHOWN)]
+    return f"{len(read)} sentences with " + (", ".join(told) or "`text` alone")
+
+
 def _opinions(
     source: Source, path: str, sentence: _Sentence, counts: Counter[str]
 ) -> list[_Opinion]:
     """The opinions with a target, one per place, in order of the file."""
     places: dict[tuple[int, int], Counter[str]] = {}
-    for line, attributes in sentence.opinions:
+    for line, name, attributes in sentence.opinions:
+        if name == "aspectTerm" and attributes.get("polarity") == CONFLICT:
+            counts[CONFLICT] += 1
+            continue
         polarity = POLARITY.get(attributes.get("polarity", ""))
         if polarity is None:
             rule = f"`polarity` must be {', '.join(POLARITY)}"
             source.problem(path, line, rule, repr(attributes.get("polarity")))
-        target = attributes.get("target", NO_TARGET)
+        target = attributes.get(TARGETS[name], NO_TARGET if name == "Opinion" else "")
         if target == NO_TARGET:
             counts["without target"] += 1
             continue
         place = _place(sentence.text, target, attributes, counts)
         if place is None:
-            rule = "`target` must stand in the text at `from` to `to`, or exactly once"
+            rule = f"`{TARGETS[name]}` must stand in the text at `from` to `to`, or exactly once"
             source.problem(path, line, rule, repr(target))
         elif polarity is not None:
             places.setdefault(place, Counter())[polarity] += 1

@@ -231,3 +231,24 @@ def test_problems_of_all_training_files_at_once(pair, tmp_path):
 def test_what_is_no_corpus_of_pairs(corpus, said):
     with pytest.raises(DataError, match=said):
         load_pair(corpus, "en-es", "", OPEN)
+
+
+@pytest.mark.parametrize("role", ["dev", "test", "target_dev", "target_train"])
+def test_a_labelled_file_without_aspects_is_refused(pair, write, role):
+    files = {"dev": "en-dev", "test": "xx-test", "target_dev": "xx-dev", "target_train": "xx-train"}
+    write(f"gold-{files[role]}.txt", "No aspect .", "None here .")
+    rule = "a labelled file must have aspects .* but its 2 sentences have none"
+    with pytest.raises(DataError, match=rf"gold-{files[role]}\.txt: {rule}"):
+        load_pair(pair, "en-xx", "", {"train", role})
+    load_pair(pair, "en-xx", "", {"train", "unlabelled"})  # whose labels nobody reads
+
+
+def test_training_sentences_without_aspects_are_refused(pair, write, tmp_path):
+    write("gold-en-train.txt", "No aspect .", "None here .")
+    write("smt-xx-train.txt", "No aspecto .", "Non hier .")
+    for path in ("cs_xx-en-train.txt", "cs_en-xx-train.txt"):
+        (tmp_path / path).unlink()
+    with pytest.raises(DataError) as told:
+        load_pair(pair, "en-xx", "", {"train"})
+    for path in ("gold-en-train.txt", "smt-xx-train.txt"):
+        assert f"{path}: a labelled file must have aspects" in str(told.value)

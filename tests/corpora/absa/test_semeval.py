@@ -108,6 +108,85 @@ def test_problems_with_lines(read):
     assert "`polarity` must be positive, negative, neutral, but got 'conflict' (line 11)" in text
 
 
+@pytest.fixture
+def read_2014(tmp_path):
+    """Sentences of 2014's schema, each a text and what stands beside it."""
+
+    def one(*sentences):
+        inner = "".join(
+            f'<sentence id="{i}">\n<text>{text}</text>\n{rest}\n</sentence>\n'
+            for i, (text, rest) in enumerate(sentences)
+        )
+        (tmp_path / "r.xml").write_text(f"{HEAD}<sentences>\n{inner}</sentences>\n")
+        return read_semeval(open_corpus(f"{tmp_path}/", ""), "r.xml")
+
+    return one
+
+
+def terms(*found):
+    inner = "".join(
+        f'<aspectTerm term="{term}" polarity="{polarity}" from="{begin}" to="{end}"/>'
+        for term, polarity, begin, end in found
+    )
+    category = '<aspectCategories><aspectCategory category="food" polarity="conflict"/>'
+    return f"<aspectTerms>{inner}</aspectTerms>\n{category}</aspectCategories>"
+
+
+def test_the_terms_of_2014_become_runs(read_2014, marked):
+    file = read_2014(
+        (
+            "The pad thai was great, service not.",
+            terms(("pad thai", "positive", 4, 12), ("service", "negative", 24, 31)),
+        ),
+        (
+            "Fish &amp; chips, the bill, the place.",
+            terms(
+                ("Fish &amp; chips", "neutral", 0, 12),
+                ("bill", "conflict", 18, 22),
+                ("place", "positive", 0, 5),
+            ),
+        ),
+        ("Never again!", ""),
+    )
+    assert file.sentences == (
+        marked("The [pad thai]+ was great , [service]- not ."),
+        marked("[Fish & chips]= , the bill , the [place]+ ."),
+        marked("Never again !"),
+    )
+    assert file.counts == {"conflict": 1, "moved": 1}
+
+
+def test_wrong_terms_of_2014_are_told_by_their_names(read_2014):
+    with pytest.raises(DataError) as told:
+        read_2014(
+            ("The food.", terms(("fish", "good", 0, 4))),
+            ("Ok.", '<aspectTerms><aspectTerm polarity="neutral"/></aspectTerms>'),
+        )
+    assert "`polarity` must be positive, negative, neutral, but got 'good' (line 5)" in str(
+        told.value
+    )
+    assert "`term` must stand in the text" in str(told.value)
+    assert "but got 'fish' (line 5), '' (line 10)" in str(told.value)
+
+
+def test_a_file_that_marks_no_aspect_is_refused(read, read_2014):
+    """Laptops of 2015 have no targets, and test sets were given out without their answers."""
+    rule = (
+        r"r\.xml: a file must mark aspects \(`Opinion` with `target`, or `aspectTerm` with `term`\)"
+    )
+    with pytest.raises(
+        DataError, match=f"{rule}, but got 2 sentences with 1 without target, 2 `Op"
+    ):
+        read(("Never!", '<Opinion category="LAPTOP" polarity="negative"/>'), ("Ok.",))
+    with pytest.raises(DataError, match=f"{rule}, but got 1 sentences with `text` alone"):
+        read_2014(("Never!", ""))
+    categories = "<aspectCategories><aspectCategory/><aspectCategory/></aspectCategories>"
+    with pytest.raises(
+        DataError, match="1 sentences with 2 `aspectCategory`, 1 `aspectCategories`"
+    ):
+        read_2014(("Never!", categories))
+
+
 def test_a_doctype_is_refused(read):
     bomb = HEAD + '<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>\n'
     with pytest.raises(DataError, match=r"no DOCTYPE.*r\.xml:2"):
@@ -122,7 +201,7 @@ def test_what_is_no_xml(read, tmp_path):
 
 
 def test_blank_sentences_are_left_out(read):
-    file = read((" ",), ("Ok",))
+    file = read((" ",), ("Ok", opinion("Ok", 0, 2)))
     assert len(file.sentences) == 1
     assert file.counts == {"blank": 1}
 
