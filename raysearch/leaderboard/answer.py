@@ -45,6 +45,8 @@ class ArmResult:
         difference: The arm less the reference, the mean over tasks of the means over shared
             cells; None for the reference itself, and where they share no cell.
         jointly: The same with an interval that holds for all arms at once.
+        twin: The reference or an earlier arm, where every number in each cell is the same: one
+            configuration under two names, which is counted once.
     """
 
     arm: Arm
@@ -56,6 +58,7 @@ class ArmResult:
     beside_difference: Mapping[str, MeanInterval]
     difference: MeanInterval | None
     jointly: MeanInterval | None
+    twin: Arm | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +90,9 @@ class Answer:
         goal: The metric and its direction.
         reference: What the others are compared with.
         results: Every arm, the reference included, in their order.
-        effects: Each varied setting with at least two values.
+        effects: Each varied setting with at least two values that all else was held at.
+        untested: Varied settings that are none of these.
+        overall: Whether the arms differ at all, where some setting is untested.
         level: Of the intervals.
     """
 
@@ -95,7 +100,14 @@ class Answer:
     reference: ArmResult
     results: tuple[ArmResult, ...]
     effects: tuple[Effect, ...]
+    untested: tuple[str, ...]
+    overall: BlockTest | None
     level: float
+
+    @property
+    def distinct(self) -> list[ArmResult]:
+        """All arms, each configuration once."""
+        return [result for result in self.results if result.twin is None]
 
     @property
     def others(self) -> list[ArmResult]:
@@ -139,19 +151,67 @@ def answer(
             "none; the sweep's leaderboard says why"
         )
     own = [arm for arm in arms if arm.values(goal.name)]
-    compared = max(1, len(own) - 1)
-    results = tuple(_result(arm, base, goal, beside, level, compared) for arm in own)
+    twins = _twins(own, base)
+    compared = max(1, len(own) - len(twins) - 1)
+    results = tuple(
+        _result(arm, base, goal, beside, level, compared, twins.get(at))
+        for at, arm in enumerate(own)
+    )
+    combinations = [result for result in results if not result.arm.literal]
+    effects = tuple(_effects(combinations))
+    untested = _untested(combinations, {effect.name for effect in effects})
     return Answer(
         goal=goal,
         reference=next(result for result in results if result.arm is base),
         results=results,
-        effects=tuple(_effects([result for result in results if not result.arm.literal])),
+        effects=effects,
+        untested=untested,
+        overall=_overall(results) if untested else None,
         level=level,
     )
 
 
+def _twins(arms: Sequence[Arm], base: Arm) -> dict[int, Arm]:
+    """Place of an arm to the one, ``base`` or an earlier, that has its every number."""
+    first = {_numbers(base): base}
+    found = {}
+    for at, arm in enumerate(arms):
+        other = first.setdefault(_numbers(arm), arm)
+        if other is not arm:
+            found[at] = other
+    return found
+
+
+def _numbers(arm: Arm) -> frozenset[tuple[Cell, frozenset[tuple[str, float]]]]:
+    return frozenset((cell, frozenset(row.metrics.items())) for cell, row in arm.cells.items())
+
+
+def _untested(results: Sequence[ArmResult], tested: set[str]) -> tuple[str, ...]:
+    """Settings with several values among the arms that have no test of their own."""
+    values: dict[str, set[Scalar]] = {}
+    for result in results:
+        for name, value in result.arm.settings.items():
+            values.setdefault(name, set()).add(value)
+    return tuple(name for name, found in values.items() if len(found) > 1 and name not in tested)
+
+
+def _overall(results: Sequence[ArmResult]) -> BlockTest | None:
+    """Whether any of the configurations differs, over the cells that all have."""
+    distinct = [result.values for result in results if result.twin is None]
+    cells = sorted(set(distinct[0]).intersection(*distinct[1:]))
+    if len(distinct) < 2 or not cells:
+        return None
+    return block_test(np.array([[values[cell] for values in distinct] for cell in cells]))
+
+
 def _result(
-    arm: Arm, base: Arm, goal: MetricGoal, beside: Sequence[str], level: float, compared: int
+    arm: Arm,
+    base: Arm,
+    goal: MetricGoal,
+    beside: Sequence[str],
+    level: float,
+    compared: int,
+    twin: Arm | None,
 ) -> ArmResult:
     values = arm.values(goal.name)
     by_task = _by_task(values)
@@ -174,6 +234,7 @@ def _result(
         },
         difference=difference,
         jointly=jointly,
+        twin=twin,
     )
 
 

@@ -94,7 +94,7 @@ def test_the_joint_interval_is_wider() -> None:
     trials = [row(0, seed, 0.5, variant="x") for seed in range(6)]
     for number in (1, 2, 3):
         trials += [
-            row(number, seed, 0.5 + value, variant="y", k=number)
+            row(number, seed, 0.5 + value + number / 1000, variant="y", k=number)
             for seed, value in enumerate(values)
         ]
     found = answer(arms(trials), GOAL, reference={"variant": "x"})
@@ -102,6 +102,34 @@ def test_the_joint_interval_is_wider() -> None:
         assert other.difference is not None and other.jointly is not None
         assert other.jointly.level == pytest.approx(1 - 0.05 / 3)
         assert other.jointly.low < other.difference.low
+
+
+def test_one_configuration_under_two_names_is_counted_once() -> None:
+    scores = {1: [0.1, 0.2, 0.4], 2: [0.3, 0.1, 0.2], 3: [0.1, 0.2, 0.4]}
+    trials = [row(k, seed, v, k=k) for k, values in scores.items() for seed, v in enumerate(values)]
+    found = answer(arms(trials), GOAL, reference={"k": 2})
+    assert [result.twin is not None for result in found.results] == [False, False, True]
+    assert found.results[2].twin is found.results[0].arm
+    assert [result.arm.settings["k"] for result in found.distinct] == [1, 2]
+    jointly = found.results[0].jointly
+    assert jointly is not None and jointly.level == pytest.approx(0.95)  # of one comparison
+
+
+def test_a_setting_that_goes_along_with_another_has_no_test_but_the_whole_has() -> None:
+    arm = [{"variant": "x", "k": 1}, {"variant": "x", "k": 2}, {"variant": "y"}]
+    shifted = [0.0, 0.1, 0.3]
+    trials = [
+        row(n, seed, shifted[n] + seed + (seed + n) % 3 / 1000, **settings)
+        for n, settings in enumerate(arm)
+        for seed in range(6)
+    ]
+    found = answer(arms(trials), GOAL, reference={"variant": "y"})
+    assert [effect.name for effect in found.effects] == ["k"] and found.untested == ("variant",)
+    assert found.overall is not None
+    assert (found.overall.levels, found.overall.blocks) == (3, 6)
+    assert found.overall.p_value < 0.001
+    alone = answer(arms(trials[:12]), GOAL, reference={"k": 1})
+    assert alone.untested == () and alone.overall is None
 
 
 def test_without_the_reference_nothing_can_be_said() -> None:

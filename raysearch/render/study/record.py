@@ -32,7 +32,13 @@ def answer_record(
         "direction": answer.goal.direction,
         "reference": call(answer.reference.arm),
         "answer": list(sentences),
-        "arms": [_arm(result, call(result.arm)) for result in answer.results],
+        "arms": [
+            {
+                **_arm(result, call(result.arm)),
+                "same_as": None if result.twin is None else call(result.twin),
+            }
+            for result in answer.results
+        ],
         "effects": [
             {
                 "setting": effect.name,
@@ -42,6 +48,13 @@ def answer_record(
             }
             for effect in answer.effects
         ],
+        "overall": None
+        if answer.overall is None
+        else {
+            "untested": list(answer.untested),
+            "p_value": json_number(answer.overall.p_value),
+            "blocks": answer.overall.blocks,
+        },
     }
 
 

@@ -106,10 +106,11 @@ def answer_sentences(
     """
     name = names_of(answer)
     pairs = [*_against(answer, name), *_jointly(answer)]
-    effects = [_effect(effect, answer) for effect in answer.effects]
+    effects = [*(_effect(effect, answer) for effect in answer.effects), *_overall(answer)]
     return [
         *((*effects, *pairs) if series else (*pairs, *effects)),
         *(() if series else _beside(answer, name)),
+        *_twins(answer, name),
         *_highest(answer, name),
         *_units(answer),
         *(f"Did not run to the end: {what}: {why}" for what, why in (failed or {}).items()),
@@ -157,7 +158,11 @@ def _mean(result: ArmResult) -> float:
 
 
 def _jointly(answer: Answer) -> Iterator[str]:
-    compared = [result for result in answer.others if result.difference and result.jointly]
+    compared = [
+        result
+        for result in answer.others
+        if result.difference and result.jointly and result.twin is None
+    ]
     single = [r for r in compared if r.difference and r.difference.excludes_zero]
     if len(compared) < 2 or not single:
         return
@@ -200,19 +205,45 @@ def _effect(effect: Effect, answer: Answer) -> str:
     rests = f"p = {_p(test.p_value)}, F test over {test.blocks} cells"
     if math.isnan(test.p_value):
         return f"Whether {effect.name} matters cannot be said from one cell; {reached}."
-    if test.p_value <= _ALPHA / len(answer.effects):
+    tests = len(answer.effects) + (answer.overall is not None)
+    if test.p_value <= _ALPHA / tests:
         return f"{effect.name} matters: {reached}; {rests}."
     if test.p_value <= _ALPHA:
-        return (
-            f"{effect.name} may matter: {reached}; {rests}, one of {len(answer.effects)} settings "
-            "that were tested."
-        )
+        return f"{effect.name} may matter: {reached}; {rests}, one of {tests} tests."
     return f"{effect.name} cannot be told from noise: {reached}; {rests}."
+
+
+def _overall(answer: Answer) -> Iterator[str]:
+    """Of settings that were not varied with all others held: whether any arm differs."""
+    if answer.overall is None or math.isnan(answer.overall.p_value):
+        return
+    test, tests = answer.overall, len(answer.effects) + 1
+    many = len(answer.untested) > 1
+    verdict, rests = "cannot be told from noise", ""
+    if test.p_value <= _ALPHA / tests:
+        verdict = "differ"
+    elif test.p_value <= _ALPHA:
+        verdict, rests = "may differ", f", one of {tests} tests"
+    yield (
+        f"{' and '.join(answer.untested)} {'were' if many else 'was'} not varied with all else "
+        f"held, so that {'they have no test of their' if many else 'it has no test of its'} own; "
+        f"the {test.levels} configurations taken together {verdict}: p = {_p(test.p_value)}, "
+        f"F test over {test.blocks} cells{rests}."
+    )
+
+
+def _twins(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
+    for result in answer.results:
+        if result.twin is not None:
+            yield (
+                f"{name(result.arm)} is {name(result.twin)} once more, number for number, and is "
+                "counted once."
+            )
 
 
 def _highest(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
     every = {cell for result in answer.results for cell in result.values}
-    whole = [result for result in answer.results if set(result.values) == every]
+    whole = [result for result in answer.distinct if set(result.values) == every]
     if len(whole) < 3:
         return
     maximize = answer.goal.direction == "maximize"

@@ -55,6 +55,26 @@ def test_better_worse_and_not_told_apart_are_kept_apart() -> None:
     assert units == "Intervals are over 6 seeds on en-es alone."
 
 
+def test_what_has_no_test_of_its_own_and_what_is_there_twice_is_said() -> None:
+    trials = [
+        row(n, seed, 0.5 + n % 3 / 10 + NOISE[(seed + n % 3) % 6], **settings)
+        for n, settings in enumerate([{"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 2}, {"a": 3}])
+        for seed in range(6)
+    ]
+    arms = arms_of(trials, lambda config: dict(config), lambda settings: True)
+    found = answer(arms, GOAL, reference={"a": 2})
+    said = " ".join(answer_sentences(found))
+    assert (
+        "a was not varied with all else held, so that it has no test of its own; the 3 "
+        "configurations taken together differ: p = 0.0001 at most, F test over 6 cells."
+    ) in said
+    assert "a 3 is b 1 once more, number for number, and is counted once." in said
+    assert "These are 2 comparisons" in said and "picked from 3" in said
+    record = answer_record(found, name="s", question="Is it?", sentences=[])
+    assert record["overall"]["untested"] == ["a"] and record["overall"]["blocks"] == 6
+    assert [arm["same_as"] for arm in record["arms"]] == [None, None, None, "b 1"]
+
+
 def test_few_cells_say_that_they_are_few() -> None:
     said = " ".join(answer_sentences(answered({"msmo": 0.0, "acs": 0.1}, seeds=1)))
     assert "without an interval, because so few cells carry none: acs (+0.09" in said
