@@ -31,7 +31,15 @@ from optuna.trial import FrozenTrial, TrialState
 from raysearch.errors import StoreError, quoted
 from raysearch.seal import digest_of, is_sealed, seal, unseal
 from raysearch.search.lock import Guard, unguarded
-from raysearch.search.study_seal import SEAL, Content, content_of, end_of, is_intact, sealed
+from raysearch.search.study_seal import (
+    SEAL,
+    Content,
+    content_of,
+    end_of,
+    ended_by_another,
+    is_intact,
+    sealed,
+)
 from raysearch.search.study_sentences import first_line, sentence
 from raysearch.search.study_server import (
     LOST_SECONDS,
@@ -154,13 +162,13 @@ class StudyDatabase:
         """Write one attribute of the study, with its seal."""
         fields = value if isinstance(value, dict) else {_VALUE: value}
         record = seal({**fields, _ATTRIBUTE: key})
-        self._run(lambda again: self._storage.set_study_user_attr(self._study_id, key, record))
+        self._read(lambda again: self._storage.set_study_user_attr(self._study_id, key, record))
 
     def trials(self) -> list[FrozenTrial]:
         """All trials with all that is written about them, in order of number."""
         found = self._all()
         for _ in range(_LOOKS):  # Optuna reads in several steps, and a driver may write meanwhile
-            damaged = [trial.number for trial in found if not self._read(partial(_intact, trial))]
+            damaged = [trial for trial in found if not self._read(partial(_intact, trial))]
             if not damaged:
                 break
             time.sleep(_PAUSE_SECONDS)
@@ -197,7 +205,7 @@ class StudyDatabase:
                 template.number
             )
 
-        trial_id, found = self._run(create)
+        trial_id, found = self._read(create)
         if found != trial_id:
             if found != -1:
                 self._seal_anew(trial_id)
@@ -209,18 +217,18 @@ class StudyDatabase:
 
     def _seal_anew(self, trial_id: int) -> None:
         """Seal a trial that another driver's made to have another number than its seal says."""
-        seals = [digest_of(content_of(self._run(lambda again: self._storage.get_trial(trial_id))))]
-        self._run(lambda again: self._storage.set_trial_user_attr(trial_id, SEAL, seals))
+        seals = [digest_of(content_of(self._read(lambda again: self._storage.get_trial(trial_id))))]
+        self._read(lambda again: self._storage.set_trial_user_attr(trial_id, SEAL, seals))
 
     def trial_id(self, number: int) -> int:
         """The database's id of a trial."""
-        return self._run(lambda again: self._id_of(number))
+        return self._read(lambda again: self._id_of(number))
 
     def trial(self, trial_id: int) -> FrozenTrial:
         """A trial with all that is written about it."""
         found = self._read(lambda again: self._storage.get_trial(trial_id))
         if not self._read(partial(_intact, found)):
-            self._check([found.number])
+            self._check([found])
         return found
 
     def set_trial_attribute(self, trial_id: int, key: str, value: Any) -> None:
@@ -298,14 +306,20 @@ class StudyDatabase:
         """Seal what is there and what will be, then do it."""
         self._contents.pop(trial_id, None)  # not known any more if this fails
         seals = [digest_of(before), digest_of(after)]
-        self._run(lambda again: self._storage.set_trial_user_attr(trial_id, SEAL, seals))
-        self._run(work)
+        try:
+            self._run(lambda again: self._storage.set_trial_user_attr(trial_id, SEAL, seals))
+            self._run(work)
+        except (optuna.exceptions.UpdateFinishedTrialError, KeyError) as error:
+            self.trial(trial_id)  # says what was done to it
+            raise self.damaged(f"another program writes to it ({first_line(error)})") from error
         self._contents[trial_id] = after
 
     def _read(self, work: Callable[[bool], T]) -> T:
         """Do it, and turn what cannot be understood into a sentence."""
         try:
             return self._run(work)
+        except KeyError as error:
+            raise self.damaged(f"some of it was removed ({first_line(error)})") from error
         except _UNREADABLE as error:
             raise self.damaged(f"it cannot be read ({first_line(error)})") from error
 
@@ -321,9 +335,16 @@ class StudyDatabase:
             raise self.damaged(f"its attribute {quoted(key)} is that of another name")
         return record[_VALUE] if record.keys() == {_VALUE} else record
 
-    def _check(self, damaged: Sequence[int]) -> None:
+    def _check(self, damaged: Sequence[FrozenTrial]) -> None:
+        told = [trial for trial in damaged if ended_by_another(trial)]
+        for trial in told[:1]:
+            raise self.damaged(
+                f"trial {trial.number} was ended as {trial.state.name} by another program, such as "
+                "optuna-dashboard, and only its sweep may end it"
+            )
         if damaged:
-            numbers = ", ".join(map(str, damaged[:5])) + (", …" if len(damaged) > 5 else "")
+            numbers = ", ".join(str(trial.number) for trial in damaged[:5])
+            numbers += ", …" if len(damaged) > 5 else ""
             raise self.damaged(f"the seal of trial {numbers} is of other content")
 
     def damaged(self, why: str) -> DamagedStudyError:

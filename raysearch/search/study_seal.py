@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.seal import MARK, digest_of
 
-__all__ = ["SEAL", "Content", "content_of", "end_of", "is_intact", "sealed"]
+__all__ = ["SEAL", "Content", "content_of", "end_of", "ended_by_another", "is_intact", "sealed"]
 
 SEAL = "seal"
 """Attribute of a trial."""
@@ -69,6 +69,13 @@ def is_intact(trial: FrozenTrial) -> bool:
     if seals is None:
         return not any(_is_seal(value) for value in trial.user_attrs.values())
     return _is_seal(seals) and digest_of(content_of(trial)) in seals
+
+
+def ended_by_another(trial: FrozenTrial) -> bool:
+    """Whether nothing but its end makes the trial another than it was written: somebody told it."""
+    seals = trial.user_attrs.get(SEAL)
+    running = {**content_of(trial), **end_of(TrialState.RUNNING, None)}
+    return trial.state.is_finished() and _is_seal(seals) and digest_of(running) in seals
 
 
 def _is_seal(value: object) -> bool:
