@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -185,4 +185,14 @@ def _of_task(cells: Sequence[Trial], args: argparse.Namespace, folder: str) -> E
         settings=settings_of(trial.method, trial.config),
         folder=shown(folder),
         among=meant(args.trial, goal=goal).side.among if goal and best else 0,
+        holds=_holding(trial.method),
     )
+
+
+def _holding(method: str) -> Callable[[str], bool]:
+    """Which metrics of a method are those of the exported weights; all where it does not say."""
+    from raysearch.methods import get_method
+    from raysearch.methods.reported import OfEncoder
+
+    loader = get_method(method)
+    return loader.of_encoder if isinstance(loader, OfEncoder) else lambda metric: True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import stat
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,12 @@ TRAINED_ON = "trained_on.txt"
 
 
 def save(
-    model: Any, tokenizer: Any, folder: Path | str, *, trained_on: Collection[str] = ()
+    model: Any,
+    tokenizer: Any,
+    folder: Path | str,
+    *,
+    trained_on: Collection[str] = (),
+    pooling: str = "",
 ) -> Path:
     """Write an encoder that `AutoModel` and `AutoTokenizer.from_pretrained(folder)` open.
 
@@ -35,6 +42,8 @@ def save(
         tokenizer: Its tokenizer, written without truncation or padding.
         folder: Where to; nothing may be there.
         trained_on: As in `Encoder.trained_on`, so that whoever loads it scores none of these.
+        pooling: ``cls`` or ``mean``: what makes a text's vector of its tokens' states, written so
+            that sentence-transformers does the same; empty where nothing was pooled.
 
     Returns:
         The folder.
@@ -54,6 +63,9 @@ def save(
             if trained_on:
                 text = "".join(f"{mark}\n" for mark in sorted(trained_on))
                 (fresh / TRAINED_ON).write_text(text, encoding="ascii")
+            if pooling:
+                _write_pooling(fresh, int(model.config.hidden_size), pooling)
+            _share(fresh)
     except Exception as error:
         cause = _of_the_system(error)
         if cause is None:
@@ -62,6 +74,36 @@ def save(
             f"the encoder must be written to {folder}, but {unwritten(cause)}"
         ) from error
     return folder
+
+
+def _write_pooling(folder: Path, size: int, pooling: str) -> None:
+    """The files by which sentence-transformers, of every version, knows how to pool."""
+    kinds = (("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"))
+    modules = [
+        {"idx": place, "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for place, (name, path, kind) in enumerate(kinds)
+    ]
+    settings = {
+        "word_embedding_dimension": size,
+        "pooling_mode_cls_token": pooling == "cls",
+        "pooling_mode_mean_tokens": pooling == "mean",
+        "pooling_mode_max_tokens": False,
+        "pooling_mode_mean_sqrt_len_tokens": False,
+    }
+    (folder / "1_Pooling").mkdir()
+    for path, content in (
+        (folder / "modules.json", modules),
+        (folder / "1_Pooling" / "config.json", settings),
+    ):
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="ascii")
+
+
+def _share(folder: Path) -> None:
+    """Let every file be read by whom the umask says; safetensors writes for its owner alone."""
+    mode = stat.S_IMODE((folder / "config.json").stat().st_mode)
+    for path in folder.iterdir():
+        if path.is_file():
+            path.chmod(mode)
 
 
 def _of_the_system(error: Exception) -> OSError | None:

@@ -32,7 +32,8 @@ class _LazyLoader:
     Attributes:
         package: Package of the method; its ``config`` module defines ``tasks`` and the config
             class, its ``inputs`` module ``check``, its ``schedule`` module ``outline``, its
-            ``reported`` module ``metrics``; these need no torch. Its ``build`` module defines
+            ``reported`` module ``metrics`` and
+            ``of_encoder``; these need no torch. Its ``build`` module defines
             ``build``.
         config_name: Name of the config class.
     """
@@ -76,6 +77,10 @@ class _LazyLoader:
         """See `methods.reported.Reported.metrics`."""
         found = import_module(f"{self.package}.reported").metrics
         return cast("Collection[str]", found(config, role=role, data_dir=data_dir))
+
+    def of_encoder(self, metric: str) -> bool:
+        """See `methods.reported.OfEncoder.of_encoder`."""
+        return bool(import_module(f"{self.package}.reported").of_encoder(metric))
 
 
 METHODS: Mapping[str, MethodLoader] = {

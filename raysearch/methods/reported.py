@@ -1,11 +1,11 @@
-"""What does a loader promise that can say which metrics its trials report?"""
+"""What does a loader promise that can say which metrics its trials report, and what they are of?"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["Reported"]
+__all__ = ["OfEncoder", "Reported"]
 
 
 @runtime_checkable
@@ -29,5 +29,24 @@ class Reported(Protocol):
 
         Raises:
             RaysearchError: No trial of this config could run, and why.
+        """
+        ...
+
+
+@runtime_checkable
+class OfEncoder(Protocol):
+    """A `raysearch.methods.base.MethodLoader` whose trials train more than is exported.
+
+    An exported encoder's card lists what holds for its weights; all metrics where a loader does
+    not say.
+    """
+
+    def of_encoder(self, metric: str) -> bool:
+        """Whether a metric is one of the encoder alone, and not of a head that stays behind.
+
+        Imports no torch.
+
+        Args:
+            metric: Its name behind the role, such as ``va_pearson``.
         """
         ...

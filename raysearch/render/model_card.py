@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -40,6 +40,7 @@ class Exported:
         settings: Its settings, as the method's config takes them.
         folder: The sweep's folder, as it is shown.
         among: Configurations that it was selected from; 0 where it was named.
+        holds: Whether a metric, named without its role, holds for the weights that are exported.
     """
 
     trial: Trial
@@ -49,6 +50,7 @@ class Exported:
     settings: Mapping[str, Any]
     folder: str
     among: int = 0
+    holds: Callable[[str], bool] = lambda metric: True
 
 
 def setting_yaml(found: Exported) -> str:
@@ -128,35 +130,43 @@ def _data(names: Sequence[str]) -> list[str]:
 
 
 def _scores(found: Exported) -> list[str]:
-    trial, goal = found.trial, found.goal
+    trial, own = found.trial, found.readings.get(found.trial.cell)
+    dev, beside = _shown(trial.metrics, found, "dev/")
+    test, untold = _shown(own.metrics if own else {}, found, "test/")
     rows = []
-    for name in _shown(trial.metrics, goal, "dev/"):
+    for name in dev:
         values = [cell.metrics[name] for cell in found.cells if name in cell.metrics]
         rows.append((name, f"{trial.metrics[name]:.4f}", _mean_sd(values)))
-    own = found.readings.get(trial.cell)
-    for name in _shown(own.metrics if own else {}, goal, "test/"):
+    for name in test:
         values = [r.metrics[name] for r in found.readings.values() if name in r.metrics]
         rows.append((name, f"{own.metrics[name]:.4f}" if own else "", _mean_sd(values)))
-    lines = table(("metric", "these weights", "mean ± sd over cells"), rows)
-    if found.among > 1:
+    lines = table(("metric", "these weights", "mean ± sd over cells"), rows) if rows else []
+    if beside or untold:
         lines += [
-            "",
-            f"It is the best of {found.among} configurations on dev, so that its dev score is "
-            "higher than what to expect.",
+            *([""] if lines else []),
+            f"Not listed are {', '.join(f'`{name}`' for name in (*beside, *untold))}: they are of "
+            "the encoder with what was trained on top of it, which is not among these weights.",
         ]
+    if found.among > 1:
+        chosen = f"It is the best of {found.among} configurations on dev"
+        higher = ", so that its dev score is higher than what to expect" if dev else ""
+        lines += ["", f"{chosen}{higher}."]
     if own:
         counts = [(reading.number, count_of(reading)) for reading in found.readings.values()]
-        lines += ["", f"Test data were {read_words(counts)}; these numbers at {own.finished}."]
+        these = f"; these numbers at {own.finished}" if test else ""
+        lines += ["", f"Test data were {read_words(counts)}{these}."]
     else:
         lines += ["", "Test data were not read for this trial."]
     return lines
 
 
-def _shown(metrics: Mapping[str, float], goal: MetricGoal | None, role: str) -> list[str]:
-    """Metrics of a role over all corpora, the one that ranks first."""
+def _shown(metrics: Mapping[str, float], found: Exported, role: str) -> tuple[list[str], list[str]]:
+    """Metrics of a role over all corpora, the one that ranks first; those that hold, and others."""
     names = [name for name in metrics if name.startswith(role) and name.count("/") == 1]
-    first = role + goal.name.partition("/")[2] if goal else ""
-    return sorted(names, key=lambda name: (name != first, name))
+    first = role + found.goal.name.partition("/")[2] if found.goal else ""
+    names.sort(key=lambda name: (name != first, name))
+    holding = [name for name in names if found.holds(name.removeprefix(role))]
+    return holding, [name for name in names if name not in holding]
 
 
 def _made(trial: Trial) -> list[tuple[str, str]]:

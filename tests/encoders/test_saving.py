@@ -1,7 +1,9 @@
 """A saved encoder: other programs open it and get the same vectors; it is whole or not there."""
 
 import json
+import os
 import shutil
+import stat
 import subprocess
 
 import pytest
@@ -11,6 +13,7 @@ from transformers import AutoModel, AutoTokenizer
 from raysearch import encoders
 from raysearch.encoders.quiet import quiet
 from raysearch.errors import EncoderError, StoreError
+from raysearch.methods.carl.model import pool
 
 
 def reopened(folder):
@@ -66,6 +69,49 @@ def test_no_folder_is_replaced(tmp_path):
     with pytest.raises(StoreError, match="must not exist yet, but does"):
         encoders.save(tiny.model, tiny.tokenizer, folder)
     assert {path.name for path in tmp_path.rglob("*")} == {"encoder", "mine", ".encoder.new"}
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027])
+def test_files_are_for_whom_the_umask_says(tmp_path, mask):
+    tiny = encoders.load("tiny")
+    before = os.umask(mask)
+    try:
+        folder = encoders.save(tiny.model, tiny.tokenizer, tmp_path / "e", trained_on={"0" * 16})
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert "model.safetensors" in modes
+    assert set(modes.values()) == {0o666 & ~mask}
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_pooling_goes_with_it(tmp_path, pooling):
+    """By the files that every version of sentence-transformers reads, and the vectors by hand."""
+    tiny = encoders.load("tiny")
+    folder = encoders.save(tiny.model, tiny.tokenizer, tmp_path / "e", pooling=pooling)
+    modules = json.loads((folder / "modules.json").read_text())
+    assert [module["type"].rpartition(".")[2] for module in modules] == ["Transformer", "Pooling"]
+    said = json.loads((folder / modules[1]["path"] / "config.json").read_text())
+    modes = [key for key, on in said.items() if key.startswith("pooling_mode_") and on]
+    assert modes == [f"pooling_mode_{pooling}_token{'s' * (pooling == 'mean')}"]
+    assert said["word_embedding_dimension"] == tiny.hidden_size
+    model, tokenizer = reopened(folder / modules[0]["path"])
+    batch = tokenizer(["The food was good", "no"], padding=True, return_tensors="pt")
+    mask = batch["attention_mask"]
+    with torch.no_grad():
+        states = model(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
+        own = pool(states, mask.bool(), pooling)
+    by_hand = (
+        states[:, 0]
+        if "cls" in modes[0]
+        else torch.stack([states[0].mean(0), states[1, :4].mean(0)])
+    )
+    assert mask.sum(1).tolist() == [states.shape[1], 4]
+    assert torch.allclose(own, by_hand, atol=1e-6)
+    assert (
+        encoders.load(str(folder)).digest
+        == encoders.load(str(encoders.save(tiny.model, tiny.tokenizer, tmp_path / "plain"))).digest
+    )
 
 
 @pytest.mark.parametrize("fails", ["model", "tokenizer"])

@@ -52,5 +52,16 @@ def test_scores_have_their_spread_and_the_goal_comes_first() -> None:
     assert any("best of 24 configurations on dev" in line for line in lines)
 
 
+def test_scores_that_do_not_hold_for_the_weights_are_only_named() -> None:
+    card = model_card(exported(holds=lambda metric: metric != "va_pearson", among=24))
+    assert "| dev/va_mae | 0.3000 |" in card and "| dev/va_pearson |" not in card
+    assert "Not listed are `dev/va_pearson`: they are of the encoder with what was" in card
+    none = model_card(exported(holds=lambda metric: False, among=24)).splitlines()
+    assert not any(line.startswith("| metric") for line in none)
+    assert "It is the best of 24 configurations on dev." in none
+    scores = none[none.index("## Scores") :]
+    assert scores[2].startswith("Not listed are `dev/va_pearson`, `dev/va_mae`: they are of")
+
+
 def test_cells_of_a_table_do_not_end_it() -> None:
     assert table(["a"], [["x|y\nz <b>"]])[2] == "| x\\|y z &lt;b> |"

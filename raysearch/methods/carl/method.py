@@ -164,4 +164,5 @@ class CarlMethod:
             self._encoder.tokenizer,
             folder,
             trained_on=self._encoder.trained_on,
+            pooling=self.config.pooling,
         )

@@ -10,7 +10,7 @@ from raysearch.corpora import Corpus
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.inputs import load_corpora
 
-__all__ = ["metrics"]
+__all__ = ["metrics", "of_encoder"]
 
 _FINETUNED = "finetuned_"
 _SCORES = {
@@ -30,6 +30,7 @@ _SILHOUETTE = {
     "polarity": "silhouette",
 }
 _DETECTION = ("detection_auc", "detection_auc_removed", "mccl_kl")
+_CHANGED = "perturbation_changed"
 _CHOICE = ("saliency_agreement", "saliency_chance")
 
 
@@ -39,6 +40,16 @@ def metrics(config: CarlConfig, *, role: str, data_dir: str) -> frozenset[str]:
     probed = [loaded[name] for name in config.probed]
     found = {name for corpus in probed for name in _of_corpus(corpus, config)}
     return frozenset(f"{role}/{name}" for name in (found | _transfer(probed) | _skill(config)))
+
+
+def of_encoder(metric: str) -> bool:
+    """See `raysearch.methods.reported.OfEncoder`.
+
+    Probes are fitted to the exported weights; the discriminator, the heads and fine-tuned copies
+    are not exported.
+    """
+    own = metric.rpartition("/")[2]
+    return not own.startswith(_FINETUNED) and own not in (*_DETECTION, _CHANGED, *_CHOICE)
 
 
 def _of_corpus(corpus: Corpus, config: CarlConfig) -> set[str]:
@@ -65,5 +76,5 @@ def _transfer(probed: list[Corpus]) -> set[str]:
 def _skill(config: CarlConfig) -> set[str]:
     if not config.recipe.detects:
         return set()
-    changed = {"perturbation_changed"} if config.recipe.perturbs else set()
+    changed = {_CHANGED} if config.recipe.perturbs else set()
     return {*_DETECTION, *changed, *(_CHOICE if config.choice == "salient" else ())}
