@@ -17,6 +17,7 @@ from raysearch.leaderboard.statistics import (
     stochastic_order,
 )
 from raysearch.leaderboard.statistics.bootstrap import LEVEL
+from raysearch.leaderboard.summary import encoder_name
 from raysearch.objective import Aggregate, paired_differences, worth
 from raysearch.trial import Cell, MetricGoal, Scalar, Trial
 
@@ -42,6 +43,12 @@ class Side:
     def numbers(self) -> tuple[int, ...]:
         """Its trial numbers; several where every task has a best of its own."""
         return tuple(sorted({trial.number for trial in self.cells.values()}))
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """Encoders of its cells; one, but for a method that has none."""
+        configs = [trial.config for trial in self.cells.values() if "encoder" in trial.config]
+        return tuple(sorted({encoder_name(config) for config in configs}))
 
     def settings(self) -> dict[str, set[Scalar]]:
         """Every setting with its values over the cells."""

@@ -16,7 +16,7 @@ from raysearch.leaderboard.statistics import ESTIMATORS, StochasticOrder
 from raysearch.render.format import Glyphs, duration, glyphs_for, score
 from raysearch.render.table import bare_table, note
 
-__all__ = ["Comparison", "ComparisonBoard", "mean_and_sd"]
+__all__ = ["Comparison", "ComparisonBoard", "mean_and_sd", "with_encoders"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,13 @@ def mean_and_sd(values: Sequence[float], sign: str = "±") -> str:
 
 def _trials(side: Side) -> str:
     numbers = ", ".join(map(str, side.numbers))
-    return f"trial{'s' if len(side.numbers) > 1 else ''} {numbers}, {len(side.cells)} cells"
+    word = "trials" if len(side.numbers) > 1 else "trial"
+    return f"{word} {numbers}, {len(side.cells)} cells{with_encoders(side)}"
+
+
+def with_encoders(side: Side) -> str:
+    """`` with package:minilm (first 2 layers)``; nothing where rows name none."""
+    return f" with {', '.join(side.encoders)}" if side.encoders else ""
 
 
 def _tasks(result: Contrast, glyphs: Glyphs) -> Table:

@@ -9,7 +9,7 @@ from typing import Any
 from raysearch.leaderboard.compare import Contrast, Side, TaskContrast
 from raysearch.leaderboard.search_effort import Effort, Tuned
 from raysearch.leaderboard.statistics import ESTIMATORS, StochasticOrder
-from raysearch.render.comparison import Comparison, mean_and_sd
+from raysearch.render.comparison import Comparison, mean_and_sd, with_encoders
 from raysearch.render.format import json_number, score
 from raysearch.render.latex import escape, tabular
 
@@ -34,8 +34,8 @@ def comparison_record(found: Comparison) -> dict[str, Any]:
 def comparison_latex(found: Comparison) -> str:
     """A table per metric and one of the budgets; the sentences stand as comments above."""
     parts = [
-        _comment(f"A: {found.first.label}, trials {_numbers(found.first)}"),
-        _comment(f"B: {found.second.label}, trials {_numbers(found.second)}"),
+        _comment(f"{name}: {side.label}, trials {_numbers(side)}{with_encoders(side)}")
+        for name, side in (("A", found.first), ("B", found.second))
     ]
     for result, sentences in found.contrasts:
         parts += ["", *map(_comment, sentences), _table(result)]
@@ -104,6 +104,7 @@ def _side(side: Side) -> dict[str, Any]:
         "label": side.label,
         "trials": list(side.numbers),
         "cells": len(side.cells),
+        "encoders": list(side.encoders),
         "selected_among": side.among,
     }
 

@@ -54,7 +54,7 @@ bucketing                silent                16             a quarter of the p
 pooling                  silent                mean           MiniLM was trained for the mean
 projection_size          silent                256            MoCo-v3, BYOL
 prediction_hidden        silent                1024           BYOL's 4096, scaled down
-label_geometry           cosine, Eq. 4         gauss          uncentred: target 99.9 % uniform
+label_geometry           cosine, Eq. 4         gauss          uncentred: target 93 to 99.7 % uniform
 sigma                    -                     0.1            about the sd of EmoBank's ratings
 label_temperature        silent                0.1            for the cosine geometries
 temperature              silent                0.1            0.05-0.1 is usual

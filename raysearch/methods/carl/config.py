@@ -116,7 +116,7 @@ class CarlConfig(TrainingConfig):
     # Momentum continuous contrastive learning (MCCL)
     label_geometry: str = setting("gauss", choices=("gauss", "cos_centred", "cos_uncentred"))
     """Similarity of labels s_ij (Eq. 4). Paper: cosine, uncentred, which makes the target
-    uniform to 99.9 % (carl.md §4.1)."""
+    nearly uniform: 99.7 % of the entropy on EmoBank, 92.9 % on Facebook posts at τ_y = 0.1."""
     sigma: float = setting(0.1, low=1e-4, high=100)
     """Width σ of ``gauss``, in units of the scaled labels; it stands for τ_y there."""
     label_temperature: float = setting(0.1, low=1e-4, high=100)
