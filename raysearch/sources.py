@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ Found = dict[str, tuple[Path, str]]
 NUMERIC = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy", "scipy")
 """Packages that numbers depend on; their versions stand in a row's provenance."""
 VERSIONS = ("raysearch", "code", "python", *NUMERIC)
+_ENCODER = re.compile(r"(encoder .+?)(?:: [^/]*|/ \(\d+ files, list [0-9a-f]{8}\))")
 _found: ContextVar[Found | None] = ContextVar("found", default=None)
 
 
@@ -149,14 +151,23 @@ def digests(found: Found) -> dict[str, str]:
 
 
 def sources_of(provenance: Mapping[str, str]) -> dict[str, str]:
-    """Name to digest, as a row says it; empty for a row that does not, as older ones."""
+    """Name to digest, as a row says it; empty for a row that does not, as older ones.
+
+    The list of an encoder's files is one more source: each is read by every trial, so that one
+    that was added or removed makes another encoder.
+    """
     try:
         found = json.loads(provenance.get(SOURCES) or "{}")
     except ValueError:
         return {}
     if not isinstance(found, dict):
         return {}
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    read = {name: value for name, value in found.items() if isinstance(value, str)}
+    lists: dict[str, list[str]] = {}
+    for name in sorted(read):
+        if matched := _ENCODER.fullmatch(name):
+            lists.setdefault(matched[1], []).append(name)
+    return read | {f"{of}: (which files)": _digest("\n".join(names)) for of, names in lists.items()}
 
 
 def versions_of(provenance: Mapping[str, str]) -> dict[str, str]:

@@ -51,7 +51,7 @@ def test_a_cached_reader_is_recorded_each_time_and_reads_what_has_changed(tmp_pa
 
 
 def test_many_files_of_a_folder_are_one_entry_that_names_which() -> None:
-    few = {"data x/1": "a", "encoder e: f": "b"}
+    few = {"data x/1": "a", "data y/f": "b"}
     assert sources_of({"sources": to_text(few)}) == few
     many = {f"data s/{n}": "a" for n in range(30)}
     [(name, digest)] = sources_of({"sources": to_text(many)}).items()
@@ -60,6 +60,29 @@ def test_many_files_of_a_folder_are_one_entry_that_names_which() -> None:
     assert same == name and other != digest
     fewer = {name: digest for name, digest in many.items() if name != "data s/3"}
     assert name not in sources_of({"sources": to_text(fewer)})
+
+
+def test_which_files_an_encoder_has_is_one_more_source() -> None:
+    def read(files: dict[str, str]) -> dict[str, str]:
+        return sources_of({"sources": to_text(files)})
+
+    few = {"encoder /d/e: f": "b", "encoder package:e: f": "c", "method x": "d"}
+    found = read(few)
+    assert found.keys() - few.keys() == {
+        "encoder /d/e: (which files)",
+        "encoder package:e: (which files)",
+    }
+    more = read(few | {"encoder /d/e: added_tokens.json": "e"})
+    assert more["encoder /d/e: f"] == "b"
+    assert more["encoder /d/e: (which files)"] != found["encoder /d/e: (which files)"]
+    assert more["encoder package:e: (which files)"] == found["encoder package:e: (which files)"]
+    assert (
+        read(few | {"encoder /d/e: f": "other"})["encoder /d/e: (which files)"]
+        == (found["encoder /d/e: (which files)"])
+    )
+    many = {f"encoder /d/e: {n}": "a" for n in range(30)}
+    fewer = {name: digest for name, digest in many.items() if name != "encoder /d/e: 3"}
+    assert read(many)["encoder /d: (which files)"] != read(fewer)["encoder /d: (which files)"]
 
 
 def test_rows_without_sources_or_with_damaged_ones_say_nothing() -> None:

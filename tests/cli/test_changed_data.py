@@ -127,17 +127,59 @@ def test_a_sweep_goes_on_with_its_own_data_only(corpus: Path, said: Callable[...
     assert row.provenance["sources"] != other.provenance["sources"]
 
 
-def test_an_encoders_config_is_a_part_of_it(corpus: Path, said: Callable[..., str]) -> None:
+def other_activation(folder: Path) -> None:
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"hidden_act": "relu"}))
+
+
+def another_file(folder: Path) -> None:
+    (folder / "added_tokens.json").write_text('{"food": 0}')
+
+
+def one_file_less(folder: Path) -> None:
+    (folder / "generation_config.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (other_activation, "enc: config.json"),
+        (another_file, "enc: (which files)"),
+        (one_file_less, "enc: (which files)"),
+    ],
+)
+def test_every_file_of_an_encoder_is_a_part_of_it(
+    corpus: Path, said: Callable[..., str], change: Callable[[Path], None], named: str
+) -> None:
     from raysearch import encoders
 
     tiny = encoders.load("tiny")
-    encoders.save(tiny.model, tiny.tokenizer, "enc")
-    (Path("enc") / "README.md").write_text("for people")
+    folder = encoders.save(tiny.model, tiny.tokenizer, "enc")
+    (folder / "generation_config.json").write_text("{}")
+    (folder / "README.md").write_text("for people")
     first = encoders.load("enc")
     said(0, *words(corpus, "enc"))
-    config = Path("enc/config.json")
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"hidden_act": "relu"}))
-    (Path("enc") / "README.md").write_text("for other people")
+    change(folder)
+    (folder / "README.md").write_text("for other people")
     assert encoders.load("enc").digest != first.digest
     text = said(2, *words(corpus, "enc"))
-    assert "enc: config.json` had SHA-256" in text and "README" not in text
+    assert f"{named}` had SHA-256" in text and "README" not in text
+
+
+@pytest.mark.slow
+def test_a_sweep_goes_on_with_its_own_encoder_only(corpus: Path, said: Callable[..., str]) -> None:
+    from raysearch import encoders
+
+    tiny = encoders.load("tiny")
+    folder = encoders.save(tiny.model, tiny.tokenizer, "enc")
+    space = SPACE.replace("CORPUS", str(corpus)).replace("tiny", "enc")
+    Path("space.yaml").write_text(space)
+    sweep = ["sweep", "msmo", "--space", "space.yaml", "--slots", "1", "--quiet", "--trials"]
+    said(0, *sweep, "1")
+    other_activation(folder)
+    another_file(folder)
+    text = said(2, *sweep, "2")
+    assert text.count("must go on with the encoder that it has") == 2
+    assert "`enc: config.json`" in text and "`enc: (which files)`" in text
+    [row] = Store("results/space").trials()
+    assert row.number == 0

@@ -9,7 +9,7 @@ import pytest
 
 from raysearch.errors import ConfigError
 from raysearch.search.same_sources import SweepSources
-from raysearch.sources import SOURCES, file_digest, to_text
+from raysearch.sources import SOURCES, file_digest, sources_of, to_text
 from raysearch.trial import Cell, Trial
 
 DEV = "data xabsa/gold-en-dev.txt"
@@ -25,7 +25,7 @@ def rows(make_trial: Callable[..., Trial]) -> list[Trial]:
 def test_the_same_bytes_go_on_and_are_what_every_worker_must_have(rows: list[Trial]) -> None:
     sources = SweepSources.of("s", {}, rows)
     sources.go_on_with({"method toy": "c" * 64}, "/nowhere")
-    assert sources.known == OLD
+    assert sources.known == sources_of({SOURCES: to_text(OLD)})
     assert sources.stranger({SOURCES: to_text({**OLD, "data more.csv": "d"})}) == ""
     assert "must go on with the data" in sources.stranger(
         {SOURCES: to_text({"data more.csv": "other"}), "host": "node-7"}
@@ -49,6 +49,21 @@ def test_other_bytes_are_refused_with_the_trials_that_had_the_old(
     [problem] = refused.value.problems
     assert said in problem and f"had {OLD[name][:12]} for trials 0 to 2, 5" in problem
     assert "or take another --name" in problem
+
+
+@pytest.mark.parametrize("changed", ["added", "removed"])
+def test_an_encoder_with_more_or_fewer_files_is_another(rows: list[Trial], changed: str) -> None:
+    now = {**OLD, "encoder e: added_tokens.json": "f" * 64, "encoder other: config.json": "a"}
+    if changed == "removed":
+        now = {name: digest for name, digest in now.items() if not name.startswith("encoder e:")}
+        now["encoder e: vocab.txt"] = "f" * 64
+    with pytest.raises(ConfigError) as refused:
+        SweepSources.of("s", {}, rows).go_on_with(sources_of({SOURCES: to_text(now)}), "/nowhere")
+    [problem] = refused.value.problems
+    assert "go on with the encoder that it has, but `e: (which files)` has SHA-256" in problem
+    on_a_node = SweepSources.of("s", {}, rows)
+    on_a_node.go_on_with(sources_of({SOURCES: to_text(OLD)}), "/nowhere")
+    assert "`e: (which files)`" in on_a_node.stranger({SOURCES: to_text(now)})
 
 
 def test_a_file_that_only_later_trials_read_is_looked_at_too(
