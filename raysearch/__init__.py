@@ -14,12 +14,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from raysearch.account import complete_account
+
 if TYPE_CHECKING:
     from raysearch.api import Sweep, evaluate, leaderboard, study, sweep, train
 
 __all__ = ["Sweep", "__version__", "evaluate", "leaderboard", "study", "sweep", "train"]
 
 __version__ = "0.1.0"
+
+complete_account()
 
 
 def __getattr__(name: str) -> Any:

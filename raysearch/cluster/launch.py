@@ -24,6 +24,7 @@ from typing import Any
 from raysearch.cluster.manifest import check_manifest
 from raysearch.errors import ConfigError, RaysearchError
 from raysearch.printable import without_colour
+from raysearch.storage.place import expanded
 
 __all__ = ["NoAnswerError", "bring_up", "connect", "is_url", "take_down"]
 
@@ -170,7 +171,7 @@ def _environment() -> dict[str, str]:
 
 def _token() -> str:
     """The token, from where Ray looks for it."""
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    path = expanded(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token")
     try:
         return os.environ.get("RAY_AUTH_TOKEN") or path.read_text().strip()
     except OSError as error:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.marked_yaml import Marked, Problems, read_marked
-from raysearch.storage.place import is_uri
+from raysearch.storage.place import expanded, is_uri
 
 __all__ = ["TREE", "Site", "check_site", "read_site"]
 
@@ -114,7 +114,7 @@ def _tree(fields: Mapping[str, Marked], problems: Problems) -> Path:
     if mount is None:
         problems.add(rule, fields["file_mounts"].line if "file_mounts" in fields else 1)
         return Path()
-    tree = Path(str(mount.value)).expanduser()
+    tree = expanded(str(mount.value))
     if not (tree / "raysearch" / "__init__.py").is_file():
         where = f"but {tree.absolute()} is not one; run this from the root of the tree"
         problems.add(f"{rule}, {where}", mount.line)

@@ -16,6 +16,7 @@ from typing import Any
 
 from raysearch.errors import ConfigError, known_names
 from raysearch.marked_yaml import Marked, Problems, read_marked
+from raysearch.storage.place import expanded
 
 __all__ = ["BOOTSTRAP", "NodeType", "PriceTable", "check_prices", "known_prices", "read_prices"]
 
@@ -188,7 +189,7 @@ def known_prices(path: Path | None) -> PriceTable | None:
     Raises:
         ConfigError: A file was named and has no prices, or is wrong.
     """
-    at_head = Path(BOOTSTRAP).expanduser()
+    at_head = expanded(BOOTSTRAP)
     if path is None:
         found = read_prices(at_head) if at_head.is_file() else None
         return found if found is not None and found.per_hour else None

@@ -15,6 +15,7 @@ from pathlib import Path
 from raysearch.corpora.registry import CorpusInfo
 from raysearch.errors import DataError
 from raysearch.sources import note_read
+from raysearch.storage.place import expanded
 
 __all__ = ["Source", "data_dir", "locate"]
 
@@ -37,9 +38,9 @@ def data_dir(option: str | None = None) -> Path:
     """
     named = option or os.environ.get("RAYSEARCH_DATA")
     if named:
-        return Path(named).expanduser()
+        return expanded(named)
     beside = Path("../shared/data")
-    return beside if beside.is_dir() else Path.home() / ".cache" / "raysearch" / "data"
+    return beside if beside.is_dir() else expanded("~/.cache/raysearch/data")
 
 
 def locate(name: str, folder: Path) -> Path | None:

@@ -15,6 +15,7 @@ from huggingface_hub import try_to_load_from_cache
 from raysearch.encoders.digests import file_sha256
 from raysearch.encoders.packaged import PACKAGED, find_weights
 from raysearch.sources import note_read
+from raysearch.storage.place import expanded
 
 __all__ = ["encoder_files", "folder_files", "note_encoder"]
 
@@ -60,7 +61,7 @@ def encoder_files(name: str) -> dict[str, Path]:
         weights = find_weights(package)
         one_file = PACKAGED[package].form != "folder"
         return {weights.name: weights} if one_file else folder_files(weights.parent)
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if not folder.is_dir():
         try:
             cached = try_to_load_from_cache(name, "config.json")

@@ -32,6 +32,7 @@ from raysearch.encoders.quiet import quiet
 from raysearch.encoders.saving import TRAINED_ON
 from raysearch.encoders.tiny import TINY_LAYERS, tiny_model, tiny_tokenizer
 from raysearch.errors import EncoderError
+from raysearch.storage.place import expanded
 
 __all__ = ["load"]
 
@@ -69,7 +70,7 @@ def load(name: str, *, layers: int = 0) -> Encoder:
 
 def _stamp(name: str) -> tuple[tuple[str, int, int], ...]:
     """What tells one state of a local folder from a later one; empty for other names."""
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if name == "tiny" or name.startswith("package:") or not folder.is_dir():
         return ()
     stats = {path.name: path.stat() for path in folder.iterdir()}
@@ -89,7 +90,7 @@ def _load(name: str, layers: int) -> Encoder:
         return _load_tiny(layers)
     if name.startswith("package:"):
         return _load_packaged(name, layers)
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if folder.is_dir():
         return _load_folder(name, folder, layers)
     return _load_hub(name, layers)

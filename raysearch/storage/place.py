@@ -6,6 +6,7 @@ A query stays at the end (``s3://bucket/sweeps?region=eu-1`` and ``leases`` make
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from raysearch.storage.secret_parts import shown_url
 
-__all__ = ["absolute", "above", "is_uri", "join", "last_name", "shown"]
+__all__ = ["absolute", "above", "expanded", "is_uri", "join", "last_name", "shown"]
 
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^?]*)(\?.*)?", re.DOTALL)
 
@@ -55,6 +56,11 @@ def absolute(place: str | Path) -> str:
     """A folder by its full path, since workers start elsewhere; a URI or nothing as it is."""
     text = str(place)
     return text if not text or is_uri(text) else str(Path(text).absolute())
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with the home folder for ``~``; ``~who/x`` is as it is written if there is no who."""
+    return Path(os.path.expanduser(path))
 
 
 def shown(place: str | Path) -> str:
