@@ -33,6 +33,7 @@ __all__ = [
     "known_names",
     "quoted",
     "reason_of",
+    "shortened",
 ]
 
 
@@ -89,8 +90,15 @@ def known_names(names: Sequence[str]) -> str:
 
 def quoted(value: object) -> str:
     """A value that came from outside, as Python writes it, and no longer than a line has room."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:56] + "…"
+    try:
+        return shortened(repr(value))
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"{type(value).__name__} of too many digits"
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """A text that came from outside, no longer than a line has room."""
+    return text if len(text) <= most else text[: most - 4] + "…"
 
 
 def reason_of(error: Exception) -> str:

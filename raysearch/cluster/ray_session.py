@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -21,9 +21,10 @@ from ray._private import worker as ray_worker
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 from raysearch.cluster.mailroom import Mailroom
+from raysearch.cluster.ray_start import PATIENT, said, start_ray
 from raysearch.cluster.session_folder import session_folder
 from raysearch.cores import usable_cores
-from raysearch.errors import ConfigError, RaysearchError
+from raysearch.errors import ConfigError
 
 __all__ = ["HEAD", "open_mailroom", "ray_session", "shut_doors"]
 
@@ -45,7 +46,12 @@ QUIET = {
 
 
 @contextmanager
-def ray_session(address: str | None = None, *, cpus: int | None = None) -> Iterator[None]:
+def ray_session(
+    address: str | None = None,
+    *,
+    cpus: int | None = None,
+    tell: Callable[[str], object] = lambda text: None,
+) -> Iterator[None]:
     """Ray, up and quiet, inside the block.
 
     A Ray that the process has already is used as it is and left running.
@@ -54,10 +60,11 @@ def ray_session(address: str | None = None, *, cpus: int | None = None) -> Itera
         address: Address of a cluster to join, for example ``auto`` or ``10.0.0.1:6379``; None
             starts a Ray of its own on this machine, reachable from it only.
         cpus: CPUs of a Ray of its own; None takes all that this process may use.
+        tell: Takes a sentence while a Ray of its own takes long to start.
 
     Raises:
-        ConfigError: No cluster answers at the address.
-        RaysearchError: The machine is too busy to start a Ray.
+        ConfigError: No cluster that can be joined answers at the address.
+        RaysearchError: A Ray of its own cannot be started.
     """
     with ExitStack() as stack:
         unset = {name: value for name, value in QUIET.items() if name not in os.environ}
@@ -66,44 +73,38 @@ def ray_session(address: str | None = None, *, cpus: int | None = None) -> Itera
             yield
             return
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-        if address is None:
-            stack.enter_context(shut_doors())
-            options |= {
-                "num_cpus": usable_cores() if cpus is None else cpus,
-                "include_dashboard": False,
-                "_node_ip_address": "127.0.0.1",
-                "_temp_dir": str(stack.enter_context(session_folder())),
-                "address": "local",
-            }
-        else:
-            options["address"] = address
         stack.enter_context(_no_bulletins())
+        if address is not None:
+            stack.callback(ray.shutdown)
+            _join(address, options)
+            yield
+            return
+        stack.enter_context(shut_doors())
+        stack.enter_context(_environment(PATIENT))
+        options |= {
+            "num_cpus": usable_cores() if cpus is None else cpus,
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+            "_temp_dir": str(stack.enter_context(session_folder())),
+            "address": "local",
+        }
         stack.callback(ray.shutdown)
-        _start(options, address)
+        start_ray(options, tell)
         yield
 
 
-def _start(options: Mapping[str, Any], address: str | None) -> None:
+def _join(address: str, options: Mapping[str, Any]) -> None:
     try:
-        ray.init(**options)
+        ray.init(address=address, **options)
     except ConnectionError as error:
         raise ConfigError(
             f"`--address` must be that of a running Ray cluster, but nothing answers at "
             f"{address!r}; start one with `ray up cluster.yaml`, or leave it out"
         ) from error
-    except Exception as error:  # Ray raises no class of its own here
-        own = options.get("_temp_dir")
-        if own is not None and not os.path.isdir(own):
-            raise RaysearchError(
-                f"Ray's files must stay while it starts, but {own} is gone: something has cleared "
-                f"{os.path.dirname(own)} meanwhile; run the same command again"
-            ) from error
-        if "timed out during startup" not in str(error):
-            raise
-        raise RaysearchError(
-            f"Ray must come up within 30 s, but this machine is too busy for that (load "
-            f"{os.getloadavg()[0]:.0f} on {usable_cores()} cores); wait, then run the same "
-            f"command again"
+    except Exception as error:  # another version, another token: Ray raises no class of its own
+        raise ConfigError(
+            f"`--address` must be that of a Ray cluster to join, but {address!r} said: "
+            f"{said(error)}"
         ) from error
 
 

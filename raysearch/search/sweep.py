@@ -71,12 +71,16 @@ def run_sweep(
         RaysearchError: A trial found that none of the sweep can run, and says why.
     """
     began = time.monotonic()
+
+    def tell(text: str) -> None:
+        on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+
     with ExitStack() as stack:
         lock = stack.enter_context(sweep_lock(plan.folder))
         # Ray's processes take as long to come up as Tune and Optuna to import: side by side.
         imports = threading.Thread(target=import_module, args=("raysearch.search.tuning",))
         imports.start()
-        stack.enter_context(ray_session(plan.address))
+        stack.enter_context(ray_session(plan.address, tell=tell))
         imports.join()
         from raysearch.search.leases import LeaseBook
         from raysearch.search.study import StudyLedger
@@ -90,7 +94,7 @@ def run_sweep(
                 plan.space,
                 cells=plan.cells,
                 seed=plan.seed,
-                on_wait=lambda text: on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text)),
+                on_wait=tell,
                 left=_left(plan, rows),
                 guard=lock.check,
             )

@@ -1,0 +1,126 @@
+"""How does a Ray of our own come up on a machine that is busy: with patience, and once more.
+
+Ray gives its processes 30 s and then gives up, which on a loaded machine they need; no setting
+changes all of that. Here the same question is asked for longer, as long as the processes live;
+those of a try that failed are ended before the next, which they would only slow down. The names
+used here are internal to Ray, whose version is pinned.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray._private import node as ray_node
+from ray._private import ray_constants, services
+
+from raysearch.cores import usable_cores
+from raysearch.errors import RaysearchError, shortened
+
+__all__ = ["PATIENT", "said", "start_ray"]
+
+PATIENCE_SECONDS = 120.0
+"""So long a try may take to find its own node."""
+TRIES = 3
+TELL_SECONDS = 15.0
+"""After so long without Ray the user is told, and again after as long."""
+LOOK_SECONDS = 0.5
+PATIENT = {
+    "RAY_gcs_server_port_wait_time_s": f"{PATIENCE_SECONDS:.0f}",
+    "RAY_worker_register_timeout_seconds": f"{PATIENCE_SECONDS:.0f}",
+    "RAY_agent_register_timeout_ms": f"{PATIENCE_SECONDS * 1000:.0f}",
+}
+"""Ray's own settings for the parts that have one: its server, its workers, its agents."""
+_NODE = {ray_constants.PROCESS_TYPE_GCS_SERVER, ray_constants.PROCESS_TYPE_RAYLET}
+_BUSY = ("timed out", "Timed out", "Timeout", "Failed to start GCS")
+"""What Ray's errors say that come of a machine without time; they are of no class of their own."""
+
+
+def start_ray(options: Mapping[str, Any], tell: Callable[[str], object]) -> None:
+    """Start a Ray and connect to it.
+
+    Args:
+        options: Of `ray.init`.
+        tell: Takes a sentence while it takes long.
+
+    Raises:
+        RaysearchError: It cannot, and why.
+    """
+    for left in reversed(range(TRIES)):
+        nodes: list[Any] = []
+        try:
+            with _patience(nodes, tell):
+                ray.init(**options)
+            return
+        except Exception as error:
+            _end(nodes)
+            own = options["_temp_dir"]
+            if not os.path.isdir(own):
+                raise RaysearchError(
+                    f"Ray's files must stay while it starts, but {own} is gone: something has "
+                    f"cleared {os.path.dirname(own)} meanwhile; run the same command again"
+                ) from error
+            if not any(text in str(error) for text in _BUSY):
+                raise RaysearchError(f"Ray must start, but said: {said(error)}") from error
+            if not left:
+                raise RaysearchError(
+                    f"Ray must come up, but did not in {TRIES} tries of up to "
+                    f"{PATIENCE_SECONDS:.0f} s each: this machine is too busy ({_load()}); wait, "
+                    f"or end what else runs, then run the same command again"
+                ) from error
+            tell(f"Ray did not come up, since this machine is busy ({_load()}): trying again")
+
+
+def said(error: Exception) -> str:
+    """What one of Ray's errors says, on one line."""
+    return shortened(" ".join(str(error).split()), 300)
+
+
+def _load() -> str:
+    return f"load {os.getloadavg()[0]:.0f} on {usable_cores()} cores"
+
+
+@contextmanager
+def _patience(nodes: list[Any], tell: Callable[[str], object]) -> Iterator[None]:
+    """Inside, a node that starts is put into the list, and found for as long as it may take."""
+    find, start = services.get_node, ray_node.Node.__init__
+
+    def patient(*arguments: Any, **options: Any) -> Any:
+        began = told = time.monotonic()
+        while True:
+            try:
+                return find(*arguments, **options)
+            except RuntimeError:
+                now = time.monotonic()
+                if now - began > PATIENCE_SECONDS or not all(map(_lives, nodes)):
+                    raise
+            if now - told >= TELL_SECONDS:
+                told = now
+                tell(f"Ray is still starting after {now - began:.0f} s, since this machine is busy")
+            time.sleep(LOOK_SECONDS)
+
+    def noted(node: Any, *arguments: Any, **options: Any) -> None:
+        nodes.append(node)
+        start(node, *arguments, **options)
+
+    services.get_node, ray_node.Node.__init__ = patient, noted
+    try:
+        yield
+    finally:
+        services.get_node, ray_node.Node.__init__ = find, start
+
+
+def _lives(node: Any) -> bool:
+    """Whether neither of the processes that make a node has ended."""
+    return _NODE.isdisjoint(kind for kind, _ in node.dead_processes())
+
+
+def _end(nodes: list[Any]) -> None:
+    """End the processes of nodes that nobody is connected to."""
+    for node in nodes:
+        node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+    ray.shutdown()
