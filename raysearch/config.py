@@ -17,10 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
-from raysearch.errors import ConfigError, known_names
+from raysearch.errors import ConfigError, known_names, quoted
 from raysearch.trial import Scalar
 
 __all__ = [
+    "SEED",
     "Rule",
     "TrainingConfig",
     "as_scalar",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+LARGEST = 2**53
+"""Largest integer of a setting: the study and Parquet hold every one up to it as it is."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,16 @@ class Rule:
             what = "a list of names"
         elif self.low is not None and self.high is not None:
             bracket = "(" if self.low_open else "["
-            what = f"{_an(self.kind)} in {bracket}{self.low:g}, {self.high:g}]"
+            what = f"{_an(self.kind)} in {bracket}{_bound(self.low)}, {_bound(self.high)}]"
         elif self.low is not None:
-            what = f"{_an(self.kind)} {'>' if self.low_open else '>='} {self.low:g}"
+            what = f"{_an(self.kind)} {'>' if self.low_open else '>='} {_bound(self.low)}"
         else:
             what = _an(self.kind)
         return what + (" or null" if self.optional else "")
+
+
+SEED = Rule(kind="int", low=0, high=2**32 - 1)
+"""A seed, as every library that draws takes it."""
 
 
 def setting(
@@ -111,15 +118,16 @@ def check_value(rule: Rule, value: Any) -> tuple[Any, str]:
         converted = _CONVERT[rule.kind](value)
     except (TypeError, ValueError, OverflowError):
         return value, rule.describe()
+    if rule.kind == "int" and rule.high is None and abs(converted) > LARGEST:
+        return value, f"{rule.describe()}, and at most {LARGEST}"
     if rule.kind in ("int", "float"):
         low_ok = (
             rule.low is None
             or converted > rule.low
             or (converted == rule.low and not rule.low_open)
         )
-        if not (
-            math.isfinite(converted) and low_ok and (rule.high is None or converted <= rule.high)
-        ):
+        finite = rule.kind == "int" or math.isfinite(converted)
+        if not (finite and low_ok and (rule.high is None or converted <= rule.high)):
             return value, rule.describe()
     chosen = converted if rule.kind == "list" else (converted,)
     if rule.choices and any(item not in rule.choices for item in chosen):
@@ -147,7 +155,7 @@ def read_config(config_type: type[T], values: Mapping[str, Any], *, where: str) 
             continue
         clean[name], must = check_value(known[name], value)
         if must:
-            problems.append(f"`{name}` must be {must}, but got {value!r} ({where})")
+            problems.append(f"`{name}` must be {must}, but got {quoted(value)} ({where})")
     if problems:
         raise ConfigError(problems)
     config = config_type(**clean)
@@ -230,6 +238,10 @@ class TrainingConfig:
     def problems(self) -> list[str]:
         """Sentences on fields that are wrong taken together; empty when all is well."""
         return []
+
+
+def _bound(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _an(kind: str) -> str:

@@ -14,12 +14,16 @@ from typing import Any
 
 import yaml
 
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, shortened
 
 __all__ = ["Marked", "Problems", "read_marked"]
 
 _FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 _PLAIN_TAGS = ("null", "bool", "int", "float")
+DEEPEST = 50
+"""Levels that a file may have, so that whoever walks its tree need not think of Python's stack."""
+MOST_VALUES = 100_000
+"""Values that a file may have, those that aliases repeat counted each time they stand."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def read_marked(path: Path) -> tuple[dict[str, Marked], Problems]:
     """
     problems = Problems(str(path))
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -102,6 +106,57 @@ def read_marked(path: Path) -> tuple[dict[str, Marked], Problems]:
     if not isinstance(root.value, dict):
         raise ConfigError(f"must be a mapping of keys to values ({path}:{root.line})")
     return root.value, problems
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes a tree that can be walked: neither too deep nor, with its aliases, too large."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._level = 0
+        self._extent: dict[yaml.Node, tuple[int, int]] = {}
+        """Values and levels of each node that is complete."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose one node and what is below it.
+
+        Raises:
+            MarkedYAMLError: The file goes too deep here, or has too many values.
+        """
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        self._check(1, 1, event)
+        self._level += 1
+        node = super().compose_node(parent, index)
+        self._level -= 1
+        if node is not None:
+            if not isinstance(event, yaml.AliasEvent):
+                self._extent[node] = self._measured(node)
+            # An alias inside of what it repeats is said later, with all that is wrong.
+            self._check(*self._extent.get(node, (1, 1)), event)
+        return node
+
+    def _measured(self, node: yaml.Node) -> tuple[int, int]:
+        below: list[yaml.Node] = []
+        if isinstance(node, yaml.SequenceNode):
+            below = node.value
+        elif isinstance(node, yaml.MappingNode):
+            below = [part for entry in node.value for part in entry]
+        extents = [self._extent.get(part, (1, 1)) for part in below]
+        values = sum(extent[0] for extent in extents)
+        return 1 + values, 1 + max((extent[1] for extent in extents), default=0)
+
+    def _check(self, values: int, levels: int, event: yaml.Event) -> None:
+        problem = ""
+        if self._level + levels > DEEPEST:
+            problem = f"it is more than {DEEPEST} levels deep"
+        elif values > MOST_VALUES:
+            problem = (
+                f"it holds more than {MOST_VALUES} values, those that aliases repeat counted "
+                "each time"
+            )
+        if problem:
+            mark: Any = event.start_mark
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 def _mark(node: yaml.Node, line: int, problems: Problems, above: tuple[yaml.Node, ...]) -> Marked:
@@ -140,7 +195,7 @@ def _scalar(node: yaml.ScalarNode, line: int, problems: Problems) -> Any:
         try:
             return yaml.SafeLoader("").construct_object(node)
         except (ValueError, yaml.YAMLError):
-            problems.add(f"`{node.value}` must be a value that YAML can read", line)
+            problems.add(f"`{shortened(node.value)}` must be a value that YAML can read", line)
             return None
     if tag == "str" and node.style is None and _FLOAT.fullmatch(node.value):
         return float(node.value)

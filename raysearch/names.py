@@ -12,7 +12,7 @@ import re
 
 from raysearch.errors import ConfigError
 
-__all__ = ["checked_name", "is_name", "path_part"]
+__all__ = ["checked_name", "is_name", "is_text", "path_part"]
 
 _NAME = re.compile(r"[\w+=@][\w.+=@-]*")
 _LONGEST = 128
@@ -34,6 +34,15 @@ def is_name(text: object) -> bool:
         and _NAME.fullmatch(text) is not None
         and len(text.encode()) <= _LONGEST
     )
+
+
+def is_text(name: str) -> bool:
+    """Whether a name that the system gave is UTF-8: Python puts surrogates for other bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def checked_name(text: object, what: str) -> str:

@@ -43,7 +43,11 @@ def unseal(record: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: It is not as it was sealed; says so in a clause.
     """
     bare = {name: value for name, value in record.items() if name != _NAME}
-    if _NAME in record and digest_of(bare) != record[_NAME]:
+    try:
+        same = _NAME not in record or digest_of(bare) == record[_NAME]
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not same:
         raise ValueError("it is not as it was written: its seal is of other content")
     if _marked(bare):
         raise ValueError("it is not as it was written: the name of its seal is damaged")

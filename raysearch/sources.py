@@ -20,6 +20,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from raysearch.json_text import read_json
+
 __all__ = [
     "NUMERIC",
     "SOURCES",
@@ -157,7 +159,7 @@ def sources_of(provenance: Mapping[str, str]) -> dict[str, str]:
     that was added or removed makes another encoder.
     """
     try:
-        found = json.loads(provenance.get(SOURCES) or "{}")
+        found = read_json(provenance.get(SOURCES) or "{}")
     except ValueError:
         return {}
     if not isinstance(found, dict):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from raysearch.errors import ConfigError
+from raysearch.config import Rule, check_value
+from raysearch.errors import ConfigError, quoted
 from raysearch.marked_yaml import read_marked
 
 
@@ -80,3 +81,43 @@ def test_what_is_wrong_inside_is_collected(tmp_path: Path) -> None:
 
     assert [text.rsplit(":", 1)[1].rstrip(")") for text in caught.value.problems] == list("235678")
     assert "`a` must stand once, but it stands on line 1 too" in caught.value.problems[0]
+
+
+def aliases(each: int, times: int) -> str:
+    """Lists of which each repeats the one before it so often."""
+    rows = [f"x{at}: &a{at} [{', '.join([f'*a{at - 1}'] * each)}]" for at in range(1, times)]
+    return "\n".join(["x0: &a0 [1]", *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: " + "[" * 2000 + "]" * 2000, r"it is more than 50 levels deep \(.*f.yaml:1\)"),
+        ("a: " + "{a: " * 2000 + "1" + "}" * 2000, "it is more than 50 levels deep"),
+        ("".join(" " * at + "a:\n" for at in range(2000)), r"levels deep \(.*f.yaml:50\)"),
+        (aliases(1, 2000), r"it is more than 50 levels deep"),
+        (aliases(9, 12), r"more than 100000 values, .* counted each time \(.*f.yaml:6\)"),
+    ],
+)
+def test_trees_that_cannot_be_walked(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        read_marked(write(tmp_path, text))
+
+
+def test_repeats_within_reason_are_read(tmp_path: Path) -> None:
+    root, problems = read_marked(write(tmp_path, aliases(2, 10)))
+    assert not problems and sum(map(str(root["x9"].plain).count, "1")) == 2**9
+
+
+@pytest.mark.parametrize("digits", ["9" * 400, "9" * 5000, "0x" + "f" * 10_000])
+def test_integers_of_any_length_are_said_in_short(tmp_path: Path, digits: str) -> None:
+    root, problems = read_marked(write(tmp_path, f"a: {digits}\n"))
+    if "a" in root and root["a"].value is not None:
+        _, must = check_value(Rule(kind="int", low=0), root["a"].plain)
+        assert must == "an integer >= 0, and at most 9007199254740992"
+        assert len(quoted(root["a"].plain)) < 70
+    else:
+        with pytest.raises(ConfigError) as caught:
+            problems.raise_all()
+        assert "must be a value that YAML can read" in str(caught.value)
+        assert len(str(caught.value)) < 300

@@ -1,5 +1,6 @@
 """Names from elsewhere: one part of a path each, and never the same one for two."""
 
+import os
 import re
 from itertools import product
 from pathlib import Path
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysearch.errors import ConfigError
-from raysearch.names import checked_name, is_name, path_part
+from raysearch.names import checked_name, is_name, is_text, path_part
 
 HOSTILE = ["", ".", "..", "../x", "/tmp/x", "a/b", "a\\b", ".x", "-x", "a\nb", "a\0b", "a b", "~x"]
 
@@ -49,3 +50,8 @@ def test_different_texts_have_different_parts() -> None:
     texts = ["".join(signs) for signs in product("a/_.~-\n", repeat=4)]
     texts += ["x" * 300, "x" * 301, *{path_part(text) for text in texts} - set(texts)]
     assert len({path_part(text) for text in texts}) == len(set(texts))
+
+
+def test_what_is_text() -> None:
+    assert is_text("Größe") and is_text("")
+    assert not is_text(os.fsdecode(b"bad\xff"))

@@ -38,7 +38,8 @@ from raysearch.cli import (
 from raysearch.cli.lasting_output import lasting_output, leave
 from raysearch.cli.output import safe_output
 from raysearch.cli.parsing import CommandParser, examples
-from raysearch.errors import RaysearchError
+from raysearch.errors import ConfigError, RaysearchError, quoted
+from raysearch.names import is_text
 from raysearch.storage.secret_parts import shown_text
 from raysearch.storage.whole import is_full, unwritten
 
@@ -89,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     """One command, its errors said."""
     try:
+        _check_text(words)
         args = parser().parse_args(words)
         args.words = words
         with _hushed(getattr(args, "quiet", False)):
@@ -109,6 +111,21 @@ def _run(words: list[str]) -> int:
         )
         leave(sys.stdout)
         return 2
+
+
+def _check_text(words: Sequence[str]) -> None:
+    """See that every word is text: Arrow, the tokenizers and JSON take no other name of a file.
+
+    Raises:
+        ConfigError: All that are not.
+    """
+    problems = [
+        f"arguments must be UTF-8 text, but got {quoted(word)}; rename the file or folder"
+        for word in words
+        if not is_text(word)
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _buffer_output() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import raysearch
-from raysearch.config import as_scalar, rules
-from raysearch.errors import ConfigError
+from raysearch.config import SEED, as_scalar, check_value, rules
+from raysearch.errors import ConfigError, quoted
 from raysearch.names import checked_name
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = [
     "add_quiet",
     "add_results",
     "add_settings",
+    "check_seed",
     "find_space",
     "parse_settings",
     "setting_text",
@@ -102,7 +103,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name or not value:
-            problems.append(f"`--set` must be NAME=VALUE, but got {pair!r}")
+            problems.append(f"`--set` must be NAME=VALUE, but got {quoted(pair)}")
         elif name in settings:
             problems.append(f"`--set` must name a setting once, but `{name}` came twice")
         settings[name] = value
@@ -136,6 +137,17 @@ def settings_with_pairs(
     if "pairs" in settings:
         raise ConfigError("`pairs` must be given once, but came by `--pairs` and by `--set`")
     return {**settings, "pairs": pairs}
+
+
+def check_seed(seed: int) -> None:
+    """See that a seed can be drawn from.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    _, must = check_value(SEED, seed)
+    if must:
+        raise ConfigError(f"`--seed` must be {must}, but got {quoted(seed)}")
 
 
 def find_space(method: str, option: str | None) -> Path:

@@ -156,20 +156,19 @@ def plan_of(args: argparse.Namespace) -> tuple[SweepPlan, Path]:
 
 def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
     from raysearch.corpora import data_dir
-    from raysearch.search.plan import SweepPlan, method_cells
+    from raysearch.search.plan import MOST, SweepPlan, method_cells
     from raysearch.storage.place import absolute
 
     checked_name(name, "`--name`")
     table = _prices(args)
     if args.pack is not None:
         read_pack(args.pack)
-    needed = args.workers_per_trial * args.cpus_per_worker
-    return SweepPlan(
+    plan = SweepPlan(
         name=name,
         folder=Path(args.results) / name,
         space=space,
         cells=method_cells(space),
-        slots=args.slots if args.slots is not None else max(1, int(usable_cores() // needed)),
+        slots=1 if args.slots is None else args.slots,
         workers_per_trial=args.workers_per_trial,
         cpus_per_worker=args.cpus_per_worker,
         gpus_per_worker=args.gpus_per_worker,
@@ -185,6 +184,10 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
         prices=table,
         max_cost=args.max_cost,
     )
+    if args.slots is not None:
+        return plan
+    at_once = int(usable_cores() // (plan.workers_per_trial * plan.cpus_per_worker))
+    return replace(plan, slots=min(MOST, max(1, at_once)))
 
 
 def _bytes(option: str, gigabytes: float | None) -> int | None:

@@ -20,6 +20,7 @@ from raysearch.cli.arguments import (
     add_quiet,
     add_results,
     add_settings,
+    check_seed,
     parse_settings,
 )
 from raysearch.cli.parsing import examples
@@ -98,8 +99,7 @@ def trained(args: argparse.Namespace) -> tuple[Trial, str]:
     from raysearch.methods import get_method
     from raysearch.training.checkpoint import remove_checkpoint
 
-    if args.seed < 0:
-        raise ConfigError(f"`--seed` must be >= 0, but got {args.seed}")
+    check_seed(args.seed)
     loader = get_method(args.method)
     config = read_config(
         loader.config_type, absolute_folders(parse_settings(args.settings)), where="--set"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
+from raysearch.cli.arguments import add_data_dir, add_format, add_quiet, check_seed
 from raysearch.cli.parsing import examples
 from raysearch.cli.replay import add_tolerance, exit_code, tolerance_of
 from raysearch.errors import ConfigError, RaysearchError, StoreError
@@ -80,8 +80,8 @@ def run(args: argparse.Namespace) -> int:
     from raysearch.render.terminal import Terminal
 
     share, tolerance = _share(args.sample), tolerance_of(args)
-    if args.seed is not None and args.seed < 0:
-        raise ConfigError(f"`--seed` must be >= 0, but got {args.seed}")
+    if args.seed is not None:
+        check_seed(args.seed)
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
     sweeps = [_look_at(store, args.study) for store in find_stores(args.path)]
     sample = [

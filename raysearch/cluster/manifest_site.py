@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from raysearch.errors import quoted
 from raysearch.marked_yaml import Marked, Problems, read_marked
 from raysearch.storage.place import expanded, is_uri
 
@@ -97,7 +98,7 @@ def check_site(fields: Mapping[str, Marked], problems: Problems) -> dict[str, An
     for name, value in found.items():
         rule, holds = _RULES[name]
         if not holds(value):
-            text = f"`provider.raysearch.{name}` must be {rule}, but got {value!r}"
+            text = f"`provider.raysearch.{name}` must be {rule}, but got {quoted(value)}"
             problems.add(text, section[name].line)
     return found
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from raysearch.errors import ConfigError, known_names
+from raysearch.errors import ConfigError, known_names, quoted
 from raysearch.marked_yaml import Marked, Problems, read_marked
 from raysearch.storage.place import expanded
 
@@ -126,7 +126,7 @@ def check_prices(fields: Mapping[str, Marked], problems: Problems) -> tuple[dict
     if not isinstance(prices.value, dict) or not prices.value:
         problems.add(
             "`prices` must map node types to money per hour, for example {head: 0.10}, but got "
-            f"{prices.plain!r}",
+            f"{quoted(prices.plain)}",
             prices.line,
         )
         return {}, currency
@@ -135,7 +135,7 @@ def check_prices(fields: Mapping[str, Marked], problems: Problems) -> tuple[dict
     for name, node in prices.value.items():
         if not _is_price(node.value):
             problems.add(
-                f"the price of `{name}` must be money per hour, >= 0, but got {node.plain!r}",
+                f"the price of `{name}` must be money per hour, >= 0, but got {quoted(node.plain)}",
                 node.line,
             )
         elif types and name not in types:

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from raysearch.errors import StoreError
+from raysearch.json_text import read_json
 from raysearch.seal import seal, unseal
 from raysearch.storage.whole import unwritten, whole_file
 
@@ -23,7 +24,7 @@ def read_spent(folder: Path, currency: str) -> float:
     """
     path = folder / _NAME
     try:
-        raw = unseal(json.loads(path.read_text()))
+        raw = unseal(read_json(path.read_text()))
         spent, counted = float(raw["spent"]), str(raw["currency"])
         if not (math.isfinite(spent) and spent >= 0):
             raise ValueError(f"spent {spent}")

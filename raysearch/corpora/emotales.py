@@ -18,6 +18,7 @@ from typing import Any
 from raysearch.corpora.assemble import Row, Rows
 from raysearch.corpora.source import Source
 from raysearch.errors import DataError
+from raysearch.json_text import read_json
 
 __all__ = ["load"]
 
@@ -55,11 +56,15 @@ def load(source: Source) -> Rows:
 def _columns(source: Source) -> dict[str, list[Any]]:
     """Every column as a list, in order of the rows; both forms of JSON columns are read."""
     try:
-        table = json.loads(source.text(PATH))
+        table = read_json(source.text(PATH))
     except json.JSONDecodeError as error:
         raise DataError(
             f"`{PATH}` must be JSON, but got {error.msg} "
             f"({source.folder / PATH}:{error.lineno}); {source.cure()}"
+        ) from None
+    except ValueError as error:
+        raise DataError(
+            f"`{PATH}` must be JSON, but {error} ({source.folder / PATH}); {source.cure()}"
         ) from None
     if not isinstance(table, dict) or not all(isinstance(c, dict | list) for c in table.values()):
         raise DataError(

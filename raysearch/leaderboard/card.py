@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from raysearch.errors import ConfigError, quoted
+from raysearch.json_text import read_json
 from raysearch.leaderboard.ranges import SearchRange, parse_ranges
 from raysearch.objective import AGGREGATES, Aggregate
 from raysearch.seal import is_sealed, unseal
@@ -70,10 +70,7 @@ def read_card(data: bytes) -> tuple[dict[str, Any], bool]:
     """
     if len(data) > _MOST_BYTES:
         raise ValueError(f"it has more than {_MOST_BYTES} bytes")
-    try:
-        raw = json.loads(data)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    raw = read_json(data)
     if not isinstance(raw, dict):
         raise ValueError(f"it must be an object, but is {type(raw).__name__}")
     return unseal(raw), is_sealed(raw)

@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 
 from raysearch.errors import StoreError
+from raysearch.json_text import read_json
 from raysearch.leaderboard.row_check import schema_faults, value_faults
 from raysearch.leaderboard.schema import (
     CURVE_COLUMNS,
@@ -321,7 +322,7 @@ def _sealed(record: dict[str, Any]) -> str:
 
 
 def _unsealed(data: bytes) -> dict[str, Any]:
-    found = json.loads(data)
+    found = read_json(data)
     if not is_sealed(found):
         raise ValueError("it has no seal")
     return unseal(found)

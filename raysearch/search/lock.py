@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from raysearch.errors import StoreError
+from raysearch.json_text import read_json
 from raysearch.storage import LASTING, open_storage
 from raysearch.storage.folder_lock import FolderLock, HeldError, hold_folder, this_process
 
@@ -127,6 +128,6 @@ class RootMark:
 def _named(mark: bytes) -> str:
     """Who left the mark, if it can be read."""
     try:
-        return str(json.loads(mark)["driver"])[:200]
+        return str(read_json(mark)["driver"])[:200]
     except (ValueError, KeyError, TypeError):
         return "another"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from raysearch.config import Rule, as_scalar, check_value, unknown_name
+from raysearch.errors import quoted
 from raysearch.marked_yaml import Marked, Problems
 from raysearch.trial import Scalar
 
@@ -82,8 +83,8 @@ def read_parameter(name: str, node: Marked, rule: Rule, problems: Problems) -> P
     body = {"choices": node} if isinstance(node.value, list) else node.value
     if not isinstance(body, dict):
         problems.add(
-            f"`{name}` must be {{low: …, high: …}} or a list of choices, but got {node.plain!r}; "
-            "a fixed value belongs under `setting`",
+            f"`{name}` must be {{low: …, high: …}} or a list of choices, but got "
+            f"{quoted(node.plain)}; a fixed value belongs under `setting`",
             node.line,
         )
         return None
@@ -114,7 +115,8 @@ def _when(
         if all(lists.values()) and not nested:
             return {up: tuple(wanted) for up, wanted in lists.items()}
     problems.add(
-        f"`when` of `{name}` must be {{other setting: value or list of values}}, but got {plain!r}",
+        f"`when` of `{name}` must be {{other setting: value or list of values}}, but got "
+        f"{quoted(plain)}",
         node.line,
     )
     return None
@@ -133,7 +135,7 @@ def _choice(
         return None
     if not isinstance(node.value, list) or len(node.value) < 2:
         problems.add(
-            f"`{name}` must have at least two choices, but got {node.plain!r}; "
+            f"`{name}` must have at least two choices, but got {quoted(node.plain)}; "
             "a fixed value belongs under `setting`",
             node.line,
         )
@@ -143,7 +145,9 @@ def _choice(
         return None
     repeated = [value for at, value in enumerate(values) if value in values[:at]]
     if repeated:
-        problems.add(f"choices of `{name}` must differ, but {repeated[0]!r} repeats", node.line)
+        problems.add(
+            f"choices of `{name}` must differ, but {quoted(repeated[0])} repeats", node.line
+        )
         return None
     return Parameter(name=name, kind="choice", choices=tuple(values), when=when)
 
@@ -162,7 +166,9 @@ def _range(
         return None
     log = body.get("log", Marked(False, line))
     if not isinstance(log.value, bool):
-        problems.add(f"`log` of `{name}` must be true or false, but got {log.plain!r}", log.line)
+        problems.add(
+            f"`log` of `{name}` must be true or false, but got {quoted(log.plain)}", log.line
+        )
         return None
     if rule.kind not in ("int", "float"):
         problems.add(
@@ -175,9 +181,11 @@ def _range(
     if low is None or high is None:
         problems.add(f"the ends of the range of `{name}` must be numbers", line)
     elif low >= high:
-        problems.add(f"`low` of `{name}` must be < `high`, but got {low!r} and {high!r}", line)
+        problems.add(
+            f"`low` of `{name}` must be < `high`, but got {quoted(low)} and {quoted(high)}", line
+        )
     elif log.value and low <= 0:
-        problems.add(f"`low` of `{name}` must be > 0 on a log scale, but got {low!r}", line)
+        problems.add(f"`low` of `{name}` must be > 0 on a log scale, but got {quoted(low)}", line)
     else:
         kind: Literal["int", "float"] = "int" if rule.kind == "int" else "float"
         return Parameter(name=name, kind=kind, low=low, high=high, log=log.value, when=when)
@@ -191,6 +199,6 @@ _BAD: Any = object()
 def _field_value(name: str, node: Marked, rule: Rule, problems: Problems) -> Any:
     value, must = check_value(rule, node.plain)
     if must:
-        problems.add(f"`{name}` must be {must}, but got {node.plain!r}", node.line)
+        problems.add(f"`{name}` must be {must}, but got {quoted(node.plain)}", node.line)
         return _BAD
     return as_scalar(value)

@@ -12,8 +12,8 @@ from raysearch.cluster.node_watch import NodeUsage
 from raysearch.cluster.prices import PriceTable
 from raysearch.cluster.service import Runner, TrainingRunner
 from raysearch.cluster.slots import SlotShape
-from raysearch.config import read_config
-from raysearch.errors import ConfigError
+from raysearch.config import SEED, check_value, read_config
+from raysearch.errors import ConfigError, quoted
 from raysearch.methods import get_method
 from raysearch.objective import Best
 from raysearch.search.space import SearchSpace
@@ -22,7 +22,20 @@ from raysearch.search.standing import PaperResult
 from raysearch.storage.place import absolute, join
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
-__all__ = ["Ending", "SweepEvent", "SweepEventKind", "SweepPlan", "SweepSummary", "method_cells"]
+__all__ = [
+    "MOST",
+    "Ending",
+    "SweepEvent",
+    "SweepEventKind",
+    "SweepPlan",
+    "SweepSummary",
+    "method_cells",
+]
+
+MOST = 10_000
+"""Of slots, workers, CPUs and GPUs: no machine or cluster has more to give."""
+LEAST = 1e-4
+"""Share of a CPU; Ray counts ten-thousandths."""
 
 CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
 
@@ -89,12 +102,13 @@ class SweepPlan:
 
     def __post_init__(self) -> None:
         problems = [
-            f"`{name}` must be {rule}, but got {getattr(self, name)!r}"
+            f"`{name}` must be {rule}, but got {quoted(getattr(self, name))}"
             for name, rule, holds in (
-                ("slots", ">= 1", self.slots >= 1),
-                ("workers_per_trial", ">= 1", self.workers_per_trial >= 1),
-                ("cpus_per_worker", "> 0", self.cpus_per_worker > 0),
-                ("gpus_per_worker", ">= 0", self.gpus_per_worker >= 0),
+                ("slots", f"in [1, {MOST}]", 1 <= self.slots <= MOST),
+                ("workers_per_trial", f"in [1, {MOST}]", 1 <= self.workers_per_trial <= MOST),
+                ("cpus_per_worker", f"in [{LEAST}, {MOST}]", LEAST <= self.cpus_per_worker <= MOST),
+                ("gpus_per_worker", f"in [0, {MOST}]", 0 <= self.gpus_per_worker <= MOST),
+                ("seed", SEED.describe(), not check_value(SEED, self.seed)[1]),
                 ("stages_limit", ">= 0", (self.stages_limit or 0) >= 0),
                 ("quota", "> 0", self.quota is None or self.quota > 0),
                 ("max_cost", "> 0", self.max_cost is None or self.max_cost > 0),

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raysearch.config import Rule, as_scalar, check_value, unknown_name
+from raysearch.errors import quoted
 from raysearch.marked_yaml import Marked, Problems
 from raysearch.search.parameters import Parameter
 from raysearch.search.space_fields import read_settings
@@ -104,7 +105,7 @@ def read_question(
         The question, or None where something was wrong.
     """
     if not isinstance(node.value, dict):
-        problems.add(f"`study` must be a mapping of names, but got {node.plain!r}", node.line)
+        problems.add(f"`study` must be a mapping of names, but got {quoted(node.plain)}", node.line)
         return None
     before = len(problems)
     section: Mapping[str, Marked] = node.value
@@ -140,14 +141,14 @@ def _name(section: Mapping[str, Marked], key: str, problems: Problems) -> str:
         return ""
     if isinstance(node.value, str) and node.value.strip():
         return node.value.strip()
-    problems.add(f"`{key}` must be text, but got {node.plain!r}", node.line)
+    problems.add(f"`{key}` must be text, but got {quoted(node.plain)}", node.line)
     return ""
 
 
 def _sentence(section: Mapping[str, Marked], key: str, end: str, problems: Problems) -> str:
     text = _name(section, key, problems)
     if text and not text.endswith(end):
-        problems.add(f"`{key}` must end with `{end}`, but got {text!r}", section[key].line)
+        problems.add(f"`{key}` must end with `{end}`, but got {quoted(text)}", section[key].line)
     return text
 
 
@@ -158,7 +159,7 @@ def _names(section: Mapping[str, Marked], key: str, problems: Problems) -> tuple
     items = node.plain if isinstance(node.value, list) else [node.plain]
     if items and all(isinstance(item, str) and item.strip() for item in items):
         return tuple(item.strip() for item in items)
-    problems.add(f"`{key}` must be a list of texts, but got {node.plain!r}", node.line)
+    problems.add(f"`{key}` must be a list of texts, but got {quoted(node.plain)}", node.line)
     return ()
 
 
@@ -167,7 +168,8 @@ def _goal(section: Mapping[str, Marked], problems: Problems) -> MetricGoal:
     name, _, direction = text.partition(":")
     if direction not in ("", "min") or (text and "/" not in name):
         problems.add(
-            f"`metric` must be like test/f1, or NAME:min where lower is better, but got {text!r}",
+            f"`metric` must be like test/f1, or NAME:min where lower is better, but got "
+            f"{quoted(text)}",
             section["metric"].line,
         )
     return MetricGoal(name, "minimize" if direction else "maximize")
@@ -191,7 +193,7 @@ def _reference(
         return {}
     if not isinstance(node.value, dict) or not node.value:
         problems.add(
-            f"`reference` must be `{PAPER}` or settings of an arm, but got {node.plain!r}",
+            f"`reference` must be `{PAPER}` or settings of an arm, but got {quoted(node.plain)}",
             node.line,
         )
         return {}
@@ -205,7 +207,7 @@ def _reference(
         if not searched[name].contains(read[name]):
             problems.add(
                 f"`{name}` of `reference` must be a value that is searched, but got "
-                f"{value.plain!r}",
+                f"{quoted(value.plain)}",
                 value.line,
             )
     return read
@@ -219,7 +221,7 @@ def _paper(
     if node is None:
         return {}, None
     if not isinstance(node.value, dict):
-        problems.add(f"`paper` must be a mapping of names, but got {node.plain!r}", node.line)
+        problems.add(f"`paper` must be a mapping of names, but got {quoted(node.plain)}", node.line)
         return {}, None
     settings: dict[str, Marked] = dict(node.value)
     seeds = settings.pop("seeds", None)
@@ -227,7 +229,7 @@ def _paper(
     if seeds is not None:
         count, must = check_value(Rule(kind="int", low=1), seeds.plain)
         if must:
-            problems.add(f"`seeds` must be {must}, but got {seeds.plain!r}", seeds.line)
+            problems.add(f"`seeds` must be {must}, but got {quoted(seeds.plain)}", seeds.line)
     return read_settings(settings, known, problems), count
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raysearch.config import Rule, as_scalar, check_value, unknown_name
+from raysearch.errors import quoted
 from raysearch.marked_yaml import Marked, Problems
 from raysearch.search.parameters import Parameter, read_parameter
 from raysearch.search.space_file import SpaceFile
@@ -33,7 +34,7 @@ def read_settings(
             continue
         read[name], must = check_value(known[name], node.plain)
         if must:
-            problems.add(f"`{name}` must be {must}, but got {node.plain!r}", node.line)
+            problems.add(f"`{name}` must be {must}, but got {quoted(node.plain)}", node.line)
     return read
 
 
@@ -48,7 +49,7 @@ def typed_settings(
             continue
         read[name], must = check_value(known[name], None if text == "null" else text)
         if must:
-            problems.append(f"`{name}` must be {must}, but got {text!r} (--set)")
+            problems.append(f"`{name}` must be {must}, but got {quoted(text)} (--set)")
     return read
 
 
@@ -101,10 +102,12 @@ def _with_checked_parents(
             value, must = check_value(known[parent], item)
             values.append(as_scalar(value))
             if must:
-                problems.add(f"{what}: `{parent}` must be {must}, but got {item!r}", line)
+                problems.add(f"{what}: `{parent}` must be {must}, but got {quoted(item)}", line)
             elif parent in found and found[parent].kind == "choice":
                 if values[-1] not in found[parent].choices:
-                    problems.add(f"{what}: {item!r} must be among the choices of `{parent}`", line)
+                    problems.add(
+                        f"{what}: {quoted(item)} must be among the choices of `{parent}`", line
+                    )
         when[parent] = tuple(values)
     return dataclasses.replace(parameter, when=when)
 

@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.config import Rule, check_value, unknown_name
+from raysearch.errors import quoted
 from raysearch.marked_yaml import Marked, Problems, read_marked
 from raysearch.objective import AGGREGATES
 from raysearch.search.pruners import PRUNERS
@@ -52,11 +53,15 @@ __all__ = [
     "read_space_file",
 ]
 
+MOST_TRIALS = 1_000_000
+"""Configurations: what is planned for each is held in memory."""
+MOST_SEEDS = 10_000
+"""Repeats of a configuration: each is listed before the first one runs."""
 OPTION_RULES: Mapping[str, Rule] = {
     "metric": Rule(kind="str"),
     "direction": Rule(kind="str", choices=("maximize", "minimize")),
-    "trials": Rule(kind="int", low=1),
-    "seeds": Rule(kind="int", low=1),
+    "trials": Rule(kind="int", low=1, high=MOST_TRIALS),
+    "seeds": Rule(kind="int", low=1, high=MOST_SEEDS),
     "sampler": Rule(kind="str", choices=tuple(SAMPLERS)),
     "pruner": Rule(kind="str", choices=tuple(PRUNERS)),
     "reduction": Rule(kind="int", low=2),
@@ -148,7 +153,7 @@ def option_problem(name: str, value: Any) -> str:
     _, must = check_value(OPTION_RULES[name], value)
     if not must and name == "metric" and str(value).startswith("test/"):
         must = "a metric that search may see (dev/…; test is read once, at the end)"
-    return f"must be {must}, but got {value!r}" if must else ""
+    return f"must be {must}, but got {quoted(value)}" if must else ""
 
 
 def parse_seconds(value: Any) -> float | None:
@@ -175,7 +180,7 @@ def _options(given: Mapping[str, Marked], problems: Problems) -> dict[str, Any]:
 def _time(node: Marked, problems: Problems) -> float | None:
     seconds = parse_seconds(node.plain)
     if seconds is None:
-        problems.add(f"`time` must be like 90s, 30m or 2h, but got {node.plain!r}", node.line)
+        problems.add(f"`time` must be like 90s, 30m or 2h, but got {quoted(node.plain)}", node.line)
     return seconds
 
 
@@ -184,7 +189,7 @@ def _method(root: Mapping[str, Marked], problems: Problems) -> str | None:
     if node is None:
         return None
     if not isinstance(node.value, str):
-        problems.add(f"`method` must be a name, but got {node.plain!r}", node.line)
+        problems.add(f"`method` must be a name, but got {quoted(node.plain)}", node.line)
         return None
     return node.value
 
@@ -196,7 +201,7 @@ def _section(
     if node is None:
         return {}
     if not isinstance(node.value, dict):
-        problems.add(f"`{key}` must be a mapping of names, but got {node.plain!r}", node.line)
+        problems.add(f"`{key}` must be a mapping of names, but got {quoted(node.plain)}", node.line)
         return {}
     if known:
         _check_keys(node.value, f" of `{key}`", known, problems)

@@ -12,6 +12,8 @@ import re
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from raysearch.errors import ConfigError
+from raysearch.names import is_text
 from raysearch.storage.secret_parts import shown_url
 
 __all__ = ["absolute", "above", "expanded", "is_uri", "join", "last_name", "shown"]
@@ -53,13 +55,25 @@ def last_name(place: str | Path) -> str:
 
 
 def absolute(place: str | Path) -> str:
-    """A folder by its full path, since workers start elsewhere; a URI or nothing as it is."""
+    """A folder by its full path, since workers start elsewhere; a URI or nothing as it is.
+
+    Raises:
+        ConfigError: The folder that this process is in has a name that is no text.
+    """
     text = str(place)
-    return text if not text or is_uri(text) else str(Path(text).absolute())
+    if not text or is_uri(text):
+        return text
+    full = str(Path(text).absolute())
+    if not is_text(full):
+        raise ConfigError(
+            f"folders must have names of UTF-8 text, but got {full!r}; "
+            "rename it, or start elsewhere"
+        )
+    return full
 
 
 def expanded(path: str | Path) -> Path:
-    """The path with the home folder for ``~``; ``~who/x`` is as it is written if there is no who."""
+    """The path with the home folder for ``~``; ``~who/x`` as it is written if nobody is who."""
     return Path(os.path.expanduser(path))
 
 

@@ -25,6 +25,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from raysearch.json_text import read_json
 from raysearch.names import path_part
 from raysearch.storage import Storage
 
@@ -197,7 +198,7 @@ class Holders:
     def _read(self, name: str) -> _Holder | None:
         try:
             with self._store.open(name) as file:
-                raw = json.loads(file.read())
+                raw = read_json(file.read())
             return _Holder(raw["beat"], frozenset(raw["pins"]), frozenset(raw["claims"]))
         except FileNotFoundError:
             return None  # it left since the folder was read

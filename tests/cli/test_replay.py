@@ -105,7 +105,7 @@ def test_a_pruned_row_is_trained_as_far_as_it_went_and_other_code_is_not_judged(
         (["replay", "{}:0", "--seed", "9"], "must name a cell of trial 0; known: sample seed 0"),
         (["replay", "{}:0", "--tolerance", "-1"], "`--tolerance` must be >= 0"),
         (["verify", "{}", "--sample", "200%"], "`--sample` must be a share like 5%"),
-        (["verify", "{}", "--seed", "-1"], "`--seed` must be >= 0"),
+        (["verify", "{}", "--seed", "-1"], "`--seed` must be an integer in [0, 4294967295]"),
         (["verify", "{}/nothing"], "must be a folder of results"),
     ],
 )

@@ -112,7 +112,7 @@ def test_the_papers_scale_changes_settings_seeds_and_name(space: Path) -> None:
         (["nothing"], "unknown study `nothing`"),
         (["plain.yaml"], "must have a section `study` that asks a question"),
         (["mine.yaml", "--cluster", "cluster.yaml"], "`--cluster` must be left out of a study"),
-        (["mine.yaml", "--seeds", "0"], "`--seeds` must be an integer >= 1"),
+        (["mine.yaml", "--seeds", "0"], "`--seeds` must be an integer in [1, 10000]"),
         (["mine.yaml", "--set", "top_k"], "`--set` must be NAME=VALUE"),
     ],
 )

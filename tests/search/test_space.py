@@ -384,7 +384,7 @@ def test_wrong_overrides_are_all_reported(toy_space: SearchSpace) -> None:
     assert "`--reuse` must be a number in [0, 1], but got 2" in said
     assert "unknown setting `widht`; did you mean `width`? (--set)" in said
     assert "`depth` must be an integer in [1, 9], but got 'x' (--set)" in said
-    assert "`--trials` must be an integer >= 1, but got 0" in said
+    assert "`--trials` must be an integer in [1, 1000000], but got 0" in said
     with pytest.raises(ConfigError, match="finite choices"):
         toy_space.with_overrides({}, sampler="grid")
     with pytest.raises(ConfigError, match="`warm_start` must be 0 unless"):

@@ -32,8 +32,8 @@ def test_plan_names_every_bad_number(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         noop_plan(tmp_path, noop_space(), slots=0, cpus_per_worker=0)
     assert caught.value.problems == (
-        "`slots` must be >= 1, but got 0",
-        "`cpus_per_worker` must be > 0, but got 0",
+        "`slots` must be in [1, 10000], but got 0",
+        "`cpus_per_worker` must be in [0.0001, 10000], but got 0",
     )
 
 

@@ -1,10 +1,12 @@
 """Places: what lies below what, and what of a URI may be shown."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from raysearch.storage.place import above, absolute, is_uri, join, last_name, shown
+from raysearch.errors import ConfigError
+from raysearch.storage.place import above, absolute, expanded, is_uri, join, last_name, shown
 
 QUERY = "scheme=http&endpoint_override=127.0.0.1:9000&region=us-east-1"
 
@@ -53,3 +55,19 @@ def test_the_empty_place_and_uris_are_absolute_already(
 )
 def test_credentials_are_not_shown(place: str, expected: str) -> None:
     assert shown(place) == expected
+
+
+def test_a_folder_whose_name_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrow would end in a UnicodeEncodeError, after the sweep has begun."""
+    bad = os.fsencode(tmp_path) + b"/bad\xff"
+    os.mkdir(bad)
+    monkeypatch.chdir(os.fsdecode(bad))
+    with pytest.raises(ConfigError, match=r"names of UTF-8 text, but got .*bad\\udcff"):
+        absolute("results")
+    assert absolute("s3://bucket/x") == "s3://bucket/x"
+
+
+def test_the_home_of_nobody_is_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert expanded("~/x") == Path("/home/me/x")
+    assert expanded("~no-such-user-here/x") == Path("~no-such-user-here/x")
