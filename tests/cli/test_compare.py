@@ -61,7 +61,7 @@ def test_two_sweeps(boards: tuple[str, str], capsys: pytest.CaptureFixture[str])
     assert main(["compare", *boards]) == 0
     out = capsys.readouterr().out
     assert all(len(line) <= 80 for line in out.splitlines())
-    assert "A  results/one:best, trial 1, 5 cells with tiny (first layer)" in out
+    assert "A  results/one:best, trial 1, 5 cells with package:minilm" in out
     assert "A is better: A − B = +0.2000 in dev/va_pearson" in out
     assert "test/va_pearson, higher is better" in out
     assert "expected best of n configurations" in out
@@ -78,7 +78,7 @@ def test_json_holds_every_figure(
         "label": "results/one:best",
         "trials": [1],
         "cells": 5,
-        "encoders": ["tiny (first layer)"],
+        "encoders": ["package:minilm"],
         "selected_among": 3,
     }
     dev, test = found["metrics"]
