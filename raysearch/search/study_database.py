@@ -13,6 +13,7 @@ bit has changed is refused.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sqlite3
@@ -40,7 +41,7 @@ from raysearch.search.study_seal import (
     is_intact,
     sealed,
 )
-from raysearch.search.study_sentences import first_line, sentence
+from raysearch.search.study_sentences import first_line, is_locked, sentence
 from raysearch.search.study_server import (
     LOST_SECONDS,
     ConnectionLost,
@@ -49,10 +50,12 @@ from raysearch.search.study_server import (
     driver_url,
 )
 from raysearch.storage.no_follow import check_no_link
+from raysearch.storage.retry import LASTING
 from raysearch.storage.secret_parts import shown_url
 
 __all__ = ["REASON", "DamagedStudyError", "StudyDatabase"]
 
+_log = logging.getLogger(__name__)
 REASON = "reason"
 """Attribute of a failed trial."""
 _DRIVER = "driver"
@@ -60,7 +63,7 @@ _DRIVER = "driver"
 _ATTRIBUTE, _VALUE = "attribute", "attribute_value"
 """In a study's sealed attribute: its name, and its value where that is no object."""
 _BUSY_SECONDS = 5.0
-"""How long a write waits for another program's write to end."""
+"""How long one attempt waits for another program that has SQLite's file locked."""
 _LOOKS, _PAUSE_SECONDS = 3, 0.1
 """How often a trial must be found damaged, and how long is waited in between."""
 _FAILURES = (
@@ -106,7 +109,8 @@ class StudyDatabase:
         url: SQLAlchemy URL.
         name: Name of the study.
         direction: ``maximize`` or ``minimize``; None to open a study that is there.
-        on_wait: Told in one sentence that a lost server is waited for, and that it is back.
+        on_wait: Told in one sentence that a lost server, or a file that another program has locked,
+            is waited for, and that it is back.
         guard: Called before each transaction.
 
     Raises:
@@ -118,13 +122,13 @@ class StudyDatabase:
         url: str,
         name: str,
         direction: str | None,
-        on_wait: Callable[[str], None] = lambda text: None,
+        on_wait: Callable[[str], None] = _log.warning,
         guard: Guard = unguarded,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.shown, self._name = "`--study`", name
         """The URL without its secrets."""
-        self._guard = guard
+        self._guard, self._on_wait = guard, on_wait
         self._server: StudyServer | None = None
         self._contents: dict[int, Content] = {}
         """Trial's id to what is written of it, of those that may change."""
@@ -133,19 +137,22 @@ class StudyDatabase:
             self.shown = shown_url(parsed.render_as_string(hide_password=False))
             if parsed.get_backend_name() != "sqlite":
                 self._server = StudyServer(parsed, name, on_wait)
-            self._storage = _open_storage(parsed, self.shown, self._server)
-            try:
-                if parsed.get_backend_name() == "sqlite":
-                    self._check_pages()
-                self._study_id = self._open_study(name, direction)
-                self._sign()
-            except BaseException:
-                self.close()
-                raise
+            self._patiently(lambda: self._open(parsed, direction))
         except _FAILURES as error:
             raise self._store_error(error) from error
         except _UNREADABLE as error:
             raise self.damaged(f"it cannot be read ({first_line(error)})") from error
+
+    def _open(self, url: sqlalchemy.engine.URL, direction: str | None) -> None:
+        self._storage = _open_storage(url, self.shown, self._server)
+        try:
+            if self._server is None:
+                self._check_pages()
+            self._study_id = self._open_study(self._name, direction)
+            self._sign()
+        except BaseException:
+            self.close()
+            raise
 
     def check_direction(self, direction: str) -> None:
         """Refuse a study whose direction is another than that of the sweep it was made for."""
@@ -382,12 +389,35 @@ class StudyDatabase:
             try:
                 if again:
                     self._check_signature()
-                return work(again)
+                return self._patiently(partial(work, again))
             except _FAILURES as error:
                 if self._server is None or not self._server.lost(error):
                     raise self._store_error(error) from error
                 self._server.open(self._storage.engine, error)
                 again = True
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Do it; again for as long as another program, such as a backup, has the file locked."""
+        began, told = time.monotonic(), False
+        while True:
+            try:
+                found = work()
+            except _FAILURES as error:
+                waited = time.monotonic() - began
+                if self._server is not None or waited > LASTING.seconds or not is_locked(error):
+                    raise
+                if not told:
+                    self._on_wait(
+                        f"the study's database {self.shown} is locked by another program; trying "
+                        f"again for {LASTING.seconds / 60:g} minutes"
+                    )
+                told = True
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            if told:
+                waited = time.monotonic() - began
+                self._on_wait(f"the study's database is free again after {waited:.0f} s")
+            return found
 
     def _store_error(self, error: BaseException) -> StoreError:
         if isinstance(error, LockHeld):

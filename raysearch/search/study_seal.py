@@ -73,7 +73,7 @@ def is_intact(trial: FrozenTrial) -> bool:
 
 def ended_by_another(trial: FrozenTrial) -> bool:
     """Whether nothing but its end makes the trial another than it was written: somebody told it."""
-    seals = trial.user_attrs.get(SEAL)
+    seals: Any = trial.user_attrs.get(SEAL)
     running = {**content_of(trial), **end_of(TrialState.RUNNING, None)}
     return trial.state.is_finished() and _is_seal(seals) and digest_of(running) in seals
 

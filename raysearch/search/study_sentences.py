@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["first_line", "sentence"]
+__all__ = ["first_line", "is_locked", "sentence"]
 
 _ANEW = (
     "move it away, with the files -wal and -shm beside it, then `python -m raysearch recover` with "
     "the sweep's folder makes the study anew from the rows"
 )
+_LOCKED = "is locked"
 _SENTENCES = {
-    "is locked": "is locked by another program: end that one, then run the same command again",
+    _LOCKED: "is locked by another program: end that one, then run the same command again",
     "readonly": "must be writable, but is read-only",
     "read-only transaction": "must be writable, but is read-only",
     "is full": "cannot be written, the disk is full: make room, then run the same command again",
@@ -38,6 +39,11 @@ def sentence(error: BaseException) -> str:
         if part in text:
             return meaning
     return f"cannot be used: {text}"
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another program has the database locked, which passes."""
+    return _LOCKED in first_line(error)
 
 
 def first_line(error: BaseException) -> str:

@@ -3,23 +3,28 @@
 A lock is on a file, and a file has a name only as long as nobody removes it: in a folder that
 was removed and made anew there is another lock, and two processes would hold "the" lock. So
 whoever holds it can ask whether the name still leads to the file that is locked.
+
+A file system that knows no locks at all (`raysearch.storage.file_lock`) gets a second file, with
+a sign of life, and a warning.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
+import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from raysearch.storage.file_lock import lock_file, sole_file
 from raysearch.storage.no_follow import open_no_follow
 
 __all__ = ["FolderLock", "HeldError", "hold_folder", "this_process"]
 
 
+_log = logging.getLogger(__name__)
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
@@ -31,7 +36,7 @@ class FolderLock:
     """A folder, as long as this process holds it.
 
     Args:
-        path: The locked file.
+        path: The file that only this process has.
         file: Its descriptor.
     """
 
@@ -67,21 +72,29 @@ def hold_folder(folder: Path, name: str) -> Iterator[FolderLock]:
     path = folder / name
     folder.mkdir(parents=True, exist_ok=True)
     file = open_no_follow(path, os.O_RDWR | os.O_CREAT)
-    try:
+    with ExitStack() as stack:
+        stack.callback(os.close, file)
+        sole, own = path, file
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not lock_file(file):
+                sole = path.with_name(f"{name}.held")
+                own = stack.enter_context(sole_file(sole, this_process()))
+                _log.warning("%s", _unlocked(folder))
         except BlockingIOError as error:
             holder = os.pread(file, 200, 0).decode(errors="replace").strip()
             raise HeldError(holder or "another process") from error
-        lock = FolderLock(path, file)
-        try:
-            os.ftruncate(file, 0)
-            os.pwrite(file, this_process().encode(), 0)
-            yield lock
-        finally:
-            lock.close()
-    finally:
-        os.close(file)
+        lock = FolderLock(sole, own)
+        stack.callback(lock.close)
+        os.ftruncate(file, 0)
+        os.pwrite(file, this_process().encode(), 0)
+        yield lock
+
+
+def _unlocked(folder: Path) -> str:
+    return (
+        f"the file system of {folder} knows no locks: a file with a sign of life keeps other "
+        "processes away, and what this one leaves if it is killed keeps them away for half a minute"
+    )
 
 
 def this_process() -> str:

@@ -7,7 +7,7 @@ cleared by the next that makes NAME; one without that file is somebody else's an
 
 from __future__ import annotations
 
-import fcntl
+import logging
 import os
 import shutil
 import stat
@@ -16,10 +16,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from raysearch.errors import StoreError
+from raysearch.storage.file_lock import lock_file
 from raysearch.storage.no_follow import open_no_follow
 
 __all__ = ["MARKER", "new_folder"]
 
+_log = logging.getLogger(__name__)
 MARKER = "made-by-raysearch"
 _CONTENT = "content"
 _SIGN = b"raysearch makes the folder content here and removes it with all that is in it\n"
@@ -72,7 +74,8 @@ def _held(draft: Path, path: Path) -> Iterator[None]:
         raise _held_by_another(path) from None
     try:
         try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not lock_file(opened):
+                _log.warning("%s lies where files know no locks: make it once at a time", path)
         except BlockingIOError:
             raise _held_by_another(path) from None
         if not _is_at(opened, marker):

@@ -13,6 +13,7 @@ from raysearch.errors import StoreError
 from raysearch.search import study_database
 from raysearch.search.space import SearchSpace
 from raysearch.search.study import StudyLedger
+from raysearch.storage.retry import Patience
 from raysearch.trial import Cell
 
 
@@ -84,6 +85,7 @@ def test_a_locked_database(
     tmp_path: Path, toy_space: SearchSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(study_database, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(study_database, "LASTING", Patience(seconds=0))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with open_ledger(f"sqlite:///{tmp_path}/study.db", toy_space) as ledger:
         other = sqlite3.connect(tmp_path / "study.db")
@@ -94,6 +96,38 @@ def test_a_locked_database(
         other.close()
         asked = ledger.ask()  # nothing is lost, and nothing was half written
         assert asked is not None and asked.number == 0
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["opening", "asking"])
+def test_a_database_that_is_locked_for_a_while_is_waited_for(
+    tmp_path: Path, toy_space: SearchSpace, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    monkeypatch.setattr(study_database, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    url, said = f"sqlite:///{tmp_path}/study.db", list[str]()
+    other: list[sqlite3.Connection] = []
+
+    def lock(how: str) -> None:
+        other.append(sqlite3.connect(tmp_path / "study.db"))
+        other[0].execute(f"BEGIN {how}")
+
+    def wait(text: str) -> None:
+        said.append(text)
+        if other:
+            other.pop().close()
+
+    if first:
+        lock("EXCLUSIVE")  # as of a copy that is put in place
+    with StudyLedger.open(
+        url, "toy", toy_space, cells=lambda config: [Cell("a", 0)], on_wait=wait
+    ) as ledger:
+        if not first:
+            lock("IMMEDIATE")  # as of a backup or a browser of databases
+        asked = ledger.ask()
+        assert asked is not None and asked.number == 0
+    locked, free = said
+    assert "study.db is locked by another program; trying again for 5 minutes" in locked
+    assert free.startswith("the study's database is free again after ")
 
 
 def with_pragma(monkeypatch: pytest.MonkeyPatch, pragma: str) -> None:
@@ -156,6 +190,7 @@ import os, signal, sys
 from pathlib import Path
 from raysearch.search.space import load_space
 from raysearch.search.study import StudyLedger
+from raysearch.storage.retry import Patience
 from raysearch.trial import Cell
 
 space = load_space(Path(sys.argv[2])).with_overrides({}, trials=20)

@@ -1,0 +1,149 @@
+"""How is an open file locked by one process, also where its file system knows no flock?
+
+Some network and FUSE file systems refuse ``flock`` (ENOSYS, ENOLCK, EOPNOTSUPP) and know the
+locks of ``fcntl``; of those, the kind that belongs to the open file and not to the process goes
+as flock's does: it is freed when the file is closed, and not when another of its names is. Where
+there is neither, a file beside it that only one can make, with a sign of life, takes their place.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import secrets
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from raysearch.storage.no_follow import open_no_follow
+
+__all__ = ["NO_LOCKS", "lock_file", "sole_file"]
+
+_log = logging.getLogger(__name__)
+
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What a file system says that knows no locks of a kind."""
+BEAT_SECONDS, STALE_SECONDS, LOOK_SECONDS = 5.0, 30.0, 1.0
+"""Between signs of life; without one a holder is dead; between looks. By the looker's own clock,
+so that those of two machines are never compared."""
+
+
+def lock_file(file: int) -> bool:
+    """Lock an open file for as long as it is open; False where its file system knows no locks.
+
+    Raises:
+        BlockingIOError: Another process has locked it.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return _lock_range(file)
+    return True
+
+
+def _lock_range(file: int) -> bool:
+    command = getattr(fcntl, "F_OFD_SETLK", None)
+    if command is None:
+        return False
+    whole = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    try:
+        fcntl.fcntl(file, command, whole)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise BlockingIOError(error.errno, error.strerror) from error
+        if error.errno in (*NO_LOCKS, errno.EINVAL):
+            return False
+        raise
+    return True
+
+
+@contextmanager
+def sole_file(path: Path, holder: str) -> Iterator[int]:
+    """Inside the block the file is there, made by this process, and shows that it lives.
+
+    One that a killed process left is taken away once it has shown no sign of life for
+    `STALE_SECONDS`. A process that was stopped for longer must look whether the name still
+    leads to its file before it writes.
+
+    Args:
+        path: The file.
+        holder: This process, as others are told of it.
+
+    Raises:
+        BlockingIOError: Another process holds it and lives.
+        OSError: It cannot be written.
+    """
+    file = _make(path)
+    ended = threading.Event()
+    sign = f"{holder} {secrets.token_hex(8)}"
+    os.pwrite(file, f"{sign} {0:012}".encode(), 0)
+    thread = threading.Thread(target=_beat, args=(file, sign, ended), daemon=True)
+    thread.start()
+    try:
+        yield file
+    finally:
+        ended.set()
+        thread.join()
+        with suppress(OSError):
+            if os.path.samestat(os.lstat(path), os.fstat(file)):
+                path.unlink()
+        os.close(file)
+
+
+def _beat(file: int, sign: str, ended: threading.Event) -> None:
+    count = 0
+    while not ended.wait(BEAT_SECONDS):
+        count += 1
+        with suppress(OSError):  # a server that does not answer: the next beat may reach it
+            os.pwrite(file, f"{sign} {count:012}".encode(), 0)
+
+
+def _make(path: Path) -> int:
+    while True:
+        try:
+            return open_no_follow(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
+            _bury(path)
+
+
+def _bury(path: Path) -> None:
+    """Take away a file whose holder is dead.
+
+    Raises:
+        BlockingIOError: Its holder lives.
+    """
+    found = _read(path)
+    holder = found.decode(errors="replace").rsplit(" ", 2)[0][:100]
+    text = "%s is of %s: looking for %.0f s whether that one lives"
+    _log.warning(text, path, holder or "another process", STALE_SECONDS)
+    deadline = time.monotonic() + STALE_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+        if not path.exists():
+            return
+        if _read(path) != found:
+            raise BlockingIOError(errno.EAGAIN, "its holder lives")
+    grave = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with suppress(FileNotFoundError):  # another has buried it
+        path.rename(grave)
+        alive = _read(grave) != found  # made anew by one that buried it a moment before
+        if alive:
+            with suppress(FileExistsError):
+                os.link(grave, path)
+        grave.unlink()
+        if alive:
+            raise BlockingIOError(errno.EAGAIN, "its holder lives")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
