@@ -12,6 +12,7 @@ stands. A module of tests has one desk::
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -19,10 +20,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import made_corpora
 import pytest
 from postgres import PostgresServer, running_postgres
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
@@ -91,7 +93,6 @@ MADE = (
 """Lines that are run first, since others read what they make; each is then run a second time."""
 REFERENCE = ROOT / "results" / "reference"
 """Rows of the studies: their lines are run as those of whoever goes on with a finished study."""
-DATA = corpora.data_dir(None).resolve()
 XML = """<Reviews><Review rid="1"><sentences><sentence id="1:0"><text>Good soup.</text>
 <Opinions><Opinion target="soup" category="FOOD#QUALITY" polarity="positive" from="5" to="9"/>
 </Opinions></sentence></sentences></Review></Reviews>"""
@@ -151,6 +152,11 @@ def changed(line: str) -> list[str]:
     return [*words, *options, *settings]
 
 
+def reads_real_data(line: str) -> bool:
+    """Whether a line goes on with a finished study, whose rows are of the public corpora."""
+    return line.startswith(("study carl", "study msmo", "study NAME"))
+
+
 class Cloud:
     """A cluster that a test plays: it is brought up, takes a job, which ends well, and goes."""
 
@@ -201,7 +207,10 @@ class Desk:
         """Run a line in a copy of the folder; its exit code."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True, symlinks=True)
         at_hand.chdir(folder)
-        at_hand.setenv("RAYSEARCH_DATA", str(DATA))
+        if reads_real_data(line):
+            at_hand.setenv("RAYSEARCH_DATA", os.environ["RAYSEARCH_REAL_DATA"])
+        else:
+            made_corpora.pin(at_hand)
         words = changed(line)
         if "=diary" in line:
             at_hand.setenv("RAYSEARCH_DATA", "data")
@@ -215,8 +224,9 @@ class Desk:
             shutil.copytree(REFERENCE / words[1], Path("results", words[1]))
             assert main(["recover", f"results/{words[1]}"]) == 0
         elif line.startswith("data fetch"):
+            served = partial(_from_disk, corpora.data_dir())
             at_hand.setenv("RAYSEARCH_DATA", "data")
-            at_hand.setattr("urllib.request.urlopen", _from_disk)
+            at_hand.setattr("urllib.request.urlopen", served)
         elif line.startswith("dashboard"):
             at_hand.setattr("optuna_dashboard.run_server", _ended_by_ctrl_c)
         if "--cluster" in line or line.startswith(("attach", "stop")):
@@ -254,6 +264,7 @@ def desk(folder: Path) -> Iterator[Desk]:
 def _lay_out(folder: Path) -> None:
     """The files that lines name beside `results`."""
     (folder / "search_spaces").symlink_to(ROOT / "search_spaces")
+    shutil.copytree(ROOT / "search_spaces", folder / "my-spaces")
     (folder / "docs").mkdir()
     for name in ("cluster.yaml", "docs/cluster-local.yaml"):
         text = (ROOT / name).read_text().replace("SET-ME-", "my-")
@@ -287,10 +298,10 @@ def _upload(sweep: Path, uri: str) -> None:
             place.write(str(path.relative_to(sweep)), [path.read_bytes()])
 
 
-def _from_disk(request: urllib.request.Request, timeout: float) -> Any:
+def _from_disk(folder: Path, request: urllib.request.Request, timeout: float) -> Any:
     """A corpus' file from the folder of the corpora, as its server would send it."""
     [path] = {
-        DATA / file.path
+        folder / file.path
         for info in corpora.CORPORA.values()
         for file in info.files
         if file.sha256 and info.url(file) == request.full_url

@@ -1,4 +1,4 @@
-"""Every command that the documentation names parses, and is run: `documented.py` says where."""
+"""Every command that documentation and help name parses, and is run: `documented.py` says where."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 from raysearch.cli import parser
 
 COMMANDS = documented.commands()
-OF_DATA = ("data fetch", "data check", "study carl", "study msmo", "study NAME")
-"""What reads the corpora themselves."""
+EXAMPLES = documented.examples()
+LINES = list(dict.fromkeys([*COMMANDS, *EXAMPLES]))
 
 
 def test_the_commands_are_found() -> None:
     assert {"sweep carl", "leaderboard results/carl", "check"} <= set(COMMANDS)
-    assert len(COMMANDS) > 70
+    assert len(COMMANDS) > 70 and len(EXAMPLES) > 40
     assert set(documented.MADE) <= set(COMMANDS)
 
 
@@ -29,9 +29,8 @@ def test_it_parses(line: str) -> None:
 
 
 def test_every_change_is_of_a_line() -> None:
-    examples = documented.examples()
     for change in documented.CHANGES:
-        assert any(re.search(change.pattern, line) for line in [*COMMANDS, *examples]), change
+        assert any(re.search(change.pattern, line) for line in LINES), change
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[documented.Desk]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, marks=pytest.mark.real_data if documented.reads_real_data(line) else ())
+        for line in LINES
+    ],
+)
 def test_it_runs(
     line: str,
     desk: documented.Desk,
@@ -50,8 +55,6 @@ def test_it_runs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if line.startswith(OF_DATA) and not documented.DATA.is_dir():
-        pytest.skip("the corpora are not here")
     capsys.readouterr()
     code = desk.run(line, tmp_path, monkeypatch)
     assert code == 0, capsys.readouterr().err

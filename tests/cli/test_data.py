@@ -2,14 +2,13 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
+import made_corpora
 import pytest
 
 from raysearch.cli import main
-from raysearch.corpora import CORPORA, data_dir
-from raysearch.sources import file_digest
+from raysearch.corpora import data_dir
 
 XML = """<Reviews><Review rid="1"><sentences><sentence id="1:0"><text>Good pad thai, no?</text>
 <Opinions><Opinion target="pad thai" category="FOOD#QUALITY" polarity="positive" from="5" to="13"/>
@@ -20,10 +19,7 @@ XML = """<Reviews><Review rid="1"><sentences><sentence id="1:0"><text>Good pad t
 
 @pytest.fixture
 def pinned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The made files of the language pairs are those that the project knows."""
-    info = CORPORA["xabsa"]
-    files = (replace(one, sha256=file_digest(data_dir() / one.path)) for one in info.files)
-    monkeypatch.setitem(CORPORA, "xabsa", replace(info, files=tuple(files)))
+    made_corpora.pin(monkeypatch)
 
 
 def cells_of(out: str) -> dict[str, list[str]]:
