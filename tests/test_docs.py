@@ -11,6 +11,11 @@ import documented
 import pytest
 
 from raysearch.cli import parser
+from raysearch.objective import AGGREGATES
+from raysearch.search import space_file
+from raysearch.search.pruners import PRUNERS
+from raysearch.search.samplers import SAMPLERS
+from raysearch.search.space import load_space
 
 COMMANDS = documented.commands()
 EXAMPLES = documented.examples()
@@ -58,3 +63,44 @@ def test_it_runs(
     capsys.readouterr()
     code = desk.run(line, tmp_path, monkeypatch)
     assert code == 0, capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_all_that_a_sweep_leaves_is_described(desk: documented.Desk) -> None:
+    text = (documented.ROOT / "results" / "README.md").read_text()
+    left = {path.name for path in desk.folder.glob("results/*/*")}
+    assert {"sweep.json", "openings", "oracle", "study.db"} <= left
+    assert [name for name in sorted(left) if f"`{name}" not in text] == []
+
+
+def test_every_key_of_a_search_space_is_described() -> None:
+    text = (documented.ROOT / "docs" / "study.md").read_text()
+    part = text.partition("## What a search space says")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \|([^|]*)\|", part, re.M))
+    assert {"method", *rows} == set(space_file._TOP)
+    told = {name: rows[name].strip("` ") for name in space_file._PLAIN}
+    assert told == {name: f"{space_file._DEFAULTS[name]}" for name in space_file._PLAIN} | {
+        "reuse": "0"
+    }
+    for known in (*SAMPLERS, *PRUNERS, *AGGREGATES, *space_file.MODES):
+        assert f"`{known}`" in part
+
+
+def test_the_keys_are_read_as_they_are_shown(tmp_path: Path) -> None:
+    text = (documented.ROOT / "docs" / "study.md").read_text()
+    [shown] = re.findall(r"```yaml\n(method:.*?)```", text, re.S)
+    (tmp_path / "shown.yaml").write_text(shown)
+    space = load_space(tmp_path / "shown.yaml")
+    assert (space.reduction, space.pruner, space.time_seconds) == (3, "halving", 1800)
+    (tmp_path / "off.yaml").write_text(shown.replace("halving", "none"))
+    assert PRUNERS[load_space(tmp_path / "off.yaml").pruner] is None
+
+
+def test_the_image_has_all_that_git_has_and_no_more() -> None:
+    ignored = []
+    for line in (documented.ROOT / ".gitignore").read_text().split():
+        negated, pattern = line.startswith("!"), line.removeprefix("!").rstrip("/")
+        place = pattern.lstrip("/") if "/" in pattern else f"**/{pattern}"
+        ignored.append(("!" if negated else "") + place)
+    lines = (documented.ROOT / ".dockerignore").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == ignored
