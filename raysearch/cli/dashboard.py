@@ -108,6 +108,8 @@ def _url(sweep: str) -> str:
     Raises:
         StoreError: There is none.
     """
+    from raysearch.search.study_file import file_url
+
     path = Path(sweep) / "study.db"
     if is_uri(sweep) or not path.is_file():
         raise StoreError(
@@ -115,4 +117,4 @@ def _url(sweep: str) -> str:
             f"{shown(sweep)} has none; name the study's database with --study"
         )
     check_no_link(path)
-    return f"sqlite:///{path}"
+    return file_url(path)

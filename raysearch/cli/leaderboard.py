@@ -8,13 +8,14 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from raysearch.cli.output import as_it_is
 from raysearch.cli.parsing import examples
-from raysearch.errors import ConfigError, StoreError, known_names
+from raysearch.errors import ConfigError, RaysearchError, StoreError, known_names
 from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from raysearch.leaderboard import Ranking, Store, SweepCard
 
-__all__ = ["add_parser", "flat_records", "papers_of", "run"]
+__all__ = ["add_parser", "flat_records", "left_out", "papers_of", "run"]
 
 _PERIOD_SECONDS = 2.0
 
@@ -178,10 +179,12 @@ def flat_records(args: argparse.Namespace) -> tuple[list[dict[str, Any]], list[s
     rows: list[dict[str, Any]] = []
     tables, problems = _tables(args)
     for store, table in tables:
-        sys.stderr.writelines(f"{shown(store.folder)}: {s}\n" for s in origins(table).sentences)
-        card = _card(args, store, table)
-        for ranking in _rankings(args, card, table):
-            rows += records(ranking[: args.top or None], card.goal)
+        with left_out(store, problems, alone=len(tables) == 1):
+            sentences = origins(table).sentences
+            card = _card(args, store, table)
+            for ranking in _rankings(args, card, table):
+                rows += records(ranking[: args.top or None], card.goal)
+            sys.stderr.writelines(f"{shown(store.folder)}: {text}\n" for text in sentences)
     return rows, problems
 
 
@@ -205,7 +208,8 @@ def _boards(args: argparse.Namespace) -> tuple[list[Any], list[str]]:
     boards: list[Any] = []
     tables, problems = _tables(args)
     for store, table in tables:
-        boards += [_board(args, store, table), *map(Text, origins(table).sentences)]
+        with left_out(store, problems, alone=len(tables) == 1):
+            boards += [_board(args, store, table), *map(Text, origins(table).sentences)]
     return boards, problems
 
 
@@ -271,11 +275,13 @@ def _tables(args: argparse.Namespace) -> tuple[list[tuple[Store, pa.Table]], lis
 
     tables: list[tuple[Store, pa.Table]] = []
     problems: list[str] = []
-    for store in find_stores(args.path):
-        contents = store.read()
-        problems += contents.problems
-        if contents.table.num_rows:
-            tables.append((store, contents.table))
+    stores = find_stores(args.path)
+    for store in stores:
+        with left_out(store, problems, alone=len(stores) == 1):
+            contents = store.read()
+            problems += contents.problems
+            if contents.table.num_rows:
+                tables.append((store, contents.table))
     for option, column in (("method", "method"), ("task", "task")):
         wanted = getattr(args, option)
         if wanted is None or not tables:
@@ -289,6 +295,23 @@ def _tables(args: argparse.Namespace) -> tuple[list[tuple[Store, pa.Table]], lis
         tables = [(store, rows_with(table, column, wanted)) for store, table in tables]
         tables = [(store, table) for store, table in tables if table.num_rows]
     return tables, problems
+
+
+@contextmanager
+def left_out(store: Store, problems: list[str], *, alone: bool) -> Iterator[None]:
+    """Inside the block a sweep is read; among several, one that cannot be is a problem.
+
+    Args:
+        store: The sweep.
+        problems: Takes why it is left out.
+        alone: Whether there is no other sweep, so that the error is raised.
+    """
+    try:
+        yield
+    except RaysearchError as error:
+        if alone:
+            raise
+        problems.append(f"{shown(store.folder)} is left out: {error}")
 
 
 def _card(args: argparse.Namespace, store: Store, table: pa.Table) -> SweepCard:

@@ -97,8 +97,7 @@ def _plan(args: argparse.Namespace) -> SweepPlan:
 def _earlier(results: str) -> list[Trial]:
     """The trials of all sweeps in a folder of results; none where there is no sweep.
 
-    Raises:
-        StoreError: Rows cannot be read.
+    What cannot be read is left out, and standard error says so.
     """
     from raysearch.errors import StoreError
     from raysearch.leaderboard import find_stores
@@ -107,4 +106,12 @@ def _earlier(results: str) -> list[Trial]:
         stores = find_stores(results)
     except StoreError:  # nothing has run yet, which the estimate says in its own words
         return []
-    return [trial for store in stores for trial in store.trials()]
+    trials: list[Trial] = []
+    for store in stores:
+        try:
+            found, problems = store.readable()
+        except StoreError as error:
+            found, problems = [], (str(error),)
+        trials += found
+        sys.stderr.writelines(f"raysearch: left out of the estimate: {text}\n" for text in problems)
+    return trials

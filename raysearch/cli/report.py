@@ -66,39 +66,51 @@ def run(args: argparse.Namespace) -> int:
     from raysearch.render.report import make_report
 
     _check(args.output)
-    records = [record for place in args.sweeps for record in sweep_records(place, args.metric)]
+    records: list[SweepRecord] = []
+    problems: list[str] = []
+    for place in args.sweeps:
+        found, others = sweep_records(place, args.metric)
+        records += found
+        problems += others
     if not records:
-        raise StoreError(
+        none = (
             f"`{' '.join(map(shown, args.sweeps))}` must have finished trials, but has none yet; "
             "make the report when the sweep has finished its first"
         )
+        raise StoreError("\n".join(problems or [none]))
     page = make_report(records)
     write_output(args.output, page, "`--output`")
     names = ", ".join(record.folder for record in records)
     size = len(page.encode()) / 1e6
     sys.stdout.write(f"wrote {args.output} ({size:.1f} MB) on {names}\n")
-    problems = [problem for record in records for problem in record.problems]
+    problems += [problem for record in records for problem in record.problems]
     for problem in problems:
         sys.stderr.write(f"raysearch: {problem}\n")
     return 2 if problems else 0
 
 
-def sweep_records(place: str, metric: str | None) -> list[SweepRecord]:
-    """What can be read of the sweeps at a place; those without rows are left out.
+def sweep_records(place: str, metric: str | None) -> tuple[list[SweepRecord], list[str]]:
+    """What can be read of the sweeps at a place, and why others are left out.
+
+    Those without rows are left out, too.
 
     Raises:
-        StoreError: Of a sweep that has rows none can be read.
+        StoreError: There is one sweep, it has rows, and none can be read.
     """
+    from raysearch.cli.leaderboard import left_out
     from raysearch.leaderboard import find_stores
 
-    found = []
-    for store in find_stores(place):
-        contents = store.read()
-        if contents.problems and not contents.table.num_rows:
-            raise StoreError("\n".join(contents.problems))
-        if contents.table.num_rows:
-            found.append(_record(store, contents.table, contents.problems, metric))
-    return found
+    found: list[SweepRecord] = []
+    problems: list[str] = []
+    stores = find_stores(place)
+    for store in stores:
+        with left_out(store, problems, alone=len(stores) == 1):
+            contents = store.read()
+            if contents.problems and not contents.table.num_rows:
+                raise StoreError("\n".join(contents.problems))
+            if contents.table.num_rows:
+                found.append(_record(store, contents.table, contents.problems, metric))
+    return found, problems
 
 
 def _record(

@@ -221,7 +221,7 @@ def _write(folder: str, study: Study) -> None:
     texts = {
         "study.svg": study.figure(),
         "study.md": study.page("study.svg"),
-        "report.html": make_report(sweep_records(folder, None)),
+        "report.html": make_report(sweep_records(folder, None)[0]),
     }
     write_files(folder, {name: text.encode() for name, text in texts.items()})
 

@@ -163,13 +163,14 @@ def _look_at(store: Store, study: str) -> _Looked:
 
 def _recorded(store: Store, study: str) -> RecordedStudy | None:
     """What the sweep's study holds; None without a study."""
+    from raysearch.search.study_file import file_url
     from raysearch.search.study_records import recorded_study
 
     file = Path(store.folder) / "study.db"
     if not study and (is_uri(store.folder) or not file.is_file()):
         return None
     card = store.card_fields() or {}
-    return recorded_study(study or f"sqlite:///{file}", card.get("name") or file.parent.name)
+    return recorded_study(study or file_url(file), card.get("name") or file.parent.name)
 
 
 def _replay(

@@ -20,6 +20,7 @@ then sees rows twice or misses a file it had listed (an error); reading again is
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,8 @@ CURE = (
     "study, `train` by training"
 )
 _COLUMNS = "columns.parquet"
+_ROWS = re.compile(r"(?:merged-(\d{6,})-[0-9a-f]+|part-.+)\.parquet")
+"""Names of the files of rows that this module writes."""
 _ATTEMPTS = 50
 _AT_ONCE = 16
 """Files that are read or removed side by side: an object store answers each in 20 to 50 ms."""
@@ -95,6 +98,8 @@ class Parts:
     def names(self, prefix: str = "") -> list[str]:
         """Names of the present files that begin so, in order; none when there is no folder.
 
+        Those that somebody else put there, such as a backup, come first: ours are later.
+
         Raises:
             StoreError: The folder cannot be listed.
         """
@@ -107,9 +112,8 @@ class Parts:
                 f"`{self.path}` must be a readable folder, but: {_first_line(error)}"
             ) from error
         names = (file.name.rpartition("/")[2] for file in found)
-        return sorted(
-            name for name in names if name.startswith(prefix) and name.endswith(".parquet")
-        )
+        own = (name for name in names if name.startswith(prefix) and name.endswith(".parquet"))
+        return sorted(own, key=lambda name: (_ROWS.fullmatch(name) is not None, name))
 
     def read(self) -> Contents:
         """Every row once: where a key is in several files, the rows of the last one by name.
@@ -153,7 +157,7 @@ class Parts:
     def merge(self) -> bool:
         """Put the rows of all readable files into one new file, then remove those files.
 
-        Files that cannot be read stay as they are.
+        Files that cannot be read, or that somebody else put there, stay as they are.
 
         Returns:
             Whether there was no such file.
@@ -163,10 +167,13 @@ class Parts:
         """
         names = self.names()
         files = [file for file in self._files(names) if file is not None]
-        read = [file.name for file in files if file.table is not None and file.name != _COLUMNS]
+        read = [
+            file.name for file in files if file.table is not None and _ROWS.fullmatch(file.name)
+        ]
         if len(read) > 1:
             table = _join(files, self._schema).table
-            number = 1 + max((int(name[7:13]) for name in _merged(names)), default=0)
+            merges = [found[1] for found in map(_ROWS.fullmatch, names) if found and found[1]]
+            number = 1 + max(map(int, merges), default=0)
             name = f"merged-{number:06d}-{secrets.token_hex(4)}.parquet"
             self._put(name, encode(table, compression="zstd"))
             with _saying(self.path):  # only now that the new file lasts

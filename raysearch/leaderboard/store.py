@@ -142,8 +142,21 @@ class Store:
         Raises:
             StoreError: As `table`.
         """
-        found = read_trials(self.table(), self.curves())
-        return sorted(found, key=lambda trial: (trial.number, trial.cell))
+        found, problems = self.readable()
+        if problems:
+            raise StoreError("\n".join(problems))
+        return found
+
+    def readable(self) -> tuple[list[Trial], tuple[str, ...]]:
+        """As `trials`, those that can be read, and a sentence for every file that cannot.
+
+        Raises:
+            StoreError: As `read`.
+        """
+        rows, curves = self._trials.read(), self._curves.read()
+        found = read_trials(rows.table, curves.table)
+        found.sort(key=lambda trial: (trial.number, trial.cell))
+        return found, rows.problems + curves.problems
 
     def keys(self) -> set[tuple[Any, ...]]:
         """`Trial.key` of every row that can be read, without reading the rows."""
@@ -267,13 +280,21 @@ def find_stores(path: str | Path) -> list[Store]:
         ) from error
     below = sorted(info.base_name for info in found if info.type == pa.fs.FileType.Directory)
     stores = [Store(join(path, name)) for name in below]
-    stores = [store for store in stores if store.exists()]
+    stores = [store for store in stores if _may_be_sweep(store)]
     if not stores:
         raise StoreError(
             f"`{shown(path)}` must hold a sweep's folder (one with trials/ in it), but has none; "
             f"{begin}"
         )
     return stores
+
+
+def _may_be_sweep(store: Store) -> bool:
+    """Whether anything of a sweep is there, or cannot be looked at, which its reader says."""
+    try:
+        return store.exists()
+    except StoreError:
+        return True
 
 
 def load_card(folder: str | Path, metric: str | None = None) -> SweepCard:

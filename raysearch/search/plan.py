@@ -19,6 +19,7 @@ from raysearch.objective import Best
 from raysearch.search.space import SearchSpace
 from raysearch.search.space_tasks import tasks_of
 from raysearch.search.standing import PaperResult
+from raysearch.search.study_file import file_url
 from raysearch.storage.place import absolute, join
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
@@ -147,7 +148,7 @@ class SweepPlan:
     @property
     def url(self) -> str:
         """The study's URL."""
-        return self.study_url or f"sqlite:///{self.folder / 'study.db'}"
+        return self.study_url or file_url(self.folder / "study.db")
 
     @property
     def root(self) -> str:

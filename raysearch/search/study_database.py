@@ -32,6 +32,7 @@ from optuna.trial import FrozenTrial, TrialState
 from raysearch.errors import StoreError, quoted
 from raysearch.seal import digest_of, is_sealed, seal, unseal
 from raysearch.search.lock import Guard, unguarded
+from raysearch.search.study_file import check_file_url
 from raysearch.search.study_seal import (
     SEAL,
     Content,
@@ -135,7 +136,9 @@ class StudyDatabase:
         try:
             parsed = driver_url(_parsed(url))
             self.shown = shown_url(parsed.render_as_string(hide_password=False))
-            if parsed.get_backend_name() != "sqlite":
+            if parsed.get_backend_name() == "sqlite":
+                check_file_url(url)
+            else:
                 self._server = StudyServer(parsed, name, on_wait)
             self._patiently(lambda: self._open(parsed, direction))
         except _FAILURES as error:

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from raysearch.cli import leaderboard
+from raysearch.cli import leaderboard, main
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.trial import Cell, Trial, TrialState
@@ -94,8 +96,8 @@ def test_json_is_strict(results, capsys):
 def test_all_sweeps_below_a_folder(results, capsys):
     store = Store(results / "other")
     store.append(_trial(0, 0.9, sweep="other", method="msmo", cell=Cell("en-fr", 0)))
-    with pytest.raises(ConfigError, match="`--metric` must be given.*results/other has no sweep"):
-        _run()
+    assert _run() == 2
+    assert "results/other is left out: `--metric` must be given" in capsys.readouterr().err
     assert _run("--metric", "dev/va_pearson") == 0
     out = capsys.readouterr().out
     assert out.index("carl on emobank") < out.index("msmo on en-fr")
@@ -225,3 +227,27 @@ def test_one_pair_of_several_by_another_metric(pairs, capsys):
     assert _run("results/msmo", "--task", "en-es", "--metric", "kl:min") == 0
     rows = [row[:3] for row in _words(capsys) if row and row[0] in ("1", "2") and row[1] in "01"]
     assert rows == [["1", "1", "0.4000"], ["2", "0", "0.5000"]]
+
+
+def test_a_foreign_folder_is_left_out_and_named(results, capsys):
+    foreign = results / "foreign/trials"
+    foreign.mkdir(parents=True)
+    pq.write_table(pa.table({"a": [1]}), foreign / "data.parquet")
+    (results / "file").mkdir()
+    (results / "file/trials").write_text("no folder")
+    Store(results / "unknown").append(_trial(3, 0.3))
+    (results / "unknown/sweep.json").write_text('{"steps": 3}')
+    for words in ((), ("--format", "csv")):
+        assert _run(*words) == 2
+        said = capsys.readouterr()
+        assert "carl" in said.out
+        left = [line for line in said.err.splitlines() if " is left out: " in line]
+        assert len(left) == 3
+        assert f"{foreign.relative_to(results.parent)}/data.parquet" in said.err
+        for name in ("file", "foreign", "unknown"):
+            assert f"raysearch: results/{name} is left out: " in said.err
+
+    assert main(["leaderboard", "results/unknown"]) == 2
+    assert "is left out" not in capsys.readouterr().err
+    assert main(["report", "results", "-o", "page.html"]) == 2
+    assert capsys.readouterr().err.count(" is left out: ") == 3

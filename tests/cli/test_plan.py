@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from raysearch.cli import main
@@ -175,3 +177,21 @@ def test_json_has_the_figures_of_the_text(space: Path, capsys: pytest.CaptureFix
     [place] = record["on"]
     assert (place["node"], place["slots"], place["money"]) == ("this machine", 2, None)
     assert place["seconds"]["mean"] == pytest.approx(2000)
+
+
+def test_what_cannot_be_read_is_left_out_and_named(
+    tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("other", "foreign"):
+        (tmp_path / folder / "trials").mkdir(parents=True)
+    (tmp_path / "other/trials/part-00000-x.parquet").write_text("no rows")
+    Store(tmp_path / "other").append(row(1, 20.0))
+    foreign = tmp_path / "foreign/trials/data.parquet"
+    pq.write_table(pa.table({"a": [1]}), foreign)
+    planned_lines = "\n".join(planned(capsys, tmp_path, space, [row(0, 10.0)]))
+    assert "from 2 earlier trials of 2 configurations" in planned_lines
+
+    assert main(["plan", str(space), "--results", str(tmp_path)]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and all("left out of the estimate: `" in line for line in lines)
+    assert str(foreign) in lines[0] and "other/trials/part-00000-x.parquet" in lines[1]

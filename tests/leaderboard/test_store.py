@@ -16,6 +16,8 @@ from raysearch.leaderboard import store as store_module
 from raysearch.storage.local import LocalStorage
 from raysearch.trial import MetricGoal, Report, TrialState
 
+LATER = "2027-01-02T03:04:05+00:00"
+
 
 def _numbers(table):
     return sorted(table.column("trial").to_pylist())
@@ -163,6 +165,29 @@ def test_crash_while_merging_loses_and_doubles_nothing(tmp_path, make_trial, mon
     assert sorted(pd.read_parquet(tmp_path / "trials")["trial"]) == list(range(7))
     assert len(pd.read_parquet(tmp_path / "curves")) == 14
     assert not list(tmp_path.rglob(".*"))
+
+
+@pytest.mark.parametrize("name", ["merged-backup", "merged-12", "zz", "merged-0000001x-ab"])
+def test_a_file_of_somebody_else_is_read_and_neither_merged_nor_believed(
+    tmp_path, make_trial, name
+):
+    folder = tmp_path / "carl"
+    old, new, other = make_trial(0, 0.1), make_trial(0, 0.2, finished=LATER), make_trial(1, 0.3)
+    Store(folder).append(old)
+    Store(folder).append(other)
+    Store(folder).compact()
+    backup = folder / "trials" / f"{name}.parquet"
+    (merged,) = (folder / "trials").glob("merged-*")
+    backup.write_bytes(merged.read_bytes())
+    store = Store(folder)
+    store.append(new)
+    store.compact()
+    assert store.trials() == [new, other]
+    assert backup.exists(), "what we did not write is not ours to remove"
+    for path in (folder / "trials").iterdir():
+        if path != backup and path.name != "columns.parquet":
+            path.unlink()
+    assert {trial.metrics["dev/va_pearson"] for trial in store.trials()} == {0.1, 0.3}
 
 
 def test_readers_beside_a_writer_miss_no_row(tmp_path, make_trial, monkeypatch):
