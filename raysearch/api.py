@@ -74,7 +74,7 @@ def sweep(
     >>> import raysearch
     >>> raysearch.sweep("carl", trials=0)
     Traceback (most recent call last):
-    raysearch.errors.ConfigError: `--trials` must be an integer >= 1, but got 0
+    raysearch.errors.ConfigError: `--trials` must be an integer in [1, 10000], but got 0
     """
     from raysearch.cli.sweep import search
 
@@ -133,7 +133,7 @@ def leaderboard(
     metric: str | None = None,
     method: str | None = None,
     task: str | None = None,
-    by: Literal["configuration", "pair"] | None = None,
+    by: Literal["configuration", "pair", "parameter"] | None = None,
     top: int = 0,
 ) -> pd.DataFrame:
     """The configurations of one sweep or of all, best first; also while they run.
@@ -143,12 +143,16 @@ def leaderboard(
         metric: What ranks them, with ``:min`` where lower is better; None for the sweep's goal.
         method: Only trials of this method.
         task: Only cells of this corpus or pair.
-        by: One row a configuration, or a ranking within each pair; None for the sweep's own.
-        top: The first so many of each ranking; 0 for all.
+        by: One row a configuration, a ranking within each pair, or a row for each pair and
+            setting; None for the sweep's own.
+        top: The first so many of each ranking; 0 for all, as it must be by parameter.
 
     Returns:
         A row for each configuration: ``rank`` (missing where it is not ranked), ``sweep``,
         ``trial``, ``state``, ``mean``, ``sd``, ``seconds``, ``config/*``, ``metric/*``, and more.
+        By parameter: ``sweep``, ``task``, its best ``trial`` and that one's ``score``, then
+        ``setting``, its ``value`` there, the ``paper``'s, how it goes with the metric
+        (``association``), by which ``measure``, and whether that is ``told`` from chance.
         What cannot be read is left out with a warning.
 
     Raises:
@@ -164,13 +168,13 @@ def leaderboard(
 
     from raysearch.cli.leaderboard import flat_records
 
-    options = {"metric": metric, "method": method, "task": task, "by": by, "top": top}
+    options = {"metric": metric, "method": method, "task": task, "by": by, "top": top or None}
     args = _arguments("leaderboard", os.fspath(path), None, options)
     rows, problems = flat_records(args)
     for problem in problems:
         warnings.warn(printable(problem), stacklevel=2)
     board = pd.DataFrame(rows)
-    return board.astype({"rank": "Int64"}) if rows else board
+    return board.astype({"rank": "Int64"}) if "rank" in board else board
 
 
 def evaluate(
@@ -255,7 +259,7 @@ def study(
     >>> import raysearch
     >>> raysearch.study("carl-ablation", seeds=0)
     Traceback (most recent call last):
-    raysearch.errors.ConfigError: `--seeds` must be an integer >= 1, but got 0
+    raysearch.errors.ConfigError: `--seeds` must be an integer in [1, 10000], but got 0
     """
     from raysearch.cli.study import studied
 
@@ -287,18 +291,21 @@ def _arguments(
             several = value if isinstance(value, list | tuple) else [value]
             words += [f"{option}={item}" for item in several]
     for name, value in (settings or {}).items():
-        if value is None:
-            raise ConfigError(f"`{name}` must be left out of `settings` for its default, not None")
         words += ["--set", f"{name}={setting_text(value)}"]
     args = parser().parse_args(words)
     args.words = words
     return args
 
 
+def _warn(text: str) -> None:
+    warnings.warn(printable(text), stacklevel=2)
+
+
 @contextlib.contextmanager
 def _output(args: argparse.Namespace) -> Iterator[None]:
-    """What is written inside is printable, and with ``quiet`` no progress."""
+    """What is written inside is printable, and with ``quiet`` no progress; warnings stay."""
     with contextlib.ExitStack() as stack:
+        args.warn = _warn
         if args.quiet:
             nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
             stack.enter_context(contextlib.redirect_stderr(nowhere))

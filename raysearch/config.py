@@ -29,6 +29,7 @@ __all__ = [
     "flatten",
     "read_config",
     "rules",
+    "said_value",
     "setting",
     "unknown_name",
 ]
@@ -171,6 +172,11 @@ def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else known_names(known)
     return f"unknown {what} `{name}`; {hint}"
+
+
+def said_value(text: str) -> str | None:
+    """A value as a command line says it: ``null`` stands for none."""
+    return None if text == "null" else text
 
 
 def as_scalar(value: Any) -> Scalar:

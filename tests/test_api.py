@@ -95,13 +95,59 @@ def test_the_session_of_the_documentation(tmp_path: Path, monkeypatch: pytest.Mo
         ({"trails": 3}, "unknown option `--trails`; did you mean `--trials`?"),
         ({"mode": "alone"}, "invalid choice: 'alone'"),
         ({"trials": "many"}, "invalid int value: 'many'"),
-        ({"settings": {"top_k": None}}, "`top_k` must be left out"),
+        ({"settings": {"top_k": None}}, "`top_k` must be a number in"),
         ({"cluster": "cluster.yaml"}, "by the command"),
     ],
 )
 def test_mistakes(options: dict[str, typing.Any], said: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=said.replace("?", r"\?")):
         raysearch.sweep("carl", results=tmp_path, **options)
+
+
+def test_null_can_be_said(tmp_path: Path) -> None:
+    settings = {
+        "encoder": "tiny", "epochs": 0.1, "batch_size": 16, "reports": 1, "focal_alpha": None
+    }  # fmt: skip
+    trial = raysearch.train("carl", settings=settings, results=tmp_path, quiet=True)
+    assert trial.config["focal_alpha"] is None
+
+
+def test_a_board_by_parameter(tmp_path: Path) -> None:
+    for number, rate in enumerate((2e-5, 1e-4, 3e-4)):
+        row = Trial(
+            sweep="one", number=number, cell=Cell("sample", 0), method="carl",
+            state=TrialState.COMPLETE, config={"encoder": "tiny", "learning_rate": rate},
+            metrics={"dev/va_pearson": 0.5 - number % 2}, seconds=1.0,
+            finished="2026-01-02T03:04:05+00:00",
+        )  # fmt: skip
+        Store(tmp_path / "one").append(row)
+    board = raysearch.leaderboard(tmp_path, metric="dev/va_pearson", by="parameter")
+    [row_of] = board.to_dict("records")
+    assert (row_of["sweep"], row_of["task"], row_of["setting"]) == (
+        "one",
+        "sample",
+        "learning_rate",
+    )
+    assert (row_of["trial"], row_of["score"], row_of["value"]) == (0, 0.5, 2e-5)
+    assert (row_of["complete"], row_of["association"]) == (3, None)
+    with pytest.raises(ConfigError, match="`--top` must be left out with --by parameter"):
+        raysearch.leaderboard(tmp_path, metric="dev/va_pearson", by="parameter", top=3)
+
+
+def test_quiet_hides_no_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from raysearch.cli import sweep
+
+    def search(args: typing.Any) -> typing.Any:
+        sys.stderr.write("progress")
+        args.warn("the quota is small")
+        raise ConfigError("ended")
+
+    monkeypatch.setattr(sweep, "search", search)
+    with (
+        pytest.warns(UserWarning, match="the quota is small"),
+        pytest.raises(ConfigError, match="ended"),
+    ):
+        raysearch.sweep("carl", results=tmp_path, quiet=True)
 
 
 def test_what_cannot_be_read_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
+from functools import partial
+from typing import TextIO
 
 from raysearch import __version__
 from raysearch.cli import (
@@ -68,7 +70,10 @@ def parser() -> argparse.ArgumentParser:
 
 @contextmanager
 def _hushed(quiet: bool) -> Iterator[None]:
-    """Keep progress, which goes to standard error, from being seen; errors are raised."""
+    """Keep progress, which goes to standard error, from being seen; errors are raised.
+
+    Warnings go to `args.warn`.
+    """
     if not quiet:
         yield
         return
@@ -92,7 +97,7 @@ def _run(words: list[str]) -> int:
     try:
         _check_text(words)
         args = parser().parse_args(words)
-        args.words = words
+        args.words, args.warn = words, partial(_warn, sys.stderr)
         with _hushed(getattr(args, "quiet", False)):
             code: int = args.run(args)
         sys.stdout.flush()
@@ -126,6 +131,11 @@ def _check_text(words: Sequence[str]) -> None:
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def _warn(stream: TextIO, text: str) -> None:
+    """Say what also concerns who sees no progress."""
+    stream.write(f"raysearch: {text}\n")
 
 
 def _buffer_output() -> None:

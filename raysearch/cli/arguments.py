@@ -66,7 +66,10 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """``--quiet``."""
     parser.add_argument(
-        "-q", "--quiet", action="store_true", help="say no progress: only the result, and errors"
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="say no progress: only the result, warnings and errors",
     )
 
 
@@ -150,7 +153,7 @@ def check_seed(seed: int) -> None:
         raise ConfigError(f"`--seed` must be {must}, but got {quoted(seed)}")
 
 
-def find_space(method: str, option: str | None) -> Path:
+def find_space(method: str, option: str | None, *, said: str = "--space") -> Path:
     """The search space of ``--space``, else the method's own in ``search_spaces/``.
 
     A file here comes first; then one of those that come with this package, so that the same
@@ -160,6 +163,7 @@ def find_space(method: str, option: str | None) -> Path:
         method: Name of the method.
         option: A file, or the name of one that comes with this package: ``carl-emobank``; None
             for the method's own.
+        said: What the file was named by.
 
     Raises:
         ConfigError: There is no such file; the message names what there is.
@@ -180,7 +184,7 @@ def find_space(method: str, option: str | None) -> Path:
     own = _HOME / "search_spaces"
     known = sorted(str(path.relative_to(own).with_suffix("")) for path in own.rglob("*.yaml"))
     raise ConfigError(
-        f"`--space` must be a search space file or one of {', '.join(known)}, but {option} is none"
+        f"`{said}` must be a search space file or one of {', '.join(known)}, but {option} is none"
     )
 
 

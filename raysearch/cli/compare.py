@@ -35,7 +35,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "own setting, trial 0).",
         epilog=examples("raysearch compare results/carl results/carl:default"),
     )
-    parser.add_argument("first", metavar="A", help="for example results/carl or results/carl:3")
+    parser.add_argument("first", metavar="A", help="for example results/carl or results/carl:2")
     parser.add_argument("second", metavar="B", help="for example results/carl:default")
     parser.add_argument(
         "--metric",

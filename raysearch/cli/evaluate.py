@@ -28,7 +28,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "source data lost.",
         epilog=examples(
             "raysearch evaluate results/carl",
-            "raysearch evaluate results/carl --trial 3 --trial 7",
+            "raysearch evaluate results/carl --trial 2 --trial 5",
             "raysearch evaluate results/msmo --oracle   # what selection on source data lost",
         ),
     )

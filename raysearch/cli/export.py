@@ -57,7 +57,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--seed", type=int, help="which cell (default: the first)")
     parser.add_argument(
-        "--top", type=int, default=10, metavar="N", help="rows of a table, 0 for all (default: 10)"
+        "--top", type=int, metavar="N", help="rows of a table, 0 for all (default: 10)"
     )
     add_data_dir(parser)
     add_quiet(parser)
@@ -66,6 +66,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Write what was asked for."""
+    _check_options(args)
     if args.form in ("latex", "markdown"):
         return _table(args)
     folder, colon, number = args.trial.rpartition(":")
@@ -89,6 +90,22 @@ def run(args: argparse.Namespace) -> int:
     for found, place in zip(chosen, places, strict=True):
         _say(found, args.dir / place)
     return 0
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """An option that the form does not read would be ignored: each is said."""
+    table = args.form in ("latex", "markdown")
+    unread = ("task", "seed", "data_dir") if table else ("top",)
+    if args.form == "config":
+        unread = (*unread, "data_dir")
+    problems = [
+        f"`--{name.replace('_', '-')}` must be left out with --as {args.form}, which does not read "
+        f"it, but got {getattr(args, name)}"
+        for name in unread
+        if getattr(args, name) is not None
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _write(found: Exported, folder: str, target: Path, data_dir: str | None) -> None:
@@ -133,12 +150,13 @@ def _table(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"`DIR` must be left out with --as {args.form}, which goes to standard output"
         )
-    if args.top < 0:
-        raise ConfigError(f"`--top` must be >= 0, but got {args.top}")
+    top = 10 if args.top is None else args.top
+    if top < 0:
+        raise ConfigError(f"`--top` must be >= 0, but got {top}")
     card, table = load_card(args.trial), Store(args.trial).table()
     if not table.num_rows:
         raise StoreError(f"a sweep must have rows, but {shown(args.trial)} has none yet")
-    sys.stdout.write(board_text(table, card, form=args.form, top=args.top))
+    sys.stdout.write(board_text(table, card, form=args.form, top=top))
     return 0
 
 

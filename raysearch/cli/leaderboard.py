@@ -96,13 +96,9 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0, or 2 when some file could not be read; what it is goes to standard error.
     """
-    if args.top is not None and args.top < 0:
-        raise ConfigError(f"`--top` must be >= 0, but got {args.top}")
-    if args.format != "table" and (args.regret or args.by == "parameter"):
-        wanted = "--regret" if args.regret else "--by parameter"
-        raise ConfigError(f"`--format` must be table with {wanted}, but got {args.format}")
-    if args.regret and args.by == "parameter":
-        raise ConfigError("`--by` must be pair or configuration with --regret, but got parameter")
+    _check_view(args)
+    if args.format != "table" and args.regret:
+        raise ConfigError(f"`--format` must be table with --regret, but got {args.format}")
     if args.raw and args.format != "csv":
         raise ConfigError(f"`--raw` must go with --format csv, but got {args.format}")
     if args.watch:
@@ -122,6 +118,16 @@ def run(args: argparse.Namespace) -> int:
             console.print()
         console.print(board)
     return _say(problems)
+
+
+def _check_view(args: argparse.Namespace) -> None:
+    if args.top is not None and args.top < 0:
+        raise ConfigError(f"`--top` must be >= 0, but got {args.top}")
+    if args.regret and args.by == "parameter":
+        raise ConfigError("`--by` must be pair or configuration with --regret, but got parameter")
+    if args.top is not None and (args.regret or args.by == "parameter"):
+        whole = "--regret" if args.regret else "--by parameter"
+        raise ConfigError(f"`--top` must be left out with {whole}, which shows all it has")
 
 
 def _watch(args: argparse.Namespace) -> int:
@@ -150,7 +156,7 @@ def _watch(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    """Write one record a configuration, of all sweeps, to standard output."""
+    """Write one record a configuration, or a pair and setting, to standard output."""
     rows, problems = flat_records(args)
     if args.format == "json":
         clean = [{name: _json_value(value) for name, value in row.items()} for row in rows]
@@ -172,18 +178,23 @@ def _write_csv(rows: Sequence[Mapping[str, Any]], *, raw: bool) -> None:
 
 
 def flat_records(args: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
-    """One record a configuration, of all sweeps, and what could not be read."""
+    """One record a configuration, or a pair and setting, of all sweeps; what cannot be read."""
     from raysearch.leaderboard import records
+    from raysearch.leaderboard.export import setting_records
     from raysearch.leaderboard.origins import origins
 
+    _check_view(args)
     rows: list[dict[str, Any]] = []
     tables, problems = _tables(args)
     for store, table in tables:
         with left_out(store, problems, alone=len(tables) == 1):
             sentences = origins(table).sentences
             card = _card(args, store, table)
-            for ranking in _rankings(args, card, table):
-                rows += records(ranking[: args.top or None], card.goal)
+            if args.by == "parameter":
+                rows += setting_records(table, card, papers_of(table))
+            else:
+                for ranking in _rankings(args, card, table):
+                    rows += records(ranking[: args.top or None], card.goal)
             sys.stderr.writelines(f"{shown(store.folder)}: {text}\n" for text in sentences)
     return rows, problems
 

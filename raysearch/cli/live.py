@@ -62,7 +62,14 @@ class View(Protocol):
 
 
 class QuietView:
-    """Shows nothing: the rows are in the leaderboard."""
+    """Shows no progress, since the rows are in the leaderboard; what warns is told.
+
+    Args:
+        warn: Takes each warning.
+    """
+
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self._warn = warn
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +81,8 @@ class QuietView:
 
     def tell(self, event: SweepEvent) -> None:
         """Any other news."""
+        if event.kind is SweepEventKind.WARNING:
+            self._warn(event.text)
 
 
 class ScreenView:
@@ -130,7 +139,7 @@ class ScreenView:
             return
         if event.kind is SweepEventKind.FINISHED and event.trial:
             self.say(self._state.line(event.trial, self._console.encoding))
-        elif event.kind is SweepEventKind.MESSAGE:
+        elif event.kind in (SweepEventKind.MESSAGE, SweepEventKind.WARNING):
             self.say(event.text)
 
     def say(self, text: str) -> None:
@@ -203,5 +212,5 @@ def _into(state: LiveState, event: SweepEvent) -> None:
             state.progress(lease.id, event.step, event.total)
         case SweepEvent(kind=SweepEventKind.REPORT, lease=lease, report=report) if lease and report:
             state.report(lease.id, report)
-        case SweepEvent(kind=SweepEventKind.MESSAGE):
+        case SweepEvent(kind=SweepEventKind.MESSAGE | SweepEventKind.WARNING):
             state.message(event.text)

@@ -10,7 +10,7 @@ files. Each line has ``news``, its kind, and ``at``, Unix seconds:
     {"news": "progress", "id": "00001-sample-s0", "step": 8, "total": 37}
     {"news": "report", "id": "00001-sample-s0", "report": {...}}
     {"news": "finished", "id": "00001-sample-s0"}            after its row
-    {"news": "message", "text": "..."}
+    {"news": "message", "text": "...", "warning": false}     true: also for who sees no progress
     {"news": "ending", "summary": {...}}
 
 Numbers that are not finite are written as JavaScript names.
@@ -70,8 +70,9 @@ class JsonView:
     def tell(self, event: SweepEvent) -> None:
         """Any other news."""
         match event:
-            case SweepEvent(kind=SweepEventKind.MESSAGE):
-                self._say("message", text=event.text)
+            case SweepEvent(kind=SweepEventKind.MESSAGE | SweepEventKind.WARNING):
+                warning = event.kind is SweepEventKind.WARNING
+                self._say("message", text=event.text, warning=warning)
             case SweepEvent(kind=SweepEventKind.STARTED, lease=lease) if lease:
                 self._told[lease.id] = 0.0
                 told = dataclasses.asdict(replace(lease, folder=shown(lease.folder)))
@@ -168,7 +169,9 @@ class NewsReader:
         """
         kind = news["news"]
         if kind == "message":
-            return SweepEvent(kind=SweepEventKind.MESSAGE, text=_text(news, "text"))
+            warns = news.get("warning") is True
+            kind_of = SweepEventKind.WARNING if warns else SweepEventKind.MESSAGE
+            return SweepEvent(kind=kind_of, text=_text(news, "text"))
         if kind == "started":
             return self._started(news)
         if kind == "finished":

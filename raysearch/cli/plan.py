@@ -8,9 +8,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raysearch.cli.arguments import add_data_dir, add_format, add_results, add_settings
+from raysearch.cli.arguments import (
+    add_data_dir,
+    add_format,
+    add_results,
+    add_settings,
+    find_space,
+)
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
+from raysearch.cores import usable_cores
+from raysearch.errors import ConfigError
 
 if TYPE_CHECKING:
     from raysearch.cluster.prices import PriceTable
@@ -29,11 +37,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--results and the prices in a cluster file. Takes the options of `sweep`; runs nothing.",
         epilog=examples(
             "raysearch plan carl --trials 100",
-            "raysearch plan search_spaces/carl-emobank.yaml --cluster cluster.yaml --max-cost 20",
+            "raysearch plan carl-emobank --cluster cluster.yaml --max-cost 20",
         ),
     )
     parser.add_argument(
-        "method", metavar="SPACE", help="search space file, or a method for its own: carl"
+        "method",
+        metavar="SPACE",
+        help="search space file, the name of one that comes with raysearch, or a method for its "
+        "own: carl",
     )
     add_search(parser)
     add_hardware(parser)
@@ -86,12 +97,29 @@ def _table(args: argparse.Namespace) -> PriceTable | None:
 
 def _plan(args: argparse.Namespace) -> SweepPlan:
     from raysearch.cli.sweep import plan_of
+    from raysearch.search.plan import check_room
     from raysearch.search.space import load_space
 
-    if Path(args.method).is_file():
-        args.space = args.method
-        args.method = load_space(Path(args.space)).method
-    return plan_of(args)[0]
+    named = args.method
+    if Path(named).is_file() or not _is_method(named):
+        path = find_space("", named, said="SPACE")
+        if args.space is not None:
+            raise ConfigError(
+                f"`--space` must be left out where SPACE is a search space, {path}, but got "
+                f"{args.space}"
+            )
+        args.space, args.method = str(path), load_space(path).method
+    plan = plan_of(args)[0]
+    if args.cluster is None and args.address is None:
+        check_room(plan, {"CPU": usable_cores()})
+    return plan
+
+
+def _is_method(name: str) -> bool:
+    from raysearch.methods import METHODS
+    from raysearch.methods.outside import outside_methods
+
+    return name in METHODS or name in outside_methods()
 
 
 def _earlier(results: str) -> list[Trial]:

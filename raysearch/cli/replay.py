@@ -24,9 +24,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "equal bit for bit. Exit code 0: equal, or as close as another machine or version "
         "explains; 1: they differ beyond that; 2: not judged, because code, data or encoder are "
         "others.",
-        epilog=examples("raysearch replay results/carl:3 --seed 0"),
+        epilog=examples("raysearch replay results/carl:2 --seed 0"),
     )
-    parser.add_argument("row", metavar="ROW", help="SWEEP:N, for example results/carl:3")
+    parser.add_argument("row", metavar="ROW", help="SWEEP:N, for example results/carl:2")
     parser.add_argument("--task", metavar="NAME", help="only the cell of this corpus or pair")
     parser.add_argument("--seed", type=int, metavar="N", help="only the cell of this seed")
     add_tolerance(parser)

@@ -19,7 +19,7 @@ def split_row(text: str, *, among: Sequence[str] = WHICH) -> tuple[str, str]:
     """The sweep's folder or URI, and the number or name after the last colon; "" for none.
 
     Args:
-        text: For example ``results/carl:3`` or ``s3://bucket/carl:best``.
+        text: For example ``results/carl:2`` or ``s3://bucket/carl:best``.
         among: Names that may stand in place of a number.
     """
     folder, colon, which = text.rpartition(":")

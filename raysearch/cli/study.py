@@ -166,7 +166,7 @@ def _sweep_arguments(
             setattr(sweep, key, value)
     sweep.seeds = seeds
     sweep.words = [*words, *(f"--set={pair}" for pair in sweep.settings)]
-    sweep.quiet = args.quiet or args.format == "json"
+    sweep.quiet, sweep.warn = args.quiet or args.format == "json", args.warn
     return sweep
 
 

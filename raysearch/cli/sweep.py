@@ -111,7 +111,7 @@ def search(args: argparse.Namespace) -> tuple[SweepPlan, SweepSummary]:
             summary = show_sweep(plan, store, news, on_open=lambda: _write_card(plan, path))
             news.ended(summary)
         else:
-            view = QuietView() if args.quiet else ScreenView(opening)
+            view = QuietView(args.warn) if args.quiet else ScreenView(opening)
             summary = show_sweep(plan, store, view, on_open=lambda: _write_card(plan, path))
     if summary.used_up:
         _write_card(plan, path, used_up=summary.used_up)
@@ -191,8 +191,8 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
 
 
 def _bytes(option: str, gigabytes: float | None) -> int | None:
-    if gigabytes is not None and not math.isfinite(gigabytes):
-        raise ConfigError(f"`{option}` must be a number of GB, but got {gigabytes}")
+    if gigabytes is not None and not (math.isfinite(gigabytes) and gigabytes > 0):
+        raise ConfigError(f"`{option}` must be a number of GB > 0, but got {gigabytes:g}")
     return None if gigabytes is None else int(gigabytes * 1e9)
 
 

@@ -24,7 +24,7 @@ from raysearch.cli.arguments import (
     parse_settings,
 )
 from raysearch.cli.parsing import examples
-from raysearch.config import flatten, read_config
+from raysearch.config import flatten, read_config, said_value
 from raysearch.cores import usable_cores
 from raysearch.errors import ConfigError, TrialError
 from raysearch.names import checked_name
@@ -101,9 +101,8 @@ def trained(args: argparse.Namespace) -> tuple[Trial, str]:
 
     check_seed(args.seed)
     loader = get_method(args.method)
-    config = read_config(
-        loader.config_type, absolute_folders(parse_settings(args.settings)), where="--set"
-    )
+    said = {name: said_value(text) for name, text in parse_settings(args.settings).items()}
+    config = read_config(loader.config_type, absolute_folders(said), where="--set")
     settings = flatten(config)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     name = checked_name(args.name or f"{args.method}-train-{digest}", "`--name`")

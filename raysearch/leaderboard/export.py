@@ -1,15 +1,21 @@
-"""How is a ranked configuration written as one flat record for csv and json."""
+"""How is a ranked configuration, or a setting, written as one flat record for csv and json."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pyarrow as pa
+
+from raysearch.config import as_scalar
+from raysearch.leaderboard.card import SweepCard
+from raysearch.leaderboard.keys import distinct
 from raysearch.leaderboard.ranked import Ranked
+from raysearch.leaderboard.tasks import task_settings
 from raysearch.printable import printable
 from raysearch.trial import MetricGoal
 
-__all__ = ["records", "spreadsheet_cell"]
+__all__ = ["records", "setting_records", "spreadsheet_cell"]
 
 _FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 """What a spreadsheet's formula begins with, also in full width."""
@@ -49,6 +55,45 @@ def records(ranking: Iterable[Ranked], goal: MetricGoal) -> list[dict[str, Any]]
         }
         for item in ranking
     ]
+
+
+def setting_records(
+    table: pa.Table, card: SweepCard, papers: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """One mapping a task and setting, in the order of the board by parameter.
+
+    Args:
+        table: Rows of *trials* of one sweep.
+        card: What ranks them.
+        papers: Task to the paper's values of it, by setting; empty where there are none.
+
+    Raises:
+        ConfigError: No row of a task has the metric.
+    """
+    columns, names = task_settings(table, card)
+    found = []
+    for column in columns:
+        best = column.best
+        for name in names:
+            known = column.associations.get(name)
+            found.append(
+                {
+                    "sweep": ", ".join(distinct(table, "sweep")),
+                    "task": column.task,
+                    "goal": card.goal.name,
+                    "direction": card.goal.direction,
+                    "trial": best.trial if best else None,
+                    "score": best.score if best else None,
+                    "complete": column.complete,
+                    "setting": name,
+                    "value": best.config.get(name) if best else None,
+                    "paper": as_scalar(papers.get(column.task, {}).get(name)),
+                    "association": known.value if known else None,
+                    "measure": ("spearman" if known.signed else "eta") if known else None,
+                    "told": known.told if known else None,
+                }
+            )
+    return found
 
 
 def spreadsheet_cell(value: Any) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from raysearch.leaderboard.association import Association, association
+from raysearch.leaderboard.association import Association, association, most_telling
 from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.keys import column_values, distinct, group_rows, rows_at, rows_with
 from raysearch.leaderboard.rank import rank
@@ -29,6 +29,7 @@ __all__ = [
     "searched",
     "task_columns",
     "task_names",
+    "task_settings",
 ]
 
 
@@ -180,3 +181,18 @@ def task_columns(
             )
         )
     return columns
+
+
+def task_settings(table: pa.Table, card: SweepCard) -> tuple[list[TaskColumn], list[str]]:
+    """What each task says of the settings that the sweep searched, and these, telling ones first.
+
+    Args:
+        table: Rows of *trials* of one sweep.
+        card: What ranks them; its order of tasks is that of the columns.
+
+    Raises:
+        ConfigError: No row of a task has the metric.
+    """
+    rankings = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+    names = most_telling(list(rankings.values()), searched(table))
+    return task_columns(rankings, card.goal, names), names

@@ -14,11 +14,11 @@ import pyarrow as pa
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from raysearch.leaderboard.association import Association, most_telling
+from raysearch.leaderboard.association import Association
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.statistics.permutation import FEWEST
 from raysearch.leaderboard.summary import Summary, summarize
-from raysearch.leaderboard.tasks import TaskColumn, rank_tasks, searched, task_columns
+from raysearch.leaderboard.tasks import TaskColumn, task_settings
 from raysearch.render.board import origin_lines
 from raysearch.render.format import UNICODE, Glyphs, glyphs_for, score, setting
 from raysearch.render.table import GAP, Layout
@@ -102,10 +102,9 @@ def make_parameter_board(
     Raises:
         ConfigError: No row of a task has the metric.
     """
-    rankings = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
-    names = most_telling(list(rankings.values()), searched(table))
+    columns, names = task_settings(table, card)
     return ParameterBoard(
-        columns=task_columns(rankings, card.goal, names),
+        columns=columns,
         names=names,
         papers=papers,
         layout=Layout(goal=card.goal, cells=card.cells_of_task, split=True),

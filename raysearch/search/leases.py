@@ -332,7 +332,7 @@ class LeaseBook:
         """Keep the quota, and pass on what is to be said of it."""
         text = self.standing.make_room(self._running)
         if text:
-            self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+            self._on_event(SweepEvent(kind=SweepEventKind.WARNING, text=text))
 
     def _show(self, kind: SweepEventKind, lease: Lease, **fields: Any) -> None:
         self._on_event(SweepEvent(kind=kind, lease=lease, **fields))

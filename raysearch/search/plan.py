@@ -30,6 +30,7 @@ __all__ = [
     "SweepEventKind",
     "SweepPlan",
     "SweepSummary",
+    "check_room",
     "method_cells",
 ]
 
@@ -110,7 +111,7 @@ class SweepPlan:
                 ("cpus_per_worker", f"in [{LEAST}, {MOST}]", LEAST <= self.cpus_per_worker <= MOST),
                 ("gpus_per_worker", f"in [0, {MOST}]", 0 <= self.gpus_per_worker <= MOST),
                 ("seed", SEED.describe(), not check_value(SEED, self.seed)[1]),
-                ("stages_limit", ">= 0", (self.stages_limit or 0) >= 0),
+                ("stages_limit", "> 0", self.stages_limit is None or self.stages_limit > 0),
                 ("quota", "> 0", self.quota is None or self.quota > 0),
                 ("max_cost", "> 0", self.max_cost is None or self.max_cost > 0),
             )
@@ -181,6 +182,28 @@ class SweepPlan:
         )
 
 
+def check_room(plan: SweepPlan, there: Mapping[str, float]) -> None:
+    """See that all slots find room at once.
+
+    Args:
+        plan: The sweep.
+        there: What there is, by the names of `SlotShape.resources_per_worker`; others are not
+            looked at.
+
+    Raises:
+        ConfigError: The slots would wait for ever.
+    """
+    problems = [
+        f"slots x workers_per_trial x {name}s per worker must be at most the {there[name]:g} "
+        f"{name}s that this process may use, but got {plan.slots} x {plan.workers_per_trial} x "
+        f"{each:g}; take fewer, or join a cluster with `--address`"
+        for name, each in plan.shape.resources_per_worker.items()
+        if name in there and each * plan.slots * plan.workers_per_trial > there[name] + 1e-6
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
 def method_cells(space: SearchSpace) -> CellsOf:
     """Every task of the space's method, `space.seeds` times: seeds outermost, from 0.
 
@@ -202,13 +225,14 @@ def method_cells(space: SearchSpace) -> CellsOf:
 
 
 class SweepEventKind(StrEnum):
-    """What happened in a sweep."""
+    """What happened in a sweep; a warning is a message that is also for who sees no progress."""
 
     STARTED = "started"
     PROGRESS = "progress"
     REPORT = "report"
     FINISHED = "finished"
     MESSAGE = "message"
+    WARNING = "warning"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +247,7 @@ class SweepEvent:
         device: Where the trial runs (STARTED).
         report: A point of the curve (REPORT).
         trial: The record, as stored (FINISHED).
-        text: One sentence (MESSAGE).
+        text: One sentence (MESSAGE, WARNING).
     """
 
     kind: SweepEventKind

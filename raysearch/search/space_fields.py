@@ -7,7 +7,7 @@ import graphlib
 from collections.abc import Mapping
 from typing import Any
 
-from raysearch.config import Rule, as_scalar, check_value, unknown_name
+from raysearch.config import Rule, as_scalar, check_value, said_value, unknown_name
 from raysearch.errors import quoted
 from raysearch.marked_yaml import Marked, Problems
 from raysearch.search.parameters import Parameter, read_parameter
@@ -47,7 +47,7 @@ def typed_settings(
         if name not in known:
             problems.append(f"{unknown_name('setting', name, list(known))} (--set)")
             continue
-        read[name], must = check_value(known[name], None if text == "null" else text)
+        read[name], must = check_value(known[name], said_value(text))
         if must:
             problems.append(f"`{name}` must be {must}, but got {quoted(text)} (--set)")
     return read

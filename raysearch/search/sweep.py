@@ -168,7 +168,7 @@ def _same_sources(plan: SweepPlan, ledger: StudyLedger, on_event: OnEvent) -> Sw
     sources.go_on_with(plan.sources, plan.data_dir)
     ledger.sources = sources.known
     for text in sources.caveats(versions(plan.space.method)):
-        on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+        on_event(SweepEvent(kind=SweepEventKind.WARNING, text=text))
     return sources
 
 

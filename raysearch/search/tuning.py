@@ -7,9 +7,8 @@ from ray import tune
 
 from raysearch.cluster.ray_session import HEAD, open_mailroom
 from raysearch.cluster.session_folder import scratch_folder
-from raysearch.errors import ConfigError
 from raysearch.search.leases import LeaseBook
-from raysearch.search.plan import SweepPlan
+from raysearch.search.plan import SweepPlan, check_room
 from raysearch.search.schedulers import StudyScheduler
 from raysearch.search.searcher import StudySearcher
 from raysearch.search.trainable import SlotTrainable
@@ -28,21 +27,9 @@ def check_resources(plan: SweepPlan) -> None:
     Raises:
         ConfigError: The slots would wait for ever.
     """
-    if plan.address is not None:
-        return
-    there = ray.cluster_resources()
-    problems = []
-    for name, each in plan.shape.resources_per_worker.items():
-        needed = each * plan.slots * plan.workers_per_trial
-        if needed > there.get(name, 0) + 1e-6:
-            problems.append(
-                f"slots x workers_per_trial x {name}s per worker must be at most the "
-                f"{there.get(name, 0):g} {name}s that this process may use, but got {plan.slots} x "
-                f"{plan.workers_per_trial} x {each:g}; take fewer, or join a cluster "
-                f"with `--address`"
-            )
-    if problems:
-        raise ConfigError(problems)
+    if plan.address is None:
+        there = ray.cluster_resources()
+        check_room(plan, {name: there.get(name, 0) for name in plan.shape.resources_per_worker})
 
 
 def run_tune(plan: SweepPlan, book: LeaseBook) -> None:

@@ -173,6 +173,23 @@ def test_the_board_for_a_paper(boards: tuple[str, str], capsys: pytest.CaptureFi
     assert "`DIR` must be left out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("form", "words", "said"),
+    [
+        ("latex", ["--task", "foo"], "`--task` must be left out with --as latex"),
+        ("markdown", ["--seed", "1"], "`--seed` must be left out with --as markdown"),
+        ("latex", ["--data-dir", "x"], "`--data-dir` must be left out with --as latex"),
+        ("model", ["--top", "3"], "`--top` must be left out with --as model"),
+        ("config", ["--top", "3"], "`--top` must be left out with --as config"),
+    ],
+)
+def test_options_that_a_form_does_not_read_are_refused(
+    form: str, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", "results/carl", "--as", form, *words]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_settings_as_yaml_fit_into_a_search_space(
     boards: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

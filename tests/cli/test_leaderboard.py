@@ -209,6 +209,18 @@ def test_best_settings_of_each_pair_beside_the_papers(pairs, capsys):
     assert rows[at + 5] == ["paper", "0.0025", "0.0015"]
 
 
+def test_settings_of_each_pair_for_a_program(pairs, capsys):
+    assert _run("results/msmo", "--by", "parameter", "--format", "json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    found = {(row["task"], row["setting"]): row for row in rows}
+    first = found["en-fr", "consistency_weight"]
+    assert (first["trial"], first["value"], first["paper"]) == (2, 0.001, 0.0025)
+    assert found["en-es", "consistency_weight"]["value"] == 0.002
+    for whole in (["--by", "parameter"], ["--regret"]):
+        with pytest.raises(ConfigError, match=f"`--top` must be left out with {' '.join(whole)}"):
+            _run("results/msmo", *whole, "--top", "3")
+
+
 def test_a_joint_sweep_by_pair(results, pairs, capsys):
     card = pairs | {"mode": "joint", "cells": 4}
     (results / "msmo/sweep.json").write_text(json.dumps(card))

@@ -195,3 +195,42 @@ def test_what_cannot_be_read_is_left_out_and_named(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2 and all("left out of the estimate: `" in line for line in lines)
     assert str(foreign) in lines[0] and "other/trials/part-00000-x.parquet" in lines[1]
+
+
+def test_a_space_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--results", str(tmp_path), "--format", "json"]
+    assert main(["plan", "carl-emobank", *words]) == 0
+    named = json.loads(capsys.readouterr().out)
+    assert main(["plan", "carl", "--space", "carl-emobank", *words]) == 0
+    assert json.loads(capsys.readouterr().out) == named
+    assert named["name"] == "carl-emobank"
+    assert main(["plan", "carl-emobnak", *words]) == 2
+    assert "`SPACE` must be a search space file or one of carl, carl-emobank" in (
+        capsys.readouterr().err
+    )
+
+
+def test_two_spaces_are_refused(space: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for first in (str(space), "carl-emobank"):
+        assert main(["plan", first, "--space", "carl"]) == 2
+        assert "`--space` must be left out where SPACE is a search space" in capsys.readouterr().err
+
+
+def test_slots_that_a_sweep_refuses(
+    space: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("raysearch.cli.plan.usable_cores", lambda: 2)
+    assert main(["plan", str(space), "--slots", "3"]) == 2
+    assert "must be at most the 2 CPUs that this process may use, but got 3 x 1 x 1" in (
+        capsys.readouterr().err
+    )
+    assert main(["plan", str(space), "--slots", "3", *ON_AWS]) == 0
+    assert main(["plan", str(space), "--slots", "3", "--address", "auto"]) == 0
+
+
+@pytest.mark.parametrize("option", ["--stages-limit", "--quota"])
+def test_no_room_at_all_is_refused(
+    space: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", str(space), option, "0"]) == 2
+    assert f"`{option}` must be a number of GB > 0, but got 0" in capsys.readouterr().err

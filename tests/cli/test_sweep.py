@@ -6,18 +6,21 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from noop_sweep import noop_plan, noop_space
 
 from raysearch.cli import main, parser, sweep
 from raysearch.cli.arguments import absolute_folders
+from raysearch.cli.live import QuietView
 from raysearch.cli.sweep import _write_card
 from raysearch.cli.sweep_ending import ending_text
 from raysearch.cluster.service import TrainingRunner
+from raysearch.errors import ConfigError
 from raysearch.leaderboard.card import parse_card, used_up_text
 from raysearch.objective import Best
-from raysearch.search.plan import Ending, SweepPlan, SweepSummary
+from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.search.standing import PaperResult
 from raysearch.storage.place import absolute
 from raysearch.trial import Cell, TrialState
@@ -54,8 +57,8 @@ def plan_of(folder: Path, *, seeds: int = 2, mode: str = "per_task", **more: str
             ["carl", "--mode", "per_task", "--aggregate", "worst"],
             "`aggregate` must be left out where `mode` is per_task, but got worst",
         ),
-        (["carl", "--quota", "nan"], "`--quota` must be a number of GB, but got nan"),
-        (["carl", "--quota", "0"], "`quota` must be > 0, but got 0"),
+        (["carl", "--quota", "nan"], "`--quota` must be a number of GB > 0, but got nan"),
+        (["carl", "--quota", "0"], "`--quota` must be a number of GB > 0, but got 0"),
     ],
 )
 def test_mistakes(
@@ -180,3 +183,17 @@ def test_workers_are_told_where_stages_lie(tmp_path: Path) -> None:
     runner = plan.shape.runner
     assert isinstance(runner, TrainingRunner)
     assert (runner.stages, runner.limit) == ("s3://b/p", 10**9)
+
+
+def test_quiet_hides_no_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def search(args: Any) -> Any:
+        view = QuietView(args.warn)
+        view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"))
+        view.tell(SweepEvent(kind=SweepEventKind.WARNING, text="`--quota` is full"))
+        raise ConfigError("ended")
+
+    monkeypatch.setattr("raysearch.cli.sweep.search", search)
+    assert main(["sweep", "carl", "-q"]) == 2
+    assert capsys.readouterr().err == "raysearch: `--quota` is full\nraysearch: ended\n"

@@ -60,6 +60,7 @@ def told() -> list[str]:
     with view:
         view.recorded(EARLIER, earlier=True)
         view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"))
+        view.tell(SweepEvent(kind=SweepEventKind.WARNING, text="full"))
         view.tell(SweepEvent(kind=SweepEventKind.STARTED, lease=LEASE, device=cpu_device(1)))
         for step in range(1, 1001):
             view.tell(SweepEvent(kind=SweepEventKind.PROGRESS, lease=LEASE, step=step, total=1000))
@@ -93,6 +94,7 @@ def test_news_come_back_as_they_were_told() -> None:
         [
             EARLIER,
             SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"),
+            SweepEvent(kind=SweepEventKind.WARNING, text="full"),
             SweepEvent(kind=SweepEventKind.STARTED, lease=LEASE, device=cpu_device(1)),
             SweepEvent(kind=SweepEventKind.REPORT, lease=LEASE, report=REPORT),
             TRIAL,
@@ -134,9 +136,9 @@ def test_rows_are_kept_and_the_ending_names_what_works_here(
     assert repr(Store(folder).trials()) == repr([EARLIER, TRIAL])
     assert json.loads((folder / "sweep.json").read_text()) == CARD
     said = capsys.readouterr().out.splitlines()
-    assert said[:4] == ["a warning", "sweep noop", "starting", "Traceback"]
-    assert said[4].startswith("2/3 trials · trial 1 sample seed 0 complete · dev/score 0.3333")
-    assert any(line.startswith("best: dev/score 0.3333, trial 1") for line in said[5:])
+    assert said[:5] == ["a warning", "sweep noop", "starting", "Traceback", "full"]
+    assert said[5].startswith("2/3 trials · trial 1 sample seed 0 complete · dev/score 0.3333")
+    assert any(line.startswith("best: dev/score 0.3333, trial 1") for line in said[6:])
     assert f"  all trials    python -m raysearch leaderboard {folder}" in said
     fetch = f"ray rsync-down cluster.yaml /storage/noop/leases/ {folder}/leases/"
     assert f"  its weights   {fetch}" in said
