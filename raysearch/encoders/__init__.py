@@ -11,7 +11,8 @@
     a hub id         for example `roberta-base`; the cache is asked before the network
 
 What needs torch is imported when it is used: `files` and `digests` are asked without it.
-Nothing falls back silently: a name that cannot be read is one `EncoderError`.
+Nothing falls back silently: a name that cannot be read is one `EncoderError`, and so is one whose
+files do not belong together (`probe`).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from raysearch.encoders.files import folder_files, note_encoder
 from raysearch.encoders.layers import keep_layers, kept_layers, positions
 from raysearch.encoders.packaged import PACKAGED, find_weights
 from raysearch.encoders.probe import check_encoder, check_tokenizer_files
-from raysearch.encoders.quiet import quiet
+from raysearch.encoders.quiet import in_one_line, quiet
 from raysearch.encoders.saving import TRAINED_ON
 from raysearch.encoders.tiny import TINY_LAYERS, tiny_model, tiny_tokenizer
 from raysearch.errors import EncoderError
@@ -162,7 +162,7 @@ def _reading(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise EncoderError(
-            f"{what} cannot be read ({_first_line(error)}); write or download it again"
+            f"{what} cannot be read ({in_one_line(error)}); write or download it again"
         ) from error
 
 
@@ -173,7 +173,7 @@ def _ask_hub(name: str) -> None:
     except Exception as error:  # the client's network errors share no base that it exports
         raise EncoderError(
             f"there is no encoder {name!r}: no such folder, and as a hub id it is neither in the "
-            f"cache nor reachable ({_first_line(error)}); {_FORMS}"
+            f"cache nor reachable ({in_one_line(error)}); {_FORMS}"
         ) from error
 
 
@@ -256,7 +256,3 @@ def _trained_on(folder: Path) -> frozenset[str]:
             "encoder again: without it, probes would score texts that it was trained on"
         )
     return found
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".strip().split("\n")[0]

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from raysearch.encoders.layers import first_layer
+from raysearch.encoders.quiet import in_one_line
 from raysearch.encoders.text import encode
 from raysearch.errors import DataError, EncoderError
 
@@ -135,7 +136,7 @@ def _check_states(name: str, model: Any, tokenizer: Any) -> None:
     except Exception as error:  # a model of anything may raise anything
         raise EncoderError(
             f"{name} must give a state for each of {width} tokens, by their ids and by their "
-            f"embeddings, but as {type(model).__name__} fails ({type(error).__name__}: {error}); "
+            f"embeddings, but as {type(model).__name__} fails ({in_one_line(error)}); "
             "take an encoder of texts"
         ) from error
     real = mask.bool()

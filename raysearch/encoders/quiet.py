@@ -13,7 +13,15 @@ from contextlib import contextmanager
 from huggingface_hub.utils import logging as hub_logging
 from transformers.utils import logging as transformers_logging
 
-__all__ = ["quiet"]
+__all__ = ["in_one_line", "quiet"]
+
+_ROOM = 240
+
+
+def in_one_line(error: BaseException) -> str:
+    """Kind and text of an error of theirs, which may be a page long, for use in a sentence."""
+    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":. ")
+    return text if len(text) <= _ROOM else text[: _ROOM - 1] + "…"
 
 
 @contextmanager

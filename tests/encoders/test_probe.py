@@ -67,6 +67,23 @@ def test_a_model_of_images(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"layer_types": ["full_attention"] * 5}, r"StrictData.*layer_types"),
+        ({"hidden_size": "16"}, r"StrictData.*hidden_size"),
+        ({"model_type": "nowhere"}, "ValueError: .*nowhere"),
+    ],
+)
+def test_a_configuration_that_cannot_be(changes, reason, tmp_path):
+    folder = tmp_path / "encoder"
+    write_encoder("modernbert", folder)
+    change(folder, "config.json", **changes)
+    with pytest.raises(EncoderError, match=rf"cannot be read \({reason}.*\); write") as caught:
+        encoders.load(str(folder))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
 @pytest.mark.parametrize("left", [(), ("tokenizer_config.json",)], ids=["none", "settings"])
 @pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"bert of bytes"}))
 def test_no_tokenizer(family, left, tmp_path):

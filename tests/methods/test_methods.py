@@ -7,6 +7,7 @@ import pytest
 
 from raysearch.errors import ConfigError
 from raysearch.methods import METHODS, config_type, get_method
+from raysearch.methods.reported import OfEncoder
 
 
 def test_an_unknown_method_names_the_nearest() -> None:
@@ -27,3 +28,14 @@ def test_config_type_and_tasks_import_no_torch(name: str) -> None:
 
 def test_config_type_is_that_of_the_loader() -> None:
     assert config_type("carl").__name__ == "CarlConfig"
+
+
+def test_which_metrics_an_exported_encoder_has() -> None:
+    """Probes are fitted to its weights; discriminator, fine-tuned copies and tagger stay behind."""
+    carl, msmo = METHODS["carl"], METHODS["msmo"]
+    assert isinstance(carl, OfEncoder) and isinstance(msmo, OfEncoder)
+    for metric in ("va_pearson", "emobank/valence_pearson", "uniformity", "class_accuracy"):
+        assert carl.of_encoder(metric), metric
+    for metric in ("finetuned_va_pearson", "emobank/finetuned_accuracy", "detection_auc"):
+        assert not carl.of_encoder(metric), metric
+    assert not any(msmo.of_encoder(metric) for metric in ("f1", "precision", "current_f1"))
