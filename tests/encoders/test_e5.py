@@ -223,6 +223,7 @@ def test_number_of_tokens_against_the_packages_engine(me5, engine, xabsa):
 
 @pytest.mark.slow
 @pytest.mark.real_data
+@pytest.mark.parametrize("any_data", ["real"], indirect=True)
 def test_a_translation_is_nearer_than_any_other_sentence(me5, xabsa, vectors):
     def unit(file):
         texts = [f"query: {text}" for text in xabsa(file)[:20]]  # later ones are not in step
