@@ -216,3 +216,22 @@ def test_a_cached_hub_id_asks_no_network(tmp_path, monkeypatch, no_network):
     assert (loaded.name, loaded.layers) == ("someone/small", 1)
     folder = str(cached / "snapshots" / "abc")
     assert loaded.digest == encoders.load(folder, layers=1).digest
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "adapter_config.json"])
+def test_a_cached_hub_id_is_tried_as_a_folder_is(tmp_path, monkeypatch, no_network, file):
+    tiny = encoders.load("tiny")
+    folder = tmp_path / "models--someone--half" / "snapshots" / "abc"
+    encoders.save(tiny.model, tiny.tokenizer, folder)
+    if file == "tokenizer.json":
+        (folder / file).unlink()
+    else:
+        (folder / file).write_text("{}")
+    (folder.parents[1] / "refs").mkdir()
+    (folder.parents[1] / "refs" / "main").write_text("abc")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path))
+    reason = "is an adapter" if file != "tokenizer.json" else "must hold its tokenizer|be read"
+    with pytest.raises(EncoderError, match=reason) as caught:
+        encoders.load("someone/half")
+    assert "\n" not in str(caught.value)
