@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
 from raysearch.errors import ConfigError, known_names, quoted
+from raysearch.scalars import NULL, read_scalar
 from raysearch.trial import Scalar
 
 __all__ = [
@@ -175,8 +176,8 @@ def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
 
 
 def said_value(text: str) -> str | None:
-    """A value as a command line says it: ``null`` stands for none."""
-    return None if text == "null" else text
+    """A value as a command line says it: ``null`` or ``~`` stands for none."""
+    return None if text in NULL else text
 
 
 def as_scalar(value: Any) -> Scalar:
@@ -265,25 +266,28 @@ def _kind(hint: Any) -> tuple[Any, bool]:
 
 
 def _to_int(value: Any) -> int:
-    if isinstance(value, bool):
-        raise TypeError
-    if isinstance(value, str):
-        return int(value)
-    if int(value) != value:
+    number = _to_number(value)
+    if int(number) != number:
         raise ValueError
-    return int(value)
+    return int(number)
 
 
 def _to_float(value: Any) -> float:
-    if isinstance(value, bool):
+    return float(_to_number(value))
+
+
+def _to_number(value: Any) -> Any:
+    """A number, also one that is written as text; others raise when they are made one."""
+    if isinstance(value, str):
+        value = read_scalar(value.strip())
+    if isinstance(value, bool | str):
         raise TypeError
-    return float(value)
+    return value
 
 
 def _to_bool(value: Any) -> bool:
-    words = {"true": True, "false": False}
-    if isinstance(value, str) and value.lower() in words:
-        return words[value.lower()]
+    if isinstance(value, str):
+        value = read_scalar(value.strip())
     if not isinstance(value, bool):
         raise TypeError
     return value

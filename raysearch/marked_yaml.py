@@ -1,25 +1,28 @@
 """What does a YAML file say, and on which line does it say so.
 
 The tree of a file as plain values that remember their lines, so that a checker can name
-``file:line`` for everything it finds. Departures from YAML 1.1 as PyYAML reads it: ``1e-5`` is
-a number, dates stay text, and a key that stands twice is a problem instead of a silent loss.
+``file:line`` for everything it finds. Values are those of YAML 1.2 (`raysearch.scalars`), not of
+1.1 as PyYAML reads it; a key that stands twice is a problem instead of a silent loss.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import yaml
 
 from raysearch.errors import ConfigError, shortened
+from raysearch.scalars import read_scalar
 
 __all__ = ["Marked", "Problems", "read_marked"]
 
-_FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-_PLAIN_TAGS = ("null", "bool", "int", "float")
+_PLAIN = "plain"
+"""Tag of a scalar that has neither quotes nor a tag of its own."""
+_TYPES = {"null": NoneType, "bool": bool, "int": int, "float": float}
+"""What a value with such a tag must be."""
 DEEPEST = 50
 """Levels that a file may have, so that whoever walks its tree need not think of Python's stack."""
 MOST_VALUES = 100_000
@@ -109,13 +112,22 @@ def read_marked(path: Path) -> tuple[dict[str, Marked], Problems]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes a tree that can be walked: neither too deep nor, with its aliases, too large."""
+    """Composes a tree that can be walked: neither too deep nor, with its aliases, too large.
+
+    Plain scalars have the tag `_PLAIN`.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._level = 0
         self._extent: dict[yaml.Node, tuple[int, int]] = {}
         """Values and levels of each node that is complete."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        """The tag of a node that has none; whatever is plain is read later."""
+        if kind is yaml.ScalarNode and implicit[0]:
+            return _PLAIN
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose one node and what is below it.
@@ -191,14 +203,17 @@ def _mapping(
 
 def _scalar(node: yaml.ScalarNode, line: int, problems: Problems) -> Any:
     tag = node.tag.removeprefix("tag:yaml.org,2002:")
-    if tag in _PLAIN_TAGS:
-        try:
-            return yaml.SafeLoader("").construct_object(node)
-        except (ValueError, yaml.YAMLError):
-            problems.add(f"`{shortened(node.value)}` must be a value that YAML can read", line)
-            return None
-    if tag == "str" and node.style is None and _FLOAT.fullmatch(node.value):
-        return float(node.value)
-    if node.tag.startswith("!") or tag == "binary":
-        problems.add(f"tags such as `{node.tag}` must not be used", line)
-    return node.value
+    if tag not in (_PLAIN, *_TYPES):
+        if node.tag.startswith("!") or tag == "binary":
+            problems.add(f"tags such as `{node.tag}` must not be used", line)
+        return node.value
+    try:
+        value = read_scalar(node.value)
+        if tag == "float" and type(value) is int:
+            value = float(value)
+        if tag in _TYPES and type(value) is not _TYPES[tag]:
+            raise ValueError
+    except (ValueError, OverflowError):
+        problems.add(f"`{shortened(node.value)}` must be a value that YAML can read", line)
+        return None
+    return value

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from raysearch.config import unknown_name
 from raysearch.errors import ConfigError
+from raysearch.scalars import read_scalar
 
 __all__ = ["CommandParser", "examples", "leaves"]
 
@@ -32,6 +33,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"formatter_class": _Formatter, **options})
+        self.register("type", int, _integer)
+        self.register("type", float, _number)
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong, with the command that helps.
@@ -62,6 +65,29 @@ def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]
     for action in below:
         for command in dict.fromkeys(action.choices.values()):
             yield from leaves(command)
+
+
+def _integer(text: str) -> int:
+    """A whole number, written as in a file."""
+    value = _value(text)
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError
+    return int(value)
+
+
+def _number(text: str) -> float:
+    """A number, written as in a file."""
+    try:
+        return float(_value(text))
+    except OverflowError as error:  # which argparse would let through
+        raise ValueError from error
+
+
+def _value(text: str) -> int | float:
+    value = read_scalar(text.strip())
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError
+    return value
 
 
 class _Formatter(argparse.HelpFormatter):

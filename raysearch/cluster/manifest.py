@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import yaml
 
 from raysearch.cluster.manifest_site import check_site
 from raysearch.cluster.prices import check_prices
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, shortened
 from raysearch.marked_yaml import Marked, Problems, read_marked
 
 __all__ = ["UNSET", "check_manifest"]
@@ -43,6 +44,7 @@ def check_manifest(path: Path) -> tuple[str, ...]:
         where = ".".join(str(part) for part in error.absolute_path) or "the file"
         line = _line(root, list(error.absolute_path))
         problems.add(f"`{where}` must fit Ray's cluster schema, but {error.message}", line)
+    _check_readings(root, _as_ray_reads(path), "", problems)
     _check_nodes(fields, problems)
     check_prices(fields, problems)
     check_site(fields, problems)
@@ -54,6 +56,30 @@ def check_manifest(path: Path) -> tuple[str, ...]:
                 text = f"`{where}` must be set to yours, but has {word} ({path}:{node.line})"
                 unset.setdefault(word, text)
     return tuple(unset.values())
+
+
+def _as_ray_reads(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError):  # what is wrong with it has been said
+        return None
+
+
+def _check_readings(ours: Marked, theirs: Any, where: str, problems: Problems) -> None:
+    """Ray reads the file by YAML 1.1, where ``020`` is 16 and ``no`` is false: both must agree."""
+    if isinstance(theirs, dict) and isinstance(ours.value, dict):
+        for key, child in ours.value.items():
+            _check_readings(child, theirs.get(key), f"{where}.{key}" if where else key, problems)
+    elif isinstance(theirs, list) and isinstance(ours.value, list):
+        for child, other in zip(ours.value, theirs, strict=False):
+            _check_readings(child, other, where, problems)
+    elif isinstance(theirs, bool | int | float) and repr(theirs) != repr(ours.value):
+        problems.add(
+            f"`{where}` must be the same for Ray, which reads YAML 1.1, but is "
+            f"{shortened(repr(theirs))} for it and {shortened(repr(ours.value))} by YAML 1.2; "
+            "write a number without a 0 first, and true or false",
+            ours.line,
+        )
 
 
 def _check_nodes(fields: Mapping[str, Marked], problems: Problems) -> None:

@@ -41,7 +41,7 @@ def read_settings(
 def typed_settings(
     settings: Mapping[str, str], known: Mapping[str, Rule], problems: list[str]
 ) -> dict[str, Any]:
-    """The settings of a command line, in their fields' types; ``null`` stands for none."""
+    """The settings of a command line, in their fields' types; ``null`` or ``~`` stands for none."""
     read = {}
     for name, text in settings.items():
         if name not in known:

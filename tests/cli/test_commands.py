@@ -92,7 +92,7 @@ def test_weights_that_were_not_kept_are_trained_again(
         (["sweep", "carl", "--trials", "9" * 400], "`--trials` must be an integer in [1, 1000000]"),
         (["sweep", "carl", "--slots", "9" * 400], "`slots` must be in [1, 10000], but got 9999"),
         (["sweep", "carl", "--cpus-per-worker", "0"], "`cpus_per_worker` must be in [0.0001, 100"),
-        (["sweep", "carl", "--cpus-per-worker", "nan"], "`cpus_per_worker` must be in [0.0001, 1"),
+        (["sweep", "carl", "--cpus-per-worker", ".nan"], "`cpus_per_worker` must be in [0.0001, 1"),
         (["sweep", "carl", "--workers-per-trial", "0"], "`workers_per_trial` must be in [1, 1000"),
         (
             ["sweep", "carl", "--set", "batch_size=" + "9" * 400],

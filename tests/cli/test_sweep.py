@@ -57,7 +57,7 @@ def plan_of(folder: Path, *, seeds: int = 2, mode: str = "per_task", **more: str
             ["carl", "--mode", "per_task", "--aggregate", "worst"],
             "`aggregate` must be left out where `mode` is per_task, but got worst",
         ),
-        (["carl", "--quota", "nan"], "`--quota` must be a number of GB > 0, but got nan"),
+        (["carl", "--quota", ".nan"], "`--quota` must be a number of GB > 0, but got nan"),
         (["carl", "--quota", "0"], "`--quota` must be a number of GB > 0, but got 0"),
     ],
 )

@@ -118,3 +118,22 @@ def test_the_documents_name_files_and_options_that_exist() -> None:
     assert len(commands) > 5
     for command in commands:
         parser().parse_args(command.split())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "theirs"),
+    [
+        ("max_workers: ", "max_workers: 010 # ", "max_workers", "is 8 for it and 10 by YAML 1.2"),
+        ("max_workers: ", "max_workers: 1_0 # ", "max_workers", "is 10 for it and '1_0' by"),
+        ("cluster_name: ", "cluster_name: 1:30 # ", "cluster_name", "is 90 for it and '1:30' by"),
+    ],
+)
+def test_what_ray_reads_otherwise_is_said(
+    tmp_path: Path, old: str, new: str, field: str, theirs: str
+) -> None:
+    text = re.sub(f"^{old}", new, OURS.read_text(), count=1, flags=re.MULTILINE)
+    (tmp_path / "cluster.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        check_manifest(tmp_path / "cluster.yaml")
+    sentence = f"`{field}` must be the same for Ray, which reads YAML 1.1, but {theirs}"
+    assert any(sentence in problem for problem in caught.value.problems)

@@ -40,7 +40,7 @@ def test_ours_has_a_price_for_every_node_type() -> None:
 
 
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path) -> None:
-    path = changed(tmp_path, TABLE, "prices: {gpu_spot: -1, gpu: 2, gpu_on_demand: 1, head: yes}")
+    path = changed(tmp_path, TABLE, "prices: {gpu_spot: -1, gpu: 2, gpu_on_demand: 1, head: true}")
     line = path.read_text().split("prices:")[0].count("\n") + 1
     for read in (read_prices, check_manifest):
         with pytest.raises(ConfigError) as caught:

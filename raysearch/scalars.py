@@ -1,0 +1,40 @@
+"""How is a value that is written as text read? By the core schema of YAML 1.2, everywhere.
+
+Files, ``--set`` and options have one reading: ``020`` is 20, ``0o20`` and ``0x14`` are 16 and 20,
+``1e-5`` is a number; ``1:30``, ``1_000``, ``yes``, ``off`` and dates are text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+__all__ = ["NULL", "read_scalar"]
+
+NULL = ("", "~", "null", "Null", "NULL")
+"""What stands for no value."""
+_BOOL = {text: value for value, word in ((True, "true"), (False, "false"))
+         for text in (word, word.capitalize(), word.upper())}  # fmt: skip
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INFINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)")
+_NAN = (".nan", ".NaN", ".NAN")
+
+
+def read_scalar(text: str) -> str | float | bool | None:
+    """The value of a plain scalar: None, a bool, an int, a float, or the text itself.
+
+    Raises:
+        ValueError: An integer of more digits than Python reads.
+    """
+    if text in NULL:
+        return None
+    if text in _BOOL:
+        return _BOOL[text]
+    if _INT.fullmatch(text):
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if found := _INFINITE.fullmatch(text):
+        return float(f"{found[1]}inf")
+    return math.nan if text in _NAN else text
