@@ -74,7 +74,7 @@ def sweep(
     >>> import raysearch
     >>> raysearch.sweep("carl", trials=0)
     Traceback (most recent call last):
-    raysearch.errors.ConfigError: `--trials` must be an integer in [1, 10000], but got 0
+    raysearch.errors.ConfigError: `--trials` must be an integer in [1, 1000000], but got 0
     """
     from raysearch.cli.sweep import search
 
