@@ -1,5 +1,6 @@
 """Every family of encoders through both methods: load, truncate, step, keep, export, open again."""
 
+import json
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,10 @@ def test_the_same_states_wherever_they_are(method: str, family: str, tmp_path: P
 
     again.save_encoder(str(tmp_path / "out" / "export"))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["export"]
+    pooling = tmp_path / "out" / "export" / "1_Pooling" / "config.json"
+    if method == "carl":
+        assert json.loads(pooling.read_text())["pooling_mode_cls_token"]
+    assert pooling.exists() == (method == "carl")
     with quiet():
         opened = AutoModel.from_pretrained(tmp_path / "out" / "export")
         read = AutoTokenizer.from_pretrained(tmp_path / "out" / "export")
