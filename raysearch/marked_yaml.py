@@ -100,7 +100,8 @@ def read_marked(path: Path) -> tuple[dict[str, Marked], Problems]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise ConfigError(f"must be YAML, but {error.problem} ({path}:{line})") from error
+        what = str(error.problem).removeprefix("but ")  # of "expected a single document"
+        raise ConfigError(f"must be YAML, but {what} ({path}:{line})") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"must be YAML, but {error} ({path})".replace("\n", " ")) from error
     if node is None:

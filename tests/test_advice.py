@@ -129,3 +129,15 @@ def test_a_damaged_begun_trial_is_removed_and_the_rest_recovered(
 def test_a_damaged_copy_is_moved_away(capsys: pytest.CaptureFixture[str]) -> None:
     (ROOT / "copy.json").write_text("{")
     assert "move the folder away: `raysearch attach` brings the rows again" in said(capsys, sweep)
+
+
+def test_a_renamed_folder_gets_its_name_again(capsys: pytest.CaptureFixture[str]) -> None:
+    before = contents()
+    ROOT.rename("results/other")
+    words = ["sweep", "carl", "--space", "space.yaml", "--slots", "1", "--quiet"]
+    text = said(capsys, lambda: main([*words, "--name", "other"]))
+    assert "only that of `mine` is, while there are 2 rows" in text
+    assert "run it under the name `mine` again" in text and "recover" not in text
+    Path("results/other").rename(ROOT)
+    assert sweep(Path()) == 0
+    assert contents() == before

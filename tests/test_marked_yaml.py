@@ -54,7 +54,7 @@ def test_scalars(tmp_path: Path, text: str, value: object) -> None:
         ("a: [1,\nb: 2\n", "f.yaml:3"),
         ("a: 1\n b: 2\n", "f.yaml:2"),
         ("a: \x07\n", "must be YAML"),
-        ("a: 1\n---\nb: 2\n", "f.yaml:2"),
+        ("a: 1\n---\nb: 2\n", r"must be YAML, but found another document \(.*f.yaml:2\)"),
         (b"a: \xff\n", "UTF-8"),
     ],
 )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from raysearch.cli.arguments import add_settings, parse_settings
 from raysearch.cli.sweep import check_inputs, plan_of
 from raysearch.cli.watch import refuse_others, watch
+from raysearch.cluster.ray_version import check_ray
 from raysearch.errors import ConfigError
 from raysearch.render.format import duration
 from raysearch.storage.place import is_uri, shown
@@ -35,6 +36,7 @@ _DATA = "data"
 
 def run_on_cluster(args: argparse.Namespace) -> int:
     """Check, bring the cluster up if it is not, start the sweep if it does not run, watch it."""
+    check_ray()
     site = _site(args)
     plan, space = _checked(args, site)
     job = _job(args.cluster, plan.name, _words(args, site, plan), space)

@@ -26,6 +26,7 @@ from raysearch.cli.packing import packed, read_pack
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cli.sweep_ending import ending_text
+from raysearch.cluster.ray_version import check_ray
 from raysearch.cores import usable_cores
 from raysearch.errors import ConfigError, StoreError
 from raysearch.names import checked_name
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
 def search(args: argparse.Namespace) -> tuple[SweepPlan, SweepSummary]:
     """Check everything that can be checked, and run the sweep on this machine or from it."""
+    check_ray()  # before anything imports it
     from raysearch.cli.live import QuietView, ScreenView, opening_of, show_sweep
     from raysearch.cli.news import JsonView
     from raysearch.cli.watch import refuse_copy

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.cluster.manifest import check_manifest
+from raysearch.cluster.ray_version import check_ray
 from raysearch.errors import ConfigError, RaysearchError
 from raysearch.printable import without_colour
 from raysearch.storage.place import expanded
@@ -84,6 +85,7 @@ def connect(cluster: str | Path) -> Iterator[Any]:
     Raises:
         RaysearchError: The head does not answer, or not to this token.
     """
+    check_ray()
     token, port = _token(), _free_port()
     url = str(cluster) if is_url(cluster) else f"http://127.0.0.1:{port}"
     with nullcontext() if is_url(cluster) else _tunnel(Path(cluster), port) as tunnel:

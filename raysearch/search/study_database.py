@@ -282,6 +282,20 @@ class StudyDatabase:
         except _FAILURES as error:
             raise self._store_error(error) from error
 
+    def withdraw(self) -> None:
+        """Delete the study, which is new and empty; nothing of it stays."""
+        try:
+            self._storage.delete_study(self._study_id)
+        except _FAILURES as error:
+            raise self._store_error(error) from error
+
+    def beside(self) -> tuple[str, ...]:
+        """Names of the other studies in the same file; none of a server, which has anybody's."""
+        if self._server is not None:
+            return ()
+        found = self._read(lambda again: self._storage.get_all_studies())
+        return tuple(study.study_name for study in found if study.study_name != self._name)
+
     def close(self) -> None:
         """Close every connection."""
         self._storage.remove_session()

@@ -149,6 +149,8 @@ def claim_study(
     """
     stored = identity_in(database)
     if stored is None:
+        if left:
+            _refuse_renamed(database, name, left)
         if left or RECOVERING in database.attributes():
             raise StoreError(
                 f"the study of the sweep `{name}` must be in {database.shown}, but is gone or "
@@ -180,6 +182,24 @@ def claim_study(
     if seeds < space.seeds or not is_sealed_study(stored):
         older = stored.get(_UNSEALED, 0) if is_sealed_study(stored) else len(database.trials())
         write_identity(database, space, seed, unsealed=older)
+
+
+def _refuse_renamed(database: StudyDatabase, name: str, left: str) -> None:
+    """Say so where the file holds the study of one other sweep alone, and withdraw the new one.
+
+    Raises:
+        StoreError: It does: the folder was renamed or copied with its study.
+    """
+    beside = database.beside()
+    if len(beside) != 1 or database.attributes() or database.trials():
+        return
+    database.withdraw()
+    raise StoreError(
+        f"the study of the sweep `{name}` must be in {database.shown}, but only that of "
+        f"`{beside[0]}` is, while there are {left}; where the folder was renamed or copied, run "
+        f"it under the name `{beside[0]}` again, which is part of every row; a new sweep takes a "
+        "--name that has no folder yet"
+    )
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:

@@ -229,6 +229,19 @@ def test_no_sweep_begins_where_the_study_is_gone(tmp_path: Path, toy_space: Sear
         open_study(plan, left="3 rows")
 
 
+def test_a_renamed_sweep_is_told_what_is_the_case(tmp_path: Path, toy_space: SearchSpace) -> None:
+    plan = plan_of(tmp_path, toy_space)
+    with open_study(plan) as ledger:
+        play(plan, ledger, asked=3)
+        before = content(ledger)
+    url = plan.url
+    for _ in range(2):  # the refusal leaves nothing behind
+        with pytest.raises(StoreError, match="but only that of `toy` is, while there are 3 rows"):
+            StudyLedger.open(url, "renamed", plan.space, cells=plan.cells, left="3 rows")
+    with open_study(plan, left="3 rows") as ledger:
+        assert_same(content(ledger), before)
+
+
 def test_an_interrupted_recovery_is_begun_anew(
     tmp_path: Path, toy_space: SearchSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
