@@ -24,12 +24,13 @@ SETTINGS = [
 ]
 
 
-def sweep(results: Path, *more: str) -> subprocess.Popen[str]:
-    settings = [part for pair in SETTINGS for part in ("--set", pair)]
+def sweep(results: Path, *more: str, **changed: int) -> subprocess.Popen[str]:
+    pairs = dict(pair.split("=") for pair in SETTINGS) | changed
+    settings = [part for name, value in pairs.items() for part in ("--set", f"{name}={value}")]
     command = [sys.executable, "-m", "raysearch", "sweep", "carl", "--trials", "4", "--slots", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [*command, "--results", str(results), *settings, *more],
+        [*command, "--results", str(results), *settings, *more], start_new_session=True,
         cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
@@ -102,6 +103,25 @@ def test_a_second_driver_is_refused(tmp_path: Path) -> None:
     assert second.returncode == 2
     assert "Traceback" not in error
     assert str(first.pid) in error
+
+
+@pytest.mark.slow
+def test_a_group_that_is_told_to_end_does_so_in_order(tmp_path: Path) -> None:
+    """As by ``systemctl stop`` or ``scancel``: Ray's processes get the signal, too."""
+    run = sweep(tmp_path, "--format", "json", epochs=900, checkpoint_seconds=3600)
+    assert run.stdout
+    while line := run.stdout.readline():
+        if json.loads(line)["news"] == "progress":
+            break
+    os.killpg(run.pid, signal.SIGTERM)
+    out, error = run.communicate(timeout=200)
+    assert run.returncode == 130, error
+    assert "Traceback" not in error
+    news = [json.loads(line) for line in out.splitlines()]
+    [saved] = [item["text"] for item in news if item["news"] == "message"]
+    assert re.search(r"trial 00000-sample-s0: .*checkpoint at step [1-9]", saved)
+    assert news[-1]["summary"]["ending"] == "interrupted"
+    assert list((tmp_path / "carl" / "leases").glob("*/checkpoint.safetensors"))
 
 
 @pytest.mark.slow

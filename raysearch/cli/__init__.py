@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from functools import partial
@@ -98,7 +100,7 @@ def _run(words: list[str]) -> int:
         _check_text(words)
         args = parser().parse_args(words)
         args.words, args.warn = words, partial(_warn, sys.stderr)
-        with _hushed(getattr(args, "quiet", False)):
+        with _hushed(getattr(args, "quiet", False)), _ended_in_order():
             code: int = args.run(args)
         sys.stdout.flush()
         return code
@@ -116,6 +118,20 @@ def _run(words: list[str]) -> int:
         )
         leave(sys.stdout)
         return 2
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM, as a service's or a batch job's end sends it, acts as Ctrl-C does."""
+    untouched = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not untouched or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _check_text(words: Sequence[str]) -> None:

@@ -16,6 +16,8 @@ from raysearch.trial import Lease
 
 __all__ = ["Mailroom"]
 
+IDLE_SECONDS = 1.0
+"""So long who asks for work waits for the answer, when there will be none."""
 REOPEN_SECONDS = 30.0
 """So long a room waits for a slot that it does not know: it asks for its news every second."""
 
@@ -26,6 +28,7 @@ class Mailroom:
     def __init__(self) -> None:
         self._boxes: dict[str, Mailbox] = {}
         self._gone: set[str] = set()
+        self._winding_up = False
         self._opened = asyncio.Condition()
 
     async def ping(self) -> None:
@@ -77,7 +80,7 @@ class Mailroom:
 
     async def next_lease(self, slot: str, seconds: float, worker: str = "") -> Lease | None:
         """See `Mailbox.next_lease`; a slot that is gone has none."""
-        box = await self._box(slot)
+        box = None if self._winding_up else await self._box(slot)
         return await box.next_lease(seconds, worker) if box else None
 
     async def owns(self, slot: str, lease_id: str, worker: str) -> bool:
@@ -87,6 +90,9 @@ class Mailroom:
 
     async def wanted(self, slot: str, seconds: float) -> bool:
         """See `Mailbox.wanted`; a slot that is gone wants nobody."""
+        if self._winding_up:
+            await asyncio.sleep(min(seconds, IDLE_SECONDS))
+            return False
         box = await self._box(slot)
         return await box.wanted(seconds) if box else False
 
@@ -100,6 +106,14 @@ class Mailroom:
         for box in self._boxes.values():
             if not box.called_off(lease_id):
                 await box.call_off()
+
+    async def wind_up(self) -> None:
+        """The run is over: workers shall write their checkpoints and leave, and none shall come."""
+        self._winding_up = True
+
+    async def winding_up(self) -> bool:
+        """Whether that is so."""
+        return self._winding_up
 
     async def rest(self) -> None:
         """See `Mailbox.rest`; of every slot."""

@@ -66,7 +66,7 @@ class Notice:
         """From now on SIGTERM is a notice; only in the main thread.
 
         What SIGTERM did before, it does when nothing is worked on, once that is let go of,
-        and after the grace period in any case.
+        and after the grace period in any case. Ray of our own starts its processes deaf to it.
         """
         before = signal.getsignal(signal.SIGTERM)
 
@@ -79,6 +79,7 @@ class Notice:
                 threading.Thread(target=self._leave, name=_WAITING, daemon=True).start()
 
         signal.signal(signal.SIGTERM, hear)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def _waits(self) -> bool:
         return any(thread.name == _WAITING for thread in threading.enumerate())

@@ -21,7 +21,7 @@ from ray._private import worker as ray_worker
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 from raysearch.cluster.mailroom import Mailroom
-from raysearch.cluster.ray_start import PATIENT, said, start_ray
+from raysearch.cluster.ray_start import PATIENT, end_ray, said, start_ray
 from raysearch.cluster.session_folder import session_folder
 from raysearch.cores import usable_cores
 from raysearch.errors import ConfigError
@@ -88,7 +88,7 @@ def ray_session(
             "_temp_dir": str(stack.enter_context(session_folder())),
             "address": "local",
         }
-        stack.callback(ray.shutdown)
+        stack.callback(end_ray)
         start_ray(options, tell)
         yield
 

@@ -1,14 +1,18 @@
-"""How does a Ray of our own come up on a machine that is busy: with patience, and once more.
+"""How does a Ray of our own come up and go: with patience, and by the sweep's word alone.
 
 Ray gives its processes 30 s and then gives up, which on a loaded machine they need; no setting
 changes all of that. Here the same question is asked for longer, as long as the processes live;
-those of a try that failed are ended before the next, which they would only slow down. The names
-used here are internal to Ray, whose version is pinned.
+those of a try that failed are ended before the next, which they would only slow down.
+
+SIGTERM to the whole process group or service (``systemctl stop``, ``scancel``) is for the sweep,
+which ends in order and takes Ray with it: Ray's processes begin deaf to it, as Ray begins them
+deaf to Ctrl-C. The names used here are internal to Ray, whose version is pinned.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,11 +21,12 @@ from typing import Any
 import ray
 from ray._private import node as ray_node
 from ray._private import ray_constants, services
+from ray._private import worker as ray_worker
 
 from raysearch.cores import usable_cores
 from raysearch.errors import RaysearchError, shortened
 
-__all__ = ["PATIENT", "said", "start_ray"]
+__all__ = ["PATIENT", "end_ray", "said", "start_ray"]
 
 PATIENCE_SECONDS = 120.0
 """So long a try may take to find its own node."""
@@ -75,6 +80,15 @@ def start_ray(options: Mapping[str, Any], tell: Callable[[str], object]) -> None
             tell(f"Ray did not come up, since this machine is busy ({_load()}): trying again")
 
 
+def end_ray() -> None:
+    """End the Ray that was started: at once, since its processes do not hear a polite word."""
+    node = ray_worker._global_node
+    if node is not None:
+        kill = node.kill_all_processes
+        node.kill_all_processes = lambda **options: kill(**{**options, "allow_graceful": False})
+    ray.shutdown()
+
+
 def said(error: Exception) -> str:
     """What one of Ray's errors says, on one line."""
     return shortened(" ".join(str(error).split()), 300)
@@ -87,7 +101,14 @@ def _load() -> str:
 @contextmanager
 def _patience(nodes: list[Any], tell: Callable[[str], object]) -> Iterator[None]:
     """Inside, a node that starts is put into the list, and found for as long as it may take."""
-    find, start = services.get_node, ray_node.Node.__init__
+    find, start, spawn = services.get_node, ray_node.Node.__init__, services.start_ray_process
+
+    def deaf(*arguments: Any, **options: Any) -> Any:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # what starts inherits
+        try:
+            return spawn(*arguments, **options)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def patient(*arguments: Any, **options: Any) -> Any:
         began = told = time.monotonic()
@@ -107,11 +128,11 @@ def _patience(nodes: list[Any], tell: Callable[[str], object]) -> Iterator[None]
         nodes.append(node)
         start(node, *arguments, **options)
 
-    services.get_node, ray_node.Node.__init__ = patient, noted
+    services.get_node, ray_node.Node.__init__, services.start_ray_process = patient, noted, deaf
     try:
         yield
     finally:
-        services.get_node, ray_node.Node.__init__ = find, start
+        services.get_node, ray_node.Node.__init__, services.start_ray_process = find, start, spawn
 
 
 def _lives(node: Any) -> bool:

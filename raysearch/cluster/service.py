@@ -50,7 +50,7 @@ class Listener(Protocol):
         """Whether the trial shall end here."""
 
     def preempted(self) -> bool:
-        """Whether this worker's node is about to go."""
+        """Whether the checkpoint shall be written: the node is about to go, or the run is over."""
 
     def owns(self) -> bool:
         """Whether the lease still is this worker's; else it must not write its files."""
@@ -131,7 +131,7 @@ def serve(settings: Mapping[str, Any]) -> None:
             mail = _Mail(room, slot, lease, worker)
             with storage_news(mail.message):
                 recorded = _work(mail, runner, lease, alone=distributed.world_size() == 1)
-            leaving = any(distributed.average_values([float(NOTICE.given)]))
+            leaving = any(distributed.average_values([float(NOTICE.given or mail.winding_up)]))
             if distributed.rank() == 0 and not recorded:
                 mail.let_go(preempted=leaving)
         if leaving:
@@ -153,7 +153,9 @@ class _Mail:
     def __init__(self, room: Any, slot: str, lease: Lease, worker: str) -> None:
         self._room, self._slot, self._lease, self._worker = room, slot, lease, worker
         self._called_off = False
-        self._told = self._asked = 0.0
+        self._told = self._asked = self._looked = 0.0
+        self.winding_up = False
+        """Whether the run is over, and the checkpoint shall be written."""
         self._step = 0
         self.problem = ""
         """What went wrong on a node that was about to go; it says nothing of the trial."""
@@ -185,7 +187,10 @@ class _Mail:
         return self._called_off
 
     def preempted(self) -> bool:
-        return NOTICE.given
+        if not self.winding_up and time.monotonic() - self._looked >= NEWS_SECONDS:
+            self.winding_up = ray.get(self._room.winding_up.remote())
+            self._looked = time.monotonic()
+        return NOTICE.given or self.winding_up
 
     def message(self, text: str) -> None:
         self.post(EventKind.MESSAGE, wait=False, text=text)
@@ -195,13 +200,14 @@ class _Mail:
         return bool(ray.get(answer))
 
     def let_go(self, *, preempted: bool) -> None:
-        """The runner ended without a record: it was told to, or a worker's node goes."""
+        """The runner ended without a record: it was told to, or to save and leave."""
         if self._called_off or not preempted:
             self.post(EventKind.STOPPED)
             return
         later = f", {NOTICE.seconds:.1f} s after the notice" if NOTICE.given else ""
         saved = f"no checkpoint ({self.problem})" if self.problem else "checkpoint"
-        text = f"its node is about to go: {saved} at step {self._step}{later}"
+        why = "its node is about to go: " if NOTICE.given else ""
+        text = f"{why}{saved} at step {self._step}{later}"
         self.post(EventKind.PREEMPTED, step=self._step, text=text)
 
 

@@ -31,6 +31,8 @@ __all__ = ["LeaseBook", "Offer"]
 
 WAITING_SECONDS = 60.0
 """After so long a lease that has not started is told of, and again after as long."""
+SAVE_SECONDS = 8.0
+"""So long a run that is over waits for the checkpoints of what runs: one step and a write."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class _Running:
     since: float = field(default_factory=time.monotonic)
     """When it was offered, or when its waiting was last told of."""
     device: str = ""
+    saved: bool = False
+    """Whether its worker has let go of it with its checkpoint written."""
     provenance: dict[str, str] = field(default_factory=dict)
     curve: list[Report] = field(default_factory=list)
 
@@ -91,7 +95,9 @@ class LeaseBook:
         self.watch = watch
         self._guard, self._guarded = guard, -math.inf
         self.interrupted = False
-        """Set from outside to end the run: leases are let go of at their next news."""
+        """Set from outside to end the run: leases end once their checkpoints are written."""
+        self._ending: float | None = None
+        """When it was first seen that the run is over."""
         self.failure: BaseException | None = None
         """What made the run end early; the sweep raises it."""
         self._on_trial, self._on_event = on_trial, on_event
@@ -170,7 +176,15 @@ class LeaseBook:
                 if self._take(running, event):
                     return True
         self._tell_of_waiting(running)
-        return self.over
+        return self._ends(running)
+
+    def _ends(self, running: _Running) -> bool:
+        """Whether a lease ends with the run: once its checkpoint is written, or was waited for."""
+        if not self.over:
+            return False
+        self._ending = self._ending or time.monotonic()
+        waited = time.monotonic() - self._ending >= SAVE_SECONDS
+        return self.failure is not None or not running.device or running.saved or waited
 
     def renew(self, lease_id: str) -> None:
         """The lease's slot broke and another takes it; its news are numbered from 1 again."""
@@ -243,6 +257,7 @@ class LeaseBook:
                 self._finish(lease, event.trial)
                 return True
             case EventKind.PREEMPTED | EventKind.MESSAGE:
+                running.saved |= event.kind is EventKind.PREEMPTED
                 text = f"trial {lease.id}: {event.text}"
                 self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
             case EventKind.REFUSED:

@@ -44,6 +44,8 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         except Exception as error:
             self._book.fail(error)
             stop = True
+        if self._book.over:
+            self._room.wind_up.remote()
         if not stop:
             return str(TrialScheduler.CONTINUE)
         self._furthest.pop(trial.trial_id, None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
-from raysearch.cli import train
+from raysearch.cli import main, train
 from raysearch.training import run
 from raysearch.trial import Cell, Lease
 
@@ -26,3 +27,25 @@ def test_no_more_threads_than_cores_that_may_be_used(
     )
     assert train.train_here(lease, "") == "done"  # type: ignore[comparison-overlap]
     assert seen == [2, 64]
+
+
+def test_sigterm_is_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A service or a batch job is ended by it; whoever handles it already goes on doing so."""
+
+    def ended(args: object) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr(train, "run", ended)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        assert main(["train", "carl"]) == 130
+        assert "interrupted; the same command goes on from here" in capfd.readouterr().err
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        heard: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+        assert main(["train", "carl"]) == 0 and heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)

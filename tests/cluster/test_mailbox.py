@@ -368,3 +368,17 @@ def test_idle_workers_leave_when_no_lease_will_come_and_return_if_one_does(
         assert await room.next_lease("idle", 1) == lease(2)
 
     run(body())
+
+
+def test_a_room_that_winds_up_has_no_work_for_anybody() -> None:
+    async def body() -> None:
+        room = Mailroom()
+        await room.open("slot", lease(), judged=False)
+        assert not await room.winding_up() and await room.wanted("slot", 20)
+        await room.wind_up()
+        assert await room.winding_up()
+        assert not await room.wanted("slot", 0.01)
+        assert await room.next_lease("slot", 20) is None
+        assert not await room.called_off("slot", lease().id)  # what runs may still save
+
+    run(body())

@@ -20,6 +20,7 @@ def earlier(number, frame):
     sys.exit(7)
 
 signal.signal(signal.SIGTERM, earlier)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # as a Ray of our own starts it
 notice = Notice(grace=float(sys.argv[1]))
 notice.watch()
 

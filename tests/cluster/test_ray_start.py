@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from ray._private import node as ray_node
 from ray._private import services
 
 from raysearch.cluster import ray_start as module
-from raysearch.cluster.ray_start import TRIES, start_ray
+from raysearch.cluster.ray_start import TRIES, end_ray, start_ray
 from raysearch.errors import RaysearchError
 
 LATE = "The current node timed out during startup. This could happen because ..."
@@ -127,3 +128,31 @@ def test_processes_of_a_try_that_failed_are_ended(
     start_ray({"_temp_dir": str(tmp_path)}, told.append)
     assert len(ended) == 2 and len(nodes) == 1
     assert len(told) == 2 and all("trying again" in text for text in told)
+
+
+@pytest.mark.usefixtures("ended")
+def test_rays_processes_do_not_hear_sigterm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """To the whole group or service it is for the sweep, which ends in order."""
+    masks: list[set[signal.Signals]] = []
+
+    def spawn(command: str) -> None:
+        masks.append({*signal.pthread_sigmask(signal.SIG_BLOCK, ())})
+
+    monkeypatch.setattr(services, "start_ray_process", spawn)
+    monkeypatch.setattr(ray, "init", lambda **options: services.start_ray_process("raylet"))
+    start_ray({"_temp_dir": str(tmp_path)}, lambda text: None)
+    spawn("anything else")
+    assert [signal.SIGTERM in mask for mask in masks] == [True, False]
+
+
+def test_rays_processes_are_ended_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    kills: list[dict[str, bool]] = []
+    node = SimpleNamespace(kill_all_processes=lambda **options: kills.append(options))
+    monkeypatch.setattr(module.ray_worker, "_global_node", node)
+    monkeypatch.setattr(
+        ray, "shutdown", lambda: node.kill_all_processes(check_alive=False, allow_graceful=True)
+    )
+    end_ray()
+    assert kills == [{"check_alive": False, "allow_graceful": False}]

@@ -72,3 +72,24 @@ def test_what_fails_on_a_node_that_is_going_is_no_fault_of_the_sweep(
     if going:
         said = "its node is about to go: no checkpoint (the network is down) at step 40, "
         assert posted[-1].text.startswith(said)
+
+
+def test_a_run_that_winds_up_has_its_workers_save(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked at most once a second; what is let go of then stays open, with its checkpoint."""
+    posted: list[SlotEvent] = []
+    answers = iter([False, True])
+    monkeypatch.setattr(service, "NOTICE", Notice())
+    monkeypatch.setattr(service.ray, "get", lambda answer: answer)
+    post = SimpleNamespace(remote=lambda slot, event: posted.append(event))
+    asked = SimpleNamespace(remote=lambda: next(answers))
+    room = SimpleNamespace(post=post, winding_up=asked)
+    lease = Lease(sweep="s", number=0, cell=Cell("t", 0), method="noop", config={}, folder="")
+    mail = service._Mail(room, "slot", lease, "worker")
+    mail.progress(40, 100)
+    assert not mail.preempted()
+    assert not mail.preempted()
+    monkeypatch.setattr(service, "NEWS_SECONDS", 0)
+    assert mail.preempted() and mail.preempted()
+    mail.let_go(preempted=mail.winding_up)
+    assert posted[-1].kind is EventKind.PREEMPTED
+    assert posted[-1].text == "checkpoint at step 40"

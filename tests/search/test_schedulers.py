@@ -13,6 +13,8 @@ from raysearch.search.trainable import EVENTS
 class Book:
     """A book that lets every lease go on."""
 
+    over = False
+
     def __init__(self) -> None:
         self.failure: BaseException | None = None
         self.renewed: list[str] = []
@@ -63,3 +65,17 @@ def test_a_lease_that_stands_still_ends_the_run() -> None:
     assert story([10, 10]).failure is None
     book = story([10, 10, 5])  # what a later slot repeats is no progress
     assert "a slot broke" in str(book.failure)
+
+
+def test_workers_are_told_when_the_run_is_over() -> None:
+    """They write their checkpoints, and the lease goes on until the book has heard of them."""
+    book = Book()
+    told: list[str] = []
+    room = SimpleNamespace(wind_up=SimpleNamespace(remote=lambda: told.append("wind up")))
+    searcher: Any = SimpleNamespace(leases={"trial": "lease"})
+    scheduler = StudyScheduler(book, searcher, room)  # type: ignore[arg-type]
+    assert scheduler.on_trial_result(None, TuneTrial(), {EVENTS: ()}) == "CONTINUE"
+    assert not told
+    book.over = True
+    assert scheduler.on_trial_result(None, TuneTrial(), {EVENTS: ()}) == "CONTINUE"
+    assert told == ["wind up"]

@@ -380,6 +380,33 @@ def test_time_ends_what_runs_at_its_next_news(tmp_path: Path) -> None:
     desk.ledger.close()
 
 
+@pytest.mark.parametrize("saves", [True, False])
+def test_a_run_that_is_over_waits_for_checkpoints_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: bool
+) -> None:
+    desk = Desk(noop_plan(tmp_path, noop_space(trials=3)))
+    offer = desk.book.next()
+    assert offer is not None
+    lease = offer.lease.id
+
+    def news(sequence: int, kind: EventKind, text: str = "") -> list[SlotEvent]:
+        return [SlotEvent(kind=kind, lease=lease, sequence=sequence, device="cpu", text=text)]
+
+    assert not desk.book.hear(lease, news(1, EventKind.STARTED))
+    desk.book.interrupted = True
+    assert not desk.book.hear(lease, [])
+    assert not desk.book.hear(lease, news(2, EventKind.MESSAGE, "waits for the storage"))
+    if saves:
+        assert desk.book.hear(lease, news(3, EventKind.PREEMPTED, "checkpoint at step 7"))
+        assert desk.events[-1].text == f"trial {lease}: checkpoint at step 7"
+    else:
+        monkeypatch.setattr("raysearch.search.leases.SAVE_SECONDS", 0)
+        assert desk.book.hear(lease, [])
+    desk.book.let_go(lease)
+    assert desk.book.exhausted and desk.book.unfinished == 1 and not desk.trials
+    desk.ledger.close()
+
+
 def test_refusal_ends_the_run_with_its_sentence(desk: Desk) -> None:
     offer = desk.book.next()
     assert offer is not None
