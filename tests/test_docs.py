@@ -45,6 +45,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[documented.Desk]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # the first line waits for the sweeps that others read
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "line",
@@ -66,6 +67,7 @@ def test_it_runs(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_all_that_a_sweep_leaves_is_described(desk: documented.Desk) -> None:
     text = (documented.ROOT / "results" / "README.md").read_text()
     left = {path.name for path in desk.folder.glob("results/*/*")}
