@@ -1,0 +1,534 @@
+"""Compares every measured number of the README and of docs with the file that it comes from.
+
+    python docs/measured.py
+
+A passage of measured numbers stands between ``<!-- measured: FILE -->`` and ``<!-- /measured -->``.
+`PASSAGES` makes from that file the words in which its numbers stand; each must be in the passage,
+and no other number with a decimal point, a percentage or a spread may be there, nor outside of
+all passages. A test runs it.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from raysearch.cli.studies import Study, find_study, read_study
+from raysearch.leaderboard.answer import answer
+from raysearch.leaderboard.statistics import MeanInterval
+
+ROOT = Path(__file__).parents[1]
+PASSAGE = re.compile(r"<!-- measured: (\S+) -->(.*?)<!-- /measured -->", re.S)
+NUMBER = re.compile(r"[+−-]?\d[\d,]*\.\d+|\d+ %|±")
+PUBLISHED = "results/published/"
+REFERENCE = "results/reference"
+
+Words = Iterator[str]
+
+
+@cache
+def read(name: str) -> Any:
+    """The content of a JSON file in results/published."""
+    return json.loads((ROOT / PUBLISHED / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def row(*cells: str) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """``+0.012``, ``−0.003``."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def ends(interval: MeanInterval) -> str:
+    """``−0.009 to +0.057``."""
+    return f"{signed(interval.low)} to {signed(interval.high)}"
+
+
+def spread(value: dict[str, float], digits: int) -> str:
+    """``0.596 ± 0.001``."""
+    return f"{value['mean']:.{digits}f} ± {value['sd']:.{digits}f}"
+
+
+def carl_emobank() -> Words:
+    """CARL on EmoBank: the table, and what is said of it."""
+    found = {item["setting"]: item for item in read("carl-emobank")["rows"]}
+    metrics = ("emobank/valence_pearson", "emobank/arousal_pearson", "va_pearson", "va_spearman")
+    for name, item in found.items():
+        yield row(name, *(spread(item[f"test/{metric}"], 3) for metric in metrics))
+    best, frozen = (
+        found[name]["test/va_pearson"] for name in ("CARL, best trial", "frozen encoder")
+    )
+    gain = best["mean"] - frozen["mean"]
+    yield (
+        f"lifts the frozen encoder by about {gain:.2f} in mean r, "
+        f"{gain / best['sd']:.1f} standard deviations"
+    )
+    yield f"commit `{read('carl-emobank')['commit'][:7]}`"
+
+
+def msmo_xabsa() -> Words:
+    """MSMO on SemEval-2016: the table, and what is said of it."""
+    record = read("msmo-xabsa")
+    found = {item["setting"]: item for item in record["rows"]}
+    for name, item in found.items():
+        ours = [spread(item[f"en-{code}"], 1) for code in ("fr", "es", "nl", "ru")]
+        theirs = item["published"] or []
+        paper = [*theirs, sum(theirs) / len(theirs)] if theirs else []
+        shown = ", ".join(f"{value:.1f}" for value in paper)
+        yield row(name, *ours, spread(item["mean"], 1), shown)
+    msmo, acs = found["MSMO"], found["ACS"]
+    beta, health = record["config"]["consistency_weight"], msmo["diagnostics"]
+    assert 0 < acs["mean"]["mean"] - msmo["mean"]["mean"] < acs["mean"]["sd"]
+    yield f"does not beat ACS** ({msmo['mean']['mean']:.1f} against {acs['mean']['mean']:.1f}"
+    yield (
+        f"At β = {beta * 1e3:g}e-3 consistency ({health['train/consistency']:.2f} nats) weighs "
+        f"{beta * health['train/consistency']:.3f} in a loss of {health['train/supervised']:.2f}"
+    )
+    yield f"orders {100 * health['align/critic_accuracy']:.0f} % of the source–target pairs"
+    last = found["MSMO-Distill-M"]
+    yield f"helps most ({last['mean']['mean']:.1f})"
+    yield f"{last['steps']:.0f} steps in all, teachers included, for {acs['steps']:.0f}"
+    steps = {item["step"]: item["seconds"] for item in read("step_cost_msmo")["rows"]}
+    ratio = steps["msmo, literal"] / steps["msmo, aligned"]
+    yield f"is {ratio:.1f} times cheaper than a literal one"
+    yield f"commit `{record['commit'][:7]}`"
+
+
+@cache
+def study(name: str) -> Study:
+    """The answer of a study from its rows."""
+    return read_study(str(ROOT / REFERENCE / name), find_study(name)[1], name)
+
+
+def _of(found: Study) -> dict[tuple[Any, ...], MeanInterval]:
+    """Values of an arm's settings to its difference from the reference."""
+    return {
+        tuple(result.arm.settings.values()): result.difference
+        for result in found.answer.results
+        if result.difference is not None
+    }
+
+
+def _told(found: Study) -> tuple[int, int]:
+    """Of the arms that differ: how many still do when all are taken together, and of how many."""
+    several = [r for r in found.answer.others if r.twin is None and r.difference and r.jointly]
+    both = [r for r in several if r.jointly and r.jointly.excludes_zero]
+    return len(both), len(several)
+
+
+def studies_of_carl() -> Words:
+    """README's table of the papers' questions, CARL's half."""
+    steps = {trial.steps for name in _names() for trial in study(name).trials} - {0}
+    yield f"real data, {min(steps)} to {max(steps)} steps"
+    found = study("carl-ablation")
+    gone = _of(found)[("no_mccl",)]
+    beside = answer(found.arms, found.answer.goal, reference={"variant": "frozen"})
+    [untrained] = [r.difference for r in beside.others if r.arm.settings["variant"] == "no_mccl"]
+    assert untrained is not None and not untrained.excludes_zero
+    yield (
+        f"without the contrastive term {-gone.mean:.3f} below CARL (Pearson, Facebook posts) and "
+        f"not told from the untrained encoder ({signed(untrained.mean)}, {ends(untrained)})"
+    )
+    rest = [_of(found)[(name,)] for name in ("no_ptd", "saliency", "placebo")]
+    assert not any(interval.excludes_zero for interval in rest)
+    sizes = sorted(-interval.mean for interval in rest)
+    yield f"no difference that could be told ({sizes[0]:.3f} to {sizes[-1]:.3f})"
+    found = study("carl-labels")
+    assert _told(found) == (1, 3)  # the untrained encoder, which is not of the two
+    yield f"continuous labels {_of(found)[('carl',)].mean:.3f} above discrete ones"
+    [frozen] = [r for r in found.answer.others if r.arm.settings["variant"] == "frozen"]
+    moved = frozen.beside_difference["dev/transfer_accuracy"]
+    yield f"in transfer the untrained encoder is {moved.mean:.3f} better"
+    yield from _normalisation()
+    found = study("carl-embedding")
+    means = {r.arm.settings["variant"]: r.mean for r in found.answer.results}
+    yield f"by a silhouette of {means['carl']:.3f}, untrained {signed(means['frozen'])}"
+    yield from _scale()
+    rows = study("carl-warmup").trials
+    first = [t.curve[0].metrics["dev/saliency_agreement"] for t in rows if t.curve]
+    chance = [t.metrics["dev/saliency_chance"] for t in rows]
+    yield (
+        f"to {sum(first) / len(first):.2f} from the first report on, "
+        f"{sum(chance) / len(chance):.2f} by chance"
+    )
+
+
+def _names() -> list[str]:
+    return sorted(path.name for path in (ROOT / REFERENCE).iterdir())
+
+
+def entropy(corpus: str) -> float:
+    """Of the target by the paper's cosine at τ_y = 0.1, in percent of a uniform one's."""
+    wanted = {"scaling": "scale", "geometry": "cos_uncentred", "temperature": 0.1}
+    [record] = [
+        record
+        for record in study("carl-normalisation").measured
+        if record["corpus"] == corpus and wanted.items() <= record.items()
+    ]
+    return 100 * float(record["entropy"])
+
+
+def literal_target() -> Words:
+    """Why the paper's own setting of CARL does nothing."""
+    yield (
+        f"a target with {entropy('emobank'):.1f} % of a uniform one's entropy on EmoBank "
+        f"({entropy('facebook'):.1f} % on Facebook posts)"
+    )
+
+
+def _normalisation() -> Words:
+    found = study("carl-normalisation")
+    yield f"has {entropy('emobank'):.1f} % of a uniform one's entropy on EmoBank"
+    apart = _of(found)
+    yield (
+        f"is {apart[('cos_centred', 'scale')].mean:.3f} below centred cosines and "
+        f"{apart[('cos_centred', 'standardised')].mean:.3f} below either cosine on standardised"
+    )
+    better = apart[("gauss", "scale", 0.1)], apart[("gauss", "standardised", 0.5)]
+    other = apart[("gauss", "scale", 0.5)], apart[("gauss", "standardised", 0.1)]
+    assert not any(interval.excludes_zero for interval in other)
+    yield (
+        f"{better[0].mean:.3f} and {better[1].mean:.3f} below the better one, with the other not "
+        f"told apart ({signed(other[0].mean)} and {signed(other[1].mean)})"
+    )
+
+
+def _scale() -> Words:
+    found = study("carl-scale")
+    apart, rows = _of(found), (532, 2128, 8515)
+    carl = [apart[("carl", count)].mean for count in rows]
+    tuned = [apart[("finetune", count)].mean for count in rows]
+    [effect] = found.answer.effects
+    assert _told(found) == (0, 6)
+    yield (
+        f"{signed(carl[0])}, {signed(carl[1])} and {signed(carl[2])} accuracy on MR over the "
+        "untrained encoder with 532, 2,128 and 8,515 rows; plain fine-tuning has the same "
+        f"({', '.join(map(signed, tuned))}). Rows matter (p = {effect.test.p_value:.4f})"
+    )
+
+
+def studies_of_msmo() -> Words:
+    """README's table of the papers' questions, MSMO's half."""
+    base = _of(study("msmo-baseline"))
+    assert _told(study("msmo-baseline")) == (0, 2)
+    msmo, acs = base[("msmo",)], base[("acs",)]
+    yield f"MSMO {signed(msmo.mean)} F1 ({ends(msmo)}), ACS {signed(acs.mean)} ({ends(acs)})"
+    assert _told(study("msmo-ablation")) == (0, 6)
+    beta = _of(study("msmo-ablation"))[("msmo", 0.1)]
+    alone = f"{signed(beta.mean)}, by itself {ends(beta)}"
+    yield f"nor β = 0.1 when the six are taken together ({alone})"
+    free = _of(study("msmo-translation-free"))[("no_translation",)]
+    yield f"{signed(free.mean)} without any translated sentence ({ends(free)})"
+    wrong = _of(study("msmo-alignment-noise"))
+    yield (f"wrong costs {-wrong[(0.1,)].mean:.3f} F1, half of them {-wrong[(0.5,)].mean:.3f}")
+    yield f"0.25 costs {-_of(study('msmo-beta'))[(0.25,)].mean:.3f}"
+    one, three = (_of(study("msmo-teachers"))[(name,)] for name in ("single", "multi"))
+    yield (
+        f"a student of one teacher {signed(one.mean)} ({ends(one)}), of three not told apart "
+        f"({signed(three.mean)}, {ends(three)})"
+    )
+    clip = study("msmo-clip").answer.results
+    low = [r.mean for r in clip if r.arm.settings["critic_clip"] == 0.01]
+    high = [r.mean for r in clip if r.arm.settings["critic_clip"] != 0.01]
+    assert {f"{value:.2f}" for value in low} == {"0.39"}
+    yield "at c = 0.01 F1 is 0.39 whatever λ and depth"
+    yield f"it takes F1 down to between {max(high):.2f} and {min(high):.0f}"
+
+
+def questions() -> Words:
+    """README's table of the papers' questions."""
+    yield from studies_of_carl()
+    yield from studies_of_msmo()
+
+
+def overhead() -> Words:
+    """A trial beside its training."""
+    record = read("overhead")
+    [slots] = [item for item in record["rows"] if item["way"] == "raysearch slots"]
+    for item in record["rows"]:
+        times = [f"{item[n] / slots[n]:.1f}" for n in ("1", "11")]
+        yield row(item["way"], f"{item['1']:.3f}", f"{item['11']:.3f}", *times)
+    first, second = record["first_metric_seconds"]
+    yield f"{first['report']:.1f} and {second['report']:.1f} s"
+    yield f"imports {first['imports']:.1f}"
+    yield f"the study {first['ray and study'] - first['imports']:.1f}"
+    yield f"the slot {first['started'] - first['ray and study']:.1f}"
+    yield f"commit `{record['commit'][:7]}`"
+
+
+def scale() -> Words:
+    """As a sweep grows."""
+    record = read("scale")
+    [item] = record["rows"]
+    yield f"{record['trials']:,} trials in two slots"
+    yield f"{item['first']:.1f} trials/s over the first {record['block']}"
+    yield f"{item['last']:.1f} over the last {record['block']}"
+    yield f"ratio {item['last'] / item['first']:.2f}"
+    yield f"driver {item['megabytes_rss']:.0f} MB"
+    yield f"{item['files_per_trial']:.2f} files and {item['bytes_per_trial']:,.0f} bytes"
+    yield f"Commit `{record['commit'][:7]}`"
+
+
+def _kills() -> dict[tuple[str, str], Any]:
+    return {(item["system"], item["work"]): item for item in read("faults")["rows"]}
+
+
+def kills() -> Words:
+    """README's table of kills: the works of a system together."""
+    found = _kills()
+    for name, system in (("raysearch, real processes", "raysearch"),
+                         ("plain Tune, the same kills", "tune")):  # fmt: skip
+        works = [found[system, work] for work in ("map", "carl")]
+        sums = [
+            str(sum(w[key] for w in works)) for key in ("kills", "lost", "duplicated", "redone")
+        ]
+        yield row(name, *sums, str(max(work["most"] for work in works)))
+    item = found["raysearch", "writes"]
+    counts = [str(item[key]) for key in ("kills", "lost", "duplicated", "redone")]
+    yield row(
+        "raysearch, every write of a driver", *counts, f"{item['most']} (interval: {item['bound']})"
+    )
+    yield f"each of {item['kills']} writes"
+
+
+def all_kills() -> Words:
+    """The table of docs/faults.md."""
+    keys = ("lost", "duplicated", "wrong", "redone", "most", "over_bound", "not_restored")
+    for (system, work), item in _kills().items():
+        seconds = item["seconds"]
+        yield row(
+            {"tune": "plain Tune"}.get(system, system), work, str(item["kills"]),
+            f"{item['trials']:,}", *(str(item[key]) for key in keys),
+            "" if seconds is None else f"{seconds / 60:.0f}",
+        )  # fmt: skip
+    yield f"counted at `{read('faults')['commit'][:7]}`"
+
+
+def step_of_carl() -> Words:
+    """What a step of CARL costs."""
+    record = read("step_cost")
+    found = {item["step"]: item for item in record["rows"]}
+    for name, step in (("K = 1", "carl K=1"), ("K = 3", "carl K=3"),
+                       ("ε = 0", "saliency (eps = 0)")):  # fmt: skip
+        yield row(name, f"{found[step]['ratio']:.2f}", f"{found[step]['floor']:.2f}")
+    one, three = found["naive K=1"], found["naive K=3"]
+    both = [f"{one[key]:.2f} / {three[key]:.2f}" for key in ("ratio", "floor")]
+    yield row("naive, separate passes, K = 1 / K = 3", *both)
+    padded = found["naive K=3, padded to 128"]
+    yield row("naive and padded to 128, K = 3", f"{padded['ratio']:.1f}", "")
+    yield f"commit `{record['commit'][:7]}`"
+
+
+def step_of_msmo() -> Words:
+    """What a step of MSMO costs."""
+    record = read("step_cost_msmo")
+    found = {item["step"]: item for item in record["rows"]}
+    for name, step in (
+        ("aligned: all terms from one forward pass", "msmo, aligned"),
+        ("literal: every term draws its own", "msmo, literal"),
+        ("literal, encoder's source side as in the code", "msmo, literal, mixed"),
+        ("as the published code makes its passes", "as the code"),
+    ):
+        yield row(name, f"{found[step]['ratio']:.2f}", f"{found[step]['floor']:.2f}")
+    yield f"commit `{record['commit'][:7]}`"
+
+
+def stage_reuse() -> Words:
+    """What sharing stages saves."""
+    record = read("stage_reuse")
+    cold, shared = record["rows"]
+    yield f"commit `{record['commit'][:7]}`): {cold['trials']} trials"
+    yield (
+        f"{cold['steps']:,} steps and {cold['processor_seconds']:.0f} processor seconds cold, "
+        f"{shared['steps']} and {shared['processor_seconds']:.0f} shared, "
+        f"**{record['fewer_steps']:.2f} times fewer steps**"
+    )
+    assert record["same"] == cold["trials"]
+
+
+def stage_sampler() -> Words:
+    """What a sampler that prefers paid stages gains."""
+    record = read("stage_sampler")
+    found = {(item["objective"], item["reuse"]): item for item in record["rows"]}
+
+    def points(objective: str) -> tuple[str, str]:
+        both = (found[objective, reuse]["regret_20"] for reuse in (0.75, 0.0))
+        with_reuse, plain = (f"{100 * value:.1f}" for value in both)
+        return with_reuse, plain
+
+    yield f"median over {record['seeds']} seeds"
+    yield "`reuse: 0.75` is {} points from the best where teachers decide and plain TPE {}".format(
+        *points("teachers")
+    )
+    yield "({} and {} where all decides".format(*points("both"))
+    yield "{} and {} where distillation does)".format(*points("distillation"))
+    kinds = ("teachers", "both", "distillation")
+    more = [
+        found[kind, 0.75]["ms_per_suggestion"] - found[kind, 0.0]["ms_per_suggestion"]
+        for kind in kinds
+    ]
+    yield f"{sum(more) / len(more):.0f} ms more a suggestion"
+
+
+def padding() -> Words:
+    """What buckets save."""
+    tokens = {item["padding"]: f"{item['tokens']:,}" for item in read("padding")["rows"]}
+    yield f"{tokens['dynamic, buckets of 16 batches']} tokens an epoch in buckets of 16 batches"
+    yield f"{tokens['dynamic']} with dynamic padding alone"
+    yield f"{tokens['fixed 128']} at fixed 128"
+    yield f"the real tokens are {tokens['none (real tokens)']}"
+
+
+def findings() -> Words:
+    """The two tables of docs/report.md."""
+    record = read("false_findings")
+    for item in record["correlations"]:
+        yield row(str(item["trials"]), *(_three(item[k]) for k in ("one", "map", "percentile")))
+    for item in record["importance"]:
+        shares = (f"{item[key]:.2f}" for key in ("choice", "below", "nothing"))
+        yield row(str(item["trials"]), *shares)
+    yield f"Commit `{record['commit'][:7]}`, {record['cases']} sweeps a line"
+    yield f"one standard error at 0.05 is {(0.05 * 0.95 / record['cases']) ** 0.5:.3f}"
+
+
+def _three(share: float) -> str:
+    return f"{share:.3f}"
+
+
+def equals() -> Words:
+    """The table of docs/proof.md of two methods that are equal."""
+    for item in read("false_findings")["stochastic_order"]:
+        yield row(str(item["tasks"]), _three(item["told"]), _three(item["bound_alone"]))
+
+
+def coverage() -> Words:
+    """The table of docs/proof.md of intervals that hold the true mean."""
+    record = read("interval_coverage")
+    for item in record["intervals"]:
+        kinds = ("normal", "uniform", "exponential", "t, 3 df")
+        shares = [
+            f"{item[kind]:.3f} ({item[f'{kind}, percentile']:.3f}; {item[f'{kind}, student']:.3f})"
+            for kind in kinds
+        ]
+        yield row(item["cells"], f"{100 * item['bounded']:.0f} %", *shares)
+    yield f"One standard error is {(0.95 * 0.05 / record['cases']) ** 0.5:.3f}"
+    yield f"share of {100 * record['level']:.0f} % intervals"
+    least = min(item["exponential, student"] for item in record["intervals"])
+    yield f"it holds the mean as seldom as {least:.3f} of the time"
+
+
+def autoscaling() -> Words:
+    """What nodes did, in docs/cluster.md."""
+    record = read("autoscaling")
+    nodes, settings = record["workers"], record["settings"]
+    seconds = settings["reports"] * settings["step_seconds"]
+    yield f"{settings['trials']} trials of {seconds:.0f} s"
+    share = {key: f"{100 * nodes[key] / nodes['up']:.0f} %" for key in nodes if key not in _WORDS}
+    yield f"these were {share['leased']} with a trial, {share['before']} before a node's first"
+    yield f"({nodes['before'] / nodes['nodes']:.0f} s a node), {share['between']} between two"
+    pauses = settings["trials"] - nodes["nodes"]
+    yield f"({nodes['between'] / pauses:.1f} s each), and {share['after']} after the last"
+    yield f"with a time-out of {60 * settings['idle_minutes']:.0f} s"
+
+
+_WORDS = ("type", "head", "nodes", "up")
+
+PASSAGES: dict[tuple[str, str], Callable[[], Words]] = {
+    ("README.md", PUBLISHED + "carl-emobank.json"): carl_emobank,
+    ("README.md", PUBLISHED + "msmo-xabsa.json"): msmo_xabsa,
+    ("README.md", REFERENCE): questions,
+    ("README.md", f"{REFERENCE}/carl-normalisation"): literal_target,
+    ("README.md", PUBLISHED + "overhead.json"): overhead,
+    ("README.md", PUBLISHED + "scale.json"): scale,
+    ("README.md", PUBLISHED + "faults.json"): kills,
+    ("README.md", PUBLISHED + "step_cost.json"): step_of_carl,
+    ("README.md", PUBLISHED + "step_cost_msmo.json"): step_of_msmo,
+    ("README.md", PUBLISHED + "stage_reuse.json"): stage_reuse,
+    ("README.md", PUBLISHED + "stage_sampler.json"): stage_sampler,
+    ("README.md", PUBLISHED + "padding.json"): padding,
+    ("docs/faults.md", PUBLISHED + "faults.json"): all_kills,
+    ("docs/report.md", PUBLISHED + "false_findings.json"): findings,
+    ("docs/proof.md", PUBLISHED + "interval_coverage.json"): coverage,
+    ("docs/proof.md", PUBLISHED + "false_findings.json"): equals,
+    ("docs/cluster.md", PUBLISHED + "autoscaling.json"): autoscaling,
+}
+"""File of the text and file of the numbers, to the words in which these stand there."""
+GIVEN = {
+    "results/published/carl-emobank.json": {"±"},
+    "results/published/msmo-xabsa.json": {"50 %", "±"},
+    "results/reference": {"0.25", "0.01", "0.1"},
+    "results/reference/carl-normalisation": {"2502.20613"},
+    "results/published/stage_sampler.json": {"0.75"},
+    "results/published/interval_coverage.json": {"95 %"},
+    "results/published/false_findings.json": {"5 %", "0.05"},
+}
+"""Numbers of a passage that nobody measured: settings, levels, chance."""
+
+
+LEVELS = ("95 %", "45 %", "5 %", "80 %")
+OUTSIDE = {
+    "README.md": "± 3.11 2.13 2502.13718 -2.0 4.0 -3.0",
+    "docs/cluster.md": "3.11 18.04 1.5 2.5",
+    "docs/proof.md": "12.22 0.2 0.05 0.01",
+    "docs/report.md": "±",
+    "docs/storage.md": "0.5",
+}
+"""Numbers outside of all passages that nobody measured either: versions, licences, settings.
+Not looked at: code, and docs/carl.md and msmo.md, which quote the papers."""
+
+
+def elsewhere() -> Iterator[tuple[str, str]]:
+    """Numbers outside of all passages and of code: the file, and each number."""
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        if path.name in ("carl.md", "msmo.md", "commands.md"):
+            continue
+        text = PASSAGE.sub("", path.read_text(encoding="utf-8"))
+        text = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.S)
+        for number in NUMBER.findall(text):
+            yield str(path.relative_to(ROOT)), number
+
+
+def passages() -> dict[tuple[str, str], str]:
+    """The passages that are marked, each in one line."""
+    found = {}
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for source, text in PASSAGE.findall(path.read_text(encoding="utf-8")):
+            found[str(path.relative_to(ROOT)), source] = " ".join(text.split())
+    return found
+
+
+def problems() -> Iterator[str]:
+    """What the texts say that the files do not, and the other way round."""
+    found = passages()
+    for key in found.keys() ^ PASSAGES.keys():
+        yield f"{key[0]}: {key[1]} must be a passage of the text and have an entry in PASSAGES"
+    for key in found.keys() & PASSAGES.keys():
+        rest = found[key]
+        for words in PASSAGES[key]():
+            if words not in found[key]:
+                yield f"{key[0]} must say what {key[1]} has: {words}"
+            rest = rest.replace(words, " ")
+        given = GIVEN.get(key[1], set())
+        for number in NUMBER.findall(rest):
+            if number not in given:
+                yield f"{key[0]} says {number}, but nothing makes it from {key[1]}"
+    for name, number in elsewhere():
+        if number not in OUTSIDE.get(name, "").split() and number not in LEVELS:
+            yield f"{name} says {number} outside of a passage: which file is it from?"
+
+
+def main() -> int:
+    """Say what differs."""
+    wrong = list(problems())
+    sys.stdout.write("".join(f"{line}\n" for line in wrong))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
