@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ class NoopRunner:
         steps_per_report: Steps between reports.
         log: File that gets a line for every step that is really done, or empty.
         deaths: Trial's number to how often its process dies before its second report.
+        hangs: Numbers of trials whose process stops, once, before their second report.
         raises: Trial's number to the exception that it raises at its first step.
     """
 
@@ -77,6 +79,7 @@ class NoopRunner:
     steps_per_report: int = 1
     log: str = ""
     deaths: Mapping[int, int] = field(default_factory=dict)
+    hangs: Collection[int] = ()
     raises: Mapping[int, Exception] = field(default_factory=dict)
 
     def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
@@ -137,6 +140,10 @@ class NoopRunner:
             if died < self.deaths[lease.number]:
                 tombs.write_text("+" * (died + 1))
                 os._exit(1)
+        stone = Path(lease.folder) / "hung"
+        if lease.number in self.hangs and step > self.steps_per_report and not stone.exists():
+            stone.touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     def _restore(self, checkpoint: Path) -> list[Report]:
         if not checkpoint.exists():

@@ -181,6 +181,7 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
         stages=absolute(args.stages),
         stages_limit=_bytes("--stages-limit", args.stages_limit),
         quota=_bytes("--quota", args.quota),
+        hang_seconds=_seconds("--hang-limit", args.hang_limit),
         address=args.address,
         seed=args.seed,
         prices=table,
@@ -190,6 +191,15 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
         return plan
     at_once = int(usable_cores() // (plan.workers_per_trial * plan.cpus_per_worker))
     return replace(plan, slots=min(MOST, max(1, at_once)))
+
+
+def _seconds(option: str, text: str) -> float:
+    from raysearch.search.space_file import parse_seconds
+
+    seconds = parse_seconds(text)
+    if seconds is None:
+        raise ConfigError(f"`{option}` must be like 90s, 30m or 2h, but got {text!r}")
+    return seconds
 
 
 def _bytes(option: str, gigabytes: float | None) -> int | None:

@@ -39,6 +39,7 @@ class SweepOptions(TypedDict, total=False):
     stages: Folder
     stages_limit: float
     quota: float
+    hang_limit: str
     address: str
     max_cost: float
     prices: Folder
@@ -163,6 +164,13 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
         metavar="GB",
         help="most that the sweep's checkpoints, weights and own stages may take; what can be had "
         "again goes first, never the best or a checkpoint in use (default: no limit)",
+    )
+    group.add_argument(
+        "--hang-limit",
+        default="1h",
+        metavar="T",
+        help="a worker without news for so long is replaced, and its trial goes on from its "
+        "checkpoint (default: 1h)",
     )
     group.add_argument(
         "--cluster",

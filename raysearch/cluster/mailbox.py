@@ -48,6 +48,7 @@ class Mailbox:
         self._grants = self._losses = 0
         self._furthest = -1
         self._worker: str | None = None
+        self._given_up = False
 
     async def put(self, lease: Lease, judged: bool) -> None:
         """Give the slot its next lease; one that is still running is thereby called off.
@@ -63,6 +64,7 @@ class Mailbox:
         self._grants = self._losses = 0
         self._furthest = -1
         self._worker = None
+        self._given_up = False
         await self._notify()
 
     async def call_off(self) -> None:
@@ -122,6 +124,7 @@ class Mailbox:
             return await self.next_lease(seconds, worker)
         self._grants += 1
         self._worker = worker
+        self._given_up = False
         return self._lease
 
     async def wanted(self, seconds: float) -> bool:
@@ -157,6 +160,15 @@ class Mailbox:
         """The worker ends, or ended, with its node: no death of the lease."""
         self._grants = max(0, self._grants - 1)
         self._losses += 1
+
+    def give_up(self) -> None:
+        """The lease's workers hang: they shall be killed, so that others take it."""
+        self._given_up = True
+
+    def given_up(self) -> bool:
+        """Whether the lease's workers are to be killed now; said once, to who kills them."""
+        said, self._given_up = self._given_up, False
+        return said
 
     async def crash(self, text: str) -> None:
         """The slot itself broke; nobody will take the lease."""

@@ -115,6 +115,16 @@ class Mailroom:
         """Whether that is so."""
         return self._winding_up
 
+    async def give_up(self, lease_id: str) -> None:
+        """See `Mailbox.give_up`; of the slot that runs this lease."""
+        for box in self._boxes.values():
+            if not box.called_off(lease_id):
+                box.give_up()
+
+    async def given_up(self, slot: str) -> bool:
+        """See `Mailbox.given_up`."""
+        return slot in self._boxes and self._boxes[slot].given_up()
+
     async def rest(self) -> None:
         """See `Mailbox.rest`; of every slot."""
         for box in self._boxes.values():

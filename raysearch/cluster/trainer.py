@@ -54,7 +54,8 @@ POLL_SECONDS = 0.5
 GROUP = "raysearch-slot"
 """What the names of placement groups begin with; then come the owner's actor id and their own."""
 DRAIN_SECONDS = 2.0
-"""How often it looks whether a node is to be drained, while Ray gives seconds to minutes."""
+"""How often it looks whether a node is to be drained, while Ray gives seconds to minutes, and
+whether its workers hang."""
 
 
 def slot_trainer(room: Any, slot: str, shape: SlotShape, scratch: str) -> TorchTrainer:
@@ -120,7 +121,10 @@ def _is_dead(actor: str) -> bool:
 
 
 class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
-    """Tell the workers that a node of theirs is drained, and the mail room that one is gone."""
+    """Tell the workers that a node of theirs is drained, and the mail room that one is gone.
+
+    Workers that hang are killed, so that others take their place.
+    """
 
     def __init__(self, room: Any, slot: str) -> None:
         self._room, self._slot = room, slot
@@ -139,8 +143,19 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
         if worker_group_status.errors:
             if any(map(self._lost, *zip(*worker_group_status.errors.items(), strict=True))):
                 ray.get(self._room.lost.remote(self._slot))
-        elif not self._told and time.monotonic() - self._looked >= DRAIN_SECONDS:
+        elif time.monotonic() - self._looked >= DRAIN_SECONDS:
             self._looked = time.monotonic()
+            self._replace_what_hangs()
+            self._notice_drained()
+
+    def _replace_what_hangs(self) -> None:
+        """Kill workers that were given up; a killed one is a death of the trial, and replaced."""
+        if ray.get(self._room.given_up.remote(self._slot)):
+            for worker in self._group.get_workers():
+                ray.kill(worker.actor)
+
+    def _notice_drained(self) -> None:
+        if not self._told:
             self._told = bool(set(self._nodes.values()) & set(cluster_state.get_draining_nodes()))
             if self._told:
                 for worker in self._group.get_workers():

@@ -21,6 +21,7 @@ from raysearch.search.lock import Guard, unguarded
 from raysearch.search.metric_names import unknown_metric
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.same_sources import SweepSources
+from raysearch.search.silence import Silence
 from raysearch.search.standing import Standing
 from raysearch.search.study import Configuration, StudyLedger
 from raysearch.search.study_entries import not_finite
@@ -104,6 +105,7 @@ class LeaseBook:
         self._started = time.monotonic()
         self._open = {item.number: item for item in ledger.open_configurations()}
         self._running: dict[str, _Running] = {}
+        self._silence = Silence(plan.hang_seconds)
         self._intents = Intents(plan.root, guard=guard)
         self._intents.keep({offer.lease.id for offer in self._waiting()})
 
@@ -173,9 +175,12 @@ class LeaseBook:
         for event in events:
             if event.sequence > running.read:
                 running.read = event.sequence
+                self._silence.hear(lease_id, event.kind)
                 if self._take(running, event):
                     return True
         self._tell_of_waiting(running)
+        if text := self._silence.told(lease_id):
+            self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
         return self._ends(running)
 
     def _ends(self, running: _Running) -> bool:
@@ -186,14 +191,24 @@ class LeaseBook:
         waited = time.monotonic() - self._ending >= SAVE_SECONDS
         return self.failure is not None or not running.device or running.saved or waited
 
+    def hangs(self, lease_id: str) -> bool:
+        """Whether the lease's worker has been silent for too long: another shall take its place."""
+        if self.over or lease_id not in self._running or not self._silence.over(lease_id):
+            return False
+        text = f"trial {lease_id}: its worker hangs and is replaced, to go on from its checkpoint"
+        self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+        return True
+
     def renew(self, lease_id: str) -> None:
         """The lease's slot broke and another takes it; its news are numbered from 1 again."""
+        self._silence.forget(lease_id)
         if lease_id in self._running:
             self._running[lease_id].read = 0
 
     def let_go(self, lease_id: str) -> None:
         """The lease does not run any more; if it has no record it stays open for the next run."""
         self._running.pop(lease_id, None)
+        self._silence.forget(lease_id)
         if self.watch is not None:
             self.watch.ended(lease_id)
 

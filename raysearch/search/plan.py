@@ -16,6 +16,7 @@ from raysearch.config import SEED, check_value, read_config
 from raysearch.errors import ConfigError, quoted
 from raysearch.methods import get_method
 from raysearch.objective import Best
+from raysearch.search.silence import HANG_SECONDS
 from raysearch.search.space import SearchSpace
 from raysearch.search.space_tasks import tasks_of
 from raysearch.search.standing import PaperResult
@@ -71,6 +72,8 @@ class SweepPlan:
         prices: What the cluster's nodes cost; None where that is not known.
         max_cost: The most that the sweep may cost over all its runs, in the money of `prices`;
             None has no limit. See `raysearch.cluster.node_watch.NodeWatch` for what counts.
+        hang_seconds: A worker that says nothing for so long is replaced, unless the sweep's trials
+            had pauses that are not much shorter (`raysearch.search.silence`).
         stated: What every row says of the sweep's set-up, for example how GPUs are shared.
         metrics: Names of the metrics that trials can have on dev, as the method says; empty where
             it says none.
@@ -98,6 +101,7 @@ class SweepPlan:
     seed: int = 0
     prices: PriceTable | None = None
     max_cost: float | None = None
+    hang_seconds: float = HANG_SECONDS
     stated: Mapping[str, str] = field(default_factory=dict)
     metrics: Collection[str] = ()
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -47,6 +47,8 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         if self._book.over:
             self._room.wind_up.remote()
         if not stop:
+            if self._book.hangs(lease_id):
+                self._room.give_up.remote(lease_id)
             return str(TrialScheduler.CONTINUE)
         self._furthest.pop(trial.trial_id, None)
         self._room.call_off.remote(lease_id)

@@ -59,6 +59,10 @@ def plan_of(folder: Path, *, seeds: int = 2, mode: str = "per_task", **more: str
         ),
         (["carl", "--quota", ".nan"], "`--quota` must be a number of GB > 0, but got nan"),
         (["carl", "--quota", "0"], "`--quota` must be a number of GB > 0, but got 0"),
+        (
+            ["carl", "--hang-limit", "never"],
+            "`--hang-limit` must be like 90s, 30m or 2h, but got 'never'",
+        ),
     ],
 )
 def test_mistakes(

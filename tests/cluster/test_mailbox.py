@@ -134,6 +134,22 @@ def test_next_lease_calls_the_earlier_one_off() -> None:
     run(body())
 
 
+def test_a_lease_is_given_up_once_and_the_next_worker_has_it_in_peace() -> None:
+    async def body() -> None:
+        room = Mailroom()
+        await room.open("one", lease(0), judged=False)
+        await room.open("two", lease(1), judged=False)
+        await room.next_lease("two", 20, "hangs")
+        await room.give_up(lease(1).id)
+        assert not await room.given_up("one") and not await room.given_up("none")
+        assert await room.given_up("two") and not await room.given_up("two")
+        await room.give_up(lease(1).id)
+        assert await room.next_lease("two", 20, "next") == lease(1)  # by a death of its own
+        assert not await room.given_up("two")
+
+    run(body())
+
+
 def test_finished_lease_is_not_given_again() -> None:
     async def body() -> None:
         box = Mailbox()

@@ -22,6 +22,9 @@ class Book:
     def hear(self, lease_id: str, events: Any) -> bool:
         return False
 
+    def hangs(self, lease_id: str) -> bool:
+        return False
+
     def renew(self, lease_id: str) -> None:
         self.renewed.append(lease_id)
 
@@ -79,3 +82,13 @@ def test_workers_are_told_when_the_run_is_over() -> None:
     book.over = True
     assert scheduler.on_trial_result(None, TuneTrial(), {EVENTS: ()}) == "CONTINUE"
     assert told == ["wind up"]
+
+
+def test_a_worker_that_hangs_is_given_up_and_its_lease_goes_on() -> None:
+    book, given_up = Book(), list[str]()
+    book.hangs = lambda lease_id: True  # type: ignore[method-assign]
+    room: Any = SimpleNamespace(give_up=SimpleNamespace(remote=given_up.append))
+    searcher: Any = SimpleNamespace(leases={"trial": "lease"})
+    scheduler = StudyScheduler(book, searcher, room)  # type: ignore[arg-type]
+    assert scheduler.on_trial_result(None, TuneTrial(), {EVENTS: ()}) == "CONTINUE"
+    assert given_up == ["lease"]

@@ -15,6 +15,7 @@ from postgres import PostgresServer
 
 from raysearch.cluster.ray_session import ray_session
 from raysearch.errors import ConfigError, DataError, RaysearchError, StoreError
+from raysearch.search import silence
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind
 from raysearch.search.study import StudyLedger
 from raysearch.search.sweep import run_sweep
@@ -97,6 +98,29 @@ def test_bugs_and_deaths_of_a_trial_do_not_take_the_slot_down(tmp_path: Path) ->
     assert rows[3].reason.startswith("ValueError: no such thing (see ")
     trace = (tmp_path / "leases" / rows[3].id / "error.txt").read_text()
     assert "Traceback" in trace and "_misbehave" in trace
+
+
+def test_a_worker_that_hangs_is_said_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "TELL_SECONDS", 2.0)
+    monkeypatch.setattr(silence, "FACTOR", 1.0)
+    log = tmp_path / "log"
+    runner = NoopRunner(log=str(log), hangs=[1])
+    trials: list[Trial] = []
+    said: list[str] = []
+
+    def hear(event: SweepEvent) -> None:
+        said.extend([event.text] if event.kind is SweepEventKind.MESSAGE else [])
+
+    plan = noop_plan(tmp_path, noop_space(trials=3), runner, hang_seconds=4.0)
+    run_sweep(plan, on_trial=trials.append, on_event=hear)
+
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
+    assert set(steps_done(log).values()) == {1}  # it went on from its checkpoint
+    of_trial = [text for text in said if text.startswith("trial 00001-noop-s0: ")]
+    assert any("no news for" in text for text in of_trial)
+    assert any("its worker hangs and is replaced" in text for text in of_trial)
 
 
 def test_a_failed_cell_ends_its_configuration_while_another_runs(tmp_path: Path) -> None:

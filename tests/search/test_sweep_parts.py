@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -468,6 +470,26 @@ def test_lease_that_waits_long_is_told_of_once_a_while(desk: Desk) -> None:
     (event,) = desk.events
     assert event.kind is SweepEventKind.MESSAGE
     assert event.text == "trial 00000-noop-s0 waits for 1 x (1 CPU)"
+
+
+def test_a_silent_worker_is_said_and_then_given_up_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer = desk.book.next()
+    assert offer is not None
+    lease_id = offer.lease.id
+    taken = SlotEvent(kind=EventKind.TAKEN, lease=lease_id, sequence=1)
+    assert not desk.book.hear(lease_id, [taken]) and not desk.book.hangs(lease_id)
+    seconds = itertools.count(time.monotonic(), 20.0)
+    monkeypatch.setattr(desk.book._silence, "_clock", lambda: next(seconds))
+    for _ in range(3600 // 20 - 3):
+        assert not desk.book.hear(lease_id, []) and len(desk.events) <= 1
+    for _ in range(3):
+        desk.book.hear(lease_id, [])
+    assert desk.book.hangs(lease_id) and not desk.book.hangs(lease_id)
+    said = [event.text for event in desk.events if event.text.startswith(f"trial {lease_id}: ")]
+    assert "no news for 60 s" in said[0] and "replaced after 3600 s (--hang-limit)" in said[0]
+    assert said[1].endswith("its worker hangs and is replaced, to go on from its checkpoint")
 
 
 def test_workers_are_spare_once_every_cell_that_is_left_runs(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""Which worker says nothing for longer than its steps so far make likely, and when is it given up?
+
+A worker that was stopped, or waits for what never comes, looks like one at work: its process
+lives. Its news tell them apart: a trial's progress comes every second or every few steps,
+whichever is longer, and an evaluation is a pause of a length that others had too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from raysearch.cluster.events import EventKind
+
+__all__ = ["HANG_SECONDS", "Silence"]
+
+HANG_SECONDS = 3600.0
+"""By default a worker that says nothing for so long is replaced."""
+TELL_SECONDS, FACTOR = 60.0, 10.0
+"""A silence is told of when it is as long, and so many times as long as any before it."""
+BLIND_SECONDS = 30.0
+"""Who has not looked for so long was stopped, or waited, itself: that time was nobody's silence."""
+
+
+@dataclass
+class _Worker:
+    heard: float
+    looked: float
+    told: bool = False
+
+    def look(self, now: float) -> float:
+        """Seconds of its silence."""
+        if now - self.looked > BLIND_SECONDS:
+            self.heard += now - self.looked
+        self.looked = now
+        return now - self.heard
+
+
+class Silence:
+    """The pauses between the news of a sweep's trials.
+
+    Args:
+        limit: Seconds of silence after which a worker is to be replaced; never less than what is
+            told of.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, limit: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit, self._clock = limit, clock
+        self._workers: dict[str, _Worker] = {}
+        self._longest = 0.0
+
+    def hear(self, lease_id: str, kind: EventKind) -> None:
+        """A worker of a lease has news; the first of a worker is that it has the lease."""
+        now, before = self._clock(), self._workers.get(lease_id)
+        if kind is EventKind.PREEMPTED:
+            self.forget(lease_id)
+        elif before is not None or kind is EventKind.TAKEN:
+            if before is not None and kind is not EventKind.TAKEN and not before.told:
+                self._longest = max(self._longest, before.look(now))
+            self._workers[lease_id] = _Worker(now, now)
+
+    def forget(self, lease_id: str) -> None:
+        """No worker has the lease any more."""
+        self._workers.pop(lease_id, None)
+
+    def told(self, lease_id: str) -> str:
+        """What is to be said of the lease's silence, once for each; empty for nothing.
+
+        To be asked every few seconds.
+        """
+        worker = self._workers.get(lease_id)
+        if worker is None:
+            return ""
+        silent = worker.look(self._clock())
+        if worker.told or silent < self._unlikely:
+            return ""
+        worker.told = True
+        return (
+            f"trial {lease_id}: no news for {silent:.0f} s, and no pause was longer than "
+            f"{self._longest:.0f} s so far; its worker is replaced after "
+            f"{max(self._limit, self._unlikely):.0f} s (--hang-limit)"
+        )
+
+    def over(self, lease_id: str) -> bool:
+        """Whether the worker is to be replaced now; nothing is expected until another has it."""
+        worker = self._workers.get(lease_id)
+        if worker is None or worker.look(self._clock()) < max(self._limit, self._unlikely):
+            return False
+        self.forget(lease_id)
+        return True
+
+    @property
+    def _unlikely(self) -> float:
+        return max(TELL_SECONDS, FACTOR * self._longest)
