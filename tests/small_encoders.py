@@ -245,7 +245,7 @@ def _ids(pad: int, first: int, last: int) -> dict[str, int]:
 def write_tokenizer(kind: str, folder: Path) -> Any:
     """Train a tokenizer of a kind and write its files into the folder."""
     scratch = folder.with_name(f"{folder.name}-scratch")
-    scratch.mkdir(parents=True)
+    scratch.mkdir(parents=True, exist_ok=True)
     with quiet():
         tokenizer = TOKENIZERS[kind](scratch)
         tokenizer.save_pretrained(folder)

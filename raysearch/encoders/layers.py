@@ -10,7 +10,7 @@ from torch import nn
 
 from raysearch.errors import EncoderError
 
-__all__ = ["first_layer", "keep_layers", "kept_layers", "positions"]
+__all__ = ["first_layer", "keep_layers", "kept_layers", "positions", "take_padding"]
 
 _UNLIMITED = 1 << 20
 
@@ -58,19 +58,39 @@ def positions(model: Any) -> int:
     Families after RoBERTa number them from behind the padding id on, which their table of
     positions has as its own; the first rows are no positions.
     """
-    tables = [
-        module
-        for name, module in model.named_modules()
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)
-    ]
     found = [
         table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
-        for table in tables
+        for table in _position_tables(model)
     ]
     stated = getattr(model.config, "max_position_embeddings", None)
     if isinstance(stated, int) and stated > 0:
         found.append(stated)
     return min(found, default=_UNLIMITED)
+
+
+def take_padding(model: Any, pad_id: int | None) -> None:
+    """Let a model pad as its tokenizer does, where no state depends on it.
+
+    BERT with the tokenizer of another family (multilingual MiniLM and E5) mostly states an id
+    that is a text's first token there, whose embedding then could not be trained. Families that
+    number positions from the padding id on keep their own.
+    """
+    stated = getattr(model.config, "pad_token_id", None)
+    numbered = any(table.padding_idx is not None for table in _position_tables(model))
+    if pad_id is None or stated is None or numbered:
+        return
+    for module in model.modules():
+        if isinstance(module, nn.Embedding) and module.padding_idx == stated:
+            module.padding_idx = pad_id
+    model.config.pad_token_id = pad_id
+
+
+def _position_tables(model: Any) -> list[nn.Embedding]:
+    return [
+        module
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding)
+    ]
 
 
 @contextmanager

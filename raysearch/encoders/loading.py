@@ -25,7 +25,7 @@ from raysearch.encoders.digests import combined_digest, file_sha256
 from raysearch.encoders.e5 import build_model, build_tokenizer, read_image
 from raysearch.encoders.encoder import Encoder
 from raysearch.encoders.files import folder_files, note_encoder
-from raysearch.encoders.layers import keep_layers, kept_layers, positions
+from raysearch.encoders.layers import keep_layers, kept_layers, positions, take_padding
 from raysearch.encoders.packaged import PACKAGED, find_weights
 from raysearch.encoders.probe import check_encoder, check_tokenizer_files
 from raysearch.encoders.quiet import in_one_line, quiet
@@ -198,6 +198,7 @@ def _from_pretrained(name: str, source: str, layers: int, *, local: bool) -> tup
         source, local_files_only=local, trust_remote_code=False
     )
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model))
+    take_padding(model, tokenizer.pad_token_id)
     return model.eval(), tokenizer
 
 

@@ -95,8 +95,8 @@ def _check_padding(name: str, model: Any, tokenizer: Any) -> None:
         )
     if wanted is not None and own != wanted:
         raise EncoderError(
-            f"the tokenizer of {name} must pad with the id {wanted}, as its config.json says, but "
-            f"pads with {own}; take the tokenizer that it was trained with"
+            f"the tokenizer of {name} must pad with the id {wanted}, from which it numbers "
+            f"positions, but pads with {own}; take the tokenizer that it was trained with"
         )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_encoders import FAMILIES, LAYERS, POSITIONS, write_encoder
+from small_encoders import FAMILIES, LAYERS, POSITIONS, write_encoder, write_tokenizer
 
 from raysearch import encoders
 from raysearch.encoders.layers import first_layer
@@ -49,3 +49,21 @@ def test_one_layer_for_a_while(tmp_path):
         raise KeyError
     assert dict(encoder.model.named_modules()) == modules
     assert encoder.layers == LAYERS
+
+
+def test_a_model_with_the_tokenizer_of_another_family_pads_as_that(tmp_path):
+    """As multilingual MiniLM and E5: BERT says 0, which their tokenizer puts before every text."""
+    folder = tmp_path / "encoder"
+    write_encoder("bert", folder)
+    text = [0, 7, 8, 2]
+    before = hidden(encoders.load(str(folder)).model, text)
+    (folder / "tokenizer.json").unlink()
+    write_tokenizer("xlm-roberta", folder)
+    encoder = encoders.load(str(folder))
+    assert encoder.tokenizer("wine")["input_ids"][0] == 0
+    assert encoder.tokenizer.pad_token_id == encoder.model.config.pad_token_id == 1
+    for one, other in zip(hidden(encoder.model, text), before, strict=True):
+        assert torch.equal(one, other)
+    encoder.model(torch.tensor([[*text, 1]])).last_hidden_state[..., 0].sum().backward()
+    grown = encoder.model.get_input_embeddings().weight.grad.abs().sum(1) > 0
+    assert grown.nonzero().flatten().tolist() == [0, 2, 7, 8]

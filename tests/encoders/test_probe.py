@@ -115,7 +115,7 @@ def test_another_padding_id(tmp_path):
     folder = tmp_path / "encoder"
     write_encoder("roberta", folder)
     change(folder, "config.json", pad_token_id=2)
-    with pytest.raises(EncoderError, match="must pad with the id 2, .* but pads with 1"):
+    with pytest.raises(EncoderError, match="must pad with the id 2, from which .* but pads with 1"):
         encoders.load(str(folder))
 
 
