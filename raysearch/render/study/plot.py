@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from raysearch.printable import printable
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -64,8 +66,8 @@ def panels(count: int, height: float, **options: Any) -> tuple[Figure, list[Axes
 
 
 def svg(figure: Figure) -> str:
-    """The figure as SVG text, without a date."""
+    """The figure as SVG text, without a date; no sign in it that XML or a reader lacks."""
     stream = io.StringIO()
     with style():
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in printable(stream.getvalue()).splitlines()) + "\n"
