@@ -2,7 +2,8 @@
 
 A sweep's name is chosen by a user and must be fit for a folder as it is: `checked_name`. The name
 of a task is whatever a method, a space or a row says, and is made fit: `path_part`. No other
-module puts such a name into a path.
+module puts such a name into a path. Codes of languages, which stand in names of files, have one
+rule too: `LANGUAGE`, `language_pair`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ import re
 
 from raysearch.errors import ConfigError
 
-__all__ = ["checked_name", "is_name", "is_text", "path_part"]
+__all__ = ["LANGUAGE", "checked_name", "is_name", "is_text", "language_pair", "path_part"]
+
+LANGUAGE = r"[A-Za-z0-9_]+"
+"""Pattern of a language's code: no ``-``, which stands between two: ``pt_BR``."""
+_PAIR = re.compile(f"({LANGUAGE})-({LANGUAGE})")
 
 _NAME = re.compile(r"[\w+=@][\w.+=@-]*")
 _LONGEST = 128
@@ -61,6 +66,12 @@ def checked_name(text: object, what: str) -> str:
         f"{what} must be the name of a folder, of letters, digits and . _ + = @ - (neither . nor "
         f"- first, at most {_LONGEST} bytes), but got {text!r}"
     )
+
+
+def language_pair(text: str) -> tuple[str, str] | None:
+    """Source and target of a pair such as ``en-es`` or ``en-pt_BR``; None if it is none."""
+    found = _PAIR.fullmatch(text)
+    return (found[1], found[2]) if found and found[1] != found[2] else None
 
 
 def path_part(text: str) -> str:

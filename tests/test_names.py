@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysearch.errors import ConfigError
-from raysearch.names import checked_name, is_name, is_text, path_part
+from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.names import checked_name, is_name, is_text, language_pair, path_part
 
 HOSTILE = ["", ".", "..", "../x", "/tmp/x", "a/b", "a\\b", ".x", "-x", "a\nb", "a\0b", "a b", "~x"]
 
@@ -55,3 +56,22 @@ def test_different_texts_have_different_parts() -> None:
 def test_what_is_text() -> None:
     assert is_text("Größe") and is_text("")
     assert not is_text(os.fsdecode(b"bad\xff"))
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("en-es", ("en", "es")),
+        ("en-pt_BR", ("en", "pt_BR")),
+        ("zh_Hant-es419", ("zh_Hant", "es419")),
+        ("en-en", None),
+        ("en", None),
+        ("en-pt-BR", None),
+        ("en-e\u015f", None),
+        ("en-es\n", None),
+    ],
+)
+def test_language_pairs(text: str, pair: tuple[str, str] | None) -> None:
+    assert language_pair(text) == pair
+    config = MsmoConfig(pairs=(text,))
+    assert any("`pairs` must be like" in problem for problem in config.problems()) == (pair is None)

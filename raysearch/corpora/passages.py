@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from raysearch.corpora.records import normalise
+
 __all__ = ["LEAST_WORDS", "SHARED_WORDS", "Passages"]
 
 SHARED_WORDS = 8
@@ -28,7 +30,7 @@ class Passages:
     """Some texts, ready to be looked through.
 
     Args:
-        texts: The texts. Words are runs of letters and digits, case folded.
+        texts: The texts. Words are runs of letters and digits of the normalised text.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -47,7 +49,7 @@ class Passages:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
+    return _WORD.findall(normalise(text))
 
 
 def _long_passages(words: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -6,6 +6,7 @@ others: search code that opens train and dev cannot read a test label by any pat
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,8 +25,12 @@ ROLES: tuple[str, ...] = ("train", "dev", "test")
 
 
 def normalise(text: str) -> str:
-    """The form in which two texts count as the same: case folded, white space collapsed."""
-    return " ".join(text.casefold().split())
+    """The form in which two texts count as the same: composed, case folded, one space for many.
+
+    A letter with its accent may be one character or two (NFC, NFD), which look the same.
+    """
+    folded = unicodedata.normalize("NFD", text).casefold()
+    return " ".join(unicodedata.normalize("NFC", folded).split())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -54,6 +54,14 @@ def locate(name: str, folder: Path) -> Path | None:
     return folder / path if path != name else None  # a full path stays what it is
 
 
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class Source:
     """The files of one corpus below a data folder, and the problems found in them.
 
@@ -72,7 +80,8 @@ class Source:
         """The whole text of one file, line ends untouched.
 
         Raises:
-            DataError: The file is missing, unreadable, empty or not in that encoding.
+            DataError: The file is missing, unreadable, empty or not in that encoding; or it is
+                UTF-8 where another encoding would make other letters of its bytes.
         """
         file = self.folder / path
         try:
@@ -89,6 +98,12 @@ class Source:
         note_read(self.name_of(path), file, hashlib.sha256(content).hexdigest())
         if not content.strip():
             raise DataError(f"`{path}` must hold rows, but {file} is empty; {self.cure()}")
+        foreign = not encoding.startswith("utf-8")
+        if foreign and not content.isascii() and _is_utf8(content):
+            raise DataError(
+                f"`{path}` must be {encoding}, as its collection has it, but {file} is UTF-8, of "
+                f"which {encoding} would make other letters; {self.cure()}"
+            )
         try:
             return content.decode(encoding)
         except UnicodeDecodeError as error:
@@ -105,11 +120,12 @@ class Source:
         return f"{_BUNDLED if self.info.origin == 'bundled' else _DATA}{path}"
 
     def lines(self, path: str, encoding: str = "utf-8") -> list[str]:
-        r"""The lines of one file, split at ``\n`` only.
+        r"""The lines of one file, split at ``\n`` only; a carriage return before it is no text.
 
         `str.splitlines` would also break at characters such as U+0085 inside a sentence.
         """
-        return self.text(path, encoding).removesuffix("\n").split("\n")
+        lines = self.text(path, encoding).removesuffix("\n").split("\n")
+        return [line.removesuffix("\r") for line in lines]
 
     def problem(self, path: str, line: int, rule: str, got: str) -> None:
         """Note one problem; reading goes on.

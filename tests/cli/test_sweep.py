@@ -45,7 +45,10 @@ def plan_of(folder: Path, *, seeds: int = 2, mode: str = "per_task", **more: str
             ["msmo", "--pairs", "en-es", "--set", "pairs=en-fr"],
             "`pairs` must be given once, but came by `--pairs` and by `--set`",
         ),
-        (["msmo", "--pairs", "en-es,enfr"], "`pairs` must be like en-es, two languages, but got"),
+        (
+            ["msmo", "--pairs", "en-es,enfr"],
+            "`pairs` must be like en-es or en-pt_BR, two languages, but got",
+        ),
         (["msmo", "--pairs", ","], "`pairs` must name at least one language pair"),
         (["carl", "--warm-start", "2"], "`warm_start` must be 0 unless `mode` is per_task"),
         (["carl", "--reuse", "2"], "`--reuse` must be a number in [0, 1], but got 2.0"),

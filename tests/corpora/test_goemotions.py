@@ -61,3 +61,19 @@ def test_bad_lines_are_told_at_once(put):
 def test_other_labels_are_an_error(put):
     with pytest.raises(DataError, match="the labels must be admiration, amusement"):
         load("goemotions", _folder(put, labels="joy\nsadness\n"), ROLES)
+
+
+def test_line_ends_of_windows_are_no_text(put):
+    parts = {
+        "train": "".join(f"Thank you {n}!\t15\ttrain{n}\n" for n in range(3)),
+        "dev": "So glad.\t17\tdev1\n",
+        "test": "So sad.\t25\ttest1\n",
+    }
+    loaded = {}
+    for end in ("\n", "\r\n"):
+        put("goemotions/labels.txt", f"{LABELS}\n".replace("\n", end).encode())
+        for role, text in parts.items():
+            folder = put(f"goemotions/{role}.tsv", text.replace("\n", end).encode())
+        loaded[end] = load("goemotions", folder, ROLES)
+    assert loaded["\n"].digest == loaded["\r\n"].digest
+    assert loaded["\r\n"].split("dev").ids == ("dev1-dev1",)

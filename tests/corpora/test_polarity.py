@@ -73,3 +73,11 @@ def test_problems_of_all_three_files_are_told_together(put):
     with pytest.raises(DataError) as caught:
         load("sst2", folder, ROLES)
     assert all(f"stsa.binary.{part}:" in str(caught.value) for part in ("train", "dev", "test"))
+
+
+@pytest.mark.parametrize(("name", "path"), [("mr", "rt-polarity.all"), ("subj", "subj.all")])
+def test_utf_8_where_windows_1252_is_due_is_refused(put, name, path):
+    content = _lines() + "1 a fianc\u00e9 \u2013 and a dash\n"
+    load(name, put(f"sentiment/{path}", content.encode("cp1252")), ROLES)
+    with pytest.raises(DataError, match=rf"{path}` must be cp1252, .* is UTF-8, of which cp1252"):
+        load(name, put(f"sentiment/{path}", content.encode()), ROLES)

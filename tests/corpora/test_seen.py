@@ -1,5 +1,6 @@
 """Which rows count as trained on: equal texts, passages of other reviews, and what came before."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,17 @@ def test_equal_texts_are_taken_out_of_dev_and_test_and_counted() -> None:
     assert seen.among(probed, "train").tolist() == [True, False]
     assert seen.apart(found).removed == found.removed
     assert seen.apart(trained).split("dev").texts == ("three",)
+
+
+def test_composed_and_decomposed_letters_are_the_same_text() -> None:
+    composed, apart = "un caf\u00e9 \u00c0 Sofia", "un cafe\u0301 A\u0300 Sofia"
+    assert composed != apart and marks([composed]) == marks([apart])
+    trained, probed = corpus("a", "va", {"train": [composed]}), corpus("b", "va", {"dev": [apart]})
+    assert SeenTexts([trained]).among(probed, "dev").tolist() == [True]
+    long = "un t\u00e9moin \u00e9gar\u00e9 dans une for\u00eat bien trop grande"
+    mr = corpus("mr", "polarity", {"train": [f"{long} pour lui"]})
+    sst2 = corpus("sst2", "polarity", {"dev": [unicodedata.normalize("NFD", f"dit-on : {long}")]})
+    assert SeenTexts([mr]).among(sst2, "dev").tolist() == [True]
 
 
 def test_between_corpora_of_polarity_a_shared_passage_counts() -> None:

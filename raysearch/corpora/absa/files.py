@@ -23,6 +23,7 @@ from raysearch.corpora import sample
 from raysearch.corpora.registry import CORPORA, CorpusInfo
 from raysearch.corpora.source import Source
 from raysearch.errors import ConfigError, DataError, known_names
+from raysearch.names import LANGUAGE, language_pair
 
 __all__ = [
     "PairFiles",
@@ -38,9 +39,8 @@ __all__ = [
 ENGLISH = "en"
 """The source language that translation files need not name."""
 
-PAIR = re.compile(r"([A-Za-z0-9_]+)-([A-Za-z0-9_]+)")
-GOLD = re.compile(r"gold-([A-Za-z0-9_]+)-(?:train|dev|test)\.txt")
-TRANSLATION = re.compile(r"smt-(?:([A-Za-z0-9_]+)-)?([A-Za-z0-9_]+)-train\.txt")
+GOLD = re.compile(rf"gold-({LANGUAGE})-(?:train|dev|test)\.txt")
+TRANSLATION = re.compile(rf"smt-(?:({LANGUAGE})-)?({LANGUAGE})-train\.txt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +108,13 @@ def languages(pair: str) -> tuple[str, str]:
     Raises:
         ConfigError: The pair is not two different languages.
     """
-    match = PAIR.fullmatch(pair)
-    if match is None or match[1] == match[2]:
+    found = language_pair(pair)
+    if found is None:
         raise ConfigError(
-            f"a language pair must be two different languages, source first, such as en-es, but "
-            f"got {pair!r}"
+            f"a language pair must be two different languages, source first, such as en-es or "
+            f"en-pt_BR, but got {pair!r}"
         )
-    return match[1], match[2]
+    return found
 
 
 def pair_files(place: Source, pair: str, roles: Collection[str]) -> PairFiles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from raysearch.corpora.absa.files import (
     pairs,
 )
 from raysearch.corpora.absa.pairs import read_views
-from raysearch.corpora.absa.records import AlignedViews
+from raysearch.corpora.absa.records import AlignedViews, TaggedSentence
 from raysearch.corpora.absa.tagged import TaggedFile, read_tagged
 from raysearch.corpora.absa.views import PairReport, mixed_runs
 from raysearch.errors import DataError
@@ -34,8 +35,8 @@ class LanguageReport:
         aspects: Role to number of aspects.
         normalised: Sentences in BIEOS.
         mixed: Aspects of mixed polarity.
-        in_train: Role (dev, test) to sentences whose words are word for word those of a
-            sentence of train. They are kept, as published results have them.
+        in_train: Role (dev, test) to sentences whose words are word for word (in NFC) those of
+            a sentence of train. They are kept, as published results have them.
     """
 
     language: str
@@ -96,16 +97,16 @@ def report_corpus(corpus: str, folder: str | Path) -> CorpusReport:
 
 
 def _in_views(views: Iterable[AlignedViews], gold: Mapping[str, TaggedFile]) -> dict[str, int]:
-    words = {one.words for row in views for one in (row.st, row.ts, row.t) if one is not None}
+    words = {_words(one) for row in views for one in (row.st, row.ts, row.t) if one is not None}
     return {
-        role: sum(one.words in words for one in file.sentences)
+        role: sum(_words(one) in words for one in file.sentences)
         for role, file in gold.items()
         if role != "train"
     }
 
 
 def _language(language: str, files: Mapping[str, TaggedFile]) -> LanguageReport:
-    train = {one.words for one in files["train"].sentences} if "train" in files else set()
+    train = {_words(one) for one in files["train"].sentences} if "train" in files else set()
     return LanguageReport(
         language=language,
         rows={role: len(file) for role, file in files.items()},
@@ -115,8 +116,13 @@ def _language(language: str, files: Mapping[str, TaggedFile]) -> LanguageReport:
         normalised=sum(file.normalised for file in files.values()),
         mixed=sum(mixed_runs(file.sentences) for file in files.values()),
         in_train={
-            role: sum(one.words in train for one in file.sentences)
+            role: sum(_words(one) in train for one in file.sentences)
             for role, file in files.items()
             if role != "train" and train
         },
     )
+
+
+def _words(sentence: TaggedSentence) -> str:
+    """What two sentences with equal words have in common, however their letters are composed."""
+    return unicodedata.normalize("NFC", " ".join(sentence.words))

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from raysearch.config import TrainingConfig, setting
+from raysearch.names import language_pair
 
 __all__ = ["PAPER_BETA", "VARIANTS", "MsmoConfig", "Variant", "tasks"]
 
@@ -237,9 +238,10 @@ class MsmoConfig(TrainingConfig):
         if not self.pairs:
             found.append("`pairs` must name at least one language pair, but it is empty")
         for pair in self.pairs:
-            source, dash, target = pair.partition("-")
-            if not (dash and source.isalpha() and target.isalpha() and source != target):
-                found.append(f"`pairs` must be like en-es, two languages, but got {pair!r}")
+            if language_pair(pair) is None:
+                found.append(
+                    f"`pairs` must be like en-es or en-pt_BR, two languages, but got {pair!r}"
+                )
         if len({pair.partition("-")[0] for pair in self.pairs}) > 1 and self.multilingual:
             found.append("`pairs` must have one source language where `multilingual` is true")
         if self.switched != "aspects" and self.code_switch != "built":
