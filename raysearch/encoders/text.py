@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from raysearch.errors import DataError, EncoderError
 
-__all__ = ["EncodedText", "encode"]
+__all__ = ["EncodedText", "encode", "written"]
 
 _ROOM_FOR_SPECIALS = 3  # begin, one piece of text, end
 
@@ -18,7 +18,7 @@ class EncodedText(NamedTuple):
     Attributes:
         ids: ``(T,)`` vocabulary ids with the begin and end tokens that the encoder expects.
         specials: ``(T,)``, True where the token is no text (``[CLS]``, ``</s>``, padding, mask);
-            an unknown word is text.
+            an unknown word is text, and so is a control token that is written in one.
     """
 
     ids: list[int]
@@ -48,7 +48,7 @@ def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[Encode
     if not texts:
         return []
     batch = tokenizer(
-        list(texts),
+        written(tokenizer, texts),
         truncation=True,
         max_length=max_length,
         padding=False,
@@ -67,3 +67,14 @@ def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[Encode
             )
         records.append(EncodedText(ids, specials))
     return records
+
+
+def written(tokenizer: Any, texts: Sequence[str]) -> list[str]:
+    """Texts in which "[SEP]" or "</s>" is what its writer wrote and no control token.
+
+    A space stands behind its first character then: a vocabulary may have the whole as a piece.
+    """
+    found = list(texts)
+    for token in tokenizer.all_special_tokens:
+        found = [text.replace(token, f"{token[:1]} {token[1:]}") for text in found]
+    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from raysearch.encoders.text import written
 from raysearch.errors import EncoderError
 
 __all__ = ["check_words", "specials_around", "word_pieces"]
@@ -67,7 +68,7 @@ def _spaced(words: Sequence[str]) -> list[str]:
 
 def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
     batch = tokenizer(
-        texts,
+        written(tokenizer, texts),
         add_special_tokens=False,
         return_attention_mask=False,
         return_token_type_ids=False,

@@ -3,6 +3,7 @@
 import pytest
 
 from raysearch import encoders
+from raysearch.encoders.words import word_pieces
 from raysearch.errors import DataError, EncoderError
 
 
@@ -16,9 +17,9 @@ def test_ids_and_specials_by_hand(minilm):
     # Ids of BERT's public vocabulary: [CLS] 101, [SEP] 102, [UNK] 100.
     assert first.ids == [101, 7592, 2088, 999, 102]
     assert first.specials == [True, False, False, False, True]
-    # An unknown word is text; a separator is not, even one that was typed.
-    assert second.ids == [101, 1037, 100, 102, 102]
-    assert second.specials == [True, False, False, True, True]
+    # An unknown word is text, and so is a separator that was typed: "[", "sep", "]".
+    assert second.ids == [101, 1037, 100, 1031, 19802, 1033, 102]
+    assert second.specials == [True, *[False] * 5, True]
 
 
 def test_long_texts_are_cut_and_short_ones_are_not_padded(tokenizer):
@@ -52,3 +53,17 @@ def test_text_without_tokens_is_named(request, name, blank):
 def test_length_must_be_within_the_positions(tokenizer, length):
     with pytest.raises(EncoderError, match=rf"`max_length` must be in \[3, 512\].*got {length}"):
         encoders.encode(tokenizer, ["text"], length)
+
+
+@pytest.mark.parametrize(
+    "written", ["[SEP]", "[CLS]", "[PAD]", "[MASK]", "[UNK]", "</s>", "<mask>"]
+)
+@pytest.mark.parametrize("name", ["tiny", "minilm", "me5"])
+def test_a_control_token_that_is_written_in_a_text_is_text(request, name, written):
+    encoder = encoders.load("tiny") if name == "tiny" else request.getfixturevalue(name)
+    tokenizer = encoder.tokenizer
+    control = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    [record] = encoders.encode(tokenizer, [f"stars {written} none"], 32)
+    assert not control & set(record.ids[1:-1]) and record.specials[1:-1].count(True) == 0
+    [words] = word_pieces(tokenizer, [["stars", written, "none"]])
+    assert [piece for word in words for piece in word] == record.ids[1:-1]
