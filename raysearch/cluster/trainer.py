@@ -42,6 +42,7 @@ from ray.util.placement_group import (
     remove_placement_group,
 )
 
+from raysearch.cluster.breakdown import is_lack_of_memory
 from raysearch.cluster.notice import give_notice, watch_signals
 from raysearch.cluster.process_group import GroupConfig
 from raysearch.cluster.service import serve
@@ -141,7 +142,10 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
 
     def after_worker_group_poll_status(self, worker_group_status: Any) -> None:
         if worker_group_status.errors:
-            if any(map(self._lost, *zip(*worker_group_status.errors.items(), strict=True))):
+            said = "".join(f"{error!r} {error}" for error in worker_group_status.errors.values())
+            if is_lack_of_memory(said):  # the next worker would be ended, too
+                ray.get(self._room.crash.remote(self._slot, said))
+            elif any(map(self._lost, *zip(*worker_group_status.errors.items(), strict=True))):
                 ray.get(self._room.lost.remote(self._slot))
         elif time.monotonic() - self._looked >= DRAIN_SECONDS:
             self._looked = time.monotonic()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from raysearch.cluster.breakdown import ShortOfMemoryError, slot_breakdown
 from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
 from raysearch.cluster.node_watch import LOOK_SECONDS, NodeWatch
 from raysearch.errors import ConfigError, RaysearchError
@@ -189,7 +190,8 @@ class LeaseBook:
             return False
         self._ending = self._ending or time.monotonic()
         waited = time.monotonic() - self._ending >= SAVE_SECONDS
-        return self.failure is not None or not running.device or running.saved or waited
+        broken = self.failure is not None and not isinstance(self.failure, ShortOfMemoryError)
+        return broken or not running.device or running.saved or waited
 
     def hangs(self, lease_id: str) -> bool:
         """Whether the lease's worker has been silent for too long: another shall take its place."""
@@ -279,7 +281,7 @@ class LeaseBook:
                 self.fail(RaysearchError(event.text))
                 return True
             case EventKind.CRASHED:
-                self.fail(RuntimeError(f"a slot broke: {event.text}"))
+                self.fail(slot_breakdown(event.text, self.plan.slots))
                 return True
             case EventKind.STOPPED:
                 reason = "its runner let go of it unasked"

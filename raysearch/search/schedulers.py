@@ -8,6 +8,7 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from raysearch.cluster.breakdown import slot_breakdown
 from raysearch.cluster.events import SlotEvent
 from raysearch.search.leases import LeaseBook
 from raysearch.search.searcher import StudySearcher
@@ -67,7 +68,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
             self._book.renew(self._searcher.leases.get(trial.trial_id, ""))
         else:
             told = Path(trial.error_file).read_text("utf-8", "replace")
-            self._book.fail(RuntimeError(f"a slot broke: {told}"))
+            self._book.fail(slot_breakdown(told, self._book.plan.slots))
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """Nobody in particular: Tune starts pending trials by itself.

@@ -12,10 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from raysearch.cluster.breakdown import ShortOfMemoryError, ray_breakdown
 from raysearch.cluster.node_watch import NodeWatch, live_nodes
 from raysearch.cluster.ray_session import ray_session
 from raysearch.search.intents import Intents
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     from raysearch.search.study import StudyLedger
 
 __all__ = ["run_sweep"]
+
+PAUSE_SECONDS = 20.0
+"""After a lack of memory; what else took it may be gone then."""
 
 OnTrial = Callable[[Trial], None]
 OnEvent = Callable[[SweepEvent], None]
@@ -84,7 +90,7 @@ def run_sweep(
         imports.join()
         from raysearch.search.leases import LeaseBook
         from raysearch.search.study import StudyLedger
-        from raysearch.search.tuning import check_resources, run_tune
+        from raysearch.search.tuning import check_resources
 
         check_resources(plan)
         ledger = stack.enter_context(
@@ -110,18 +116,17 @@ def run_sweep(
 
         standing = _reconcile(plan, ledger, keep, have, guard)
         watch = _watch(plan)
-        book = LeaseBook(
-            plan,
-            ledger,
-            standing,
+        made = partial(
+            LeaseBook,
+            ledger=ledger,
+            standing=standing,
             on_trial=keep,
             on_event=on_event,
             watch=watch,
             sources=sources,
             guard=guard,
         )
-        with _interrupts(book):
-            run_tune(plan, book)
+        book = _run(plan, made, tell)
         standing.tidy()  # what a worker wrote that was let go of late
         if book.failure is not None:
             raise book.failure
@@ -138,6 +143,36 @@ def run_sweep(
             nodes=watch.usage() if watch else None,
             freed=standing.freed,
         )
+
+
+def _run(
+    plan: SweepPlan, made: Callable[[SweepPlan], LeaseBook], tell: Callable[[str], None]
+) -> LeaseBook:
+    """Run the leases; where memory is short, go on after a pause with one slot less.
+
+    Returns:
+        The book of the last run: the one that tells how it ended.
+    """
+    from ray.exceptions import RayError
+    from ray.tune import TuneError
+
+    from raysearch.search.tuning import run_tune
+
+    while True:
+        book = made(plan)
+        try:
+            with _interrupts(book):
+                run_tune(plan, book)
+        except (RayError, TuneError) as error:
+            book.fail(ray_breakdown(error, plan.slots))
+        if plan.slots == 1 or not isinstance(book.failure, ShortOfMemoryError):
+            return book
+        plan = replace(plan, slots=plan.slots - 1)
+        tell(
+            f"this machine is short of memory, so that Ray ended a slot: going on in "
+            f"{PAUSE_SECONDS:.0f} s with `--slots` {plan.slots}"
+        )
+        time.sleep(PAUSE_SECONDS)
 
 
 def _guard(plan: SweepPlan, lock: SweepLock) -> Guard:

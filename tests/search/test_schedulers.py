@@ -14,6 +14,7 @@ class Book:
     """A book that lets every lease go on."""
 
     over = False
+    plan = SimpleNamespace(slots=2)
 
     def __init__(self) -> None:
         self.failure: BaseException | None = None

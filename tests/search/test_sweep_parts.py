@@ -10,16 +10,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from noop_sweep import GOAL, noop_plan, noop_report, noop_space
 
+from raysearch.cluster.breakdown import ShortOfMemoryError, slot_breakdown
 from raysearch.cluster.events import EventKind, SlotEvent
 from raysearch.cluster.node_clock import LiveNode
 from raysearch.cluster.node_watch import NodeWatch
 from raysearch.cluster.prices import PriceTable
 from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, RaysearchError, StoreError
+from raysearch.search import sweep as sweep_module
 from raysearch.search.leases import LeaseBook, Offer
 from raysearch.search.lock import sweep_lock
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
@@ -606,3 +610,25 @@ def test_a_failed_configuration_may_be_the_best_of_a_task_only_with_all_its_cell
         standing.count(replace(each, cell=Cell(task, seed)), cells=4)
     assert standing.best == {}
     assert standing.best_of_task == {"en-es": (0, pytest.approx(0.6))}
+
+
+@pytest.mark.parametrize(("lacks", "used"), [(1, [3, 2]), (9, [3, 2, 1])])
+def test_a_lack_of_memory_goes_on_with_a_slot_less_while_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: int, used: list[int]
+) -> None:
+    ran: list[int] = []
+    told: list[str] = []
+
+    def run_tune(plan: SweepPlan, book: SimpleNamespace) -> None:
+        ran.append(plan.slots)
+        if len(ran) <= lacks:
+            book.failure = slot_breakdown("the node running low on memory", plan.slots)
+
+    monkeypatch.setattr("raysearch.search.tuning.run_tune", run_tune)
+    monkeypatch.setattr(sweep_module, "PAUSE_SECONDS", 0)
+    plan = replace(noop_plan(tmp_path, noop_space()), slots=3)
+    made: Any = lambda plan: SimpleNamespace(failure=None, plan=plan)  # noqa: E731
+    book = sweep_module._run(plan, made, told.append)
+    assert ran == used and book.plan.slots == used[-1]
+    assert len(told) == len(used) - 1 and "going on in 0 s with `--slots` 2" in told[0]
+    assert isinstance(book.failure, ShortOfMemoryError) is (lacks > 1)

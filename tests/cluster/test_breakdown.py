@@ -1,0 +1,35 @@
+"""What breaks a slot, and what the user reads of it."""
+
+from __future__ import annotations
+
+import pytest
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+
+from raysearch.cluster.breakdown import ShortOfMemoryError, ray_breakdown, slot_breakdown
+from raysearch.errors import RaysearchError
+
+KILLED = "Task was killed due to the node running low on memory.\nMemory on the node was 7.5GB"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutOfMemoryError(KILLED),
+        RayTaskError("step", f"Traceback\nray.exceptions.OutOfMemoryError: {KILLED}", None),
+    ],
+)
+def test_what_the_memory_monitor_ends_is_a_lack_of_memory(error: Exception) -> None:
+    found = ray_breakdown(error, 2)
+    assert isinstance(found, ShortOfMemoryError) and "\n" not in str(found)
+    assert "with fewer than 2 `--slots`" in str(found) and "batch_size" in str(found)
+    assert "--slots" not in str(slot_breakdown(KILLED, 1))
+
+
+def test_ray_that_is_gone_is_a_sentence_and_a_bug_stays_one() -> None:
+    found = ray_breakdown(RayError("The actor\ndied"), 2)
+    assert isinstance(found, RaysearchError) and not isinstance(found, ShortOfMemoryError)
+    assert str(found).startswith("Ray must stay up while a sweep runs, but said: The actor")
+    gpu = slot_breakdown("torch.OutOfMemoryError: CUDA out of memory", 2)
+    assert not isinstance(gpu, RaysearchError)
+    bug = slot_breakdown("Traceback\nZeroDivisionError: division by zero", 2)
+    assert isinstance(bug, RuntimeError) and not isinstance(bug, RaysearchError)
