@@ -90,8 +90,9 @@ def train(
     method: str,
     *,
     settings: Mapping[str, Any] | None = None,
+    config: Folder | None = None,
     task: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     name: str | None = None,
     results: Folder = "results",
     data_dir: Folder | None = None,
@@ -102,8 +103,10 @@ def train(
     Args:
         method: For example ``carl``.
         settings: Settings of the method.
+        config: File of an exported configuration: its settings, task and seed are those of the
+            trial where nothing else is said.
         task: Which language pair, for a method over several.
-        seed: The trial's seed.
+        seed: The trial's seed; None for that of `config`, else 0.
         name: Folder below `results`; None for one named after the settings.
         results: Folder that holds a folder for each sweep.
         data_dir: Folder of the corpora.
@@ -122,7 +125,8 @@ def train(
     from raysearch.cli.train import trained
 
     options = {"task": task, "seed": seed, "name": name, "results": results, "data_dir": data_dir}
-    args = _arguments("train", method, settings, {**options, "quiet": quiet})
+    options |= {"config": config, "quiet": quiet}
+    args = _arguments("train", method, settings, options)
     with _output(args):
         return trained(args)[0]
 

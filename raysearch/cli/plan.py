@@ -15,6 +15,7 @@ from raysearch.cli.arguments import (
     add_settings,
     find_space,
 )
+from raysearch.cli.config_file import add_config
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cores import usable_cores
@@ -49,6 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_search(parser)
     add_hardware(parser)
     add_settings(parser)
+    add_config(parser)
     add_results(parser)
     add_data_dir(parser)
     add_format(parser)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raysearch.cli.arguments import add_settings, parse_settings
+from raysearch.cli.config_file import add_config
 from raysearch.cli.sweep import check_inputs, plan_of
 from raysearch.cli.watch import refuse_others, watch
 from raysearch.cluster.ray_version import check_ray
@@ -92,7 +93,7 @@ def _unusable(args: argparse.Namespace, site: Site) -> Iterator[str]:
         )
 
 
-_LEFT = ("cluster", "results", "run", "words")
+_LEFT = ("cluster", "results", "run", "warn", "words")
 """Arguments that are not in the job's command; ``words`` are the others as they were typed."""
 
 
@@ -143,6 +144,7 @@ def _words(args: argparse.Namespace, site: Site, plan: SweepPlan) -> list[str]:
         ours.add_argument(name)
     ours.add_argument("--format")
     add_settings(ours)
+    add_config(ours)
     _, (command, *rest) = ours.parse_known_args(args.words)
     defaults = [word for pair in site.options.items() for word in pair]
     settings = parse_settings(args.settings) | _folders(plan, site)

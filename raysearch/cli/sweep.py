@@ -21,6 +21,7 @@ from raysearch.cli.arguments import (
     parse_settings,
     settings_with_pairs,
 )
+from raysearch.cli.config_file import add_config, take_config
 from raysearch.cli.lasting_output import lasting_output
 from raysearch.cli.packing import packed, read_pack
 from raysearch.cli.parsing import examples
@@ -60,6 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_search(parser)
     add_hardware(parser)
     add_settings(parser)
+    add_config(parser)
     add_results(parser)
     add_data_dir(parser)
     add_quiet(parser)
@@ -74,6 +76,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the sweep, show its leaderboard, and say what is next."""
+    if args.config is not None:
+        _space_of(args)  # takes it, so that the words for a cluster have its settings
     if args.cluster is not None:
         from raysearch.cli.remote import run_on_cluster
 
@@ -131,14 +135,7 @@ def plan_of(args: argparse.Namespace) -> tuple[SweepPlan, Path]:
     Raises:
         ConfigError: Everything wrong with the space or the arguments.
     """
-    from raysearch.methods import get_method
-    from raysearch.search.space import load_space
-
-    get_method(args.method)
-    path = find_space(args.method, args.space)
-    space = load_space(path)
-    if space.method != args.method:
-        raise ConfigError(f"{path} must be a space of {args.method}, but is one of {space.method}")
+    space, path = _space_of(args)
     space = space.with_overrides(
         settings_with_pairs(parse_settings(args.settings), args.pairs, space),
         trials=args.trials,
@@ -154,6 +151,24 @@ def plan_of(args: argparse.Namespace) -> tuple[SweepPlan, Path]:
     )
     space = replace(space, setting=absolute_folders(space.setting))
     return _plan(args, space, args.name or path.stem), path
+
+
+def _space_of(args: argparse.Namespace) -> tuple[SearchSpace, Path]:
+    """The space as its file has it; what it does not search is then held as `--config` says.
+
+    Raises:
+        ConfigError: Everything wrong with the space or the configuration's file.
+    """
+    from raysearch.methods import get_method
+    from raysearch.search.space import load_space
+
+    get_method(args.method)
+    path = find_space(args.method, args.space)
+    space = load_space(path)
+    if space.method != args.method:
+        raise ConfigError(f"{path} must be a space of {args.method}, but is one of {space.method}")
+    take_config(args, [item.name for item in space.parameters])
+    return space, path
 
 
 def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:

@@ -14,6 +14,7 @@ Folder = str | os.PathLike[str]
 class SweepOptions(TypedDict, total=False):
     """The options of `raysearch sweep`; its help says what each is."""
 
+    config: Folder
     space: Folder
     name: str
     trials: int

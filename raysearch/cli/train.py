@@ -23,6 +23,7 @@ from raysearch.cli.arguments import (
     check_seed,
     parse_settings,
 )
+from raysearch.cli.config_file import add_config, take_config
 from raysearch.cli.parsing import examples
 from raysearch.config import flatten, read_config, said_value
 from raysearch.cores import usable_cores
@@ -49,12 +50,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("method", metavar="METHOD", help="for example carl")
     add_settings(parser)
+    add_config(parser)
     parser.add_argument(
         "--task",
         metavar="NAME",
-        help="which pair, for a method over several (default: the only one)",
+        help="which pair, for a method over several (default: --config's, else the only one)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="the trial's seed (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, help="the trial's seed (default: that of --config, else 0)"
+    )
     parser.add_argument(
         "--name", help="folder under --results (default: METHOD-train- and a digest of settings)"
     )
@@ -99,6 +103,11 @@ def trained(args: argparse.Namespace) -> tuple[Trial, str]:
     from raysearch.methods import get_method
     from raysearch.training.checkpoint import remove_checkpoint
 
+    configured = take_config(args)
+    if configured is not None and args.task is None:
+        args.task = configured.task or None
+    if args.seed is None:
+        args.seed = (configured.seed if configured else None) or 0
     check_seed(args.seed)
     loader = get_method(args.method)
     said = {name: said_value(text) for name, text in parse_settings(args.settings).items()}

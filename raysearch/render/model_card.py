@@ -54,7 +54,7 @@ class Exported:
 
 
 def setting_yaml(found: Exported) -> str:
-    """The configuration as YAML; its `setting` is what a search space takes under that name."""
+    """The configuration as YAML, for `--config`."""
     trial = found.trial
     content = {
         "method": trial.method,
@@ -64,7 +64,7 @@ def setting_yaml(found: Exported) -> str:
     }
     text = yaml.safe_dump(content, sort_keys=False)
     place = printable(found.folder, lines=False)
-    return f"# trial {trial.number} of {place}; `setting` fits into any search space\n{text}"
+    return f"# trial {trial.number} of {place}; for `train` and `sweep` with --config\n{text}"
 
 
 def model_card(found: Exported) -> str:

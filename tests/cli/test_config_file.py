@@ -1,0 +1,87 @@
+"""An exported configuration is trained again, held in a sweep, or refused with what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+import raysearch
+from raysearch.cli import main, parser
+from raysearch.cli.sweep import plan_of
+from raysearch.errors import ConfigError
+
+TINY = {
+    "encoder": "tiny", "epochs": 0.1, "batch_size": 16, "reports": 1, "focal_alpha": None,
+    "freeze_embeddings": True, "corpora": ["sample"], "learning_rate": 3e-5,
+}  # fmt: skip
+
+
+def test_an_exported_configuration_is_trained_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = raysearch.train("carl", settings=TINY, seed=3, name="a", results=tmp_path, quiet=True)
+    assert main(["export", f"{tmp_path}/a:0", "--as", "config"]) == 0
+    file = tmp_path / "raysearch.yaml"
+    file.write_text(capsys.readouterr().out)
+    again = raysearch.train("carl", config=file, name="b", results=tmp_path, quiet=True)
+    assert (again.config, again.cell) == (first.config, first.cell)
+    assert again.metrics == first.metrics
+    other = raysearch.train(
+        "carl",
+        config=file,
+        settings={"epochs": 0.2},
+        seed=1,
+        name="c",
+        results=tmp_path,
+        quiet=True,
+    )
+    assert {**other.config, "epochs": 0.1} == first.config and other.cell.seed == 1
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    place = tmp_path / "config.yaml"
+    place.write_text(yaml.safe_dump({"method": "carl", "task": "x", "seed": 0, "setting": TINY}))
+    return place
+
+
+def test_a_sweep_holds_what_its_space_does_not_search(file: Path, tmp_path: Path) -> None:
+    words = [
+        "sweep",
+        "carl",
+        "--config",
+        str(file),
+        "--results",
+        str(tmp_path),
+        "--set",
+        "reports=2",
+    ]
+    args = parser().parse_args(words)
+    plan, _ = plan_of(args)
+    held, searched = plan.space.setting, {item.name for item in plan.space.searched}
+    assert (held["encoder"], held["epochs"], held["batch_size"]) == ("tiny", 0.1, 16)
+    assert held["freeze_embeddings"] is True and held["reports"] == 2
+    assert {"learning_rate", "top_k"} <= searched and not searched & set(held)
+    assert (plan_of(args)[0].space, args.config) == (plan.space, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("method: msmo\nsetting: {}\n", "must be a configuration of carl, but"),
+        ("method: carl\n", "`setting` must be in a file that `raysearch export` wrote"),
+        ("method: carl\nsetting: [a]\nseed: x\n", "`seed` must be an integer"),
+        ("method: carl\nsetings: {}\nsetting: {}\n", "unknown key `setings`; did you mean"),
+        ("method: carl\nsetting: {tok_p: 1}\n", "unknown setting `tok_p`"),
+    ],
+)
+def test_what_is_no_configuration_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(text)
+    for run in (raysearch.train, raysearch.sweep):
+        with pytest.raises(ConfigError, match=said):
+            run("carl", config=file, results=tmp_path)  # type: ignore[operator]
+    with pytest.raises(ConfigError, match="cannot read"):
+        raysearch.train("carl", config=tmp_path / "none.yaml", results=tmp_path)
