@@ -2,8 +2,8 @@
 
 One module a sub-command, each with `add_parser` and `run`; what is heavy (torch, Ray, Optuna)
 is imported inside `run`, so that ``--help`` and the leaderboard open at once. A
-`RaysearchError` is printed as it is and ends with exit code 2; anything else is a bug and
-keeps its traceback.
+`RaysearchError` is printed as it is and ends with exit code 2, and what a library or the system
+says as one sentence (`raysearch.cli.failures`); anything else is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -39,13 +39,14 @@ from raysearch.cli import (
     train,
     verify,
 )
+from raysearch.cli.failures import said_of
 from raysearch.cli.lasting_output import lasting_output, leave
 from raysearch.cli.output import safe_output
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import ConfigError, RaysearchError, quoted
 from raysearch.names import is_text
 from raysearch.storage.secret_parts import shown_text
-from raysearch.storage.whole import is_full, unwritten
+from raysearch.storage.whole import is_full
 
 __all__ = ["main", "parser"]
 
@@ -110,13 +111,12 @@ def _run(words: list[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("raysearch: interrupted; the same command goes on from here\n")
         return 130
-    except OSError as error:
-        if not is_full(error):
+    except Exception as error:
+        if (said := said_of(error)) is None:
             raise
-        sys.stderr.write(
-            f"raysearch: {error.filename or 'the output'} must be written, but {unwritten(error)}\n"
-        )
-        leave(sys.stdout)
+        sys.stderr.write(f"raysearch: {shown_text(said)}\n")
+        if isinstance(error, OSError) and is_full(error):
+            leave(sys.stdout)
         return 2
 
 

@@ -6,6 +6,7 @@ noticed: an `OutOfMemoryError`, an actor that died of one, or the text of either
 
 from __future__ import annotations
 
+import re
 import traceback
 
 from raysearch.errors import RaysearchError, shortened
@@ -14,6 +15,9 @@ __all__ = ["ShortOfMemoryError", "is_lack_of_memory", "ray_breakdown", "slot_bre
 
 _MEMORY = ("ray.exceptions.OutOfMemoryError", "low on memory", "Memory on the node")
 """Of its memory monitor only: a trial too large for its GPU is that trial's own failure."""
+
+_OF_RAY = re.compile(r"^ray\.[\w.]+: (.+)", re.MULTILINE)
+"""A line of a traceback with an error of Ray's own; a task's error has the class of its cause."""
 
 
 class ShortOfMemoryError(RaysearchError):
@@ -26,7 +30,7 @@ def is_lack_of_memory(text: str) -> bool:
 
 
 def slot_breakdown(text: str, slots: int) -> Exception:
-    """The sweep's error for a slot that broke; where it is not for lack of memory, a bug.
+    """The sweep's error for a slot that broke; where Ray does not say why, a bug.
 
     Args:
         text: The traceback, or what Ray says.
@@ -39,6 +43,8 @@ def slot_breakdown(text: str, slots: int) -> Exception:
             f"slot; run the same command again {fewer}with a smaller `batch_size` or encoder, or "
             f"when less else runs here"
         )
+    if said := _OF_RAY.findall(text):
+        return _gone(said[-1])
     return RuntimeError(f"a slot broke: {text}")
 
 
@@ -47,8 +53,11 @@ def ray_breakdown(error: Exception, slots: int) -> Exception:
     found = slot_breakdown("".join(traceback.format_exception(error)), slots)
     if isinstance(found, ShortOfMemoryError):
         return found
-    said = shortened(" ".join(str(error).split()), 300)
+    return _gone(str(error))
+
+
+def _gone(said: str) -> RaysearchError:
     return RaysearchError(
-        f"Ray must stay up while a sweep runs, but said: {said}; run the same command "
-        "again, which goes on from here"
+        f"Ray must stay up while a sweep runs, but said: {shortened(' '.join(said.split()), 300)}; "
+        "run the same command again, which goes on from here"
     )

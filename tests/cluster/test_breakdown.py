@@ -33,3 +33,10 @@ def test_ray_that_is_gone_is_a_sentence_and_a_bug_stays_one() -> None:
     assert not isinstance(gpu, RaysearchError)
     bug = slot_breakdown("Traceback\nZeroDivisionError: division by zero", 2)
     assert isinstance(bug, RuntimeError) and not isinstance(bug, RaysearchError)
+
+
+def test_what_ray_says_in_a_slots_traceback_is_a_sentence() -> None:
+    text = 'Traceback\n  File "x.py", line 1\nray.train.ControllerError: the group\nhas died'
+    found = slot_breakdown(f"{text}\n\nThe above\nray.exceptions.ActorDiedError: it is gone\n", 1)
+    assert isinstance(found, RaysearchError) and "\n" not in str(found)
+    assert "but said: it is gone; run the same command again" in str(found)
