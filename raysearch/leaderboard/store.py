@@ -142,10 +142,7 @@ class Store:
         Raises:
             StoreError: As `table`.
         """
-        found, problems = self.readable()
-        if problems:
-            raise StoreError("\n".join(problems))
-        return found
+        return _in_order(read_trials(self.table(), self.curves()))
 
     def readable(self) -> tuple[list[Trial], tuple[str, ...]]:
         """As `trials`, those that can be read, and a sentence for every file that cannot.
@@ -154,8 +151,7 @@ class Store:
             StoreError: As `read`.
         """
         rows, curves = self._trials.read(), self._curves.read()
-        found = read_trials(rows.table, curves.table)
-        found.sort(key=lambda trial: (trial.number, trial.cell))
+        found = _in_order(read_trials(rows.table, curves.table))
         return found, rows.problems + curves.problems
 
     def keys(self) -> set[tuple[Any, ...]]:
@@ -254,6 +250,10 @@ class Store:
             self._fresh = {}
         else:  # a part is damaged: what is there now is not what was written
             self._looked = False
+
+
+def _in_order(trials: list[Trial]) -> list[Trial]:
+    return sorted(trials, key=lambda trial: (trial.number, trial.cell))
 
 
 def find_stores(path: str | Path) -> list[Store]:
