@@ -35,7 +35,8 @@ def save(
 ) -> Path:
     """Write an encoder that `AutoModel` and `AutoTokenizer.from_pretrained(folder)` open.
 
-    A process that dies here leaves either no folder or the whole one.
+    A process that dies here leaves either no folder or the whole one. Other programs get the same
+    vectors, but for a text in which a control token is written: to most of them it is one.
 
     Args:
         model: A transformers model; its weights are written as they are.
