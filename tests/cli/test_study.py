@@ -99,7 +99,7 @@ def test_a_study_from_training_to_its_page(
 def test_the_papers_scale_changes_settings_seeds_and_name(space: Path) -> None:
     words = ["study", "mine.yaml", "--scale", "paper", "--set", "corpora=sample"]
     args = parser().parse_args([*words, "--gpus-per-worker", "0.5", "--results", "there"])
-    args.words = words
+    args.words, args.warn = words, print
     sweep = _sweep_arguments(args, *find_study("mine.yaml"))
     assert (sweep.name, sweep.seeds, sweep.keep) == ("mine-paper", 5, "all")
     assert sweep.settings == ["encoder=google-bert/bert-base-uncased", "corpora=sample"]
