@@ -34,8 +34,8 @@ def choose_tokens(
 ) -> torch.Tensor:
     """The tokens to perturb. Implements Eq. (8), with k = max(1, ⌈share · n⌉) per sentence.
 
-    Rounding up departs from a plain share: a third of EmoBank's sentences have fewer than ten
-    tokens, and rounding down would perturb nothing there (carl.md §4.4).
+    Rounding up departs from a plain share: a good quarter of EmoBank's sentences have fewer than
+    ten tokens, and rounding down would perturb nothing there (carl.md §4.4).
 
     Args:
         scores: (B, T) float saliency.
