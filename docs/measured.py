@@ -2,13 +2,15 @@
 
     python docs/measured.py
 
-A passage of measured numbers stands between ``<!-- measured: FILE -->`` and ``<!-- /measured -->``.
+A passage of measured numbers stands between ``<!-- measured: FILE -->`` and ``<!-- /measured -->``;
+a text may have several of one file.
 `PASSAGES` makes from that file the words in which its numbers stand; each must be in the passage,
 and no other number with a decimal point, a percentage or a spread may be there, nor outside of
 all passages. A test runs it.
 """
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -439,6 +441,206 @@ def autoscaling() -> Words:
 
 _WORDS = ("type", "head", "nodes", "up")
 
+
+def power(value: float) -> str:
+    """``5e-9``."""
+    return f"{value:.0e}".replace("e-0", "e-")
+
+
+def corpora_of_carl() -> Words:
+    """What docs/carl.md says of the public corpora."""
+    record = read("corpora")
+    yield from _sizes(record)
+    yield from _rated(record)
+    yield from _spread(record["spread"])
+    for item in record["perturbation"]:
+        shares = (f"{100 * item[key]:.3g}%" for key in ("fp32", "fp32_l2", "bf16", "fp16"))
+        relative = f"{item['relative']:.1e}".replace("e-0", "e-")
+        yield row(f"{item['sd']:g}", power(item["epsilon"]), *shares, relative)
+    kept: dict[int, list[str]] = {}
+    for item in record["momentum"]:
+        cells = kept.setdefault(item["steps"], [])
+        cells.append(f"{item['rising']:.3f} / {item['constant']:.3f}")
+    for steps, cells in kept.items():
+        yield row(f"{steps:,} ({_RUNS[steps]})", *cells)
+    found = record["tokens"]
+    yield (
+        f"mean {found['mean']:.1f}, median {found['median']:.0f}; "
+        f"{100 * found['below_10']:.0f}% of sentences have fewer than 10"
+    )
+    yield (
+        f"effective rate {100 * found['chosen']:.1f}% "
+        f"(floor: {100 * found['chosen_rounded_down']:.1f}%)"
+    )
+
+
+_RUNS = {
+    1143: "24,391 rows, B 64, 3 epochs",
+    1250: "EmoBank train only, B 64, 10 epochs",
+    3810: "24,391 rows, B 64, 10 epochs",
+    7620: "24,391 rows, B 32, 10 epochs",
+}
+
+
+def _sizes(record: dict[str, Any]) -> Words:
+    rated, emotions = record["rated"], record["emotions"]
+    more = {
+        name: f"V sd {found['valence_sd']:.3f}, A sd {found['arousal_sd']:.3f}, "
+        f"r(V, A) {found['correlation']:.2f}; {found['repeated']} rows repeat a text"
+        for name, found in rated.items()
+        if name != "raters"
+    }
+    roles = ("train", "dev", "test")
+    for name, found in record["sizes"].items():
+        official = " / ".join(f"{found[role]:,}" for role in roles if role in found)
+        blank = [f"{found['blank']} without text"] if found["blank"] else []
+        cells = [official or "none", "; ".join([*blank, *filter(None, [more.get(name)])])]
+        yield row(name, f"{found['rows']:,}", *cells)
+    yield row(
+        "goemotions",
+        f"{sum(emotions[role] for role in roles):,}",
+        " / ".join(f"{emotions[role]:,}" for role in roles),
+        f"{emotions['single']:,} with one label, {emotions['single_not_neutral']:,} not neutral",
+    )
+    both = record["sizes"]["emobank"]["rows"] + record["sizes"]["facebook"]["rows"]
+    yield f"{both:,} VA rows = {100 * both / 24_391:.0f}% of CARL's mix"
+
+
+def _rated(record: dict[str, Any]) -> Words:
+    emotions, raters = record["emotions"], record["rated"]["raters"]
+    yield f"{emotions['single_not_neutral']:,} examples with exactly one label"
+    yield f"the ten largest classes would give {emotions['ten_largest']:,}"
+    shared = record["rated"]["emobank"]["train_texts"]
+    test, dev = shared["in test"], shared["in dev"]
+    yield f"{test} texts shared by train and test and {dev} by train and dev"
+    yield f"V r = {raters['valence']:.3f}, A r = {raters['arousal']:.3f}"
+    shared = record["shared_reviews"]
+    yield (
+        f"has {shared['equal']:,} of SST-2's {shared['test']:,} test sentences word for word, "
+        f"{shared['passage']:,} with a passage of eight words"
+    )
+
+
+def _spread(records: list[dict[str, Any]]) -> Words:
+    lines: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for record in records:
+        kind = record["scaling"], record["geometry"], record["corpus"]
+        lines.setdefault(kind, []).append(record)
+    first = next(iter(lines.values()))
+    heads = [str(record["temperature"]) for record in first]
+    yield row("labels", "cos mean ± sd", f"H/lnB at tau_y {heads[0]}", *heads[1:])
+    for (scaling, geometry, corpus), found in lines.items():
+        pairs = f"{found[0]['pair_mean']:.3f} ± {found[0]['pair_sd']:.3f}"
+        entropies = (f"{record['entropy']:.3f}" for record in found)
+        yield row(f"{corpus}, {_LABELS[scaling, geometry]}", pairs, *entropies)
+    bank, posts = (lines["scale", "cos_uncentred", name][0] for name in ("emobank", "facebook"))
+    rest = [(1 - record["entropy"]) * math.log(64) for record in (posts, bank)]
+    yield f"within {rest[0]:.3f} nats of the optimum on Facebook posts, {rest[1]:.4f} on EmoBank"
+    yield (
+        f"{100 * bank['centre_share']:.1f}% of EmoBank's rows and "
+        f"{100 * posts['centre_share']:.1f}% of Facebook's"
+    )
+    yield (
+        f"mean arousal {posts['arousal_mean']:.2f} on Facebook posts, "
+        f"{bank['arousal_mean']:.2f} on EmoBank"
+    )
+
+
+_LABELS = {
+    ("scale", "cos_uncentred"): "[0,1]",
+    ("scale", "cos_centred"): "centred 2z-1",
+    ("standardised", "cos_centred"): "z-score",
+}
+
+
+def corpora_of_msmo() -> Words:
+    """What docs/msmo.md says of the files of language pairs."""
+    found = read("corpora")["absa"]
+    languages, targets = found["languages"], found["targets"]
+    assert not any(one["mixed"] for one in languages.values())
+    yield from _gold(languages)
+    yield from _files(languages, targets)
+    yield from _paired(languages, targets)
+    words = [languages["en"], targets["es"], languages["es"], languages["ru"]]
+    en, smt, es, ru = (f"{one['words']['mean']:.1f}/{one['words']['max']}" for one in words)
+    first = en.replace("/", ", max ")
+    yield f"words: gold-en mean {first}; smt-es {smt}; gold-es {es}; gold-ru {ru}"
+    [short], [long] = found["critic_frozen"]["2000"], found["critic_frozen"]["2500"]
+    yield f"at main iteration {short} of 2000 ({long} of 2500)"
+
+
+def _gold(languages: dict[str, Any]) -> Words:
+    for name, one in languages.items():
+        sizes = (f"{one['sentences'][role]} / {one['aspects'][role]}" for role in one["sentences"])
+        yield row(name, *sizes, "/".join(map(str, one["polarities"]["test"])))
+    en = languages["en"]
+    counts = dict(zip(("POS", "NEG", "NEU"), en["polarities"]["train"], strict=True))
+    yield f"(the file has {languages['fr']['sentences']['dev']})"
+    yield (
+        f"gold-en-train polarity: {', '.join(f'{name} {n}' for name, n in counts.items())}; "
+        f"{en['without_aspect']} of {en['sentences']['train']} sentences have no aspect"
+    )
+    for role in ("dev", "test"):
+        shared = (f"{name} {one['in_train'][role]}" for name, one in languages.items())
+        yield f"{role}∩train {', '.join(shared)}"
+
+
+def _files(languages: dict[str, Any], targets: dict[str, Any]) -> Words:
+    counts = [
+        {
+            "smt-XX-train": one["rows"]["t"],
+            "cs_en-XX-train": one["rows"]["ts"],
+            "cs_XX-en-train": one["rows"]["st"],
+            "total ACS set (gold-en + 3 files)": one["together"],
+            "aspects in smt-XX": one["aspects"],
+        }
+        for one in targets.values()
+    ]
+    for label in counts[0]:
+        yield row(label, *(str(count[label]) for count in counts))
+    source = languages["en"]["sentences"]["train"]
+    together = [one["together"] for one in targets.values()]
+    [few, many] = [sorted(math.ceil(rows / size) for rows in together) for size in (16, 8)]
+    yield f"{few[0]} to {few[-1]} at batch 16, {many[0]} to {many[-1]} at batch 8"
+    everything = source + sum(rows - source for rows in together)
+    yield f"= {everything:,} sentences ({math.ceil(everything / 16)} steps at 16)"
+    yield f"(gold-en + 4 smt) = {source + sum(one['rows']['t'] for one in targets.values()):,}"
+    unlabelled = sum(languages[name]["sentences"]["train"] for name in targets)
+    yield f"order fr, es, nl, ru) = {unlabelled:,}"
+
+
+def _paired(languages: dict[str, Any], targets: dict[str, Any]) -> Words:
+    es, fr, nl, ru = targets.values()
+    assert not any(one["extra"] for one in (es, nl, ru))
+    assert not any(one["unequal"] for one in (es, fr, nl))
+    alone = ", ".join(f"{one['alone']} {name}" for name, one in targets.items())
+    yield f"({alone} of {languages['en']['sentences']['train']})"
+    assert {one["first_apart"] for one in (es, fr, nl)} == {es["first_apart"]}
+    yield f"first {es['first_apart']} rows ({ru['first_apart']} for ru)"
+    yield f"wrong from row {es['first_apart']} on ({ru['first_apart']} for ru)"
+    [extra], [lost], [bad] = fr["extra"], fr["extra_source"], ru["unequal"]
+    yield f"one extra row, 0-based index {extra}** (gold-en row {lost}"
+    yield (
+        f"cs_en-fr[i] ↔ smt-fr[i] for i<{extra} and ↔ smt-fr[i+1] for i≥{extra} "
+        f"(all {fr['rows']['ts'] - extra})"
+    )
+    yield f"Delete smt-fr row {extra}"
+    yield f"{'/'.join(str(one['damaged']) for one in targets.values())} damaged rows in es/fr/nl/ru"
+    yield f"one bad row in ru, index {bad}"
+    most = languages["en"]["most_aspects"]
+    yield f"Max aspects per row {most['train']} (gold-en test up to {most['test']}"
+    short = ", ".join(f"{one['shortened']} {name}" for name, one in targets.items())
+    [longest] = {one["longest_aspect"] for one in targets.values()}
+    yield f"({short} rows): max span length in cs_en-XX is {longest}"
+    usable = ", ".join(
+        f"{name} {one['usable']}/{one['usable_aspects']}" for name, one in targets.items()
+    )
+    yield usable.replace("/", " rows/", 1).replace(", ", " aspects, ", 1)
+    rows = len(targets) * languages["en"]["sentences"]["train"]
+    share = 1 - sum(one["usable"] for one in targets.values()) / rows
+    yield f"The other {100 * share:.0f} % of rows"
+
+
 PASSAGES: dict[tuple[str, str], Callable[[], Words]] = {
     ("README.md", PUBLISHED + "carl-emobank.json"): carl_emobank,
     ("README.md", PUBLISHED + "msmo-xabsa.json"): msmo_xabsa,
@@ -452,6 +654,9 @@ PASSAGES: dict[tuple[str, str], Callable[[], Words]] = {
     ("README.md", PUBLISHED + "stage_reuse.json"): stage_reuse,
     ("README.md", PUBLISHED + "stage_sampler.json"): stage_sampler,
     ("README.md", PUBLISHED + "padding.json"): padding,
+    ("docs/carl.md", PUBLISHED + "corpora.json"): corpora_of_carl,
+    ("docs/carl.md", PUBLISHED + "padding.json"): padding,
+    ("docs/msmo.md", PUBLISHED + "corpora.json"): corpora_of_msmo,
     ("docs/faults.md", PUBLISHED + "faults.json"): all_kills,
     ("docs/report.md", PUBLISHED + "false_findings.json"): findings,
     ("docs/proof.md", PUBLISHED + "interval_coverage.json"): coverage,
@@ -480,7 +685,8 @@ OUTSIDE = {
     "docs/storage.md": "0.5",
 }
 """Numbers outside of all passages that nobody measured either: versions, licences, settings.
-Not looked at: code, and docs/carl.md and msmo.md, which quote the papers."""
+Not looked at: code, and what docs/carl.md and msmo.md say outside of passages: they quote the
+papers."""
 
 
 def elsewhere() -> Iterator[tuple[str, str]]:
@@ -495,11 +701,12 @@ def elsewhere() -> Iterator[tuple[str, str]]:
 
 
 def passages() -> dict[tuple[str, str], str]:
-    """The passages that are marked, each in one line."""
-    found = {}
+    """The passages that are marked, in one line; those of the same text and file joined."""
+    found: dict[tuple[str, str], str] = {}
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         for source, text in PASSAGE.findall(path.read_text(encoding="utf-8")):
-            found[str(path.relative_to(ROOT)), source] = " ".join(text.split())
+            key = str(path.relative_to(ROOT)), source
+            found[key] = " ".join([*found.get(key, "").split(), *text.split()])
     return found
 
 

@@ -81,7 +81,7 @@ def test_a_higher_temperature_makes_targets_more_uniform() -> None:
 
 @pytest.mark.real_data
 def test_the_table_of_carl_md_4_1(real_data: Path) -> None:
-    """Its numbers are of all rows and 200,000 pairs, measured by another program."""
+    """Another program had these numbers, of all rows and 200,000 pairs."""
     opened = [corpora.load(name, real_data, {"train"}) for name in ("emobank", "facebook")]
     found = label_spread(opened, batch_size=64, seed=0)
     table = {
