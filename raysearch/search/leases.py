@@ -78,6 +78,7 @@ class LeaseBook:
         watch: Sees the cluster's nodes and what they cost; None where there are none to see.
         sources: What every trial must have read; None where nothing is known of it.
         guard: Called every `LOOK_SECONDS`, and before each intent is written.
+        began: When the run's time began, by `time.monotonic`; None for now.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class LeaseBook:
         watch: NodeWatch | None = None,
         sources: SweepSources | None = None,
         guard: Guard = unguarded,
+        began: float | None = None,
     ) -> None:
         self.plan, self.ledger, self.standing = plan, ledger, standing
         self._sources = sources or SweepSources(plan.name)
@@ -103,7 +105,7 @@ class LeaseBook:
         self.failure: BaseException | None = None
         """What made the run end early; the sweep raises it."""
         self._on_trial, self._on_event = on_trial, on_event
-        self._started = time.monotonic()
+        self._started = time.monotonic() if began is None else began
         self._open = {item.number: item for item in ledger.open_configurations()}
         self._running: dict[str, _Running] = {}
         self._silence = Silence(plan.hang_seconds)

@@ -125,6 +125,7 @@ def run_sweep(
             watch=watch,
             sources=sources,
             guard=guard,
+            began=time.monotonic(),
         )
         book = _run(plan, made, tell)
         standing.tidy()  # what a worker wrote that was let go of late
@@ -165,7 +166,10 @@ def _run(
                 run_tune(plan, book)
         except (RayError, TuneError) as error:
             book.fail(ray_breakdown(error, plan.slots))
-        if plan.slots == 1 or not isinstance(book.failure, ShortOfMemoryError):
+        short = isinstance(book.failure, ShortOfMemoryError)
+        if short and book.interrupted:
+            book.failure = None  # the user has ended the run, which memory would have gone on with
+        if book.interrupted or plan.slots == 1 or not short:
             return book
         plan = replace(plan, slots=plan.slots - 1)
         tell(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -627,8 +629,32 @@ def test_a_lack_of_memory_goes_on_with_a_slot_less_while_there_is_one(
     monkeypatch.setattr("raysearch.search.tuning.run_tune", run_tune)
     monkeypatch.setattr(sweep_module, "PAUSE_SECONDS", 0)
     plan = replace(noop_plan(tmp_path, noop_space()), slots=3)
-    made: Any = lambda plan: SimpleNamespace(failure=None, plan=plan)  # noqa: E731
-    book = sweep_module._run(plan, made, told.append)
+    made: Any = partial(SimpleNamespace, failure=None, interrupted=False)
+    book = sweep_module._run(plan, lambda plan: made(plan=plan), told.append)
     assert ran == used and book.plan.slots == used[-1]
     assert len(told) == len(used) - 1 and "going on in 0 s with `--slots` 2" in told[0]
     assert isinstance(book.failure, ShortOfMemoryError) is (lacks > 1)
+
+
+def test_who_is_interrupted_while_memory_is_short_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_tune(plan: SweepPlan, book: SimpleNamespace) -> None:
+        book.failure = slot_breakdown("the node running low on memory", plan.slots)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("raysearch.search.tuning.run_tune", run_tune)
+    plan = replace(noop_plan(tmp_path, noop_space()), slots=3)
+    book: Any = SimpleNamespace(failure=None, interrupted=False)
+    assert sweep_module._run(plan, lambda plan: book, pytest.fail) is book
+    assert book.interrupted and book.failure is None
+
+
+def test_a_sweep_that_goes_on_with_a_slot_less_has_the_time_that_is_left(tmp_path: Path) -> None:
+    desk = Desk(noop_plan(tmp_path, noop_space(time_seconds=60)))
+    book = partial(
+        LeaseBook, desk.book.plan, desk.ledger, desk.book.standing, on_trial=id, on_event=id
+    )
+    assert not book(began=time.monotonic()).out_of_time
+    assert book(began=time.monotonic() - 60).out_of_time
+    desk.ledger.close()
