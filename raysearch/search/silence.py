@@ -49,7 +49,7 @@ class Silence:
     def __init__(self, limit: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit, self._clock = limit, clock
         self._workers: dict[str, _Worker] = {}
-        self._longest = 0.0
+        self._longest = self._once = 0.0
 
     def hear(self, lease_id: str, kind: EventKind) -> None:
         """A worker of a lease has news; the first of a worker is that it has the lease."""
@@ -57,9 +57,19 @@ class Silence:
         if kind is EventKind.PREEMPTED:
             self.forget(lease_id)
         elif before is not None or kind is EventKind.TAKEN:
-            if before is not None and kind is not EventKind.TAKEN and not before.told:
-                self._longest = max(self._longest, before.look(now))
+            if before is not None and kind is not EventKind.TAKEN:
+                self._learn(before.look(now), told=before.told)
             self._workers[lease_id] = _Worker(now, now)
+
+    def _learn(self, pause: float, *, told: bool) -> None:
+        """A pause has ended by itself.
+
+        One that was told of may have been a worker that was stopped and went on. Two of a length
+        are how it works, as evaluations are.
+        """
+        if told:
+            pause, self._once = min(pause, self._once), max(pause, self._once)
+        self._longest = max(self._longest, pause)
 
     def forget(self, lease_id: str) -> None:
         """No worker has the lease any more."""

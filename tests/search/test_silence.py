@@ -66,6 +66,17 @@ def test_a_silence_that_was_said_is_no_pause_to_go_by(clock: Clock) -> None:
     assert "no news for 60 s" in told(silence, clock, 61)[0]
 
 
+def test_two_silences_that_ended_by_themselves_are_pauses_to_go_by(clock: Clock) -> None:
+    """As evaluations of 90 s between steps of 1 s: the third is no news."""
+    silence = Silence(60.0, clock)
+    after(silence, clock, 1, EventKind.TAKEN, EventKind.PROGRESS)
+    for said in (1, 1, 0):
+        assert len(told(silence, clock, 89)) == said
+        after(silence, clock, 1, EventKind.REPORT, EventKind.PROGRESS)
+    assert told(silence, clock, 899) == [] and not silence.over("a")
+    assert told(silence, clock, 1) and silence.over("a")
+
+
 def test_who_was_stopped_itself_blames_nobody(clock: Clock) -> None:
     silence = Silence(600.0, clock)
     after(silence, clock, 1, EventKind.TAKEN, EventKind.PROGRESS)
