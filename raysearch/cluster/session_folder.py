@@ -8,7 +8,6 @@ else needs a folder for a while (`scratch_folder`) gets one of the same make.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import shutil
@@ -20,6 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from raysearch.errors import ConfigError, RaysearchError
+from raysearch.storage.file_lock import NO_LOCKS
 
 __all__ = ["scratch_folder", "session_folder"]
 
@@ -27,7 +27,6 @@ LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107
 """Bytes of the path of a UNIX socket."""
 PREFIX, RANDOM, INNER = "ray-", 8, "r"
 MARKER = "raysearch-session"
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 BASES = ("/tmp", "/var/tmp")
 """Where a folder lies when neither RAY_TMPDIR nor TMPDIR will do."""
 

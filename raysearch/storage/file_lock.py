@@ -83,7 +83,7 @@ def sole_file(path: Path, holder: str) -> Iterator[int]:
     file = _make(path)
     ended = threading.Event()
     sign = f"{holder} {secrets.token_hex(8)}"
-    os.pwrite(file, f"{sign} {0:012}".encode(), 0)
+    _show(file, f"{sign} {0:012}")
     thread = threading.Thread(target=_beat, args=(file, sign, ended), daemon=True)
     thread.start()
     try:
@@ -102,7 +102,17 @@ def _beat(file: int, sign: str, ended: threading.Event) -> None:
     while not ended.wait(BEAT_SECONDS):
         count += 1
         with suppress(OSError):  # a server that does not answer: the next beat may reach it
-            os.pwrite(file, f"{sign} {count:012}".encode(), 0)
+            _show(file, f"{sign} {count:012}")
+
+
+def _show(file: int, sign: str) -> None:
+    """Write a sign where other machines see it: theirs is what a server has, not this cache."""
+    os.pwrite(file, sign.encode(), 0)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in (*NO_LOCKS, errno.EINVAL):  # no fsync either: written at once
+            raise
 
 
 def _make(path: Path) -> int:
