@@ -61,8 +61,10 @@ def start_ray(options: Mapping[str, Any], tell: Callable[[str], object]) -> None
             with _patience(nodes, tell):
                 ray.init(**options)
             return
-        except Exception as error:
+        except BaseException as error:
             _end(nodes)
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C, or SIGTERM, while it starts
             own = options["_temp_dir"]
             if not os.path.isdir(own):
                 raise RaysearchError(

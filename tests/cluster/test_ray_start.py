@@ -130,6 +130,19 @@ def test_processes_of_a_try_that_failed_are_ended(
     assert len(told) == 2 and all("trying again" in text for text in told)
 
 
+def test_processes_of_a_start_that_is_interrupted_are_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ended: list[Any]
+) -> None:
+    def find(address: str, answers: int) -> None:
+        raise KeyboardInterrupt
+
+    slow(monkeypatch, answers=3)
+    monkeypatch.setattr(services, "get_node", find)
+    with pytest.raises(KeyboardInterrupt):
+        start_ray({"_temp_dir": str(tmp_path)}, lambda text: None)
+    assert len(ended) == 1
+
+
 @pytest.mark.usefixtures("ended")
 def test_rays_processes_do_not_hear_sigterm(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
