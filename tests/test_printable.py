@@ -3,6 +3,11 @@ import pytest
 from raysearch.errors import ConfigError
 from raysearch.printable import READABLE, printable, without_colour
 
+JOINED = (
+    "\U0001f468\u200d\U0001f467 \u2764\ufe0f\u200d\U0001f525 \U0001f9d1\U0001f3fd\u200d\U0001f680"
+)
+"""Emoji of several: a family, a heart on fire, an astronaut."""
+
 
 @pytest.mark.parametrize(
     ("text", "shown"),
@@ -19,6 +24,11 @@ from raysearch.printable import READABLE, printable, without_colour
         ("\U000e0041", r"\U000e0041"),
         ("no\xa0break", "no\xa0break"),
         ("语言 عربي", "语言 عربي"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("क्\u200dष क्\u200cष", "क्\u200dष क्\u200cष"),
+        (JOINED, JOINED),
+        ("pay\u200cpal \u200dx\u200d", r"pay\u200cpal \u200dx\u200d"),
+        ("م\u200c\u200cم\u200c", r"م\u200c\u200cم\u200c"),
     ],
 )
 def test_what_is_not_seen_is_an_escape(text: str, shown: str) -> None:

@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Span, Text
 
-from raysearch.printable import printable
+from raysearch.printable import printable, printable_signs
 
 __all__ = ["PIPED", "Terminal"]
 
@@ -72,8 +72,9 @@ def _printable(text: Text) -> Text:
     plain = text.plain
     if printable(plain) == plain:
         return text
-    ends = [0, *accumulate(len(printable(sign)) for sign in plain)]
-    shown = text.blank_copy(printable(plain))
+    signs = printable_signs(plain)
+    ends = [0, *accumulate(map(len, signs))]
+    shown = text.blank_copy("".join(signs))
     shown.spans = [Span(ends[span.start], ends[span.end], span.style) for span in text.spans]
     return shown
 
