@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
 from raysearch.printable import READABLE, printable
@@ -40,11 +40,12 @@ class _Printable:
 def safe_output() -> Iterator[None]:
     """Inside, standard output and error take any text and show it printable."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _safe(sys.stdout), _safe(sys.stderr)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = before
+    with _readable(sys.stdout), _readable(sys.stderr):
+        sys.stdout, sys.stderr = (cast("TextIO", _Printable(stream)) for stream in before)
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before
 
 
 def as_it_is() -> TextIO:
@@ -52,7 +53,17 @@ def as_it_is() -> TextIO:
     return cast("TextIO", getattr(sys.stdout, "rich_proxied_file", sys.stdout))
 
 
-def _safe(stream: TextIO) -> TextIO:
-    if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
-        reconfigure(errors=READABLE)
-    return cast("TextIO", _Printable(stream))
+@contextmanager
+def _readable(stream: TextIO) -> Iterator[None]:
+    """Inside, what the stream's encoding lacks is written readable; then as it was before."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is None:
+        yield
+        return
+    before = stream.errors
+    reconfigure(errors=READABLE)
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):  # it flushes: a full disk; closed
+            reconfigure(errors=before)

@@ -133,6 +133,14 @@ def test_both_streams_are_as_before_afterwards(capsys: pytest.CaptureFixture[str
     assert tuple(capsys.readouterr()) == ("c\\x1b\nd\x1b\n", "a\\x1bb\n")
 
 
+def test_how_a_stream_encodes_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii", "strict")
+    monkeypatch.setattr(sys, "stdout", stream)
+    with safe_output():
+        sys.stdout.write("±")
+    assert stream.errors == "strict" and stream.buffer.getvalue() == b"+-"  # type: ignore[attr-defined]
+
+
 ASCII = {"PYTHONIOENCODING": "ascii"}
 LATIN = {"PYTHONIOENCODING": "latin-1"}
 POSIX = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
