@@ -118,8 +118,8 @@ def test_a_group_that_is_told_to_end_does_so_in_order(tmp_path: Path) -> None:
     assert run.returncode == 130, error
     assert "Traceback" not in error
     news = [json.loads(line) for line in out.splitlines()]
-    [saved] = [item["text"] for item in news if item["news"] == "message"]
-    assert re.search(r"trial 00000-sample-s0: .*checkpoint at step [1-9]", saved)
+    said = "\n".join(item["text"] for item in news if item["news"] == "message")
+    assert re.search(r"trial 00000-sample-s0: .*checkpoint at step [1-9]", said)
     assert news[-1]["summary"]["ending"] == "interrupted"
     assert list((tmp_path / "carl" / "leases").glob("*/checkpoint.safetensors"))
 
