@@ -211,6 +211,18 @@ FAMILIES: Mapping[str, tuple[str, Callable[[], Any]]] = {
         ),
     ),
     "phobert": ("phobert", lambda: hf.RobertaConfig(**_SIZES)),
+    "bigbird": ("albert", lambda: hf.BigBirdConfig(**_SIZES, **_ids(0, 2, 3))),
+    "xlm": (
+        "bert",
+        lambda: hf.XLMConfig(
+            emb_dim=16,
+            n_heads=2,
+            n_layers=LAYERS,
+            max_position_embeddings=POSITIONS,
+            pad_index=0,
+            pad_token_id=0,
+        ),
+    ),
     "bert of bytes": ("byt5", lambda: hf.BertConfig(**_SIZES)),
     "bert of letters": ("letters", lambda: hf.BertConfig(**_SIZES)),
     "bert of characters": ("characters", lambda: hf.BertConfig(**_SIZES)),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
 from typing import Any
 
 from torch import nn
@@ -93,27 +92,26 @@ def _position_tables(model: Any) -> list[nn.Embedding]:
     ]
 
 
-@contextmanager
-def first_layer(model: Any) -> Iterator[None]:
-    """Inside, the model has one layer; afterwards it is as before."""
-    layers = model.config.num_hidden_layers
+def first_layer(model: Any) -> Any:
+    """A model of the first layer alone, which shares its tensors and nothing else.
+
+    What a forward pass notes in a model (BigBird: which attention, for ever) does not reach the
+    whole one.
+    """
+    tensors = (*model.parameters(), *model.buffers())
+    found = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+    layers = found.config.num_hidden_layers
     stacks = {
         name: module
-        for name, module in model.named_modules()
+        for name, module in found.named_modules()
         if isinstance(module, nn.ModuleList) and len(module) == layers
     }
-    outer = [name for name in stacks if not any(name.startswith(f"{each}.") for each in stacks)]
-    try:
-        model.config.num_hidden_layers = 1
-        for name in outer:
-            _put(model, name, stacks[name][:1])
-        yield
-    finally:
-        model.config.num_hidden_layers = layers
-        for name in outer:
-            _put(model, name, stacks[name])
-
-
-def _put(model: Any, name: str, module: nn.Module) -> None:
-    parent, _, own = name.rpartition(".")
-    setattr(model.get_submodule(parent), own, module)
+    for name, stack in stacks.items():
+        if not any(name.startswith(f"{each}.") for each in stacks):
+            parent, _, own = name.rpartition(".")
+            setattr(found.get_submodule(parent), own, stack[:1])
+    for module in found.modules():
+        if getattr(module, "n_layers", None) == layers:  # XLM counts for itself
+            module.n_layers = 1
+    found.config.num_hidden_layers = 1
+    return found

@@ -51,7 +51,7 @@ def check_encoder(name: str, model: Any, tokenizer: Any) -> None:
 
     Args:
         name: The encoder's, for messages.
-        model: In eval mode; it is as before afterwards.
+        model: In eval mode; it is left as it is.
         tokenizer: With `model_max_length` set to the model's positions.
 
     Raises:
@@ -60,8 +60,8 @@ def check_encoder(name: str, model: Any, tokenizer: Any) -> None:
     _check_vocabulary(name, model, tokenizer)
     _check_padding(name, model, tokenizer)
     _check_weights(name, model)
-    with torch.no_grad(), first_layer(model):
-        _check_states(name, model, tokenizer)
+    with torch.no_grad():
+        _check_states(name, first_layer(model), tokenizer)
 
 
 def _check_vocabulary(name: str, model: Any, tokenizer: Any) -> None:

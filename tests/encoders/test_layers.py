@@ -41,14 +41,26 @@ def test_the_longest_text_fits_and_a_longer_one_does_not(family, tmp_path):
         encoders.encode(encoder.tokenizer, ["wine"], longest + 1)
 
 
-def test_one_layer_for_a_while(tmp_path):
-    encoder = encoders.load(write_encoder("modernbert", tmp_path / "encoder"))
-    modules = dict(encoder.model.named_modules())
-    with pytest.raises(KeyError), first_layer(encoder.model):
-        assert (len(encoder.model.layers), encoder.layers) == (1, 1)
-        raise KeyError
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_of_the_first_layer_shares_its_tensors_and_nothing_else(family, tmp_path):
+    encoder = encoders.load(write_encoder(family, tmp_path / "encoder"))
+    modules, config = dict(encoder.model.named_modules()), encoder.model.config.to_dict()
+    one = first_layer(encoder.model)
+    assert (one.config.num_hidden_layers, encoder.layers) == (1, LAYERS)
     assert dict(encoder.model.named_modules()) == modules
-    assert encoder.layers == LAYERS
+    assert encoder.model.config.to_dict() == config
+    whole = {id(tensor) for tensor in encoder.model.parameters()}
+    assert {id(tensor) for tensor in one.parameters()} <= whole
+    text = [0, 7, 8, 2]
+    assert torch.equal(hidden(one, text)[0], hidden(encoder.model, text)[0])
+
+
+def test_what_a_pass_notes_in_a_model_stays_out_of_the_loaded_one(tmp_path):
+    """BigBird gives up block-sparse attention for ever at its first short text."""
+    model = encoders.load(write_encoder("bigbird", tmp_path / "encoder")).model
+    assert {layer.attention_type for layer in model.encoder.layer} == {"block_sparse"}
+    assert hidden(model, [2, 7, 8, 3])[-1].isfinite().all()
+    assert {layer.attention_type for layer in model.encoder.layer} == {"original_full"}
 
 
 def test_a_model_with_the_tokenizer_of_another_family_pads_as_that(tmp_path):
