@@ -35,6 +35,8 @@ __all__ = ["SemevalFile", "read_semeval", "tokens"]
 POLARITY = {"positive": "POS", "negative": "NEG", "neutral": "NEU"}
 NO_TARGET = "NULL"
 CONFLICT = "conflict"
+MOST_DIGITS = 18
+"""Of an offset: Python refuses to read a number of thousands of them."""
 TARGETS = {"Opinion": "target", "aspectTerm": "term"}
 """Elements that may mark an aspect, and their attribute that holds its words."""
 
@@ -184,7 +186,8 @@ def _place(
     if not target.strip():
         return None
     begin, end = attributes.get("from", ""), attributes.get("to", "")
-    if begin.isdecimal() and end.isdecimal() and text[int(begin) : int(end)] == target:
+    offsets = begin.isdecimal() and end.isdecimal() and len(begin + end) <= MOST_DIGITS
+    if offsets and text[int(begin) : int(end)] == target:
         return int(begin), int(end)
     if text.count(target) != 1:
         return None

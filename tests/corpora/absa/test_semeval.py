@@ -88,8 +88,9 @@ def test_of_overlapping_targets_the_longest_is_marked(read, marked):
     assert file.counts == {"overlapping": 2, "touching": 1}
 
 
-def test_a_target_that_moved(read):
-    file = read(("The food.", opinion("food", 3, 7)))
+@pytest.mark.parametrize(("begin", "end"), [(3, 7), (4, "9" * 5000), ("", "8")])
+def test_a_target_that_moved(read, begin, end):
+    file = read(("The food.", opinion("food", begin, end)))
     assert file.sentences[0].tags == ("O", "T-POS", "O")
     assert file.counts == {"moved": 1}
 
