@@ -13,6 +13,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -194,12 +195,31 @@ def _from_pretrained(name: str, source: str, layers: int, *, local: bool) -> tup
             f"the weights of {name} must fill the whole model, but lack {len(missing)} tensors, "
             f"such as {missing[0]!r}; they belong to another config.json"
         )
-    tokenizer = AutoTokenizer.from_pretrained(
-        source, local_files_only=local, trust_remote_code=False
-    )
+    tokenizer = _tokenizer(name, source, local=local)
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model))
     take_padding(model, tokenizer.pad_token_id)
     return model.eval(), tokenizer
+
+
+def _tokenizer(name: str, source: str, *, local: bool) -> Any:
+    """The tokenizer.
+
+    Raises:
+        EncoderError: It can be read with a package only that is not there.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(
+            source, local_files_only=local, trust_remote_code=False
+        )
+    except (ImportError, ValueError) as error:
+        # Without sentencepiece its file is tried as one of tiktoken, and that is what is said.
+        asked = any(package in str(error) for package in ("sentencepiece", "tiktoken"))
+        if not asked or find_spec("sentencepiece") is not None:
+            raise
+        raise EncoderError(
+            f"the tokenizer of {name} has no tokenizer.json and must be read by the package "
+            "sentencepiece, but that is not installed; install it (`pip install sentencepiece`)"
+        ) from error
 
 
 def _architecture(name: str, config: Any) -> Any:

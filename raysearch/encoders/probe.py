@@ -106,7 +106,8 @@ def _check_weights(name: str, model: Any) -> None:
     if wrong:
         raise EncoderError(
             f"the weights of {name} must be finite, but {len(wrong)} of {len(tensors)} tensors are "
-            f"not, such as {wrong[0]}; they are of a training that diverged, or damaged"
+            f"not, such as {wrong[0]}; the training that wrote them diverged, or their file is "
+            "damaged"
         )
 
 
@@ -142,8 +143,8 @@ def _check_states(name: str, model: Any, tokenizer: Any) -> None:
     real = mask.bool()
     if not by_ids[real].isfinite().all():
         raise EncoderError(
-            f"{name} must give finite states, but of weights as large as its own they overflow; "
-            "they are of a training that diverged, or damaged"
+            f"{name} must give finite states, but its weights are so large that they overflow; the "
+            "training that wrote them diverged, or their file is damaged"
         )
     for found, wanted, what in (
         (by_embeddings[real], by_ids[real], "whether it is given as ids or as embeddings"),

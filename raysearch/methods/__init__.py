@@ -32,9 +32,8 @@ class _LazyLoader:
     Attributes:
         package: Package of the method; its ``config`` module defines ``tasks`` and the config
             class, its ``inputs`` module ``check``, its ``schedule`` module ``outline``, its
-            ``reported`` module ``metrics`` and
-            ``of_encoder``; these need no torch. Its ``build`` module defines
-            ``build``.
+            ``reported`` module ``metrics`` and ``of_encoder``; these need no torch. Its
+            ``build`` module defines ``build``.
         config_name: Name of the config class.
     """
 

@@ -96,6 +96,17 @@ def test_no_tokenizer(family, left, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_tokenizer_that_sentencepiece_must_read(tmp_path, monkeypatch):
+    """As DeBERTa-v3 is on the hub; transformers asks for tiktoken then."""
+    folder = tmp_path / "encoder"
+    write_encoder("deberta-v2", folder)
+    (folder / "tokenizer.json").unlink()
+    (folder / "spm.model").write_bytes(b"\n\x0e\n\x05[PAD]\x15\x00\x00\x00\x00\x18\x03")
+    monkeypatch.setattr("raysearch.encoders.loading.find_spec", lambda name: None)
+    with pytest.raises(EncoderError, match="must be read by the package sentencepiece, but"):
+        encoders.load(str(folder))
+
+
 def test_a_vocabulary_of_special_tokens_only(tmp_path):
     folder = tmp_path / "encoder"
     write_encoder("bert", folder)
