@@ -176,8 +176,8 @@ def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
 
 
 def said_value(text: str) -> str | None:
-    """A value as a command line says it: ``null`` or ``~`` stands for none."""
-    return None if text in NULL else text
+    """A value as a command line says it: ``null`` or ``~`` is none, and nothing an empty list."""
+    return None if text and text in NULL else text
 
 
 def as_scalar(value: Any) -> Scalar:

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from raysearch.config import TrainingConfig, flatten, read_config, rules, setting
+from raysearch.config import (
+    Rule,
+    TrainingConfig,
+    check_value,
+    flatten,
+    read_config,
+    rules,
+    said_value,
+    setting,
+)
 from raysearch.errors import ConfigError
 
 
@@ -65,6 +74,14 @@ def test_text_from_the_command_line_becomes_values() -> None:
         True,
         2,
     )
+
+
+def test_a_list_that_a_command_line_empties() -> None:
+    """As in ``--set class_corpora=``."""
+    assert check_value(Rule(kind="list"), said_value("")) == ((), "")
+    assert check_value(Rule(kind="float", optional=True), said_value("null")) == (None, "")
+    assert said_value("~") is None
+    assert check_value(Rule(kind="list"), said_value("null"))[1] == "a list of names"
 
 
 def test_flat_and_back() -> None:
