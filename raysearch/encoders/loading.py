@@ -211,10 +211,9 @@ def _tokenizer(name: str, source: str, *, local: bool) -> Any:
         return AutoTokenizer.from_pretrained(
             source, local_files_only=local, trust_remote_code=False
         )
-    except (ImportError, ValueError) as error:
+    except ValueError as error:
         # Without sentencepiece its file is tried as one of tiktoken, and that is what is said.
-        asked = any(package in str(error) for package in ("sentencepiece", "tiktoken"))
-        if not asked or find_spec("sentencepiece") is not None:
+        if "`tiktoken` is required" not in str(error) or find_spec("sentencepiece") is not None:
             raise
         raise EncoderError(
             f"the tokenizer of {name} has no tokenizer.json and must be read by the package "
