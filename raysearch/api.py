@@ -17,13 +17,12 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from raysearch.cli import parser
 from raysearch.cli.arguments import setting_text
 from raysearch.cli.lasting_output import lasting_output
-from raysearch.cli.output import safe_output
+from raysearch.cli.output import hushed, safe_output
 from raysearch.cli.sweep_arguments import Folder, SweepOptions
 from raysearch.errors import ConfigError
 from raysearch.printable import printable
@@ -308,11 +307,6 @@ def _warn(text: str) -> None:
 @contextlib.contextmanager
 def _output(args: argparse.Namespace) -> Iterator[None]:
     """What is written inside is printable, and with ``quiet`` no progress; warnings stay."""
-    with contextlib.ExitStack() as stack:
-        args.warn = _warn
-        if args.quiet:
-            nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
-            stack.enter_context(contextlib.redirect_stderr(nowhere))
-        stack.enter_context(lasting_output())
-        stack.enter_context(safe_output())
+    args.warn = _warn
+    with hushed(args.quiet), lasting_output(), safe_output():
         yield

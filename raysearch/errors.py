@@ -31,6 +31,7 @@ __all__ = [
     "TrialError",
     "UnhealthyError",
     "known_names",
+    "one_line",
     "quoted",
     "reason_of",
     "shortened",
@@ -99,6 +100,11 @@ def quoted(value: object) -> str:
 def shortened(text: str, most: int = 60) -> str:
     """A text that came from outside, no longer than a line has room."""
     return text if len(text) <= most else text[: most - 4] + "…"
+
+
+def one_line(said: object, most: int = 300) -> str:
+    """What another program says, which may be a page, on one line that a sentence has room for."""
+    return shortened(" ".join(str(said).split()), most)
 
 
 def reason_of(error: Exception) -> str:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from functools import partial
 from typing import TextIO
 
@@ -41,7 +40,7 @@ from raysearch.cli import (
 )
 from raysearch.cli.failures import said_of
 from raysearch.cli.lasting_output import lasting_output, leave
-from raysearch.cli.output import safe_output
+from raysearch.cli.output import hushed, safe_output
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import ConfigError, RaysearchError, quoted
 from raysearch.names import is_text
@@ -71,19 +70,6 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-@contextmanager
-def _hushed(quiet: bool) -> Iterator[None]:
-    """Keep progress, which goes to standard error, from being seen; errors are raised.
-
-    Warnings go to `args.warn`.
-    """
-    if not quiet:
-        yield
-        return
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
-        yield
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -101,7 +87,7 @@ def _run(words: list[str]) -> int:
         _check_text(words)
         args = parser().parse_args(words)
         args.words, args.warn = words, partial(_warn, sys.stderr)
-        with _hushed(getattr(args, "quiet", False)), _ended_in_order():
+        with hushed(getattr(args, "quiet", False)), _ended_in_order():
             code: int = args.run(args)
         sys.stdout.flush()
         return code

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import traceback
 
-from raysearch.errors import shortened
+from raysearch.errors import one_line
 from raysearch.storage.whole import is_full, unwritten
 
 __all__ = ["said_of"]
@@ -22,7 +22,6 @@ _LIBRARIES = frozenset(
     }
 )
 """Import names."""
-_REASON = 300
 
 
 def said_of(error: Exception) -> str | None:
@@ -41,7 +40,7 @@ def said_of(error: Exception) -> str | None:
     library = _library(error)
     if not library:
         return None
-    reason = shortened(" ".join(str(error).split()) or type(error).__name__, _REASON)
+    reason = one_line(error) or type(error).__name__
     return (
         f"{library} must do what it is asked, but says: {reason}; run the same command again, and "
         f"if that ends here too, report it with its place, {_place(error)}"

@@ -8,14 +8,15 @@ and writes its own colours past this.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any, TextIO, cast
 
 from raysearch.printable import READABLE, printable
 
-__all__ = ["as_it_is", "safe_output"]
+__all__ = ["as_it_is", "hushed", "safe_output"]
 
 
 class _Printable:
@@ -46,6 +47,19 @@ def safe_output() -> Iterator[None]:
             yield
         finally:
             sys.stdout, sys.stderr = before
+
+
+@contextmanager
+def hushed(quiet: bool) -> Iterator[None]:
+    """Keep progress, which goes to standard error, from being seen; errors are raised.
+
+    Warnings go to `args.warn`.
+    """
+    if not quiet:
+        yield
+        return
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
+        yield
 
 
 def as_it_is() -> TextIO:

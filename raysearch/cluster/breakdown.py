@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import traceback
 
-from raysearch.errors import RaysearchError, shortened
+from raysearch.errors import RaysearchError, one_line
 
 __all__ = ["ShortOfMemoryError", "is_lack_of_memory", "ray_breakdown", "slot_breakdown"]
 
@@ -58,6 +58,6 @@ def ray_breakdown(error: Exception, slots: int) -> Exception:
 
 def _gone(said: str) -> RaysearchError:
     return RaysearchError(
-        f"Ray must stay up while a sweep runs, but said: {shortened(' '.join(said.split()), 300)}; "
-        "run the same command again, which goes on from here"
+        f"Ray must stay up while a sweep runs, but said: {one_line(said)}; run the same command "
+        "again, which goes on from here"
     )

@@ -21,10 +21,10 @@ from ray._private import worker as ray_worker
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 from raysearch.cluster.mailroom import Mailroom
-from raysearch.cluster.ray_start import PATIENT, end_ray, said, start_ray
+from raysearch.cluster.ray_start import PATIENT, end_ray, start_ray
 from raysearch.cluster.session_folder import session_folder
 from raysearch.cores import usable_cores
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, one_line
 
 __all__ = ["HEAD", "open_mailroom", "ray_session", "shut_doors"]
 
@@ -104,7 +104,7 @@ def _join(address: str, options: Mapping[str, Any]) -> None:
     except Exception as error:  # another version, another token: Ray raises no class of its own
         raise ConfigError(
             f"`--address` must be that of a Ray cluster to join, but {address!r} said: "
-            f"{said(error)}"
+            f"{one_line(error)}"
         ) from error
 
 

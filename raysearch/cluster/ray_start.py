@@ -24,9 +24,9 @@ from ray._private import ray_constants, services
 from ray._private import worker as ray_worker
 
 from raysearch.cores import usable_cores
-from raysearch.errors import RaysearchError, shortened
+from raysearch.errors import RaysearchError, one_line
 
-__all__ = ["PATIENT", "end_ray", "said", "start_ray"]
+__all__ = ["PATIENT", "end_ray", "start_ray"]
 
 PATIENCE_SECONDS = 120.0
 """So long a try may take to find its own node."""
@@ -72,7 +72,7 @@ def start_ray(options: Mapping[str, Any], tell: Callable[[str], object]) -> None
                     f"cleared {os.path.dirname(own)} meanwhile; run the same command again"
                 ) from error
             if not any(text in str(error) for text in _BUSY):
-                raise RaysearchError(f"Ray must start, but said: {said(error)}") from error
+                raise RaysearchError(f"Ray must start, but said: {one_line(error)}") from error
             if not left:
                 raise RaysearchError(
                     f"Ray must come up, but did not in {TRIES} tries of up to "
@@ -89,11 +89,6 @@ def end_ray() -> None:
         kill = node.kill_all_processes
         node.kill_all_processes = lambda **options: kill(**{**options, "allow_graceful": False})
     ray.shutdown()
-
-
-def said(error: Exception) -> str:
-    """What one of Ray's errors says, on one line."""
-    return shortened(" ".join(str(error).split()), 300)
 
 
 def _load() -> str:

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from absa_counts import counts_of_pairs, sizes_of_languages
 
 from raysearch.corpora import absa
 from raysearch.corpora.absa.report import report_corpus
@@ -16,11 +17,7 @@ def report(real_data):
 
 
 def test_languages(report):
-    sizes = {
-        one.language: [(one.rows[role], one.aspects[role]) for role in ("train", "dev", "test")]
-        for one in report.languages
-    }
-    assert sizes == {
+    assert sizes_of_languages(report) == {
         "en": [(1600, 1377), (400, 365), (676, 612)],
         "es": [(1656, 1500), (414, 353), (881, 713)],
         "fr": [(1332, 1294), (332, 345), (668, 649)],
@@ -42,19 +39,7 @@ PAIRS = {
 
 
 def test_pairs(report):
-    found = {
-        one.pair: (
-            (one.translated, one.translated_aspects),
-            (one.paired, one.paired_aspects),
-            (one.usable, one.usable_aspects),
-            len(one.extra),
-            len(one.unequal),
-            one.repeated,
-            (one.shortened, one.shortened_aspects),
-        )
-        for one in report.pairs
-    }
-    assert found == PAIRS
+    assert counts_of_pairs(report) == PAIRS
     for one in report.pairs:
         assert one.alone == one.repeated == one.normalised
         assert (one.rows, one.mixed) == (1600, 0)

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from absa_counts import counts_of_pairs, sizes_of_languages
 from made_corpora import LOST, OTHER_POLARITY
 
 from raysearch.corpora import absa, data_dir
@@ -15,11 +16,7 @@ def report():
 
 
 def test_languages(report):
-    sizes = {
-        one.language: [(one.rows[role], one.aspects[role]) for role in ("train", "dev", "test")]
-        for one in report.languages
-    }
-    assert sizes == {
+    assert sizes_of_languages(report) == {
         "en": [(240, 240), (80, 80), (120, 120)],
         "es": [(240, 240), (80, 83), (120, 120)],
         "fr": [(240, 240), (80, 80), (120, 120)],
@@ -41,19 +38,7 @@ PAIRS = {
 
 
 def test_pairs(report):
-    found = {
-        one.pair: (
-            (one.translated, one.translated_aspects),
-            (one.paired, one.paired_aspects),
-            (one.usable, one.usable_aspects),
-            len(one.extra),
-            len(one.unequal),
-            one.repeated,
-            (one.shortened, one.shortened_aspects),
-        )
-        for one in report.pairs
-    }
-    assert found == PAIRS
+    assert counts_of_pairs(report) == PAIRS
     for one in report.pairs:
         assert one.alone == one.repeated == one.normalised
         assert (one.rows, one.mixed) == (240, 0)
