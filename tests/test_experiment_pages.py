@@ -1,4 +1,4 @@
-"""docs/studies/ is what the rows in results/reference answer, and says nothing of a machine."""
+"""docs/experiments/ is what the rows in results/reference answer, and says nothing of a machine."""
 
 import importlib.util
 import json
@@ -16,7 +16,7 @@ NAMES = sorted(path.name for path in REFERENCE.iterdir())
 
 
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("study_pages", ROOT / "docs" / "studies.py")
+    spec = importlib.util.spec_from_file_location("experiment_pages", ROOT / "docs" / "experiments.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -35,8 +35,8 @@ def test_every_study_has_its_rows() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_is_what_the_rows_answer(name: str, kept: dict[str, Study]) -> None:
-    page = ROOT / "docs" / "studies" / f"{name}.md"
-    assert page.read_text() == kept[name].page(f"{name}.svg"), "run python docs/studies.py"
+    page = ROOT / "docs" / "experiments" / f"{name}.md"
+    assert page.read_text() == kept[name].page(f"{name}.svg"), "run python docs/experiments.py"
     assert (page.with_suffix(".svg")).is_file()
 
 
@@ -52,4 +52,4 @@ def test_every_arm_of_the_space_was_trained(name: str, kept: dict[str, Study]) -
 
 
 def test_the_list_of_pages_is_complete(kept: dict[str, Study]) -> None:
-    assert (ROOT / "docs" / "studies" / "README.md").read_text() == script().index(kept)
+    assert (ROOT / "docs" / "experiments" / "README.md").read_text() == script().index(kept)

@@ -1,7 +1,7 @@
-"""Writes docs/studies/: a page and a figure for each study whose rows are in results/reference.
+"""Writes docs/experiments/: a page and a figure for each study whose rows are in results/reference.
 
-    python docs/studies.py                            # pages from the rows that are there
-    python docs/studies.py --take results/carl-scale  # first take over the rows of a finished study
+    python docs/experiments.py                            # pages from the rows that are there
+    python docs/experiments.py --take results/carl-scale  # first take over the rows of a finished study
 
 A test compares the pages with the rows.
 """
@@ -26,7 +26,7 @@ HEAD = """\
 
 Each page is the answer of `raysearch study NAME` at the small scale, from the rows in
 `results/reference/NAME` (Parquet, with learning curves and the readings of test data), and written
-by `python docs/studies.py`. The same command with `--scale paper` runs the study at the paper's own
+by `python docs/experiments.py`. The same command with `--scale paper` runs the study at the paper's own
 size on a GPU; nothing here has been run at that size. Scores are those of one small encoder after
 a few dozen steps: what is found here is found here.
 
