@@ -16,7 +16,9 @@ NAMES = sorted(path.name for path in REFERENCE.iterdir())
 
 
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("experiment_pages", ROOT / "docs" / "experiments.py")
+    spec = importlib.util.spec_from_file_location(
+        "experiment_pages", ROOT / "docs" / "experiments.py"
+    )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
