@@ -1,7 +1,7 @@
 """Writes docs/experiments/: a page and a figure for each study whose rows are in results/reference.
 
     python docs/experiments.py                            # pages from the rows that are there
-    python docs/experiments.py --take results/carl-scale  # first take over the rows of a finished study
+    python docs/experiments.py --take results/carl-scale  # first takes over a finished study's rows
 
 A test compares the pages with the rows.
 """
@@ -24,15 +24,15 @@ PAGES = Path(__file__).with_suffix("")
 HEAD = """\
 # The papers' own questions
 
-Each page is the answer of `raysearch study NAME` at the small scale, from the rows in
-`results/reference/NAME` (Parquet, with learning curves and the readings of test data), and written
-by `python docs/experiments.py`. The same command with `--scale paper` runs the study at the paper's own
-size on a GPU; nothing here has been run at that size. Scores are those of one small encoder after
-a few dozen steps: what is found here is found here.
+Each page is the answer of `raysearch study NAME` at the small scale. `python docs/experiments.py`
+writes it from the rows in `results/reference/NAME` (Parquet, with learning curves and the test
+readings), which `raysearch leaderboard`, `report` and `compare` read like those of any sweep.
 
-`raysearch leaderboard`, `report` and `compare` read the folders as they read any sweep.
+The same command with `--scale paper` runs the experiment at the paper's own size on a GPU; none has
+been run at that size. The scores here are those of one small encoder after a few dozen steps, and
+the answers hold for that setting alone.
 
-| study | question | answer |
+| experiment | question | answer |
 |---|---|---|
 """
 
