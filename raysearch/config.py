@@ -32,6 +32,7 @@ __all__ = [
     "rules",
     "said_value",
     "setting",
+    "settings_of",
     "unknown_name",
 ]
 
@@ -87,10 +88,28 @@ def setting(
     high: float | None = None,
     low_open: bool = False,
     choices: Sequence[str] = (),
+    part: str | None = "",
 ) -> Any:
-    """A config field with its default and its rule; the field's docstring says the rest."""
+    """A config field with its default and its rule; the field's docstring says the rest.
+
+    Args:
+        default: Its value where none is given.
+        low: See `Rule`, as for `high`, `low_open` and `choices`.
+        high: Highest allowed value.
+        low_open: Whether `low` is excluded.
+        choices: Allowed strings.
+        part: The part of a trial that depends on it, by a name of the method's own; its stages
+            take their settings by part (`settings_of`). "" is the part that every stage has,
+            None says that no result depends on the field.
+    """
     bounds = {"low": low, "high": high, "low_open": low_open, "choices": tuple(choices)}
-    return dataclasses.field(default=default, metadata=bounds)
+    return dataclasses.field(default=default, metadata={"rule": bounds, "part": part})
+
+
+def settings_of(config_type: type, *parts: str) -> tuple[str, ...]:
+    """Names of the settings of some parts of a trial, in order of definition; see `setting`."""
+    fields = dataclasses.fields(config_type)
+    return tuple(item.name for item in fields if item.metadata["part"] in parts)
 
 
 def rules(config_type: type) -> dict[str, Rule]:
@@ -104,7 +123,7 @@ def _rules_of(config_type: type) -> Mapping[str, Rule]:
     found = {}
     for item in dataclasses.fields(config_type):
         kind, optional = _kind(hints[item.name])
-        found[item.name] = Rule(kind=kind, optional=optional, **item.metadata)
+        found[item.name] = Rule(kind=kind, optional=optional, **item.metadata["rule"])
     return found
 
 
@@ -223,9 +242,9 @@ class TrainingConfig:
     """Whether the word embeddings stay as they are; gradients still reach their outputs."""
     precision: str = setting("fp32", choices=("fp32", "bf16", "auto"))
     """Number format of the forward passes: fp32, bf16 by autocast, or auto: by the device."""
-    reports: int = setting(4, low=1, high=1000)
+    reports: int = setting(4, low=1, high=1000, part="reports")
     """Development evaluations of a trial, evenly spaced; the rungs of early stopping."""
-    checkpoint_seconds: float = setting(60.0, low=0)
+    checkpoint_seconds: float = setting(60.0, low=0, part=None)
     """At most so much training is redone after a crash; 0 writes a checkpoint at every report."""
 
     @classmethod

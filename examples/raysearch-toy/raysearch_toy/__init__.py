@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from raysearch import corpora
-from raysearch.config import TrainingConfig, rules, setting
+from raysearch.config import TrainingConfig, setting, settings_of
 from raysearch.methods.stage import Stage
 from raysearch.trial import Cell
 
@@ -53,9 +53,7 @@ class ToyLoader:
 
     def outline(self, config: ToyConfig) -> tuple[Stage, ...]:
         """One stage, which depends on every setting but how often one looks."""
-        unread = ("reports", "checkpoint_seconds")
-        fields = [name for name in rules(ToyConfig) if name not in unread]
-        return (Stage("train", tuple(fields), config.steps),)
+        return (Stage("train", settings_of(ToyConfig, ""), config.steps),)
 
     def metrics(self, config: ToyConfig, *, role: str, data_dir: str) -> tuple[str, ...]:
         """What `ToyMethod.evaluate` gives: a sweep for another metric is refused."""

@@ -3,7 +3,8 @@
 Places in the paper are given by equation and section as `docs/carl.md` numbers them;
 "paper silent" means that no value could be found. The defaults are the useful variant; the
 paper's own values are `CarlConfig.PAPER`, and the paper card in `__init__.py` sets both side
-by side.
+by side. On a setting whose `part` is "" every step depends; on those of ``detection`` only
+detection, on those of ``reports`` and ``finetune`` only the evaluation.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 
 from raysearch.config import TrainingConfig, setting
 
-__all__ = ["EVALUATION_FIELDS", "VARIANTS", "CarlConfig", "Variant", "tasks"]
+__all__ = ["VARIANTS", "CarlConfig", "Variant", "tasks"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,53 +138,55 @@ class CarlConfig(TrainingConfig):
     """Share of the steps that train L_MCCL alone before detection starts. Paper silent."""
 
     # Perturbed token detection (PTD)
-    detection_weight: float = setting(0.2, low=0, high=100)
+    detection_weight: float = setting(0.2, low=0, high=100, part="detection")
     """Weight of L_PTD (Eq. 11)."""
-    top_k: float = setting(0.10, low=0, high=1, low_open=True)
+    top_k: float = setting(0.10, low=0, high=1, low_open=True, part="detection")
     """Share of a sentence's tokens that is perturbed (Eq. 8), rounded up, at least one token."""
-    token_choice: str = setting("salient", choices=("salient", "half_random", "random"))
+    token_choice: str = setting(
+        "salient", choices=("salient", "half_random", "random"), part="detection"
+    )
     """Which tokens (Eq. 7-8): the salient ones; a random half of them and as many others, so
     that saliency alone does not tell; or any."""
-    perturbation: str = setting("relative", choices=("relative", "absolute"))
+    perturbation: str = setting("relative", choices=("relative", "absolute"), part="detection")
     """Whether the radius is `relative_epsilon` or `epsilon`. Paper: absolute."""
-    epsilon: float = setting(5e-9, low=0, high=100)
+    epsilon: float = setting(5e-9, low=0, high=100, part="detection")
     """Absolute radius ε on word embeddings (Eq. 9). Paper: 5e-9, below the rounding noise of a
     forward pass (carl.md §4.2)."""
-    relative_epsilon: float = setting(1.0, low=0, high=100)
+    relative_epsilon: float = setting(1.0, low=0, high=100, part="detection")
     """Relative radius ρ in units of the sd of the word embeddings; a coordinate's change (sign)
     or its root mean square (L2). Detectable from about 0.3 (carl.md §4.2)."""
-    pgd_steps: int = setting(1, low=1, high=20)
+    pgd_steps: int = setting(1, low=1, high=20, part="detection")
     """Ascent steps K (Eq. 9); the first is free. Paper silent."""
-    pgd_step_size: float = setting(1.0, low=0, high=10, low_open=True)
+    pgd_step_size: float = setting(1.0, low=0, high=10, low_open=True, part="detection")
     """Step α in units of the radius (Eq. 9). Paper silent; one step then reaches the border."""
-    perturbation_norm: str = setting("sign", choices=("sign", "l2"))
+    perturbation_norm: str = setting("sign", choices=("sign", "l2"), part="detection")
     """Direction and ball (Eq. 9): sign and maximum norm, or gradient and L2 norm per token.
     Paper silent."""
-    focal_gamma: float = setting(2.0, low=0, high=20)
+    focal_gamma: float = setting(2.0, low=0, high=20, part="detection")
     """Focusing exponent γ (Eq. 10). Paper silent; RetinaNet's 2."""
-    focal_alpha: float | None = setting(None, low=0, high=1)
+    focal_alpha: float | None = setting(None, low=0, high=1, part="detection")
     """Weight α of perturbed tokens, 1 - α of others (Eq. 10); null weighs both 1. Paper silent;
     RetinaNet's 0.25 would weigh the rare class down."""
-    vanish: str = setting("stop", choices=("stop", "warn"))
+    vanish: str = setting("stop", choices=("stop", "warn"), part="detection")
     """When the number format keeps less than half of the perturbed coordinates: stop or warn."""
 
     # Downstream
-    va_corpora: tuple[str, ...] = setting(())
+    va_corpora: tuple[str, ...] = setting((), part="reports")
     """Corpora of the valence-arousal probe; empty means that the training corpora are probed,
     those of polarity as polarity."""
-    class_corpora: tuple[str, ...] = setting(())
+    class_corpora: tuple[str, ...] = setting((), part="reports")
     """Corpora of the emotion classification probe. Paper: GoEmotions-10, DailyDialog, ..."""
-    polarity_corpora: tuple[str, ...] = setting(())
+    polarity_corpora: tuple[str, ...] = setting((), part="reports")
     """Corpora of the polarity and transfer probe. Paper: names not found."""
-    probe_rows: int = setting(0, low=0)
+    probe_rows: int = setting(0, low=0, part="reports")
     """Most rows of a train split that the probes of a dev report are fitted on; 0 takes all. The
     test reading always takes all. Not in the paper; a cheaper report for a small machine."""
-    protocol: str = setting("frozen", choices=("frozen", "finetuned"))
+    protocol: str = setting("frozen", choices=("frozen", "finetuned"), part="finetune")
     """Downstream protocol: probes on the frozen encoder, or full fine-tuning. Paper silent; the
     two are never to be compared."""
-    finetune_epochs: float = setting(3.0, low=0, low_open=True, high=1000)
+    finetune_epochs: float = setting(3.0, low=0, low_open=True, high=1000, part="finetune")
     """Epochs of the ``finetuned`` protocol. Paper silent."""
-    finetune_learning_rate: float = setting(2e-5, low=0, low_open=True, high=1)
+    finetune_learning_rate: float = setting(2e-5, low=0, low_open=True, high=1, part="finetune")
     """Peak learning rate of the ``finetuned`` protocol. Paper silent."""
 
     @property
@@ -241,20 +244,6 @@ class CarlConfig(TrainingConfig):
                 "the variant without detection is `no_ptd`"
             )
         return found
-
-
-EVALUATION_FIELDS: tuple[str, ...] = (
-    "reports",
-    "checkpoint_seconds",
-    "va_corpora",
-    "class_corpora",
-    "polarity_corpora",
-    "probe_rows",
-    "protocol",
-    "finetune_epochs",
-    "finetune_learning_rate",
-)
-"""Settings that training does not depend on: no stage's key holds them."""
 
 
 def tasks(config: CarlConfig) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from raysearch.config import settings_of
 from raysearch.corpora.records import Corpus
 from raysearch.distributed import rank, world_size
 from raysearch.encoders import Encoder
@@ -33,10 +34,7 @@ from raysearch.methods.carl.scores import FINETUNED, class_scores, task_means, v
 from raysearch.methods.on_device import on_device
 from raysearch.methods.parameters import adamw
 
-__all__ = ["FINETUNE_FIELDS", "FineTuning", "TaskBatch", "TunedModel"]
-
-FINETUNE_FIELDS: tuple[str, ...] = ("protocol", "finetune_epochs", "finetune_learning_rate")
-"""What these stages depend on beside the fields of the stages before them."""
+__all__ = ["FineTuning", "TaskBatch", "TunedModel"]
 
 SCORED_ROWS = 128
 """Sentences that are predicted at once, of like length."""
@@ -140,7 +138,7 @@ class FineTuning:
             rows = np.arange(len(corpus.split("train")))
             epoch = batches_per_epoch([rows], self._config.batch_size)
             steps = max(1, round(self._config.finetune_epochs * epoch))
-            found.append(Stage(name, FINETUNE_FIELDS, steps))
+            found.append(Stage(name, settings_of(CarlConfig, "finetune"), steps))
         return tuple(found)
 
     def begin(self, stage: Stage) -> None:

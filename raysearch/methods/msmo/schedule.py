@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from raysearch.config import settings_of
 from raysearch.methods.msmo.config import MsmoConfig, Variant
 from raysearch.methods.stage import Stage
 
@@ -20,48 +21,8 @@ __all__ = ["TEACHER_VIEWS", "network_of", "outline", "recipe_of"]
 TEACHER_VIEWS = {"t1": ("s", "t"), "t2": ("t", "ts"), "t3": ("t", "st")}
 """Views of the three teachers of Distill-M, as CL-XABSA has them (docs/msmo.md §2.6)."""
 
-_NETWORK = (
-    "encoder",
-    "layers",
-    "max_length",
-    "long_sentences",
-    "batch_size",
-    "learning_rate",
-    "head_learning_rate",
-    "weight_decay",
-    "warmup_share",
-    "clip_norm",
-    "freeze_embeddings",
-    "precision",
-    "dropout",
-    "corpus",
-    "multilingual",
-)
-_VIEWS = ("code_switch", "switched", "alignment_noise")
-_CRITIC = (
-    "critic_clip",
-    "critic_steps",
-    "critic_burst",
-    "critic_learning_rate",
-    "critic_horizon",
-    "critic_layers",
-    "critic_width",
-    "adversarial_weight",
-    "adversarial_source",
-)
-_ALIGN = ("align_steps", "align_learning_rate")
-_LABELS = ("variant", "learning_rate", "head_learning_rate")
+_RATES = ("learning_rate", "head_learning_rate")
 """What an alignment does not depend on, since it has no labels."""
-_CONSISTENCY = ("consistency_weight", "consistency_pairs")
-_CONTRAST = ("contrastive_weight", "contrastive_temperature")
-_REPORTS = ("reports", "selection", "selection_from", "guards")
-_DISTILL = (
-    "distill_temperature",
-    "distill_loss",
-    "distill_learning_rate",
-    "teacher_weights",
-    "student_start",
-)
 
 
 def recipe_of(config: MsmoConfig, network: str) -> Variant:
@@ -112,7 +73,7 @@ def outline(config: MsmoConfig) -> tuple[Stage, ...]:
         stages.append(
             Stage(
                 "student",
-                (*_NETWORK, "student_steps"),
+                settings_of(MsmoConfig, "", "student"),
                 config.student_steps,
                 parents=(),
                 data=data,
@@ -123,7 +84,7 @@ def outline(config: MsmoConfig) -> tuple[Stage, ...]:
     stages.append(
         Stage(
             "distill",
-            (*_NETWORK, *_DISTILL, *_REPORTS, "distill_steps"),
+            settings_of(MsmoConfig, "", "distill", "reports"),
             config.distill_steps,
             parents=(*starts, *(f"teach-{name}" for name in teachers)),
             data=("encoder_digest", "unlabelled_digest", "dev_digest"),
@@ -136,33 +97,28 @@ def outline(config: MsmoConfig) -> tuple[Stage, ...]:
 def _network(config: MsmoConfig, name: str, *, last: bool) -> tuple[Stage, ...]:
     """The stages that train one network; the last network of a trial reports."""
     recipe, data = recipe_of(config, name), _data(config, name)
-    fields = [*_NETWORK, *_VIEWS, "variant", "sampling"]
+    parts = {"", "views", "train", *recipe.terms}
+    if last:
+        parts.add("reports")
     stages: list[Stage] = []
     if recipe.critic and config.schedule == "sequential":
+        parts.discard("critic")
+        # The variant only decides the views here; they are in the data's digest.
+        fields = settings_of(MsmoConfig, "", "views", "critic", "align")
         stages.append(
             Stage(
                 f"align-{name}",
-                # The variant only decides the views here; they are in the data's digest.
-                (*(f for f in fields if f not in _LABELS), *_CRITIC, *_ALIGN),
+                tuple(field for field in fields if field not in _RATES),
                 config.align_steps,
                 parents=(),
                 data=data,
                 reports=False,
             )
         )
-    elif recipe.critic:
-        fields += _CRITIC
-    if recipe.consistent:
-        fields += _CONSISTENCY
-    if recipe.contrast:
-        fields += _CONTRAST
-    fields += ["supervised_weight", "steps", "schedule"]
-    if last:
-        fields += _REPORTS
     stages.append(
         Stage(
             f"train-{name}",
-            tuple(fields),
+            settings_of(MsmoConfig, *parts),
             config.steps,
             parents=tuple(stage.name for stage in stages),
             data=(*data, "dev_digest") if last else data,
