@@ -20,6 +20,15 @@ from raysearch.search.space import load_space
 COMMANDS = documented.commands()
 EXAMPLES = documented.examples()
 LINES = list(dict.fromkeys([*COMMANDS, *EXAMPLES]))
+ROOT = documented.ROOT
+TEXTS = [
+    *sorted(ROOT.glob("*.md")), ROOT / "results" / "README.md", *sorted(ROOT.glob("docs/**/*.md"))
+]  # fmt: skip
+PATH = re.compile(
+    r"(?<![\w/.:-])((?:benchmarks|docs|examples|raysearch|results/published|results/reference|"
+    r"search_spaces|tests)/[\w./*-]*)"
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def test_the_commands_are_found() -> None:
@@ -36,6 +45,29 @@ def test_it_parses(line: str) -> None:
 def test_every_change_is_of_a_line() -> None:
     for change in documented.CHANGES:
         assert any(re.search(change.pattern, line) for line in LINES), change
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_files_that_a_text_names_are_there(text: Path) -> None:
+    found = PATH.findall(text.read_text())
+    named = {re.sub(r"\b(METHOD|NAME)\b", "*", path.rstrip("./")) for path in found}
+    assert [path for path in sorted(named) if not list(ROOT.glob(path))] == []
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_links_of_a_text_lead_somewhere(text: Path) -> None:
+    links = {link for link in LINK.findall(text.read_text()) if "://" not in link}
+    for link in links:
+        name, _, anchor = link.partition("#")
+        page = text.parent / name if name else text
+        assert page.exists(), link
+        assert not anchor or anchor in anchors(page), link
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.fixture(scope="module")

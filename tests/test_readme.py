@@ -1,11 +1,14 @@
-"""The README: its commands exist, its files are there, its two set-up commands are in step."""
+"""The README: its commands and its Python example are those of the code, and it stays short."""
 
 import argparse
+import ast
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
+import raysearch
 from raysearch.cli import parser
 from raysearch.config import read_config
 from raysearch.methods import METHODS, get_method
@@ -30,21 +33,6 @@ def test_commands_of_the_readme_parse(line: str) -> None:
     parser().parse_args(line.split("#")[0].split()[1:])
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted(
-        set(
-            re.findall(
-                r"`((?:search_spaces|raysearch|tests|benchmarks|results|examples)/[\w./*-]*)`",
-                README,
-            )
-        )
-    ),
-)
-def test_files_that_the_readme_names_are_there(path: str) -> None:
-    assert list(ROOT.glob(path.rstrip("/"))) or path.startswith("results/"), path
-
-
 def test_the_tree_has_a_line_for_every_folder() -> None:
     tree = README.partition("## The tree")[2].partition("## ")[0]
     folders = [path.parent.name for path in (ROOT / "raysearch").glob("*/__init__.py")]
@@ -52,8 +40,19 @@ def test_the_tree_has_a_line_for_every_folder() -> None:
     assert [name for name in folders if f"  {name}/ " not in tree] == []
 
 
-def test_no_placeholder_is_left() -> None:
-    assert "@@" not in README
+def test_it_can_be_read_in_a_terminal() -> None:
+    assert len(README.encode()) <= 10_240
+    assert [line for line in README.splitlines() if len(line) > 100] == []
+
+
+def test_the_python_example_calls_what_is_there() -> None:
+    [example] = re.findall(r"```python\n(.*?)```", README, re.S)
+    calls = [node for node in ast.walk(ast.parse(example)) if isinstance(node, ast.Call)]
+    assert len(calls) > 3
+    for call in calls:
+        assert isinstance(call.func, ast.Attribute)
+        function = getattr(raysearch, call.func.attr)
+        inspect.signature(function).bind(*call.args, **{k.arg: k.value for k in call.keywords})
 
 
 def test_ci_runs_the_readmes_test_command_without_data_and_then_the_tests_of_real_data() -> None:
