@@ -13,7 +13,7 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -27,6 +27,7 @@ __all__ = [
     "TrainingConfig",
     "as_scalar",
     "check_value",
+    "checked_settings",
     "flatten",
     "read_config",
     "rules",
@@ -77,6 +78,13 @@ class Rule:
         return what + (" or null" if self.optional else "")
 
 
+_TYPES: dict[Any, Any] = {
+    int: "int", float: "float", bool: "bool", str: "str", tuple[str, ...]: "list"
+}  # fmt: skip
+_KINDS = {
+    hint: (kind, hint != type_) for type_, kind in _TYPES.items() for hint in (type_, type_ | None)
+}
+"""Annotation of a field to its kind, and whether None is allowed."""
 SEED = Rule(kind="int", low=0, high=2**32 - 1)
 """A seed, as every library that draws takes it."""
 
@@ -112,9 +120,9 @@ def settings_of(config_type: type, *parts: str) -> tuple[str, ...]:
     return tuple(item.name for item in fields if item.metadata["part"] in parts)
 
 
-def rules(config_type: type) -> dict[str, Rule]:
+def rules(config_type: type) -> Mapping[str, Rule]:
     """The rule of every field of a config class, in order of definition."""
-    return dict(_rules_of(config_type))
+    return _rules_of(config_type)
 
 
 @functools.cache  # a sweep reads a config for every trial that it knows, and hints take 1 ms
@@ -122,9 +130,9 @@ def _rules_of(config_type: type) -> Mapping[str, Rule]:
     hints = typing.get_type_hints(config_type)
     found = {}
     for item in dataclasses.fields(config_type):
-        kind, optional = _kind(hints[item.name])
+        kind, optional = _KINDS[hints[item.name]]
         found[item.name] = Rule(kind=kind, optional=optional, **item.metadata["rule"])
-    return found
+    return types.MappingProxyType(found)
 
 
 def check_value(rule: Rule, value: Any) -> tuple[Any, str]:
@@ -136,24 +144,42 @@ def check_value(rule: Rule, value: Any) -> tuple[Any, str]:
     if value is None:
         return (None, "") if rule.optional else (value, rule.describe())
     try:
-        converted = _CONVERT[rule.kind](value)
+        converted = _converted(rule.kind, value)
     except (TypeError, ValueError, OverflowError):
         return value, rule.describe()
     if rule.kind == "int" and rule.high is None and abs(converted) > LARGEST:
         return value, f"{rule.describe()}, and at most {LARGEST}"
-    if rule.kind in ("int", "float"):
-        low_ok = (
-            rule.low is None
-            or converted > rule.low
-            or (converted == rule.low and not rule.low_open)
-        )
-        finite = rule.kind == "int" or math.isfinite(converted)
-        if not (finite and low_ok and (rule.high is None or converted <= rule.high)):
-            return value, rule.describe()
     chosen = converted if rule.kind == "list" else (converted,)
-    if rule.choices and any(item not in rule.choices for item in chosen):
-        return value, rule.describe()
-    return converted, ""
+    allowed = not rule.choices or all(item in rule.choices for item in chosen)
+    if rule.kind in ("int", "float"):
+        low = -math.inf if rule.low is None else rule.low
+        high = math.inf if rule.high is None else rule.high
+        allowed = allowed and low <= converted <= high and abs(converted) != math.inf
+        allowed = allowed and not (rule.low_open and converted == low)
+    return (converted, "") if allowed else (value, rule.describe())
+
+
+def checked_settings(
+    config_type: type, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values in their fields' types.
+
+    Returns:
+        Field name to value, of those that hold their rules; and name to a sentence, without its
+        end, of every other name and value.
+    """
+    known = rules(config_type)
+    clean, wrong = {}, {}
+    for name, value in values.items():
+        if name not in known:
+            wrong[name] = unknown_name("setting", name, list(known))
+            continue
+        converted, must = check_value(known[name], value)
+        if must:
+            wrong[name] = f"`{name}` must be {must}, but got {quoted(value)}"
+        else:
+            clean[name] = converted
+    return clean, wrong
 
 
 def read_config(config_type: type[T], values: Mapping[str, Any], *, where: str) -> T:
@@ -168,22 +194,13 @@ def read_config(config_type: type[T], values: Mapping[str, Any], *, where: str) 
     Raises:
         ConfigError: With one sentence for every unknown name and every bad value.
     """
-    known = rules(config_type)
-    problems, clean = [], {}
-    for name, value in values.items():
-        if name not in known:
-            problems.append(f"{unknown_name('setting', name, list(known))} ({where})")
-            continue
-        clean[name], must = check_value(known[name], value)
-        if must:
-            problems.append(f"`{name}` must be {must}, but got {quoted(value)} ({where})")
+    clean, wrong = checked_settings(config_type, values)
+    problems = list(wrong.values())
+    if not problems:
+        config = config_type(**clean)
+        problems = config.problems() if isinstance(config, TrainingConfig) else []
     if problems:
-        raise ConfigError(problems)
-    config = config_type(**clean)
-    if isinstance(config, TrainingConfig):
-        problems = [f"{text} ({where})" for text in config.problems()]
-    if problems:
-        raise ConfigError(problems)
+        raise ConfigError([f"{text} ({where})" for text in problems])
     return config
 
 
@@ -275,59 +292,24 @@ def _an(kind: str) -> str:
     return names.get(kind, kind)
 
 
-def _kind(hint: Any) -> tuple[Any, bool]:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        parts = [part for part in typing.get_args(hint) if part is not types.NoneType]
-        return _kind(parts[0])[0], True
-    if typing.get_origin(hint) is tuple:
-        return "list", False
-    return {int: "int", float: "float", bool: "bool", str: "str"}[hint], False
+def _converted(kind: str, value: Any) -> Any:
+    """A value in the type of its field, also one that is written as text.
 
-
-def _to_int(value: Any) -> int:
-    number = _to_number(value)
-    if int(number) != number:
+    Raises:
+        TypeError, ValueError, OverflowError: It has none there.
+    """
+    if kind == "list":
+        if isinstance(value, str):
+            value = [part.strip() for part in value.replace("+", ",").split(",") if part.strip()]
+        return tuple(_converted("str", item) for item in value)
+    if kind == "str":
+        if not isinstance(value, str) or not value:
+            raise TypeError
+        return value
+    if isinstance(value, str):
+        value = read_scalar(value.strip())
+    if isinstance(value, str) or isinstance(value, bool) != (kind == "bool"):
+        raise TypeError
+    if kind == "int" and int(value) != value:
         raise ValueError
-    return int(number)
-
-
-def _to_float(value: Any) -> float:
-    return float(_to_number(value))
-
-
-def _to_number(value: Any) -> Any:
-    """A number, also one that is written as text; others raise when they are made one."""
-    if isinstance(value, str):
-        value = read_scalar(value.strip())
-    if isinstance(value, bool | str):
-        raise TypeError
-    return value
-
-
-def _to_bool(value: Any) -> bool:
-    if isinstance(value, str):
-        value = read_scalar(value.strip())
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _to_str(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError
-    return value
-
-
-def _to_list(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.replace("+", ",").split(",") if part.strip()]
-    return tuple(_to_str(item) for item in value)
-
-
-_CONVERT: dict[str, Callable[[Any], Any]] = {
-    "int": _to_int,
-    "float": _to_float,
-    "bool": _to_bool,
-    "str": _to_str,
-    "list": _to_list,
-}
+    return {"int": int, "float": float, "bool": bool}[kind](value)
