@@ -34,9 +34,9 @@ from raysearch.corpora.seen import marks
 from raysearch.corpora.source import Source
 from raysearch.corpora.tables import read_csv
 from raysearch.methods.carl.data import tokenise
-from raysearch.methods.carl.label_spread import label_spread
+from raysearch.methods.carl.evaluation.measures import label_spread
 from raysearch.methods.carl.model import momentum_at
-from raysearch.methods.carl.perturb import ascend, choose_tokens, share_changed
+from raysearch.methods.carl.perturbation import ascend, choose_tokens, share_changed
 from raysearch.training.provenance import provenance
 
 VA = ("emobank", "facebook")

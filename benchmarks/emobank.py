@@ -27,7 +27,7 @@ from rich.table import Table
 
 from raysearch.config import flatten
 from raysearch.leaderboard import Store, load_goal, rank
-from raysearch.leaderboard.summary import encoder_name
+from raysearch.leaderboard.keys import encoder_name
 from raysearch.methods import get_method
 from raysearch.trial import Trial
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.leaderboard.importance import importances
-from raysearch.leaderboard.ranges import SearchRange
-from raysearch.leaderboard.statistics import stochastic_order
-from raysearch.leaderboard.statistics.permutation import corrected
-from raysearch.leaderboard.statistics.stochastic_order import THRESHOLD
-from raysearch.leaderboard.uncertainty import rank_correlation
+from raysearch.analysis.importance import importances
+from raysearch.analysis.intervals import rank_correlation
+from raysearch.analysis.statistics import stochastic_order
+from raysearch.analysis.statistics.permutation import corrected
+from raysearch.analysis.statistics.stochastic_order import THRESHOLD
+from raysearch.leaderboard.card import SearchRange
 from raysearch.training.provenance import provenance
 
 DECISIVE = (

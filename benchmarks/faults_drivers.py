@@ -36,7 +36,7 @@ def raysearch(work: MapWork | CarlWork, folder: Path, trials: int) -> Result:
     """A sweep of raysearch."""
     from raysearch.leaderboard import Store
     from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
-    from raysearch.search.space import SearchSpace
+    from raysearch.search.space.space import SearchSpace
     from raysearch.search.sweep import run_sweep
 
     space = SearchSpace(

@@ -22,10 +22,10 @@ from typing import Any
 
 from ray import cloudpickle
 
-from raysearch.cluster.service import Listener
+from raysearch.cluster.worker import Listener
 from raysearch.config import TrainingConfig, read_config, setting
 from raysearch.devices import cpu_device
-from raysearch.search.parameters import Parameter
+from raysearch.search.space.parameters import Parameter
 from raysearch.training.progress import Silence
 from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
 

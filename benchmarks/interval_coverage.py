@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.leaderboard.statistics import mean_interval, student_interval
+from raysearch.analysis.statistics import mean_interval, student_interval
 from raysearch.training.provenance import provenance
 
 SHAPES = {

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from ray import cloudpickle
 
-from raysearch.cluster.service import Listener
+from raysearch.cluster.worker import Listener
 from raysearch.config import TrainingConfig, setting
 from raysearch.devices import cpu_device
 from raysearch.leaderboard import Store
-from raysearch.search.parameters import Parameter
 from raysearch.search.plan import SweepEvent, SweepPlan
-from raysearch.search.space import SearchSpace
+from raysearch.search.space.parameters import Parameter
+from raysearch.search.space.space import SearchSpace
 from raysearch.search.sweep import run_sweep
 from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
 

@@ -26,7 +26,7 @@ from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.training.progress import Silence
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.training.run import run_lease
-from raysearch.training.stage_cache import StageCache
+from raysearch.training.stages.cache import StageCache
 from raysearch.trial import Cell, Lease, Trial, TrialState
 
 AXES: Mapping[str, tuple[Any, ...]] = {

@@ -31,10 +31,10 @@ from rich.table import Table
 
 from raysearch.methods import get_method
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.search.parameters import Parameter
 from raysearch.search.reuse import StagePlan
-from raysearch.search.space import SearchSpace
-from raysearch.search.study_mirror import StudyMirror
+from raysearch.search.space.parameters import Parameter
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.suggest.mirror import StudyMirror
 from raysearch.training.provenance import provenance
 from raysearch.trial import MetricGoal, Scalar
 

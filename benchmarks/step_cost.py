@@ -30,7 +30,7 @@ from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch
 from raysearch.methods.carl.losses.detection import focal_detection_loss
 from raysearch.methods.carl.method import CarlMethod
-from raysearch.methods.carl.perturb import ascend, choose_tokens, saliency
+from raysearch.methods.carl.perturbation import ascend, choose_tokens, saliency
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.trial import Cell
 

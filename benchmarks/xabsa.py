@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.leaderboard import Store
-from raysearch.leaderboard.summary import encoder_name
+from raysearch.leaderboard.keys import encoder_name
 from raysearch.trial import Trial
 
 SPACE = "search_spaces/studies/msmo-ladder.yaml"

@@ -12,7 +12,7 @@ import shutil
 from itertools import takewhile
 from pathlib import Path
 
-from raysearch.cli.studies import MEASURED, Study, find_study, read_study, studies
+from raysearch.api.experiment import MEASURED, Study, find_study, read_study, studies
 from raysearch.leaderboard import Store
 from raysearch.seal import seal
 from raysearch.trial import TrialState

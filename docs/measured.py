@@ -18,9 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from raysearch.cli.studies import Study, find_study, read_study
-from raysearch.leaderboard.answer import answer
-from raysearch.leaderboard.statistics import MeanInterval
+from raysearch.analysis.answer import answer
+from raysearch.analysis.statistics import MeanInterval
+from raysearch.api.experiment import Study, find_study, read_study
 
 ROOT = Path(__file__).parents[1]
 PASSAGE = re.compile(r"<!-- measured: (\S+) -->(.*?)<!-- /measured -->", re.S)

@@ -32,8 +32,8 @@ from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 from raysearch import corpora
 from raysearch.cli import main, parser, remote, watch
 from raysearch.cli.parsing import leaves
-from raysearch.cluster import jobs, launch
 from raysearch.cluster.ray_session import ray_session
+from raysearch.cluster.remote import jobs, launch
 from raysearch.storage import open_storage
 
 ROOT = Path(__file__).parents[1]

@@ -15,12 +15,12 @@ from typing import Any
 
 from ray import cloudpickle
 
-from raysearch.cluster.service import Listener
+from raysearch.cluster.worker import Listener
 from raysearch.config import TrainingConfig, setting
 from raysearch.devices import cpu_device
-from raysearch.search.parameters import Parameter
 from raysearch.search.plan import SweepPlan
-from raysearch.search.space import SearchSpace
+from raysearch.search.space.parameters import Parameter
+from raysearch.search.space.space import SearchSpace
 from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
 
 # Ray's workers do not have the tests on their path: what is sent to them goes whole.

@@ -19,21 +19,21 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from raysearch.analysis.expected_best import efforts
+from raysearch.api.restore import trials_of
+from raysearch.api.select import meant
 from raysearch.cli import main
-from raysearch.cli.sides import meant
-from raysearch.cli.sweep_ending import ending_of
-from raysearch.cli.trials import trials_of
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store, SweepCard, load_card
 from raysearch.leaderboard.schema import CURVE_COLUMNS, conform, empty_table, trial_rows, unify
-from raysearch.leaderboard.search_effort import efforts
 from raysearch.leaderboard.tasks import rank_all, rank_tasks
 from raysearch.render.race import Race
 from raysearch.render.report import SweepRecord
 from raysearch.render.report.best import lead_words
 from raysearch.render.report.sweep import view_of
+from raysearch.render.sweep_summary import ending_of
+from raysearch.search.incumbent import Standing
 from raysearch.search.plan import Ending, SweepSummary
-from raysearch.search.standing import Standing
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
 OWN, OTHER = "dev/f1", "dev/recall"

@@ -12,10 +12,10 @@ import pytest
 
 from raysearch.cli import parser
 from raysearch.objective import AGGREGATES
-from raysearch.search import space_file
-from raysearch.search.pruners import PRUNERS
-from raysearch.search.samplers import SAMPLERS
-from raysearch.search.space import load_space
+from raysearch.search.space.space import file
+from raysearch.search.space.space import load_space
+from raysearch.search.suggest.pruners import PRUNERS
+from raysearch.search.suggest.samplers import SAMPLERS
 
 COMMANDS = documented.commands()
 EXAMPLES = documented.examples()
@@ -111,12 +111,10 @@ def test_every_key_of_a_search_space_is_described() -> None:
     text = (documented.ROOT / "docs" / "study.md").read_text()
     part = text.partition("## What a search space says")[2].partition("\n## ")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \|([^|]*)\|", part, re.M))
-    assert {"method", *rows} == set(space_file._TOP)
-    told = {name: rows[name].strip("` ") for name in space_file._PLAIN}
-    assert told == {name: f"{space_file._DEFAULTS[name]}" for name in space_file._PLAIN} | {
-        "reuse": "0"
-    }
-    for known in (*SAMPLERS, *PRUNERS, *AGGREGATES, *space_file.MODES):
+    assert {"method", *rows} == set(file._TOP)
+    told = {name: rows[name].strip("` ") for name in file._PLAIN}
+    assert told == {name: f"{file._DEFAULTS[name]}" for name in file._PLAIN} | {"reuse": "0"}
+    for known in (*SAMPLERS, *PRUNERS, *AGGREGATES, *file.MODES):
         assert f"`{known}`" in part
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from raysearch.cli.studies import Study, studies
+from raysearch.api.experiment import Study, studies
 from raysearch.leaderboard import Store
 
 ROOT = Path(__file__).parents[1]

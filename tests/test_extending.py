@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from raysearch import corpora
-from raysearch.cli.studies import find_study
+from raysearch.api.experiment import find_study
 from raysearch.corpora import registry
-from raysearch.search import samplers
 from raysearch.search.origins import Origin
-from raysearch.search.space import load_space
-from raysearch.search.study_mirror import StudyMirror
+from raysearch.search.space.space import load_space
+from raysearch.search.suggest import samplers
+from raysearch.search.suggest.mirror import StudyMirror
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "extending.md").read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from raysearch.cluster.spending import read_spent
+from raysearch.cluster.cost.node_watch import read_spent
 from raysearch.errors import StoreError
 from raysearch.json_text import read_json
 from raysearch.seal import unseal

@@ -12,8 +12,8 @@ import pytest
 from raysearch.cli.parsing import CommandParser
 from raysearch.config import Rule, check_value
 from raysearch.errors import ConfigError
-from raysearch.marked_yaml import read_marked
 from raysearch.scalars import NULL, read_scalar
+from raysearch.yaml_lines import read_marked
 
 SCALARS: dict[str, Any] = {
     "020": 20, "-07": -7, "+5": 5, "0": 0, "0o20": 16, "0x1F": 31, "08": 8,

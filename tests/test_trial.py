@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from raysearch.errors import StoreError
-from raysearch.search.study_entries import INTENT, cells_of
+from raysearch.search.study.entries import INTENT, cells_of
 from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
 
 

@@ -21,19 +21,19 @@ from typing import TextIO
 from raysearch import __version__
 from raysearch.cli import (
     check,
-    cluster,
     compare,
-    completion,
     dashboard,
     data,
     evaluate,
+    experiment,
     export,
     leaderboard,
+    parsing,
     plan,
     recover,
+    remote,
     replay,
     report,
-    study,
     sweep,
     train,
     verify,
@@ -51,7 +51,7 @@ __all__ = ["main", "parser"]
 
 _COMMANDS = (
     *(sweep, plan, recover, train, leaderboard, report, dashboard, evaluate, compare),
-    *(study, replay, verify, export, data, check, cluster),
+    *(experiment, replay, verify, export, data, check, remote),
 )
 
 
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add_parser(commands)
-    completion.add_parser(commands, parser)
+    parsing.add_parser(commands, parser)
     return root
 
 

@@ -13,7 +13,7 @@ from raysearch.errors import ConfigError, quoted
 from raysearch.names import checked_name
 
 if TYPE_CHECKING:
-    from raysearch.search.space import SearchSpace
+    from raysearch.search.space.space import SearchSpace
 
 __all__ = [
     "absolute_folders",
@@ -168,7 +168,7 @@ def find_space(method: str, option: str | None, *, said: str = "--space") -> Pat
     Raises:
         ConfigError: There is no such file; the message names what there is.
     """
-    from raysearch.methods.outside import package_folder
+    from raysearch.methods.plugins import package_folder
 
     if option is None:
         checked_name(method, "a method")

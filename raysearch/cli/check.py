@@ -57,11 +57,11 @@ def run(args: argparse.Namespace) -> int:
 def _check(path: Path) -> tuple[str, ...]:
     """Check one file, and say what is right in it and not yet as it should be."""
     if path.name.startswith("cluster"):
-        from raysearch.cluster.manifest import check_manifest
+        from raysearch.cluster.remote.manifest import check_manifest
 
         return tuple(f"still to do: {sentence}" for sentence in check_manifest(path))
     from raysearch.search.reach import reach_note
-    from raysearch.search.space import load_space
+    from raysearch.search.space.space import load_space
 
     note = reach_note(load_space(path))
     return (note,) if note else ()

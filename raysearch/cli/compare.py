@@ -13,9 +13,9 @@ from raysearch.errors import ConfigError, known_names
 from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
-    from raysearch.cli.sides import Meant
-    from raysearch.leaderboard.compare import Contrast
-    from raysearch.leaderboard.search_effort import Effort, Tuned
+    from raysearch.analysis.compare import Contrast
+    from raysearch.analysis.expected_best import Effort, Tuned
+    from raysearch.api.select import Meant
     from raysearch.objective import Aggregate
     from raysearch.render.comparison import Comparison
     from raysearch.trial import MetricGoal
@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> Comparison:
-    from raysearch.cli.sides import meant, shared_goal
-    from raysearch.leaderboard.conclusions import contrast_sentences
+    from raysearch.analysis.conclusions import contrast_sentences
+    from raysearch.api.select import meant, shared_goal
     from raysearch.leaderboard.origins import origins
     from raysearch.render.comparison import Comparison
 
@@ -122,7 +122,7 @@ def _goals(goal: MetricGoal, *, explicit: bool) -> list[tuple[MetricGoal, bool]]
 def _contrast(
     first: Meant, second: Meant, goal: MetricGoal, rule: Aggregate, level: float
 ) -> Contrast | None:
-    from raysearch.leaderboard.compare import contrast
+    from raysearch.analysis.compare import contrast
 
     if goal.name.startswith("test/"):
         return contrast(first.read, second.read, goal, aggregate=rule, level=level)
@@ -162,9 +162,9 @@ def _searches(
     Returns:
         The curves of A and of B, what they say, and whether tuning overshot.
     """
-    from raysearch.leaderboard.conclusions import effort_sentences, tuned_sentence
+    from raysearch.analysis.conclusions import effort_sentences, tuned_sentence
+    from raysearch.analysis.expected_best import efforts, tuned
     from raysearch.leaderboard.openings import readings_of
-    from raysearch.leaderboard.search_effort import efforts, tuned
 
     curves: list[list[Effort]] = []
     tuning: dict[str, Tuned] = {}

@@ -11,8 +11,8 @@ from typing import Any
 from raysearch.cli.arguments import parse_settings, setting_text
 from raysearch.config import rules, unknown_name
 from raysearch.errors import ConfigError, quoted
-from raysearch.marked_yaml import read_marked
 from raysearch.methods import config_type
+from raysearch.yaml_lines import read_marked
 
 __all__ = ["ConfigFile", "add_config", "read_config_file", "take_config"]
 

@@ -108,7 +108,7 @@ def _url(sweep: str) -> str:
     Raises:
         StoreError: There is none.
     """
-    from raysearch.search.study_file import file_url
+    from raysearch.search.study.server import file_url
 
     path = Path(sweep) / "study.db"
     if is_uri(sweep) or not path.is_file():

@@ -79,11 +79,11 @@ def reading_record(trial: Trial) -> dict[str, Any]:
 
 
 def _show(folder: str, role: str, readings: list[Trial]) -> None:
+    from raysearch.analysis.regret import oracle_goal, regrets
+    from raysearch.api.restore import goal_of
     from raysearch.cli.opened import named
-    from raysearch.cli.trials import goal_of
-    from raysearch.leaderboard import Store, regrets
+    from raysearch.leaderboard import Store
     from raysearch.leaderboard.openings import count_of, counts_in, readings_of
-    from raysearch.leaderboard.regret import oracle_goal
     from raysearch.render.readings import read_words, readings_table, worst_words
     from raysearch.render.regret import RegretTable
     from raysearch.render.terminal import Terminal

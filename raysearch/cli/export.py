@@ -111,7 +111,7 @@ def _check_options(args: argparse.Namespace) -> None:
 def _write(found: Exported, folder: str, target: Path, data_dir: str | None) -> None:
     """Restore the trial, training it again if its weights were not kept, and write its folder."""
     from raysearch import corpora
-    from raysearch.cli.trials import with_weights
+    from raysearch.api.restore import with_weights
     from raysearch.render.model_card import model_card, setting_yaml
     from raysearch.training.run import restore_method
 
@@ -144,7 +144,7 @@ def _config(args: argparse.Namespace, folder: str, number: str) -> int:
 def _table(args: argparse.Namespace) -> int:
     """The board of one sweep."""
     from raysearch.leaderboard import Store, load_card
-    from raysearch.render.board_export import board_text
+    from raysearch.render.table_export import board_text
 
     if args.dir is not None:
         raise ConfigError(
@@ -162,7 +162,7 @@ def _table(args: argparse.Namespace) -> int:
 
 def _chosen(args: argparse.Namespace, folder: str, number: str) -> list[Exported]:
     """The wanted row, or one of each task."""
-    from raysearch.cli.trials import trials_of
+    from raysearch.api.restore import trials_of
 
     several = args.task == "all"
     cells = trials_of(folder, [number], task=None if several else args.task)
@@ -181,8 +181,8 @@ def _of_task(cells: Sequence[Trial], args: argparse.Namespace, folder: str) -> E
     Raises:
         ConfigError: No cell has the seed.
     """
-    from raysearch.cli.sides import meant
-    from raysearch.cli.trials import goal_of, settings_of
+    from raysearch.api.restore import goal_of, settings_of
+    from raysearch.api.select import meant
     from raysearch.leaderboard.openings import readings_of
     from raysearch.render.model_card import Exported
 

@@ -168,7 +168,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _write_csv(rows: Sequence[Mapping[str, Any]], *, raw: bool) -> None:
-    from raysearch.leaderboard.export import spreadsheet_cell
+    from raysearch.analysis.export import spreadsheet_cell
 
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines: list[list[Any]] = [names, *([row.get(name) for name in names] for row in rows)]
@@ -179,8 +179,7 @@ def _write_csv(rows: Sequence[Mapping[str, Any]], *, raw: bool) -> None:
 
 def flat_records(args: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
     """One record a configuration, or a pair and setting, of all sweeps; what cannot be read."""
-    from raysearch.leaderboard import records
-    from raysearch.leaderboard.export import setting_records
+    from raysearch.analysis.export import records, setting_records
     from raysearch.leaderboard.origins import origins
 
     _check_view(args)
@@ -241,8 +240,8 @@ def _board(args: argparse.Namespace, store: Store, table: pa.Table) -> Any:
 
 
 def _regret(args: argparse.Namespace, store: Store, card: SweepCard, table: pa.Table) -> Any:
-    from raysearch.cli.trials import oracle_role
-    from raysearch.leaderboard import regrets
+    from raysearch.analysis.regret import regrets
+    from raysearch.api.restore import oracle_role
     from raysearch.leaderboard.openings import counts_in, readings_of
     from raysearch.render.readings import read_words
     from raysearch.render.regret import RegretTable
@@ -261,7 +260,7 @@ def _regret(args: argparse.Namespace, store: Store, card: SweepCard, table: pa.T
 def papers_of(table: pa.Table) -> dict[str, Mapping[str, Any]]:
     """The paper's values of each pair, where all rows are of one method that is known."""
     from raysearch.methods import METHODS, config_type
-    from raysearch.methods.outside import outside_methods
+    from raysearch.methods.plugins import outside_methods
 
     methods = set(table.column("method").to_pylist())
     if len(methods) != 1 or not methods <= {*METHODS, *outside_methods()}:
@@ -327,7 +326,7 @@ def left_out(store: Store, problems: list[str], *, alone: bool) -> Iterator[None
 
 def _card(args: argparse.Namespace, store: Store, table: pa.Table) -> SweepCard:
     """What ranks a sweep's trials, and how many cells make one complete."""
-    from raysearch.cli.trials import card_of
+    from raysearch.api.restore import card_of
     from raysearch.leaderboard import SweepCard
 
     card = card_of(store, args.metric, table)

@@ -18,7 +18,7 @@ from rich.live import Live
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.card import parse_card
-from raysearch.leaderboard.summary import encoder_name
+from raysearch.leaderboard.keys import encoder_name
 from raysearch.render.live import LiveState
 from raysearch.render.terminal import Terminal
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan, SweepSummary

@@ -19,7 +19,7 @@ from raysearch.leaderboard.openings import OPENINGS, SCORES, Opening, Openings
 from raysearch.storage import open_storage
 from raysearch.storage.folder_lock import HeldError, hold_folder
 from raysearch.storage.place import is_uri, join, shown
-from raysearch.training.stage_holders import Holders, Pace
+from raysearch.training.stages.locks import Holders, Pace
 
 __all__ = ["alone", "named", "opened_words"]
 

@@ -22,7 +22,7 @@ from raysearch.cores import usable_cores
 from raysearch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from raysearch.cluster.prices import PriceTable
+    from raysearch.cluster.cost.prices import PriceTable
     from raysearch.search.plan import SweepPlan
     from raysearch.trial import Trial
 
@@ -59,9 +59,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print the estimate; without earlier trials, what cannot be known and how to know it."""
-    from raysearch.cli.plan_record import plan_record
-    from raysearch.cli.plan_rows import pilots
-    from raysearch.cli.plan_text import plan_text
+    from raysearch.api.plan import pilots, plan_record
+    from raysearch.render.plan import plan_text
 
     table = _table(args)
     free = args.slots is None
@@ -80,10 +79,9 @@ def _table(args: argparse.Namespace) -> PriceTable | None:
     Raises:
         ConfigError: The cluster file is wrong.
     """
-    from raysearch.cluster.manifest import check_manifest
-    from raysearch.cluster.manifest_site import check_site
-    from raysearch.cluster.prices import known_prices, read_prices
-    from raysearch.marked_yaml import read_marked
+    from raysearch.cluster.cost.prices import known_prices, read_prices
+    from raysearch.cluster.remote.manifest import check_manifest, check_site
+    from raysearch.yaml_lines import read_marked
 
     if args.cluster is None:
         return known_prices(None if args.prices is None else Path(args.prices))
@@ -100,7 +98,7 @@ def _table(args: argparse.Namespace) -> PriceTable | None:
 def _plan(args: argparse.Namespace) -> SweepPlan:
     from raysearch.cli.sweep import plan_of
     from raysearch.search.plan import check_room
-    from raysearch.search.space import load_space
+    from raysearch.search.space.space import load_space
 
     named = args.method
     if Path(named).is_file() or not _is_method(named):
@@ -119,7 +117,7 @@ def _plan(args: argparse.Namespace) -> SweepPlan:
 
 def _is_method(name: str) -> bool:
     from raysearch.methods import METHODS
-    from raysearch.methods.outside import outside_methods
+    from raysearch.methods.plugins import outside_methods
 
     return name in METHODS or name in outside_methods()
 

@@ -20,10 +20,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from raysearch import corpora
+from raysearch.api.restore import lease_of, oracle_role, restored, trials_of
 from raysearch.cli.opened import alone, named, opened_words
-from raysearch.cli.trials import lease_of, oracle_role, restored, trials_of
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
+from raysearch.leaderboard.keys import made_by
 from raysearch.leaderboard.openings import (
     OPENINGS,
     SCORES,
@@ -33,7 +34,6 @@ from raysearch.leaderboard.openings import (
     readings_of,
 )
 from raysearch.leaderboard.origins import origins
-from raysearch.leaderboard.summary import made_by
 from raysearch.storage.place import shown
 from raysearch.trial import Trial
 

@@ -15,7 +15,7 @@ from raysearch.trial import TrialState
 
 if TYPE_CHECKING:
     from raysearch.search.plan import SweepPlan
-    from raysearch.search.recovery import Recovery
+    from raysearch.search.study.recovery import Recovery
 
 __all__ = ["add_parser", "run"]
 
@@ -47,7 +47,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Read the sweep, make its study, and say what it holds."""
     from raysearch.leaderboard import Store
-    from raysearch.search.recovery import recover_study
+    from raysearch.search.study.recovery import recover_study
 
     plan = _plan(args)
     found = recover_study(plan, Store(plan.root).trials(), on_wait=_say)
@@ -61,7 +61,7 @@ def _say(text: str) -> None:
 
 def _plan(args: argparse.Namespace) -> SweepPlan:
     from raysearch.search.plan import SweepPlan, method_cells
-    from raysearch.search.space_card import space_of
+    from raysearch.search.space.card import space_of
 
     root = absolute(args.root.rstrip("/"))
     card = _card(root)

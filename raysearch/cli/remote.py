@@ -15,8 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raysearch.cli.arguments import add_settings, parse_settings
+from raysearch.cli.arguments import add_results, add_settings, parse_settings
 from raysearch.cli.config_file import add_config
+from raysearch.cli.parsing import examples
 from raysearch.cli.sweep import check_inputs, plan_of
 from raysearch.cli.watch import refuse_others, watch
 from raysearch.cluster.ray_version import check_ray
@@ -26,10 +27,11 @@ from raysearch.storage.place import is_uri, shown
 from raysearch.storage.secret_parts import secret_parts
 
 if TYPE_CHECKING:
-    from raysearch.cluster.manifest_site import Site
+    from raysearch.cluster.remote.manifest import Site
     from raysearch.search.plan import SweepPlan
 
-__all__ = ["run_on_cluster"]
+
+__all__ = ["add_parser", "run_attach", "run_on_cluster", "run_stop"]
 
 _DATA = "data"
 """The corpora's folder in the working tree, where nothing else is said."""
@@ -50,9 +52,8 @@ def _site(args: argparse.Namespace) -> Site:
     Raises:
         ConfigError: The cluster file cannot be used, or something is said nowhere.
     """
-    from raysearch.cluster.launch import is_url
-    from raysearch.cluster.manifest import check_manifest
-    from raysearch.cluster.manifest_site import Site, read_site
+    from raysearch.cluster.remote.launch import is_url
+    from raysearch.cluster.remote.manifest import Site, check_manifest, read_site
 
     if args.address is not None:
         raise ConfigError("`--address` must be left out with --cluster, which says what to join")
@@ -186,7 +187,7 @@ def _folders(plan: SweepPlan, site: Site) -> dict[str, str]:
 
 def _job(cluster: str, name: str, words: Sequence[str], space: str) -> str:
     """The job of this sweep; it is started if it does not run, and the cluster with it."""
-    from raysearch.cluster import jobs, launch
+    from raysearch.cluster.remote import jobs, launch
 
     busy = False
     try:
@@ -212,7 +213,7 @@ def _job(cluster: str, name: str, words: Sequence[str], space: str) -> str:
 
 def _bring_up(cluster: str) -> None:
     """Bring the cluster up, and say what is being waited for."""
-    from raysearch.cluster import launch
+    from raysearch.cluster.remote import launch
 
     began = time.monotonic()
     _say(f"bringing the cluster of {cluster} up; from nothing this takes some minutes")
@@ -226,3 +227,85 @@ def _bring_up(cluster: str) -> None:
 def _say(text: str) -> None:
     """Progress goes to standard error: standard output is the sweep's."""
     sys.stderr.write(f"raysearch: {text}\n")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``attach`` and ``stop``."""
+    attach = commands.add_parser(
+        "attach",
+        help="watch a sweep that runs on a cluster",
+        description="Show how a sweep on a cluster stands and goes on, and keep its rows here. "
+        "Ctrl-C ends the watching only.",
+        epilog=examples("raysearch attach cluster.yaml"),
+    )
+    stop = commands.add_parser(
+        "stop",
+        help="end a sweep that runs on a cluster, or the cluster",
+        description="End a sweep on a cluster; the same sweep goes on when it is started again.",
+        epilog=examples(
+            "raysearch stop cluster.yaml",
+            "raysearch stop cluster.yaml --down   # its nodes, too",
+        ),
+    )
+    for parser in (attach, stop):
+        parser.add_argument(
+            "cluster", metavar="FILE", help="for example cluster.yaml, or a head's dashboard's URL"
+        )
+        parser.add_argument("--job", metavar="ID", help="default: the sweep that began last")
+    add_results(attach)
+    stop.add_argument("--down", action="store_true", help="end all nodes too: nothing costs more")
+    attach.set_defaults(run=run_attach)
+    stop.set_defaults(run=run_stop)
+
+
+def run_attach(args: argparse.Namespace) -> int:
+    """Watch a job to its end."""
+    from raysearch.cli.watch import watch
+    from raysearch.cluster.remote import jobs, launch
+
+    _known(args.cluster)
+    job = args.job
+    if job is None:
+        with launch.connect(args.cluster) as client:
+            job = jobs.latest_sweep(client)
+        sys.stderr.write(f"raysearch: {job}\n")
+    return watch(args.cluster, job, Path(args.results))
+
+
+def run_stop(args: argparse.Namespace) -> int:
+    """Stop a job and wait until it is over; then, if asked, the cluster."""
+    from raysearch.cluster.remote import jobs, launch
+    from raysearch.errors import ConfigError, RaysearchError
+
+    _known(args.cluster)
+    if args.down and launch.is_url(args.cluster):
+        raise ConfigError("`--down` must go with a cluster file: Ray's launcher ends what it began")
+    try:
+        with launch.connect(args.cluster) as client:
+            job = args.job or jobs.latest_sweep(client)
+            stopped = jobs.stop(client, job)
+        sys.stdout.write(f"{job} {'is stopped' if stopped else 'had ended before'}\n")
+    except RaysearchError as error:
+        if not args.down:
+            raise
+        sys.stderr.write(f"raysearch: {error}\n")  # the nodes cost, whatever the sweep does
+    if args.down:
+        launch.take_down(Path(args.cluster))
+        sys.stdout.write(f"the cluster of {args.cluster} is down\n")
+    return 0
+
+
+def _known(cluster: str) -> None:
+    """Whether a cluster can be meant at all.
+
+    Raises:
+        ConfigError: It is neither a file nor a URL.
+    """
+    from raysearch.cluster.remote.launch import is_url
+    from raysearch.errors import ConfigError
+
+    if not is_url(cluster) and not Path(cluster).is_file():
+        raise ConfigError(
+            f"FILE must be a cluster file or the URL of a head's dashboard, but got {cluster}; "
+            "`raysearch sweep METHOD --cluster FILE` begins a sweep on one"
+        )

@@ -50,8 +50,8 @@ def add_tolerance(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replay every wanted cell, one after the other."""
     from raysearch import corpora
-    from raysearch.cli.replaying import replay
-    from raysearch.cli.rows import rows_of
+    from raysearch.api.replay import replay
+    from raysearch.api.select import rows_of
     from raysearch.render.replay import replay_record, replay_sentences
 
     tolerance = tolerance_of(args)
@@ -75,7 +75,7 @@ def tolerance_of(args: argparse.Namespace) -> float:
     Raises:
         ConfigError: It is below 0 or not a number.
     """
-    from raysearch.leaderboard.replay import TOLERANCE
+    from raysearch.analysis.replay import TOLERANCE
 
     if args.tolerance is None:
         return TOLERANCE

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from raysearch.leaderboard import Regret, Store, SweepCard
+    from raysearch.analysis.regret import Regret
+    from raysearch.leaderboard import Store, SweepCard
     from raysearch.render.report import SweepRecord
 
 __all__ = ["add_parser", "run", "sweep_records"]
@@ -138,7 +139,7 @@ def _record(
 
 def _regrets(store: Store, table: pa.Table, card: SweepCard) -> tuple[str, Sequence[Regret]]:
     """The oracle's role and what selection lost; empty for a method without one."""
-    from raysearch.leaderboard import regrets
+    from raysearch.analysis.regret import regrets
     from raysearch.leaderboard.openings import readings_of
     from raysearch.methods import METHODS, config_type
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raysearch.api.packing import packed, read_pack
 from raysearch.cli.arguments import (
     absolute_folders,
     add_data_dir,
@@ -23,21 +24,20 @@ from raysearch.cli.arguments import (
 )
 from raysearch.cli.config_file import add_config, take_config
 from raysearch.cli.lasting_output import lasting_output
-from raysearch.cli.packing import packed, read_pack
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
-from raysearch.cli.sweep_ending import ending_text
 from raysearch.cluster.ray_version import check_ray
 from raysearch.cores import usable_cores
 from raysearch.errors import ConfigError, StoreError
 from raysearch.names import checked_name
+from raysearch.render.sweep_summary import ending_text
 from raysearch.seal import seal
 from raysearch.storage.place import shown
 
 if TYPE_CHECKING:
-    from raysearch.cluster.prices import PriceTable
+    from raysearch.cluster.cost.prices import PriceTable
     from raysearch.search.plan import SweepPlan, SweepSummary
-    from raysearch.search.space import SearchSpace
+    from raysearch.search.space.space import SearchSpace
 
 __all__ = ["add_parser", "check_inputs", "plan_of", "run", "search"]
 
@@ -93,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
 def search(args: argparse.Namespace) -> tuple[SweepPlan, SweepSummary]:
     """Check everything that can be checked, and run the sweep on this machine or from it."""
     check_ray()  # before anything imports it
+    from raysearch.cli.event_stream import JsonView
     from raysearch.cli.live import QuietView, ScreenView, opening_of, show_sweep
-    from raysearch.cli.news import JsonView
     from raysearch.cli.watch import refuse_copy
     from raysearch.leaderboard import Store
     from raysearch.storage import open_storage
@@ -160,7 +160,7 @@ def _space_of(args: argparse.Namespace) -> tuple[SearchSpace, Path]:
         ConfigError: Everything wrong with the space or the configuration's file.
     """
     from raysearch.methods import get_method
-    from raysearch.search.space import load_space
+    from raysearch.search.space.space import load_space
 
     get_method(args.method)
     path = find_space(args.method, args.space)
@@ -209,7 +209,7 @@ def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
 
 
 def _seconds(option: str, text: str) -> float:
-    from raysearch.search.space_file import parse_seconds
+    from raysearch.search.space.file import parse_seconds
 
     seconds = parse_seconds(text)
     if seconds is None:
@@ -229,8 +229,8 @@ def _prices(args: argparse.Namespace) -> PriceTable | None:
     Raises:
         ConfigError: The file is wrong, or has no prices and they are needed.
     """
-    from raysearch.cluster.launch import is_url
-    from raysearch.cluster.prices import known_prices
+    from raysearch.cluster.cost.prices import known_prices
+    from raysearch.cluster.remote.launch import is_url
 
     named = args.prices
     if named is None and args.max_cost is not None and not is_url(args.cluster or ""):
@@ -276,7 +276,7 @@ def _with_sources(plan: SweepPlan) -> SweepPlan:
 
 def _card(plan: SweepPlan, path: Path) -> dict[str, Any]:
     """``sweep.json``: what readers of the leaderboard need to rank the trials."""
-    from raysearch.search.space_card import IDENTITY, identity_of
+    from raysearch.search.space.card import IDENTITY, identity_of
 
     goal = plan.space.goal
     card = {

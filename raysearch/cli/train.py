@@ -71,7 +71,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Train, store the row, show it, and say what can be done with it."""
-    from raysearch.cli.trials import goal_of
+    from raysearch.api.restore import goal_of
     from raysearch.render.readings import readings_table
     from raysearch.render.terminal import Terminal
 
@@ -148,7 +148,7 @@ def _same_as_before(rows: Collection[Trial], name: str, data_dir: str) -> None:
     Raises:
         ConfigError: Something is another one now, so that the rows are no answer.
     """
-    from raysearch.cli.trials import changed_sources
+    from raysearch.api.restore import changed_sources
     from raysearch.training.origin import versions
 
     problems = [

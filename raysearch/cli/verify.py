@@ -19,11 +19,11 @@ from raysearch.errors import ConfigError, RaysearchError, StoreError
 from raysearch.storage.place import is_uri, shown
 
 if TYPE_CHECKING:
+    from raysearch.analysis.audit import Finding
+    from raysearch.analysis.replay import Replay
     from raysearch.leaderboard import Store
-    from raysearch.leaderboard.audit import Finding
-    from raysearch.leaderboard.replay import Replay
     from raysearch.render.audit import AuditBoard
-    from raysearch.search.study_records import RecordedStudy
+    from raysearch.search.study.records import RecordedStudy
     from raysearch.trial import MetricGoal, Trial
 
 __all__ = ["add_parser", "run"]
@@ -74,8 +74,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Audit every sweep, replay the sample, and show both."""
+    from raysearch.analysis.audit import draw_rows
     from raysearch.leaderboard import find_stores
-    from raysearch.leaderboard.audit import draw_rows
     from raysearch.render.audit import AuditBoard
     from raysearch.render.terminal import Terminal
 
@@ -136,8 +136,8 @@ class _Looked:
 
 
 def _look_at(store: Store, study: str) -> _Looked:
-    from raysearch.leaderboard.audit import Finding, audit, compare_card, compare_with_study
-    from raysearch.search.study_database import DamagedStudyError
+    from raysearch.analysis.audit import Finding, audit, compare_card, compare_with_study
+    from raysearch.search.study.database import DamagedStudyError
 
     found = _Looked(store=store, place=shown(store.folder), findings=[])
     recorded = None
@@ -163,8 +163,8 @@ def _look_at(store: Store, study: str) -> _Looked:
 
 def _recorded(store: Store, study: str) -> RecordedStudy | None:
     """What the sweep's study holds; None without a study."""
-    from raysearch.search.study_file import file_url
-    from raysearch.search.study_records import recorded_study
+    from raysearch.search.study.records import recorded_study
+    from raysearch.search.study.server import file_url
 
     file = Path(store.folder) / "study.db"
     if not study and (is_uri(store.folder) or not file.is_file()):
@@ -178,7 +178,7 @@ def _replay(
 ) -> tuple[list[Replay], dict[str, str]]:
     """Every row of the sample trained again; one that cannot be does not end the audit."""
     from raysearch import corpora
-    from raysearch.cli.replaying import replay
+    from raysearch.api.replay import replay
 
     data_dir = str(corpora.data_dir(args.data_dir))
     replays: list[Replay] = []

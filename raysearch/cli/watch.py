@@ -82,7 +82,7 @@ def watch(cluster: str, job: str, results: Path) -> int:
     Returns:
         0 when the sweep ended well, 130 after Ctrl-C, else 2.
     """
-    from raysearch.cluster.jobs import follow
+    from raysearch.cluster.remote.jobs import follow
 
     with _Watcher(cluster, results) as watcher:
         try:
@@ -105,7 +105,7 @@ class _Watcher:
     """Takes the lines of a job; those that are no news are shown as they are."""
 
     def __init__(self, cluster: str, results: Path) -> None:
-        from raysearch.cli.news import NewsReader
+        from raysearch.cli.event_stream import NewsReader
 
         self._cluster, self._results = cluster, results
         self._reader, self._clock = NewsReader(), _Clock()
@@ -169,7 +169,7 @@ class _Watcher:
         """The first line: what sweep it is, so where its rows go here."""
         from raysearch.cli.live import ScreenView
         from raysearch.leaderboard import Store
-        from raysearch.search.lock import sweep_lock
+        from raysearch.search.study.lock import sweep_lock
 
         view = ScreenView(opening, self._clock)
         folder = self._results / opening.card["name"]
@@ -190,8 +190,8 @@ class _Watcher:
 
     def _ending(self, opening: Opening, summary: SweepSummary) -> str:
         """What is next, in commands of this machine; weights are not copied unasked."""
-        from raysearch.cli.sweep_ending import ending_of
         from raysearch.leaderboard.card import parse_card
+        from raysearch.render.sweep_summary import ending_of
 
         rows = str(self._results / opening.card["name"])
         card, root = parse_card(opening.card), opening.root

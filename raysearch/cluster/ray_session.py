@@ -20,7 +20,7 @@ from ray._private import ray_constants
 from ray._private import worker as ray_worker
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
-from raysearch.cluster.mailroom import Mailroom
+from raysearch.cluster.dispatcher import Mailroom
 from raysearch.cluster.ray_start import PATIENT, end_ray, start_ray
 from raysearch.cluster.session_folder import session_folder
 from raysearch.cores import usable_cores

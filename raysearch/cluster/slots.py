@@ -17,9 +17,9 @@ from typing import Any
 
 import ray
 
-from raysearch.cluster.events import SlotEvent
-from raysearch.cluster.service import Runner
 from raysearch.cluster.session_folder import scratch_folder
+from raysearch.cluster.worker import Runner
+from raysearch.events import SlotEvent
 from raysearch.trial import Lease
 
 __all__ = ["Slot", "SlotShape"]
@@ -62,10 +62,10 @@ class Slot:
     """A running slot; made with its first lease.
 
     Args:
-        room: Handle of the sweep's `raysearch.cluster.mailroom.Mailroom` actor.
+        room: Handle of the sweep's `raysearch.cluster.dispatcher.Mailroom` actor.
         shape: Its workers.
         lease: The first lease.
-        judged: See `raysearch.cluster.mailbox.Mailbox.put`.
+        judged: See `raysearch.cluster.dispatcher.Mailbox.put`.
     """
 
     def __init__(self, room: Any, shape: SlotShape, lease: Lease, *, judged: bool) -> None:

@@ -7,7 +7,7 @@ callbacks that set up torch stay. The placement group's cleaner goes too, since 
 dashboard whether the controller lives and never frees anything where there is none
 (ray#65447); a group's name says which process it is of, and before a slot asks for a group it
 frees those of processes that are dead. Nor is there an actor that watches for nodes which Ray
-drains: the controller looks itself and tells its workers (`raysearch.cluster.notice`). The
+drains: the controller looks itself and tells its workers (`raysearch.cluster.preemption`). The
 names used here are internal to Ray, whose version is pinned.
 """
 
@@ -43,10 +43,10 @@ from ray.util.placement_group import (
 )
 
 from raysearch.cluster.breakdown import is_lack_of_memory
-from raysearch.cluster.notice import give_notice, watch_signals
+from raysearch.cluster.preemption import give_notice, watch_signals
 from raysearch.cluster.process_group import GroupConfig
-from raysearch.cluster.service import serve
 from raysearch.cluster.slots import SlotShape
+from raysearch.cluster.worker import serve
 
 __all__ = ["slot_trainer"]
 

@@ -13,20 +13,15 @@ from types import ModuleType
 from typing import Any
 
 from raysearch.leaderboard.card import Mode, SweepCard
-from raysearch.leaderboard.export import records
-from raysearch.leaderboard.keys import rows_with
-from raysearch.leaderboard.rank import rank, varying
-from raysearch.leaderboard.ranked import Ranked, Ranking, Standing
-from raysearch.leaderboard.regret import Regret, oracle_goal, regrets
+from raysearch.leaderboard.keys import Summary, encoder_name, rows_with, summarize
+from raysearch.leaderboard.rank import Ranked, Ranking, Standing, rank, varying
 from raysearch.leaderboard.store import Store, find_stores, load_card, load_goal
-from raysearch.leaderboard.summary import Summary, encoder_name, summarize
 from raysearch.leaderboard.tasks import rank_tasks, same_settings
 
 __all__ = [
     "Mode",
     "Ranked",
     "Ranking",
-    "Regret",
     "Standing",
     "Store",
     "Summary",
@@ -35,11 +30,8 @@ __all__ = [
     "find_stores",
     "load_card",
     "load_goal",
-    "oracle_goal",
     "rank",
     "rank_tasks",
-    "records",
-    "regrets",
     "rows_with",
     "same_settings",
     "summarize",

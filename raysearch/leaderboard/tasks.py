@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from raysearch.leaderboard.association import Association, association, most_telling
+from raysearch.analysis.correlation import Association, association, most_telling
+from raysearch.analysis.statistics.permutation import corrected
 from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.keys import column_values, distinct, group_rows, rows_at, rows_with
-from raysearch.leaderboard.rank import rank
-from raysearch.leaderboard.ranked import Ranked, Ranking, Standing
-from raysearch.leaderboard.statistics.permutation import corrected
+from raysearch.leaderboard.rank import Ranked, Ranking, Standing, rank
 from raysearch.trial import MetricGoal
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from raysearch.config import TrainingConfig, unknown_name
 from raysearch.errors import ConfigError
-from raysearch.methods.outside import load_method, outside_methods
+from raysearch.methods.plugins import load_method, outside_methods
 from raysearch.methods.stage import Stage
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class _LazyLoader:
 
     Attributes:
         package: Package of the method; its ``config`` module defines ``tasks`` and the config
-            class, its ``inputs`` module ``check``, its ``schedule`` module ``outline``, its
+            class, its ``corpora`` module ``check``, its ``stages`` module ``outline``, its
             ``reported`` module ``metrics`` and ``of_encoder``; these need no torch. Its
             ``build`` module defines ``build``.
         config_name: Name of the config class.
@@ -61,7 +61,7 @@ class _LazyLoader:
 
     def check(self, config: Any, *, data_dir: str) -> None:
         """See `methods.base.MethodLoader.check`."""
-        import_module(f"{self.package}.inputs").check(config, data_dir=data_dir)
+        import_module(f"{self.package}.corpora").check(config, data_dir=data_dir)
 
     def tasks(self, config: Any) -> tuple[str, ...]:
         """See `methods.base.MethodLoader.tasks`."""
@@ -69,7 +69,7 @@ class _LazyLoader:
 
     def outline(self, config: Any) -> tuple[Stage, ...]:
         """See `methods.base.MethodLoader.outline`."""
-        found = import_module(f"{self.package}.schedule").outline(config)
+        found = import_module(f"{self.package}.stages").outline(config)
         return cast("tuple[Stage, ...]", found)
 
     def metrics(self, config: Any, *, role: str, data_dir: str) -> Collection[str]:
@@ -90,7 +90,7 @@ METHODS: Mapping[str, MethodLoader] = {
 
 
 def get_method(name: str) -> MethodLoader:
-    """The loader of a method, of this package or of another (`raysearch.methods.outside`).
+    """The loader of a method, of this package or of another (`raysearch.methods.plugins`).
 
     Raises:
         ConfigError: There is no such method; the message names those that are.

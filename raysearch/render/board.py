@@ -14,11 +14,10 @@ import pyarrow as pa
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from raysearch.leaderboard.association import most_telling
+from raysearch.analysis.correlation import most_telling
 from raysearch.leaderboard.card import SweepCard, used_up_text
-from raysearch.leaderboard.rank import rank, varying
-from raysearch.leaderboard.ranked import Ranked, Ranking, Standing
-from raysearch.leaderboard.summary import Summary, summarize
+from raysearch.leaderboard.keys import Summary, summarize
+from raysearch.leaderboard.rank import Ranked, Ranking, Standing, rank, varying
 from raysearch.leaderboard.tasks import rank_all, rank_tasks, searched, task_names
 from raysearch.render.format import Glyphs, duration, glyphs_for, setting
 from raysearch.render.table import Layout, ranked_table

@@ -10,9 +10,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from raysearch.leaderboard.compare import Contrast, Side, TaskContrast
-from raysearch.leaderboard.search_effort import Effort, Tuned
-from raysearch.leaderboard.statistics import ESTIMATORS, StochasticOrder
+from raysearch.analysis.compare import Contrast, Side, TaskContrast
+from raysearch.analysis.expected_best import Effort, Tuned
+from raysearch.analysis.statistics import ESTIMATORS, StochasticOrder
 from raysearch.render.format import Glyphs, duration, glyphs_for, score
 from raysearch.render.table import bare_table, note
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from raysearch.leaderboard.compare import Contrast, Side, TaskContrast
-from raysearch.leaderboard.search_effort import Effort, Tuned
-from raysearch.leaderboard.statistics import ESTIMATORS, StochasticOrder
+from raysearch.analysis.compare import Contrast, Side, TaskContrast
+from raysearch.analysis.expected_best import Effort, Tuned
+from raysearch.analysis.statistics import ESTIMATORS, StochasticOrder
 from raysearch.render.comparison import Comparison, mean_and_sd, with_encoders
 from raysearch.render.format import json_number, score
-from raysearch.render.latex import escape, tabular
+from raysearch.render.table_export import escape, tabular
 
 __all__ = ["comparison_latex", "comparison_record"]
 

@@ -9,27 +9,77 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
 from rich.text import Text
 
 from raysearch.leaderboard.card import Mode, SweepCard
-from raysearch.leaderboard.rank import rank, varying
-from raysearch.leaderboard.ranked import Ranked, Ranking
+from raysearch.leaderboard.keys import Summary, encoder_name, summarize
+from raysearch.leaderboard.rank import Ranked, Ranking, rank, varying
 from raysearch.leaderboard.schema import TRIAL_COLUMNS, conform, empty_table, trial_rows, unify
-from raysearch.leaderboard.summary import Summary, encoder_name, summarize
 from raysearch.leaderboard.tasks import rank_tasks, searched
 from raysearch.objective import Aggregate
 from raysearch.render.board import count_words, more_settings, origin_lines
-from raysearch.render.format import Glyphs, duration, glyphs_for, score
+from raysearch.render.format import Glyphs, duration, glyphs_for, score, sparkline
 from raysearch.render.race import Race
-from raysearch.render.running import MOST_RUNNING, Running, bar, running_table
 from raysearch.render.table import Layout, ranked_table
 from raysearch.trial import Lease, MetricGoal, Report, Trial, TrialState
 
-__all__ = ["LiveState"]
+__all__ = ["LiveState", "MOST_RUNNING", "Running", "bar", "running_table"]
+
+MOST_RUNNING = 8
+_BAR = 16
+_SPARK = 16
+
+
+@dataclass
+class Running:
+    """A lease that is being run.
+
+    Attributes:
+        lease: What runs, on which cell.
+        since: When it began, by the picture's clock.
+        share: Steps done of those to do, 0 to 1.
+        curve: The goal's values reported so far; NaN where a report lacks it.
+    """
+
+    lease: Lease
+    since: float
+    share: float = 0.0
+    curve: list[float] = field(default_factory=list)
+
+
+def running_table(running: Iterable[Running], now: float, glyphs: Glyphs) -> Table:
+    """A line per lease: trial, task and seed, how far, its curve, its last value, its time."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    for right in (False, False, False, True, False, True, True):
+        table.add_column(justify="right" if right else "left", no_wrap=True)
+    items = sorted(running, key=lambda item: item.lease.id)
+    for item in items[:MOST_RUNNING]:
+        cell = item.lease.cell
+        table.add_row(
+            f"trial {item.lease.number}",
+            f"{cell.task} s{cell.seed}",
+            bar(item.share, glyphs),
+            f"{item.share:.0%}",
+            sparkline(item.curve, _SPARK, glyphs.bars),
+            score(item.curve[-1]) if item.curve else "",
+            duration(now - item.since),
+        )
+    if len(items) > MOST_RUNNING:
+        table.add_row(f"and {len(items) - MOST_RUNNING} more")
+    return table
+
+
+def bar(share: float, glyphs: Glyphs) -> str:
+    """A bar of sixteen signs."""
+    full = int(share * _BAR)
+    return glyphs.full * full + glyphs.empty * (_BAR - full)
+
 
 _MOST_BEST = 10
 _MOST_BEST_OF_TASK = 3

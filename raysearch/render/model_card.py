@@ -13,8 +13,8 @@ import yaml
 from raysearch.corpora.registry import CORPORA
 from raysearch.leaderboard.openings import count_of
 from raysearch.printable import printable
-from raysearch.render.markdown import code, prose, table
 from raysearch.render.readings import read_words
+from raysearch.render.table_export import code, prose, table
 from raysearch.trial import Cell, MetricGoal, Trial
 
 __all__ = ["Exported", "model_card", "setting_yaml"]

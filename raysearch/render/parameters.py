@@ -14,10 +14,10 @@ import pyarrow as pa
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from raysearch.leaderboard.association import Association
+from raysearch.analysis.correlation import Association
+from raysearch.analysis.statistics.permutation import FEWEST
 from raysearch.leaderboard.card import SweepCard
-from raysearch.leaderboard.statistics.permutation import FEWEST
-from raysearch.leaderboard.summary import Summary, summarize
+from raysearch.leaderboard.keys import Summary, summarize
 from raysearch.leaderboard.tasks import TaskColumn, task_settings
 from raysearch.render.board import origin_lines
 from raysearch.render.format import UNICODE, Glyphs, glyphs_for, score, setting

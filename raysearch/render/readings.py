@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from raysearch.leaderboard.summary import encoder_name
+from raysearch.leaderboard.keys import encoder_name
 from raysearch.objective import deciding_cells
 from raysearch.render.format import Glyphs, glyphs_for
 from raysearch.render.table import GAP, bare_table

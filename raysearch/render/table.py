@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from raysearch.leaderboard.ranked import Ranked, Standing
+from raysearch.leaderboard.rank import Ranked, Standing
 from raysearch.render.format import Glyphs, duration, score, setting
 from raysearch.trial import MetricGoal
 

@@ -17,7 +17,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from raysearch.search.pruners import PRUNERS, judged_rungs
+from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
 
 __all__ = ["Draws", "Interval", "Survival", "Work", "draw_sweeps", "interval", "simulate_stopping"]
 
@@ -57,7 +57,7 @@ class Work:
         cells: Cells of each; early stopping judges the first, and the others follow if it
             survives.
         reports: Reports of a whole trial.
-        pruner: Name in `raysearch.search.pruners.PRUNERS`.
+        pruner: Name in `raysearch.search.suggest.pruners.PRUNERS`.
         reduction: One configuration in so many survives a judged rung.
     """
 

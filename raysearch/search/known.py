@@ -8,9 +8,9 @@ from typing import Any
 
 from raysearch.config import read_config
 from raysearch.errors import ConfigError
-from raysearch.search.parameters import Parameter
-from raysearch.search.point_samplers import share_of
-from raysearch.search.space import SearchSpace
+from raysearch.search.space.parameters import Parameter
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.suggest.point_samplers import share_of
 
 __all__ = ["trial_key"]
 

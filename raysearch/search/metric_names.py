@@ -11,7 +11,7 @@ from raysearch.config import TrainingConfig, unknown_name
 from raysearch.errors import ConfigError
 from raysearch.methods import get_method
 from raysearch.methods.reported import Reported
-from raysearch.search.space import SearchSpace
+from raysearch.search.space.space import SearchSpace
 
 __all__ = ["check_metrics", "known_metrics", "unknown_metric"]
 

@@ -8,19 +8,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from raysearch.cluster.node_watch import NodeUsage
-from raysearch.cluster.prices import PriceTable
-from raysearch.cluster.service import Runner, TrainingRunner
+from raysearch.cluster.cost.node_watch import NodeUsage
+from raysearch.cluster.cost.prices import PriceTable
 from raysearch.cluster.slots import SlotShape
+from raysearch.cluster.worker import Runner, TrainingRunner
 from raysearch.config import SEED, check_value, read_config
 from raysearch.errors import ConfigError, quoted
 from raysearch.methods import get_method
 from raysearch.objective import Best
+from raysearch.search.incumbent import PaperResult
 from raysearch.search.silence import HANG_SECONDS
-from raysearch.search.space import SearchSpace
-from raysearch.search.space_tasks import tasks_of
-from raysearch.search.standing import PaperResult
-from raysearch.search.study_file import file_url
+from raysearch.search.space.file import tasks_of
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.study.server import file_url
 from raysearch.storage.place import absolute, join
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
@@ -71,7 +71,7 @@ class SweepPlan:
         seed: Seed of the sampler.
         prices: What the cluster's nodes cost; None where that is not known.
         max_cost: The most that the sweep may cost over all its runs, in the money of `prices`;
-            None has no limit. See `raysearch.cluster.node_watch.NodeWatch` for what counts.
+            None has no limit. See `raysearch.cluster.cost.node_watch.NodeWatch` for what counts.
         hang_seconds: A worker that says nothing for so long is replaced, unless the sweep's trials
             had pauses that are not much shorter (`raysearch.search.silence`).
         stated: What every row says of the sweep's set-up, for example how GPUs are shared.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from raysearch.search.plan import SweepPlan
-from raysearch.search.samplers import MODELS, startup_trials
-from raysearch.search.space import SearchSpace
-from raysearch.search.tracks import checked_config
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.suggest.samplers import MODELS, startup_trials
+from raysearch.search.suggest.task_search import checked_config
 
 __all__ = ["reach_note", "reach_notes"]
 

@@ -1,6 +1,6 @@
 """What do the files of a sweep's leases and stages take, and how are they removed?
 
-`raysearch.search.standing` says which files are needed; here they are measured and removed, in
+`raysearch.search.incumbent` says which files are needed; here they are measured and removed, in
 a folder or in an object store. Room is made before it is needed: a trial that runs is counted
 with what it may come to hold, so that the quota holds while its next checkpoint is written.
 """
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raysearch.search.lock import Guard, unguarded
+from raysearch.search.study.lock import Guard, unguarded
 from raysearch.storage import Storage, StoredFile, open_storage
 from raysearch.trial import CHECKPOINT, FORMER_CHECKPOINT
 
 if TYPE_CHECKING:
-    from raysearch.training.stage_cache import StageCache
+    from raysearch.training.stages.cache import StageCache
 
 __all__ = ["Room", "Usage", "size_text"]
 
@@ -166,7 +166,7 @@ class Room:
         Raises:
             OSError: They cannot be listed or removed.
         """
-        from raysearch.training.stage_cache import StageCache  # imports torch
+        from raysearch.training.stages.cache import StageCache  # imports torch
 
         self.guard()
         if self._stages is None:  # one for all times: it learns who of the users has died

@@ -26,7 +26,7 @@ import numpy as np
 from raysearch.errors import ConfigError
 from raysearch.methods import get_method
 from raysearch.methods.stage import Stage
-from raysearch.search.space import SearchSpace
+from raysearch.search.space.space import SearchSpace
 from raysearch.trial import Scalar
 
 __all__ = ["PaidStages", "Prefix", "StagePlan"]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from raysearch.cluster.events import EventKind
+from raysearch.events import EventKind
 
 __all__ = ["HANG_SECONDS", "Silence"]
 

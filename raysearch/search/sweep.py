@@ -19,20 +19,20 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from raysearch.cluster.breakdown import ShortOfMemoryError, ray_breakdown
-from raysearch.cluster.node_watch import NodeWatch, live_nodes
+from raysearch.cluster.cost.node_watch import NodeWatch, live_nodes
 from raysearch.cluster.ray_session import ray_session
-from raysearch.search.intents import Intents
-from raysearch.search.lock import Guard, RootMark, SweepLock, sweep_lock, unguarded
+from raysearch.search.incumbent import PaperResult, Standing
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.search.same_sources import SweepSources
-from raysearch.search.standing import PaperResult, Standing
+from raysearch.search.study.journal import Intents
+from raysearch.search.study.lock import Guard, RootMark, SweepLock, sweep_lock, unguarded
 from raysearch.storage.place import shown
 from raysearch.training.origin import versions
 from raysearch.trial import Trial, TrialState
 
 if TYPE_CHECKING:
-    from raysearch.search.leases import LeaseBook
-    from raysearch.search.study import StudyLedger
+    from raysearch.search.driver import LeaseBook
+    from raysearch.search.study.ledger import StudyLedger
 
 __all__ = ["run_sweep"]
 
@@ -84,13 +84,13 @@ def run_sweep(
     with ExitStack() as stack:
         lock = stack.enter_context(sweep_lock(plan.folder))
         # Ray's processes take as long to come up as Tune and Optuna to import: side by side.
-        imports = threading.Thread(target=import_module, args=("raysearch.search.tuning",))
+        imports = threading.Thread(target=import_module, args=("raysearch.search.tune",))
         imports.start()
         stack.enter_context(ray_session(plan.address, tell=tell))
         imports.join()
-        from raysearch.search.leases import LeaseBook
-        from raysearch.search.study import StudyLedger
-        from raysearch.search.tuning import check_resources
+        from raysearch.search.driver import LeaseBook
+        from raysearch.search.study.ledger import StudyLedger
+        from raysearch.search.tune import check_resources
 
         check_resources(plan)
         ledger = stack.enter_context(
@@ -157,7 +157,7 @@ def _run(
     from ray.exceptions import RayError
     from ray.tune import TuneError
 
-    from raysearch.search.tuning import run_tune
+    from raysearch.search.tune import run_tune
 
     while True:
         book = made(plan)

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import torch
 
-from raysearch.methods.on_device import pins
-from raysearch.methods.parameters import fuses
+from raysearch.methods.optim import fuses
+from raysearch.methods.tensors import pins
 
 __all__ = ["Hardware", "choose_hardware", "matmul_format"]
 

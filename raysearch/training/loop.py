@@ -28,8 +28,8 @@ from raysearch.training.seed import (
     restore_random_state,
     seed_everything,
 )
-from raysearch.training.sharing import Sharing, TurnAbandoned
-from raysearch.training.stage_cache import StageCache
+from raysearch.training.stages.cache import StageCache
+from raysearch.training.stages.sharing import Sharing, TurnAbandoned
 from raysearch.training.steps import autocast, endless_batches, take_step
 from raysearch.trial import Report
 

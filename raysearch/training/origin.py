@@ -13,7 +13,7 @@ import raysearch
 from raysearch.encoders.files import note_encoder
 from raysearch.methods import get_method
 from raysearch.sources import NUMERIC, SOURCES, digests, recorded, sources_of, to_text
-from raysearch.training.stages import code_version, method_code
+from raysearch.training.stages.keys import code_version, method_code
 
 __all__ = ["method_source", "sources_now", "versions"]
 

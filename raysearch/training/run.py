@@ -25,8 +25,8 @@ from raysearch.training.origin import method_source
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import derive_seed, seed_everything
-from raysearch.training.stage_cache import StageCache
-from raysearch.training.stages import stage_keys
+from raysearch.training.stages.cache import StageCache
+from raysearch.training.stages.keys import stage_keys
 from raysearch.trial import CHECKPOINT, Lease, Trial, TrialState
 
 __all__ = ["restore_method", "run_lease"]

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
+from raysearch.analysis.audit import audit
+from raysearch.api.restore import lease_of
 from raysearch.cli import main
 from raysearch.cli.opened import alone
-from raysearch.cli.trials import lease_of
 from raysearch.config import flatten
 from raysearch.leaderboard import Store
-from raysearch.leaderboard.audit import audit
 from raysearch.leaderboard.openings import Openings, count_of, readings_of
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.storage import open_storage
@@ -271,7 +271,7 @@ def _break() -> None:
 def test_a_map_of_test_sentences_is_an_opening_too(
     weights: Weights, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from raysearch.cli.study_measures import MEASURES
+    from raysearch.methods.carl.evaluation.measures import MEASURES
     from raysearch.methods.carl.method import CarlMethod
 
     with monkeypatch.context() as patch:

@@ -12,7 +12,7 @@ from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
 from raysearch.cli.opened import alone
 from raysearch.errors import StoreError
-from raysearch.training.stage_holders import Pace
+from raysearch.training.stages.locks import Pace
 from raysearch.trial import Cell, Trial, TrialState
 
 

@@ -15,10 +15,10 @@ from raysearch.cli.sweep import _write_card
 from raysearch.config import as_scalar
 from raysearch.leaderboard import Store
 from raysearch.seal import seal
-from raysearch.search.intents import Intents
 from raysearch.search.plan import SweepPlan, method_cells
-from raysearch.search.space import load_space
-from raysearch.search.study import StudyLedger
+from raysearch.search.space.space import load_space
+from raysearch.search.study.journal import Intents
+from raysearch.search.study.ledger import StudyLedger
 from raysearch.trial import Lease, Trial, TrialState
 
 SPACE = """\

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from raysearch.cli import main, remote
-from raysearch.cluster import jobs, launch
+from raysearch.cluster.remote import jobs, launch
 
 ROOT = Path(__file__).parents[2]
 SITE = "storage: /storage/raysearch, slots: 2"

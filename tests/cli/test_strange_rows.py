@@ -14,8 +14,8 @@ from raysearch.cli import main
 from raysearch.cli.arguments import find_space
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.schema import curve_rows, trial_rows
-from raysearch.search.space import load_space
-from raysearch.search.space_card import IDENTITY, identity_of
+from raysearch.search.space.card import IDENTITY, identity_of
+from raysearch.search.space.space import load_space
 from raysearch.trial import Cell, Report, Trial, TrialState
 
 COMMANDS = {

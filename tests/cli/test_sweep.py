@@ -15,13 +15,13 @@ from raysearch.cli import main, parser, sweep
 from raysearch.cli.arguments import absolute_folders
 from raysearch.cli.live import QuietView
 from raysearch.cli.sweep import _write_card
-from raysearch.cli.sweep_ending import ending_text
-from raysearch.cluster.service import TrainingRunner
+from raysearch.cluster.worker import TrainingRunner
 from raysearch.errors import ConfigError
 from raysearch.leaderboard.card import parse_card, used_up_text
 from raysearch.objective import Best
+from raysearch.render.sweep_summary import ending_text
+from raysearch.search.incumbent import PaperResult
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
-from raysearch.search.standing import PaperResult
 from raysearch.storage.place import absolute
 from raysearch.trial import Cell, TrialState
 

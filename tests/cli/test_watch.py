@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 from raysearch.cli import watch as watching
+from raysearch.cli.event_stream import JsonView, NewsReader
 from raysearch.cli.live import Opening
-from raysearch.cli.news import JsonView, NewsReader
 from raysearch.cli.watch import refuse_copy, refuse_others, watch
-from raysearch.cluster import jobs
-from raysearch.cluster.node_clock import NodeTimes
-from raysearch.cluster.node_watch import Cost, NodeUsage
+from raysearch.cluster.cost.node_clock import NodeTimes
+from raysearch.cluster.cost.node_watch import Cost, NodeUsage
+from raysearch.cluster.remote import jobs
 from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.objective import Best
+from raysearch.search.incumbent import PaperResult
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
-from raysearch.search.standing import PaperResult
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 
 CARD = {
@@ -182,7 +182,7 @@ def test_a_job_that_fails_before_it_is_a_sweep(
 def test_a_second_watcher_looks_on(
     tmp_path: Path, job: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from raysearch.search.lock import sweep_lock
+    from raysearch.search.study.lock import sweep_lock
 
     job += told()
     folder = tmp_path / "noop"

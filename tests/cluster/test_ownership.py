@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from raysearch.cluster.mailroom import Mailroom
+from raysearch.cluster.dispatcher import Mailroom
 from raysearch.trial import Cell, Lease
 
 

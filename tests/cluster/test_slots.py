@@ -12,13 +12,13 @@ import pytest
 import ray
 from noop_sweep import NoopConfig, NoopRunner
 
-from raysearch.cluster.events import EventKind, SlotEvent
 from raysearch.cluster.packing import measure_on_cluster
 from raysearch.cluster.ray_session import open_mailroom, ray_session
-from raysearch.cluster.service import IDLE_SECONDS
 from raysearch.cluster.slots import Slot, SlotShape
+from raysearch.cluster.worker import IDLE_SECONDS
 from raysearch.config import flatten
 from raysearch.errors import ConfigError
+from raysearch.events import EventKind, SlotEvent
 from raysearch.trial import Cell, Lease
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from raysearch.cluster import spot_notice
+from raysearch.cluster import preemption
 
 
 class Metadata(BaseHTTPRequestHandler):
@@ -54,15 +54,15 @@ def notice(seconds: float) -> bytes:
 
 
 def test_seconds_left(base: str) -> None:
-    assert spot_notice.seconds_left(base) is None
+    assert preemption.seconds_left(base) is None
     Metadata.notice = notice(120)
-    left = spot_notice.seconds_left(base)
+    left = preemption.seconds_left(base)
     assert left is not None and 110 < left <= 120
     Metadata.notice = notice(-5)
-    assert spot_notice.seconds_left(base) == 0
+    assert preemption.seconds_left(base) == 0
     Metadata.notice = b"<html>"
-    assert spot_notice.seconds_left(base) is None
-    assert spot_notice.seconds_left("http://127.0.0.1:9/latest") is None
+    assert preemption.seconds_left(base) is None
+    assert preemption.seconds_left("http://127.0.0.1:9/latest") is None
 
 
 def test_node_is_drained_at_the_notice_and_not_before(
@@ -75,10 +75,10 @@ def test_node_is_drained_at_the_notice_and_not_before(
         drained.append(words)
         return subprocess.CompletedProcess(words, 0)
 
-    monkeypatch.setattr(spot_notice.subprocess, "run", run)
+    monkeypatch.setattr(preemption.subprocess, "run", run)
     timer = threading.Timer(0.3, lambda: setattr(Metadata, "notice", notice(100)))
     timer.start()
-    assert spot_notice.watch("10.0.0.1:6379", base=base, look=0.05) == 0
+    assert preemption.watch("10.0.0.1:6379", base=base, look=0.05) == 0
     timer.join()
     (words,) = drained
     assert words[3:7] == ["drain-node", "--address", "10.0.0.1:6379", "--reason"]

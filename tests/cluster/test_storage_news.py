@@ -2,7 +2,7 @@
 
 import logging
 
-from raysearch.cluster.storage_news import storage_news
+from raysearch.cluster.worker import storage_news
 
 
 def test_warnings_of_storage_are_told_inside_only() -> None:
@@ -11,6 +11,6 @@ def test_warnings_of_storage_are_told_inside_only() -> None:
     with storage_news(told.append):
         log.warning("%s does not answer", "s3://b/p")
         log.info("no news")
-        logging.getLogger("raysearch.training.stage_cache").warning("of no concern")
+        logging.getLogger("raysearch.training.stages.cache").warning("of no concern")
     log.warning("too late")
     assert told == ["s3://b/p does not answer"]

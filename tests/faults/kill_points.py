@@ -28,12 +28,12 @@ from noop_sweep import NoopRunner, noop_plan, noop_space, outcome
 from sqlalchemy.engine import Engine
 
 from raysearch import distributed  # noqa: F401
-from raysearch.cluster.events import EventKind, SlotEvent
+from raysearch.events import EventKind, SlotEvent
 from raysearch.leaderboard import Store
-from raysearch.search.leases import LeaseBook
-from raysearch.search.lock import sweep_lock
+from raysearch.search.driver import LeaseBook
 from raysearch.search.plan import SweepPlan
-from raysearch.search.study import StudyLedger
+from raysearch.search.study.ledger import StudyLedger
+from raysearch.search.study.lock import sweep_lock
 from raysearch.search.sweep import _reconcile
 from raysearch.trial import Cell, Lease, Report, Trial
 

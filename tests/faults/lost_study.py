@@ -20,8 +20,8 @@ from kill_points import PLANS, Trap, drive, in_fork, joint_plan, result, say
 
 from raysearch.leaderboard import Store
 from raysearch.search.plan import SweepPlan
-from raysearch.search.recovery import recover_study
-from raysearch.search.study import StudyLedger
+from raysearch.search.study.ledger import StudyLedger
+from raysearch.search.study.recovery import recover_study
 
 
 def main(root: Path, server: str, stride: int) -> None:

@@ -17,12 +17,12 @@ import torch
 from ray import cloudpickle
 from ray.cluster_utils import Cluster
 
-from raysearch.cluster.events import EventKind, SlotEvent
-from raysearch.cluster.mailroom import Mailroom
+from raysearch.cluster.dispatcher import Mailroom
 from raysearch.cluster.ray_session import ray_session
-from raysearch.cluster.service import Listener, TrainingRunner
 from raysearch.cluster.slots import Slot, SlotShape
+from raysearch.cluster.worker import Listener, TrainingRunner
 from raysearch.config import flatten, read_config
+from raysearch.events import EventKind, SlotEvent
 from raysearch.methods import get_method
 from raysearch.training.checkpoint import load_checkpoint
 from raysearch.training.progress import Silence

@@ -39,7 +39,7 @@ class Observer:
     def watch(self, ended: threading.Event) -> None:
         from ray._raylet import GcsClient
 
-        from raysearch.cluster.node_watch import nodes_of
+        from raysearch.cluster.cost.node_watch import nodes_of
 
         client = GcsClient(address="127.0.0.1:6379")
         while not ended.wait(0.3):
@@ -70,7 +70,7 @@ def observed() -> Iterator[Observer]:
 
 def run(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The sweep, and the wait until no worker is left."""
-    from raysearch.cluster.prices import known_prices
+    from raysearch.cluster.cost.prices import known_prices
     from raysearch.search.sweep import run_sweep
 
     done: list[float] = []

@@ -17,12 +17,12 @@ from typing import Any
 
 import yaml
 
-from raysearch.cluster.service import Listener
+from raysearch.cluster.worker import Listener
 from raysearch.corpora import data_dir
 from raysearch.errors import RaysearchError
 from raysearch.leaderboard import Store
 from raysearch.search.plan import SweepPlan, method_cells
-from raysearch.search.space import load_space
+from raysearch.search.space.space import load_space
 from raysearch.search.sweep import run_sweep
 from raysearch.trial import Lease, Trial
 

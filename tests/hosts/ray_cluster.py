@@ -40,7 +40,7 @@ class Cluster:
 
     def bring_up(self) -> None:
         """From the laptop, and wait until all hosts have joined."""
-        script = "import sys, pathlib; from raysearch.cluster.launch import bring_up"
+        script = "import sys, pathlib; from raysearch.cluster.remote.launch import bring_up"
         script = f"{script}; bring_up(pathlib.Path(sys.argv[1]))"
         laptop_run(self.lab, "python", "-c", script, str(self.manifest))
         wait_for_nodes(self, len(self.lab.hosts))

@@ -1,38 +1,5 @@
-from collections.abc import Callable
-from typing import Any
+"""The fixture that these tests make trials with."""
 
-import pytest
+from made_trials import make_trial
 
-from raysearch.devices import cpu_device
-from raysearch.trial import Cell, Report, Trial, TrialState
-
-
-def _trial(
-    number: int, score: float | None = 0.5, *, seed: int = 0, task: str = "emobank", **changes: Any
-) -> Trial:
-    metrics = {} if score is None else {"dev/va_pearson": score, "loss": 2.0}
-    fields: dict[str, Any] = {
-        "sweep": "carl",
-        "number": number,
-        "cell": Cell(task, seed),
-        "method": "carl",
-        "state": TrialState.COMPLETE,
-        "config": {"encoder": "tiny", "layers": 0, "top_k": 0.1 * (number + 1), "focal": True},
-        "metrics": metrics,
-        "curve": tuple(
-            Report(rung=rung, step=10 * rung, seconds=1.5 * rung, metrics=metrics)
-            for rung in (1, 2)
-        ),
-        "steps": 20,
-        "seconds": 3.0,
-        "device": cpu_device(1),
-        "finished": "2026-01-02T03:04:05+00:00",
-        "provenance": {"data_digest": "ab" * 32, "commit": "1234567" + 33 * "0"},
-    }
-    return Trial(**{**fields, **changes})
-
-
-@pytest.fixture
-def make_trial() -> Callable[..., Trial]:
-    """A finished trial: number, score, seed, task, and any field by name."""
-    return _trial
+__all__ = ["make_trial"]

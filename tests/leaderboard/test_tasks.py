@@ -5,7 +5,8 @@ import math
 import pyarrow as pa
 import pytest
 
-from raysearch.leaderboard import Standing, rank, rank_tasks, records, same_settings
+from raysearch.analysis.export import records
+from raysearch.leaderboard import Standing, rank, rank_tasks, same_settings
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.leaderboard.tasks import first_trials, searched, task_columns, task_names
 from raysearch.trial import MetricGoal, TrialState

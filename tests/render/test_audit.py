@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from raysearch.leaderboard.audit import Finding
-from raysearch.leaderboard.replay import compare_replay
+from raysearch.analysis.audit import Finding
+from raysearch.analysis.replay import compare_replay
 from raysearch.render.audit import AuditBoard
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 

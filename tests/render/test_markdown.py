@@ -1,6 +1,6 @@
 import pytest
 
-from raysearch.render.markdown import code, prose, table
+from raysearch.render.table_export import code, prose, table
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import yaml
 
 from raysearch.corpora import CORPORA
-from raysearch.render.markdown import table
 from raysearch.render.model_card import Exported, model_card
+from raysearch.render.table_export import table
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from raysearch.leaderboard import SweepCard, regrets
+from raysearch.analysis.regret import regrets
+from raysearch.leaderboard import SweepCard
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.render.board import make_board, make_task_board
 from raysearch.render.parameters import make_parameter_board

@@ -13,8 +13,8 @@ import pytest
 from postgres import PostgresServer, running_postgres
 
 from raysearch.config import TrainingConfig, setting
-from raysearch.search.space import SearchSpace, load_space
-from raysearch.search.study import Configuration, StudyLedger
+from raysearch.search.space.space import SearchSpace, load_space
+from raysearch.search.study.ledger import Configuration, StudyLedger
 from raysearch.trial import Cell, Trial, TrialState
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from raysearch.search.point_samplers import finite_choices
-from raysearch.search.space import SearchSpace, load_space
+from raysearch.search.space.space import SearchSpace, load_space
+from raysearch.search.suggest.point_samplers import finite_choices
 
 FOLDER = Path(__file__).parents[2] / "search_spaces" / "studies"
 CELLS = {

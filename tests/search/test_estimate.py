@@ -18,8 +18,8 @@ from raysearch.search.estimate import (
     interval,
     simulate_stopping,
 )
-from raysearch.search.space import SearchSpace
-from raysearch.search.study import StudyLedger
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.study.ledger import StudyLedger
 from raysearch.trial import Cell, Trial, TrialState
 
 

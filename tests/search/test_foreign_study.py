@@ -12,8 +12,8 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from raysearch.errors import StoreError
-from raysearch.search.space import SearchSpace
-from raysearch.search.study import StudyLedger
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.study.ledger import StudyLedger
 from raysearch.trial import Cell, Trial
 
 MakeTrial = Callable[..., Trial]

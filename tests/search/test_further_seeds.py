@@ -12,15 +12,15 @@ import pyarrow as pa
 import pytest
 from noop_sweep import GOAL, noop_plan, noop_report, noop_space
 
-from raysearch.cluster.events import EventKind, SlotEvent, ended_trial
 from raysearch.errors import ConfigError
+from raysearch.events import EventKind, SlotEvent, ended_trial
 from raysearch.leaderboard.rank import rank
 from raysearch.leaderboard.schema import conform, trial_rows, unify
-from raysearch.search.leases import LeaseBook
+from raysearch.search.driver import LeaseBook
+from raysearch.search.incumbent import Standing
 from raysearch.search.plan import SweepPlan
-from raysearch.search.space import SearchSpace
-from raysearch.search.standing import Standing
-from raysearch.search.study import StudyLedger
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import _reconcile
 from raysearch.trial import MetricGoal, Trial, TrialState
 

@@ -13,10 +13,10 @@ import pytest
 from raysearch.config import TrainingConfig, read_config
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.msmo.config import VARIANTS, MsmoConfig
-from raysearch.methods.msmo.schedule import outline
+from raysearch.methods.msmo.stages import outline
 from raysearch.search.known import trial_key
-from raysearch.search.space import SearchSpace, load_space
-from raysearch.search.study import StudyLedger
+from raysearch.search.space.space import SearchSpace, load_space
+from raysearch.search.study.ledger import StudyLedger
 from raysearch.trial import Cell, Trial, TrialState
 
 MakeTrial = Callable[..., Trial]

@@ -11,8 +11,8 @@ import pytest
 from raysearch.corpora import data_dir
 from raysearch.errors import ConfigError
 from raysearch.search.metric_names import check_metrics, known_metrics
-from raysearch.search.parameters import Parameter
-from raysearch.search.space import SearchSpace, load_space
+from raysearch.search.space.parameters import Parameter
+from raysearch.search.space.space import SearchSpace, load_space
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 

@@ -14,13 +14,13 @@ import pytest
 from noop_sweep import noop_plan, noop_space
 from optuna.trial import TrialState as OptunaState
 
-from raysearch.search.parameters import Parameter
 from raysearch.search.plan import method_cells
 from raysearch.search.reach import reach_note, reach_notes
-from raysearch.search.samplers import startup_trials
-from raysearch.search.space import SearchSpace, load_space
-from raysearch.search.study import Configuration, StudyLedger
-from raysearch.search.study_mirror import StudyMirror
+from raysearch.search.space.parameters import Parameter
+from raysearch.search.space.space import SearchSpace, load_space
+from raysearch.search.study.ledger import Configuration, StudyLedger
+from raysearch.search.suggest.mirror import StudyMirror
+from raysearch.search.suggest.samplers import startup_trials
 from raysearch.trial import Cell, Trial, TrialState
 
 MakeTrial = Callable[..., Trial]

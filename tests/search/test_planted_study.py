@@ -6,8 +6,8 @@ import sqlite3
 import pytest
 
 from raysearch.errors import StoreError
-from raysearch.search.study_database import DamagedStudyError
-from raysearch.search.study_records import recorded_study
+from raysearch.search.study.database import DamagedStudyError
+from raysearch.search.study.records import recorded_study
 
 DEEP = "[" * 100_000
 CONFIG = '{"config": 5, "cells": [["sample", 0]], "problem": 0, "literal": false}'

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from noop_sweep import GOAL, noop_plan, noop_report, noop_space
 
-from raysearch.cluster.events import EventKind, SlotEvent
-from raysearch.search.leases import LeaseBook, Offer
+from raysearch.events import EventKind, SlotEvent
+from raysearch.search.driver import LeaseBook, Offer
+from raysearch.search.incumbent import Standing
 from raysearch.search.plan import SweepEvent, SweepPlan
 from raysearch.search.retention import size_text
-from raysearch.search.standing import Standing
-from raysearch.search.study import StudyLedger
+from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import _reconcile
 from raysearch.storage import Storage, open_storage
 from raysearch.trial import Trial, TrialState

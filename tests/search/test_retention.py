@@ -13,8 +13,8 @@ from noop_sweep import GOAL, noop_plan, noop_space
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
 from raysearch.errors import ConfigError, StoreError
+from raysearch.search.incumbent import Standing
 from raysearch.search.retention import size_text
-from raysearch.search.standing import Standing
 from raysearch.storage import open_storage
 from raysearch.trial import Cell, MetricGoal, Trial, TrialState
 
@@ -220,7 +220,7 @@ def test_a_quota_that_is_passed_already_is_refused(tmp_path: Path) -> None:
 
 
 def test_stages_go_first_but_none_in_use(tmp_path: Path) -> None:
-    from raysearch.training.stage_cache import StageCache
+    from raysearch.training.stages.cache import StageCache
 
     root, place = tmp_path / "leases", tmp_path / "stages"
     cache = StageCache(place)

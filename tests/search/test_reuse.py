@@ -16,9 +16,9 @@ from raysearch import methods
 from raysearch.errors import ConfigError
 from raysearch.methods.stage import Stage
 from raysearch.search.reuse import PaidStages, StagePlan
-from raysearch.search.space import SearchSpace
-from raysearch.search.study import StudyLedger
-from raysearch.search.study_mirror import StudyMirror
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.study.ledger import StudyLedger
+from raysearch.search.suggest.mirror import StudyMirror
 from raysearch.trial import Cell, Scalar, Trial
 
 Read = Callable[[str], SearchSpace]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raysearch.cluster.events import EventKind
+from raysearch.events import EventKind
 from raysearch.search.silence import Silence
 
 

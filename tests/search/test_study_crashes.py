@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy
 from postgres import PostgresServer
 
-from raysearch.search.space import SearchSpace
+from raysearch.search.space.space import SearchSpace
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 

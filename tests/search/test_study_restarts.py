@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from raysearch.search.space import SearchSpace
-from raysearch.search.study import StudyLedger
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.study.ledger import StudyLedger
 from raysearch.trial import Cell, Trial, TrialState
 
 
@@ -86,8 +86,8 @@ def test_asking_in_one_process_or_anew_each_time(
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from raysearch.search.space import load_space
-from raysearch.search.study import StudyLedger
+from raysearch.search.space.space import load_space
+from raysearch.search.study.ledger import StudyLedger
 from raysearch.trial import Cell, Trial, TrialState
 
 folder, spaces, trials = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

@@ -19,18 +19,18 @@ import pytest
 from noop_sweep import GOAL, noop_plan, noop_report, noop_space
 
 from raysearch.cluster.breakdown import ShortOfMemoryError, slot_breakdown
-from raysearch.cluster.events import EventKind, SlotEvent
-from raysearch.cluster.node_clock import LiveNode
-from raysearch.cluster.node_watch import NodeWatch
-from raysearch.cluster.prices import PriceTable
+from raysearch.cluster.cost.node_clock import LiveNode
+from raysearch.cluster.cost.node_watch import NodeWatch
+from raysearch.cluster.cost.prices import PriceTable
 from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, RaysearchError, StoreError
+from raysearch.events import EventKind, SlotEvent
 from raysearch.search import sweep as sweep_module
-from raysearch.search.leases import LeaseBook, Offer
-from raysearch.search.lock import sweep_lock
+from raysearch.search.driver import LeaseBook, Offer
+from raysearch.search.incumbent import PaperResult, Standing
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
-from raysearch.search.standing import PaperResult, Standing
-from raysearch.search.study import StudyLedger
+from raysearch.search.study.ledger import StudyLedger
+from raysearch.search.study.lock import sweep_lock
 from raysearch.search.sweep import _reconcile
 from raysearch.sources import SOURCES, to_text
 from raysearch.trial import Cell, MetricGoal, Report, Trial, TrialState
@@ -56,7 +56,7 @@ def test_shape_asks_for_gpus_only_when_there_are_some(tmp_path: Path) -> None:
 
 def test_second_driver_is_told_who_runs_the_sweep(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from raysearch.search.lock import sweep_lock\n"
+        "import sys; from pathlib import Path; from raysearch.search.study.lock import sweep_lock\n"
         "with sweep_lock(Path(sys.argv[1])):\n print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(
@@ -408,7 +408,7 @@ def test_a_run_that_is_over_waits_for_checkpoints_but_not_for_ever(
         assert desk.book.hear(lease, news(3, EventKind.PREEMPTED, "checkpoint at step 7"))
         assert desk.events[-1].text == f"trial {lease}: checkpoint at step 7"
     else:
-        monkeypatch.setattr("raysearch.search.leases.SAVE_SECONDS", 0)
+        monkeypatch.setattr("raysearch.search.driver.SAVE_SECONDS", 0)
         assert desk.book.hear(lease, [])
     desk.book.let_go(lease)
     assert desk.book.exhausted and desk.book.unfinished == 1 and not desk.trials
@@ -626,7 +626,7 @@ def test_a_lack_of_memory_goes_on_with_a_slot_less_while_there_is_one(
         if len(ran) <= lacks:
             book.failure = slot_breakdown("the node running low on memory", plan.slots)
 
-    monkeypatch.setattr("raysearch.search.tuning.run_tune", run_tune)
+    monkeypatch.setattr("raysearch.search.tune.run_tune", run_tune)
     monkeypatch.setattr(sweep_module, "PAUSE_SECONDS", 0)
     plan = replace(noop_plan(tmp_path, noop_space()), slots=3)
     made: Any = partial(SimpleNamespace, failure=None, interrupted=False)
@@ -643,7 +643,7 @@ def test_who_is_interrupted_while_memory_is_short_is_not_gone_on_with(
         book.failure = slot_breakdown("the node running low on memory", plan.slots)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("raysearch.search.tuning.run_tune", run_tune)
+    monkeypatch.setattr("raysearch.search.tune.run_tune", run_tune)
     plan = replace(noop_plan(tmp_path, noop_space()), slots=3)
     book: Any = SimpleNamespace(failure=None, interrupted=False)
     assert sweep_module._run(plan, lambda plan: book, pytest.fail) is book

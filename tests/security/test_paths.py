@@ -12,18 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysearch.cli import main
+from raysearch.cli.event_stream import JsonView
 from raysearch.cli.live import Opening
-from raysearch.cli.news import JsonView
 from raysearch.cli.watch import watch
-from raysearch.cluster import jobs
+from raysearch.cluster.remote import jobs
 from raysearch.corpora.absa.files import languages
 from raysearch.errors import ConfigError
 from raysearch.leaderboard import Store
 from raysearch.objective import Best
 from raysearch.render.tensorboard import write_curves
 from raysearch.search.plan import Ending, SweepSummary
-from raysearch.search.space import load_space
-from raysearch.search.space_card import IDENTITY, identity_of
+from raysearch.search.space.card import IDENTITY, identity_of
+from raysearch.search.space.space import load_space
 from raysearch.storage.new_folder import new_folder
 from raysearch.trial import Cell, Lease, Report, Trial, TrialState
 

@@ -20,7 +20,7 @@ from raysearch.cli import main
 from raysearch.errors import EncoderError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.training.checkpoint import DamagedStateError, load_checkpoint, load_weights
-from raysearch.training.stage_cache import StageCache
+from raysearch.training.stages.cache import StageCache
 from raysearch.trial import FORMER_KEPT, KEPT, Cell, Lease
 
 SOURCE = Path(raysearch.__file__).parent

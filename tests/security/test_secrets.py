@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 from kill_points import drive  # noqa: E402
 
 from raysearch.cli import main
+from raysearch.cli.event_stream import JsonView
+from raysearch.cli.experiment import _command
 from raysearch.cli.live import Opening
-from raysearch.cli.news import JsonView
-from raysearch.cli.study import _command
-from raysearch.cluster.events import ended_trial
-from raysearch.cluster.service import Listener, _broken
+from raysearch.cluster.worker import Listener, _broken
 from raysearch.devices import cpu_device
+from raysearch.events import ended_trial
 from raysearch.search.plan import SweepEvent, SweepEventKind
 from raysearch.storage.place import shown
 from raysearch.training.provenance import provenance

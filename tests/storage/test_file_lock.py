@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from raysearch.errors import StoreError
-from raysearch.search.lock import sweep_lock
+from raysearch.search.study.lock import sweep_lock
 from raysearch.storage import file_lock
 from raysearch.storage.folder_lock import HeldError, hold_folder, this_process
 from raysearch.storage.new_folder import new_folder

@@ -8,7 +8,7 @@ import pytest
 import torch
 from storage.s3_server import S3Server
 
-from raysearch.cluster.service import _broken
+from raysearch.cluster.worker import _broken
 from raysearch.errors import StoreError
 from raysearch.storage import Patience, UnansweredError, open_storage
 from raysearch.training import checkpoint as checkpoint_module

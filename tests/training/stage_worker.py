@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from raysearch.training.stage_cache import Pace, StageCache, TurnAbandoned
+from raysearch.training.stages.cache import Pace, StageCache, TurnAbandoned
 
 
 def say(word: str) -> None:

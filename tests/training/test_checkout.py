@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raysearch.leaderboard.summary import made_by
+from raysearch.leaderboard.keys import made_by
 from raysearch.training.checkout import commit_of, package_digest
 
 ABSENT = {"commit": "", "dirty": ""}

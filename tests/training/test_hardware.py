@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from raysearch.config import TrainingConfig
-from raysearch.methods import on_device as loading
-from raysearch.methods.parameters import adamw
+from raysearch.methods import tensors as loading
+from raysearch.methods.optim import adamw
 from raysearch.training import hardware as module
 from raysearch.training import run as run_module
 from raysearch.training.hardware import Hardware, choose_hardware, matmul_format

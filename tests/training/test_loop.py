@@ -19,7 +19,7 @@ from raysearch.training.loop import TICK_STEPS, Fit
 from raysearch.training.progress import Silence
 from raysearch.training.schedule import report_rungs, warmup_then_linear
 from raysearch.training.seed import seed_everything
-from raysearch.training.stage_cache import StageCache
+from raysearch.training.stages.cache import StageCache
 from raysearch.trial import Report
 
 

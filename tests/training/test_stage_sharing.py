@@ -15,8 +15,8 @@ from raysearch.training.loop import Fit
 from raysearch.training.progress import Silence
 from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import seed_everything
-from raysearch.training.stage_cache import StageCache
-from raysearch.training.stages import stage_keys
+from raysearch.training.stages.cache import StageCache
+from raysearch.training.stages.keys import stage_keys
 from raysearch.trial import Report
 
 STAGES = (

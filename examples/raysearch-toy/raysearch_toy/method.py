@@ -12,7 +12,7 @@ from raysearch import encoders
 from raysearch.corpora import Corpus, Split
 from raysearch.distributed import rank, world_size
 from raysearch.methods.base import Stage, Update
-from raysearch.methods.parameters import adamw
+from raysearch.methods.optim import adamw
 from raysearch.metrics import pearson
 from raysearch_toy import ToyConfig
 

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from raysearch.corpora.absa.code_switching import switch, switch_randomly, terms
 from raysearch.corpora.absa.files import PairFiles, open_corpus, pair_files
 from raysearch.corpora.absa.noise import misalign
-from raysearch.corpora.absa.random_switching import switch_randomly
 from raysearch.corpora.absa.records import (
     PAIR_ROLES,
     VIEWS,
@@ -22,7 +22,6 @@ from raysearch.corpora.absa.records import (
     TaggedSentence,
 )
 from raysearch.corpora.absa.rowmap import TrainFiles, map_rows
-from raysearch.corpora.absa.switching import switch, terms
 from raysearch.corpora.absa.tagged import TAGS, TaggedFile, read_tagged
 from raysearch.corpora.absa.views import PairReport, align
 from raysearch.corpora.source import Source

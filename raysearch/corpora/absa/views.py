@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from raysearch.corpora.absa.code_switching import terms
 from raysearch.corpora.absa.records import AlignedViews, TaggedSentence
 from raysearch.corpora.absa.rowmap import Link, RowMap, TrainFiles, polarities
-from raysearch.corpora.absa.switching import terms
 
 __all__ = ["PairReport", "align", "mixed_runs"]
 

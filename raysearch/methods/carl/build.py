@@ -15,15 +15,14 @@ from raysearch.encoders.digests import combined_digest
 from raysearch.errors import ConfigError
 from raysearch.methods.carl.algorithm import CarlAlgorithm
 from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.carl.corpora import load_corpora, training_corpora
 from raysearch.methods.carl.data import LABEL_CENTRES, rated_sentences
-from raysearch.methods.carl.evaluation import Evaluation
-from raysearch.methods.carl.finetune import FineTuning
-from raysearch.methods.carl.inputs import load_corpora
+from raysearch.methods.carl.evaluation.evaluation import Evaluation
+from raysearch.methods.carl.evaluation.finetune import FineTuning
 from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.model import CarlModel
-from raysearch.methods.carl.training_rows import training_corpora
-from raysearch.methods.parameters import adamw
+from raysearch.methods.optim import adamw
 from raysearch.trial import Cell
 
 __all__ = ["build", "objective"]

@@ -18,7 +18,7 @@ import torch
 from raysearch.corpora import Corpus
 from raysearch.encoders import Encoder, encode
 from raysearch.methods.carl.config import CarlConfig
-from raysearch.methods.on_device import on_device
+from raysearch.methods.tensors import on_device
 
 __all__ = [
     "LABEL_CENTRES",

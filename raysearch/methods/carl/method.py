@@ -19,11 +19,11 @@ from raysearch.methods.carl import health
 from raysearch.methods.carl.algorithm import CarlAlgorithm
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch, RatedSentences, batches_per_epoch, plan_epoch
-from raysearch.methods.carl.embedded import EmbeddedCorpus
-from raysearch.methods.carl.evaluation import Evaluation
-from raysearch.methods.carl.finetune import FineTuning, TaskBatch
+from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus
+from raysearch.methods.carl.evaluation.evaluation import Evaluation
+from raysearch.methods.carl.evaluation.finetune import FineTuning, TaskBatch
 from raysearch.methods.carl.model import momentum_at
-from raysearch.methods.carl.schedule import carl_stages
+from raysearch.methods.carl.stages import carl_stages
 
 __all__ = ["CarlMethod"]
 

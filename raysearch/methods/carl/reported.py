@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from raysearch.corpora import Corpus
 from raysearch.methods.carl.config import CarlConfig
-from raysearch.methods.carl.inputs import load_corpora
+from raysearch.methods.carl.corpora import load_corpora
 
 __all__ = ["metrics", "of_encoder"]
 

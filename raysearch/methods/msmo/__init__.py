@@ -15,12 +15,12 @@ D_TS D_T        ``ts``, ``t``
 L_CE            `losses.supervised.token_cross_entropy`
 L_Q, L_adv      `losses.adversarial.wasserstein_gap`, minimised by Q and, times λ, by F
 c, n_critic     `critic_clip`, `critic_steps`
-q(z), L_cons    `spans.span_distribution`, `losses.consistency.bidirectional_kl`, weight β
+q(z), L_cons    `losses.consistency`: `span_distribution`, `bidirectional_kl`; weight β
 p_t, L_KD       `losses.distillation.mix`, `distill_loss`
 ==============  ==========================================================================
 
 Rungs of the ladder are `config.VARIANTS`, with `distillation` (Distill-S ``single``, Distill-M
-``multi``) and `multilingual` (MTL) beside them; `schedule` has their stages. Departures: padding
+``multi``) and `multilingual` (MTL) beside them; `stages` has their stages. Departures: padding
 is masked in the sentence feature; the critic's rate falls over the whole stage; no iterator
 runs dry; a pair of views is aligned row by row and aspect by aspect; the cross-entropy counts
 once; dev is the source's, and the target's dev is never read by the search.

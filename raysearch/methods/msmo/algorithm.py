@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from raysearch.distributed import gather, world_size
 from raysearch.methods.base import Update
-from raysearch.methods.msmo.batches import UNLEARNED, Batch
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.critic import (
     critic_rate,
@@ -21,13 +20,13 @@ from raysearch.methods.msmo.critic import (
     gap_between,
     train_critic,
 )
+from raysearch.methods.msmo.data.batches import UNLEARNED, Batch
 from raysearch.methods.msmo.losses.adversarial import saturation
-from raysearch.methods.msmo.losses.consistency import bidirectional_kl
+from raysearch.methods.msmo.losses.consistency import OUTCOMES, bidirectional_kl, span_distribution
 from raysearch.methods.msmo.losses.contrast import sentiment_contrast, token_contrast
 from raysearch.methods.msmo.losses.supervised import token_cross_entropy
 from raysearch.methods.msmo.model import Network, Outputs, frozen
-from raysearch.methods.msmo.recipe import Terms
-from raysearch.methods.msmo.spans import OUTCOMES, span_distribution
+from raysearch.methods.msmo.stages import Terms
 
 __all__ = ["Algorithm"]
 

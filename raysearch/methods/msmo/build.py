@@ -14,13 +14,12 @@ from raysearch.distributed import world_size
 from raysearch.encoders.digests import combined_digest
 from raysearch.errors import ConfigError
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data import Material, load_material
-from raysearch.methods.msmo.draws import draws_from, items_per_batch
-from raysearch.methods.msmo.inputs import digests, load_pairs, needed_views, roles_of
+from raysearch.methods.msmo.corpora import digests, load_pairs, needed_views, roles_of
+from raysearch.methods.msmo.data.items import Material, load_material
+from raysearch.methods.msmo.data.sampling import draws_from, items_per_batch
+from raysearch.methods.msmo.data.tokens import Tokenised, join, tokenise
 from raysearch.methods.msmo.method import MsmoMethod
-from raysearch.methods.msmo.recipe import terms_of
-from raysearch.methods.msmo.schedule import outline
-from raysearch.methods.msmo.tokens import Tokenised, join, tokenise
+from raysearch.methods.msmo.stages import outline, terms_of
 from raysearch.trial import Cell
 
 __all__ = ["build"]

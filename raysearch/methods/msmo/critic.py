@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from raysearch.methods.base import Update
-from raysearch.methods.msmo.batches import Sides
 from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.methods.msmo.data.batches import Sides
 from raysearch.methods.msmo.losses.adversarial import clip_weights, wasserstein_gap
 from raysearch.methods.msmo.model import Critic
 

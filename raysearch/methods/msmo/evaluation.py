@@ -10,11 +10,10 @@ import torch
 from raysearch.corpora.absa.records import PairCorpus, TaggedSentence
 from raysearch.encoders import Encoder
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data import pack
+from raysearch.methods.msmo.data.items import pack
+from raysearch.methods.msmo.data.tokens import Rows, Tokenised, spans, tokenise
 from raysearch.methods.msmo.model import Network
-from raysearch.methods.msmo.scores import micro_f1
-from raysearch.methods.msmo.tags import bieos, decode
-from raysearch.methods.msmo.tokens import Rows, Tokenised, spans, tokenise
+from raysearch.methods.msmo.tags import bieos, decode, micro_f1
 
 __all__ = ["evaluate", "predict"]
 

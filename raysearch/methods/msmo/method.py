@@ -1,6 +1,6 @@
 """How does MSMO present itself to the loop: stages, batches, updates, results, evaluation, state.
 
-The steps themselves are in `algorithm` and `distill`. Every stage that trains starts from a
+The steps themselves are in `algorithm` and `distillation`. Every stage that trains starts from a
 fresh network, into which the results of its parents go.
 """
 
@@ -22,25 +22,24 @@ from raysearch.errors import UnhealthyError
 from raysearch.methods.base import Stage, Update
 from raysearch.methods.msmo import health
 from raysearch.methods.msmo.algorithm import Algorithm
-from raysearch.methods.msmo.batches import Assembler, Batch
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.critic import critic_rounds
-from raysearch.methods.msmo.data import Material
-from raysearch.methods.msmo.distill import (
+from raysearch.methods.msmo.data.batches import Assembler, Batch
+from raysearch.methods.msmo.data.items import Material
+from raysearch.methods.msmo.data.sampling import aligned_draws, literal_draws
+from raysearch.methods.msmo.data.tokens import Rows, Tokenised
+from raysearch.methods.msmo.distillation import (
     DistillBatch,
     distill_batches,
     distill_updates,
     soft_labels,
     teach,
 )
-from raysearch.methods.msmo.draws import aligned_draws, literal_draws
 from raysearch.methods.msmo.evaluation import evaluate
 from raysearch.methods.msmo.model import Network
-from raysearch.methods.msmo.progress import Journal
-from raysearch.methods.msmo.recipe import terms_of
-from raysearch.methods.msmo.schedule import outline
-from raysearch.methods.msmo.tokens import Rows, Tokenised
-from raysearch.methods.parameters import adamw
+from raysearch.methods.msmo.selection import Journal
+from raysearch.methods.msmo.stages import outline, terms_of
+from raysearch.methods.optim import adamw
 
 __all__ = ["MsmoMethod"]
 
@@ -95,7 +94,7 @@ class MsmoMethod:
         return self._network
 
     def stages(self) -> Sequence[Stage]:
-        """See `schedule.outline`."""
+        """See `stages.outline`."""
         return self._stages
 
     def begin(self, stage: Stage, state: Mapping[str, Any] | None = None) -> None:

@@ -13,10 +13,10 @@ from torch import nn
 
 from raysearch.errors import StoreError
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data import Packed
+from raysearch.methods.msmo.data.items import Packed
 from raysearch.methods.msmo.losses.adversarial import clip_weights, masked_mean
 from raysearch.methods.msmo.tags import TAGS
-from raysearch.methods.numerics import widened
+from raysearch.methods.tensors import widened
 
 __all__ = ["Critic", "Network", "Outputs", "frozen"]
 

@@ -6,7 +6,7 @@ Needs no torch, so that a sweep whose objective is none of them is refused befor
 from __future__ import annotations
 
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.scores import micro_f1
+from raysearch.methods.msmo.tags import micro_f1
 
 __all__ = ["metrics", "of_encoder"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raysearch.leaderboard.summary import summarize
+from raysearch.leaderboard.keys import summarize
 from raysearch.render.format import duration
 from raysearch.render.report.best import best_section, trials_section
 from raysearch.render.report.endings import endings_section
@@ -16,8 +16,7 @@ from raysearch.render.report.overview import fronts_section, parallel_section
 from raysearch.render.report.page import SweepPart, assemble
 from raysearch.render.report.progress import progress_section
 from raysearch.render.report.selection import selection_section
-from raysearch.render.report.setting_map import correlations
-from raysearch.render.report.slices import slices_section
+from raysearch.render.report.slices import correlations, slices_section
 from raysearch.render.report.sweep import SweepRecord, SweepView, view_of
 from raysearch.render.report.timeline import timeline_section
 from raysearch.render.report.weights import importance_section

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, variance
 
-from raysearch.leaderboard.ranked import Ranked
-from raysearch.leaderboard.uncertainty import Interval, Lead, lead, mean_interval
+from raysearch.analysis.intervals import Interval, Lead, lead, mean_interval
+from raysearch.leaderboard.rank import Ranked
 from raysearch.objective import deciding_cells, paired_differences
 from raysearch.render.format import duration, setting
 from raysearch.render.report.figure import Figure, Section, TableBlock, View, colour, label, tidy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from raysearch.leaderboard.ranked import Ranked, Standing
+from raysearch.leaderboard.rank import Ranked, Standing
 from raysearch.render.format import duration
 from raysearch.render.report.figure import Figure, Section, TableBlock, View, label
 from raysearch.render.report.sweep import SweepView

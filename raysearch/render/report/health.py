@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from raysearch.analysis.intervals import RankCorrelation, rank_correlation
+from raysearch.analysis.statistics.permutation import corrected
 from raysearch.leaderboard.keys import column_values
-from raysearch.leaderboard.ranked import Standing
-from raysearch.leaderboard.statistics.permutation import corrected
-from raysearch.leaderboard.uncertainty import RankCorrelation, rank_correlation
+from raysearch.leaderboard.rank import Standing
 from raysearch.render.report.figure import (
     Block,
     Figure,

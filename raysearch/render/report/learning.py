@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from raysearch.leaderboard.keys import Floats, column_values, group_rows
-from raysearch.leaderboard.ranked import Ranked, Standing
+from raysearch.leaderboard.rank import Ranked, Standing
 from raysearch.render.report.figure import Figure, Note, Section, View, label, tidy
 from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.render.report.words import counted, percent
@@ -196,7 +196,7 @@ def _overtaken(sweep: SweepView, contest: Contest, curves: Mapping[int, Curve]) 
         for item in contest.complete
         if item.trial in curves and len(values := curves[item.trial][1]) > 1
     ]
-    from raysearch.leaderboard.uncertainty import rank_correlation
+    from raysearch.analysis.intervals import rank_correlation
     from raysearch.render.report.words import between
 
     found = rank_correlation([a for a, _ in ends], [b for _, b in ends])

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.leaderboard.history import pareto
+from raysearch.analysis.history import pareto
+from raysearch.analysis.intervals import rank_correlation
+from raysearch.leaderboard.card import SearchRange
 from raysearch.leaderboard.keys import Floats
-from raysearch.leaderboard.ranges import SearchRange
-from raysearch.leaderboard.ranked import Ranked
-from raysearch.leaderboard.uncertainty import rank_correlation
+from raysearch.leaderboard.rank import Ranked
 from raysearch.render.format import duration, setting
 from raysearch.render.report.figure import Figure, Note, Section, View, label, tidy
 from raysearch.render.report.progress import device_words

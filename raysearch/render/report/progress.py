@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from raysearch.analysis.history import History, best_so_far
 from raysearch.devices import kinds_of
-from raysearch.leaderboard.history import History, best_so_far
 from raysearch.leaderboard.keys import distinct
 from raysearch.render.format import duration
 from raysearch.render.report.figure import Figure, Note, Section, View, colour, label, tidy

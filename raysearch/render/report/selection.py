@@ -7,10 +7,10 @@ from shlex import quote
 
 import numpy as np
 
+from raysearch.analysis.intervals import mean_interval
+from raysearch.analysis.regret import oracle_goal
 from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.openings import counts_in
-from raysearch.leaderboard.regret import oracle_goal
-from raysearch.leaderboard.uncertainty import mean_interval
 from raysearch.render.format import score
 from raysearch.render.readings import read_words
 from raysearch.render.report.figure import Block, Note, Section, TableBlock

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from raysearch.leaderboard.card import SweepCard
+from raysearch.analysis.regret import Regret
+from raysearch.leaderboard.card import SearchRange, SweepCard, ranges_of
 from raysearch.leaderboard.keys import column_values
-from raysearch.leaderboard.ranges import SearchRange, ranges_of
-from raysearch.leaderboard.ranked import Ranked, Standing
-from raysearch.leaderboard.regret import Regret
+from raysearch.leaderboard.rank import Ranked, Standing
 from raysearch.leaderboard.tasks import first_trials, rank_all, rank_tasks, task_names
 from raysearch.objective import Aggregate
 from raysearch.trial import Cell, Scalar

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from raysearch.leaderboard.history import Span, spans
+from raysearch.analysis.history import Span, spans
 from raysearch.render.format import duration
 from raysearch.render.report.figure import Figure, Note, Section, View, label
 from raysearch.render.report.sweep import SweepView

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.leaderboard.agreement import agreement
-from raysearch.leaderboard.importance import Importances, importances
-from raysearch.leaderboard.statistics.permutation import FEWEST
-from raysearch.leaderboard.uncertainty import Interval
+from raysearch.analysis.agreement import agreement
+from raysearch.analysis.importance import Importances, importances
+from raysearch.analysis.intervals import Interval
+from raysearch.analysis.statistics.permutation import FEWEST
 from raysearch.render.report.figure import Block, Figure, Note, Section, View, label, rho_map, tidy
 from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.render.report.words import between, counted, listed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from raysearch.leaderboard.uncertainty import Interval
+from raysearch.analysis.intervals import Interval
 from raysearch.render.format import score
 
 __all__ = ["between", "counted", "listed", "of_mean", "percent", "short"]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from raysearch.corpora import absa
-from raysearch.corpora.absa.switching import switch, terms
+from raysearch.corpora.absa.code_switching import switch, terms
 
 
 def test_terms_are_replaced_in_order(marked):

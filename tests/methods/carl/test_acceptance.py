@@ -13,7 +13,7 @@ from raysearch.errors import UnhealthyError
 from raysearch.methods.carl.build import objective
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch
-from raysearch.methods.carl.diagnostics import detection_skill
+from raysearch.methods.carl.evaluation.diagnostics import detection_skill
 from raysearch.methods.carl.losses.contrastive import (
     ContrastiveObjective,
     embedding_similarity,
@@ -23,7 +23,7 @@ from raysearch.methods.carl.losses.contrastive import (
 from raysearch.methods.carl.losses.detection import focal_detection_loss
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.model import momentum_at
-from raysearch.methods.carl.perturb import ascend, choose_tokens, saliency
+from raysearch.methods.carl.perturbation import ascend, choose_tokens, saliency
 
 Make = Callable[..., CarlMethod]
 

@@ -10,7 +10,7 @@ import raysearch.methods.carl as card
 from raysearch.config import read_config, rules, settings_of
 from raysearch.errors import ConfigError
 from raysearch.methods.carl.config import VARIANTS, CarlConfig
-from raysearch.methods.carl.schedule import carl_stages
+from raysearch.methods.carl.stages import carl_stages
 
 NAMES = [field.name for field in dataclasses.fields(CarlConfig)]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from raysearch.errors import RoleError, TrialError
-from raysearch.methods.carl.embedding_map import MAPPED_ROWS, embedding_map
-from raysearch.methods.carl.evaluation import embed
+from raysearch.methods.carl.evaluation.evaluation import embed
+from raysearch.methods.carl.evaluation.geometry import MAPPED_ROWS, embedding_map
 
 
 def bundles(each: int) -> np.ndarray:
@@ -38,7 +38,7 @@ def test_lengths_of_rows_change_nothing_and_the_map_is_the_same_each_time() -> N
 
 
 def test_of_many_rows_a_seeded_choice_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("raysearch.methods.carl.embedding_map.MAPPED_ROWS", 40)
+    monkeypatch.setattr("raysearch.methods.carl.evaluation.geometry.MAPPED_ROWS", 40)
     rows = bundles(30)
     first, other = embedding_map(rows, seed=1), embedding_map(rows, seed=2)
     assert len(set(first.rows.tolist())) == 40 and first.rows.tolist() == sorted(first.rows)

@@ -8,7 +8,7 @@ import pytest
 
 from raysearch import corpora
 from raysearch.corpora import Corpus, Split
-from raysearch.methods.carl.label_spread import TEMPERATURES, label_spread
+from raysearch.methods.carl.evaluation.measures import TEMPERATURES, label_spread
 
 
 def corpus_of(labels: list[list[float]]) -> Corpus:

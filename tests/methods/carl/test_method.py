@@ -17,7 +17,7 @@ from raysearch.errors import ConfigError, RoleError, UnhealthyError
 from raysearch.methods import get_method
 from raysearch.methods.carl import health
 from raysearch.methods.carl.config import CarlConfig
-from raysearch.methods.carl.evaluation import embed
+from raysearch.methods.carl.evaluation.evaluation import embed
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.model import pool
 from raysearch.trial import Cell

@@ -10,7 +10,7 @@ import raysearch.methods.msmo as card
 from raysearch.config import read_config
 from raysearch.errors import ConfigError
 from raysearch.methods.msmo.config import VARIANTS, MsmoConfig
-from raysearch.methods.msmo.schedule import network_of, outline, recipe_of
+from raysearch.methods.msmo.stages import network_of, outline, recipe_of
 from raysearch.methods.stage import parents_of
 
 NAMES = [field.name for field in dataclasses.fields(MsmoConfig)]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from raysearch.errors import StoreError
-from raysearch.methods.msmo.batches import Batch
-from raysearch.methods.msmo.data import Packed, pack
+from raysearch.methods.msmo.data.batches import Batch
+from raysearch.methods.msmo.data.items import Packed, pack
 from raysearch.methods.msmo.method import MsmoMethod
 from raysearch.methods.msmo.model import Critic, frozen
 

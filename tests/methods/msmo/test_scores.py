@@ -5,7 +5,7 @@ import random
 import pytest
 
 from raysearch.corpora.absa.records import POLARITIES, Aspect
-from raysearch.methods.msmo.scores import micro_f1
+from raysearch.methods.msmo.tags import micro_f1
 
 
 def rates(right: int, predicted: int, gold: int) -> tuple[float, float, float]:

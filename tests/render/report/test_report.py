@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from raysearch.analysis.regret import Regret
 from raysearch.errors import ConfigError
-from raysearch.leaderboard import Regret, SweepCard
-from raysearch.leaderboard.ranges import SearchRange
+from raysearch.leaderboard import SweepCard
+from raysearch.leaderboard.card import SearchRange
 from raysearch.render.report import make_report
 from raysearch.trial import Cell, MetricGoal, TrialState
 

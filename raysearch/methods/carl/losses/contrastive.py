@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from raysearch.methods.numerics import widened
+from raysearch.methods.tensors import widened
 
 __all__ = [
     "Contrast",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from raysearch.methods.numerics import widened
+from raysearch.methods.tensors import widened
 
 __all__ = ["focal_detection_loss"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from raysearch.methods.numerics import widened
+from raysearch.methods.tensors import widened
 
 __all__ = ["clip_weights", "masked_mean", "saturation", "wasserstein_gap"]
 

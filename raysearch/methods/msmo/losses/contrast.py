@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from raysearch.corpora.absa.records import POLARITIES
 from raysearch.methods.msmo.tags import OUTSIDE, TAGS
-from raysearch.methods.numerics import widened
+from raysearch.methods.tensors import widened
 
 __all__ = [
     "sentiment_classes",

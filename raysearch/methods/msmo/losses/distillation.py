@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch
 from torch.nn import functional
 
-from raysearch.methods.numerics import widened
+from raysearch.methods.tensors import widened
 
 __all__ = ["DISTANCES", "distill_loss", "mix", "soften"]
 

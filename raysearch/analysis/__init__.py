@@ -1,0 +1,1 @@
+"""What rows show beyond a ranking: comparison, importance, regret, audit, history."""

@@ -1,0 +1,344 @@
+"""What do the arms of an experiment answer: each against the reference, and what matters at all.
+
+Differences are paired over cells (task and seed), with Student's interval, as most arms have a
+handful of seeds. Several comparisons are made with one reference, so that some intervals would
+miss zero by chance; the interval that holds for all of them together (Bonferroni) is given
+beside. Whether a setting
+matters at all is one test, however many values it has (`statistics.blocks`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import numpy as np
+
+from raysearch.analysis.arms import Arm
+from raysearch.analysis.statistics import (
+    BlockTest,
+    MeanInterval,
+    block_test,
+    student_interval,
+)
+from raysearch.analysis.statistics.bootstrap import LEVEL
+from raysearch.errors import ConfigError
+from raysearch.trial import Cell, MetricGoal, Scalar
+
+__all__ = ["Answer", "ArmResult", "Course", "Effect", "answer", "course"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmResult:
+    """One arm's scores.
+
+    Attributes:
+        arm: The arm.
+        values: The metric on every cell that has it.
+        mean: Mean over tasks of their means; NaN where no cell has the metric.
+        sd: Between seeds of the mean over tasks (n - 1); NaN with one seed.
+        by_task: Mean of each task.
+        beside: Further metrics: mean over cells; left out where no cell has them.
+        beside_difference: The same less those of the reference, where both have them.
+        difference: The arm less the reference, the mean over tasks of the means over shared
+            cells; None for the reference itself, and where they share no cell.
+        jointly: The same with an interval that holds for all arms at once.
+        twin: The reference or an earlier arm, where every number in each cell is the same: one
+            configuration under two names, which is counted once.
+    """
+
+    arm: Arm
+    values: Mapping[Cell, float]
+    mean: float
+    sd: float
+    by_task: Mapping[str, float]
+    beside: Mapping[str, float]
+    beside_difference: Mapping[str, MeanInterval]
+    difference: MeanInterval | None
+    jointly: MeanInterval | None
+    twin: Arm | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """Whether one varied setting matters, over the arms that differ in it alone.
+
+    Attributes:
+        name: The setting.
+        means: Value to mean over the blocks.
+        test: The F test over cells.
+    """
+
+    name: str
+    means: Mapping[Scalar, float]
+    test: BlockTest
+
+    @property
+    def best(self) -> tuple[Scalar, Scalar]:
+        """The values with the lowest and with the highest mean."""
+        ordered = sorted(self.means, key=lambda value: self.means[value])
+        return ordered[0], ordered[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Everything that the arms say.
+
+    Attributes:
+        goal: The metric and its direction.
+        reference: What the others are compared with.
+        results: Every arm, the reference included, in their order.
+        effects: Each varied setting with at least two values that all else was held at.
+        untested: Varied settings that are none of these.
+        overall: Whether the arms differ at all, where some setting is untested.
+        level: Of the intervals.
+    """
+
+    goal: MetricGoal
+    reference: ArmResult
+    results: tuple[ArmResult, ...]
+    effects: tuple[Effect, ...]
+    untested: tuple[str, ...]
+    overall: BlockTest | None
+    level: float
+
+    @property
+    def distinct(self) -> list[ArmResult]:
+        """All arms, each configuration once."""
+        return [result for result in self.results if result.twin is None]
+
+    @property
+    def others(self) -> list[ArmResult]:
+        """All arms but the reference."""
+        return [result for result in self.results if result is not self.reference]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks of any arm."""
+        return tuple(dict.fromkeys(task for result in self.results for task in result.by_task))
+
+
+def answer(
+    arms: Sequence[Arm],
+    goal: MetricGoal,
+    *,
+    reference: Mapping[str, Scalar],
+    beside: Sequence[str] = (),
+    level: float = LEVEL,
+) -> Answer:
+    """Compare all arms with one.
+
+    Args:
+        arms: From `arms_of`, at least one with the metric.
+        goal: The metric.
+        reference: Settings of the reference; empty for the paper's own setting. Of several arms
+            that have them the first is taken.
+        beside: Further metrics to be averaged.
+        level: Of the intervals, in (0, 1).
+
+    Raises:
+        ConfigError: The reference has no complete cell with the metric.
+    """
+    base = next((arm for arm in arms if (arm.matches(reference) if reference else arm.paper)), None)
+    if base is None or not base.values(goal.name):
+        told = (
+            ", ".join(f"{name} {value}" for name, value in reference.items()) or "the paper's own"
+        )
+        raise ConfigError(
+            f"the reference arm ({told}) must have a complete cell with `{goal.name}`, but has "
+            "none; the sweep's leaderboard says why"
+        )
+    own = [arm for arm in arms if arm.values(goal.name)]
+    twins = _twins(own, base)
+    compared = max(1, len(own) - len(twins) - 1)
+    results = tuple(
+        _result(arm, base, goal, beside, level, compared, twins.get(at))
+        for at, arm in enumerate(own)
+    )
+    combinations = [result for result in results if not result.arm.literal]
+    effects = tuple(_effects(combinations))
+    untested = _untested(combinations, {effect.name for effect in effects})
+    return Answer(
+        goal=goal,
+        reference=next(result for result in results if result.arm is base),
+        results=results,
+        effects=effects,
+        untested=untested,
+        overall=_overall(results) if untested else None,
+        level=level,
+    )
+
+
+def _twins(arms: Sequence[Arm], base: Arm) -> dict[int, Arm]:
+    """Place of an arm to the one, ``base`` or an earlier, that has its every number."""
+    first = {_numbers(base): base}
+    found = {}
+    for at, arm in enumerate(arms):
+        other = first.setdefault(_numbers(arm), arm)
+        if other is not arm:
+            found[at] = other
+    return found
+
+
+def _numbers(arm: Arm) -> frozenset[tuple[Cell, frozenset[tuple[str, float]]]]:
+    return frozenset((cell, frozenset(row.metrics.items())) for cell, row in arm.cells.items())
+
+
+def _untested(results: Sequence[ArmResult], tested: set[str]) -> tuple[str, ...]:
+    """Settings with several values among the arms that have no test of their own."""
+    values: dict[str, set[Scalar]] = {}
+    for result in results:
+        for name, value in result.arm.settings.items():
+            values.setdefault(name, set()).add(value)
+    return tuple(name for name, found in values.items() if len(found) > 1 and name not in tested)
+
+
+def _overall(results: Sequence[ArmResult]) -> BlockTest | None:
+    """Whether any of the configurations differs, over the cells that all have."""
+    distinct = [result.values for result in results if result.twin is None]
+    cells = sorted(set(distinct[0]).intersection(*distinct[1:]))
+    if len(distinct) < 2 or not cells:
+        return None
+    return block_test(np.array([[values[cell] for values in distinct] for cell in cells]))
+
+
+def _result(
+    arm: Arm,
+    base: Arm,
+    goal: MetricGoal,
+    beside: Sequence[str],
+    level: float,
+    compared: int,
+    twin: Arm | None,
+) -> ArmResult:
+    values = arm.values(goal.name)
+    by_task = _by_task(values)
+    difference = jointly = None
+    strata = [] if arm is base else _differences(values, base.values(goal.name))
+    if strata:
+        difference = student_interval(strata, level=level)
+        jointly = student_interval(strata, level=1 - (1 - level) / compared)
+    also = {name: arm.values(name) for name in beside}
+    pairs = {} if arm is base else {n: _differences(v, base.values(n)) for n, v in also.items()}
+    return ArmResult(
+        arm=arm,
+        values=values,
+        mean=fmean(by_task.values()),
+        sd=_sd(values),
+        by_task=by_task,
+        beside={name: fmean(cells.values()) for name, cells in also.items() if cells},
+        beside_difference={
+            name: student_interval(found, level=level) for name, found in pairs.items() if found
+        },
+        difference=difference,
+        jointly=jointly,
+        twin=twin,
+    )
+
+
+def _differences(first: Mapping[Cell, float], second: Mapping[Cell, float]) -> list[list[float]]:
+    """First less second on the cells of both, task by task."""
+    found: dict[str, list[float]] = {}
+    for cell in sorted(set(first) & set(second)):
+        found.setdefault(cell.task, []).append(first[cell] - second[cell])
+    return list(found.values())
+
+
+def _by_task(values: Mapping[Cell, float]) -> dict[str, float]:
+    tasks = dict.fromkeys(cell.task for cell in values)
+    return {task: fmean(v for cell, v in values.items() if cell.task == task) for task in tasks}
+
+
+def _sd(values: Mapping[Cell, float]) -> float:
+    seeds = {cell.seed for cell in values}
+    tasks = {cell.task for cell in values}
+    whole = [seed for seed in seeds if all(Cell(task, seed) in values for task in tasks)]
+    means = [fmean(values[Cell(task, seed)] for task in tasks) for seed in whole]
+    return stdev(means) if len(means) > 1 else math.nan
+
+
+def _effects(results: Sequence[ArmResult]) -> list[Effect]:
+    """Every setting that at least two arms differ in alone."""
+    names = dict.fromkeys(name for result in results for name in result.arm.settings)
+    found = [_effect(name, [r for r in results if name in r.arm.settings]) for name in names]
+    return [effect for effect in found if effect is not None]
+
+
+def _effect(name: str, results: Sequence[ArmResult]) -> Effect | None:
+    """The effect of one setting; None where no two arms differ in it alone.
+
+    A cell is one block, however many other settings were varied: its arms share the seed, so
+    they are averaged and not counted as repeats.
+    """
+    levels = list(dict.fromkeys(result.arm.settings[name] for result in results))
+    whole: dict[Cell, list[list[float]]] = {}
+    for key, alike in _by_rest(name, results).items():
+        if len(alike) == len(levels) >= 2:
+            whole.setdefault(key[0], []).append([alike[level] for level in levels])
+    if not whole:
+        return None
+    table = np.array([np.mean(rows, axis=0) for rows in whole.values()])
+    means = dict(zip(levels, table.mean(axis=0).tolist(), strict=True))
+    return Effect(name=name, means=means, test=block_test(table))
+
+
+def _by_rest(
+    name: str, results: Sequence[ArmResult]
+) -> dict[tuple[Cell, tuple[tuple[str, Scalar], ...]], dict[Scalar, float]]:
+    """Cell and all other settings, to the scores by value of the setting."""
+    found: dict[tuple[Cell, tuple[tuple[str, Scalar], ...]], dict[Scalar, float]] = {}
+    for result in results:
+        rest = tuple((key, value) for key, value in result.arm.settings.items() if key != name)
+        for cell, score in result.values.items():
+            found.setdefault((cell, rest), {})[result.arm.settings[name]] = score
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """A metric at both ends of the curves.
+
+    Attributes:
+        metric: Its name.
+        steps: Steps of the first and of the last report, means over trials.
+        first: Mean at the first report, over cells of the mean over arms.
+        last: Mean at the last.
+        change: Last less first, paired over cells.
+    """
+
+    metric: str
+    steps: tuple[float, float]
+    first: float
+    last: float
+    change: MeanInterval
+
+
+def course(arms: Sequence[Arm], metric: str) -> Course | None:
+    """First and last report of the curves that have the metric; None where none has two reports.
+
+    A cell counts once, however many arms it has: arms of one seed are no repeats.
+    """
+    ends: dict[Cell, list[tuple[float, float]]] = {}
+    steps = []
+    for arm in arms:
+        for cell, trial in arm.cells.items():
+            reports = [report for report in trial.curve if metric in report.metrics]
+            if len(reports) > 1:
+                pair = reports[0], reports[-1]
+                ends.setdefault(cell, []).append((pair[0].metrics[metric], pair[1].metrics[metric]))
+                steps.append((pair[0].step, pair[1].step))
+    if not ends:
+        return None
+    first = {cell: fmean(pair[0] for pair in pairs) for cell, pairs in ends.items()}
+    last = {cell: fmean(pair[1] for pair in pairs) for cell, pairs in ends.items()}
+    tasks = dict.fromkeys(cell.task for cell in ends)
+    strata = [[last[cell] - first[cell] for cell in ends if cell.task == task] for task in tasks]
+    return Course(
+        metric=metric,
+        steps=(fmean(pair[0] for pair in steps), fmean(pair[1] for pair in steps)),
+        first=fmean(first.values()),
+        last=fmean(last.values()),
+        change=student_interval(strata),
+    )

@@ -1,0 +1,200 @@
+"""What did searching buy: the best of a sweep against its budget, and what of it test data keep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from raysearch.analysis.statistics import (
+    ESTIMATORS,
+    MeanInterval,
+    Overtuning,
+    budgets,
+    expected_best,
+    mean_interval,
+    overtuning,
+)
+from raysearch.analysis.statistics.validation_curve import Estimator
+from raysearch.leaderboard.card import SweepCard
+from raysearch.leaderboard.keys import rows_with
+from raysearch.leaderboard.rank import Ranked, Ranking, Standing, rank
+from raysearch.leaderboard.tasks import task_names
+from raysearch.objective import paired_differences, worth
+from raysearch.trial import Cell, MetricGoal
+
+__all__ = ["Effort", "Tuned", "efforts", "tuned"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """Expected validation performance of a sweep.
+
+    Attributes:
+        task: Within which task; empty where a configuration is judged over all.
+        configurations: Those that count: complete, or stopped early.
+        stopped: How many of these were stopped early; with their last value where that is of all
+            their cells.
+        short: How many of these were stopped before all their cells had run. A part is not to
+            be compared with the whole: they count as the worst that was reached.
+        left_out: Others: failed, or not all cells in.
+        default: The first trial, the paper's own setting, which nobody drew and which does not
+            count, unless it is the only one; None then.
+        seconds: Mean training seconds of one.
+        points: Budget to estimator to the expected best.
+    """
+
+    task: str
+    configurations: int
+    stopped: int
+    short: int
+    left_out: int
+    default: int | None
+    seconds: float
+    points: Mapping[int, Mapping[Estimator, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """The selected configuration beside the default, on dev and on test.
+
+    Attributes:
+        task: Within which task; empty where a configuration is judged over all.
+        default: The trial that was there first, the paper's own setting.
+        stopped: Whether that one is not complete, so that its test data cannot be read.
+        chosen: The selected trial.
+        incumbents: Trials between them that were best when their turn came and whose test data
+            were read, the two included; empty when one of the two has not been read.
+        found: What came of it; None when it cannot be said.
+        interval: Of what the chosen is worth on test less what the default is, over their cells.
+    """
+
+    task: str
+    default: int
+    chosen: int
+    stopped: bool = False
+    incumbents: tuple[int, ...] = ()
+    found: Overtuning | None = None
+    interval: MeanInterval | None = None
+
+
+def efforts(table: pa.Table, card: SweepCard) -> list[Effort]:
+    """The curve of a sweep, or of each of its tasks where each was searched by itself."""
+    found = []
+    for task, rows, cells in _searches(table, card):
+        ranking = rank(rows, card.goal, cells=cells, aggregate=card.aggregate)
+        if any(math.isfinite(item.score) for item in ranking if _counts(item)):
+            found.append(_effort(task, ranking, card.goal))
+    return found
+
+
+def tuned(table: pa.Table, readings: pa.Table, card: SweepCard) -> list[Tuned]:
+    """The selected configuration against the default, per search of the sweep.
+
+    Args:
+        table: Rows of *trials* of one sweep.
+        readings: Rows of its readings of test.
+        card: What ranks it.
+    """
+    found = []
+    for task, rows, cells in _searches(table, card):
+        ranking = rank(rows, card.goal, cells=cells, aggregate=card.aggregate)
+        complete = sorted((item for item in ranking if item.rank), key=lambda item: item.trial)
+        if not complete:
+            continue
+        chosen = min(complete, key=lambda item: item.rank or 0)
+        default = min(item.trial for item in ranking)
+        if complete[0].trial != default:
+            found.append(Tuned(task=task, default=default, chosen=chosen.trial, stopped=True))
+            continue
+        read = rows_with(readings, "task", task) if task else readings
+        found.append(_tuned(task, complete, chosen, read, card))
+    return found
+
+
+def _searches(table: pa.Table, card: SweepCard) -> list[tuple[str, pa.Table, int]]:
+    """Each search with its rows and the cells of a complete configuration."""
+    tasks = task_names(table, card.tasks)
+    if card.mode == "per_task" and len(tasks) > 1:
+        return [(task, rows_with(table, "task", task), card.cells_of_task) for task in tasks]
+    return [("", table, card.cells)]
+
+
+def _counts(item: Ranked) -> bool:
+    return item.standing in (Standing.COMPLETE, Standing.PRUNED)
+
+
+def _effort(task: str, ranking: Ranking, goal: MetricGoal) -> Effort:
+    first = min(item.trial for item in ranking)
+    counted = [item for item in ranking if _counts(item)]
+    drawn = [item for item in counted if item.trial != first]
+    if not any(math.isfinite(item.score) for item in drawn):
+        drawn = []
+    default = first if drawn else None
+    counted = drawn or counted
+    reached = [item.score for item in counted if math.isfinite(item.score)]
+    worst = min(reached) if goal.direction == "maximize" else max(reached)
+    scores = reached + [worst] * (len(counted) - len(reached))
+    points = {
+        budget: {
+            name: expected_best(scores, budget, name, direction=goal.direction)
+            for name in ESTIMATORS
+        }
+        for budget in budgets(len(scores))
+    }
+    return Effort(
+        task=task,
+        configurations=len(counted),
+        stopped=sum(item.standing is Standing.PRUNED for item in counted),
+        short=len(counted) - len(reached),
+        left_out=len(ranking) - len(counted) - (default is not None),
+        default=default,
+        seconds=float(np.mean([item.seconds for item in counted])),
+        points=points,
+    )
+
+
+def _tuned(
+    task: str, complete: Sequence[Ranked], chosen: Ranked, readings: pa.Table, card: SweepCard
+) -> Tuned:
+    default, goal = complete[0], card.goal
+    name = f"metric/test/{goal.name.partition('/')[2]}"
+    bare = Tuned(task=task, default=default.trial, chosen=chosen.trial)
+    if name not in readings.column_names:
+        return bare
+    columns = ("trial", "task", "seed", name)
+    cells: dict[int, dict[Cell, float]] = {}
+    for number, at, seed, value in zip(
+        *(readings.column(column).to_pylist() for column in columns), strict=True
+    ):
+        if value is not None and math.isfinite(value):
+            cells.setdefault(number, {})[Cell(at, seed)] = value
+    whole = {item.trial for item in complete if len(cells.get(item.trial, ())) == item.cells}
+    if not {default.trial, chosen.trial} <= whole:
+        return bare
+    steps = [item for item in _incumbents(complete, goal) if item.trial in whole]
+    strata = paired_differences(cells[chosen.trial], cells[default.trial], goal, card.aggregate)
+    return Tuned(
+        task=task,
+        default=default.trial,
+        chosen=chosen.trial,
+        incumbents=tuple(item.trial for item in steps),
+        found=overtuning(
+            [item.score for item in steps],
+            [worth(cells[item.trial], goal, card.aggregate) for item in steps],
+            goal,
+        ),
+        interval=mean_interval(strata) if strata else None,
+    )
+
+
+def _incumbents(complete: Sequence[Ranked], goal: MetricGoal) -> list[Ranked]:
+    """Those that were the best so far when their number came."""
+    found: list[Ranked] = []
+    for item in complete:
+        if not found or goal.better(item.score, found[-1].score):
+            found.append(item)
+    return found

@@ -1,0 +1,169 @@
+"""How good was the best after so many trials, encoder steps and seconds, and who was busy when.
+
+Configurations count at the time when their last row was finished; what failed or was stopped
+early costs as the others do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from raysearch.leaderboard.keys import Floats, column_values
+from raysearch.leaderboard.rank import Ranked, Standing
+from raysearch.trial import MetricGoal
+
+__all__ = ["History", "Span", "best_so_far", "pareto", "spans"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """The best so far after each configuration, in order of their ends.
+
+    Attributes:
+        trials: Their numbers, (N,).
+        steps: Encoder steps until then, over all cells, (N,).
+        seconds: Training seconds until then, over all cells and devices, (N,).
+        scores: What each scored; NaN unless complete, (N,).
+        best: The best until then; NaN before the first complete one, (N,).
+        improved: Indices at which the best changed.
+    """
+
+    trials: tuple[int, ...]
+    steps: Floats
+    seconds: Floats
+    scores: Floats
+    best: Floats
+    improved: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """When and where a row was trained.
+
+    Attributes:
+        host: The machine; empty where it is not recorded.
+        slot: A lane of the host, from 0: rows that overlap have different ones.
+        trial: Its number.
+        task: Its task.
+        seed: Its seed.
+        state: How it ended.
+        start: Its end less its seconds of training.
+        end: When it was finished.
+    """
+
+    host: str
+    slot: int
+    trial: int
+    task: str
+    seed: int
+    state: str
+    start: datetime
+    end: datetime
+
+
+def best_so_far(items: Sequence[Ranked], table: pa.Table, goal: MetricGoal) -> History:
+    """How the best came about.
+
+    Args:
+        items: The configurations of one contest.
+        table: Rows of *trials*, which say when each was finished.
+        goal: The metric and its direction.
+    """
+    ends = _ends(table)
+    ordered = sorted(items, key=lambda item: (ends.get(item.trial, 0.0), item.trial))
+    complete = [item.standing is Standing.COMPLETE for item in ordered]
+    scores = np.array(
+        [item.score if done else np.nan for item, done in zip(ordered, complete, strict=True)]
+    )
+    signed = np.where(np.isnan(scores), -np.inf, scores if _up(goal) else -scores)
+    running = np.maximum.accumulate(signed) if len(signed) else signed
+    before = np.concatenate([[-np.inf], running[:-1]]) if len(running) else running
+    best = np.where(np.isinf(running), np.nan, running if _up(goal) else -running)
+    return History(
+        trials=tuple(item.trial for item in ordered),
+        steps=np.cumsum([float(item.steps) for item in ordered]),
+        seconds=np.cumsum([item.seconds for item in ordered]),
+        scores=scores,
+        best=best,
+        improved=tuple(np.flatnonzero(running > before).tolist()),
+    )
+
+
+def spans(table: pa.Table) -> list[Span]:
+    """When each row was trained, and on which lane of its machine, in order of start.
+
+    A row has its end and its seconds of training, not its start: a trial that was interrupted
+    seems to have begun later than it did.
+    """
+    names = ("trial", "task", "seed", "state", "finished")
+    columns = {name: table.column(name).to_pylist() for name in names}
+    host = "provenance/host"
+    hosts = (
+        table.column(host).to_pylist() if host in table.column_names else [None] * table.num_rows
+    )
+    seconds = np.nan_to_num(column_values(table, "seconds")).tolist()
+    rows = [
+        (end - timedelta(seconds=spent), end, place or "", index)
+        for index, (end, spent, place) in enumerate(
+            zip(columns["finished"], seconds, hosts, strict=True)
+        )
+        if end is not None
+    ]
+    free: dict[str, list[datetime]] = {}
+    found = []
+    slack = timedelta(seconds=2)  # the end has whole seconds, and evaluation may overlap
+    for start, end, place, index in sorted(rows):
+        lanes = free.setdefault(place, [])
+        slot = next((i for i, until in enumerate(lanes) if until <= start + slack), len(lanes))
+        lanes[slot : slot + 1] = [end]
+        found.append(
+            Span(
+                host=place,
+                slot=slot,
+                trial=columns["trial"][index],
+                task=columns["task"][index],
+                seed=columns["seed"][index],
+                state=columns["state"][index],
+                start=start,
+                end=end,
+            )
+        )
+    return found
+
+
+def pareto(first: Sequence[float], second: Sequence[float], up: tuple[bool, bool]) -> list[int]:
+    """Indices that no other point beats in both, in order of the first objective, best first.
+
+    Args:
+        first: Finite values, (N,).
+        second: Finite values, (N,).
+        up: Whether higher is better in each.
+    """
+    x = np.asarray(first, float) * (1 if up[0] else -1)
+    y = np.asarray(second, float) * (1 if up[1] else -1)
+    found, best = [], -np.inf
+    for index in np.lexsort((-y, -x)).tolist():
+        if y[index] > best:
+            found.append(index)
+            best = y[index]
+    return found
+
+
+def _up(goal: MetricGoal) -> bool:
+    return goal.direction == "maximize"
+
+
+def _ends(table: pa.Table) -> dict[int, float]:
+    """Trial to the time of its last row's end."""
+    found: dict[int, float] = {}
+    for trial, end in zip(
+        table.column("trial").to_pylist(), table.column("finished").to_pylist(), strict=True
+    ):
+        if end is not None:
+            found[trial] = max(found.get(trial, 0.0), end.timestamp())
+    return found

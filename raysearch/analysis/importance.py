@@ -1,0 +1,244 @@
+"""Which settings decide who is among the best, and which cannot be told from a placebo.
+
+PED-ANOVA (`statistics.divergence`): how much a setting's density among the best configurations
+differs from that among all. A divergence alone says little: it is above 0 even for a setting
+without any effect. So each comes with
+
+- a test whether the setting has any effect on who is best. The divergence would be a poor
+  statistic for it: it sees the best group only, and its kernels blur choices. So the test asks how
+  much of the variance of Savage's scores (1956), which weigh the best ranks most, lies between a
+  setting's choices (as Kruskal and Wallis do with ranks), or is explained by a parabola in the
+  rank of its value, which sees an optimum in the middle too;
+- what a placebo reaches: the same divergence, and the same share of variance, after the scores were
+  dealt out at random among the configurations in which the setting has a say, so that its value
+  has no effect. Those in which it has none keep theirs: a child of a condition that decides is in
+  more of the best than its share, and that is no effect of the child's value;
+- an interval of its share by bootstrap over configurations (percentiles; in 60 simulations of 80
+  configurations it held the mean share in 98 to 100 % of cases: it is rather too wide).
+
+The test is exact (`statistics.permutation`) and takes configurations for exchangeable. A sampler
+that learns proposes more of what did well, so with one (tpe) settings that it took to early may
+look important by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from raysearch.analysis.correlation import ranks_of
+from raysearch.analysis.statistics.divergence import divergence
+from raysearch.analysis.statistics.permutation import (
+    ALPHA,
+    FEWEST,
+    dealt,
+    explained_p,
+    holm,
+)
+from raysearch.leaderboard.card import SearchRange
+from raysearch.leaderboard.keys import Codes, Floats
+from raysearch.trial import Scalar
+
+__all__ = ["Importance", "Importances", "divergences", "importances"]
+
+_BEST = 10
+"""Configurations that the best group holds where a quarter is as many; Optuna's documentation
+asks for five, of which no placebo test tells much."""
+_DEALS, _SAMPLES = 999, 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importance:
+    """A setting's weight in who is among the best.
+
+    Attributes:
+        name: The setting.
+        value: Its divergence, as a share of the sum over all settings.
+        low: Lower end of a 95 % percentile interval by bootstrap, in the same unit.
+        high: Its upper end.
+        placebo: 95 % of placebos stay below this share, beside the other settings as they are.
+        p_value: Of the test whether it has an effect, corrected for the number of settings (Holm).
+        told: Whether it can be told from a placebo: `p_value` is below 5 %.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    placebo: float
+    p_value: float
+    told: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importances:
+    """All settings of one contest.
+
+    Attributes:
+        settings: By value, largest first; empty for fewer than 8 configurations.
+        count: Complete configurations.
+        best: How many of them are the best group.
+        samples: Settings (in the order of `settings`) × bootstrap samples, (P, B).
+    """
+
+    settings: tuple[Importance, ...]
+    count: int
+    best: int
+    samples: Floats
+
+
+def importances(
+    configs: Sequence[Mapping[str, Scalar]],
+    losses: Sequence[float],
+    ranges: Sequence[SearchRange],
+    *,
+    seed: int = 0,
+) -> Importances:
+    """How much each setting decides who is among the best.
+
+    Args:
+        configs: Settings of the complete configurations, (N,).
+        losses: What ranks them, lower is better, (N,), finite.
+        ranges: The settings that were searched, (P,).
+        seed: Of the random numbers.
+
+    Returns:
+        The best group is the best tenth, but at least ten, at most a quarter of them.
+    """
+    count = len(configs)
+    share = min(max(0.1, _BEST / count), 0.25) if count else 0.25
+    ranges = [one for one in ranges if one.size > 1]
+    points = [one.points(configs) for one in ranges]
+    keep = [i for i, found in enumerate(points) if len(set(found[found >= 0].tolist())) > 1]
+    if count < FEWEST or not keep or len(set(losses)) < 2:
+        return Importances(settings=(), count=count, best=0, samples=np.empty((0, 0)))
+    random = np.random.default_rng(seed)
+    order = np.argsort(np.asarray(losses, float), kind="stable")
+    ranked = np.asarray(losses, float)[order]
+    whole = np.ones((1, count))
+    top = _best_of(whole, ranked, share)
+    drawn = random.multinomial(count, np.full(count, 1 / count), size=_SAMPLES).astype(float)
+    drawn_top = _best_of(drawn, ranked, share)
+    scores = _savage(ranked)
+    values, placebos, samples, p_values = [], [], [], []
+    deals: dict[bytes, tuple[Floats, Floats]] = {}  # settings of one condition share theirs
+    for index in keep:
+        grid, numeric = points[index][order], not ranges[index].choices
+        size = ranges[index].size
+        there = grid >= 0
+        if (key := there.tobytes()) not in deals:
+            deals[key] = _deals(scores, there, top[0], seed)
+        dealt_scores, dealt_top = deals[key]
+        columns = _columns(grid[there], numeric)
+        p_values.append(explained_p(scores[there], columns, dealt_scores))
+        values.append(divergence(top, whole, grid, size, numeric)[0])
+        placebos.append(divergence(dealt_top, whole, grid, size, numeric))
+        samples.append(divergence(drawn_top, drawn, grid, size, numeric))
+    names = [ranges[index].name for index in keep]
+    return _told(
+        names, np.array(values), np.stack(placebos), np.stack(samples), holm(p_values), top
+    )
+
+
+def divergences(
+    configs: Sequence[Mapping[str, Scalar]],
+    losses: Sequence[float],
+    ranges: Sequence[SearchRange],
+    share: float = 0.1,
+) -> dict[str, float]:
+    """The bare figures of PED-ANOVA, without intervals, for any share of best configurations.
+
+    Args:
+        configs: Settings, (N,) with N ≥ 2.
+        losses: Lower is better, (N,).
+        ranges: The settings to judge.
+        share: Of the best, in (0, 1).
+    """
+    order = np.argsort(np.asarray(losses, float), kind="stable")
+    whole = np.ones((1, len(configs)))
+    top = _best_of(whole, np.asarray(losses, float)[order], share)
+    return {
+        one.name: float(
+            divergence(top, whole, one.points(configs)[order], one.size, not one.choices)[0]
+        )
+        for one in ranges
+        if one.size > 1
+    }
+
+
+def _told(
+    names: Sequence[str],
+    values: Floats,
+    placebos: Floats,
+    samples: Floats,
+    p_values: Floats,
+    top: Floats,
+) -> Importances:
+    """Put the figures together: shares and intervals."""
+    total = values.sum() or 1.0
+    of_samples = samples.sum(axis=0)
+    shares = np.divide(samples, of_samples, out=np.zeros_like(samples), where=of_samples > 0)
+    low, high = np.quantile(shares, [0.025, 0.975], axis=1)
+    # What the share would be if the setting were a placebo and the others as they are.
+    usual = np.quantile(placebos, 0.95, axis=1)
+    usual = usual / (usual + total - values)
+    order = np.argsort(-values, kind="stable")
+    found = tuple(
+        Importance(
+            name=names[i],
+            value=float(values[i] / total),
+            low=float(min(low[i], values[i] / total)),
+            high=float(max(high[i], values[i] / total)),
+            placebo=float(usual[i]),
+            p_value=float(p_values[i]),
+            told=bool(p_values[i] < ALPHA),
+        )
+        for i in order
+    )
+    return Importances(
+        settings=found, count=top.shape[1], best=int(top.sum()), samples=np.asarray(shares[order])
+    )
+
+
+def _savage(losses: Floats) -> Floats:
+    """Savage's scores of ascending losses, (N,), the largest for the best; ties share theirs."""
+    bare = np.cumsum(1 / np.arange(len(losses), 0, -1))[::-1].copy()
+    _, inverse, sizes = np.unique(losses, return_inverse=True, return_counts=True)
+    return np.asarray((np.bincount(inverse, weights=bare) / sizes)[inverse], dtype=np.float64)
+
+
+def _deals(
+    scores: Floats, there: npt.NDArray[np.bool_], top: Floats, seed: int
+) -> tuple[Floats, Floats]:
+    """The scores of those that are `there` dealt anew, (D, N'), and who is then best, (D, N)."""
+    found = dealt(scores[there], deals=_DEALS, seed=seed)
+    best = np.tile(top, (_DEALS, 1))
+    best[:, there] = found >= scores[top > 0].min()
+    return found, best
+
+
+def _columns(grid: Codes, numeric: bool) -> Floats:
+    """A parabola in a number's rank, (N, 2), or which choice each has, (N, K)."""
+    if not numeric:
+        return np.asarray(grid[:, None] == np.unique(grid)[None, :], dtype=np.float64)
+    ranks = ranks_of(grid.tolist())
+    ranks = (ranks - ranks.mean()) / max(len(ranks), 1)
+    return np.stack([ranks, ranks**2], axis=1)
+
+
+def _best_of(weights: Floats, losses: Floats, share: float) -> Floats:
+    """How often each configuration is among the best, (B, N).
+
+    Args:
+        weights: How often each is in a sample, (B, N), in ascending order of `losses`.
+        losses: (N,), ascending; those that equal the last of the best count among them.
+        share: Of the best.
+    """
+    total = weights.sum(axis=1)
+    before = np.cumsum(weights, axis=1)
+    wanted = np.ceil(share * total - 1e-9)
+    last = (before < wanted[:, None]).sum(axis=1)
+    return np.where(losses[None, :] <= losses[last][:, None], weights, 0.0)

@@ -1,0 +1,313 @@
+"""How are raysearch's parts used from Python: the commands as functions that return values.
+
+Every option of a command is a keyword of the same name, is checked by the same code and has
+the same default, so `raysearch sweep carl --trials 8 --set top_k=0.2` is::
+
+    raysearch.sweep("carl", trials=8, settings={"top_k": 0.2})
+
+A mistake raises the `RaysearchError` whose text the command would print. ``docs/python.md`` has
+a whole session.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Unpack
+
+from raysearch.cli.arguments import setting_text
+from raysearch.cli.lasting_output import lasting_output
+from raysearch.cli.output import hushed, safe_output
+from raysearch.cli.sweep_arguments import Folder, SweepOptions
+from raysearch.errors import ConfigError
+from raysearch.printable import printable
+from raysearch.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from raysearch.api.experiment import Study
+    from raysearch.search.plan import SweepSummary
+
+__all__ = ["Sweep", "SweepOptions", "evaluate", "leaderboard", "study", "sweep", "train"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that has ended, or was interrupted.
+
+    Attributes:
+        folder: Folder or URI of its rows.
+        summary: How it ended, its best configurations, the paper's own.
+    """
+
+    folder: str
+    summary: SweepSummary
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Its configurations, best first; see `leaderboard`."""
+        return leaderboard(self.folder)
+
+
+def sweep(
+    method: str, *, settings: Mapping[str, Any] | None = None, **options: Unpack[SweepOptions]
+) -> Sweep:
+    """Search a method's hyper-parameters; the same call again goes on where it ended.
+
+    Args:
+        method: For example ``carl``.
+        settings: Settings of the method that are held at a value.
+        **options: As in `SweepOptions`; those left out are the search space's.
+
+    Returns:
+        The sweep; after Ctrl-C, too, with ``summary.ending == "interrupted"``.
+
+    Raises:
+        RaysearchError: It cannot run, and why.
+
+    >>> import raysearch
+    >>> raysearch.sweep("carl", trials=0)
+    Traceback (most recent call last):
+    raysearch.errors.ConfigError: `--trials` must be an integer in [1, 1000000], but got 0
+    """
+    from raysearch.cli.sweep import search
+
+    if "cluster" in options:
+        raise ConfigError("a sweep with `cluster` must be started by the command: it is watched")
+    args = _arguments("sweep", method, settings, options)
+    with _output(args):
+        plan, summary = search(args)
+    return Sweep(plan.root, summary)
+
+
+def train(
+    method: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    config: Folder | None = None,
+    task: str | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+    results: Folder = "results",
+    data_dir: Folder | None = None,
+    quiet: bool = False,
+) -> Trial:
+    """One trial without a search, in this process; the finished row when it has run before.
+
+    Args:
+        method: For example ``carl``.
+        settings: Settings of the method.
+        config: File of an exported configuration: its settings, task and seed are those of the
+            trial where nothing else is said.
+        task: Which language pair, for a method over several.
+        seed: The trial's seed; None for that of `config`, else 0.
+        name: Folder below `results`; None for one named after the settings.
+        results: Folder that holds a folder for each sweep.
+        data_dir: Folder of the corpora.
+        quiet: Whether the progress on standard error is left out.
+
+    Raises:
+        TrialError: The trial failed, and why.
+        RaysearchError: It cannot run, and why.
+
+    >>> import raysearch
+    >>> tiny = {"encoder": "tiny", "epochs": 0.5, "batch_size": 16, "reports": 1}
+    >>> trial = raysearch.train("carl", settings=tiny, name="one", quiet=True)
+    >>> trial.state.value, trial.config["encoder"], "dev/va_pearson" in trial.metrics
+    ('complete', 'tiny', True)
+    """
+    from raysearch.cli.train import trained
+
+    options = {"task": task, "seed": seed, "name": name, "results": results, "data_dir": data_dir}
+    options |= {"config": config, "quiet": quiet}
+    args = _arguments("train", method, settings, options)
+    with _output(args):
+        return trained(args)[0]
+
+
+def leaderboard(
+    path: Folder = "results",
+    *,
+    metric: str | None = None,
+    method: str | None = None,
+    task: str | None = None,
+    by: Literal["configuration", "pair", "parameter"] | None = None,
+    top: int = 0,
+) -> pd.DataFrame:
+    """The configurations of one sweep or of all, best first; also while they run.
+
+    Args:
+        path: A sweep's folder, a folder of sweeps, or a URI.
+        metric: What ranks them, with ``:min`` where lower is better; None for the sweep's goal.
+        method: Only trials of this method.
+        task: Only cells of this corpus or pair.
+        by: One row a configuration, a ranking within each pair, or a row for each pair and
+            setting; None for the sweep's own.
+        top: The first so many of each ranking; 0 for all, as it must be by parameter.
+
+    Returns:
+        A row for each configuration: ``rank`` (missing where it is not ranked), ``sweep``,
+        ``trial``, ``state``, ``mean``, ``sd``, ``seconds``, ``config/*``, ``metric/*``, and more.
+        By parameter: ``sweep``, ``task``, its best ``trial`` and that one's ``score``, then
+        ``setting``, its ``value`` there, the ``paper``'s, how it goes with the metric
+        (``association``), by which ``measure``, and whether that is ``told`` from chance.
+        What cannot be read is left out with a warning.
+
+    Raises:
+        StoreError: There is no leaderboard.
+
+    >>> import raysearch
+    >>> board = raysearch.leaderboard("results/one", metric="dev/va_pearson")
+    >>> board[["rank", "trial", "state", "config/encoder"]]
+       rank  trial     state config/encoder
+    0     1      0  complete           tiny
+    """
+    import pandas as pd
+
+    from raysearch.cli.leaderboard import flat_records
+
+    options = {"metric": metric, "method": method, "task": task, "by": by, "top": top or None}
+    args = _arguments("leaderboard", os.fspath(path), None, options)
+    rows, problems = flat_records(args)
+    for problem in problems:
+        warnings.warn(printable(problem), stacklevel=2)
+    board = pd.DataFrame(rows)
+    return board.astype({"rank": "Int64"}) if "rank" in board else board
+
+
+def evaluate(
+    sweep: Folder,
+    *,
+    trial: int | str | Sequence[int | str] | None = None,
+    task: str | None = None,
+    oracle: bool = False,
+    metric: str | None = None,
+    data_dir: Folder | None = None,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Read the test data, once for each selected trial, and record it.
+
+    Args:
+        sweep: Folder or URI of a sweep.
+        trial: Number, ``best`` or ``all``, or several; None for ``best``, of an oracle ``all``.
+        task: Only cells of this corpus or pair.
+        oracle: Whether to read target dev, which no selection may see, instead.
+        metric: What ``best`` means; None for the sweep's own goal.
+        data_dir: Folder of the corpora.
+        quiet: Whether the notes on standard error are left out: also those on earlier readings.
+
+    Returns:
+        A row for each cell: ``sweep``, ``trial``, ``task``, ``seed``, ``read`` (when),
+        ``openings`` (how often the data was opened for it), ``metric/*``.
+
+    Raises:
+        RaysearchError: There is no such trial, or it does not give its numbers again.
+
+    >>> import raysearch
+    >>> found = raysearch.evaluate("results/one", trial=0, quiet=True)
+    >>> found["metric/test/va_pearson"].between(-1, 1).all()
+    np.True_
+    """
+    import pandas as pd
+
+    from raysearch.cli.evaluate import reading_record
+    from raysearch.cli.reading import readings
+
+    trials = [trial] if isinstance(trial, int | str) else trial
+    options: dict[str, Any] = {"trial": trials, "task": task, "oracle": oracle, "metric": metric}
+    options |= {"data_dir": data_dir, "quiet": quiet}
+    args = _arguments("evaluate", os.fspath(sweep), None, options)
+    with _output(args):
+        _, found = readings(args)
+    return pd.DataFrame([reading_record(item) for item in found])
+
+
+def study(
+    name: str,
+    *,
+    scale: Literal["small", "paper"] = "small",
+    seeds: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    slots: int | None = None,
+    gpus_per_worker: float | None = None,
+    results: Folder = "results",
+    data_dir: Folder | None = None,
+    quiet: bool = False,
+) -> Study | None:
+    """Answer one of the papers' own questions; the same call again goes on where it ended.
+
+    Args:
+        name: For example ``carl-ablation``, or a space file with a section ``study``.
+        scale: ``small`` for two CPU cores, ``paper`` for a GPU.
+        seeds: Cells of each arm and task; None for the study's own.
+        settings: Settings of the method that are held at a value.
+        slots: Trials at once; None for as many as the CPUs hold.
+        gpus_per_worker: Fractions share a GPU.
+        results: Folder that holds a folder for each sweep.
+        data_dir: Folder of the corpora.
+        quiet: Whether the progress is left out.
+
+    Returns:
+        The study: ``sentences`` say the answer, ``answer.results`` has every arm, ``page`` and
+        ``figure`` are what was written; None after Ctrl-C.
+
+    Raises:
+        RaysearchError: It cannot run, and why.
+
+    >>> import raysearch
+    >>> raysearch.study("carl-ablation", seeds=0)
+    Traceback (most recent call last):
+    raysearch.errors.ConfigError: `--seeds` must be an integer in [1, 10000], but got 0
+    """
+    from raysearch.cli.experiment import studied
+
+    options: dict[str, Any] = {"scale": scale, "seeds": seeds, "slots": slots, "results": results}
+    options |= {"gpus_per_worker": gpus_per_worker, "data_dir": data_dir, "quiet": quiet}
+    args = _arguments("study", name, settings, options)
+    with _output(args):
+        found = studied(args)
+    return None if found is None else found[1]
+
+
+def _arguments(
+    command: str,
+    first: str,
+    settings: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> argparse.Namespace:
+    """What the command line would have made of it, checked as it checks.
+
+    Raises:
+        ConfigError: An option is unknown or its value cannot be used.
+    """
+    from raysearch.cli import parser
+
+    words = [command, first]
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif value is not None and value is not False:
+            several = value if isinstance(value, list | tuple) else [value]
+            words += [f"{option}={item}" for item in several]
+    for name, value in (settings or {}).items():
+        words += ["--set", f"{name}={setting_text(value)}"]
+    args = parser().parse_args(words)
+    args.words = words
+    return args
+
+
+def _warn(text: str) -> None:
+    warnings.warn(printable(text), stacklevel=2)
+
+
+@contextlib.contextmanager
+def _output(args: argparse.Namespace) -> Iterator[None]:
+    """What is written inside is printable, and with ``quiet`` no progress; warnings stay."""
+    args.warn = _warn
+    with hushed(args.quiet), lasting_output(), safe_output():
+        yield

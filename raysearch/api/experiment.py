@@ -1,0 +1,270 @@
+"""Which studies are there, and what do the rows of one answer?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import raysearch
+from raysearch.config import unknown_name
+from raysearch.errors import ConfigError, StoreError, known_names
+from raysearch.storage.place import join, shown
+from raysearch.trial import Scalar, Trial, TrialState
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from raysearch.analysis.answer import Answer
+    from raysearch.analysis.arms import Arm
+    from raysearch.search.space.experiment import Question
+    from raysearch.search.space.space import SearchSpace
+
+__all__ = ["MEASURED", "STUDIES", "Study", "find_study", "measure", "read_study", "studies"]
+
+STUDIES = Path(raysearch.__file__).parent / "search_spaces" / "studies"
+MEASURED = "measured.parquet"
+"""What a study measured beyond its rows, in the sweep's folder."""
+_OF = "raysearch.measure"
+"""Key of the file's metadata: the measure, and the rows that it is of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study whose rows are there.
+
+    Attributes:
+        name: Its name.
+        question: What was asked.
+        answer: What was computed.
+        arms: All arms, those without a complete cell included.
+        trials: Complete rows, with their readings.
+        measured: Records of what was measured beyond them.
+        small: Whether it is of the small scale.
+        command: What makes it again.
+    """
+
+    name: str
+    question: Question
+    answer: Answer
+    arms: Sequence[Arm]
+    trials: Sequence[Trial]
+    measured: Sequence[Mapping[str, Any]]
+    small: bool
+    command: str
+
+    @cached_property
+    def sentences(self) -> list[str]:
+        """The answer in sentences."""
+        from raysearch.analysis.answer import course
+        from raysearch.render.experiment import answer_sentences
+        from raysearch.render.experiment.words import arm_name, course_sentence, label_sentences
+
+        failed = {
+            f"{arm_name(arm)}, {len(arm.failed)} of {len(arm.failed) + len(arm.cells)} cells": next(
+                iter(arm.failed.values())
+            )
+            for arm in self.arms
+            if arm.failed
+        }
+        kind = self.question.figure
+        said = answer_sentences(self.answer, failed, series=kind in ("lines", "heat", "curves"))
+        if kind == "labels":
+            return [*said, *label_sentences(self.measured)]
+        found = course(self.arms, self.question.y) if kind == "curves" else None
+        return said if found is None else [course_sentence(found), *said]
+
+    def figure(self) -> str:
+        """The figure as SVG."""
+        from raysearch.render.experiment import draw, svg
+
+        asked = self.question
+        drawn = draw(
+            asked.figure,
+            self.answer,
+            x=asked.x,
+            lines=asked.lines,
+            y=asked.y,
+            measured=self.measured,
+        )
+        return svg(drawn)
+
+    def page(self, figure: str) -> str:
+        """The page in Markdown.
+
+        Args:
+            figure: Path of the figure from the page.
+        """
+        from raysearch.render.experiment import Provenance, study_page
+
+        return study_page(
+            self.name,
+            self.question.text,
+            self.answer,
+            self.sentences,
+            limits=(*self.question.limits, *(self.question.small if self.small else ())),
+            origin=Provenance.of(self.trials, self.command),
+            figure=figure,
+        )
+
+
+def studies() -> dict[str, SearchSpace]:
+    """The studies that come with this package, by name."""
+    from raysearch.search.space.space import load_space
+
+    spaces = {path.stem: load_space(path) for path in sorted(STUDIES.glob("*.yaml"))}
+    return {name: space for name, space in spaces.items() if space.question is not None}
+
+
+def find_study(name: str) -> tuple[Path, SearchSpace]:
+    """A study by its name, or by a file of the user's own.
+
+    Raises:
+        ConfigError: There is none, or its file is wrong or asks nothing.
+    """
+    from raysearch.search.space.space import load_space
+
+    path = next(
+        (place for place in (Path(name), STUDIES / f"{name}.yaml") if place.is_file()), None
+    )
+    if path is None:
+        raise ConfigError(unknown_name("study", name, tuple(studies())))
+    space = load_space(path)
+    if space.question is None:
+        raise ConfigError(
+            f"{path} must have a section `study` that asks a question, but has none; "
+            f"`raysearch sweep {space.method} --space {path}` runs it as it is"
+        )
+    return path, space
+
+
+def measure(folder: str, what: str, data_dir: str) -> None:
+    """Measure what a study needs beyond its rows, once for the same rows, and keep it beside them.
+
+    Args:
+        folder: The sweep's folder or URI.
+        what: Key of `study_measures.MEASURES`.
+        data_dir: Folder of the corpora.
+
+    Raises:
+        ConfigError: There is no such measure.
+    """
+    import pyarrow as pa
+
+    from raysearch.leaderboard import Store
+    from raysearch.leaderboard.part_file import encode
+    from raysearch.methods.carl.evaluation.measures import MEASURES
+    from raysearch.storage import write_files
+
+    if what not in MEASURES:
+        raise ConfigError(
+            f"`measure` must be known, but got {what!r}; {known_names(tuple(MEASURES))}"
+        )
+    trials = [t for t in Store(folder).trials() if t.state is TrialState.COMPLETE]
+    mark = {_OF.encode(): " ".join([what, *(trial.id for trial in trials)]).encode()}
+    kept = _kept_measures(folder)
+    if kept is not None and mark.items() <= (kept.schema.metadata or {}).items():
+        return
+    sys.stderr.write(f"measuring the {what}\n")
+    records = pa.Table.from_pylist(MEASURES[what](folder, trials, data_dir))
+    write_files(folder, {MEASURED: bytes(encode(records, metadata=mark))})
+
+
+def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True) -> Study:
+    """What the rows of a folder answer.
+
+    Args:
+        folder: The sweep's folder or URI.
+        space: The study's space.
+        name: The study's name.
+        small: Whether the rows are of the small scale.
+
+    Raises:
+        StoreError: There is no row.
+        ConfigError: The reference has no complete cell.
+    """
+    from raysearch.analysis.answer import answer
+    from raysearch.analysis.arms import arms_of, with_readings
+    from raysearch.leaderboard import Store
+    from raysearch.leaderboard.openings import readings_of
+
+    assert space.question is not None
+    rows = Store(folder).trials()
+    if not rows:
+        raise StoreError(
+            f"`{shown(folder)}` must hold the rows of a study, but has none; "
+            f"python -m raysearch study {name} makes them"
+        )
+    trials = with_readings(rows, readings_of(folder).trials())
+    arms = sorted(arms_of(trials, _varied(space), _among(space)), key=_place(space))
+    asked = space.question
+    return Study(
+        name=name,
+        question=asked,
+        answer=answer(arms, asked.goal, reference=asked.reference, beside=asked.beside),
+        arms=arms,
+        trials=[trial for trial in trials if trial.state is TrialState.COMPLETE],
+        measured=_measured(folder),
+        small=small,
+        command=f"python -m raysearch study {name}",
+    )
+
+
+def _varied(space: SearchSpace) -> Callable[[Mapping[str, Scalar]], Mapping[str, Scalar]]:
+    """A row's settings to those that the space searches and that matter in it."""
+
+    def chosen(config: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+        found: dict[str, Scalar] = {}
+        for item in space.searched:
+            if item.matters(found):
+                found[item.name] = config.get(item.name)
+        return found
+
+    return chosen
+
+
+def _among(space: SearchSpace) -> Callable[[Mapping[str, Scalar]], bool]:
+    """Whether settings are one of the space's combinations."""
+    items = {item.name: item for item in space.searched}
+    return lambda settings: all(items[name].contains(value) for name, value in settings.items())
+
+
+def _place(space: SearchSpace) -> Callable[[Arm], tuple[int, ...]]:
+    """Where an arm stands: the paper's first, then in the order of the choices in the file."""
+    choices = {item.name: list(item.choices) for item in space.searched}
+
+    def place(arm: Arm) -> tuple[int, ...]:
+        if arm.literal:
+            return ()
+        return tuple(
+            choices[name].index(value) if value in choices[name] else 0
+            for name, value in arm.settings.items()
+        )
+
+    return place
+
+
+def _measured(folder: str) -> list[dict[str, Any]]:
+    kept = _kept_measures(folder)
+    records: list[dict[str, Any]] = [] if kept is None else kept.to_pylist()
+    return records
+
+
+def _kept_measures(folder: str) -> pa.Table | None:
+    from raysearch.leaderboard.part_file import DamagedError, decode_any
+    from raysearch.storage import open_storage
+
+    try:
+        with open_storage(folder, make=False).open(MEASURED) as file:
+            return decode_any(file.read())
+    except FileNotFoundError:
+        return None
+    except DamagedError as error:
+        raise StoreError(
+            f"`{join(shown(folder), MEASURED)}` must be what a study measured, but {error}; move "
+            "it away and run the same study again, which measures it anew (an embedding opens the "
+            "test data for that, which is recorded)"
+        ) from error

@@ -1,0 +1,248 @@
+"""`raysearch study NAME`: one of the papers' own questions, trained, read and answered.
+
+A study is a search space whose combinations are arms (`raysearch.search.space.experiment`). The
+command
+trains them all as a sweep, reads the test data where the answer is given in it, and writes page,
+figure and report into the sweep's folder. The same command goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raysearch.cli.arguments import (
+    add_data_dir,
+    add_format,
+    add_quiet,
+    add_results,
+    add_settings,
+    parse_settings,
+    setting_text,
+)
+from raysearch.cli.parsing import examples
+from raysearch.cli.sweep_arguments import add_hardware
+from raysearch.errors import ConfigError, TrialError
+from raysearch.storage.place import join, shown
+from raysearch.storage.secret_parts import shown_text, shown_url
+
+if TYPE_CHECKING:
+    from raysearch.api.experiment import Study
+    from raysearch.search.space.space import SearchSpace
+
+__all__ = ["add_parser", "run", "studied"]
+
+SCALES = ("small", "paper")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``study``."""
+    parser = commands.add_parser(
+        "study",
+        help="answer one of the papers' own questions: arms, table, figure, page",
+        description="Train all arms of a study, read the test data once where the answer is given "
+        "in it, and say what was found and how surely. Without NAME, list the studies. Running the "
+        "same command again goes on where it ended.",
+        epilog=examples(
+            "raysearch study",
+            "raysearch study carl-ablation",
+            "raysearch study msmo-beta --scale paper --gpus-per-worker 0.5",
+        ),
+    )
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="a study, or a space file with a section `study`"
+    )
+    parser.add_argument(
+        "--scale",
+        choices=SCALES,
+        default="small",
+        help="small fits two CPU cores; paper is the papers' own size, for a GPU (default: small)",
+    )
+    parser.add_argument("--seeds", type=int, metavar="N", help="cells of each arm and task")
+    add_hardware(parser)
+    add_settings(parser)
+    add_results(parser)
+    add_data_dir(parser)
+    add_format(parser)
+    add_quiet(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the studies, or run one and say its answer."""
+    from raysearch.api.experiment import studies
+
+    if args.name is None:
+        _list(args, studies())
+        return 0
+    found = studied(args)
+    if found is None:
+        again = _command(args)
+        sys.stderr.write(f"interrupted; go on with\n  {again}\n")
+        return 130
+    _say(args, *found)
+    return 0
+
+
+def studied(args: argparse.Namespace) -> tuple[str, Study] | None:
+    """Train, read, measure and write a study's page.
+
+    Returns:
+        The sweep's folder and the study; None when it was interrupted.
+
+    Raises:
+        ConfigError: There is no such study, or it cannot run as asked.
+        TrialError: It ran out of money before all arms were trained.
+    """
+    from raysearch.api.experiment import find_study
+    from raysearch.cli.sweep import search
+    from raysearch.search.plan import Ending
+
+    path, space = find_study(args.name)
+    if args.cluster is not None:
+        raise ConfigError(
+            "`--cluster` must be left out of a study, which reads test data where its weights are; "
+            "run it on the cluster's head with --address auto and --storage"
+        )
+    plan, summary = search(_sweep_arguments(args, path, space))
+    if summary.ending is Ending.INTERRUPTED:
+        return None
+    if summary.ending is not Ending.DONE:
+        raise TrialError(
+            f"a study must have all its arms, but its sweep ended by {summary.ending} with "
+            f"{summary.unfinished} of {summary.asked} configurations open; the same command with a "
+            "higher limit goes on"
+        )
+    study = _measured(args, path, space, plan.root)
+    _write(plan.root, study)
+    return plan.root, study
+
+
+def _list(args: argparse.Namespace, found: Mapping[str, SearchSpace]) -> None:
+    from raysearch.render.table import bare_table
+    from raysearch.render.terminal import Terminal
+
+    asked = {name: space.question.text for name, space in found.items() if space.question}
+    if args.format == "json":
+        sys.stdout.write(json.dumps(asked, indent=1) + "\n")
+        return
+    table = bare_table()
+    table.add_column("study", no_wrap=True)
+    table.add_column("question", overflow="fold")
+    for name, text in asked.items():
+        table.add_row(name, text)
+    console = Terminal()
+    console.print(table)
+    console.print("\npython -m raysearch study NAME answers one")
+
+
+def _sweep_arguments(
+    args: argparse.Namespace, path: Path, space: SearchSpace
+) -> argparse.Namespace:
+    """The study's arguments as those of its sweep; the scale's settings come before the user's."""
+    from raysearch.cli import parser
+
+    assert space.question is not None
+    settings = parse_settings(args.settings)
+    seeds = args.seeds
+    name = path.stem
+    if args.scale == "paper":
+        own = {key: setting_text(value) for key, value in space.question.paper.items()}
+        settings = {**own, **settings}
+        seeds = space.question.paper_seeds if seeds is None else seeds
+        name = f"{name}-paper"
+    words = ["sweep", space.method, "--space", str(path), "--name", name, "--keep", "all"]
+    sweep = parser().parse_args(words)
+    given = vars(args) | {"settings": [f"{key}={value}" for key, value in settings.items()]}
+    known = {key: value for key, value in given.items() if key in vars(sweep)}
+    held = ("name", "run", "keep", "format")
+    for key, value in known.items():
+        if key not in held:
+            setattr(sweep, key, value)
+    sweep.seeds = seeds
+    sweep.words = [*words, *(f"--set={pair}" for pair in sweep.settings)]
+    sweep.quiet, sweep.warn = args.quiet or args.format == "json", args.warn
+    return sweep
+
+
+def _measured(args: argparse.Namespace, path: Path, space: SearchSpace, folder: str) -> Study:
+    """The answer, after reading and measuring what it needs."""
+    from raysearch import corpora
+    from raysearch.api.experiment import measure, read_study
+
+    assert space.question is not None
+    wanted = (space.question.goal.name, *space.question.beside)
+    if any(name.startswith("test/") for name in wanted):
+        _read_test(args, folder)
+    if space.question.measure:
+        measure(folder, space.question.measure, str(corpora.data_dir(args.data_dir)))
+    study = read_study(folder, space, path.stem, small=args.scale == "small")
+    return replace(study, command=_command(args))
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command that was given, as it may stand on a page."""
+    return shlex.join(["python", "-m", "raysearch", *map(_shown_word, args.words)])
+
+
+def _shown_word(word: str) -> str:
+    """A word of a command without its URL's secrets; before it is quoted, which would cut it."""
+    name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    return f"{name}{equals}{shown_text(shown_url(value))}"
+
+
+def _read_test(args: argparse.Namespace, folder: str) -> None:
+    """Read test for every complete cell that has no reading yet."""
+    from raysearch.cli import parser
+    from raysearch.cli.reading import readings
+    from raysearch.leaderboard import Store
+    from raysearch.leaderboard.openings import readings_of
+    from raysearch.trial import TrialState
+
+    complete = {t.key for t in Store(folder).trials() if t.state is TrialState.COMPLETE}
+    if not complete - readings_of(folder).keys():
+        return
+    words = ["evaluate", folder, "--trial", "all"]
+    words += [] if args.data_dir is None else ["--data-dir", args.data_dir]
+    readings(parser().parse_args(words))
+
+
+def _write(folder: str, study: Study) -> None:
+    """Page, figure and the report of the sweep into the sweep's folder."""
+    from raysearch.cli.report import sweep_records
+    from raysearch.render.report import make_report
+    from raysearch.storage import write_files
+
+    texts = {
+        "study.svg": study.figure(),
+        "study.md": study.page("study.svg"),
+        "report.html": make_report(sweep_records(folder, None)[0]),
+    }
+    write_files(folder, {name: text.encode() for name, text in texts.items()})
+
+
+def _say(args: argparse.Namespace, folder: str, study: Study) -> None:
+    from raysearch.render.experiment import StudyBoard, answer_record
+    from raysearch.render.terminal import Terminal
+
+    if args.format == "json":
+        record = answer_record(
+            study.answer,
+            name=study.name,
+            question=study.question.text,
+            sentences=study.sentences,
+        )
+        sys.stdout.write(json.dumps(record, indent=1) + "\n")
+        return
+    console = Terminal()
+    console.print()
+    title = f"{study.name}: {study.question.text}"
+    console.print(StudyBoard(title, study.answer, study.sentences))
+    for what, name in (("page", "study.md"), ("figure", "study.svg"), ("report", "report.html")):
+        console.print(f"{what:8}{shown(join(folder, name))}", soft_wrap=True)

@@ -1,0 +1,364 @@
+"""How do leases reach a slot's worker, and news reach the search, without polling or loss.
+
+A `Mailbox` belongs to one slot. The search puts a lease in; the worker takes it, posts events
+and asks whether to go on; the search reads events in order. All of it survives the worker: a
+worker that takes its place gets the lease that is not finished, and news that it repeats are
+dropped. Nothing here touches Ray; `raysearch.cluster.dispatcher` is what a Ray actor holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from raysearch.events import NODE_WENT, EventKind, SlotEvent, ended_trial
+from raysearch.trial import Lease, TrialState
+
+__all__ = ["MAX_DEATHS", "MAX_LOSSES", "Mailbox", "Mailroom"]
+
+MAX_DEATHS = 3
+"""A lease whose worker died so often without getting any further ends as failed."""
+MAX_LOSSES = 20
+"""So does one whose node went away so often; that is not the trial's doing, but has a bound."""
+VERDICT_SECONDS = 10.0
+"""So long a judged report waits for the search; then training goes on until it has spoken."""
+
+REST_SECONDS = 3.0
+"""So long a resting slot's worker still waits: Tune may have a last lease on its way to it."""
+
+
+class Mailbox:
+    """The exchange between one slot's worker and the search; one event loop, no threads.
+
+    Args:
+        after: Number of the last event that the search has read, in a room before this one.
+    """
+
+    def __init__(self, after: int = 0) -> None:
+        self._changed = asyncio.Condition()
+        self._lease: Lease | None = None
+        self._judged = False
+        self._open = False
+        self._closed = False
+        self._resting = False
+        self._sequence = self._read = after
+        self._events: list[SlotEvent] = []
+        self._rungs: set[int] = set()
+        self._grants = self._losses = 0
+        self._furthest = -1
+        self._worker: str | None = None
+        self._given_up = False
+
+    async def put(self, lease: Lease, judged: bool) -> None:
+        """Give the slot its next lease; one that is still running is thereby called off.
+
+        Args:
+            lease: What to run.
+            judged: Whether the worker waits at every report until the search has read it,
+                so that early stopping takes effect at the report that caused it.
+        """
+        self._lease, self._judged, self._open = lease, judged, True
+        self._resting = False
+        self._events, self._rungs = [], set()
+        self._grants = self._losses = 0
+        self._furthest = -1
+        self._worker = None
+        self._given_up = False
+        await self._notify()
+
+    async def call_off(self) -> None:
+        """The lease is over for the search; the worker shall let go of it and ask for the next."""
+        self._open = False
+        await self._notify()
+
+    async def rest(self) -> None:
+        """No lease will come as far as anybody knows: a worker that waits for one shall leave."""
+        self._resting = True
+        await self._notify()
+
+    async def close(self) -> None:
+        """The slot is over: the worker shall leave at its next question."""
+        self._closed = True
+        await self._notify()
+
+    async def next_events(self, after: int, seconds: float) -> tuple[SlotEvent, ...]:
+        """The events after a number, as soon as there are any; reading on approves the earlier.
+
+        Args:
+            after: The last sequence number read; 0 at first. A worker that waits for the
+                verdict on a report up to here goes on.
+            seconds: How long to wait when there is none; then the answer is empty.
+        """
+        self._read = max(self._read, after)
+        self._events = [event for event in self._events if event.sequence > after]
+        await self._notify()
+        await self._wait(lambda: bool(self._events), seconds)
+        return tuple(self._events)
+
+    async def next_lease(self, seconds: float, worker: str = "") -> Lease | None:
+        """The lease to run: the current one until it is finished, else the next.
+
+        A worker that asks again without having finished has died: at the `MAX_DEATHS`th death
+        at the same step the lease ends as failed and the worker waits for another. What
+        `lost` was told of is no death.
+
+        Args:
+            seconds: How long to wait for one.
+            worker: Who asks; from now on the lease is this one's, see `owns`.
+
+        Returns:
+            None when the worker shall leave: no lease came, or the slot is over.
+        """
+        await self._wait(lambda: self._open or self._closed or self._resting, seconds)
+        if self._resting:
+            await self._wait(lambda: self._open or self._closed, min(seconds, REST_SECONDS))
+        if self._closed or not self._open or self._lease is None:
+            return None
+        died = self._grants >= MAX_DEATHS
+        if died or self._losses >= MAX_LOSSES:
+            what = f"its worker died {MAX_DEATHS}" if died else f"{NODE_WENT} {MAX_LOSSES}"
+            reason = f"{what} times at the same place (see the Ray logs)"
+            trial = ended_trial(self._lease, TrialState.FAILED, reason)
+            await self.post(SlotEvent(kind=EventKind.FINISHED, lease=self._lease.id, trial=trial))
+            return await self.next_lease(seconds, worker)
+        self._grants += 1
+        self._worker = worker
+        self._given_up = False
+        return self._lease
+
+    async def wanted(self, seconds: float) -> bool:
+        """Whether there is a lease that waits for a worker; answers when there is, or in time."""
+        await self._wait(lambda: self._open or self._closed, seconds)
+        return self._open and not self._closed
+
+    async def post(self, event: SlotEvent) -> bool:
+        """Take news of a lease.
+
+        Returns:
+            Whether the worker shall let go of this lease: it is finished, called off, or the
+            slot is over. For a judged report the answer waits for the search.
+        """
+        if self.called_off(event.lease) or self._is_repeated(event):
+            return self.called_off(event.lease)
+        self._sequence += 1
+        sequence = self._sequence
+        self._events.append(replace(event, sequence=sequence))
+        self._note_progress(event)
+        if event.kind is EventKind.PREEMPTED:
+            self.lost()
+        if event.kind in (EventKind.FINISHED, EventKind.STOPPED, EventKind.REFUSED):
+            self._open = False
+        await self._notify()
+        if event.kind is EventKind.REPORT and self._judged:
+            await self._wait(
+                lambda: self._read >= sequence or self.called_off(event.lease), VERDICT_SECONDS
+            )
+        return self.called_off(event.lease)
+
+    def lost(self) -> None:
+        """The worker ends, or ended, with its node: no death of the lease."""
+        self._grants = max(0, self._grants - 1)
+        self._losses += 1
+
+    def give_up(self) -> None:
+        """The lease's workers hang: they shall be killed, so that others take it."""
+        self._given_up = True
+
+    def given_up(self) -> bool:
+        """Whether the lease's workers are to be killed now; said once, to who kills them."""
+        said, self._given_up = self._given_up, False
+        return said
+
+    async def crash(self, text: str) -> None:
+        """The slot itself broke; nobody will take the lease."""
+        self._open = False
+        self._sequence += 1
+        lease = self._lease.id if self._lease else ""
+        event = SlotEvent(kind=EventKind.CRASHED, lease=lease, sequence=self._sequence, text=text)
+        self._events.append(event)
+        await self._notify()
+
+    def called_off(self, lease_id: str) -> bool:
+        """Whether a worker that runs this lease shall let go of it."""
+        current = self._lease.id if self._lease and self._open else None
+        return self._closed or lease_id != current
+
+    def owns(self, lease_id: str, worker: str) -> bool:
+        """Whether this worker, of all that ever had this lease, is the one that has it now.
+
+        One that was given up for dead may live on, beyond a link that is down, and must not
+        write over what the next one wrote. In a room that has given the lease to nobody the
+        first that asks has it.
+        """
+        if self._closed or self._lease is None or self._lease.id != lease_id:
+            return False
+        if self._worker is None:
+            self._worker = worker
+        return self._worker == worker
+
+    def _is_repeated(self, event: SlotEvent) -> bool:
+        if event.report is None:
+            return False
+        repeated = event.report.rung in self._rungs
+        self._rungs.add(event.report.rung)
+        return repeated
+
+    def _note_progress(self, event: SlotEvent) -> None:
+        """A worker that got further than any before it does not count as one more death."""
+        step = event.report.step if event.report else event.step
+        if step > self._furthest:
+            self._furthest, self._grants, self._losses = step, min(self._grants, 1), 0
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _wait(self, ready: Callable[[], bool], seconds: float) -> None:
+        if ready():
+            return
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(ready)
+        except TimeoutError:
+            pass  # the caller looks again; nothing has happened
+
+
+IDLE_SECONDS = 1.0
+"""So long who asks for work waits for the answer, when there will be none."""
+REOPEN_SECONDS = 30.0
+"""So long a room waits for a slot that it does not know: it asks for its news every second."""
+
+
+class Mailroom:
+    """The mailboxes of a sweep's slots; runs as one asynchronous Ray actor without a CPU."""
+
+    def __init__(self) -> None:
+        self._boxes: dict[str, Mailbox] = {}
+        self._gone: set[str] = set()
+        self._winding_up = False
+        self._opened = asyncio.Condition()
+
+    async def ping(self) -> None:
+        """Answer once the actor is up."""
+
+    async def open(self, slot: str, lease: Lease, judged: bool, after: int = 0) -> None:
+        """A mailbox for a slot that is new, or new to this room, with the lease that it runs.
+
+        Other slots that have this lease are dead, since nobody takes a lease from one that
+        lives; their mailboxes are closed.
+
+        Args:
+            slot: The slot.
+            lease: See `Mailbox.put`.
+            judged: Likewise.
+            after: See `Mailbox`.
+        """
+        for name in [name for name, box in self._boxes.items() if not box.called_off(lease.id)]:
+            await self.close(name)
+        self._gone.discard(slot)
+        self._boxes[slot] = Mailbox(after)
+        await self._boxes[slot].put(lease, judged)
+        async with self._opened:
+            self._opened.notify_all()
+
+    async def _box(self, slot: str) -> Mailbox | None:
+        """A slot's mailbox; None for one that is gone, or that nobody opens."""
+        if slot not in self._boxes and slot not in self._gone:
+            try:
+                async with asyncio.timeout(REOPEN_SECONDS), self._opened:
+                    await self._opened.wait_for(lambda: slot in self._boxes or slot in self._gone)
+            except TimeoutError:
+                pass
+        return self._boxes.get(slot)
+
+    async def put(self, slot: str, lease: Lease, judged: bool) -> bool:
+        """See `Mailbox.put`; False where the slot shall open its mailbox instead."""
+        if slot not in self._boxes:
+            return False
+        await self._boxes[slot].put(lease, judged)
+        return True
+
+    async def next_events(
+        self, slot: str, after: int, seconds: float
+    ) -> Sequence[SlotEvent] | None:
+        """See `Mailbox.next_events`; None where the slot shall open its mailbox first."""
+        box = self._boxes.get(slot)
+        return await box.next_events(after, seconds) if box else None
+
+    async def next_lease(self, slot: str, seconds: float, worker: str = "") -> Lease | None:
+        """See `Mailbox.next_lease`; a slot that is gone has none."""
+        box = None if self._winding_up else await self._box(slot)
+        return await box.next_lease(seconds, worker) if box else None
+
+    async def owns(self, slot: str, lease_id: str, worker: str) -> bool:
+        """See `Mailbox.owns`; a slot that is gone owns nothing."""
+        box = await self._box(slot)
+        return box is not None and box.owns(lease_id, worker)
+
+    async def wanted(self, slot: str, seconds: float) -> bool:
+        """See `Mailbox.wanted`; a slot that is gone wants nobody."""
+        if self._winding_up:
+            await asyncio.sleep(min(seconds, IDLE_SECONDS))
+            return False
+        box = await self._box(slot)
+        return await box.wanted(seconds) if box else False
+
+    async def post(self, slot: str, event: SlotEvent) -> bool:
+        """See `Mailbox.post`; a slot that is gone lets go of everything."""
+        box = await self._box(slot)
+        return await box.post(event) if box else True
+
+    async def call_off(self, lease_id: str) -> None:
+        """Tell the worker that runs this lease, in whatever slot, to let go of it."""
+        for box in self._boxes.values():
+            if not box.called_off(lease_id):
+                await box.call_off()
+
+    async def wind_up(self) -> None:
+        """The run is over: workers shall write their checkpoints and leave, and none shall come."""
+        self._winding_up = True
+
+    async def winding_up(self) -> bool:
+        """Whether that is so."""
+        return self._winding_up
+
+    async def give_up(self, lease_id: str) -> None:
+        """See `Mailbox.give_up`; of the slot that runs this lease."""
+        for box in self._boxes.values():
+            if not box.called_off(lease_id):
+                box.give_up()
+
+    async def given_up(self, slot: str) -> bool:
+        """See `Mailbox.given_up`."""
+        return slot in self._boxes and self._boxes[slot].given_up()
+
+    async def rest(self) -> None:
+        """See `Mailbox.rest`; of every slot."""
+        for box in self._boxes.values():
+            await box.rest()
+
+    async def called_off(self, slot: str, lease_id: str) -> bool:
+        """See `Mailbox.called_off`."""
+        box = await self._box(slot)
+        return box.called_off(lease_id) if box else True
+
+    async def lost(self, slot: str) -> None:
+        """See `Mailbox.lost`."""
+        if slot in self._boxes:
+            self._boxes[slot].lost()
+
+    async def crash(self, slot: str, text: str) -> None:
+        """See `Mailbox.crash`."""
+        box = await self._box(slot)
+        if box:
+            await box.crash(text)
+
+    async def close(self, slot: str) -> None:
+        """Close the slot's mailbox and forget what was in it."""
+        self._gone.add(slot)
+        box = self._boxes.pop(slot, None)
+        if box:
+            await box.close()
+        async with self._opened:
+            self._opened.notify_all()

@@ -1,0 +1,190 @@
+"""How is a cluster brought up, reached and ended from a laptop.
+
+By Ray's own cluster launcher: `ray up`, `ray dashboard`, `ray down`, as commands, since that is
+their interface. In place of a cluster file stands the URL of the head's dashboard, where a way
+to it is open already.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from raysearch.cluster.ray_version import check_ray
+from raysearch.cluster.remote.manifest import check_manifest
+from raysearch.errors import ConfigError, RaysearchError
+from raysearch.printable import without_colour
+from raysearch.storage.place import expanded
+
+__all__ = ["NoAnswerError", "bring_up", "connect", "is_url", "take_down"]
+
+PATIENCE_SECONDS = 120.0
+"""So long the head may not answer before it is given up; its jobs go on."""
+
+
+def is_url(cluster: str | Path) -> bool:
+    """Whether this is a dashboard's URL and not a cluster file."""
+    return str(cluster).startswith(("http://", "https://"))
+
+
+def bring_up(manifest: Path, tell: Callable[[str], object] = lambda step: None) -> None:
+    """Start the cluster; one that is up gets the working tree, and its running jobs go on.
+
+    Args:
+        manifest: The cluster file.
+        tell: Told of each step; there are a dozen, some of which take minutes.
+
+    Raises:
+        ConfigError: The file is wrong, or fields of it are still unset.
+        RaysearchError: `ray up` failed; with the end of what it said.
+    """
+    if unset := check_manifest(manifest):
+        raise ConfigError(unset)
+    _launcher("up", "--yes", "--no-restart", str(manifest), tell=tell)
+    if not _runs_ray(manifest):
+        # A head that was rebooted: `--no-restart` starts Ray on new machines only.
+        _launcher("up", "--yes", str(manifest), tell=tell)
+
+
+def _runs_ray(manifest: Path) -> bool:
+    """Whether Ray runs on the head; one that is too busy to answer does."""
+    try:
+        _launcher("exec", str(manifest), "grep -qs gcs_server /proc/[0-9]*/comm")
+    except RaysearchError:
+        return False
+    return True
+
+
+def take_down(manifest: Path) -> None:
+    """End every node of the cluster.
+
+    Raises:
+        RaysearchError: `ray down` failed; with the end of what it said.
+    """
+    _launcher("down", "--yes", str(manifest))
+
+
+@contextmanager
+def connect(cluster: str | Path) -> Iterator[Any]:
+    """Ray's `JobSubmissionClient` on the head; through an SSH tunnel as long as the block.
+
+    Args:
+        cluster: The cluster file, or the URL of a dashboard that can be reached.
+
+    Raises:
+        RaysearchError: The head does not answer, or not to this token.
+    """
+    check_ray()
+    token, port = _token(), _free_port()
+    url = str(cluster) if is_url(cluster) else f"http://127.0.0.1:{port}"
+    with nullcontext() if is_url(cluster) else _tunnel(Path(cluster), port) as tunnel:
+        yield _client(cluster, url, token, tunnel)
+
+
+@contextmanager
+def _tunnel(manifest: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The launcher's tunnel to the head; it ends with the block, and with this process."""
+    words = [*_RAY, "dashboard", "--port", str(port), str(manifest)]
+    # The shell reads to the end of its standard input, which comes when this process is gone.
+    script = '{ "$@" < /dev/null; kill 0; } & read -r _; kill 0'
+    process = subprocess.Popen(
+        ["sh", "-c", script, "sh", *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True, env=_environment(),
+    )  # fmt: skip
+    assert process.stdin
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+def _client(
+    cluster: str | Path, url: str, token: str, tunnel: subprocess.Popen[bytes] | None
+) -> Any:
+    """A client of the dashboard, as soon as it answers."""
+    from ray.exceptions import AuthenticationError
+    from ray.job_submission import JobSubmissionClient
+
+    logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)
+    deadline = time.monotonic() + (PATIENCE_SECONDS if tunnel else 0.0)
+    while True:
+        try:
+            return JobSubmissionClient(url, headers={"Authorization": f"Bearer {token}"})
+        except AuthenticationError as error:
+            raise RaysearchError(
+                f"the token must be that of the cluster of {cluster}, but its head refuses it"
+            ) from error
+        except ConnectionError as error:
+            if time.monotonic() > deadline or (tunnel and tunnel.poll() is not None):
+                raise NoAnswerError(
+                    f"the head of {cluster} must be reached, but nothing answers"
+                    + (f"; see `ray exec {cluster} 'ray status'`" if tunnel else "")
+                ) from error
+            time.sleep(0.5)
+
+
+class NoAnswerError(RaysearchError):
+    """The head cannot be reached now."""
+
+
+_RAY = (sys.executable, "-m", "ray.scripts.scripts")
+
+
+_STEP = re.compile(r"\[\d+/\d+\] .*|\(\d+/\d+\) .*")
+"""What of a line of the launcher's is on a step of a node's set-up."""
+
+
+def _launcher(*words: str, tell: Callable[[str], object] = lambda step: None) -> None:
+    """Run a command of Ray's launcher.
+
+    Raises:
+        RaysearchError: It failed; with the last lines of what it said.
+    """
+    last: deque[str] = deque(maxlen=15)
+    with subprocess.Popen(
+        [*_RAY, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, env=_environment(),
+    ) as process:  # fmt: skip
+        assert process.stdout
+        for line in process.stdout:
+            last.append(without_colour(line).rstrip())
+            if step := _STEP.search(last[-1]):
+                tell(step[0])
+    if process.returncode:
+        said = "\n".join(last).strip()
+        raise RaysearchError(f"`ray {shlex.join(words)}` must succeed, but said:\n{said}")
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def _token() -> str:
+    """The token, from where Ray looks for it."""
+    path = expanded(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token")
+    try:
+        return os.environ.get("RAY_AUTH_TOKEN") or path.read_text().strip()
+    except OSError as error:
+        raise ConfigError(
+            f"a token must be in {path}, but there is none; make it with "
+            f"`ray get-auth-token --generate`"
+        ) from error
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

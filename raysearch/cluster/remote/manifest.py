@@ -1,0 +1,231 @@
+"""Is a cluster file one that `ray up` will take, and which fields has the user still to set.
+
+The file is held against Ray's own schema, which comes with Ray; Ray itself is not imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from raysearch.cluster.cost.prices import check_prices
+from raysearch.errors import ConfigError, quoted, shortened
+from raysearch.storage.place import expanded, is_uri
+from raysearch.yaml_lines import Marked, Problems, read_marked
+
+__all__ = ["Site", "TREE", "UNSET", "check_manifest", "check_site", "read_site"]
+
+TREE = "~/raysearch"
+"""Where the working tree lies on every node."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What a cluster says of its sweeps; empty where it says nothing.
+
+    Attributes:
+        tree: The working tree here that goes to the nodes.
+        storage: Folder or URI that every node can write.
+        data: Folder of the corpora: below the working tree, or one that every node has.
+        options: Other options of `raysearch sweep` and their values, as its defaults there.
+    """
+
+    tree: Path
+    storage: str = ""
+    data: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _place(value: Any) -> bool:
+    return _text(value) and (is_uri(value) or Path(value).is_absolute())
+
+
+def _folder(value: Any) -> bool:
+    return _text(value) and not is_uri(value) and not value.startswith("~")
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+_RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "storage": ("a full path or a URI (s3://…) that every node can write", _place),
+    "data": ("a folder in the working tree, or a full path that every node has", _folder),
+    "study": ("the URL of a database", _text),
+    "slots": ("a whole number >= 1", _count),
+    "cpus_per_worker": ("a number >= 0", _number),
+    "gpus_per_worker": ("a number >= 0", _number),
+}
+
+
+def read_site(path: Path) -> Site:
+    """Read `provider.raysearch` of a cluster file.
+
+    Raises:
+        ConfigError: Every field that breaks its rule, and a file that does not bring the working
+            tree to the nodes, with lines.
+    """
+    fields, problems = read_marked(path)
+    found = check_site(fields, problems)
+    tree = _tree(fields, problems)
+    problems.raise_all()
+    storage, data = found.pop("storage", ""), found.pop("data", "")
+    options = {f"--{name.replace('_', '-')}": str(value) for name, value in found.items()}
+    return Site(tree=tree, storage=storage, data=data, options=options)
+
+
+def check_site(fields: Mapping[str, Marked], problems: Problems) -> dict[str, Any]:
+    """Note every field that breaks its rule; gives the plain values of those that are there."""
+    section = _below(_below(fields, "provider"), "raysearch")
+    found = {name: section[name].plain for name in _RULES if name in section}
+    for name, value in found.items():
+        rule, holds = _RULES[name]
+        if not holds(value):
+            text = f"`provider.raysearch.{name}` must be {rule}, but got {quoted(value)}"
+            problems.add(text, section[name].line)
+    return found
+
+
+def _below(fields: Mapping[str, Marked], name: str) -> dict[str, Marked]:
+    value = fields[name].value if name in fields else None
+    return value if isinstance(value, dict) else {}
+
+
+def _tree(fields: Mapping[str, Marked], problems: Problems) -> Path:
+    """The launcher takes a mount's folder from where it is started, so `.` is the tree here."""
+    rule = f"`file_mounts` must bring the working tree to {TREE}"
+    mount = _below(fields, "file_mounts").get(TREE)
+    if mount is None:
+        problems.add(rule, fields["file_mounts"].line if "file_mounts" in fields else 1)
+        return Path()
+    tree = expanded(str(mount.value))
+    if not (tree / "raysearch" / "__init__.py").is_file():
+        where = f"but {tree.absolute()} is not one; run this from the root of the tree"
+        problems.add(f"{rule}, {where}", mount.line)
+    return tree.resolve()
+
+
+UNSET = "SET-ME"
+"""What stands in a word that only the user can fill in; our files are shipped with some."""
+
+
+def check_manifest(path: Path) -> tuple[str, ...]:
+    """Check a cluster file.
+
+    Returns:
+        A sentence with its line for each field that is still unset, without which `ray up`
+        cannot work; a value that an anchor repeats is said once.
+
+    Raises:
+        ConfigError: Everything against Ray's schema, node types that do not exist or that
+            want more nodes than the cluster may have, prices that are none, and what
+            `provider.raysearch` says of sweeps and cannot be, with lines.
+    """
+    fields, problems = read_marked(path)
+    root = Marked(fields, 1)
+    validator = jsonschema.Draft7Validator(_schema())
+    for error in validator.iter_errors(root.plain):
+        where = ".".join(str(part) for part in error.absolute_path) or "the file"
+        line = _line(root, list(error.absolute_path))
+        problems.add(f"`{where}` must fit Ray's cluster schema, but {error.message}", line)
+    _check_readings(root, _as_ray_reads(path), "", problems)
+    _check_nodes(fields, problems)
+    check_prices(fields, problems)
+    check_site(fields, problems)
+    problems.raise_all()
+    unset: dict[str, str] = {}
+    for where, node in _leaves(root, ""):
+        for word in str(node.value).split():
+            if UNSET in word:
+                text = f"`{where}` must be set to yours, but has {word} ({path}:{node.line})"
+                unset.setdefault(word, text)
+    return tuple(unset.values())
+
+
+def _as_ray_reads(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError):  # what is wrong with it has been said
+        return None
+
+
+def _check_readings(ours: Marked, theirs: Any, where: str, problems: Problems) -> None:
+    """Ray reads the file by YAML 1.1, where ``020`` is 16 and ``no`` is false: both must agree."""
+    if isinstance(theirs, dict) and isinstance(ours.value, dict):
+        for key, child in ours.value.items():
+            _check_readings(child, theirs.get(key), f"{where}.{key}" if where else key, problems)
+    elif isinstance(theirs, list) and isinstance(ours.value, list):
+        for child, other in zip(ours.value, theirs, strict=False):
+            _check_readings(child, other, where, problems)
+    elif isinstance(theirs, bool | int | float) and repr(theirs) != repr(ours.value):
+        problems.add(
+            f"`{where}` must be the same for Ray, which reads YAML 1.1, but is "
+            f"{shortened(repr(theirs))} for it and {shortened(repr(ours.value))} by YAML 1.2; "
+            "write a number without a 0 first, and true or false",
+            ours.line,
+        )
+
+
+def _check_nodes(fields: Mapping[str, Marked], problems: Problems) -> None:
+    types = fields.get("available_node_types")
+    head = fields.get("head_node_type")
+    if types is None or not isinstance(types.value, dict):
+        return
+    if head is None or head.value not in types.value:
+        got = "nothing" if head is None else repr(head.value)
+        line = types.line if head is None else head.line
+        problems.add(f"`head_node_type` must be one of the node types, but got {got}", line)
+    limit = fields.get("max_workers")
+    wanted = [node.plain.get("min_workers", 0) for node in types.value.values() if node.value]
+    if limit is not None and isinstance(limit.value, int) and sum(wanted) > limit.value:
+        problems.add(
+            f"`max_workers` must be at least the sum of min_workers, {sum(wanted)}, but got "
+            f"{limit.value}",
+            limit.line,
+        )
+
+
+def _leaves(node: Marked, where: str) -> Iterator[tuple[str, Marked]]:
+    if isinstance(node.value, dict):
+        for key, child in node.value.items():
+            yield from _leaves(child, f"{where}.{key}" if where else key)
+    elif isinstance(node.value, list):
+        for child in node.value:
+            yield from _leaves(child, where)
+    else:
+        yield where, node
+
+
+def _line(node: Marked, parts: Sequence[Any]) -> int:
+    """The line of the innermost place on the way that the file has."""
+    for part in parts:
+        inside = isinstance(node.value, dict) and part in node.value
+        inside = inside or (isinstance(node.value, list) and part < len(node.value))
+        if not inside:
+            break
+        node = node.value[part]
+    return node.line
+
+
+def _schema() -> dict[str, Any]:
+    found = importlib.util.find_spec("ray")
+    if found is None or found.origin is None:
+        raise ConfigError("Ray must be installed to check a cluster file: pip install -e .")
+    text = (Path(found.origin).parent / "autoscaler" / "ray-schema.json").read_text()
+    schema: dict[str, Any] = json.loads(text)
+    return schema

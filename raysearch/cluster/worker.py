@@ -1,0 +1,283 @@
+"""What does a slot's worker do: take a lease, run it, hand in its record, take the next.
+
+This is the ``train_loop_per_worker`` of the slot's Ray Train run. With several workers,
+worker 0 speaks to the mailbox and the others get the lease from it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from raysearch.cluster.preemption import NOTICE
+from raysearch.errors import ConfigError, RaysearchError, StoreError, TrialError
+from raysearch.events import EventKind, SlotEvent, ended_trial
+from raysearch.storage import open_storage
+from raysearch.storage.place import join, shown
+from raysearch.storage.secret_parts import shown_text
+from raysearch.trial import Lease, Report, Trial, TrialState
+
+__all__ = ["Listener", "Runner", "TrainingRunner", "serve", "storage_news"]
+
+
+class _Teller(logging.Handler):
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(record.getMessage())
+
+
+@contextmanager
+def storage_news(tell: Callable[[str], object]) -> Iterator[None]:
+    """Inside, `tell` gets every warning of `raysearch.storage` in this process, any thread's."""
+    handler, log = _Teller(tell), logging.getLogger("raysearch.storage")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+IDLE_SECONDS = 20.0
+"""Workers that get no lease for so long leave; others may wait for what they hold."""
+NEWS_SECONDS = 1.0
+"""Progress is posted, and the mailbox asked between reports, at most so often."""
+
+
+class Listener(Protocol):
+    """Where a trial's news go; `raysearch.training.loop.Listener` says when each is called."""
+
+    def started(self, device: str, provenance: Mapping[str, str]) -> None:
+        """The trial begins or resumes."""
+
+    def progress(self, step: int, total: int) -> None:
+        """Optimizer steps done and to do."""
+
+    def report(self, report: Report) -> None:
+        """A point of the curve."""
+
+    def stopped(self) -> bool:
+        """Whether the trial shall end here."""
+
+    def preempted(self) -> bool:
+        """Whether the checkpoint shall be written: the node is about to go, or the run is over."""
+
+    def owns(self) -> bool:
+        """Whether the lease still is this worker's; else it must not write its files."""
+
+
+Runner = Callable[[Lease, Listener], Trial | None]
+"""Runs a lease to its record; None when the listener stopped it, or when it was preempted, with
+its checkpoint written. Picklable."""
+
+
+@dataclass(frozen=True)
+class TrainingRunner:
+    """The runner of real sweeps; imports torch and the methods only where it runs.
+
+    Attributes:
+        data_dir: Folder of the corpora, on every node.
+        stages: Folder or URI of the stages that trials share; empty for the sweep's own folder.
+        limit: Bytes that these may take; None for half of the free disk.
+        stated: What every row says of the sweep's set-up.
+    """
+
+    data_dir: str
+    stages: str = ""
+    limit: int | None = None
+    stated: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
+        """See `raysearch.training.run.run_lease`."""
+        from raysearch.training.run import run_lease
+
+        return run_lease(
+            lease,
+            listener,
+            data_dir=self.data_dir,
+            stages=self.stages,
+            limit=self.limit,
+            stated=self.stated,
+        )
+
+
+def serve(settings: Mapping[str, Any]) -> None:
+    """Run leases until the slot is closed, or has had nothing to do for `IDLE_SECONDS`.
+
+    Workers of which one has notice that its node is about to go leave together; the slot then
+    asks for new ones, which get the same lease.
+
+    Args:
+        settings: ``room`` (handle of the mail room), ``slot`` (name), ``runner`` (a `Runner`
+            or ``module:name``), ``threads`` (of torch, per worker; at least 1).
+    """
+    import torch
+
+    from raysearch import distributed
+    from raysearch.cluster.process_group import group_key
+
+    torch.set_num_threads(settings["threads"])
+    distributed.seal_with(group_key())
+    room, slot = settings["room"], settings["slot"]
+    try:
+        runner = resolve(settings["runner"])
+    except Exception:  # would come again in every worker that took this one's place
+        ray.get(room.crash.remote(slot, traceback.format_exc()))
+        return
+    worker = uuid.uuid4().hex
+    node = ray.get_runtime_context().get_node_id()
+    nodes = tuple(str(name) for name in distributed.gather_objects(node))
+    while True:
+        lease: Lease | None = None
+        if distributed.rank() == 0:
+            lease = ray.get(room.next_lease.remote(slot, IDLE_SECONDS, worker))
+        lease = cast(Lease | None, distributed.broadcast_object(lease))
+        if lease is None:
+            return
+        if distributed.rank() == 0:
+            taken = SlotEvent(kind=EventKind.TAKEN, lease=lease.id, nodes=nodes)
+            room.post.remote(slot, taken)
+        with NOTICE.work():
+            mail = _Mail(room, slot, lease, worker)
+            with storage_news(mail.message):
+                recorded = _work(mail, runner, lease, alone=distributed.world_size() == 1)
+            leaving = any(distributed.average_values([float(NOTICE.given or mail.winding_up)]))
+            if distributed.rank() == 0 and not recorded:
+                mail.let_go(preempted=leaving)
+        if leaving:
+            return
+
+
+def resolve(runner: Runner | str) -> Runner:
+    """The runner itself, imported if it is given as ``module:name``."""
+    if not isinstance(runner, str):
+        return runner
+    module, _, name = runner.partition(":")
+    found: Runner = getattr(importlib.import_module(module), name)
+    return found
+
+
+class _Mail:
+    """A `Listener` that posts to the slot's mailbox; worker 0 alone speaks through it."""
+
+    def __init__(self, room: Any, slot: str, lease: Lease, worker: str) -> None:
+        self._room, self._slot, self._lease, self._worker = room, slot, lease, worker
+        self._called_off = False
+        self._told = self._asked = self._looked = 0.0
+        self.winding_up = False
+        """Whether the run is over, and the checkpoint shall be written."""
+        self._step = 0
+        self.problem = ""
+        """What went wrong on a node that was about to go; it says nothing of the trial."""
+
+    def post(self, kind: EventKind, *, wait: bool = True, **fields: Any) -> None:
+        event = SlotEvent(kind=kind, lease=self._lease.id, **fields)
+        answer = self._room.post.remote(self._slot, event)
+        if wait:
+            self._called_off = ray.get(answer)
+            self._asked = time.monotonic()
+
+    def started(self, device: str, provenance: Mapping[str, str]) -> None:
+        self.post(EventKind.STARTED, wait=False, device=device, provenance=dict(provenance))
+
+    def progress(self, step: int, total: int) -> None:
+        self._step = step
+        if time.monotonic() - self._told >= NEWS_SECONDS:
+            self.post(EventKind.PROGRESS, wait=False, step=step, total=total)
+            self._told = time.monotonic()
+
+    def report(self, report: Report) -> None:
+        self.post(EventKind.REPORT, report=report)
+
+    def stopped(self) -> bool:
+        if not self._called_off and time.monotonic() - self._asked >= NEWS_SECONDS:
+            answer = self._room.called_off.remote(self._slot, self._lease.id)
+            self._called_off = ray.get(answer)
+            self._asked = time.monotonic()
+        return self._called_off
+
+    def preempted(self) -> bool:
+        if not self.winding_up and time.monotonic() - self._looked >= NEWS_SECONDS:
+            self.winding_up = ray.get(self._room.winding_up.remote())
+            self._looked = time.monotonic()
+        return NOTICE.given or self.winding_up
+
+    def message(self, text: str) -> None:
+        self.post(EventKind.MESSAGE, wait=False, text=text)
+
+    def owns(self) -> bool:
+        answer = self._room.owns.remote(self._slot, self._lease.id, self._worker)
+        return bool(ray.get(answer))
+
+    def let_go(self, *, preempted: bool) -> None:
+        """The runner ended without a record: it was told to, or to save and leave."""
+        if self._called_off or not preempted:
+            self.post(EventKind.STOPPED)
+            return
+        later = f", {NOTICE.seconds:.1f} s after the notice" if NOTICE.given else ""
+        saved = f"no checkpoint ({self.problem})" if self.problem else "checkpoint"
+        why = "its node is about to go: " if NOTICE.given else ""
+        text = f"{why}{saved} at step {self._step}{later}"
+        self.post(EventKind.PREEMPTED, step=self._step, text=text)
+
+
+def _work(mail: _Mail, runner: Runner, lease: Lease, *, alone: bool) -> bool:
+    """Run one lease and hand in its record; whatever the runner does, the slot stays up.
+
+    A bug on one of several workers leaves the others waiting for it, so there it is raised
+    once the failed record is handed in: Ray Train then replaces all workers.
+
+    Returns:
+        Whether the lease is over; not so when the runner ended without a record, or could not
+        write its checkpoint on a node that was about to go.
+    """
+    from raysearch import distributed
+
+    try:
+        trial = runner(lease, mail)
+    except TrialError as error:
+        trial = ended_trial(lease, TrialState.FAILED, str(error))
+    except RaysearchError as error:
+        if NOTICE.given:
+            mail.problem = _sentences(error)
+            return False
+        mail.post(EventKind.REFUSED, text=_sentences(error))
+        return True
+    except Exception as error:
+        if isinstance(error, RayError) and not isinstance(error, RayTaskError):
+            raise  # the mail room is gone with its driver: the lease stays open
+        mail.post(EventKind.FINISHED, trial=_broken(lease, error))
+        if alone:
+            return True
+        raise
+    if trial is not None and distributed.rank() == 0:
+        mail.post(EventKind.FINISHED, trial=trial)
+    return trial is not None
+
+
+def _sentences(error: RaysearchError) -> str:
+    return "\n".join(error.problems) if isinstance(error, ConfigError) else str(error)
+
+
+def _broken(lease: Lease, error: Exception) -> Trial:
+    """The failed record of a lease whose runner has a bug; its traceback lies in the folder."""
+    text = shown_text("".join(traceback.format_exception(error)))
+    last = shown_text(traceback.format_exception_only(error)[-1].strip())
+    try:
+        open_storage(lease.folder, make=False).write("error.txt", [text.encode()])
+        where = f"see {shown(join(lease.folder, 'error.txt'))}"
+    except (OSError, StoreError) as failure:
+        where = f"its traceback could not be kept: {failure}"
+    return ended_trial(lease, TrialState.FAILED, f"{last} ({where})")

@@ -1,0 +1,145 @@
+"""Which corpora does a trial of CARL read, and are they there: asked before anything trains.
+
+Needs no torch, so that a sweep says what is missing before it starts Ray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from raysearch import corpora
+from raysearch.corpora.records import Corpus, Split, frozen
+from raysearch.errors import ConfigError, DataError
+from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.carl.evaluation.embedded import hash_order
+from raysearch.sources import remembered
+
+__all__ = ["POLES", "check", "load_corpora", "rateable", "training_corpora"]
+
+POLES: tuple[str, ...] = ("negative", "positive")
+"""Labels of a polarity corpus that can be read as valence 0 and 1; see `training_rows`."""
+
+
+def check(config: CarlConfig, *, data_dir: str) -> None:
+    """See `methods.base.MethodLoader.check`."""
+    load_corpora(config, data_dir, {"train", "dev"})
+
+
+def load_corpora(config: CarlConfig, data_dir: str, roles: Collection[str]) -> dict[str, Corpus]:
+    """Every corpus that the settings name, training corpora first, each once.
+
+    Args:
+        config: Names the corpora.
+        data_dir: Folder of the corpora.
+        roles: The roles to be opened.
+
+    Raises:
+        ConfigError: A corpus is of another task than the setting that names it.
+        DataError: A corpus cannot be read; all that cannot are named.
+    """
+    opened = tuple(sorted(roles))
+    names = dict.fromkeys((*config.corpora, *config.probed))
+    loaded, problems = {}, []
+    for name in names:
+        try:
+            loaded[name] = _corpus(name, data_dir, opened)
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
+    _check_tasks(config, loaded)
+    return loaded
+
+
+def rateable(corpus: Corpus) -> bool:
+    """Whether CARL can be trained on a corpus: it has ratings, or poles of sentiment."""
+    return corpus.task == "va" or (corpus.task == "polarity" and corpus.label_names == POLES)
+
+
+@remembered
+def _corpus(name: str, data_dir: str, roles: tuple[str, ...]) -> Corpus:
+    """A corpus is frozen, so all trials of a process share it while its files stay as they are."""
+    return corpora.load(name, data_dir, roles)
+
+
+def _check_tasks(config: CarlConfig, loaded: dict[str, Corpus]) -> None:
+    asked = (
+        ("va_corpora", config.va_corpora, "va"),
+        ("class_corpora", config.class_corpora, "classes"),
+        ("polarity_corpora", config.polarity_corpora, "polarity"),
+    )
+    problems = [
+        "`corpora` must name corpora of task va, or of task polarity with the labels negative and "
+        f"positive, but {name} is of task {loaded[name].task} with the labels "
+        + ", ".join(loaded[name].label_names)
+        for name in config.corpora
+        if not rateable(loaded[name])
+    ]
+    problems += [
+        f"`{field}` must name corpora of task {task}, but {name} is of task {loaded[name].task}"
+        for field, names, task in asked
+        for name in names
+        if loaded[name].task != task
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+NEUTRAL_AROUSAL = 0.5
+"""What a polarity corpus does not tell: the middle of the scaled axis, for every row."""
+
+
+def training_corpora(corpora: Sequence[Corpus], rows: int, seed: int) -> list[Corpus]:
+    """The training corpora as CARL sees them: rated, and `rows` rows of train at most.
+
+    Negative and positive become valence 0 and 1 with arousal 0.5. That is an extension: the
+    paper's training corpora have valence-arousal ratings.
+
+    Under a limit every corpus gives its share, at least one row. Its rows stand in the order of
+    a hash of text, id and seed, and the corpora take turns such that row r of a corpus of N is
+    due at r / N (Adams's method), so that a smaller choice lies within a larger one.
+
+    Args:
+        corpora: `corpora.rateable`, opened with train.
+        rows: Most rows of train over all corpora; 0 takes all. At least one for each corpus.
+        seed: Chooses the rows.
+    """
+    rated = [_rated(corpus) for corpus in corpora]
+    sizes = [len(corpus.split("train")) for corpus in rated]
+    if not 0 < rows < sum(sizes):
+        return rated
+    due = sorted((row / size, at) for at, size in enumerate(sizes) for row in range(size))
+    turns = [at for _, at in due[:rows]]
+    return [_limited(corpus, turns.count(at), seed) for at, corpus in enumerate(rated)]
+
+
+def _rated(corpus: Corpus) -> Corpus:
+    if corpus.task == "va":
+        return corpus
+    splits = []
+    for role in corpus.roles:
+        split = corpus.split(role)
+        arousal = np.full(len(split), NEUTRAL_AROUSAL)
+        labels = np.stack([split.labels, arousal], axis=1).astype(np.float32)
+        splits.append((role, replace(split, labels=frozen(labels))))
+    names = ("valence", "arousal")
+    return replace(corpus, task="va", label_names=names, scale=(0.0, 1.0), _splits=tuple(splits))
+
+
+def _limited(corpus: Corpus, rows: int, seed: int) -> Corpus:
+    """The corpus with so many rows of train, in the order of the corpus; other roles whole."""
+    splits = []
+    for role in corpus.roles:
+        split = corpus.split(role)
+        if role == "train":
+            chosen = sorted(hash_order(split, seed)[:rows])
+            split = Split(
+                texts=tuple(split.texts[row] for row in chosen),
+                labels=frozen(split.labels[chosen]),
+                ids=tuple(split.ids[row] for row in chosen),
+            )
+        splits.append((role, split))
+    return replace(corpus, _splits=tuple(splits))

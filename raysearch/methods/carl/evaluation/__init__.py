@@ -1,0 +1,1 @@
+"""What CARL is measured by: probes, downstream tasks, geometry, diagnostics."""

@@ -1,0 +1,158 @@
+"""How are embeddings spread: alignment, uniformity and silhouettes of labelled sentences.
+
+Rows of a class-labelled corpus have positives of their own, the rows of the same class; the
+silhouette of a valence-arousal corpus is that of its four quadrants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+from raysearch import metrics
+from raysearch.errors import TrialError
+from raysearch.methods.carl.losses.contrastive import quadrants
+
+__all__ = [
+    "ALL_PAIRS",
+    "EmbeddingMap",
+    "MAPPED_ROWS",
+    "PERPLEXITY",
+    "SAMPLED_ROWS",
+    "class_quality",
+    "embedding_map",
+    "embedding_quality",
+]
+
+ALL_PAIRS = 2_000_000
+"""Up to so many pairs (2,000 rows) all are counted; of more a seeded sample of so many."""
+
+SAMPLED_ROWS = {"dev": 1000, "test": 2000}
+"""Most rows of a silhouette, and of the uniformity of classes. A report of 1,000 rows (H = 384)
+takes 18 ms for either on one core, a reading of 2,000 about four times that."""
+
+
+def embedding_quality(
+    embeddings: npt.NDArray[Any], labels: npt.NDArray[Any], seed: int, *, role: str
+) -> dict[str, float]:
+    """Alignment and uniformity of L2-normalised embeddings, low is good, and a silhouette.
+
+    Positives are undefined for continuous labels; here they are the pairs whose distance in the
+    valence-arousal plane is at or below the fifth percentile (carl.md §2). Alignment falls to 0
+    when an encoder collapses, where uniformity rises to 0, its maximum: read them together.
+
+    Args:
+        embeddings: (N, H), as the encoder gives them.
+        labels: Valence and arousal (N, 2) in [0, 1].
+        seed: Draws the sample where there are too many rows or pairs.
+        role: ``dev`` or ``test``: how many rows the silhouette takes.
+
+    Returns:
+        ``alignment`` in [0, 4], ``alignment_pairs``, the number of positive pairs it is a mean
+        of, ``uniformity`` in [-8, 0], and ``silhouette_quadrant`` in [-1, 1], of the four
+        quadrants around the middle of the scale. NaN for a zero vector, fewer than two rows
+        or, of the silhouette, rows of one quadrant only.
+    """
+    classes = quadrants(torch.tensor(labels)).numpy()
+    pairs = metrics.close_pairs(labels, limit=ALL_PAIRS, seed=seed)
+    return {
+        "alignment": metrics.alignment(embeddings, pairs),
+        "alignment_pairs": float(len(pairs)),
+        "uniformity": metrics.uniformity(embeddings, seed=seed),
+        "silhouette_quadrant": metrics.silhouette(
+            embeddings, classes, limit=SAMPLED_ROWS[role], seed=seed
+        ),
+    }
+
+
+def class_quality(
+    embeddings: npt.NDArray[Any], classes: npt.NDArray[Any], seed: int, *, role: str
+) -> dict[str, float]:
+    """The same of rows with classes; positives are all pairs of rows of one class.
+
+    Args:
+        embeddings: (N, H), as the encoder gives them.
+        classes: (N,) class ids.
+        seed: Draws the sample where there are too many rows.
+        role: ``dev`` or ``test``: how many rows are taken, but for the alignment, which is of all.
+
+    Returns:
+        ``alignment``, ``alignment_pairs``, ``uniformity`` and ``silhouette``, in the ranges of
+        `embedding_quality` and NaN where those are, or without a pair.
+    """
+    rows = SAMPLED_ROWS[role]
+    sizes = np.unique(classes, return_counts=True)[1]
+    return {
+        "alignment": metrics.class_alignment(embeddings, classes),
+        "alignment_pairs": float((sizes * (sizes - 1) // 2).sum()),
+        "uniformity": metrics.uniformity(embeddings, limit=rows, seed=seed),
+        "silhouette": metrics.silhouette(embeddings, classes, limit=rows, seed=seed),
+    }
+
+
+Array = npt.NDArray[Any]
+
+MAPPED_ROWS = 600
+"""Most rows of a map; a t-SNE of so many takes some seconds on one core."""
+
+PERPLEXITY = 30.0
+"""Of t-SNE; a third of the rows where there are fewer than 90 others."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EmbeddingMap:
+    """Two maps of the same M rows.
+
+    Attributes:
+        rows: Their numbers in what was given, ascending, (M,) int64: index labels by it.
+        pca: First two principal components (M, 2), around the mean of all rows.
+        explained: Share of the variance of all rows on either, (2,), in [0, 1].
+        tsne: (M, 2), in units of its own.
+    """
+
+    rows: npt.NDArray[np.int64]
+    pca: Array
+    explained: Array
+    tsne: Array
+
+
+def embedding_map(embeddings: Array, *, seed: int) -> EmbeddingMap:
+    """PCA of all rows and t-SNE of those shown; the same for the same rows and seed.
+
+    Args:
+        embeddings: (N, H), N >= 4 and H >= 2; their lengths do not matter.
+        seed: Chooses the rows where there are more than `MAPPED_ROWS`, and seeds t-SNE, which
+            starts from the first two components.
+
+    Raises:
+        TrialError: A row is zero or not finite, or there are too few.
+    """
+    table = np.asarray(embeddings, dtype=np.float64)
+    lengths = np.linalg.norm(table, axis=1, keepdims=True)
+    broken = int((~np.isfinite(lengths) | (lengths == 0)).sum())
+    if broken or len(table) < 4:
+        raise TrialError(
+            f"a map must have at least 4 rows with a direction, but got {len(table)} rows, "
+            f"{broken} of them zero or not finite"
+        )
+    points = table / lengths
+    rows = np.arange(len(points))
+    if len(points) > MAPPED_ROWS:
+        chance = np.random.default_rng(seed)
+        rows = np.sort(chance.choice(len(points), size=MAPPED_ROWS, replace=False))
+    with threadpool_limits(1):  # sums in threads differ in their last bits from run to run
+        components = PCA(n_components=2, svd_solver="full").fit(points)
+        tsne = TSNE(perplexity=min(PERPLEXITY, (len(rows) - 1) / 3), init="pca", random_state=seed)
+        return EmbeddingMap(
+            rows=rows,
+            pca=components.transform(points[rows]),
+            explained=components.explained_variance_ratio_,
+            tsne=tsne.fit_transform(points[rows]),
+        )

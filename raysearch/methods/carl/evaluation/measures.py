@@ -1,0 +1,259 @@
+"""What does a study measure beyond its rows: the spread of labels, and maps of embeddings.
+
+A measure gets the folder of a sweep, its complete trials and the data folder, and gives flat
+records, all with the same columns. It is told by name in a study's ``measure``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from raysearch.api.restore import restored, settings_of
+from raysearch.cli.opened import alone
+from raysearch.config import read_config
+from raysearch.corpora import Corpus
+from raysearch.errors import ConfigError
+from raysearch.leaderboard.openings import Opening
+from raysearch.methods.carl.data import LABEL_CENTRES, scaled_labels
+from raysearch.methods.carl.losses.contrastive import ContrastiveObjective, label_similarity
+from raysearch.trial import Trial
+
+if TYPE_CHECKING:
+    from raysearch.methods.carl.config import CarlConfig
+    from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus, EmbeddedSplit
+
+
+__all__ = [
+    "BATCHES",
+    "MEASURES",
+    "Measure",
+    "PAIRED_ROWS",
+    "QUADRANTS",
+    "Record",
+    "TEMPERATURES",
+    "label_spread",
+]
+
+Labels = npt.NDArray[Any]
+
+TEMPERATURES: dict[str, tuple[float, ...]] = {
+    "cos_uncentred": (1.0, 0.1, 0.05, 0.01),
+    "cos_centred": (1.0, 0.1, 0.05, 0.01),
+    "gauss": (1.0, 0.3, 0.1, 0.03, 0.01),
+}
+"""Label temperatures τ_y by geometry; of ``gauss`` the widths σ that stand in their place."""
+
+PAIRED_ROWS = 1000
+"""All pairs of so many random rows (499,500) stand for all pairs of a corpus."""
+
+BATCHES = 50
+"""Most batches that an entropy is a mean over."""
+
+
+def label_spread(
+    corpora: Sequence[Corpus], *, batch_size: int, seed: int
+) -> list[dict[str, float | int | str]]:
+    """One flat record for each corpus, scaling, geometry and temperature; train splits only.
+
+    What does not depend on geometry or temperature is repeated, so that every record has every
+    column:
+
+    ``corpus``, ``scaling``, ``geometry``, ``temperature`` (τ_y, or σ of ``gauss``),
+    ``batch_size`` and ``rows``: what was measured on what.
+    ``valence_mean``, ``valence_sd``, ``valence_d0`` … ``valence_d10`` and the same of arousal:
+    the scaled labels; d0 and d10 are the extremes, d1 to d9 the deciles.
+    ``centre_share``: rows exactly at the middle of the labels, which have no direction.
+    ``end_share``: rows with valence or arousal at an end point of the rating scale. Those that
+    min-max clipped are among them; a loaded corpus does not tell them from honest extremes.
+    ``pair_mean``, ``pair_sd``: the cosine of random pairs; of ``gauss`` the kernel
+    exp(-|y_i - y_j|² / 2σ²).
+    ``entropy``: of the softmax targets P over a batch (Eq. 6), relative to ln B: 1 is uniform.
+
+    Args:
+        corpora: Of task ``va``, opened with train.
+        batch_size: B >= 2; a smaller corpus is one batch.
+        seed: Of the batches and pairs.
+    """
+    found: list[dict[str, float | int | str]] = []
+    for corpus in corpora:
+        ends = corpus.split("train").labels
+        end_share = float(((ends <= 0) | (ends >= 1)).any(axis=1).mean())
+        for scaling, centre in LABEL_CENTRES.items():
+            labels = scaled_labels(corpus, "train", scaling).astype(np.float64)
+            shape = _distribution(labels, centre) | {"end_share": end_share}
+            for geometry, temperatures in TEMPERATURES.items():
+                for temperature in temperatures:
+                    found.append(
+                        {
+                            "corpus": corpus.name,
+                            "scaling": scaling,
+                            "geometry": geometry,
+                            "temperature": temperature,
+                            "batch_size": min(batch_size, len(labels)),
+                            "rows": len(labels),
+                            **shape,
+                            **_contrast(labels, geometry, temperature, centre, batch_size, seed),
+                        }
+                    )
+    return found
+
+
+def _distribution(labels: Labels, centre: float) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for column, name in enumerate(("valence", "arousal")):
+        values = labels[:, column]
+        found[f"{name}_mean"], found[f"{name}_sd"] = float(values.mean()), float(values.std())
+        deciles = np.quantile(values, np.arange(11) / 10).tolist()
+        found |= {f"{name}_d{part}": value for part, value in enumerate(deciles)}
+    return found | {"centre_share": float((labels == centre).all(axis=1).mean())}
+
+
+def _contrast(
+    labels: Labels, geometry: str, temperature: float, centre: float, batch_size: int, seed: int
+) -> dict[str, float]:
+    """Mean and sd over pairs, and the entropy of the targets."""
+    objective = ContrastiveObjective(
+        geometry=geometry,
+        reading="softmax",
+        temperature=1.0,  # of the embeddings, which the targets do not know
+        label_temperature=temperature,
+        sigma=temperature,
+        centre=centre,
+    )
+    chance = np.random.default_rng(seed)
+    order = torch.from_numpy(labels[chance.permutation(len(labels))])
+    drawn = order[:PAIRED_ROWS]
+    similarity = label_similarity(drawn, geometry, centre=centre, sigma=temperature)
+    values = similarity.exp() if geometry == "gauss" else similarity
+    pairs = values[tuple(torch.triu_indices(len(drawn), len(drawn), offset=1))]
+    size = min(batch_size, len(order))
+    entropies = [
+        torch.special.entr(objective.targets(order[start : start + size])).sum(-1).mean()
+        for start in range(0, min(len(order) // size, BATCHES) * size, size)
+    ]
+    return {
+        "pair_mean": float(pairs.mean()),
+        "pair_sd": float(pairs.std(correction=0)),
+        "entropy": float(torch.stack(entropies).mean()) / math.log(size),
+    }
+
+
+Record = dict[str, float | int | str]
+
+Measure = Callable[[str, Sequence[Trial], str], list[Record]]
+"""Folder of the sweep, its complete trials, data folder; to flat records."""
+
+QUADRANTS: tuple[str, ...] = (
+    "low valence, low arousal",
+    "low valence, high arousal",
+    "high valence, low arousal",
+    "high valence, high arousal",
+)
+"""Names of what `losses.contrastive.quadrants` numbers."""
+
+
+def _labels(folder: str, trials: Sequence[Trial], data_dir: str) -> list[Record]:
+    """`label_spread` of all training corpora of the trials, by the first trial's batch size."""
+    from raysearch.corpora import load
+
+    configs = [_config(trial) for trial in sorted(trials, key=lambda t: (t.number, t.cell))]
+    names = dict.fromkeys(name for config in configs for name in config.corpora)
+    corpora = [load(name, data_dir, {"train"}) for name in names]
+    return label_spread(corpora, batch_size=configs[0].batch_size, seed=0) if configs else []
+
+
+def _embedding(folder: str, trials: Sequence[Trial], data_dir: str) -> list[Record]:
+    """Maps of the test sentences of every probed corpus, by each arm's first seed.
+
+    One record for a sentence: ``trial``, ``task``, ``seed``, ``corpus``, ``row`` (its number in
+    the test split), ``pca_x``, ``pca_y`` with the shares of variance ``pca_x_share`` and
+    ``pca_y_share``, ``tsne_x``, ``tsne_y``, ``valence``, ``arousal`` (NaN where a corpus has
+    none) and ``label``: the class, or the quadrant.
+    """
+    from raysearch.methods.carl.method import CarlMethod
+
+    first: dict[tuple[int, str], Trial] = {}
+    for trial in sorted(trials, key=lambda t: (t.number, t.cell)):
+        _config(trial)
+        first.setdefault((trial.number, trial.cell.task), trial)
+    found: list[Record] = []
+    with alone(folder, "test") as openings:
+        for trial in first.values():
+            opened: list[Opening] = []
+
+            def begin(weights: str, trial: Trial = trial, opened: list[Opening] = opened) -> None:
+                opened.append(openings.begin(trial, "test", what="embedding", weights=weights))
+
+            method = restored(trial, folder, data_dir, "test", before=begin)
+            assert isinstance(method, CarlMethod)
+            for corpus in method.embeddings("test"):
+                found += _mapped(trial, corpus)
+            openings.finish(opened[0])
+    return found
+
+
+def _mapped(trial: Trial, corpus: EmbeddedCorpus) -> Iterator[Record]:
+    from raysearch.methods.carl.evaluation.geometry import embedding_map
+
+    split = corpus.splits["test"]
+    found = embedding_map(split.rows, seed=0)  # the same sentences for every arm
+    labels = list(_label_columns(corpus, split))
+    for row, pca, tsne in zip(
+        found.rows.tolist(), found.pca.tolist(), found.tsne.tolist(), strict=True
+    ):
+        yield {
+            "trial": trial.number,
+            "task": trial.cell.task,
+            "seed": trial.cell.seed,
+            "corpus": corpus.name,
+            "row": row,
+            "pca_x": pca[0],
+            "pca_y": pca[1],
+            "pca_x_share": float(found.explained[0]),
+            "pca_y_share": float(found.explained[1]),
+            "tsne_x": float(tsne[0]),
+            "tsne_y": float(tsne[1]),
+            **labels[row],
+        }
+
+
+def _label_columns(corpus: EmbeddedCorpus, split: EmbeddedSplit) -> Iterator[Record]:
+    import torch
+
+    from raysearch.methods.carl.losses.contrastive import quadrants
+
+    nowhere = float("nan")
+    if split.labels.ndim == 1:
+        for number in split.labels.tolist():
+            yield {"valence": nowhere, "arousal": nowhere, "label": corpus.label_names[number]}
+        return
+    corners = quadrants(torch.tensor(split.labels)).tolist()
+    for (valence, arousal), corner in zip(split.labels.tolist(), corners, strict=True):
+        yield {"valence": valence, "arousal": arousal, "label": QUADRANTS[corner]}
+
+
+def _config(trial: Trial) -> CarlConfig:
+    """The trial's settings.
+
+    Raises:
+        ConfigError: It is no trial of CARL.
+    """
+    from raysearch.methods.carl.config import CarlConfig
+
+    if trial.method != "carl":
+        raise ConfigError(
+            f"`measure` must be of trials of carl, but trial {trial.id} is one of {trial.method}; "
+            "leave `measure` out of the study, or set another method"
+        )
+    where = f"trial {trial.id}"
+    return read_config(CarlConfig, settings_of(trial.method, trial.config), where=where)
+
+
+MEASURES: Mapping[str, Measure] = {"labels": _labels, "embedding": _embedding}
+"""Name in a study's ``measure`` to what measures it."""

@@ -1,0 +1,1 @@
+"""MSMO's training data: corpora, items, tokens, sampling, batches."""

@@ -1,0 +1,171 @@
+"""How does a draw become tensors: sentences forwarded once, and what each term reads of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from raysearch.methods.msmo.data.items import Packed, pack
+from raysearch.methods.msmo.data.sampling import Draw
+from raysearch.methods.msmo.data.tokens import Rows, Tokenised, spans
+from raysearch.methods.tensors import on_device
+
+__all__ = ["Aspects", "Assembler", "Batch", "Sides"]
+
+FROZEN_CHUNK = 32
+"""Parts that are forwarded at once without gradient, of like length."""
+
+UNLEARNED = -100
+"""Label of a word that does not count, as `torch.nn.functional.cross_entropy` has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """What the critic tells apart. A part of a split sentence is a sentence to it.
+
+    Attributes:
+        source: (N,) int64 rows of sentence features, of this worker.
+        target: (M,) int64.
+        sources: N of all workers over the number of workers: what this worker divides by, so
+            that the mean over workers is the batch's mean.
+        targets: M likewise.
+    """
+
+    source: torch.Tensor
+    target: torch.Tensor
+    sources: float
+    targets: float
+
+    @property
+    def opposed(self) -> bool:
+        """Whether there is something on both sides, on any worker."""
+        return self.sources > 0 and self.targets > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aspects:
+    """Aligned aspects: row k of one side is the same aspect as row k of the other.
+
+    Attributes:
+        starts: (2, A) int64 on the batch's word axis.
+        lengths: (2, A) int64 >= 1.
+        count: A of all workers over the number of workers.
+    """
+
+    starts: torch.Tensor
+    lengths: torch.Tensor
+    count: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """This worker's part of a step.
+
+    Attributes:
+        main: Every sentence that needs gradients, once.
+        labels: (W,) int64 of the words of `main`; `UNLEARNED` where they do not count.
+        words: Words that count, of all workers over the number of workers.
+        sides: For the encoder's term against the critic.
+        aspects: For consistency.
+        assembler: Made it, and makes what the critic alone sees.
+        draws: Of all workers, and this worker's.
+    """
+
+    main: Packed
+    labels: torch.Tensor
+    words: float
+    sides: Sides
+    aspects: Aspects
+    assembler: Assembler
+    draws: tuple[Draw, Draw]
+
+    def rounds(self, count: int) -> tuple[Packed | None, list[Sides]]:
+        """What so many critic updates see: sentences to forward without gradient, and sides.
+
+        None and the encoder's own sides, again and again, where the draw has no others.
+        """
+        whole, mine = self.draws
+        if not whole.rounds:
+            return None, [self.sides] * count
+        return self.assembler.rounds(whole.rounds[:count], mine.rounds[:count])
+
+
+class Assembler:
+    """Makes batches from draws.
+
+    Args:
+        tokens: The sentences that draws number.
+        device: Where batches go.
+        workers: Workers that share a step.
+        chunk: Most parts that are padded together in `Batch.main`; 0 pads all of them.
+    """
+
+    def __init__(
+        self, tokens: Tokenised, device: torch.device, *, workers: int = 1, chunk: int = 0
+    ) -> None:
+        self.tokens, self.device, self.workers, self.chunk = tokens, device, workers, chunk
+
+    def batch(self, whole: Draw, mine: Draw) -> Batch:
+        """The tensors of a worker's draw; `whole` is that of all workers."""
+        tokens = self.tokens
+        kept = self._with_aspects(mine.pairs)
+        drawn = (mine.learned, mine.source, mine.target, kept.reshape(-1))
+        main = np.unique(np.concatenate(drawn))
+        words = np.concatenate([[0], np.cumsum(_counts(tokens.words, main))])
+        labels = np.full(words[-1], UNLEARNED, dtype=np.int64)
+        learned = np.searchsorted(main, mine.learned)
+        labels[spans(words, learned)] = tokens.labels[spans(tokens.words, mine.learned)]
+        begins = words[np.searchsorted(main, kept)]
+        return Batch(
+            main=self._pack(main, self.chunk),
+            labels=self._tensor(labels),
+            words=_counts(tokens.words, whole.learned).sum() / self.workers,
+            sides=self._sides(main, (whole.source, whole.target), (mine.source, mine.target)),
+            aspects=self._aspects(kept, begins, self._with_aspects(whole.pairs)),
+            assembler=self,
+            draws=(whole, mine),
+        )
+
+    def rounds(
+        self, whole: Sequence[tuple[Rows, Rows]], mine: Sequence[tuple[Rows, Rows]]
+    ) -> tuple[Packed, list[Sides]]:
+        """Sentences of several critic updates, each once, and the sides of each update."""
+        main = np.unique(np.concatenate([rows for pair in mine for rows in pair]))
+        sides = [self._sides(main, *each) for each in zip(whole, mine, strict=True)]
+        return self._pack(main, FROZEN_CHUNK), sides
+
+    def _pack(self, main: Rows, chunk: int) -> Packed:
+        return pack(self.tokens, spans(self.tokens.parts, main), self.device, chunk=chunk)
+
+    def _with_aspects(self, pairs: Rows) -> Rows:
+        return pairs[_counts(self.tokens.aspects, pairs[:, 0]) > 0]
+
+    def _sides(self, main: Rows, whole: tuple[Rows, Rows], mine: tuple[Rows, Rows]) -> Sides:
+        parts = np.concatenate([[0], np.cumsum(_counts(self.tokens.parts, main))])
+        rows = [self._tensor(spans(parts, np.searchsorted(main, one))) for one in mine]
+        counts = [_counts(self.tokens.parts, one).sum() / self.workers for one in whole]
+        return Sides(source=rows[0], target=rows[1], sources=counts[0], targets=counts[1])
+
+    def _aspects(self, pairs: Rows, begins: Rows, whole: Rows) -> Aspects:
+        """Aspects of pairs of sentences whose words begin at `begins` (P, 2)."""
+        tokens, starts, lengths = self.tokens, [], []
+        for side in (0, 1):
+            own = spans(tokens.aspects, pairs[:, side])
+            offsets = np.repeat(begins[:, side], _counts(tokens.aspects, pairs[:, side]))
+            starts.append(offsets + tokens.begins[own])
+            lengths.append(tokens.lengths[own])
+        return Aspects(
+            starts=self._tensor(np.stack(starts)),
+            lengths=self._tensor(np.stack(lengths)),
+            count=_counts(tokens.aspects, whole[:, 0]).sum() / self.workers,
+        )
+
+    def _tensor(self, values: Rows) -> torch.Tensor:
+        return on_device(values, self.device)
+
+
+def _counts(starts: Rows, rows: Rows) -> Rows:
+    return starts[rows + 1] - starts[rows]

@@ -1,0 +1,227 @@
+"""Which sentences does each term of a step draw: whole rows, or every term its own.
+
+``aligned``: a batch is some items with all views that the step reads, so that one forward pass
+serves every term (docs/msmo.md §4.3). ``literal``: every term draws its own, as the code means to
+do (§2.4), from a cycle that never runs dry and comes to every sentence before any comes twice
+(§5.5). Both depend on nothing but the seed of the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from raysearch.methods.msmo.data.items import Items, Material
+from raysearch.methods.msmo.data.tokens import Rows
+from raysearch.methods.msmo.stages import Terms
+
+__all__ = [
+    "Draw",
+    "Share",
+    "aligned_draws",
+    "bucketed",
+    "cycle",
+    "draws_from",
+    "items_per_batch",
+    "literal_draws",
+]
+
+POOL = 16
+"""Batches whose rows are sorted by length before they are cut: a quarter of the padding."""
+
+Share = Callable[[Rows], Rows]
+"""What takes a worker's part of the rows that were drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """Numbers of the sentences of one step, term by term.
+
+    Attributes:
+        learned: Sentences whose labels count.
+        source: Source side of the encoder's term against the critic.
+        target: Its target side.
+        pairs: (P, 2) sentences whose k-th aspects are drawn together.
+        rounds: Of every critic update its source and target side; empty when the critic sees
+            the sides above.
+    """
+
+    learned: Rows
+    source: Rows
+    target: Rows
+    pairs: Rows
+    rounds: tuple[tuple[Rows, Rows], ...] = ()
+
+
+def cycle(rows: Rows, size: int, chance: Any) -> Iterator[Rows]:
+    """Batches without end: every row comes once before any comes again.
+
+    Args:
+        rows: What to draw from; at least one.
+        size: Rows of a batch; of fewer rows, all of them.
+        chance: A numpy generator.
+    """
+    size = min(size, len(rows))
+    waiting = chance.permutation(rows)
+    while True:
+        while len(waiting) < size:
+            waiting = np.concatenate([waiting, chance.permutation(rows)])
+        yield waiting[:size]
+        waiting = waiting[size:]
+
+
+def bucketed(lengths: Rows, size: int, seed: int) -> list[Rows]:
+    """The rows of every batch of an epoch, of like length; what is left over is dropped.
+
+    Args:
+        lengths: (N,) pieces of each row; N >= 1.
+        size: Rows of a batch; a smaller N makes one batch.
+        seed: Seed of the epoch.
+    """
+    chance: Any = np.random.default_rng(seed)
+    count = max(1, len(lengths) // size)
+    rows = next(cycle(np.arange(len(lengths)), count * size, chance))
+    batches = []
+    for start in range(0, len(rows), POOL * size):
+        near = rows[start : start + POOL * size]
+        near = near[np.argsort(lengths[near], kind="stable")]
+        batches += [near[at : at + size] for at in range(0, len(near), size)]
+    return [batches[index] for index in chance.permutation(len(batches))]
+
+
+def items_per_batch(terms: Terms, batch_size: int) -> int:
+    """Items whose views together are `batch_size` sentences; at least one item."""
+    return max(1, batch_size // len(terms.views))
+
+
+def draws_from(material: Material, terms: Terms) -> int:
+    """Out of how many a step draws at least: items if aligned, else sentences of a term."""
+    items = _items(material, terms)
+    if not terms.literal:
+        return len(items)
+    if terms.supervised:
+        return len(items.learned())
+    return max(len(items.sentences(terms.source)), len(items.sentences(terms.target)))
+
+
+def aligned_draws(
+    material: Material, terms: Terms, batch_size: int, seed: int, share: Share
+) -> Iterator[tuple[Draw, Draw]]:
+    """One epoch of whole items: of every step the draw of all workers, and this worker's.
+
+    Args:
+        material: The sentences.
+        terms: What the step reads.
+        batch_size: Sentences of a step, over all workers.
+        seed: Seed of the epoch.
+        share: Takes this worker's part.
+    """
+    items = _items(material, terms)
+    longest = np.append(material.tokens.longest, 0)  # the last stands for -1, no sentence
+    lengths = longest[items.table].max(1)
+    for rows in bucketed(lengths, items_per_batch(terms, batch_size), seed):
+        whole = items.take(rows)
+        yield _whole(whole, terms), _part(whole, terms, share(np.arange(len(rows))))
+
+
+def literal_draws(
+    material: Material,
+    terms: Terms,
+    batch_size: int,
+    seed: int,
+    share: Share,
+    *,
+    rounds: int,
+) -> Iterator[tuple[Draw, Draw]]:
+    """One epoch in which every term draws its own sentences; see `aligned_draws`.
+
+    Labels: a mixed batch of all views. Critic: for each of `rounds` updates a batch of either
+    side. Encoder: one batch of the target side, against the source side's part of the labelled
+    batch, or all of it if `terms.mixed`, or a batch of its own where nothing is labelled.
+    Consistency: `batch_size` pairs of views, by rows; as in the code rows without an aspect are
+    drawn too, but nothing is computed for them.
+
+    Args:
+        material: The sentences.
+        terms: What the step reads.
+        batch_size: Sentences, or pairs of them, of a draw, over all workers.
+        seed: Seed of the epoch.
+        share: Takes this worker's part.
+        rounds: Critic updates to draw for.
+    """
+    items = _items(material, terms)
+    none = items.table[:0, 0]
+    learned = items.learned() if terms.supervised else none
+    source = items.sentences(terms.source) if terms.critic else none
+    target = items.sentences(terms.target) if terms.critic else none
+    own_source = none if terms.supervised else source
+    paired = np.flatnonzero(items.has_pair(terms.pairs))
+    per_step = max(1, batch_size // max(1, len(terms.pairs)))
+    labels, sources, targets, rows, first, second = (
+        cycle(each, size, np.random.default_rng([seed, number]))
+        for number, (each, size) in enumerate(
+            (
+                (learned, batch_size),
+                (own_source, batch_size),
+                (target, batch_size),
+                (paired, per_step),
+                (source, batch_size),
+                (target, batch_size),
+            )
+        )
+    )
+    counted = learned if terms.mixed else source
+    for _ in range(max(1, len(learned if terms.supervised else source) // batch_size)):
+        own = (next(labels), next(sources), next(targets), next(rows))
+        played = [(next(first), next(second)) for _ in range(rounds if terms.critic else 0)]
+        yield tuple(  # type: ignore[misc]
+            Draw(
+                learned=take(own[0]),
+                source=take(own[0])[np.isin(take(own[0]), counted)]
+                if terms.supervised
+                else take(own[1]),
+                target=take(own[2]),
+                pairs=items.take(take(own[3])).pairs(terms.pairs),
+                rounds=tuple((take(one), take(other)) for one, other in played),
+            )
+            for take in (_all, share)
+        )
+
+
+def _all(rows: Rows) -> Rows:
+    return rows
+
+
+def _items(material: Material, terms: Terms) -> Items:
+    compared = any("s" in pair.split("-") for pair in terms.pairs)
+    return material.select(terms.views, every_source=compared)
+
+
+def _whole(items: Items, terms: Terms) -> Draw:
+    none = items.table[:0, 0]
+    return Draw(
+        learned=items.learned() if terms.supervised else none,
+        source=items.sentences(_source(terms)) if terms.critic else none,
+        target=items.sentences(terms.target) if terms.critic else none,
+        pairs=items.pairs(terms.pairs),
+    )
+
+
+def _part(items: Items, terms: Terms, own: Rows) -> Draw:
+    """What `_whole` has for some of the items; a side's sentence counts in its first item only."""
+    draw = _whole(items.take(own), terms)
+    if not terms.critic:
+        return draw
+    source, target = (
+        items.sentences(views)[np.isin(items.homes(views), own)]
+        for views in (_source(terms), terms.target)
+    )
+    return replace(draw, source=source, target=target)
+
+
+def _source(terms: Terms) -> Sequence[str]:
+    """Views of the encoder's source side."""
+    return terms.views if terms.mixed else terms.source

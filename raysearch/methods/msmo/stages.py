@@ -1,0 +1,201 @@
+"""Which stages has an MSMO trial, what does each depend on, and which views does each read.
+
+One network is trained by one or two stages: ``align-X`` (critic against encoder; only with
+``schedule: sequential`` and a critic), then ``train-X`` (labels and all other terms). X is
+``main``, or ``t1`` to ``t3`` for the teachers of Distill-M. Below them hang ``teach-X``
+(probabilities of a teacher on unlabelled text), ``student`` (the student's start) and
+``distill``. What does not depend on each other shares no key, so a student's start serves
+every teacher, and a teacher every distillation setting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from raysearch.config import settings_of
+from raysearch.methods.msmo.config import MsmoConfig, Variant
+from raysearch.methods.stage import Stage
+
+__all__ = ["TEACHER_VIEWS", "Terms", "network_of", "outline", "recipe_of", "terms_of"]
+
+TEACHER_VIEWS = {"t1": ("s", "t"), "t2": ("t", "ts"), "t3": ("t", "st")}
+"""Views of the three teachers of Distill-M, as CL-XABSA has them (docs/msmo.md §2.6)."""
+
+_RATES = ("learning_rate", "head_learning_rate")
+"""What an alignment does not depend on, since it has no labels."""
+
+
+def recipe_of(config: MsmoConfig, network: str) -> Variant:
+    """What a network (``main``, ``t1`` to ``t3``, ``student``) trains on, with which terms.
+
+    A teacher has the variant's terms, as far as its views allow: the critic needs both sides
+    (``s`` or ``st`` against ``t`` or ``ts``; ``s`` against ``st`` where there is no target
+    text), consistency one of `consistency_pairs`.
+    """
+    recipe = config.recipe
+    if network == "student":
+        return Variant(views=("s", "t") if config.multilingual else ("t",))
+    if network in TEACHER_VIEWS:
+        recipe = replace(recipe, views=TEACHER_VIEWS[network])
+    views = set(recipe.views)
+    sides = bool(views & {"s", "st"} and views & {"t", "ts"}) or views >= {"s", "st"}
+    paired = any(set(pair.split("-")) <= views for pair in config.consistency_pairs)
+    return replace(recipe, critic=recipe.critic and sides, consistent=recipe.consistent and paired)
+
+
+def network_of(stage: Stage) -> str:
+    """The network that a stage is about; ``student`` and ``distill`` are about the student."""
+    return "student" if stage.name in ("student", "distill") else stage.name.partition("-")[2]
+
+
+def outline(config: MsmoConfig) -> tuple[Stage, ...]:
+    """The stages of a trial, parents before children; see `methods.base.MethodLoader.outline`."""
+    if config.distillation == "none":
+        return _network(config, "main", last=True)
+    teachers = ("main",) if config.distillation == "single" else tuple(TEACHER_VIEWS)
+    stages: list[Stage] = []
+    for name in teachers:
+        stages += _network(config, name, last=False)
+        fields = ("corpus", "multilingual", "max_length", "long_sentences")
+        stages.append(
+            Stage(
+                f"teach-{name}",
+                fields,
+                0,
+                parents=(f"train-{name}",),
+                data=("unlabelled_digest",),
+                reports=False,
+            )
+        )
+    starts: tuple[str, ...] = ()
+    if config.student_start == "translated":
+        data = _data(config, "student")
+        stages.append(
+            Stage(
+                "student",
+                settings_of(MsmoConfig, "", "student"),
+                config.student_steps,
+                parents=(),
+                data=data,
+                reports=False,
+            )
+        )
+        starts = ("student",)
+    stages.append(
+        Stage(
+            "distill",
+            settings_of(MsmoConfig, "", "distill", "reports"),
+            config.distill_steps,
+            parents=(*starts, *(f"teach-{name}" for name in teachers)),
+            data=("encoder_digest", "unlabelled_digest", "dev_digest"),
+            shared=config.multilingual,
+        )
+    )
+    return tuple(stages)
+
+
+def _network(config: MsmoConfig, name: str, *, last: bool) -> tuple[Stage, ...]:
+    """The stages that train one network; the last network of a trial reports."""
+    recipe, data = recipe_of(config, name), _data(config, name)
+    parts = {"", "views", "train", *recipe.terms}
+    if last:
+        parts.add("reports")
+    stages: list[Stage] = []
+    if recipe.critic and config.schedule == "sequential":
+        parts.discard("critic")
+        # The variant only decides the views here; they are in the data's digest.
+        fields = settings_of(MsmoConfig, "", "views", "critic", "align")
+        stages.append(
+            Stage(
+                f"align-{name}",
+                tuple(field for field in fields if field not in _RATES),
+                config.align_steps,
+                parents=(),
+                data=data,
+                reports=False,
+            )
+        )
+    stages.append(
+        Stage(
+            f"train-{name}",
+            settings_of(MsmoConfig, *parts),
+            config.steps,
+            parents=tuple(stage.name for stage in stages),
+            data=(*data, "dev_digest") if last else data,
+            reports=last,
+            shared=config.multilingual or recipe.views == ("s",),
+        )
+    )
+    return tuple(stages)
+
+
+def _data(config: MsmoConfig, network: str) -> tuple[str, ...]:
+    """Provenance entries of the data that a network's training reads."""
+    views = recipe_of(config, network).views
+    return ("encoder_digest", *(f"{view}_digest" for view in views))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What one step of a stage reads and computes.
+
+    Attributes:
+        views: Views that are read.
+        supervised: Whether labels are learned.
+        supervised_weight: Weight of the cross-entropy.
+        critic: Whether critic and encoder play.
+        mixed: Whether the encoder's source side is the whole labelled batch.
+        pairs: Pairs of views, such as ``s-t``, whose aspects are drawn together.
+        contrast: ``""``, ``sentiment`` or ``token``.
+        literal: Whether every term draws its own sentences.
+    """
+
+    views: tuple[str, ...]
+    supervised: bool = True
+    supervised_weight: float = 1.0
+    critic: bool = False
+    mixed: bool = False
+    pairs: tuple[str, ...] = ()
+    contrast: str = ""
+    literal: bool = False
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Views of the critic's source side: D_S and D_ST, or D_S alone without a target."""
+        return self._sides[0]
+
+    @property
+    def target(self) -> tuple[str, ...]:
+        """Views of its target side: D_T and D_TS, or D_ST where there is no target text."""
+        return self._sides[1]
+
+    @property
+    def _sides(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        target = tuple(view for view in self.views if view in ("t", "ts"))
+        source = tuple(view for view in self.views if view in ("s", "st"))
+        return (source, target) if target else (("s",), ("st",))
+
+
+def terms_of(config: MsmoConfig, stage: Stage) -> Terms:
+    """What a step of an ``align``, ``train`` or ``student`` stage does."""
+    network = network_of(stage)
+    recipe = recipe_of(config, network)
+    if network == "student":
+        # A plain tagger: it shares no setting with the variant, so that it serves them all.
+        return Terms(views=recipe.views, literal=True)
+    literal = config.sampling == "literal"
+    if stage.name.startswith("align-"):
+        return Terms(views=recipe.views, supervised=False, critic=True, literal=literal)
+    critic = recipe.critic and config.schedule == "interleaved"
+    pairs = tuple(
+        pair for pair in config.consistency_pairs if set(pair.split("-")) <= {*recipe.views}
+    )
+    return Terms(
+        views=recipe.views,
+        supervised_weight=config.supervised_weight,
+        critic=critic,
+        mixed=critic and config.adversarial_source == "mixed",
+        pairs=pairs if recipe.consistent else (),
+        contrast=recipe.contrast,
+        literal=literal,
+    )

@@ -1,0 +1,33 @@
+"""In which format do losses compute, whatever the encoder ran in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+import torch
+
+__all__ = ["on_device", "pins", "widened"]
+
+
+def widened(tensor: torch.Tensor) -> torch.Tensor:
+    """The same values in fp32, or in fp64 if they came so."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def pins(device: torch.device) -> bool:
+    """Whether arrays go through pinned memory, from which CUDA copies while the host goes on."""
+    return device.type == "cuda"
+
+
+def on_device(values: npt.NDArray[Any] | torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The values as a tensor of the device, of the same shape and type.
+
+    Args:
+        values: On the host; not to be written to afterwards.
+        device: Where to.
+    """
+    tensor = values if isinstance(values, torch.Tensor) else torch.from_numpy(values)
+    if pins(device):
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -1,0 +1,168 @@
+"""Where do sentences lie for each arm: maps of embeddings, coloured by what the labels say.
+
+A column for each arm, and rows for PCA and t-SNE: by class, and by valence and arousal. An
+arm's axes have no units that another arm shares, so they carry no numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from raysearch.render.experiment.plot import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["map_figure"]
+
+Record = Mapping[str, Any]
+
+_MAPS = {"pca": "PCA", "tsne": "t-SNE"}
+_CLASS_COLOURS = COLOURS[:6]
+_REST = "#bbbbbb"
+_REST_NAME = "other"
+_PANEL = 1.45
+"""Height of a row in inches."""
+_WIDTH, _ROOM, _NARROWEST = 8.0, 1.1, 1.2
+"""Width in inches, what the colour bars take of it, and a panel's least: more arms widen it."""
+_DPI = 120
+"""Of the points, which are an image: as SVG paths those of five arms would be megabytes."""
+_AREA = 5.0
+"""Of a point, in square points."""
+
+
+def map_figure(records: Sequence[Record], *, names: Mapping[int, str] | None = None) -> Figure:
+    """Maps of the first corpus with classes and of the first with valence and arousal.
+
+    Without a corpus of classes the first rows show the quadrants of the other. Colours are told
+    apart by the colour-blind; of more than six classes the six most frequent have one.
+
+    Args:
+        records: As the measure ``embedding`` gives them, one for each sentence and arm.
+        names: Trial number to what its column is called; ``trial 3`` for those not named.
+
+    Raises:
+        ValueError: There is no record.
+    """
+    from matplotlib.figure import Figure
+
+    if not records:
+        raise ValueError("a map must have records, but got none")
+    arms = _arms(records, names or {})
+    rated = next((r["corpus"] for r in records if _is_rated(r)), None)
+    classed = next((r["corpus"] for r in records if not _is_rated(r)), rated)
+    rows = [(classed, "label", kind) for kind in _MAPS]
+    if rated is not None:
+        rows += [(rated, name, kind) for name in ("valence", "arousal") for kind in _MAPS]
+    width = max(_WIDTH, _ROOM + _NARROWEST * len(arms))
+    height = _PANEL * len(rows) + 0.5
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    axes = figure.subplots(len(rows), len(arms), squeeze=False)
+    for line, (corpus, name, kind) in zip(axes, rows, strict=True):
+        shown = [[r for r in own if r["corpus"] == corpus] for own in arms.values()]
+        for axis, own in zip(line, shown, strict=True):
+            _bare(axis, own if kind == "pca" else ())
+        if name == "label":
+            colours = _classes(line, shown, kind)
+        else:
+            _shades(figure, line, shown, kind, name)
+        line[0].set_ylabel(f"{_MAPS[kind]}\n{corpus}", fontsize=8)
+    for axis, title in zip(axes[0], arms, strict=True):
+        axis.set_title(title, fontsize=9)
+    _legend(figure, colours)
+    return figure
+
+
+def _is_rated(record: Record) -> bool:
+    return not math.isnan(record["valence"])
+
+
+def _arms(records: Sequence[Record], names: Mapping[int, str]) -> dict[str, list[Record]]:
+    """Title of a column to its records: trial and, where there are several, task."""
+    several = len({record["task"] for record in records}) > 1
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        title = names.get(record["trial"], f"trial {record['trial']}")
+        if several:
+            title = f"{title}\n{record['task']}"
+        found.setdefault(title, []).append(record)
+    return found
+
+
+def _bare(axis: Axes, records: Sequence[Record]) -> None:
+    """No ticks; of a PCA the share of variance that it shows."""
+    axis.grid(False)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.margins(0.04)
+    if records:
+        share = records[0]["pca_x_share"] + records[0]["pca_y_share"]
+        axis.set_xlabel(f"{share:.0%} of variance", fontsize=7, labelpad=2)
+
+
+def _points(records: Sequence[Record], kind: str) -> tuple[list[float], list[float]]:
+    return [r[f"{kind}_x"] for r in records], [r[f"{kind}_y"] for r in records]
+
+
+def _classes(line: Sequence[Axes], shown: Sequence[Sequence[Record]], kind: str) -> dict[str, str]:
+    """A colour for each class, which is given back; points keep the order of the rows."""
+    labels = [record["label"] for own in shown for record in own]
+    frequent = [name for name, _ in Counter(labels).most_common(len(_CLASS_COLOURS))]
+    colours = dict(zip(sorted(frequent), _CLASS_COLOURS, strict=False))
+    for axis, own in zip(line, shown, strict=True):
+        across, up = _points(own, kind)
+        paint = [colours.get(record["label"], _REST) for record in own]
+        axis.scatter(across, up, s=_AREA, c=paint, linewidths=0, alpha=0.8, rasterized=True)
+    return colours | ({_REST_NAME: _REST} if set(labels) - set(colours) else {})
+
+
+def _legend(figure: Figure, colours: Mapping[str, str]) -> None:
+    """Above all panels, so that every arm has the same width."""
+    from matplotlib.lines import Line2D
+
+    figure.legend(
+        [
+            Line2D([], [], marker="o", linestyle="", color=paint, markersize=5)
+            for paint in colours.values()
+        ],
+        list(colours),
+        loc="outside upper center",
+        ncols=len(colours),
+        fontsize=8,
+        handletextpad=0.2,
+        columnspacing=1.2,
+    )
+
+
+def _shades(
+    figure: Figure,
+    line: Sequence[Axes],
+    shown: Sequence[Sequence[Record]],
+    kind: str,
+    name: str,
+) -> None:
+    """One scale for all arms, from the 2nd to the 98th percentile: few labels lie at the ends."""
+    values = [record[name] for own in shown for record in own]
+    low, high = np.percentile(values, (2, 98)) if values else (0.0, 1.0)
+    image: Any = None
+    for axis, own in zip(line, shown, strict=True):
+        across, up = _points(own, kind)
+        image = axis.scatter(
+            across,
+            up,
+            s=_AREA,
+            c=[record[name] for record in own],
+            cmap="viridis",
+            vmin=low,
+            vmax=high,
+            linewidths=0,
+            rasterized=True,
+        )
+    bar = figure.colorbar(image, ax=list(line), label=name, extend="both", aspect=12, pad=0.01)
+    bar.ax.tick_params(labelsize=7)

@@ -1,0 +1,323 @@
+"""What may be said of an answer: sentences from its numbers, never prepared ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from raysearch.analysis.answer import Answer, ArmResult, Course, Effect
+from raysearch.analysis.arms import PAPER_ARM, Arm
+from raysearch.analysis.statistics import MeanInterval
+from raysearch.render.format import score, setting
+from raysearch.trial import Scalar
+
+__all__ = [
+    "answer_sentences",
+    "arm_name",
+    "course_sentence",
+    "difference",
+    "interval_text",
+    "label_sentences",
+    "names_of",
+    "spread",
+]
+
+_ALPHA = 0.05
+_NAMED = 6
+"""Arms that a sentence names before it counts the rest."""
+_NO_INTERVAL = "without an interval, because so few cells carry none"
+_VERDICTS = ("better", "worse", "not told apart", _NO_INTERVAL)
+
+
+def arm_name(arm: Arm, names: Sequence[str] | None = None) -> str:
+    """``no_ptd`` where one setting is varied, ``carl, top_k 0.1`` where several are.
+
+    A variant's name says what it is without the setting's.
+
+    Args:
+        arm: The arm.
+        names: Settings to name; None for all.
+    """
+    if arm.literal:
+        return PAPER_ARM
+    shown = [name for name in arm.settings if names is None or name in names]
+    if len(shown) == 1 and (names is not None or shown == ["variant"]):
+        return _value(arm.settings[shown[0]])
+    return ", ".join(
+        _value(arm.settings[name]) if name == "variant" else f"{name} {_value(arm.settings[name])}"
+        for name in shown
+    )
+
+
+def names_of(answer: Answer) -> Callable[[Arm], str]:
+    """How the arms of an answer are called.
+
+    The one setting that all arms differ in is not named, nor one that follows from which others
+    there are: ``relative_epsilon 1`` says that the perturbation is relative.
+    """
+    arms = [result.arm for result in answer.results if not result.arm.literal]
+    varied = list(dict.fromkeys(name for arm in arms for name in arm.settings))
+    if len(varied) == 1:
+        return lambda arm: arm_name(arm, varied)
+    implied = set()
+    for kind in {tuple(arm.settings) for arm in arms}:
+        alike = [arm for arm in arms if tuple(arm.settings) == kind]
+        implied |= {
+            (kind, name)
+            for name in kind
+            if name != "variant" and len(alike) > 1 and len({a.settings[name] for a in alike}) == 1
+        }
+
+    def name(arm: Arm) -> str:
+        kind = tuple(arm.settings)
+        kept = [name for name in kind if (kind, name) not in implied]
+        return arm_name(replace(arm, settings={name: arm.settings[name] for name in kept}))
+
+    return name
+
+
+def spread(result: ArmResult) -> str:
+    """``0.6120 ± 0.0040``, the sd between seeds; no spread from one seed."""
+    sd = "" if math.isnan(result.sd) else f" ± {score(result.sd)}"
+    return score(result.mean) + sd
+
+
+def difference(result: ArmResult) -> str:
+    """``+0.0123``; empty for the reference."""
+    return f"{result.difference.mean:+.4f}" if result.difference else ""
+
+
+def interval_text(interval: MeanInterval) -> str:
+    """``+0.0010 to +0.0210``, or that there is none."""
+    if not interval.bounded:
+        return "no interval"
+    return f"{interval.low:+.4f} to {interval.high:+.4f}"
+
+
+def answer_sentences(
+    answer: Answer, failed: Mapping[str, str] | None = None, *, series: bool = False
+) -> list[str]:
+    """The answer, its uncertainty and its limits, most important first.
+
+    Args:
+        answer: What was computed.
+        failed: What did not run to its end, with the reason: ``frozen, 1 of 5 cells``.
+        series: Whether the arms are a series of values, of which it is asked first whether they
+            matter; of named arms, which is better.
+    """
+    name = names_of(answer)
+    pairs = [*_against(answer, name), *_jointly(answer)]
+    effects = [*(_effect(effect, answer) for effect in answer.effects), *_overall(answer)]
+    return [
+        *((*effects, *pairs) if series else (*pairs, *effects)),
+        *(() if series else _beside(answer, name)),
+        *_twins(answer, name),
+        *_highest(answer, name),
+        *_units(answer),
+        *(f"Did not run to the end: {what}: {why}" for what, why in (failed or {}).items()),
+    ]
+
+
+def _against(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
+    groups: dict[str, list[ArmResult]] = {word: [] for word in _VERDICTS}
+    for result in answer.others:
+        if result.difference is not None:
+            groups[_verdict(result.difference, answer)].append(result)
+    parts = [
+        f"{word}: {_listed(group, name, ends=word != _NO_INTERVAL and len(group) <= _NAMED)}"
+        for word, group in groups.items()
+        if group
+    ]
+    if parts:
+        reference = f"{name(answer.reference.arm)} ({answer.goal.name} {spread(answer.reference)})"
+        percent = f"{100 * answer.level:g} %"
+        yield f"Against {reference}, difference with its {percent} interval: {'; '.join(parts)}."
+
+
+def _verdict(interval: MeanInterval, answer: Answer) -> str:
+    """One of `_VERDICTS`."""
+    if not interval.bounded:
+        return _NO_INTERVAL
+    if not interval.excludes_zero:
+        return "not told apart"
+    return "better" if answer.goal.better(interval.mean, 0.0) else "worse"
+
+
+def _listed(results: Sequence[ArmResult], name: Callable[[Arm], str], *, ends: bool = False) -> str:
+    ordered = sorted(results, key=lambda result: -abs(_mean(result)))
+    texts = []
+    for result in ordered[:_NAMED]:
+        bounds = f", {interval_text(result.difference)}" if ends and result.difference else ""
+        texts.append(f"{name(result.arm)} ({difference(result)}{bounds})")
+    if len(ordered) > _NAMED:
+        texts.append(f"and {len(ordered) - _NAMED} more")
+    return "; ".join(texts) if ends else ", ".join(texts)
+
+
+def _mean(result: ArmResult) -> float:
+    return result.difference.mean if result.difference else 0.0
+
+
+def _jointly(answer: Answer) -> Iterator[str]:
+    compared = [
+        result
+        for result in answer.others
+        if result.difference and result.jointly and result.twin is None
+    ]
+    single = [r for r in compared if r.difference and r.difference.excludes_zero]
+    if len(compared) < 2 or not single:
+        return
+    joint = [result.jointly for result in single if result.jointly]
+    level = f"{100 * joint[0].level:.4g} %"
+    both = sum(interval.excludes_zero for interval in joint)
+    yield (
+        f"These are {len(compared)} comparisons, of which one in twenty would differ by chance; "
+        f"taken together (Bonferroni, {level} each), {both} of the {len(single)} that differ "
+        "still do."
+    )
+
+
+def _beside(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
+    """Of each further metric, the arms that are higher or lower than the reference."""
+    for metric in answer.reference.beside:
+        told: dict[str, list[str]] = {"higher": [], "lower": []}
+        for result in answer.others:
+            interval = result.beside_difference.get(metric)
+            if interval is not None and interval.bounded and interval.excludes_zero:
+                way = "higher" if interval.mean > 0 else "lower"
+                told[way].append(
+                    f"{name(result.arm)} ({interval.mean:+.4f}, {interval_text(interval)})"
+                )
+        parts = [f"{way}: {'; '.join(arms)}" for way, arms in told.items() if arms]
+        if parts:
+            yield f"In {metric}, against {name(answer.reference.arm)}, {'; '.join(parts)}."
+        elif answer.others:
+            yield f"In {metric} no arm can be told from {name(answer.reference.arm)}."
+
+
+def _effect(effect: Effect, answer: Answer) -> str:
+    low, high = effect.best
+    best, worst = (high, low) if answer.goal.direction == "maximize" else (low, high)
+    test = effect.test
+    reached = (
+        f"means from {score(effect.means[worst])} ({effect.name} {_value(worst)}) to "
+        f"{score(effect.means[best])} ({_value(best)})"
+    )
+    rests = f"p = {_p(test.p_value)}, F test over {test.blocks} cells"
+    if math.isnan(test.p_value):
+        return f"Whether {effect.name} matters cannot be said from one cell; {reached}."
+    tests = len(answer.effects) + (answer.overall is not None)
+    if test.p_value <= _ALPHA / tests:
+        return f"{effect.name} matters: {reached}; {rests}."
+    if test.p_value <= _ALPHA:
+        return f"{effect.name} may matter: {reached}; {rests}, one of {tests} tests."
+    return f"{effect.name} cannot be told from noise: {reached}; {rests}."
+
+
+def _overall(answer: Answer) -> Iterator[str]:
+    """Of settings that were not varied with all others held: whether any arm differs."""
+    if answer.overall is None or math.isnan(answer.overall.p_value):
+        return
+    test, tests = answer.overall, len(answer.effects) + 1
+    many = len(answer.untested) > 1
+    verdict, rests = "cannot be told from noise", ""
+    if test.p_value <= _ALPHA / tests:
+        verdict = "differ"
+    elif test.p_value <= _ALPHA:
+        verdict, rests = "may differ", f", one of {tests} tests"
+    yield (
+        f"{' and '.join(answer.untested)} {'were' if many else 'was'} not varied with all else "
+        f"held, so that {'they have no test of their' if many else 'it has no test of its'} own; "
+        f"the {test.levels} configurations taken together {verdict}: p = {_p(test.p_value)}, "
+        f"F test over {test.blocks} cells{rests}."
+    )
+
+
+def _twins(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
+    for result in answer.results:
+        if result.twin is not None:
+            yield (
+                f"{name(result.arm)} is {name(result.twin)} once more, number for number, and is "
+                "counted once."
+            )
+
+
+def _highest(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
+    every = {cell for result in answer.results for cell in result.values}
+    whole = [result for result in answer.distinct if set(result.values) == every]
+    if len(whole) < 3:
+        return
+    maximize = answer.goal.direction == "maximize"
+    pick = max if maximize else min
+    best = pick(whole, key=lambda result: result.mean)
+    word = "highest" if maximize else "lowest"
+    yield (
+        f"The {word} mean is that of {name(best.arm)}, {spread(best)}; it was picked from "
+        f"{len(whole)} after they were seen, which flatters it."
+    )
+
+
+def _units(answer: Answer) -> Iterator[str]:
+    seeds = {cell.seed for result in answer.results for cell in result.values}
+    tasks = answer.tasks
+    if len(tasks) > 1 and len(seeds) > 1:
+        yield (
+            f"Intervals are over {len(seeds)} seeds on these {len(tasks)} tasks; they say nothing "
+            "of other tasks."
+        )
+    elif len(seeds) > 1:
+        yield f"Intervals are over {len(seeds)} seeds on {tasks[0]} alone."
+
+
+def _value(value: Scalar) -> str:
+    return setting(value) or "null"
+
+
+def _p(value: float) -> str:
+    if value < 1e-4:
+        return "0.0001 at most"
+    return f"{value:.4f}" if value < 0.01 else f"{value:.2f}"
+
+
+def course_sentence(found: Course) -> str:
+    """Where a metric begins and ends, and whether the change is more than noise."""
+    change = found.change
+    ends = f"{change.mean:+.4f}, {interval_text(change)}"
+    sure = "" if change.bounded and change.excludes_zero else ", which cannot be told from none"
+    return (
+        f"{found.metric} is {score(found.first)} at the first report (step {found.steps[0]:.0f}) "
+        f"and {score(found.last)} at the last (step {found.steps[1]:.0f}), over all arms: a change "
+        f"of {ends}{sure}."
+    )
+
+
+def label_sentences(measured: Sequence[Mapping[str, Any]], temperature: float = 0.1) -> list[str]:
+    """What min-max makes of the labels of each corpus, and of the softmax over their cosines.
+
+    Args:
+        measured: Records of `label_spread`.
+        temperature: τ_y at which the entropy is told.
+    """
+    said = []
+    for corpus in dict.fromkeys(record["corpus"] for record in measured):
+        own = {
+            record["geometry"]: record
+            for record in measured
+            if (record["corpus"], record["scaling"]) == (corpus, "scale")
+            and record["temperature"] == temperature
+        }
+        plain, centred = own["cos_uncentred"], own["cos_centred"]
+        said.append(
+            f"Labels of {corpus} after min-max: valence {_spread_of(plain, 'valence')}, arousal "
+            f"{_spread_of(plain, 'arousal')}. Cosines of random pairs are "
+            f"{_spread_of(plain, 'pair')}, and the target at τ_y {temperature:g} has "
+            f"{plain['entropy']:.3f} of the entropy of a uniform one; around the middle of the "
+            f"scale {_spread_of(centred, 'pair')} and {centred['entropy']:.3f}."
+        )
+    return said
+
+
+def _spread_of(record: Mapping[str, Any], name: str) -> str:
+    return f"{record[f'{name}_mean']:.2f} ± {record[f'{name}_sd']:.2f}"

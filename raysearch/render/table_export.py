@@ -1,0 +1,182 @@
+"""How is text put into LaTeX so that it compiles, and a table with nothing but the kernel?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import pyarrow as pa
+
+from raysearch.analysis.correlation import most_telling
+from raysearch.leaderboard import Ranking, SweepCard, rank_tasks, summarize
+from raysearch.leaderboard.rank import Ranked
+from raysearch.leaderboard.tasks import rank_all, searched
+from raysearch.printable import printable
+from raysearch.render import table_export
+from raysearch.render.format import score, setting
+
+__all__ = ["board_text", "code", "escape", "prose", "table", "tabular"]
+
+_SIGNS = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "_": r"\_",
+    "%": r"\%",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "–": "--",
+    "ε": r"$\varepsilon$",
+    "β": r"$\beta$",
+    "ρ": r"$\rho$",
+    "…": r"\ldots{}",
+    "×": r"$\times$",
+}
+"""Signs that LaTeX reads as commands, or that its default font lacks."""
+
+
+def escape(text: str) -> str:
+    """Text as LaTeX sets it, sign by sign; line ends become blanks, what is not seen an escape."""
+    shown = printable(text.replace("\n", " "), lines=False)
+    return "".join(_SIGNS.get(sign, sign) for sign in shown)
+
+
+def tabular(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    left: int = 1,
+    rules_before: Sequence[int] = (),
+) -> str:
+    """A ``tabular`` of escaped cells, its first `left` columns flush left, the others right.
+
+    Args:
+        heads: Heads of the columns.
+        rows: Cells, as many a row as there are heads.
+        left: How many columns hold words.
+        rules_before: Numbers of rows that a line is drawn above.
+    """
+    form = "l" * left + "r" * (len(heads) - left)
+    lines = [rf"\begin{{tabular}}{{{form}}}", r"\hline", _row(heads), r"\hline"]
+    for index, row in enumerate(rows):
+        if index in rules_before:
+            lines.append(r"\hline")
+        lines.append(_row(row))
+    return "\n".join([*lines, r"\hline", r"\end{tabular}", ""])
+
+
+def _row(cells: Sequence[str]) -> str:
+    # A hyphen before a digit is a minus sign.
+    signed = (re.sub(r"(?<![\w.])-(?=\d)", "−", cell) for cell in cells)
+    return " & ".join(map(escape, signed)) + r" \\"
+
+
+_SETTINGS = 5
+"""Settings that have a column: those that go most with the metric."""
+
+
+def board_text(
+    table: pa.Table, card: SweepCard, *, form: Literal["latex", "markdown"], top: int = 10
+) -> str:
+    """The configurations of a sweep in their order, and a line that says what they are of.
+
+    Args:
+        table: Rows of *trials* of one sweep.
+        card: What ranks them.
+        form: Of the text.
+        top: Ranked configurations to show, of each task where each was searched by itself.
+    """
+    alone = card.mode == "per_task" and len(card.tasks) > 1
+    if alone:
+        rankings = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+    else:
+        rankings = {"": rank_all(table, card)}
+    names = most_telling(list(rankings.values()), searched(table))[:_SETTINGS]
+    heads = [*(["pair"] if alone else []), "rank", "trial", card.goal.name, *names]
+    rows: list[list[str]] = []
+    begins = []
+    for task, ranking in rankings.items():
+        begins.append(len(rows))
+        for item in _shown(ranking, top):
+            rows.append([*([task] if alone else []), *_cells(item, names)])
+    said = _said(table, card, rankings)
+    if form == "latex":
+        body = table_export.tabular(heads, rows, left=1 if alone else 0, rules_before=begins[1:])
+        return f"% {printable(said, lines=False)}\n{body}"
+    lines = table_export.table(heads, rows, left=1 if alone else 0)
+    return "\n".join([*lines, "", table_export.prose(said), ""])
+
+
+def _shown(ranking: Ranking, top: int) -> list[Ranked]:
+    return [item for item in ranking[: top or None] if item.rank]
+
+
+def _cells(item: Ranked, names: Sequence[str]) -> list[str]:
+    spread = f" ± {score(item.score_sd)}" if item.score_sd == item.score_sd else ""
+    values = [setting(item.config.get(name)) or "–" for name in names]
+    return [str(item.rank), str(item.trial), score(item.score) + spread, *values]
+
+
+def _said(table: pa.Table, card: SweepCard, rankings: dict[str, Ranking]) -> str:
+    """What the table is of, in one line."""
+    summary = summarize(table)
+    way = "higher" if card.goal.direction == "maximize" else "lower"
+    complete = sum(sum(item.rank is not None for item in ranking) for ranking in rankings.values())
+    worst = card.aggregate == "worst" and len(summary.tasks) > 1
+    return (
+        f"{', '.join(summary.sweeps)}: {card.goal.name}{' on the worst task' if worst else ''}, "
+        f"{way} is better, mean ± sd over "
+        f"{card.cells_of_task or 'its'} cells of a task; {complete} of {summary.configurations} "
+        f"configurations complete; on {', '.join(summary.tasks)} with {', '.join(summary.encoders)}"
+    )
+
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+"""Where HTML would begin, or a link in angle brackets."""
+
+
+def prose(text: str) -> str:
+    """Text on one line in which neither HTML nor a link or an image begins."""
+    return _TAG.sub("&lt;", _line_of(text)).replace("](", r"]\(").replace("]:", r"]\:")
+
+
+def code(text: str) -> str:
+    """Text as code within a line, whatever ticks it has."""
+    plain = _line_of(text)
+    ticks = "`" * (1 + max(map(len, re.findall("`+", plain)), default=0))
+    pad = " " if "`" in plain else ""
+    return f"{ticks}{pad}{plain}{pad}{ticks}"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 10**6) -> list[str]:
+    """The lines of a table; what would end a cell or begin a tag is escaped.
+
+    Args:
+        heads: Heads of the columns.
+        rows: Cells, as many a row as there are heads.
+        left: How many columns hold words; those after them are flush right.
+    """
+    rule = ["---" if index < left else "---:" for index in range(len(heads))]
+    return [_line(heads), f"|{'|'.join(rule)}|", *map(_line, rows)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _cell(text: str) -> str:
+    plain = _line_of(text).replace("\\", "\\\\").replace("|", "\\|")
+    return plain.replace("<", "&lt;").replace("](", r"]\(")
+
+
+def _line_of(text: str) -> str:
+    return printable(text.replace("\n", " "), lines=False)

@@ -1,0 +1,383 @@
+"""Which lease runs next, and what becomes of its news: the study's words as leases, and back.
+
+`LeaseBook` stands between the study, which decides, and Ray Tune, which schedules. It writes
+to the study first and tells afterwards: a finished cell is in the study before anybody hears
+of it. One thread, that of Tune's loop.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from raysearch.cluster.breakdown import ShortOfMemoryError, slot_breakdown
+from raysearch.cluster.cost.node_watch import LOOK_SECONDS, NodeWatch
+from raysearch.errors import ConfigError, RaysearchError
+from raysearch.events import EventKind, SlotEvent, ended_trial
+from raysearch.search.incumbent import Standing
+from raysearch.search.metric_names import unknown_metric
+from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
+from raysearch.search.same_sources import SweepSources
+from raysearch.search.silence import Silence
+from raysearch.search.study.entries import not_finite
+from raysearch.search.study.journal import Intents
+from raysearch.search.study.ledger import Configuration, StudyLedger
+from raysearch.search.study.lock import Guard, unguarded
+from raysearch.storage.place import join
+from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+
+__all__ = ["LeaseBook", "Offer"]
+
+WAITING_SECONDS = 60.0
+"""After so long a lease that has not started is told of, and again after as long."""
+SAVE_SECONDS = 8.0
+"""So long a run that is over waits for the checkpoints of what runs: one step and a write."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A lease to be run.
+
+    Attributes:
+        lease: What to run.
+        judged: Whether early stopping judges its reports.
+    """
+
+    lease: Lease
+    judged: bool
+
+
+@dataclass
+class _Running:
+    """What is known of a lease that runs."""
+
+    offer: Offer
+    read: int = 0
+    """Sequence number of the last event taken in."""
+    since: float = field(default_factory=time.monotonic)
+    """When it was offered, or when its waiting was last told of."""
+    device: str = ""
+    saved: bool = False
+    """Whether its worker has let go of it with its checkpoint written."""
+    provenance: dict[str, str] = field(default_factory=dict)
+    curve: list[Report] = field(default_factory=list)
+
+
+class LeaseBook:
+    """The leases of one run of a sweep.
+
+    Args:
+        plan: The sweep.
+        ledger: Its study.
+        standing: The best so far.
+        on_trial: Called with every record once it is in the study.
+        on_event: Called with news for the live view.
+        watch: Sees the cluster's nodes and what they cost; None where there are none to see.
+        sources: What every trial must have read; None where nothing is known of it.
+        guard: Called every `LOOK_SECONDS`, and before each intent is written.
+        began: When the run's time began, by `time.monotonic`; None for now.
+    """
+
+    def __init__(
+        self,
+        plan: SweepPlan,
+        ledger: StudyLedger,
+        standing: Standing,
+        *,
+        on_trial: Callable[[Trial], None],
+        on_event: Callable[[SweepEvent], None],
+        watch: NodeWatch | None = None,
+        sources: SweepSources | None = None,
+        guard: Guard = unguarded,
+        began: float | None = None,
+    ) -> None:
+        self.plan, self.ledger, self.standing = plan, ledger, standing
+        self._sources = sources or SweepSources(plan.name)
+        self.watch = watch
+        self._guard, self._guarded = guard, -math.inf
+        self.interrupted = False
+        """Set from outside to end the run: leases end once their checkpoints are written."""
+        self._ending: float | None = None
+        """When it was first seen that the run is over."""
+        self.failure: BaseException | None = None
+        """What made the run end early; the sweep raises it."""
+        self._on_trial, self._on_event = on_trial, on_event
+        self._started = time.monotonic() if began is None else began
+        self._open = {item.number: item for item in ledger.open_configurations()}
+        self._running: dict[str, _Running] = {}
+        self._silence = Silence(plan.hang_seconds)
+        self._intents = Intents(plan.root, guard=guard)
+        self._intents.keep({offer.lease.id for offer in self._waiting()})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles what it is given, for a restore that we never ask it for."""
+        return {}
+
+    @property
+    def unfinished(self) -> int:
+        """Configurations that are not at their end."""
+        return len(self._open)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the run's time is used up."""
+        budget = self.plan.space.time_seconds
+        return budget is not None and time.monotonic() - self._started >= budget
+
+    @property
+    def out_of_money(self) -> bool:
+        """Whether the sweep may not cost any more."""
+        return self.watch is not None and self.watch.out_of_money
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more shall be started and what runs shall be let go of."""
+        ended = self.interrupted or self.failure is not None
+        return ended or self.out_of_time or self.out_of_money
+
+    @property
+    def spare(self) -> bool:
+        """Whether no lease will come but those that run: idle workers are of no more use."""
+        left = sum(len(item.cells) - len(item.finished) for item in self._open.values())
+        return left <= len(self._running) and self.ledger.all_asked
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no lease will ever come again; a running one may open further cells."""
+        return self.over or not self._running
+
+    def next(self) -> Offer | None:
+        """The next lease, recorded as intended: cells of open configurations, then a new one."""
+        self._look()
+        while not self.over:
+            offer = next(self._waiting(), None)
+            if offer is None:
+                asked = self.ledger.ask()
+                if asked is None:
+                    return None
+                self._open[asked.number] = asked
+                continue
+            problem = self._open[offer.lease.number].problem
+            if not problem:
+                self._intents.write(offer.lease)
+                self._running[offer.lease.id] = _Running(offer)
+                self._make_room()
+                return offer
+            self._finish(offer.lease, ended_trial(offer.lease, TrialState.FAILED, problem))
+        return None
+
+    def hear(self, lease_id: str, events: Sequence[SlotEvent]) -> bool:
+        """Take in a lease's news; True when it ends here, whatever it still does."""
+        self._look()
+        running = self._running.get(lease_id)
+        if running is None:
+            return True
+        for event in events:
+            if event.sequence > running.read:
+                running.read = event.sequence
+                self._silence.hear(lease_id, event.kind)
+                if self._take(running, event):
+                    return True
+        self._tell_of_waiting(running)
+        if text := self._silence.told(lease_id):
+            self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+        return self._ends(running)
+
+    def _ends(self, running: _Running) -> bool:
+        """Whether a lease ends with the run: once its checkpoint is written, or was waited for."""
+        if not self.over:
+            return False
+        self._ending = self._ending or time.monotonic()
+        waited = time.monotonic() - self._ending >= SAVE_SECONDS
+        broken = self.failure is not None and not isinstance(self.failure, ShortOfMemoryError)
+        return broken or not running.device or running.saved or waited
+
+    def hangs(self, lease_id: str) -> bool:
+        """Whether the lease's worker has been silent for too long: another shall take its place."""
+        if self.over or lease_id not in self._running or not self._silence.over(lease_id):
+            return False
+        text = f"trial {lease_id}: its worker hangs and is replaced, to go on from its checkpoint"
+        self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+        return True
+
+    def renew(self, lease_id: str) -> None:
+        """The lease's slot broke and another takes it; its news are numbered from 1 again."""
+        self._silence.forget(lease_id)
+        if lease_id in self._running:
+            self._running[lease_id].read = 0
+
+    def let_go(self, lease_id: str) -> None:
+        """The lease does not run any more; if it has no record it stays open for the next run."""
+        self._running.pop(lease_id, None)
+        self._silence.forget(lease_id)
+        if self.watch is not None:
+            self.watch.ended(lease_id)
+
+    def fail(self, error: BaseException) -> None:
+        """End the run with this error; the first one counts."""
+        self.failure = self.failure or error
+
+    def _look(self) -> None:
+        if time.monotonic() - self._guarded >= LOOK_SECONDS:
+            self._guard()
+            self._guarded = time.monotonic()
+        if self.watch is not None:
+            self.watch.look()
+
+    def _waiting(self) -> Iterator[Offer]:
+        """Leases that may run and do not, in order of configuration and cell."""
+        for number in sorted(self._open):
+            configuration = self._open[number]
+            for cell in configuration.pending:
+                offer = self._offer(configuration, cell)
+                if offer.lease.id not in self._running:
+                    yield offer
+
+    def _offer(self, configuration: Configuration, cell: Cell) -> Offer:
+        lease = Lease(
+            sweep=self.plan.name,
+            number=configuration.number,
+            cell=cell,
+            method=self.plan.space.method,
+            config=configuration.config,
+            folder="",
+            keep=self.plan.keep != "none",
+            origin=configuration.origin,
+        )
+        lease = replace(lease, folder=join(self.plan.leases, lease.id))
+        return Offer(lease=lease, judged=cell == configuration.cells[0])
+
+    def _tell_of_waiting(self, running: _Running) -> None:
+        """Say so when a lease's worker does not come up: the cluster may have no room for it."""
+        if running.device or time.monotonic() - running.since < WAITING_SECONDS:
+            return
+        running.since = time.monotonic()
+        wanted = self.plan.shape.resources_per_worker
+        each = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
+        text = f"trial {running.offer.lease.id} waits for {self.plan.workers_per_trial} x ({each})"
+        self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+
+    def _take(self, running: _Running, event: SlotEvent) -> bool:
+        """Act on one piece of news; True when the lease is over."""
+        lease = running.offer.lease
+        match event.kind:
+            case EventKind.TAKEN if self.watch is not None:
+                self.watch.began(lease.id, event.nodes)
+            case EventKind.STARTED:
+                return self._begin(running, event)
+            case EventKind.PROGRESS:
+                self._show(SweepEventKind.PROGRESS, lease, step=event.step, total=event.total)
+            case EventKind.REPORT if event.report is not None:
+                return self._judge(running, event.report)
+            case EventKind.FINISHED if event.trial is not None:
+                self._finish(lease, event.trial)
+                return True
+            case EventKind.PREEMPTED | EventKind.MESSAGE:
+                running.saved |= event.kind is EventKind.PREEMPTED
+                text = f"trial {lease.id}: {event.text}"
+                self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+            case EventKind.REFUSED:
+                self.fail(RaysearchError(event.text))
+                return True
+            case EventKind.CRASHED:
+                self.fail(slot_breakdown(event.text, self.plan.slots))
+                return True
+            case EventKind.STOPPED:
+                reason = "its runner let go of it unasked"
+                self._finish(lease, _ended(running, TrialState.FAILED, reason))
+                return True
+        return False
+
+    def _begin(self, running: _Running, event: SlotEvent) -> bool:
+        """A worker has begun; True when it has other data than the sweep, which ends the run.
+
+        The lease stays open, and goes on where the data is the sweep's.
+        """
+        running.device, running.provenance = event.device, dict(event.provenance)
+        problem = self._sources.stranger(event.provenance)
+        if problem:
+            self.fail(ConfigError(problem))
+            return True
+        self._show(SweepEventKind.STARTED, running.offer.lease, device=event.device)
+        return False
+
+    def _judge(self, running: _Running, report: Report) -> bool:
+        """Record a point of the curve; True when early stopping ends the configuration."""
+        lease = running.offer.lease
+        if all(report.rung != earlier.rung for earlier in running.curve):
+            running.curve.append(report)
+            self._show(SweepEventKind.REPORT, lease, report=report)
+            self._make_room()  # a first checkpoint or a stage may be there since the last time
+        value = report.metrics.get(self.plan.space.goal.name)
+        if value is None and self._is_unknown(lease.number, report):
+            return True
+        if not running.offer.judged or value is None:
+            return False
+        if not self.ledger.report(lease.number, report.rung, value):
+            return False
+        state, reason = TrialState.PRUNED, f"stopped early at report {report.rung}"
+        reason += f" by {self.plan.space.pruner}"
+        if not math.isfinite(value):  # nothing to be ranked by: no verdict on how good it is
+            state = TrialState.FAILED
+            reason = f"{not_finite(self.plan.space.goal, value)} at report {report.rung}"
+        self._finish(lease, _ended(running, state, reason))
+        return True
+
+    def _is_unknown(self, number: int, report: Report) -> bool:
+        """Whether no trial will have the objective, as the first trial's report shows.
+
+        That ends the run: every trial would be trained to its end, and none ranked.
+        """
+        name = self.plan.space.goal.name
+        if number not in self.ledger.papers.values() or name in self.plan.metrics:
+            return False
+        problem = unknown_metric("metric", name, report.metrics)
+        self.fail(ConfigError(f"{problem} (it goes with another --name)"))
+        return True
+
+    def _finish(self, lease: Lease, trial: Trial) -> None:
+        """The record into the study, then to everybody else."""
+        stored = self.ledger.finish_cell(lease.number, trial)
+        configuration = self._open[lease.number]
+        configuration = replace(configuration, finished=(*configuration.finished, lease.cell))
+        self.let_go(lease.id)
+        if stored.state is TrialState.COMPLETE and configuration.pending:
+            self._open[lease.number] = configuration
+        else:
+            del self._open[lease.number]
+            self._abandon(lease.number)
+        self._on_trial(stored)
+        self.standing.add(stored, cells=len(configuration.cells))
+        self._intents.remove(lease.id)
+        self._show(SweepEventKind.FINISHED, lease, trial=stored)
+
+    def _abandon(self, number: int) -> None:
+        """Let go of the cells that still run of a configuration that is over."""
+        running = (item.offer.lease for item in self._running.values())
+        for lease in [lease for lease in running if lease.number == number]:
+            self.let_go(lease.id)
+            self.standing.abandon(lease.id)
+            self._intents.remove(lease.id)
+
+    def _make_room(self) -> None:
+        """Keep the quota, and pass on what is to be said of it."""
+        text = self.standing.make_room(self._running)
+        if text:
+            self._on_event(SweepEvent(kind=SweepEventKind.WARNING, text=text))
+
+    def _show(self, kind: SweepEventKind, lease: Lease, **fields: Any) -> None:
+        self._on_event(SweepEvent(kind=kind, lease=lease, **fields))
+
+
+def _ended(running: _Running, state: TrialState, reason: str) -> Trial:
+    return ended_trial(
+        running.offer.lease,
+        state,
+        reason,
+        curve=running.curve,
+        device=running.device,
+        provenance=running.provenance,
+    )

@@ -1,0 +1,293 @@
+"""Which configuration is best so far, and what of a finished lease stays on disk."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from raysearch.errors import StoreError
+from raysearch.objective import Aggregate, Best, is_over, worth
+from raysearch.search.retention import Room, size_text
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.study.lock import Guard, unguarded
+from raysearch.trial import MetricGoal, Trial, TrialState
+
+__all__ = ["PaperResult", "Standing"]
+
+
+class PaperResult(NamedTuple):
+    """How the paper's own setting ended.
+
+    Attributes:
+        number: Its number.
+        value: What it is worth; NaN unless every cell is in. One of a single cell that was
+            stopped early has its last report.
+        note: Why it is not complete; empty when it is.
+    """
+
+    number: int
+    value: float
+    note: str
+
+    @classmethod
+    def of(
+        cls,
+        number: int,
+        records: Sequence[Trial],
+        space: SearchSpace,
+        *,
+        cells: int,
+        unfinished: bool,
+    ) -> PaperResult:
+        """The result from the records of its cells.
+
+        Args:
+            number: Its number.
+            records: The records of the cells that have ended.
+            space: Says what they are worth.
+            cells: Cells of a complete configuration.
+            unfinished: Whether a cell is still to be run.
+        """
+        if unfinished or not records:
+            return cls(number, math.nan, "not finished yet" if records else "not run yet")
+        failed = [trial.reason for trial in records if trial.state is TrialState.FAILED]
+        if failed:
+            return cls(number, math.nan, failed[0])
+        values = {trial.cell: trial.metrics.get(space.goal.name, math.nan) for trial in records}
+        value = worth(values, space.goal, space.aggregate)
+        if all(trial.state is TrialState.COMPLETE for trial in records):
+            return cls(number, value, "")
+        if len(records) == cells:
+            return cls(number, value, "stopped early")
+        return cls(number, math.nan, f"stopped early, at {value:.4f} on its first cell")
+
+
+class Standing:
+    """The best configuration of a sweep and of each of its tasks, and what of the others stays.
+
+    A finished lease's checkpoint is of no use any more and always goes. What it kept stays
+    while its configuration is the best, or the best of the lease's task, or may become it. What
+    goes can be had again: the same settings give the same weights.
+
+    A quota is met in this order: the sweep's own stages go, those unused for longest first and
+    none in use; then weights of trials that are not the best, the worst first. A checkpoint of
+    a trial that is not finished never goes, nor the weights of the best.
+
+    Args:
+        goal: What ranks configurations, by what `raysearch.objective.worth` makes of their cells.
+        leases: Folder or URI of the leases' folders.
+        keep: Whose kept files stay.
+        aggregate: What the tasks of a configuration make of it.
+        per_task: Whether each task has a best of its own, and no configuration two tasks.
+        seeds: Cells that a complete configuration has on each task.
+        quota: Bytes that leases and stages may take together; None for no limit.
+        stages: Folder or URI of the stages that count for the quota; empty for none.
+        guard: Called before files are removed.
+    """
+
+    def __init__(
+        self,
+        goal: MetricGoal,
+        leases: str | Path,
+        keep: Literal["best", "all", "none"],
+        *,
+        aggregate: Aggregate = "mean",
+        per_task: bool = False,
+        seeds: int = 1,
+        quota: int | None = None,
+        stages: str = "",
+        guard: Guard = unguarded,
+    ) -> None:
+        self.goal, self.keep, self.quota = goal, keep, quota
+        self.aggregate, self.per_task, self.seeds = aggregate, per_task, seeds
+        self.counts: Counter[TrialState] = Counter()
+        self.best: dict[str, Best] = {}
+        """Task to its best complete configuration; "" is for all tasks together."""
+        self.best_of_task: dict[str, Best] = {}
+        """Where all tasks are judged together: task to the configuration that is best on it."""
+        self._room = Room(leases, stages, guard)
+        self._said: set[str] = set()
+        self._ended: set[str] = set()
+        self._over: set[int] = set()
+        """Configurations that are at their end, whichever of their cells have run."""
+        self._open: dict[int, list[Trial]] = {}
+        self._worth: dict[int, float] = {}
+        self._weights: dict[str, tuple[int, str]] = {}
+        """Ended leases whose weights stay for now: their number and task."""
+
+    @property
+    def freed(self) -> int:
+        """Bytes of files that were removed."""
+        return self._room.freed
+
+    def add(self, trial: Trial, *, cells: int) -> None:
+        """Take in a finished cell and remove what is not needed any more.
+
+        Args:
+            trial: The record, as stored.
+            cells: Cells of a complete configuration.
+        """
+        for lease_id in {trial.id, *self.count(trial, cells=cells)}:
+            self._room.settle(lease_id, weights=lease_id in self._weights)
+
+    def count(self, trial: Trial, *, cells: int) -> list[str]:
+        """Take in a finished cell as `add` does, without touching a file.
+
+        Returns:
+            The leases whose weights are not needed any more.
+        """
+        self.counts[trial.state] += 1
+        self._ended.add(trial.id)
+        done = self._open.setdefault(trial.number, [])
+        done.append(trial)
+        if trial.state is TrialState.COMPLETE and self.keep != "none":
+            self._weights[trial.id] = (trial.number, trial.cell.task)
+        if not is_over([each.state for each in done], cells):
+            return []
+        self._over.add(trial.number)
+        self._judge(self._open.pop(trial.number))
+        return [] if self.keep == "all" else self._let_go()
+
+    def abandon(self, lease_id: str) -> None:
+        """Remove what a lease left that will have no record, since its configuration is over."""
+        self._ended.add(lease_id)
+        self._room.settle(lease_id, weights=False)
+
+    def tidy(self) -> None:
+        """Remove what ended leases hold and need not, whoever left it there."""
+        self._room.tidy(self._is_ended, self._weights)
+
+    def _is_ended(self, lease_id: str) -> bool:
+        number = lease_id.partition("-")[0]
+        return lease_id in self._ended or (number.isdecimal() and int(number) in self._over)
+
+    def check_quota(self) -> None:
+        """Refuse a quota that what must stay has passed already.
+
+        Raises:
+            StoreError: It has.
+        """
+        if self.quota is None:
+            return
+        try:
+            taken = self._room.usage(()).leases
+        except OSError as error:
+            raise StoreError(f"what the sweep takes must be readable, but: {error}") from error
+        least = sum(taken.values()) - sum(taken.get(lease_id, 0) for lease_id in self._spare())
+        if least > self.quota:
+            raise StoreError(
+                f"`--quota` must be at least {size_text(least, enough=True)}, which the best "
+                "weights and the checkpoints of trials that go on take already, but got "
+                f"{size_text(self.quota)}"
+            )
+
+    def make_room(self, running: Collection[str]) -> str:
+        """Remove what the quota asks for, so that the trials which run find room.
+
+        Args:
+            running: Ids of the leases that run or are about to.
+
+        Returns:
+            A sentence for the user the first time that there is something to say, else nothing.
+        """
+        if self.quota is None:
+            return ""
+        try:
+            usage = self._room.usage(running)
+            excess = usage.total - self.quota
+            if excess > 0 and usage.stages:
+                excess -= self._room.shrink_stages(max(0, usage.stages - excess))
+        except OSError as error:
+            return self._once("blind", f"`--quota` is not watched for now: {error}")
+        left = self._drop_worst(excess)
+        if left > 0:
+            return self._once(
+                "small",
+                f"`--quota` must be {size_text(self.quota + left, enough=True)} for the best "
+                f"weights and {len(running)} trials at once, but is {size_text(self.quota)}: the "
+                "sweep goes on and may take more than that (fewer --slots need less)",
+            )
+        if left < excess and self.keep == "all":
+            return self._once("full", "`--quota` is full: weights of the worst trials are removed")
+        return ""
+
+    def _drop_worst(self, excess: int) -> int:
+        """Remove weights that are not the best's until no excess is left; what is left of it."""
+        for lease_id in self._spare() if excess > 0 else ():
+            if excess <= 0:
+                break
+            excess -= self._room.settle(lease_id, weights=False)
+            del self._weights[lease_id]
+        return excess
+
+    def _judge(self, done: list[Trial]) -> None:
+        """Compare a configuration that is over with the best, and on each task that it has."""
+        number = done[0].number
+        task = done[0].cell.task if self.per_task else ""
+        value = self._value(done)
+        self._compare(self.best, task, Best(number, value))
+        self._worth[number] = value
+        if self.per_task:
+            return
+        for task in {trial.cell.task for trial in done}:
+            of_task = [trial for trial in done if trial.cell.task == task]
+            if len(of_task) >= self.seeds:
+                self._compare(self.best_of_task, task, Best(number, self._value(of_task)))
+
+    def _value(self, done: list[Trial]) -> float:
+        """What cells are worth together; NaN if one of them is not complete."""
+        if any(trial.state is not TrialState.COMPLETE for trial in done):
+            return math.nan
+        values = {trial.cell: trial.metrics.get(self.goal.name, math.nan) for trial in done}
+        return worth(values, self.goal, self.aggregate)
+
+    def _compare(self, best: dict[str, Best], task: str, found: Best) -> None:
+        if found.ahead_of(best.get(task), self.goal):
+            best[task] = found
+
+    def _is_best(self, number: int, task: str) -> bool:
+        of_task = self.best_of_task.get(task)
+        return (of_task is not None and of_task.number == number) or any(
+            best.number == number for best in self.best.values()
+        )
+
+    def _let_go(self) -> list[str]:
+        """Take back the word for weights that cannot be those of the best any more."""
+        going = [
+            lease_id
+            for lease_id, (number, task) in self._weights.items()
+            if number not in self._open and not self._is_best(number, task)
+        ]
+        for lease_id in going:
+            del self._weights[lease_id]
+        return going
+
+    def _spare(self) -> list[str]:
+        """Leases whose weights stay though they are not the best's, the worst first.
+
+        Those of a configuration that is not over come last, since it may become the best.
+        """
+        spare = [
+            (number not in self._open, self._behind(number, task), lease_id)
+            for lease_id, (number, task) in self._weights.items()
+            if not self._is_best(number, task)
+        ]
+        return [lease_id for _, _, lease_id in sorted(spare, reverse=True)]
+
+    def _behind(self, number: int, task: str) -> float:
+        """How far a configuration is from the best, of its own task where each has one."""
+        best = self.best.get(task if self.per_task else "")
+        value = self._worth.get(number, math.nan)
+        if best is None or not math.isfinite(value):
+            return math.inf
+        return abs(best.value - value)
+
+    def _once(self, kind: str, text: str) -> str:
+        """The text, the first time that something of its kind is said."""
+        if kind in self._said:
+            return ""
+        self._said.add(kind)
+        return text

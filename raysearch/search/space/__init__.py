@@ -1,0 +1,1 @@
+"""The search space: its file, its parameters, its experiment."""

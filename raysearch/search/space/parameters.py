@@ -1,0 +1,204 @@
+"""What may a searched setting be: a range or a choice, perhaps under a condition.
+
+In a file a range is ``{low: 1e-5, high: 1e-3, log: true}``, a choice ``[gauss, cos_centred]``
+or, with a condition, ``{choices: [gauss, cos_centred], when: {other: value}}``; a condition may
+list several values. Whether a range is of whole numbers follows from the method's config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from raysearch.config import Rule, as_scalar, check_value, unknown_name
+from raysearch.errors import quoted
+from raysearch.trial import Scalar
+from raysearch.yaml_lines import Marked, Problems
+
+__all__ = ["Parameter", "read_parameter"]
+
+_KEYS = ("low", "high", "log", "choices", "when")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One searched setting.
+
+    Attributes:
+        name: Field of the method's config.
+        kind: ``float`` and ``int`` have `low` and `high`, ``choice`` has `choices`.
+        low: Lowest value, included.
+        high: Highest value, included.
+        log: Whether the range is searched on a logarithmic scale; then `low` > 0.
+        choices: At least two different values.
+        when: Parent's name to the values of which it must have one for this parameter to matter.
+    """
+
+    name: str
+    kind: Literal["float", "int", "choice"]
+    low: float = 0
+    high: float = 0
+    log: bool = False
+    choices: tuple[Scalar, ...] = ()
+    when: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+
+    def contains(self, value: Scalar) -> bool:
+        """Whether the value lies in the range or among the choices."""
+        if self.kind == "choice":
+            return value in self.choices
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.low <= value <= self.high
+
+    def matters(self, params: Mapping[str, Scalar]) -> bool:
+        """Whether the condition holds, given the values chosen for the parameters before it."""
+        return all(
+            parent in params and params[parent] in values for parent, values in self.when.items()
+        )
+
+    def canonical(self) -> dict[str, Any]:
+        """What the parameter is as plain JSON, for digests and comparisons."""
+        if self.kind == "choice":
+            return {"choices": list(self.choices), "when": self._conditions()}
+        span = {"kind": self.kind, "low": self.low, "high": self.high, "log": self.log}
+        return {**span, "when": self._conditions()}
+
+    def _conditions(self) -> dict[str, list[Scalar]]:
+        return {parent: list(values) for parent, values in self.when.items()}
+
+
+def read_parameter(name: str, node: Marked, rule: Rule, problems: Problems) -> Parameter | None:
+    """A parameter from its place in a file; conditions are checked by the space.
+
+    Args:
+        name: Field of the method's config.
+        node: What stands there.
+        rule: The field's rule; every value of the range must hold it.
+        problems: Takes what is wrong.
+
+    Returns:
+        The parameter, or None when a problem was added.
+    """
+    body = {"choices": node} if isinstance(node.value, list) else node.value
+    if not isinstance(body, dict):
+        problems.add(
+            f"`{name}` must be {{low: …, high: …}} or a list of choices, but got "
+            f"{quoted(node.plain)}; a fixed value belongs under `setting`",
+            node.line,
+        )
+        return None
+    unknown = [key for key in body if key not in _KEYS]
+    for key in unknown:
+        problems.add(unknown_name(f"key of `{name}`", key, _KEYS), body[key].line)
+    when = _when(name, body.get("when"), problems)
+    if unknown or when is None:
+        return None
+    if "choices" in body:
+        return _choice(name, body, rule, when, problems)
+    return _range(name, node.line, body, rule, when, problems)
+
+
+def _when(
+    name: str, node: Marked | None, problems: Problems
+) -> dict[str, tuple[Scalar, ...]] | None:
+    if node is None:
+        return {}
+    plain = node.plain
+    if isinstance(plain, dict) and plain:
+        lists = {
+            up: wanted if isinstance(wanted, list) else [wanted] for up, wanted in plain.items()
+        }
+        nested = any(
+            isinstance(value, list | dict) for wanted in lists.values() for value in wanted
+        )
+        if all(lists.values()) and not nested:
+            return {up: tuple(wanted) for up, wanted in lists.items()}
+    problems.add(
+        f"`when` of `{name}` must be {{other setting: value or list of values}}, but got "
+        f"{quoted(plain)}",
+        node.line,
+    )
+    return None
+
+
+def _choice(
+    name: str,
+    body: Mapping[str, Marked],
+    rule: Rule,
+    when: Mapping[str, tuple[Scalar, ...]],
+    problems: Problems,
+) -> Parameter | None:
+    node = body["choices"]
+    if len(body) > 1 + ("when" in body):
+        problems.add(f"`{name}` must have either `choices` or a range, but got both", node.line)
+        return None
+    if not isinstance(node.value, list) or len(node.value) < 2:
+        problems.add(
+            f"`{name}` must have at least two choices, but got {quoted(node.plain)}; "
+            "a fixed value belongs under `setting`",
+            node.line,
+        )
+        return None
+    values = [_field_value(name, item, rule, problems) for item in node.value]
+    if any(value is _BAD for value in values):
+        return None
+    repeated = [value for at, value in enumerate(values) if value in values[:at]]
+    if repeated:
+        problems.add(
+            f"choices of `{name}` must differ, but {quoted(repeated[0])} repeats", node.line
+        )
+        return None
+    return Parameter(name=name, kind="choice", choices=tuple(values), when=when)
+
+
+def _range(
+    name: str,
+    line: int,
+    body: Mapping[str, Marked],
+    rule: Rule,
+    when: Mapping[str, tuple[Scalar, ...]],
+    problems: Problems,
+) -> Parameter | None:
+    missing = [key for key in ("low", "high") if key not in body]
+    if missing:
+        problems.add(f"the range of `{name}` must have `{'` and `'.join(missing)}`", line)
+        return None
+    log = body.get("log", Marked(False, line))
+    if not isinstance(log.value, bool):
+        problems.add(
+            f"`log` of `{name}` must be true or false, but got {quoted(log.plain)}", log.line
+        )
+        return None
+    if rule.kind not in ("int", "float"):
+        problems.add(
+            f"`{name}` must be {rule.describe()}: give a list of choices, not a range", line
+        )
+        return None
+    low, high = (_field_value(name, body[key], rule, problems) for key in ("low", "high"))
+    if low is _BAD or high is _BAD:
+        return None
+    if low is None or high is None:
+        problems.add(f"the ends of the range of `{name}` must be numbers", line)
+    elif low >= high:
+        problems.add(
+            f"`low` of `{name}` must be < `high`, but got {quoted(low)} and {quoted(high)}", line
+        )
+    elif log.value and low <= 0:
+        problems.add(f"`low` of `{name}` must be > 0 on a log scale, but got {quoted(low)}", line)
+    else:
+        kind: Literal["int", "float"] = "int" if rule.kind == "int" else "float"
+        return Parameter(name=name, kind=kind, low=low, high=high, log=log.value, when=when)
+    return None
+
+
+_BAD: Any = object()
+"""Stands for a value that was refused; None is a value that a field may have."""
+
+
+def _field_value(name: str, node: Marked, rule: Rule, problems: Problems) -> Any:
+    value, must = check_value(rule, node.plain)
+    if must:
+        problems.add(f"`{name}` must be {must}, but got {quoted(node.plain)}", node.line)
+        return _BAD
+    return as_scalar(value)

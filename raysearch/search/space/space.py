@@ -1,0 +1,310 @@
+"""What does a sweep search, and what does it hold fixed.
+
+`load_space` reads ``search_spaces/*.yaml`` (grammar: `raysearch.search.space.file`) and checks
+it against the method's own config class. The result is frozen and says what a configuration's
+complete config is, what the paper's own setting is, and by a digest whether two sweeps
+searched the same thing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from raysearch import methods
+from raysearch.config import TrainingConfig, as_scalar, read_config, rules
+from raysearch.errors import ConfigError
+from raysearch.objective import Aggregate
+from raysearch.search.space.experiment import Question, read_question
+from raysearch.search.space.file import (
+    TASK_DEFAULTS,
+    contest_problems,
+    option_problem,
+    parse_seconds,
+    read_parameters,
+    read_settings,
+    read_space_file,
+    task_problems,
+    task_setting_problems,
+    typed_settings,
+)
+from raysearch.search.space.parameters import Parameter
+from raysearch.search.suggest.samplers import sampler_problem
+from raysearch.trial import MetricGoal, Scalar
+
+__all__ = ["SearchSpace", "load_space", "plain_config"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSpace:
+    """A checked search space.
+
+    Attributes:
+        method: Name in `raysearch.methods.METHODS`.
+        config_type: The method's config class. What it holds under ``PAPER`` (field name to
+            value) is the paper's own setting.
+        goal: Metric and direction that rank configurations.
+        trials: Configurations to be asked in all, over every run of the sweep; at least 1.
+        time_seconds: Seconds after which no further configuration is asked, or None.
+        seeds: Cells per task and configuration; at least 1.
+        sampler: Name in `raysearch.search.suggest.samplers.SAMPLERS`.
+        pruner: Name in `raysearch.search.suggest.pruners.PRUNERS`.
+        reduction: One configuration in `reduction` survives a judged rung.
+        mode: ``joint``: a configuration has cells of every task; ``per_task``: of one task,
+            and `trials` counts per task.
+        aggregate: What the tasks of a configuration make of it; see `raysearch.objective.worth`.
+        warm_start: Best configurations of each earlier task that a task tries first.
+        reuse: Share of the proposals that take over a part that is paid for, in [0, 1]; see
+            `raysearch.search.reuse`.
+        question: What a study asks of the space; None where the file has no section for it.
+        setting: Field name to value, held fixed; fields not named keep their defaults.
+        parameters: What the file searches, parents of conditions before their children.
+        source: File that it came from, for messages.
+    """
+
+    method: str
+    config_type: type[TrainingConfig]
+    goal: MetricGoal
+    trials: int
+    time_seconds: float | None
+    seeds: int
+    sampler: str
+    pruner: str
+    reduction: int
+    setting: Mapping[str, Any]
+    parameters: tuple[Parameter, ...]
+    source: str
+    mode: Literal["joint", "per_task"] = "joint"
+    aggregate: Aggregate = "mean"
+    warm_start: int = 0
+    reuse: float = 0.0
+    question: Question | None = None
+
+    @property
+    def searched(self) -> tuple[Parameter, ...]:
+        """The parameters that can matter: conditions on fixed settings are resolved."""
+        fixed = dataclasses.asdict(self.config_type()) | dict(self.setting)
+        kept: dict[str, Parameter] = {}
+        for item in self.parameters:
+            open_conditions = {}
+            for parent, values in item.when.items():
+                if parent in kept:
+                    open_conditions[parent] = values
+                elif any(parent == other.name for other in self.parameters):
+                    break  # the parent never matters, so this one does not either
+                elif as_scalar(fixed[parent]) not in values:
+                    break
+            else:
+                kept[item.name] = dataclasses.replace(item, when=open_conditions)
+        return tuple(kept.values())
+
+    @property
+    def canonical(self) -> dict[str, Any]:
+        """All that makes numbers comparable, as plain JSON: everything but trials and time."""
+        options = {name: getattr(self, name) for name in TASK_DEFAULTS}
+        said = {name: value for name, value in options.items() if value != TASK_DEFAULTS[name]}
+        return {
+            **said,
+            "method": self.method,
+            "objective": dataclasses.asdict(self.goal),
+            "seeds": self.seeds,
+            "sampler": self.sampler,
+            "pruner": self.pruner,
+            "reduction": self.reduction,
+            "setting": {name: as_scalar(value) for name, value in self.setting.items()},
+            "search": {item.name: item.canonical() for item in self.parameters},
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of `canonical`; the order of keys in the file does not matter."""
+        text = json.dumps(self.canonical, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def read(self, params: Mapping[str, Scalar]) -> TrainingConfig:
+        """A configuration as an instance of `config_type`.
+
+        Raises:
+            ConfigError: The values cannot go together.
+        """
+        return read_config(self.config_type, {**self.setting, **params}, where=self.source)
+
+    def config_for(self, params: Mapping[str, Scalar]) -> dict[str, Any]:
+        """Every setting of a configuration as JSON scalars and lists, validated.
+
+        Raises:
+            ConfigError: The values cannot go together.
+        """
+        return plain_config(self.read(params))
+
+    def paper_first(self, task: str = "") -> tuple[dict[str, Any], dict[str, Scalar]]:
+        """The paper's own setting, which every sweep tries first.
+
+        Args:
+            task: The task that it is for; empty for one setting over all tasks.
+
+        Returns:
+            The config: `setting`, then the paper's values, then defaults; and those searched
+            values in it that lie in their ranges. A literal value outside of its range stays
+            in the config, but the sampler must not be told that it was suggested.
+
+        Raises:
+            ConfigError: The paper's values cannot go together with `setting`.
+        """
+        paper = self.config_type.paper(task)
+        config = self.config_for({n: v for n, v in paper.items() if n not in self.setting})
+        scalars = {name: as_scalar(value) for name, value in config.items()}
+        declared = {item.name: item for item in self.parameters}
+        contained: dict[str, Scalar] = {}
+        for item in self.searched:
+            # The paper may fix a parent that the space leaves at another default.
+            matters = item.matters(contained) and declared[item.name].matters(scalars)
+            if matters and item.contains(scalars[item.name]):
+                contained[item.name] = scalars[item.name]
+        return config, contained
+
+    def with_overrides(
+        self,
+        settings: Mapping[str, str],
+        *,
+        trials: int | None = None,
+        time_seconds: float | str | None = None,
+        seeds: int | None = None,
+        sampler: str | None = None,
+        metric: str | None = None,
+        direction: str | None = None,
+        mode: str | None = None,
+        aggregate: str | None = None,
+        warm_start: int | None = None,
+        reuse: float | None = None,
+    ) -> SearchSpace:
+        """The space with what the command line says instead.
+
+        Args:
+            settings: Field name to value as typed; a searched one becomes fixed.
+            trials: In place of ``budget.trials``.
+            time_seconds: In place of ``budget.time``: seconds, or text such as ``30m``.
+            seeds: In place of ``budget.seeds``.
+            sampler: In place of ``sampler``.
+            metric: In place of ``objective.metric``.
+            direction: In place of ``objective.direction``.
+            mode: In place of ``mode``.
+            aggregate: In place of ``aggregate``.
+            warm_start: In place of ``warm_start``.
+            reuse: In place of ``reuse``.
+
+        Raises:
+            ConfigError: One sentence for every value that cannot be used.
+        """
+        problems: list[str] = []
+        fixed = typed_settings(settings, rules(self.config_type), problems)
+        options: dict[str, Any] = {"trials": trials, "seeds": seeds, "sampler": sampler}
+        options |= {"metric": metric, "direction": direction, "mode": mode}
+        options |= {"aggregate": aggregate, "warm_start": warm_start, "reuse": reuse}
+        given = {name: value for name, value in options.items() if value is not None}
+        for name, value in given.items():
+            problem = option_problem(name, value)
+            if problem:
+                problems.append(f"`--{name.replace('_', '-')}` {problem}")
+        seconds = self.time_seconds
+        if time_seconds is not None:
+            seconds = parse_seconds(time_seconds)
+            if seconds is None:
+                problems.append(f"`--time` must be like 90s, 30m or 2h, but got {time_seconds!r}")
+        if problems:
+            raise ConfigError(problems)
+        goal = MetricGoal(
+            given.pop("metric", self.goal.name), given.pop("direction", self.goal.direction)
+        )
+        changed = dataclasses.replace(
+            self,
+            goal=goal,
+            time_seconds=seconds,
+            setting={**self.setting, **fixed},
+            parameters=tuple(item for item in self.parameters if item.name not in fixed),
+            **given,
+        )
+        _check_whole(changed)
+        return changed
+
+
+def load_space(path: Path, config_type: type[TrainingConfig] | None = None) -> SearchSpace:
+    """Read and check a search space.
+
+    Args:
+        path: The YAML file.
+        config_type: The method's config class; by default that of the method it names.
+
+    Raises:
+        ConfigError: Every problem of the file, each with file and line.
+    """
+    read, problems = read_space_file(path)
+    if config_type is None and read.method is not None:
+        try:
+            config_type = methods.config_type(read.method)
+        except ConfigError as error:
+            problems.add(str(error), read.lines["method"])
+    if config_type is None or read.method is None:
+        problems.raise_all()
+        raise AssertionError("a file without a method has a problem")
+    known = rules(config_type)
+    setting = read_settings(read.setting, known, problems)
+    parameters = read_parameters(read, known, problems)
+    question = None
+    if read.study is not None:
+        question = read_question(read.study, known, parameters, problems)
+    if not problems:
+        problem = sampler_problem(read.options["sampler"], parameters)
+        if problem:
+            problems.add(problem, read.lines.get("sampler", 1))
+        lines = {name: node.line for name, node in read.search.items()} | dict(read.lines)
+        unlike = contest_problems(config_type, read.options["pruner"], parameters)
+        for name, problem in (task_problems(read.options, parameters) | unlike).items():
+            problems.add(problem, lines[name])
+    problems.raise_all()
+    options = dict(read.options)
+    space = SearchSpace(
+        method=read.method,
+        config_type=config_type,
+        goal=MetricGoal(options.pop("metric"), options.pop("direction")),
+        time_seconds=read.time_seconds,
+        setting=setting,
+        parameters=parameters,
+        question=question,
+        source=str(path),
+        **options,
+    )
+    _check_whole(space)
+    return space
+
+
+def plain_config(config: TrainingConfig) -> dict[str, Any]:
+    """Every setting as JSON scalars and lists."""
+    plain = dataclasses.asdict(config)
+    return {name: list(item) if isinstance(item, tuple) else item for name, item in plain.items()}
+
+
+def _check_whole(space: SearchSpace) -> None:
+    """Check what only the whole space shows: is anything searched, and can the paper be run."""
+    if not space.searched:
+        raise ConfigError(
+            f"`search` must leave something to be searched, but every parameter is fixed or its "
+            f"condition never holds ({space.source}); `raysearch train` runs one trial"
+        )
+    problem = sampler_problem(space.sampler, space.searched)
+    options = {name: getattr(space, name) for name in ("sampler", *TASK_DEFAULTS)}
+    found = [
+        problem,
+        *task_problems(options, space.searched).values(),
+        *contest_problems(space.config_type, space.pruner, space.searched).values(),
+    ]
+    if not any(found):
+        found += task_setting_problems(space)
+    if any(found):
+        raise ConfigError([f"{text} ({space.source})" for text in found if text])
+    space.paper_first()

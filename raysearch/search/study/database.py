@@ -1,0 +1,519 @@
+"""Where does the study live, and what may go wrong there.
+
+An Optuna study in any database that SQLAlchemy reaches. SQLite runs in WAL mode with
+``synchronous=NORMAL``: a killed process loses nothing that was written, and a write costs well
+under a millisecond; only a power cut may lose the last writes. WAL needs a local disk; a study
+on a server (PostgreSQL) may be driven from any machine, and one at a time does: see
+`raysearch.search.study.server`, also for what happens when the connection is lost.
+
+Every change of a trial is two transactions, its seal (`raysearch.search.study.seal`) and itself,
+and every failure of the database is one sentence. What is read is checked: a study of which one
+bit has changed is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from raysearch.errors import StoreError, quoted
+from raysearch.seal import digest_of, is_sealed, seal, unseal
+from raysearch.search.study.lock import Guard, unguarded
+from raysearch.search.study.seal import (
+    SEAL,
+    Content,
+    content_of,
+    end_of,
+    ended_by_another,
+    is_intact,
+    sealed,
+)
+from raysearch.search.study.server import (
+    LOST_SECONDS,
+    ConnectionLost,
+    LockHeld,
+    StudyServer,
+    check_file_url,
+    driver_url,
+    first_line,
+    is_locked,
+    sentence,
+)
+from raysearch.storage.no_follow import check_no_link
+from raysearch.storage.retry import LASTING
+from raysearch.storage.secret_parts import shown_url
+
+__all__ = ["REASON", "DamagedStudyError", "StudyDatabase"]
+
+_log = logging.getLogger(__name__)
+REASON = "reason"
+"""Attribute of a failed trial."""
+_DRIVER = "driver"
+"""Attribute of a study on a server: who opened it last."""
+_ATTRIBUTE, _VALUE = "attribute", "attribute_value"
+"""In a study's sealed attribute: its name, and its value where that is no object."""
+_BUSY_SECONDS = 5.0
+"""How long one attempt waits for another program that has SQLite's file locked."""
+_LOOKS, _PAUSE_SECONDS = 3, 0.1
+"""How often a trial must be found damaged, and how long is waited in between."""
+_FAILURES = (
+    optuna.exceptions.StorageInternalError,
+    sqlalchemy.exc.SQLAlchemyError,
+    ConnectionLost,
+    LockHeld,
+)
+_UNREADABLE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What Optuna and SQLAlchemy raise on values that they did not write."""
+T = TypeVar("T")
+
+
+class DamagedStudyError(StoreError):
+    """What the study holds is not what was written.
+
+    Args:
+        why: What is wrong, in a clause.
+        place: Where the study is, without secrets; empty where the caller does not know.
+    """
+
+    def __init__(self, why: str, place: str = "") -> None:
+        where = f" in {place}" if place else ""
+        super().__init__(
+            f"the study{where} must be as it was written, but is damaged: {why}; move "
+            "the database away, or name another with --study, and `python -m raysearch recover` "
+            "makes the study anew from the rows"
+        )
+
+
+class StudyDatabase:
+    """One study in a database; creates both where they are missing.
+
+    Args:
+        url: SQLAlchemy URL.
+        name: Name of the study.
+        direction: ``maximize`` or ``minimize``; None to open a study that is there.
+        on_wait: Told in one sentence that a lost server, or a file that another program has locked,
+            is waited for, and that it is back.
+        guard: Called before each transaction.
+
+    Raises:
+        StoreError: The database cannot be used; every method may raise it too.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        direction: str | None,
+        on_wait: Callable[[str], None] = _log.warning,
+        guard: Guard = unguarded,
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.shown, self._name = "`--study`", name
+        """The URL without its secrets."""
+        self._guard, self._on_wait = guard, on_wait
+        self._server: StudyServer | None = None
+        self._contents: dict[int, Content] = {}
+        """Trial's id to what is written of it, of those that may change."""
+        try:
+            parsed = driver_url(_parsed(url))
+            self.shown = shown_url(parsed.render_as_string(hide_password=False))
+            if parsed.get_backend_name() == "sqlite":
+                check_file_url(url)
+            else:
+                self._server = StudyServer(parsed, name, on_wait)
+            self._patiently(lambda: self._open(parsed, direction))
+        except _FAILURES as error:
+            raise self._store_error(error) from error
+        except _UNREADABLE as error:
+            raise self.damaged(f"it cannot be read ({first_line(error)})") from error
+
+    def _open(self, url: sqlalchemy.engine.URL, direction: str | None) -> None:
+        self._storage = _open_storage(url, self.shown, self._server)
+        try:
+            if self._server is None:
+                self._check_pages()
+            self._study_id = self._open_study(self._name, direction)
+            self._sign()
+        except BaseException:
+            self.close()
+            raise
+
+    def check_direction(self, direction: str) -> None:
+        """Refuse a study whose direction is another than that of the sweep it was made for."""
+        (found,) = self._read(lambda again: self._storage.get_study_directions(self._study_id))
+        if found.name.lower() != direction:
+            raise self.damaged(f"it is to {found.name.lower()}, and the sweep to {direction}")
+
+    def attributes(self) -> dict[str, Any]:
+        """What the study says of itself."""
+        found = self._read(lambda again: self._storage.get_study_user_attrs(self._study_id))
+        return {key: self._unsealed(key, value) for key, value in found.items()}
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Write one attribute of the study, with its seal."""
+        fields = value if isinstance(value, dict) else {_VALUE: value}
+        record = seal({**fields, _ATTRIBUTE: key})
+        self._read(lambda again: self._storage.set_study_user_attr(self._study_id, key, record))
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials with all that is written about them, in order of number."""
+        found = self._all()
+        for _ in range(_LOOKS):  # Optuna reads in several steps, and a driver may write meanwhile
+            damaged = [trial for trial in found if not self._read(partial(_intact, trial))]
+            if not damaged:
+                break
+            time.sleep(_PAUSE_SECONDS)
+            found = self._all()
+        self._check(damaged)
+        for number, trial in enumerate(found):
+            if trial.number != number:
+                raise self.damaged(f"it has no trial {number} and a later one")
+        return found
+
+    def _all(self) -> list[FrozenTrial]:
+        found = self._read(
+            lambda again: self._storage.get_all_trials(self._study_id, deepcopy=False)
+        )
+        return sorted(found, key=lambda trial: trial.number)
+
+    def create(self, template: FrozenTrial) -> int:
+        """Create a trial, complete with parameters and attributes; returns its id.
+
+        Raises:
+            StoreError: Also when the trial did not get the template's number: somebody else
+                writes to the study.
+        """
+        template = sealed(template)
+
+        def create(again: bool) -> tuple[int, int]:
+            if again:  # the transaction may have been done, and only its echo lost
+                found = self._storage.get_all_trials(self._study_id, deepcopy=False)
+                if len(found) > template.number:
+                    same = found[template.number].user_attrs == template.user_attrs
+                    trial_id = found[template.number]._trial_id
+                    return trial_id, trial_id if same else -1
+            return self._storage.create_new_trial(self._study_id, template), self._id_of(
+                template.number
+            )
+
+        trial_id, found = self._read(create)
+        if found != trial_id:
+            if found != -1:
+                self._seal_anew(trial_id)
+            raise StoreError(
+                f"the study in {self.shown} must have one driver at a time, but another wrote "
+                f"trial {template.number}; end that one, then run the same command again"
+            )
+        return trial_id
+
+    def _seal_anew(self, trial_id: int) -> None:
+        """Seal a trial that another driver's made to have another number than its seal says."""
+        seals = [digest_of(content_of(self._read(lambda again: self._storage.get_trial(trial_id))))]
+        self._read(lambda again: self._storage.set_trial_user_attr(trial_id, SEAL, seals))
+
+    def trial_id(self, number: int) -> int:
+        """The database's id of a trial."""
+        return self._read(lambda again: self._id_of(number))
+
+    def trial(self, trial_id: int) -> FrozenTrial:
+        """A trial with all that is written about it."""
+        found = self._read(lambda again: self._storage.get_trial(trial_id))
+        if not self._read(partial(_intact, found)):
+            self._check([found])
+        return found
+
+    def set_trial_attribute(self, trial_id: int, key: str, value: Any) -> None:
+        """Write one attribute of a trial that is running."""
+        content = self._content(trial_id)
+        after = {**content, "attributes": {**content["attributes"], key: value}}
+        write = self._storage.set_trial_user_attr
+        self._change(trial_id, content, after, lambda again: write(trial_id, key, value))
+
+    def set_intermediate(self, trial_id: int, rung: int, value: float) -> None:
+        """Write the objective of a running trial at a rung."""
+        content = self._content(trial_id)
+        after = {**content, "reports": {**content["reports"], str(rung): float(value) + 0.0}}
+        write = self._storage.set_trial_intermediate_value
+        self._change(trial_id, content, after, lambda again: write(trial_id, rung, value))
+
+    def tell(self, trial_id: int, state: TrialState, values: Sequence[float] | None) -> None:
+        """End a trial."""
+
+        def tell(again: bool) -> None:
+            if not (again and self._storage.get_trial(trial_id).state.is_finished()):
+                self._storage.set_trial_state_values(trial_id, state, values)
+
+        content = self._content(trial_id)
+        self._change(trial_id, content, {**content, **end_of(state, values)}, tell)
+        self._contents.pop(trial_id)
+
+    def fail(self, trial_id: int, reason: str) -> None:
+        """End a trial as FAIL; the reason is written first."""
+        self.set_trial_attribute(trial_id, REASON, reason)
+        self.tell(trial_id, TrialState.FAIL, None)
+
+    def start_over(self) -> None:
+        """Delete the study, and create it anew, empty."""
+        try:
+            (direction,) = self._storage.get_study_directions(self._study_id)
+            self._storage.delete_study(self._study_id)
+            self._contents.clear()
+            self._study_id = self._storage.create_new_study([direction], self._name)
+            self._sign()
+        except _FAILURES as error:
+            raise self._store_error(error) from error
+
+    def withdraw(self) -> None:
+        """Delete the study, which is new and empty; nothing of it stays."""
+        try:
+            self._storage.delete_study(self._study_id)
+        except _FAILURES as error:
+            raise self._store_error(error) from error
+
+    def beside(self) -> tuple[str, ...]:
+        """Names of the other studies in the same file; none of a server, which has anybody's."""
+        if self._server is not None:
+            return ()
+        found = self._read(lambda again: self._storage.get_all_studies())
+        return tuple(study.study_name for study in found if study.study_name != self._name)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    def _open_study(self, name: str, direction: str | None) -> int:
+        try:
+            return self._storage.get_study_id_from_name(name)
+        except KeyError as error:
+            if direction is None:
+                raise StoreError(f"{self.shown} has no study of the name `{name}`") from error
+            return self._storage.create_new_study([StudyDirection[direction.upper()]], name)
+
+    def _check_pages(self) -> None:
+        """Have SQLite look at its pages and at what refers to what."""
+        with self._storage.engine.connect() as connection:
+            said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+            lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if said != "ok":
+            raise self.damaged(str(said).splitlines()[-1])  # SQLite puts a heading before it
+        if lost is not None:
+            raise self.damaged(f"a row of {lost[0]} belongs to nothing")
+
+    def _content(self, trial_id: int) -> Content:
+        if trial_id not in self._contents:
+            self._contents[trial_id] = content_of(self.trial(trial_id))
+        return self._contents[trial_id]
+
+    def _change(
+        self, trial_id: int, before: Content, after: Content, work: Callable[[bool], None]
+    ) -> None:
+        """Seal what is there and what will be, then do it."""
+        self._contents.pop(trial_id, None)  # not known any more if this fails
+        seals = [digest_of(before), digest_of(after)]
+        try:
+            self._run(lambda again: self._storage.set_trial_user_attr(trial_id, SEAL, seals))
+            self._run(work)
+        except (optuna.exceptions.UpdateFinishedTrialError, KeyError) as error:
+            self.trial(trial_id)  # says what was done to it
+            raise self.damaged(f"another program writes to it ({first_line(error)})") from error
+        self._contents[trial_id] = after
+
+    def _read(self, work: Callable[[bool], T]) -> T:
+        """Do it, and turn what cannot be understood into a sentence."""
+        try:
+            return self._run(work)
+        except KeyError as error:
+            raise self.damaged(f"some of it was removed ({first_line(error)})") from error
+        except _UNREADABLE as error:
+            raise self.damaged(f"it cannot be read ({first_line(error)})") from error
+
+    def _unsealed(self, key: str, value: Any) -> Any:
+        """An attribute of the study; one of an older version is bare."""
+        if not isinstance(value, dict) or not is_sealed(value):
+            return value
+        try:
+            record = unseal(value)
+        except (ValueError, RecursionError) as error:
+            raise self.damaged(f"its attribute {quoted(key)}: {error}") from error
+        if record.pop(_ATTRIBUTE, None) != key:
+            raise self.damaged(f"its attribute {quoted(key)} is that of another name")
+        return record[_VALUE] if record.keys() == {_VALUE} else record
+
+    def _check(self, damaged: Sequence[FrozenTrial]) -> None:
+        told = [trial for trial in damaged if ended_by_another(trial)]
+        for trial in told[:1]:
+            raise self.damaged(
+                f"trial {trial.number} was ended as {trial.state.name} by another program, such as "
+                "optuna-dashboard, and only its sweep may end it"
+            )
+        if damaged:
+            numbers = ", ".join(str(trial.number) for trial in damaged[:5])
+            numbers += ", …" if len(damaged) > 5 else ""
+            raise self.damaged(f"the seal of trial {numbers} is of other content")
+
+    def damaged(self, why: str) -> DamagedStudyError:
+        """The error of a study that is not as it was written."""
+        return DamagedStudyError(why, self.shown)
+
+    def _id_of(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+    def _sign(self) -> None:
+        """Write down who drives the study, to be looked for when the lock was let go of."""
+        if self._server is not None:
+            self._signature = f"{self._server.driver}, {secrets.token_hex(8)}"
+            self._storage.set_study_user_attr(self._study_id, _DRIVER, self._signature)
+
+    def _check_signature(self) -> None:
+        found = self._storage.get_study_user_attrs(self._study_id).get(_DRIVER, "nobody")
+        if found != self._signature:
+            self.close()  # the lock is the other's to have
+            raise StoreError(
+                f"the study in {self.shown} must have one driver at a time, but while the "
+                f"connection was lost {found.split(',')[0]} took it; run the same command again "
+                "when that one has ended"
+            )
+
+    def _run(self, work: Callable[[bool], T]) -> T:
+        """Do it; again when the connection was lost and is back.
+
+        Args:
+            work: One transaction; told whether it may have been done before.
+        """
+        again = False
+        while True:
+            self._guard()
+            try:
+                if again:
+                    self._check_signature()
+                return self._patiently(partial(work, again))
+            except _FAILURES as error:
+                if self._server is None or not self._server.lost(error):
+                    raise self._store_error(error) from error
+                self._server.open(self._storage.engine, error)
+                again = True
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Do it; again for as long as another program, such as a backup, has the file locked."""
+        began, told = time.monotonic(), False
+        while True:
+            try:
+                found = work()
+            except _FAILURES as error:
+                waited = time.monotonic() - began
+                if self._server is not None or waited > LASTING.seconds or not is_locked(error):
+                    raise
+                if not told:
+                    self._on_wait(
+                        f"the study's database {self.shown} is locked by another program; trying "
+                        f"again for {LASTING.seconds / 60:g} minutes"
+                    )
+                told = True
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            if told:
+                waited = time.monotonic() - began
+                self._on_wait(f"the study's database is free again after {waited:.0f} s")
+            return found
+
+    def _store_error(self, error: BaseException) -> StoreError:
+        if isinstance(error, LockHeld):
+            return StoreError(
+                f"a sweep must have one driver, but {error} runs the study `{self._name}` in "
+                f"{self.shown}; wait for it (a lost host lets go after {LOST_SECONDS} s), or "
+                "give this sweep another `--name`"
+            )
+        return StoreError(f"the study's database {self.shown} {sentence(error)}")
+
+
+def _intact(trial: FrozenTrial, again: bool) -> bool:
+    return is_intact(trial)
+
+
+def _parsed(url: str) -> sqlalchemy.engine.URL:
+    try:
+        return sqlalchemy.engine.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # not shown: may hold a password
+        raise StoreError(
+            "`--study` must be a URL as SQLAlchemy takes it, such as sqlite:///FILE or "
+            "postgresql://USER@HOST/DATABASE, but got another text; write an @ in a password as %40"
+        ) from error
+
+
+def _open_storage(url: sqlalchemy.engine.URL, shown: str, server: StudyServer | None) -> RDBStorage:
+    options: dict[str, Any] = {} if server is None else server.options
+    path = url.database
+    if server is None and path and path != ":memory:":
+        options["creator"] = lambda: _connect_sqlite(Path(path))
+    try:
+        return RDBStorage(
+            url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}"),
+            engine_kwargs=options,
+        )
+    except ImportError as error:
+        raise StoreError(
+            f"the study's database {shown} needs a driver that is not installed: {_missing(error)}"
+        ) from error
+    except RuntimeError as error:
+        if server is not None:
+            server.close()
+        raise StoreError(
+            f"the study's database {shown} must have the schema of optuna {optuna.__version__}, "
+            "but another version made it; install that version, or take another database"
+        ) from error
+    except BaseException:
+        if server is not None:
+            server.close()
+        raise
+
+
+def _missing(error: ImportError) -> str:
+    what = str(error.__cause__ or error)
+    return what + ("; pip install 'raysearch[postgres]'" if "psycopg" in what else "")
+
+
+def _connect_sqlite(path: Path) -> sqlite3.Connection:
+    for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite itself would follow a link
+        check_no_link(path.with_name(path.name + suffix))
+    _make_file(path)
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_file(path: Path) -> None:
+    """Make the file as the umask says, and its log with it; SQLite lets no group write.
+
+    A file that is there is not opened: to close it would let go of SQLite's own locks on it.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666))
+    except OSError:  # it is there, or SQLite says why it cannot be
+        return

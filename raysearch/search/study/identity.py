@@ -1,0 +1,217 @@
+"""Is this the study that the sweep means, or another that has its name.
+
+A study says what it was made for: a version of this record, the space without its budget, and
+the seed. A sweep that means something else is refused, with what differs; another budget of
+trials or time is no difference, so that a sweep can be prolonged, and seeds may be added to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from raysearch.errors import ConfigError, StoreError
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.study.database import StudyDatabase
+from raysearch.search.study.entries import INTENT
+from raysearch.search.study.seal import SEAL
+
+__all__ = [
+    "RECOVERING",
+    "begin_with",
+    "begun_with",
+    "claim_study",
+    "identity_in",
+    "is_claimed",
+    "is_sealed_study",
+    "sealed_trials",
+    "write_identity",
+]
+
+RECOVERING = "recovering"
+"""Attribute of a study that `raysearch.search.study.recovery` has not finished."""
+_KEY = "raysearch"
+_SOURCES = "sources"
+_VERSION = 2
+"""Counts up when the attributes of `raysearch.search.study.entries` change their meaning, or a
+reader must know more of them: from 2 on trials are sealed, and an older raysearch would not."""
+_SEALED_FROM = 2
+_UNSEALED = "unsealed"
+"""How many of the first trials may be without a seal; a trial that has ended cannot get one."""
+
+
+def identity_in(database: StudyDatabase) -> Mapping[str, Any] | None:
+    """What the study says it is for; None where it says nothing.
+
+    Raises:
+        DamagedStudyError: It is not what a sweep writes.
+        StoreError: A newer version of raysearch wrote it.
+    """
+    stored = database.attributes().get(_KEY)
+    if stored is None:
+        return None
+    kinds = {"version": int, "space": dict, "seed": int}
+    if not isinstance(stored, dict) or not all(
+        isinstance(stored.get(name), kind) for name, kind in kinds.items()
+    ):
+        raise database.damaged(f"its attribute `{_KEY}` is none that a sweep writes")
+    if stored["version"] > _VERSION:
+        raise StoreError(
+            f"the study in {database.shown} has schema version {stored['version']}, but this "
+            f"raysearch knows versions up to {_VERSION}; update raysearch, or take another --name"
+        )
+    if not isinstance(stored["space"].get("seeds"), int):
+        raise database.damaged(f"its attribute `{_KEY}` says no number of seeds")
+    if not isinstance(stored.get(_UNSEALED, 0), int):
+        raise database.damaged(f"its attribute `{_KEY}` says no number of trials without a seal")
+    return stored
+
+
+def is_sealed_study(identity: Mapping[str, Any] | None) -> bool:
+    """Whether a version wrote the study that seals trials and cards."""
+    return identity is not None and bool(identity["version"] >= _SEALED_FROM)
+
+
+def sealed_trials(database: StudyDatabase) -> list[FrozenTrial]:
+    """All trials of the study; none that a sweep asked lacks its seal, but those older than seals.
+
+    Raises:
+        DamagedStudyError: The study is not as it was written.
+    """
+    identity, trials = identity_in(database), database.trials()
+    if identity is not None and is_sealed_study(identity):
+        later = [t for t in trials[identity.get(_UNSEALED, 0) :] if INTENT in t.user_attrs]
+        bare = [trial.number for trial in later if SEAL not in trial.user_attrs]
+        if bare:
+            raise database.damaged(f"trial {bare[0]} has no seal")
+    return trials
+
+
+def is_claimed(database: StudyDatabase) -> bool:
+    """Whether the study is that of a sweep."""
+    return _KEY in database.attributes()
+
+
+def write_identity(
+    database: StudyDatabase, space: SearchSpace, seed: int, *, unsealed: int = 0
+) -> None:
+    """Write what the study is for: from now on it is a sweep's.
+
+    Args:
+        database: The study.
+        space: What is searched.
+        seed: Seed of the sampler.
+        unsealed: How many of its first trials may be without a seal, since an older version wrote
+            them.
+    """
+    identity = {"version": _VERSION, "space": space.canonical, "seed": seed}
+    older = {_UNSEALED: unsealed} if unsealed else {}
+    database.set_attribute(_KEY, {**identity, **older, "digest": space.digest})
+
+
+def begun_with(database: StudyDatabase) -> dict[str, str]:
+    """Name to SHA-256 of the sources that the sweep has had; empty for an older study.
+
+    Raises:
+        DamagedStudyError: It is not what a sweep writes.
+    """
+    found = database.attributes().get(_SOURCES, {})
+    if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
+        raise database.damaged(f"its attribute `{_SOURCES}` is none that a sweep writes")
+    return found
+
+
+def begin_with(database: StudyDatabase, sources: Mapping[str, str]) -> None:
+    """Write down which sources the sweep has."""
+    if begun_with(database) != sources:
+        database.set_attribute(_SOURCES, dict(sources))
+
+
+def claim_study(
+    database: StudyDatabase, name: str, space: SearchSpace, seed: int, *, left: str = ""
+) -> None:
+    """Write what a new study is for, or check what an older one was for.
+
+    Args:
+        database: The study.
+        name: Name of the sweep.
+        space: What is searched.
+        seed: Seed of the sampler.
+        left: What earlier runs left elsewhere, in words; a new study is then refused, because
+            its numbers would be those of other configurations.
+
+    Raises:
+        StoreError: A newer version of raysearch wrote the study, or it is gone.
+        ConfigError: The study was made for something else.
+    """
+    stored = identity_in(database)
+    if stored is None:
+        if left:
+            _refuse_renamed(database, name, left)
+        if left or RECOVERING in database.attributes():
+            raise StoreError(
+                f"the study of the sweep `{name}` must be in {database.shown}, but is gone or "
+                f"half recovered, while there are {left or 'trials of it'}; `python -m raysearch "
+                "recover` makes it anew from them, or take another --name"
+            )
+        if database.trials():
+            raise ConfigError(
+                f"the sweep `{name}` must have a study of its own, but the one of this name holds "
+                "trials of another program; take another --name"
+            )
+        write_identity(database, space, seed)
+        return
+    wanted = json.loads(json.dumps(space.canonical))
+    before = {**stored["space"], "seeds": wanted["seeds"], "seed": stored["seed"]}
+    differences = _differences(before, {**wanted, "seed": seed}, "")
+    seeds = stored["space"]["seeds"]
+    if seeds > space.seeds:
+        differences.append(
+            f"`seeds` was {seeds}, but is {space.seeds}, and seeds can be added to a sweep but not "
+            "taken away"
+        )
+    if differences:
+        raise ConfigError(
+            f"the sweep `{name}` was started with other settings: {'; '.join(differences)}; "
+            "take another --name, or set them back to continue it"
+        )
+    database.check_direction(space.goal.direction)
+    if seeds < space.seeds or not is_sealed_study(stored):
+        older = stored.get(_UNSEALED, 0) if is_sealed_study(stored) else len(database.trials())
+        write_identity(database, space, seed, unsealed=older)
+
+
+def _refuse_renamed(database: StudyDatabase, name: str, left: str) -> None:
+    """Say so where the file holds the study of one other sweep alone, and withdraw the new one.
+
+    Raises:
+        StoreError: It does: the folder was renamed or copied with its study.
+    """
+    beside = database.beside()
+    if len(beside) != 1 or database.attributes() or database.trials():
+        return
+    database.withdraw()
+    raise StoreError(
+        f"the study of the sweep `{name}` must be in {database.shown}, but only that of "
+        f"`{beside[0]}` is, while there are {left}; where the folder was renamed or copied, run "
+        f"it under the name `{beside[0]}` again, which is part of every row; a new sweep takes a "
+        "--name that has no folder yet"
+    )
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], path: str) -> list[str]:
+    found = []
+    for key in sorted(before.keys() | now.keys()):
+        name, old, new = path + key, before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{name}.")
+        elif old != new:
+            found.append(f"`{name}` was {_shown(old)}, but is {_shown(new)}")
+    return found
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value)

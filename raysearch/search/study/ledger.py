@@ -1,0 +1,350 @@
+"""Which configurations were asked, how far are they, and what is next.
+
+`StudyLedger` is the only authority over a sweep: an Optuna study on a database. The intent is
+written before anybody acts and the result before anybody is told, so a run that was killed at
+any instant goes on from here. One caller, one thread; configurations of several slots may be
+open at once.
+
+Life of a configuration::
+
+    ask            RUNNING, with parameters, config and cells, in one transaction
+    report         objective of cell 0 at a rung; True means: stop, early stopping says so, or
+                   it is not finite
+    finish_cell    the cell's record, then the end, when all cells are in or this one did not
+                   run to its own: COMPLETE with what it is worth, PRUNED, or FAIL with its reason
+
+Seeds that are added later open the complete ones again: `raysearch.search.further_seeds`.
+
+Every call may be repeated: what is recorded already stays as it is. So a driver that was
+killed between any two writes repeats what it does not know to be done.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+
+from optuna.trial import TrialState as OptunaState
+
+from raysearch.search.further_seeds import FurtherSeeds
+from raysearch.search.space.file import tasks_of
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.study.database import StudyDatabase
+from raysearch.search.study.entries import (
+    CELL,
+    INTENT,
+    JUDGED,
+    Configuration,
+    Entry,
+    Outcome,
+    Verdict,
+    intent_of,
+    record_of,
+    records,
+    with_objective,
+    with_origin,
+)
+from raysearch.search.study.identity import begin_with, begun_with, claim_study, sealed_trials
+from raysearch.search.study.lock import Guard, unguarded
+from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
+from raysearch.search.suggest.task_search import CellsOf, Draft, Tracks, cells_within
+from raysearch.trial import Cell, Trial
+
+__all__ = ["Configuration", "StudyLedger"]
+
+
+class StudyLedger(AbstractContextManager["StudyLedger"]):
+    """The study of one sweep; see the module's docstring. Also a context manager.
+
+    Args:
+        database: The study, claimed by this sweep; `open` makes and claims it.
+        space: What is searched.
+        cells: A config's cells over all tasks, the one that early stopping judges first; at
+            least one. In ``mode: per_task`` a configuration has those of one task.
+        seed: Seed of the sampler, at least 0.
+    """
+
+    def __init__(
+        self, database: StudyDatabase, space: SearchSpace, *, cells: CellsOf, seed: int
+    ) -> None:
+        self._database = database
+        self._space = space
+        self._cells = cells
+        self._seed = seed
+        self._stale = True
+        self._load()
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        name: str,
+        space: SearchSpace,
+        *,
+        cells: CellsOf,
+        seed: int = 0,
+        on_wait: Callable[[str], None] = lambda text: None,
+        left: str = "",
+        guard: Guard = unguarded,
+    ) -> StudyLedger:
+        """Create the study or continue it.
+
+        Args:
+            url: SQLAlchemy URL, for example ``sqlite:///results/demo/study.db``.
+            name: Name of the sweep and of the study.
+            space: What is searched; trials and time may differ from those of an earlier run.
+            cells: A config's cells, the one that early stopping judges first; at least one.
+            seed: Seed of the sampler, at least 0.
+            on_wait: Told in one sentence that a lost server is waited for, and that it is back.
+            left: What earlier runs left elsewhere, in words; a new study is then refused.
+            guard: Called before each transaction.
+
+        Raises:
+            StoreError: The database cannot be reached, read, locked or written, is newer, or is
+                gone. Every method may raise it too; the ledger stays usable.
+            ConfigError: The study of this name was made for another space, goal or seed.
+        """
+        database = StudyDatabase(url, name, space.goal.direction, on_wait, guard)
+        try:
+            claim_study(database, name, space, seed, left=left)
+            return cls(database, space, cells=cells, seed=seed)
+        except BaseException:
+            database.close()
+            raise
+
+    @property
+    def asked(self) -> int:
+        """Configurations that count against the budget: all that a sweep ever asked."""
+        return sum(track.asked for track in self._tracks.all.values())
+
+    @property
+    def all_asked(self) -> bool:
+        """Whether no configuration will ever be asked any more: budget or space is used up."""
+        return self._tracks.all_asked
+
+    @property
+    def used_up(self) -> tuple[str, ...]:
+        """Tasks whose space has nothing new left; "" stands for all tasks together."""
+        return tuple(task for task, track in self._tracks.all.items() if track.used_up)
+
+    @property
+    def origins(self) -> dict[str, int]:
+        """Where configurations came from (`raysearch.search.origins`) to how many."""
+        return dict(sum((track.origins for track in self._tracks.all.values()), Counter()))
+
+    @property
+    def papers(self) -> dict[str, int]:
+        """Task to the number of its paper's own setting, once asked; "" for all tasks together."""
+        tracks = self._tracks.all.items()
+        return {task: track.first for task, track in tracks if track.first is not None}
+
+    def ask(self) -> Configuration | None:
+        """The next configuration, recorded; None when there is none, or none as yet.
+
+        There is none when the budget of trials or the space is used up, and none as yet while a
+        task that starts from the best of another waits for that one's end. The first of a task
+        is the paper's own setting; none gives the same trial as an earlier one.
+
+        Raises:
+            ConfigError: The sampler needs a package that is not installed.
+        """
+        with self._following():
+            draft = self._tracks.draft(self._count)
+            return None if draft is None else self._write_intent(draft)
+
+    def report(self, number: int, rung: int, value: float) -> bool:
+        """Record the objective of cell 0 at a rung; True when early stopping ends it.
+
+        A rung that is recorded already keeps its value and its decision. Rungs after one that
+        said stop are not recorded and say stop, as does a configuration at its end. The last
+        rung (`reports` of the config) is never judged: nothing would be saved.
+
+        Args:
+            number: The configuration's number.
+            rung: From 1.
+            value: The objective; one that is not finite is recorded, and ends cell 0 where it
+                is judged: that one has failed.
+        """
+        with self._following():
+            entry = self._open.get(number)
+            if entry is None:
+                return True
+            if rung not in entry.reports and entry.stopped_at is None:
+                self._judge(entry, rung, value)
+            stops = entry.stopped_at is not None and rung >= entry.stopped_at
+            if rung not in entry.reports and (not stops or rung == entry.stopped_at):
+                self._database.set_intermediate(entry.trial_id, rung, value)
+                self._tracks.of(entry.cells).mirror.report(number, rung, value)
+                entry.reports[rung] = value
+            return stops
+
+    def finish_cell(self, number: int, trial: Trial) -> Trial:
+        """Record a cell's end and, when all are in or this one failed, the configuration's.
+
+        Cells that still run when another one fails are of no use any more: they are let go of,
+        and leave no record.
+
+        Returns:
+            The record as stored, to be handed on instead of `trial`: a complete trial whose
+            objective is missing or not finite is stored as failed, and a cell that was
+            recorded before keeps its first record.
+        """
+        with self._following():
+            entry = self._open.get(number)
+            if entry is None or trial.cell in entry.finished:
+                return self._recorded(number, trial.cell)
+            if trial.cell not in entry.cells:
+                raise ValueError(f"configuration {number} has no cell {trial.cell.slug}")
+            record = with_origin(with_objective(trial, self._space.goal), entry.origin)
+            if entry.ended:
+                self._further.write(record)
+            else:
+                key = CELL + record.cell.slug
+                self._database.set_trial_attribute(entry.trial_id, key, record.to_json())
+            entry.finished[record.cell] = Outcome.of(record, self._space.goal)
+            self._settle(entry)
+            return record
+
+    def open_configurations(self) -> tuple[Configuration, ...]:
+        """Configurations that are not at their end, in order of number."""
+        with self._following():
+            return tuple(self._open[number].configuration() for number in sorted(self._open))
+
+    def records(self, number: int) -> tuple[Trial, ...]:
+        """The cell records of a configuration in order of cells."""
+        trial = self._database.trial(self._database.trial_id(number))
+        return (*records(trial), *self._further.records(number).values())
+
+    def finished_trials(self) -> Iterator[Trial]:
+        """Every cell record of the study, in order of number and cell."""
+        for trial in self._database.trials():
+            yield from records(trial)
+            yield from self._further.records(trial.number).values()
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Name to SHA-256 of the sources that the sweep has had, as far as they are known."""
+        return begun_with(self._database)
+
+    @sources.setter
+    def sources(self, found: Mapping[str, str]) -> None:
+        begin_with(self._database, found)
+
+    def close(self) -> None:
+        """Let go of the database; the ledger cannot be used any more."""
+        self._database.close()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _following(self) -> Iterator[None]:
+        """Keep memory in step with the database: after a write that failed it is read anew."""
+        if self._stale:
+            self._load()
+        self._stale = True
+        yield
+        self._stale = False
+
+    def _load(self) -> None:
+        self._further = FurtherSeeds(self._database, self._space, self._cells)
+        trials = sealed_trials(self._database)
+        self._open: dict[int, Entry] = {}
+        self._count = len(trials)
+        for place, trial in enumerate(trials):
+            if INTENT in trial.user_attrs:
+                trials[place], entry = self._further.extended(trial)
+                if entry is not None:
+                    self._open[trial.number] = entry
+        tasks = tasks_of(self._cells(self._space.paper_first()[0]))
+        self._tracks = Tracks(self._space, self._seed, tasks, trials)
+        for entry in self._open.values():
+            self._tracks.of(entry.cells).open.add(entry.number)
+        for trial in trials:
+            if trial.state.is_finished():
+                continue
+            trial_id = self._database.trial_id(trial.number)
+            if INTENT not in trial.user_attrs:
+                self._database.fail(trial_id, "interrupted before its intent was recorded")
+                continue
+            self._open[trial.number] = Entry.read(trial, trial_id, self._space)
+        # A driver may have been killed between the record of the last cell and the end.
+        for entry in list(self._open.values()):
+            self._settle(entry)
+        self._stale = False
+
+    def _write_intent(self, draft: Draft) -> Configuration:
+        cells, problem = cells_within(
+            self._cells, self._space, draft.track.task, draft.config, draft.problem
+        )
+        template = copy.copy(draft.trial)
+        intent = intent_of(
+            draft.config, cells, problem=problem, literal=draft.literal, origin=draft.origin
+        )
+        template.user_attrs = {INTENT: intent}
+        trial_id = self._database.create(template)
+        entry = Entry(
+            space=self._space,
+            number=template.number,
+            trial_id=trial_id,
+            config=draft.config,
+            cells=cells,
+            problem=problem,
+            origin=draft.origin,
+        )
+        self._open[entry.number] = entry
+        draft.track.note(entry.number, draft)
+        self._count += 1
+        return entry.configuration()
+
+    def _recorded(self, number: int, cell: Cell) -> Trial:
+        further = self._further.records(number)
+        if cell in further:
+            return further[cell]
+        trial = self._database.trial(self._database.trial_id(number))
+        if CELL + cell.slug not in trial.user_attrs:
+            raise ValueError(f"configuration {number} has ended without the cell {cell.slug}")
+        return record_of(trial, cell)
+
+    def _judge(self, entry: Entry, rung: int, value: float) -> None:
+        pruner = PRUNERS[self._space.pruner]
+        if pruner is None:
+            return
+        goal, reduction = self._space.goal, self._space.reduction
+        track = self._tracks.of(entry.cells)
+        for at in judged_rungs(rung, reduction, reports=entry.config["reports"]):
+            if at in entry.judged:
+                continue
+            stops = pruner(value, track.judged.get(at, ()), reduction, goal.direction)
+            verdict = Verdict(rung, value, stops)
+            key = f"{JUDGED}{at}"
+            self._database.set_trial_attribute(entry.trial_id, key, verdict.plain())
+            entry.note_verdict(at, verdict)
+            track.note_judged(at, value)
+            if stops:
+                return
+
+    def _settle(self, entry: Entry) -> None:
+        """Tell Optuna the end of a configuration of which nothing is left to run."""
+        end = entry.end()
+        if end is None:
+            return
+        if entry.ended:  # the database has it as it ended first; it is read anew with all cells
+            self._load()
+            return
+        if end.state is OptunaState.FAIL:
+            self._database.fail(entry.trial_id, end.reason)
+        else:
+            self._database.tell(entry.trial_id, end.state, end.values)
+        track = self._tracks.of(entry.cells)
+        track.mirror.tell(entry.number, end.state, end.values)
+        track.open.discard(entry.number)
+        del self._open[entry.number]

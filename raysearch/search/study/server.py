@@ -1,0 +1,297 @@
+"""How does one driver hold a study on a database server, and what when the connection is lost.
+
+A driver has one connection, and takes a lock with it that the server gives to one connection
+only: every write of the sweep goes through a session that holds the lock, so a driver that has
+lost it cannot write. The server frees the lock when the connection ends, which it does at once
+when the driver's process dies, and after about `LOST_SECONDS` when its host is gone.
+
+========== ================================ ==========================================
+database   lock                             freed when the driver's host is lost
+========== ================================ ==========================================
+PostgreSQL ``pg_try_advisory_lock``         after `LOST_SECONDS` (TCP keepalive)
+MySQL      ``GET_LOCK``                     by the server's own TCP keepalive (hours)
+others     none: only the sweep's lock file
+========== ================================ ==========================================
+
+A lock of a session needs a session: no pooler in transaction mode between driver and server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import StaticPool
+
+from raysearch.errors import StoreError
+from raysearch.storage.secret_parts import shown_url
+
+__all__ = [
+    "ConnectionLost",
+    "LOST_SECONDS",
+    "LockHeld",
+    "StudyServer",
+    "check_file_url",
+    "driver_url",
+    "file_url",
+    "first_line",
+    "is_locked",
+    "sentence",
+]
+
+_ANEW = (
+    "move it away, with the files -wal and -shm beside it, then `python -m raysearch recover` with "
+    "the sweep's folder makes the study anew from the rows"
+)
+_LOCKED = "is locked"
+_SENTENCES = {
+    _LOCKED: "is locked by another program: end that one, then run the same command again",
+    "readonly": "must be writable, but is read-only",
+    "read-only transaction": "must be writable, but is read-only",
+    "is full": "cannot be written, the disk is full: make room, then run the same command again",
+    "No space left": "cannot be written, its disk is full: make room, then run the same command "
+    "again",
+    "unable to open": "cannot be opened: does its folder exist, and may it be written to?",
+    "not a database": f"must be a database, but is damaged or another kind of file: {_ANEW}",
+    "malformed": f"must be a database, but is damaged: {_ANEW}",
+    "authentication failed": "must be given a user and a password that it knows, but refused these",
+    "no password supplied": "must be given a password, but got none: put it into the URL, or "
+    "into ~/.pgpass",
+    "resolve host": "must be on a host that is known, but there is none of this name",
+    "Connection refused": "must be reached, but no server listens there: is it up?",
+    "timeout expired": "must be reached, but its host does not answer",
+    "does not exist": "must be there, but the server has no such database or user: create it "
+    "there (createdb)",
+    "permission denied": "must be writable for this user, who may create tables, but is not",
+}
+"""Part of a database's own message to what to tell the user."""
+
+
+def sentence(error: BaseException) -> str:
+    """The rest of a sentence that begins with the database's name; never with a password."""
+    text = first_line(error)
+    for part, meaning in _SENTENCES.items():
+        if part in text:
+            return meaning
+    return f"cannot be used: {text}"
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another program has the database locked, which passes."""
+    return _LOCKED in first_line(error)
+
+
+def first_line(error: BaseException) -> str:
+    """What the database itself said, in one line; it has neither statement nor password."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".: ") if text else type(error).__name__
+
+
+LOST_SECONDS = 60
+"""Of silence after which both sides take a connection for lost."""
+_IDLE, _INTERVAL, _PROBES = 30, 10, 3
+_CONNECT_SECONDS = 10
+_LIBPQ = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "keepalives_idle": _IDLE,
+    "keepalives_interval": _INTERVAL,
+    "keepalives_count": _PROBES,
+    "tcp_user_timeout": 1000 * LOST_SECONDS,
+}
+"""Connection arguments of the drivers over libpq; those that the URL names go before."""
+_PATIENCE_SECONDS = 300.0
+"""So long a driver waits for its server to come back."""
+_PAUSE_SECONDS = 1.0
+_DEAD_SECONDS = 5.0
+"""So long the lock of a driver that was killed just now may still be held."""
+
+
+class ConnectionLost(Exception):
+    """The connection is gone, and no other is opened until the caller says so."""
+
+
+class LockHeld(Exception):
+    """Another driver's connection holds the study; says whose."""
+
+
+def driver_url(url: URL) -> URL:
+    """The URL with the driver that this package's extra installs, where it names none."""
+    if url.drivername in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+class StudyServer:
+    """The one connection of this driver to a database server.
+
+    Args:
+        url: Where the server is.
+        study: Name of the study; with the database it is what the lock is on.
+        on_wait: Told in one sentence that a lost server is waited for, and that it is back.
+    """
+
+    def __init__(self, url: URL, study: str, on_wait: Callable[[str], None]) -> None:
+        self._url, self._study, self._on_wait = url, study, on_wait
+        self._shown = shown_url(url.render_as_string(hide_password=False))
+        self._connected = False
+        self._connection: Any = None
+        self.driver = f"process {os.getpid()} on {socket.gethostname()}"
+        """Who holds the lock, as the server and other drivers are told."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of SQLAlchemy's engine: one connection, which holds the lock."""
+        return {"creator": self._connect, "poolclass": StaticPool}
+
+    def lost(self, error: BaseException | None) -> bool:
+        """Whether the connection is what failed, not the statement."""
+        while error is not None:
+            if isinstance(error, ConnectionLost | LockHeld):
+                return True
+            if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
+                return True
+            error = error.__cause__
+        return False
+
+    def open(self, engine: sqlalchemy.Engine, why: BaseException) -> None:
+        """Get a connection again, and with it the lock; waits while there is none.
+
+        Args:
+            engine: The engine that has lost its connection.
+            why: The error that said so.
+
+        Raises:
+            StoreError: There was none for five minutes.
+        """
+        began = time.monotonic()
+        self._on_wait(
+            f"the study's database {self._shown} has gone ({first_line(why)}); trying again for "
+            f"{_PATIENCE_SECONDS / 60:g} minutes, trials run on"
+        )
+        while time.monotonic() - began < _PATIENCE_SECONDS:
+            time.sleep(_PAUSE_SECONDS)
+            self._connected = False
+            try:
+                engine.connect().close()
+            except (sqlalchemy.exc.SQLAlchemyError, LockHeld) as error:
+                why = error
+                continue
+            waited = time.monotonic() - began
+            self._on_wait(f"the study's database is back after {waited:.0f} s")
+            return
+        raise StoreError(
+            f"the study's database {self._shown} must be reached, but was not for "
+            f"{_PATIENCE_SECONDS / 60:g} minutes ({first_line(why)}); nothing that it took is "
+            "lost: run the same command again when it is back"
+        )
+
+    def _connect(self) -> Any:
+        if self._connected:  # SQLAlchemy and Optuna would connect again by themselves
+            raise ConnectionLost("its connection was lost")
+        dialect = self._url.get_dialect()
+        module = dialect.import_dbapi()
+        arguments, options = dialect().create_connect_args(self._url)
+        if dialect.driver in ("psycopg", "psycopg2"):
+            options = {**_LIBPQ, **options}
+        connection = module.connect(*arguments, **options)
+        try:
+            take = _LOCKS.get(dialect.name)
+            if take is not None:
+                self._take(connection, take)
+        except BaseException:
+            connection.close()
+            raise
+        self._connected, self._connection = True, connection
+        return connection
+
+    def close(self) -> None:
+        """End the connection, and so let go of the lock, where nobody else will."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _take(self, connection: Any, take: Callable[[Any, StudyServer], str]) -> None:
+        deadline = time.monotonic() + _DEAD_SECONDS
+        while holder := take(connection.cursor(), self):
+            connection.rollback()
+            if time.monotonic() > deadline:
+                raise LockHeld(holder)
+            time.sleep(0.1)
+        connection.commit()
+
+    def key(self, scope: str) -> bytes:
+        """What the lock is on, as 32 bytes; `scope` is what tells apart studies of one name."""
+        return hashlib.sha256(f"raysearch\0{scope}\0{self._study}".encode()).digest()
+
+
+def _take_postgresql(cursor: Any, server: StudyServer) -> str:
+    """Take the lock; who holds it, or empty when it is ours now."""
+    name = re.sub(r"[^A-Za-z0-9 ._-]", "_", f"raysearch {server.driver}")[:60]
+    for setting, value in (
+        ("application_name", f"'{name}'"),
+        ("tcp_keepalives_idle", _IDLE),
+        ("tcp_keepalives_interval", _INTERVAL),
+        ("tcp_keepalives_count", _PROBES),
+        ("tcp_user_timeout", 1000 * LOST_SECONDS),
+    ):
+        cursor.execute(f"SET {setting} = {value}")
+    cursor.execute("SELECT current_schema()")
+    key = int.from_bytes(server.key(str(cursor.fetchone()[0]))[:8], "big", signed=True)
+    cursor.execute(f"SELECT pg_try_advisory_lock({key})")
+    if cursor.fetchone()[0]:
+        return ""
+    unsigned = key % 2**64
+    cursor.execute(
+        "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) "
+        f"WHERE locktype = 'advisory' AND granted AND classid = {unsigned >> 32} "
+        f"AND objid = {unsigned % 2**32} AND objsubid = 1 AND datname = current_database()"
+    )
+    holder = cursor.fetchone()
+    return str(holder[0]).removeprefix("raysearch ") if holder else "another process"
+
+
+def _take_mysql(cursor: Any, server: StudyServer) -> str:
+    """As `_take_postgresql`; the lock is one of the whole server, so the database is in it."""
+    cursor.execute("SELECT DATABASE()")
+    name = f"raysearch.{server.key(str(cursor.fetchone()[0])).hex()[:40]}"
+    cursor.execute(f"SELECT GET_LOCK('{name}', 0)")
+    if cursor.fetchone()[0] == 1:
+        return ""
+    cursor.execute(f"SELECT IS_USED_LOCK('{name}')")
+    return f"the server's connection {cursor.fetchone()[0]}"
+
+
+_LOCKS: dict[str, Callable[[Any, StudyServer], str]] = {
+    "postgresql": _take_postgresql,
+    "mysql": _take_mysql,
+    "mariadb": _take_mysql,
+}
+"""SQLAlchemy's name of a kind of database to what takes the lock in it."""
+
+
+def file_url(path: Path) -> str:
+    """The URL of a study in a file; signs that end a path in a URL, such as ``?``, are quoted."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def check_file_url(url: str) -> None:
+    """Refuse a URL of SQLite whose path ends before its file's name does.
+
+    Raises:
+        StoreError: It has options, of which none is known.
+    """
+    path, mark, _ = url.partition("?")
+    if mark:
+        raise StoreError(
+            f"`--study` must name a file of SQLite without options, but {path} is followed by "
+            "a question mark; write one that is part of a name as %3F"
+        )

@@ -1,0 +1,168 @@
+"""Which samplers know all their points beforehand: Sobol's and the grid's.
+
+Both lay out the whole sweep at its start and learn from nothing, so that trial `n` has its
+point whatever the others gave.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from raysearch.search.space.parameters import Parameter
+from raysearch.trial import Scalar
+
+__all__ = [
+    "GridSampler",
+    "OwnSpaceSampler",
+    "SobolSampler",
+    "finite_choices",
+    "grid_size",
+    "share_of",
+    "value_at",
+]
+
+
+class OwnSpaceSampler(BaseSampler):
+    """A sampler that knows what is searched, and infers nothing from the study."""
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Nothing."""
+        return {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Nothing, unless a subclass has parameters that are drawn together."""
+        return {}
+
+
+class SobolSampler(OwnSpaceSampler):
+    """Scrambled Sobol points: random search that leaves no holes.
+
+    Every parameter has its own coordinate, conditional ones too, and trial `n` takes point
+    ``n``, so that nothing needs to be remembered. (Optuna's own keeps a counter in the study
+    and takes the space from the first trial, which a paper's own setting may lie outside of.)
+
+    Args:
+        parameters: What is searched.
+        seed: Seed of the scrambling; the same for all trials of a sweep.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], seed: int) -> None:
+        self._parameters = parameters
+        self._seed = seed
+        self._point: Mapping[str, Any] = {}
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Compute the trial's point."""
+        from scipy.stats import qmc  # half a second to import, and no other sampler needs it
+
+        engine = qmc.Sobol(len(self._parameters), scramble=True, seed=self._seed)
+        if trial.number:
+            engine.fast_forward(trial.number)
+        shares = engine.random(1)[0]
+        self._point = {
+            item.name: value_at(item, float(share))
+            for item, share in zip(self._parameters, shares, strict=True)
+        }
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """The parameter's coordinate of the point, brought into its range."""
+        return self._point[param_name]
+
+
+class GridSampler(OwnSpaceSampler):
+    """Every combination of finite choices once, in an order that depends on the seed only.
+
+    Args:
+        parameters: What is searched; choices and ranges of whole numbers.
+        seed: Seed of the order.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], seed: int) -> None:
+        self._points = _grid_points(parameters)
+        np.random.RandomState(seed).shuffle(self._points)  # type: ignore[arg-type]
+        self._point: Mapping[str, Scalar] = {}
+
+    def take_point(self, is_new: Callable[[Mapping[str, Scalar]], bool]) -> bool:
+        """Settle on the first combination that is new; False if none is left."""
+        found = next(filter(is_new, self._points), None)
+        self._point = found or {}
+        return found is not None
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """The parameter's value at the point taken."""
+        return self._point[param_name]
+
+
+def _grid_points(parameters: Sequence[Parameter]) -> list[Mapping[str, Scalar]]:
+    points: dict[Any, Mapping[str, Scalar]] = {}
+    for values in itertools.product(*(finite_choices(item) for item in parameters)):
+        point: dict[str, Scalar] = {}
+        for item, value in zip(parameters, values, strict=True):
+            if item.matters(point):
+                point[item.name] = value
+        points.setdefault(frozenset(point.items()), point)
+    return list(points.values())
+
+
+def grid_size(parameters: Sequence[Parameter]) -> int | None:
+    """Combinations of finite choices, conditions left aside; None where a range has no end."""
+    if any(item.kind == "float" for item in parameters):
+        return None
+    return math.prod(len(finite_choices(item)) for item in parameters)
+
+
+def finite_choices(item: Parameter) -> Sequence[Scalar]:
+    """The values of a choice or of a range of whole numbers."""
+    return item.choices or range(int(item.low), int(item.high) + 1)
+
+
+def value_at(item: Parameter, share: float) -> Any:
+    """The value at a share in [0, 1] of a parameter's range or choices."""
+    if item.kind == "choice":
+        return item.choices[min(int(share * len(item.choices)), len(item.choices) - 1)]
+    low, high = _ends(item)
+    if item.log:
+        value = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
+    else:
+        value = low + share * (high - low)
+    if item.kind == "int":
+        return min(max(round(value), int(item.low)), int(item.high))
+    return min(max(value, item.low), item.high)
+
+
+def share_of(item: Parameter, value: float) -> float:
+    """Where a value lies in a range, in [0, 1]: what `value_at` makes the value of."""
+    low, high = _ends(item)
+    if item.log:
+        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+    return (value - low) / (high - low)
+
+
+def _ends(item: Parameter) -> tuple[float, float]:
+    """The ends of a range; whole numbers get a bin of the same width each."""
+    return (item.low - 0.5, item.high + 0.5) if item.kind == "int" else (item.low, item.high)

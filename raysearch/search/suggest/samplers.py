@@ -1,0 +1,196 @@
+"""How is the next configuration chosen.
+
+Optuna's samplers under the names that a search-space file may use. A sampler is made anew for
+every configuration, from the sweep's seed and the trial's number: what it suggests depends on
+those, on what the study holds and on the budget, never on what this process did before. So a
+driver that was killed and started again suggests what it would have suggested.
+
+``tpe``, ``gp`` and ``cmaes`` are models of the finished trials. Before they have
+`startup_trials` to learn from, configurations are drawn at random.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler
+
+from raysearch.errors import ConfigError
+from raysearch.search.origins import Origin
+from raysearch.search.space.parameters import Parameter
+from raysearch.search.suggest.cmaes import CmaesSampler, numbers_of
+from raysearch.search.suggest.point_samplers import GridSampler, SobolSampler, grid_size
+
+__all__ = [
+    "SAMPLERS",
+    "SamplerFactory",
+    "distribution",
+    "make_sampler",
+    "origin_of",
+    "reuse_problem",
+    "sampler_problem",
+    "startup_trials",
+]
+
+MODELS = ("tpe", "gp", "cmaes")
+"""Samplers that learn from the finished trials."""
+_STARTUP_SHARE = 0.25
+_STARTUP_LEAST, _STARTUP_MOST = 2, 10
+LARGEST_GRID = 100_000
+
+SamplerFactory = Callable[[Sequence[Parameter], int, int], BaseSampler]
+"""Makes a sampler from what is searched, the sweep's seed, and the trial's number."""
+
+
+def startup_trials(budget: int) -> int:
+    """How many finished trials a model must have to learn from, before which all is drawn.
+
+    A quarter of the budget: less leaves the model without a view of the space, and more leaves
+    it nothing to decide. At least two, of which a model can tell the better one; at most ten,
+    Optuna's own number, however large the budget is. In ``mode: per_task`` each task has its
+    own. Complete and stopped trials count, the best of an earlier task and the paper's own
+    setting among them where that one is a point of the space.
+
+    Args:
+        budget: Configurations of the sweep, or of a task.
+    """
+    return min(_STARTUP_MOST, max(_STARTUP_LEAST, math.ceil(_STARTUP_SHARE * budget)))
+
+
+def origin_of(name: str, learned: int, budget: int) -> Origin:
+    """Who chooses the next configuration.
+
+    Args:
+        name: Key of `SAMPLERS`.
+        learned: Finished trials that a model can learn from.
+        budget: Configurations of the sweep, or of a task.
+    """
+    if name in MODELS:
+        return Origin.DRAWN if learned < startup_trials(budget) else Origin.MODELLED
+    known = {"random": Origin.DRAWN, "grid": Origin.LAID_OUT, "qmc": Origin.LAID_OUT}
+    return known.get(name, Origin.OTHER)
+
+
+def make_sampler(
+    name: str, parameters: Sequence[Parameter], seed: int, number: int, attempt: int = 0
+) -> BaseSampler:
+    """The sampler for one configuration.
+
+    Args:
+        name: Key of `SAMPLERS`.
+        parameters: What is searched, parents before children.
+        seed: Seed of the sweep.
+        number: Number of the trial.
+        attempt: Counts up when what was proposed is known already, and another is wanted.
+
+    Raises:
+        ConfigError: The sampler needs a package that is not installed.
+    """
+    if attempt:
+        seed = _trial_seed(seed, attempt)
+    with warnings.catch_warnings():
+        # TPE's `group` and the GP are marked experimental; both are chosen on purpose.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return SAMPLERS[name](parameters, seed, number)
+
+
+def reuse_problem(name: str, reuse: float) -> str:
+    """Why a sampler cannot take over what is paid for, in one sentence; empty when it can."""
+    if reuse and name in ("grid", "qmc"):
+        return (
+            f"`reuse` must be 0 with the sampler `{name}`, whose points are laid out beforehand, "
+            f"but got {reuse:g}; take tpe, gp, cmaes or random"
+        )
+    return ""
+
+
+def sampler_problem(name: str, parameters: Sequence[Parameter]) -> str:
+    """Why a sampler cannot search these parameters, in one sentence; empty when it can."""
+    if name == "cmaes" and not numbers_of(parameters):
+        return (
+            "the sampler `cmaes` must have a range that is searched whatever the others are, but "
+            "there is none; take tpe or gp"
+        )
+    if name != "grid":
+        return ""
+    endless = [item.name for item in parameters if item.kind == "float"]
+    if endless:
+        return (
+            f"the sampler `grid` must have finite choices, but `{'`, `'.join(endless)}` has a "
+            "range of floats; give a list of choices or take the sampler random"
+        )
+    size = grid_size(parameters) or 0
+    if size > LARGEST_GRID:
+        return f"the sampler `grid` must have at most {LARGEST_GRID} points, but has {size}"
+    return ""
+
+
+def distribution(item: Parameter) -> BaseDistribution:
+    """A parameter in Optuna's words."""
+    if item.kind == "choice":
+        return CategoricalDistribution(item.choices)
+    if item.kind == "int":
+        return IntDistribution(int(item.low), int(item.high), log=item.log)
+    return FloatDistribution(item.low, item.high, log=item.log)
+
+
+def _trial_seed(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+
+
+def _tpe(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampler:
+    return optuna.samplers.TPESampler(
+        seed=_trial_seed(seed, number),
+        n_startup_trials=1,
+        multivariate=True,
+        group=True,  # conditional parameters are modelled together where they occur together
+        constant_liar=True,  # slots that run at the same time do not ask for the same place
+    )
+
+
+def _random(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampler:
+    return optuna.samplers.RandomSampler(seed=_trial_seed(seed, number))
+
+
+def _gp(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampler:
+    return optuna.samplers.GPSampler(
+        seed=_trial_seed(seed, number),
+        n_startup_trials=1,
+        warn_independent_sampling=False,  # what is drawn at random stands below
+    )
+
+
+def _cmaes(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampler:
+    if importlib.util.find_spec("cmaes") is None:
+        raise ConfigError(
+            "the sampler `cmaes` must have the package cmaes, which is not installed; "
+            "pip install cmaes, or take the sampler tpe"
+        )
+    return CmaesSampler(parameters, _trial_seed(seed, number))
+
+
+SAMPLERS: dict[str, SamplerFactory] = {
+    "tpe": _tpe,
+    "random": _random,
+    "qmc": lambda parameters, seed, number: SobolSampler(parameters, seed),
+    "grid": lambda parameters, seed, number: GridSampler(parameters, seed),
+    "gp": _gp,
+    "cmaes": _cmaes,
+}
+"""Name in a search-space file to factory.
+
+``tpe`` is the default; ``qmc`` spreads points evenly; ``gp`` is a Gaussian process, slow but
+sparing with configurations; ``cmaes`` draws choices at random and adapts the rest. ``gp`` and
+``cmaes`` draw conditional parameters at random.
+"""

@@ -1,0 +1,290 @@
+"""Which task is asked next, and which configuration does it get.
+
+A *track* is the search of one task: the part of the study that its sampler sees, its share of
+the budget, and what early stopping compares. In ``mode: joint`` there is one track for all
+tasks together; in ``per_task`` each task has its own, and none sees another. All of it follows
+from the study's trials, so a driver that was started again goes on as the old one would have.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as OptunaState
+
+from raysearch.config import as_scalar
+from raysearch.errors import ConfigError
+from raysearch.events import NODE_WENT
+from raysearch.search.known import trial_key
+from raysearch.search.origins import Origin
+from raysearch.search.space.file import tasks_of
+from raysearch.search.space.space import SearchSpace
+from raysearch.search.study.entries import INTENT, cells_of, intent_in, origin_in, records, verdicts
+from raysearch.search.suggest.mirror import StudyMirror
+from raysearch.trial import Cell, Scalar
+
+__all__ = ["CellsOf", "Draft", "Track", "Tracks", "cells_within", "checked_config"]
+
+CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A configuration that is chosen and not yet recorded.
+
+    Attributes:
+        track: The track that it belongs to.
+        trial: What the database is to hold of it, but for its intent.
+        config: Every setting.
+        origin: Who chose it.
+        problem: Why the config cannot be run, or empty.
+        literal: Whether the config is no point of the space; no sampler learns from it then.
+    """
+
+    track: Track
+    trial: FrozenTrial
+    config: Mapping[str, Any]
+    origin: Origin
+    problem: str = ""
+    literal: bool = False
+
+
+class Track:
+    """The search of one task, or of all together.
+
+    Args:
+        task: The task; empty for all together.
+        space: What is searched.
+        seed: Seed of the sweep.
+        trials: The track's trials in order of number. Those without an intent, which no sweep
+            asked, only count where they are in the way of a number.
+    """
+
+    def __init__(
+        self, task: str, space: SearchSpace, seed: int, trials: Sequence[FrozenTrial]
+    ) -> None:
+        self.task = task
+        self.first: int | None = None
+        """Number of its first configuration, the paper's own setting."""
+        self.asked = 0
+        """Configurations that count against the budget."""
+        self.origins: Counter[str] = Counter()
+        """How many of them came from where; "" stands for what older studies do not say."""
+        self.used_up = False
+        """Whether the space was found to have no configuration left that is new."""
+        self.open: set[int] = set()
+        """Numbers of the configurations that are not at their end; the ledger keeps it."""
+        self.judged: dict[int, list[float]] = {}
+        """Rung to the finite objectives that early stopping has judged there."""
+        self._space = space
+        self._known: set[str] = set()
+        """What `trial_key` says of every configuration that is not to be tried again."""
+        self._keys: dict[frozenset[tuple[str, Scalar]], str] = {}
+        hidden = set()
+        for trial in trials:
+            if INTENT not in trial.user_attrs:
+                hidden.add(trial.number)
+                continue
+            self.count(trial.number, origin_in(trial))
+            if not _failed_with_its_node(trial):
+                self._known.add(trial_key(space, intent_in(trial)["config"]))
+            if not trial.state.is_finished():
+                self.open.add(trial.number)
+            if intent_in(trial)["literal"]:
+                hidden.add(trial.number)
+            for rung, verdict in verdicts(trial).items():
+                self.note_judged(rung, verdict.value)
+        self.mirror = StudyMirror(space, _seed_of(task, seed), trials, hidden)
+
+    def draft(self, number: int, earlier: Sequence[Track]) -> Draft | None:
+        """Choose the next configuration; None when the space is used up.
+
+        The first is the paper's own setting, then come the best of the earlier tracks where
+        the space says so, then the sampler's. None is one that was tried in this track: with
+        the same cells it would give the same numbers. A trial that failed is not tried again
+        either, unless it was its node that failed.
+
+        Args:
+            number: The number that the study will give it.
+            earlier: The tracks before this one.
+
+        Raises:
+            ConfigError: The sampler needs a package that is not installed.
+        """
+        if self.asked == 0:
+            return self._papers_own(number)
+        for params in self._proven(earlier):
+            if self._is_new(params):
+                trial = self.mirror.propose_given(number, params, hidden=False)
+                return self._drafted(trial, Origin.WARM_START)
+        proposal = self.mirror.propose(number, self._is_new)
+        if proposal is None:
+            self.used_up = True
+            return None
+        return self._drafted(proposal.trial, proposal.origin)
+
+    def note(self, number: int, draft: Draft) -> None:
+        """Let a draft of this track count that is recorded now."""
+        self.count(number, draft.origin)
+        self._known.add(trial_key(self._space, draft.config))
+        self.open.add(number)
+
+    def count(self, number: int, origin: str) -> None:
+        """Let a configuration count that is recorded."""
+        self.first = number if self.first is None else self.first
+        self.asked += 1
+        self.origins[origin] += 1
+
+    def note_judged(self, rung: int, value: float) -> None:
+        """Let a later configuration be compared with this value at the rung."""
+        if math.isfinite(value):
+            self.judged.setdefault(rung, []).append(value)
+
+    def _papers_own(self, number: int) -> Draft:
+        config, params = self._space.paper_first(self.task)
+        literal = checked_config(self._space, params)[0] != config
+        trial = self.mirror.propose_given(number, params, hidden=literal)
+        return Draft(track=self, trial=trial, config=config, origin=Origin.PAPER, literal=literal)
+
+    def _is_new(self, params: Mapping[str, Scalar]) -> bool:
+        """Whether these parameters make a configuration that was not tried here."""
+        point = frozenset(params.items())
+        if point not in self._keys:
+            self._keys[point] = trial_key(self._space, checked_config(self._space, params)[0])
+        return self._keys[point] not in self._known
+
+    def _proven(self, earlier: Sequence[Track]) -> Iterator[Mapping[str, Scalar]]:
+        """The best of every earlier track: each one's best, then each one's second, and so on."""
+        best = [track.mirror.best(self._space.warm_start) for track in earlier]
+        for place in range(self._space.warm_start):
+            for ranked in best:
+                yield from ranked[place : place + 1]
+
+    def _drafted(self, trial: FrozenTrial, origin: Origin) -> Draft:
+        config, problem = checked_config(self._space, trial.params)
+        return Draft(track=self, trial=trial, config=config, origin=origin, problem=problem)
+
+
+class Tracks:
+    """All tracks of a study.
+
+    Args:
+        space: What is searched.
+        seed: Seed of the sweep.
+        tasks: The tasks in order; at least one.
+        trials: Every trial of the database in order of number.
+    """
+
+    def __init__(
+        self, space: SearchSpace, seed: int, tasks: Sequence[str], trials: Sequence[FrozenTrial]
+    ) -> None:
+        self._space = space
+        parts: dict[str, list[FrozenTrial]] = {"": list(trials)}
+        if space.mode == "per_task":
+            parts = {task: [] for task in tasks}
+            for trial in trials:
+                if INTENT in trial.user_attrs:
+                    parts[cells_of(trial)[0].task].append(trial)
+        self.all = {task: Track(task, space, seed, part) for task, part in parts.items()}
+
+    def of(self, cells: Sequence[Cell]) -> Track:
+        """The track of a configuration with these cells."""
+        return self.all[""] if "" in self.all else self.all[cells[0].task]
+
+    def draft(self, number: int) -> Draft | None:
+        """Choose the next configuration, of whichever track's turn it is.
+
+        Returns:
+            None when every track's budget or space is used up, or when what comes next depends
+            on configurations that are still open.
+
+        Raises:
+            ConfigError: The sampler needs a package that is not installed.
+        """
+        order = list(self.all.values())
+        for track in self._in_turn():
+            draft = track.draft(number, order[: order.index(track)])
+            if draft is not None:
+                return draft
+        return None
+
+    @property
+    def all_asked(self) -> bool:
+        """Whether no configuration will ever be asked any more."""
+        return not any(map(self._has_more, self.all.values()))
+
+    def _has_more(self, track: Track) -> bool:
+        return track.asked < self._space.trials and not track.used_up
+
+    def _in_turn(self) -> Iterator[Track]:
+        """Tracks with work left: in turn, or one after another where one starts from another.
+
+        In the latter case a track waits for the end of those before it, but for its paper's
+        own setting, which needs nothing of them.
+        """
+        order = list(self.all.values())
+        if not self._space.warm_start:
+            left = (track for track in order if self._has_more(track))
+            yield from sorted(left, key=lambda track: track.asked)
+            return
+        settled = True
+        for track in order:
+            if self._has_more(track) and (settled or track.asked == 0):
+                yield track
+            settled = settled and not track.open
+
+
+def cells_within(
+    cells_of: CellsOf, space: SearchSpace, task: str, config: Mapping[str, Any], problem: str
+) -> tuple[tuple[Cell, ...], str]:
+    """The cells of a configuration, those of its task, and why it cannot be run.
+
+    Args:
+        cells_of: A config's cells over all tasks.
+        space: What is searched.
+        task: The task of its track; empty for all together.
+        config: Every setting.
+        problem: Why the config cannot be run, or empty.
+    """
+    cells = () if problem else cells_of(config)
+    own = tuple(cell for cell in cells if task in ("", cell.task))
+    if own:
+        return own, problem
+    # A config that cannot be run has no tasks to speak of: one cell takes its failure.
+    others = cells_of(space.paper_first(task)[0])
+    first = next(cell for cell in others if task in ("", cell.task))
+    return (first,), problem or (
+        f"a config must have the task {task} where `mode` is per_task, but has "
+        f"{', '.join(tasks_of(cells))}"
+    )
+
+
+def checked_config(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[dict[str, Any], str]:
+    """The config of these parameters, or what there is of it and why it cannot be run."""
+    try:
+        return space.config_for(params), ""
+    except ConfigError as error:
+        setting = {name: as_scalar(value) for name, value in space.setting.items()}
+        return {**setting, **params}, str(error)
+
+
+def _failed_with_its_node(trial: FrozenTrial) -> bool:
+    """Whether a trial failed for what another run of it may be spared."""
+    return trial.state is OptunaState.FAIL and any(
+        record.reason.startswith(NODE_WENT) for record in records(trial)
+    )
+
+
+def _seed_of(task: str, seed: int) -> int:
+    """The sweep's own seed for all tasks together; another one for each task."""
+    if not task:
+        return seed
+    mixed = np.random.SeedSequence((seed, zlib.crc32(task.encode())))
+    return int(mixed.generate_state(1)[0])

@@ -1,0 +1,221 @@
+"""How does Ray Tune run the leases: silent, without snapshots, one reused actor a slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from raysearch.cluster.breakdown import slot_breakdown
+from raysearch.cluster.ray_session import HEAD, open_mailroom
+from raysearch.cluster.session_folder import scratch_folder
+from raysearch.cluster.slots import Slot, SlotShape
+from raysearch.events import EventKind, SlotEvent
+from raysearch.search.driver import LeaseBook
+from raysearch.search.plan import SweepPlan, check_room
+from raysearch.trial import Lease
+
+__all__ = ["SlotTrainable", "StudyScheduler", "StudySearcher", "check_resources", "run_tune"]
+
+
+class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Tune's scheduler over a `LeaseBook`: first come, first served, and the study's verdicts.
+
+    Args:
+        book: The leases.
+        searcher: Knows which lease a Tune trial is.
+        room: Handle of the mail room: a lease that is stopped is called off there, since Tune
+            tells a reused actor nothing until it has the next trial for it.
+    """
+
+    def __init__(self, book: LeaseBook, searcher: StudySearcher, room: Any) -> None:
+        super().__init__()
+        self._book, self._searcher, self._room = book, searcher, room
+        self._rested = False
+        self._furthest: dict[str, int] = {}
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Hand the news on; STOP when the lease is over."""
+        lease_id = self._searcher.leases.get(trial.trial_id)
+        if lease_id is None:
+            return str(TrialScheduler.STOP)
+        events = result.get(EVENTS, ())
+        self._note_progress(trial, events)
+        try:
+            stop = self._book.hear(lease_id, events)
+        except Exception as error:
+            self._book.fail(error)
+            stop = True
+        if self._book.over:
+            self._room.wind_up.remote()
+        if not stop:
+            if self._book.hangs(lease_id):
+                self._room.give_up.remote(lease_id)
+            return str(TrialScheduler.CONTINUE)
+        self._furthest.pop(trial.trial_id, None)
+        self._room.call_off.remote(lease_id)
+        return str(TrialScheduler.STOP)
+
+    def _note_progress(self, trial: Any, events: Sequence[SlotEvent]) -> None:
+        """A lease that got further than ever starts its count of slots that broke anew."""
+        steps = [event.report.step if event.report else event.step for event in events]
+        if max(steps, default=0) > self._furthest.get(trial.trial_id, 0):
+            self._furthest[trial.trial_id] = max(steps)
+            trial.run_metadata.num_failures = 0
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """The slot broke: another takes the lease, or the run ends with the slot's error."""
+        if trial.should_recover():
+            self._book.renew(self._searcher.leases.get(trial.trial_id, ""))
+        else:
+            told = Path(trial.error_file).read_text("utf-8", "replace")
+            self._book.fail(slot_breakdown(told, self._book.plan.slots))
+
+    def choose_trial_to_run(self, tune_controller: Any) -> None:
+        """Nobody in particular: Tune starts pending trials by itself.
+
+        The inherited method looks at every trial of the sweep in every turn of Tune's loop. Here
+        idle workers leave, so that their nodes can go, once nothing is left for them.
+        """
+        if self._book.spare and not self._rested:
+            self._rested = True
+            self._room.rest.remote()
+
+
+MAX_SLOT_FAILURES = 5
+"""So often the process that owns a slot may die without the lease getting further in between."""
+NO_LIMIT = 1_000_000_000
+"""Tune wants a number of trials; the study ends the search."""
+
+
+def check_resources(plan: SweepPlan) -> None:
+    """See that a Ray of our own can hold all slots; a cluster to join may still grow.
+
+    Raises:
+        ConfigError: The slots would wait for ever.
+    """
+    if plan.address is None:
+        there = ray.cluster_resources()
+        check_room(plan, {name: there.get(name, 0) for name in plan.shape.resources_per_worker})
+
+
+def run_tune(plan: SweepPlan, book: LeaseBook) -> None:
+    """Run leases until the book has no more, it is over, or it failed; Ray is up.
+
+    Tune keeps nothing: its files go to a temporary folder, and its own result is of no use
+    here, since the study has all of it.
+    """
+    room = open_mailroom()
+    searcher = StudySearcher(book)
+    trainable = tune.with_parameters(SlotTrainable, room=room, shape=plan.shape)
+    with scratch_folder("tune") as scratch:
+        tune.Tuner(
+            tune.with_resources(trainable, {HEAD: 0.001}),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=StudyScheduler(book, searcher, room),
+                num_samples=NO_LIMIT,
+                max_concurrent_trials=plan.slots,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(
+                name="sweep",
+                storage_path=str(scratch),
+                verbose=0,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                failure_config=tune.FailureConfig(max_failures=MAX_SLOT_FAILURES),
+            ),
+        ).fit()
+
+
+class StudySearcher(Searcher):  # type: ignore[misc]
+    """Tune's searcher over a `LeaseBook`; it keeps no state that the study does not have.
+
+    An exception in here would reach the caller as text inside a `TuneError`; the book keeps it
+    instead, the run ends, and the sweep raises it as it was.
+    """
+
+    def __init__(self, book: LeaseBook) -> None:
+        super().__init__(metric=None, mode=None)
+        self._book = book
+        self.leases: dict[str, str] = {}
+        """Tune's trial id to the lease's id, of trials that run."""
+
+    def set_search_properties(self, *args: Any, **kwargs: Any) -> bool:
+        """The space and the goal are the study's; Tune has nothing to add."""
+        return True
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next lease as a Tune config; None when one may come later."""
+        try:
+            offer = self._book.next()
+        except Exception as error:
+            self._book.fail(error)
+            offer = None
+        if offer is None:
+            return str(Searcher.FINISHED) if self._book.exhausted else None
+        self.leases[trial_id] = offer.lease.id
+        return {"lease": offer.lease.to_json(), "judged": offer.judged}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """The trial's last news, which Tune gives to nobody else, and its end."""
+        lease_id = self.leases.pop(trial_id, None)
+        if lease_id is None:
+            return
+        try:
+            self._book.hear(lease_id, (result or {}).get(EVENTS, ()))
+        except Exception as failure:
+            self._book.fail(failure)
+        self._book.let_go(lease_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the study is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, as above."""
+
+
+EVENTS = "events"
+"""Key of a Tune result under which the slot's events lie."""
+POLL_SECONDS = 1.0
+"""A result comes at least so often, so that Tune can stop a trial that is silent."""
+
+
+class SlotTrainable(tune.Trainable):  # type: ignore[misc]
+    """A thin proxy of one slot: Tune's trial is a lease, Tune's actor owns the slot.
+
+    Its config holds ``lease`` (JSON) and ``judged``; `setup` starts the slot with the first
+    lease, `reset_config` gives it the next, `step` returns its news, `cleanup` closes it.
+    """
+
+    def setup(self, config: dict[str, Any], room: Any, shape: SlotShape) -> None:
+        """Start the slot; returns at once, while its workers come up."""
+        self._slot = Slot(room, shape, Lease.from_json(config["lease"]), judged=config["judged"])
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Put the next lease into the slot that is there."""
+        self._slot.put(Lease.from_json(new_config["lease"]), judged=new_config["judged"])
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """The next news; the trial is done with its record."""
+        events = self._slot.next_events(POLL_SECONDS)
+        return {EVENTS: events, "done": any(event.kind is EventKind.FINISHED for event in events)}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: a lease's checkpoint is the worker's."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing, as above."""
+
+    def cleanup(self) -> None:
+        """Close the slot."""
+        self._slot.close()

@@ -1,0 +1,1 @@
+"""Stages that trials share: their keys, cache and locks."""

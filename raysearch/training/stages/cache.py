@@ -1,0 +1,247 @@
+"""Which stages are finished already, here or by another slot, and who computes the missing ones?
+
+Entries are addressed by content (`training.stages`): same key, same bytes. So nothing here can
+make a number wrong: an entry that is damaged, evicted or computed twice costs time only, and a
+trial never fails because an entry could not be kept.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raysearch.storage import LASTING, StoredFile, open_storage
+from raysearch.training.stages.locks import Holders, Pace
+from raysearch.training.state_file import DamagedStateError, read_state, write_state
+
+__all__ = ["Pace", "StageCache", "Summary", "TurnAbandoned"]
+
+_log = logging.getLogger(__name__)
+_KIND, _SUFFIX = "stage", ".stage"
+_DEFAULT_MOST = 50 * 10**9
+
+
+class TurnAbandoned(Exception):
+    """`idle` ended the wait for a stage that another process computes."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What lies in the cache: how many entries, of how many bytes together."""
+
+    entries: int
+    bytes: int
+
+
+class StageCache:
+    """Finished stages in a folder or an object store, one file a key, shared by processes.
+
+    Last use is the time of an entry's last `get` or `put`. Two processes that put at the same
+    moment may pass the limit by one entry each until the next `put`.
+
+    Args:
+        root: A folder, or a URI that ``pyarrow.fs.FileSystem.from_uri`` knows.
+        limit_bytes: What all entries may take together; None for no limit. With 0 nothing is
+            kept and nobody waits for another: every trial computes its own stages.
+        pace: How often claims and pins are renewed and looked at.
+
+    Raises:
+        StoreError: The root cannot be made, listed or reached.
+    """
+
+    def __init__(
+        self, root: str | Path, limit_bytes: int | None = None, *, pace: Pace | None = None
+    ) -> None:
+        open_storage(root, patience=LASTING)  # made, or no trial can run
+        self._store = open_storage(root, make=False)
+        self._limit = limit_bytes
+        self._pace = pace or Pace()
+        self._holders = Holders(self._store, self._pace)
+
+    @staticmethod
+    def default_limit(root: str | Path) -> int | None:
+        """Bytes that a cache may take where the user names no limit.
+
+        Half of what is free or already the cache's, at most 50 GB: a stage of a base-size
+        encoder takes about 1.1 GB, so that is the aligned encoders, teachers and student
+        starts of some forty configurations, and checkpoints keep the other half of the disk.
+        None for an object store, whose room has no end and whose owner sets a lifetime there.
+
+        Raises:
+            StoreError: The root cannot be made, listed or reached.
+        """
+        cache = StageCache(root)
+        free = cache._store.free_bytes()
+        if free is None:
+            return None
+        return min((free + cache.summary().bytes) // 2, _DEFAULT_MOST)
+
+    def has(self, key: str) -> bool:
+        """Whether an entry lies under the key; it may still prove damaged."""
+        try:
+            return self._store.exists(key + _SUFFIX)
+        except OSError as error:
+            self._warn("cannot be looked up and counts as absent", key, error)
+            return False
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The state at the end of the stage, on the CPU, or None.
+
+        A damaged entry is removed and logged, and counts as none.
+        """
+        if not self.has(key):
+            return None
+        name = key + _SUFFIX
+        try:
+            with self._holders.pinned([key]), self._store.open(name) as file:
+                state, _ = read_state(file, kind=_KIND, key=key)
+            self._store.touch(name)
+        except FileNotFoundError:
+            return None  # evicted since it was looked up
+        except DamagedStateError as error:
+            self._warn("is damaged, was removed and is computed again", key, error)
+            self._discard(key)
+            return None
+        except OSError as error:
+            self._warn("cannot be read and counts as absent", key, error)
+            return None
+        return state
+
+    def put(self, key: str, state: dict[str, Any]) -> None:
+        """Keep the state for others, whole or not at all, after making room for it.
+
+        An entry that cannot be written, or finds no room beside those in use, is not kept;
+        that is logged and the caller goes on.
+        """
+        if self._limit == 0:
+            return
+        entry = io.BytesIO()
+        write_state(entry, state, kind=_KIND, key=key)
+        content = entry.getbuffer()
+        try:
+            if not self._make_room(key, len(content)):
+                return
+            self._store.write(key + _SUFFIX, [content])
+        except OSError as error:
+            self._warn("could not be kept for other trials", key, error)
+
+    @contextmanager
+    def pin(self, keys: Collection[str]) -> Iterator[None]:
+        """Inside, no process evicts the keys' entries; for the life of a trial."""
+        with self._holders.pinned(keys):
+            yield
+
+    @contextmanager
+    def turn(
+        self, key: str, idle: Callable[[], bool] = lambda: False
+    ) -> Iterator[dict[str, Any] | None]:
+        """The entry's state, or None with the key claimed until exit: compute it and `put` it.
+
+        While another live process computes it this waits. The claim of a process that has
+        died is taken over once it has given no sign of life for `Pace.stale` seconds.
+
+        Args:
+            key: The stage's key.
+            idle: Called about every second of waiting; True ends the wait.
+
+        Raises:
+            TurnAbandoned: `idle` ended the wait; nothing is claimed.
+        """
+        if self._limit == 0:
+            yield None
+            return
+        state = self._await(key, idle)
+        try:
+            yield state
+        finally:
+            if state is None:
+                self._holders.release(key)
+
+    def summary(self) -> Summary:
+        """How many entries there are, and how large.
+
+        Raises:
+            OSError: The cache cannot be listed.
+        """
+        entries = self._entries()
+        return Summary(len(entries), sum(entry.size for entry in entries))
+
+    def shrink(self, limit: int) -> int:
+        """Evict the least recently used entries, none in use, down to `limit` bytes together.
+
+        Returns:
+            The bytes that this freed; fewer than asked for where the rest is in use.
+
+        Raises:
+            OSError: The cache cannot be listed, or an entry cannot be removed.
+        """
+        entries = self._entries()
+        excess = sum(entry.size for entry in entries) - limit
+        return self._evict(self._spare(entries), excess) if excess > 0 else 0
+
+    def _await(self, key: str, idle: Callable[[], bool]) -> dict[str, Any] | None:
+        chance = secrets.SystemRandom()  # the training's generators stay as they are
+        while True:
+            state = self.get(key)
+            if state is not None:
+                return state
+            if self._holders.claim(key):
+                state = self.get(key)  # put between the look and the claim
+                if state is not None:
+                    self._holders.release(key)
+                return state
+            if idle():
+                raise TurnAbandoned(key)
+            time.sleep(self._pace.look * chance.uniform(0.5, 1.0))
+
+    def _make_room(self, key: str, size: int) -> bool:
+        """Evict until `size` bytes more fit; the least recently used first, none in use."""
+        if self._limit is None:
+            return True
+        entries = [entry for entry in self._entries() if entry.name != key + _SUFFIX]
+        excess = sum(entry.size for entry in entries) + size - self._limit
+        if excess <= 0:
+            return True
+        spare = self._spare(entries)
+        if sum(entry.size for entry in spare) < excess:
+            _log.warning(
+                "stage %s of %d bytes is not kept for other trials: the cache %s may take %d "
+                "bytes, and the rest is in use",
+                *(key, size, self._store.place, self._limit),
+            )
+            return False
+        self._evict(spare, excess)
+        return True
+
+    def _spare(self, entries: list[StoredFile]) -> list[StoredFile]:
+        in_use = self._holders.in_use()
+        return [entry for entry in entries if entry.name.removesuffix(_SUFFIX) not in in_use]
+
+    def _evict(self, spare: list[StoredFile], excess: int) -> int:
+        """Remove the least recently used until `excess` bytes are freed, or all; what was freed."""
+        freed = 0
+        for entry in sorted(spare, key=lambda entry: entry.used):
+            if freed >= excess:
+                break
+            self._store.remove(entry.name)
+            freed += entry.size
+        return freed
+
+    def _entries(self) -> list[StoredFile]:
+        return [file for file in self._store.files() if file.name.endswith(_SUFFIX)]
+
+    def _discard(self, key: str) -> None:
+        try:
+            self._store.remove(key + _SUFFIX)
+        except OSError as error:
+            self._warn("is damaged and cannot be removed", key, error)
+
+    def _warn(self, what: str, key: str, error: Exception) -> None:
+        _log.warning("stage %s in %s %s: %s", key, self._store.place, what, error)

@@ -1,0 +1,98 @@
+"""When are two stages the same work: keys made of content, and a cache under these keys.
+
+Same key, same bytes: the key hashes the method, the stage, the settings that it depends on,
+the digests of data and encoder, the seed, the key of the stage before it and the code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import raysearch
+from raysearch.methods import METHODS
+from raysearch.methods.plugins import package_sources
+from raysearch.methods.stage import Stage, parents_of
+
+__all__ = ["code_version", "method_code", "stage_keys"]
+
+_CODE = ("methods", "training", "encoders", "corpora", "metrics.py", "distributed.py")
+
+
+@cache
+def code_version(method: str = "") -> str:
+    """SHA-256 over the sources that a number depends on; uncommitted changes count.
+
+    Args:
+        method: The method whose numbers they are; the sources of one that another package adds
+            count too. Empty for this package's own.
+    """
+    root = Path(raysearch.__file__).parent
+    parts = [(root, root / part) for part in _CODE]
+    if added := package_sources(method):
+        parts.append((added.parent, added))
+    return _digest(parts)
+
+
+@cache
+def method_code(method: str) -> str:
+    """SHA-256 over the sources of a method alone; empty for one that is not here."""
+    own = Path(raysearch.__file__).parent / "methods" / method
+    place = own if method in METHODS else package_sources(method)
+    return _digest([(place.parent, place)]) if place else ""
+
+
+def _digest(parts: Sequence[tuple[Path, Path]]) -> str:
+    """Of the sources in files and folders, each named from its base."""
+    digest = hashlib.sha256()
+    for base, file in sorted((base, file) for base, part in parts for file in _sources(part)):
+        digest.update(str(file.relative_to(base)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources(path: Path) -> list[Path]:
+    return [path] if path.is_file() else list(path.rglob("*.py"))
+
+
+def stage_keys(
+    stages: Sequence[Stage],
+    *,
+    method: str,
+    config: Mapping[str, Any],
+    provenance: Mapping[str, str],
+    seed: int,
+    rungs: Sequence[Mapping[int, int]],
+) -> list[str]:
+    """The key of every stage, in order.
+
+    Args:
+        stages: A trial's stages, parents before children.
+        method: Name of the method.
+        config: All settings; each stage takes those that it names.
+        provenance: What identifies data and encoder; each stage takes the entries that it
+            names, by default those whose name holds ``digest``.
+        seed: The cell's seed.
+        rungs: Of each stage, step within it to the rung of the report that is due after it.
+    """
+    digests = tuple(sorted(name for name in provenance if "digest" in name))
+    keys: list[str] = []
+    for index, stage in enumerate(stages):
+        named = digests if stage.data is None else stage.data
+        content = {
+            "method": method,
+            "stage": stage.name,
+            "steps": stage.steps,
+            "settings": {name: config[name] for name in stage.fields},
+            "data": {name: provenance[name] for name in named},
+            "seed": seed,
+            "parents": [keys[parent] for parent in parents_of(stages, index)],
+            "rungs": sorted(rungs[index].items()),
+            "code": code_version(method),
+        }
+        text = json.dumps(content, sort_keys=True, default=list)
+        keys.append(hashlib.sha256(text.encode()).hexdigest())
+    return keys

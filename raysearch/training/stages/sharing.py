@@ -1,0 +1,122 @@
+"""Which stages of a trial must be run, and which did others leave behind.
+
+A stage is needed when it is the last, or when a needed stage that nobody has finished starts
+from it. What is found is loaded at once and held, so that an eviction in mid-trial costs
+nothing. Worker 0 looks and the others hear of it, so that all take the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from raysearch import distributed
+from raysearch.methods.stage import Stage, parents_of
+from raysearch.training.stages.cache import StageCache, TurnAbandoned
+
+__all__ = ["Sharing", "TurnAbandoned"]
+
+Entry = dict[str, Any]
+
+
+class Sharing:
+    """What a trial runs itself, and what it takes over.
+
+    Args:
+        stages: The trial's stages, parents before children.
+        keys: Their keys.
+        cache: Where finished stages lie, or None when nothing is shared.
+    """
+
+    def __init__(self, stages: Sequence[Stage], keys: Sequence[str], cache: StageCache | None):
+        self._stages, self._keys, self._cache = stages, keys, cache
+        self._found: dict[int, Entry] = {}
+        self._needed: set[int] = set()
+
+    def resolve(self, start: int, accepted: Collection[str]) -> bool:
+        """Look which stages from `start` on are needed, and load those that others finished.
+
+        Args:
+            start: The first stage that is not done.
+            accepted: Names of the stages whose results the trial has.
+
+        Returns:
+            False when a stage before `start` is needed whose result the trial has not: an
+            entry that it relied on is gone.
+        """
+        self._found.clear()
+        self._needed = {len(self._stages) - 1}
+        for index in range(len(self._stages) - 1, -1, -1):
+            if index not in self._needed:
+                continue
+            if index < start:
+                if self._stages[index].name not in accepted:
+                    return False
+                continue
+            entry = self._load(index)
+            if entry is None:
+                self._needed.update(parents_of(self._stages, index))
+            else:
+                self._found[index] = entry
+        return True
+
+    def needs(self, index: int) -> bool:
+        """Whether the trial needs the stage at all."""
+        return index in self._needed
+
+    @contextmanager
+    def turn(self, index: int, idle: Callable[[], bool]) -> Iterator[Entry | None]:
+        """The stage's entry, or None: then it is this trial's to run, and nobody else's meanwhile.
+
+        Args:
+            index: The stage.
+            idle: Called about every second while another trial runs it; True ends the wait.
+
+        Raises:
+            TurnAbandoned: `idle` ended the wait.
+        """
+        if index in self._found or not self._shares(index):
+            yield self._found.pop(index, None)
+            return
+        with ExitStack() as stack:
+            entry, abandoned = None, False
+            if distributed.rank() == 0:
+                assert self._cache is not None
+                try:
+                    entry = stack.enter_context(self._cache.turn(self._keys[index], idle))
+                except TurnAbandoned:
+                    abandoned = True
+            entry, abandoned = distributed.broadcast_object((entry, abandoned))  # type: ignore[misc]
+            if abandoned:
+                raise TurnAbandoned
+            yield entry
+
+    def keep(self, index: int, entry: Entry) -> None:
+        """Leave a finished stage to others, within its turn."""
+        if self._shares(index) and distributed.rank() == 0:
+            assert self._cache is not None
+            self._cache.put(self._keys[index], entry)
+
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """Inside, no entry of this trial's stages is evicted."""
+        with ExitStack() as stack:
+            if self._cache is not None and distributed.rank() == 0:
+                shared = [key for at, key in enumerate(self._keys) if self._shares(at)]
+                stack.enter_context(self._cache.pin(shared))
+            yield
+
+    def _shares(self, index: int) -> bool:
+        """The last stage is nobody's prefix, unless it says that others share it."""
+        last = index + 1 == len(self._stages)
+        return self._cache is not None and (not last or self._stages[index].shared)
+
+    def _load(self, index: int) -> Entry | None:
+        if not self._shares(index):
+            return None
+        entry = None
+        if distributed.rank() == 0:
+            assert self._cache is not None
+            entry = self._cache.get(self._keys[index])
+        return distributed.broadcast_object(entry)  # type: ignore[return-value]

@@ -1,0 +1,95 @@
+"""What a slot's worker does when the sweep that it works for, or its node, is gone or going."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from noop_sweep import NoopRunner
+from ray.exceptions import ActorDiedError
+
+from raysearch.cluster import worker
+from raysearch.cluster.preemption import Notice
+from raysearch.errors import StoreError
+from raysearch.events import EventKind, SlotEvent
+from raysearch.trial import Cell, Lease
+
+
+def test_worker_whose_driver_is_gone_leaves_no_failed_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the trial broke, but the mail room: the next driver goes on with the lease."""
+
+    def no_answer(reference: Any) -> Any:
+        raise ActorDiedError
+
+    monkeypatch.setattr(worker.ray, "get", no_answer)
+    calls = SimpleNamespace(remote=lambda *arguments: None)
+    room = SimpleNamespace(post=calls, called_off=calls)
+    config = {"x": 0.5, "reports": 1}
+    lease = Lease(
+        sweep="s", number=0, cell=Cell("t", 0), method="noop", config=config, folder=str(tmp_path)
+    )
+    with pytest.raises(ActorDiedError):
+        worker._work(worker._Mail(room, "slot", lease, "worker"), NoopRunner(), lease, alone=True)
+    assert not (tmp_path / "error.txt").exists()
+
+
+@pytest.mark.parametrize("going", [False, True])
+def test_what_fails_on_a_node_that_is_going_is_no_fault_of_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, going: bool
+) -> None:
+    """A checkpoint that a closing network does not take ends nothing: the lease stays open."""
+    posted: list[SlotEvent] = []
+
+    def remote(slot: str, event: SlotEvent) -> bool:
+        posted.append(event)
+        return False
+
+    notice = Notice()
+    monkeypatch.setattr(worker, "NOTICE", notice)
+    monkeypatch.setattr(worker.ray, "get", lambda answer: answer)
+    room = SimpleNamespace(post=SimpleNamespace(remote=remote))
+    config = {"x": 0.5, "reports": 1}
+    lease = Lease(
+        sweep="s", number=0, cell=Cell("t", 0), method="noop", config=config, folder=str(tmp_path)
+    )
+    mail = worker._Mail(room, "slot", lease, "worker")
+
+    def runner(lease: Lease, listener: worker.Listener) -> None:
+        listener.progress(40, 100)
+        if going:
+            notice.give()
+        raise StoreError("the network is down")
+
+    over = worker._work(mail, runner, lease, alone=True)
+    assert over is not going
+    if not over:
+        mail.let_go(preempted=True)
+    assert posted[-1].kind is (EventKind.PREEMPTED if going else EventKind.REFUSED)
+    if going:
+        said = "its node is about to go: no checkpoint (the network is down) at step 40, "
+        assert posted[-1].text.startswith(said)
+
+
+def test_a_run_that_winds_up_has_its_workers_save(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked at most once a second; what is let go of then stays open, with its checkpoint."""
+    posted: list[SlotEvent] = []
+    answers = iter([False, True])
+    monkeypatch.setattr(worker, "NOTICE", Notice())
+    monkeypatch.setattr(worker.ray, "get", lambda answer: answer)
+    post = SimpleNamespace(remote=lambda slot, event: posted.append(event))
+    asked = SimpleNamespace(remote=lambda: next(answers))
+    room = SimpleNamespace(post=post, winding_up=asked)
+    lease = Lease(sweep="s", number=0, cell=Cell("t", 0), method="noop", config={}, folder="")
+    mail = worker._Mail(room, "slot", lease, "worker")
+    mail.progress(40, 100)
+    assert not mail.preempted()
+    assert not mail.preempted()
+    monkeypatch.setattr(worker, "NEWS_SECONDS", 0)
+    assert mail.preempted() and mail.preempted()
+    mail.let_go(preempted=mail.winding_up)
+    assert posted[-1].kind is EventKind.PREEMPTED
+    assert posted[-1].text == "checkpoint at step 40"

@@ -1,0 +1,73 @@
+"""What a study measures beyond its rows: flat records of whole columns, from real weights."""
+
+import math
+
+import pytest
+
+from raysearch.api.restore import lease_of
+from raysearch.cli.train import train_here
+from raysearch.config import flatten, read_config
+from raysearch.errors import ConfigError
+from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.carl.evaluation.measures import MEASURES, QUADRANTS
+from raysearch.trial import Cell, Trial, TrialState
+
+SETTINGS = {
+    "encoder": "tiny",
+    "corpora": "sample",
+    "class_corpora": "sample_emotions",
+    "max_length": 16,
+    "batch_size": 16,
+    "variant": "frozen",
+    "epochs": 0,
+}
+
+
+def trial_of(number: int, seed: int, method: str = "carl", **settings) -> Trial:
+    config = read_config(CarlConfig, {**SETTINGS, **settings}, where="test")
+    return Trial(
+        sweep="carl",
+        number=number,
+        cell=Cell("sample", seed),
+        method=method,
+        state=TrialState.COMPLETE,
+        config=flatten(config),
+    )
+
+
+def test_labels_need_no_weights_and_take_the_first_trials_batch_size(tmp_path):
+    trials = [trial_of(1, 0, batch_size=32), trial_of(0, 0), trial_of(0, 1)]
+    found = MEASURES["labels"](str(tmp_path), trials, "nowhere")
+    assert {record["corpus"] for record in found} == {"sample"}
+    assert {record["batch_size"] for record in found} == {16}
+    assert not list(tmp_path.iterdir())
+    assert MEASURES["labels"](str(tmp_path), [], "nowhere") == []
+
+
+def test_embeddings_of_the_first_seed_with_the_labels_that_they_carry(tmp_path, capsys):
+    folder = str(tmp_path / "carl")
+    trials = [trial_of(0, 1), trial_of(0, 0)]
+    train_here(lease_of(trials[1], folder), "nowhere")
+    capsys.readouterr()
+    found = MEASURES["embedding"](folder, trials, "nowhere")
+    assert "reading the test data" in capsys.readouterr().err
+    assert {(r["trial"], r["task"], r["seed"]) for r in found} == {(0, "sample", 0)}
+    assert len({tuple(record) for record in found}) == 1
+    rated = [record for record in found if record["corpus"] == "sample"]
+    classed = [record for record in found if record["corpus"] == "sample_emotions"]
+    assert len(rated) + len(classed) == len(found)
+    for record in rated:
+        high = record["valence"] >= 0.5, record["arousal"] >= 0.5
+        assert record["label"] == QUADRANTS[2 * high[0] + high[1]]
+    assert len({record["label"] for record in classed}) == 6
+    assert all(math.isnan(record["valence"]) for record in classed)
+    assert [record["row"] for record in rated] == sorted(record["row"] for record in rated)
+    assert 0 < rated[0]["pca_y_share"] <= rated[0]["pca_x_share"] < 1
+    names = ("pca_x", "pca_y", "tsne_x", "tsne_y")
+    assert all(math.isfinite(record[name]) for record in found for name in names)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_trials_of_another_method_are_refused(measure, tmp_path):
+    with pytest.raises(ConfigError, match="must be of trials of carl, but trial 00000-sample-s0"):
+        MEASURES[measure](str(tmp_path), [trial_of(0, 0, method="msmo")], "nowhere")
