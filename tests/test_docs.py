@@ -12,7 +12,7 @@ import pytest
 
 from raysearch.cli import parser
 from raysearch.objective import AGGREGATES
-from raysearch.search.space.space import file
+from raysearch.search.space import file
 from raysearch.search.space.space import load_space
 from raysearch.search.suggest.pruners import PRUNERS
 from raysearch.search.suggest.samplers import SAMPLERS

@@ -15,7 +15,7 @@ from raysearch.errors import ConfigError
 from raysearch.methods import plugins
 from raysearch.search.space.space import load_space
 from raysearch.training.run import run_lease
-from raysearch.training.stages.keys import keys
+from raysearch.training.stages import keys
 from raysearch.trial import Cell, Lease
 
 TOY = Path(__file__).parents[2] / "examples" / "raysearch-toy"

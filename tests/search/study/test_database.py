@@ -11,7 +11,7 @@ import pytest
 
 from raysearch.errors import StoreError
 from raysearch.search.space.space import SearchSpace
-from raysearch.search.study.ledger import database
+from raysearch.search.study import database
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.storage.retry import Patience
 from raysearch.trial import Cell

@@ -19,7 +19,7 @@ from postgres import PASSWORD, PostgresServer
 
 from raysearch.errors import StoreError
 from raysearch.search.space.space import SearchSpace
-from raysearch.search.study.ledger import server as study_server
+from raysearch.search.study import server as study_server
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.server import StudyServer, driver_url
 from raysearch.trial import Cell, Trial

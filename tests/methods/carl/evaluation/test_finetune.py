@@ -232,7 +232,9 @@ def test_two_workers_together_have_the_gradient_of_one(
     together = torch.zeros_like(alone)
     monkeypatch.setattr("raysearch.methods.carl.evaluation.finetune.world_size", lambda: 2)
     for worker in range(2):
-        monkeypatch.setattr("raysearch.methods.carl.evaluation.finetune.rank", lambda worker=worker: worker)
+        monkeypatch.setattr(
+            "raysearch.methods.carl.evaluation.finetune.rank", lambda worker=worker: worker
+        )
         share = next(batches(corpus))
         assert len(share.ids) == len(whole.ids[worker::2])
         together += torch.autograd.grad(model.loss(share), model.head.weight)[0] / 2

@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score
 
 from raysearch import metrics
 from raysearch.errors import DataError, TrialError
-from raysearch.methods.carl.evaluation.evaluation import probes
+from raysearch.methods.carl.evaluation import probes
 from raysearch.methods.carl.evaluation.probes import (
     CLASS_PENALTIES,
     FOLDS,

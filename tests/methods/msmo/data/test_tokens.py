@@ -14,7 +14,7 @@ from raysearch import encoders
 from raysearch.corpora.absa.records import TaggedSentence
 from raysearch.encoders import Encoder
 from raysearch.errors import DataError, EncoderError
-from raysearch.methods.msmo.data.items import tokens as tokens_file
+from raysearch.methods.msmo.data import tokens as tokens_file
 from raysearch.methods.msmo.data.tokens import Tokenised, join, spans, tokenise
 from raysearch.methods.msmo.tags import TAGS, bieos
 
