@@ -20,13 +20,18 @@ HEAD = """\
 The help of every command, written by `python docs/commands.py`. `raysearch` and `python -m
 raysearch` are the same.
 
-What a command finds goes to standard output; progress and errors go to standard error. `--quiet`
-leaves the progress out, `--format json` writes for a program. Colours stay away when `NO_COLOR`
-is set or the output is no terminal. What is not seen in a text from outside (escape sequences,
-controls of its direction) is shown as an escape such as `\\x1b`, and what a terminal's encoding
-lacks as something alike. Exit code 0: all went well; 1: `replay` or `verify` found
-other numbers; 2: a mistake, said in a sentence, or no trial that could be completed; 130:
-interrupted, and the same command goes on.
+Results go to standard output; progress and errors go to standard error. `--quiet` leaves out the
+progress, and `--format json` writes for a program. Colours are off when `NO_COLOR` is set or the
+output is not a terminal. Invisible characters in a text from outside (escape sequences, controls of
+its direction) are shown as escapes such as `\\x1b`, and characters that the terminal's encoding
+lacks as a similar one.
+
+| exit code | means |
+|---|---|
+| 0 | success |
+| 1 | `replay` or `verify` found other numbers |
+| 2 | a mistake, explained in a sentence, or no trial could be completed |
+| 130 | interrupted; the same command continues |
 """
 
 
