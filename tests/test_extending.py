@@ -62,18 +62,6 @@ def test_a_search_algorithm_is_an_entry() -> None:
     assert {item.name for item in space.searched if not item.when} <= set(proposed[0])
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:tests|raysearch)/[\w./]+)`", TEXT))))
-def test_the_places_are_there(path: str) -> None:
-    assert (ROOT / path).exists()
-
-
-@pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"`((?:methods|corpora|search)/[\w./]+)`", TEXT)))
-)
-def test_the_places_below_raysearch_are_there(path: str) -> None:
-    assert (ROOT / "raysearch" / path).exists()
-
-
 def test_the_example_is_shown_as_it_is() -> None:
     project = (ROOT / "examples" / "raysearch-toy" / "pyproject.toml").read_text()
     [entry] = re.findall(r"```toml\n(.*?)```", TEXT, re.S)
