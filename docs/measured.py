@@ -468,7 +468,8 @@ def autoscaling() -> Words:
     seconds = settings["reports"] * settings["step_seconds"]
     yield f"{settings['trials']} trials of {seconds:.0f} s"
     share = {key: f"{100 * nodes[key] / nodes['up']:.0f} %" for key in nodes if key not in _WORDS}
-    yield f"nodes spent {share['leased']} of their time with a trial, {share['before']} before a node's first"
+    yield f"nodes spent {share['leased']} of their time with a trial"
+    yield f"{share['before']} before a node's first"
     yield f"({nodes['before'] / nodes['nodes']:.0f} s a node), {share['between']} between two"
     pauses = settings["trials"] - nodes["nodes"]
     yield f"({nodes['between'] / pauses:.1f} s each), and {share['after']} after the last"
