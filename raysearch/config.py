@@ -8,7 +8,6 @@ file once.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import math
 import types
@@ -17,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
-from raysearch.errors import ConfigError, known_names, quoted
+from raysearch.errors import ConfigError, quoted, unknown_name
 from raysearch.scalars import NULL, read_scalar
 from raysearch.trial import Scalar
 
@@ -34,7 +33,6 @@ __all__ = [
     "said_value",
     "setting",
     "settings_of",
-    "unknown_name",
 ]
 
 T = TypeVar("T")
@@ -202,13 +200,6 @@ def read_config(config_type: type[T], values: Mapping[str, Any], *, where: str) 
     if problems:
         raise ConfigError([f"{text} ({where})" for text in problems])
     return config
-
-
-def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
-    """One sentence for a name that is not known, with the nearest one that is."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else known_names(known)
-    return f"unknown {what} `{name}`; {hint}"
 
 
 def said_value(text: str) -> str | None:

@@ -17,6 +17,7 @@ A message says the rule, what came, where, and what to do. Anything that is not 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 from raysearch.printable import printable
@@ -35,6 +36,7 @@ __all__ = [
     "quoted",
     "reason_of",
     "shortened",
+    "unknown_name",
 ]
 
 
@@ -87,6 +89,13 @@ class UnhealthyError(TrialError):
 def known_names(names: Sequence[str]) -> str:
     """Names for the end of an error: "known: a, b, c" in sorted order."""
     return "known: " + ", ".join(sorted(names))
+
+
+def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
+    """One sentence for a name that is not known, with the nearest one that is."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else known_names(known)
+    return f"unknown {what} `{name}`; {hint}"
 
 
 def quoted(value: object) -> str:

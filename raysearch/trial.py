@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -31,6 +31,7 @@ __all__ = [
     "Scalar",
     "Trial",
     "TrialState",
+    "tasks_of",
 ]
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -87,6 +88,11 @@ class Cell:
     def id_of(self, number: int) -> str:
         """The id of a trial's lease and row of this cell, by the trial's number."""
         return f"{number:05d}-{self.slug}"
+
+
+def tasks_of(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """The tasks of cells, each once, in their order."""
+    return tuple(dict.fromkeys(cell.task for cell in cells))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ The tree of a file as plain values that remember their lines, so that a checker 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
@@ -14,10 +15,10 @@ from typing import Any
 
 import yaml
 
-from raysearch.errors import ConfigError, shortened
+from raysearch.errors import ConfigError, quoted, shortened, unknown_name
 from raysearch.scalars import read_scalar
 
-__all__ = ["Marked", "Problems", "read_marked"]
+__all__ = ["Marked", "Problems", "inside", "read_marked"]
 
 _PLAIN = "plain"
 """Tag of a scalar that has neither quotes nor a tag of its own."""
@@ -67,6 +68,22 @@ class Problems:
         """Note a problem: a sentence without its end mark, and its line."""
         self._found.append((line, f"{text} ({self.source}:{line})"))
 
+    def refuse(self, rule: str, node: Marked) -> None:
+        """Note a value that breaks a rule, such as "`slots` must be a whole number"."""
+        self.add(f"{rule}, but got {quoted(node.plain)}", node.line)
+
+    def mapping(self, name: str, node: Marked | None) -> dict[str, Marked]:
+        """What stands under a name; empty where nothing does, and noted where it is no mapping."""
+        if node is not None and not isinstance(node.value, dict):
+            self.refuse(f"`{name}` must be a mapping of names", node)
+        return inside(node)
+
+    def check_keys(self, what: str, mapping: Mapping[str, Marked], known: Sequence[str]) -> None:
+        """Note every key that is not known, as `unknown_name` says it."""
+        for key, node in mapping.items():
+            if key not in known:
+                self.add(unknown_name(what, key, known), node.line)
+
     def __len__(self) -> int:
         return len(self._found)
 
@@ -79,6 +96,13 @@ class Problems:
         if self._found:
             ordered = sorted(self._found, key=lambda found: found[0])
             raise ConfigError([text for _, text in ordered])
+
+
+def inside(node: Marked | None, *keys: str) -> dict[str, Marked]:
+    """The mapping at a path of keys below a value; empty where there is none."""
+    for key in keys:
+        node = inside(node).get(key)
+    return node.value if node is not None and isinstance(node.value, dict) else {}
 
 
 def read_marked(path: Path) -> tuple[dict[str, Marked], Problems]:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import raysearch
-from raysearch.config import unknown_name
-from raysearch.errors import ConfigError, StoreError, known_names
+from raysearch.errors import ConfigError, StoreError, known_names, unknown_name
 from raysearch.storage.place import join, shown
 from raysearch.trial import Scalar, Trial, TrialState
 

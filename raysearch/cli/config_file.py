@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.cli.arguments import parse_settings, setting_text
-from raysearch.config import rules, unknown_name
-from raysearch.errors import ConfigError, quoted
+from raysearch.config import rules
+from raysearch.errors import ConfigError, quoted, unknown_name
 from raysearch.methods import config_type
 from raysearch.yaml_lines import read_marked
 

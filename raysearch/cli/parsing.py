@@ -11,8 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from raysearch.config import unknown_name
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, unknown_name
 from raysearch.scalars import read_scalar
 
 __all__ = ["CommandParser", "add_parser", "examples", "leaves"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from raysearch.config import TrainingConfig, unknown_name
-from raysearch.errors import ConfigError
+from raysearch.config import TrainingConfig
+from raysearch.errors import ConfigError, unknown_name
 from raysearch.methods.plugins import load_method, outside_methods
 from raysearch.methods.stage import Stage
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from raysearch.config import TrainingConfig, unknown_name
-from raysearch.errors import ConfigError
+from raysearch.config import TrainingConfig
+from raysearch.errors import ConfigError, unknown_name
 from raysearch.methods import get_method
 from raysearch.methods.reported import Reported
 from raysearch.search.space.space import SearchSpace

@@ -18,11 +18,10 @@ from raysearch.methods import get_method
 from raysearch.objective import Best
 from raysearch.search.incumbent import PaperResult
 from raysearch.search.silence import HANG_SECONDS
-from raysearch.search.space.file import tasks_of
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.server import file_url
 from raysearch.storage.place import absolute, join
-from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+from raysearch.trial import Cell, Lease, Report, Trial, TrialState, tasks_of
 
 __all__ = [
     "MOST",

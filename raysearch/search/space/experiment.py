@@ -27,8 +27,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from raysearch.config import Rule, as_scalar, check_value, unknown_name
-from raysearch.errors import quoted
+from raysearch.config import Rule, as_scalar, check_value
+from raysearch.errors import unknown_name
 from raysearch.search.space.file import read_settings
 from raysearch.search.space.parameters import Parameter
 from raysearch.trial import MetricGoal, Scalar
@@ -47,11 +47,10 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
 """Kind of figure to the keys that it needs."""
 PAPER = "paper"
 """The reference that is the paper's own setting, the sweep's first trial."""
-_KEYS = (
-    *("question", "metric", "reference", "beside", "figure"),
-    *("x", "lines", "y", "measure", "limits", "small", "paper"),
-)
 _NEEDED = ("question", "metric", "reference", "figure")
+_WORDS = ("figure", "lines", "y", "measure")
+_LISTS = ("beside", "x", "limits", "small")
+_KEYS = (*_NEEDED, *_WORDS[1:], *_LISTS, "paper")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,98 +90,91 @@ class Question:
 
 
 def read_question(
-    node: Marked, known: Mapping[str, Rule], parameters: Sequence[Parameter], problems: Problems
+    node: Marked, config_type: type, parameters: Sequence[Parameter], problems: Problems
 ) -> Question | None:
     """The section as checked.
 
     Args:
         node: Value of the key ``study``.
-        known: The rules of the method's config.
+        config_type: The method's config class.
         parameters: What the space searches.
         problems: Takes everything that is wrong.
 
     Returns:
         The question, or None where something was wrong.
     """
-    if not isinstance(node.value, dict):
-        problems.add(f"`study` must be a mapping of names, but got {quoted(node.plain)}", node.line)
-        return None
     before = len(problems)
-    section: Mapping[str, Marked] = node.value
-    for key, value in section.items():
-        if key not in _KEYS:
-            problems.add(unknown_name("key of `study`", key, _KEYS), value.line)
+    section = problems.mapping("study", node)
+    if len(problems) > before:
+        return None
+    problems.check_keys("key of `study`", section, _KEYS)
     for key in _NEEDED:
         if key not in section:
             problems.add(f"`study` must name `{key}`", node.line)
-    paper, seeds = _paper(section, known, problems)
+    words: dict[str, Any] = {key: _word(section, key, problems) for key in _WORDS}
+    lists: dict[str, Any] = {key: _list(section, key, problems) for key in _LISTS}
+    settings = {**problems.mapping("paper", section.get("paper"))}
     found = Question(
-        text=_sentence(section, "question", "?", problems),
+        text=_question(section, problems),
         goal=_goal(section, problems),
         reference=_reference(section, parameters, problems),
-        beside=_names(section, "beside", problems),
-        figure=_figure(section, node.line, problems),
-        x=_names(section, "x", problems),
-        lines=_name(section, "lines", problems),
-        y=_name(section, "y", problems),
-        measure=_name(section, "measure", problems),
-        limits=_names(section, "limits", problems),
-        small=_names(section, "small", problems),
-        paper=paper,
-        paper_seeds=seeds,
+        paper_seeds=_seeds(settings.pop("seeds", None), problems),
+        paper=read_settings(settings, config_type, problems),
+        **words,
+        **lists,
     )
+    _check_figure(section, node.line, found, problems)
     _check_axes(section, found, parameters, problems)
     return found if len(problems) == before else None
 
 
-def _name(section: Mapping[str, Marked], key: str, problems: Problems) -> str:
+def _word(section: Mapping[str, Marked], key: str, problems: Problems) -> str:
     node = section.get(key)
     if node is None:
         return ""
     if isinstance(node.value, str) and node.value.strip():
         return node.value.strip()
-    problems.add(f"`{key}` must be text, but got {quoted(node.plain)}", node.line)
+    problems.refuse(f"`{key}` must be text", node)
     return ""
 
 
-def _sentence(section: Mapping[str, Marked], key: str, end: str, problems: Problems) -> str:
-    text = _name(section, key, problems)
-    if text and not text.endswith(end):
-        problems.add(f"`{key}` must end with `{end}`, but got {quoted(text)}", section[key].line)
-    return text
-
-
-def _names(section: Mapping[str, Marked], key: str, problems: Problems) -> tuple[str, ...]:
+def _list(section: Mapping[str, Marked], key: str, problems: Problems) -> tuple[str, ...]:
     node = section.get(key)
     if node is None:
         return ()
     items = node.plain if isinstance(node.value, list) else [node.plain]
     if items and all(isinstance(item, str) and item.strip() for item in items):
         return tuple(item.strip() for item in items)
-    problems.add(f"`{key}` must be a list of texts, but got {quoted(node.plain)}", node.line)
+    problems.refuse(f"`{key}` must be a list of texts", node)
     return ()
 
 
+def _question(section: Mapping[str, Marked], problems: Problems) -> str:
+    text = _word(section, "question", problems)
+    if text and not text.endswith("?"):
+        problems.refuse("`question` must end with `?`", section["question"])
+    return text
+
+
 def _goal(section: Mapping[str, Marked], problems: Problems) -> MetricGoal:
-    text = _name(section, "metric", problems)
+    text = _word(section, "metric", problems)
     name, _, direction = text.partition(":")
     if direction not in ("", "min") or (text and "/" not in name):
-        problems.add(
-            f"`metric` must be like test/f1, or NAME:min where lower is better, but got "
-            f"{quoted(text)}",
-            section["metric"].line,
+        problems.refuse(
+            "`metric` must be like test/f1, or NAME:min where lower is better", section["metric"]
         )
     return MetricGoal(name, "minimize" if direction else "maximize")
 
 
-def _figure(section: Mapping[str, Marked], line: int, problems: Problems) -> str:
-    kind = _name(section, "figure", problems)
+def _check_figure(
+    section: Mapping[str, Marked], line: int, question: Question, problems: Problems
+) -> None:
+    kind = question.figure
     if kind and kind not in FIGURES:
         problems.add(unknown_name("figure", kind, tuple(FIGURES)), section["figure"].line)
     for key in FIGURES.get(kind, ()):
         if key not in section:
             problems.add(f"`study` must name `{key}` for the figure `{kind}`", line)
-    return kind
 
 
 def _reference(
@@ -192,10 +184,7 @@ def _reference(
     if node is None or node.value == PAPER:
         return {}
     if not isinstance(node.value, dict) or not node.value:
-        problems.add(
-            f"`reference` must be `{PAPER}` or settings of an arm, but got {quoted(node.plain)}",
-            node.line,
-        )
+        problems.refuse(f"`reference` must be `{PAPER}` or settings of an arm", node)
         return {}
     searched = {item.name: item for item in parameters}
     read: dict[str, Scalar] = {}
@@ -205,32 +194,18 @@ def _reference(
             continue
         read[name] = as_scalar(value.plain)
         if not searched[name].contains(read[name]):
-            problems.add(
-                f"`{name}` of `reference` must be a value that is searched, but got "
-                f"{quoted(value.plain)}",
-                value.line,
-            )
+            problems.refuse(f"`{name}` of `reference` must be a value that is searched", value)
     return read
 
 
-def _paper(
-    section: Mapping[str, Marked], known: Mapping[str, Rule], problems: Problems
-) -> tuple[dict[str, Any], int | None]:
-    """Settings and seeds of the paper's scale."""
-    node = section.get("paper")
+def _seeds(node: Marked | None, problems: Problems) -> int | None:
     if node is None:
-        return {}, None
-    if not isinstance(node.value, dict):
-        problems.add(f"`paper` must be a mapping of names, but got {quoted(node.plain)}", node.line)
-        return {}, None
-    settings: dict[str, Marked] = dict(node.value)
-    seeds = settings.pop("seeds", None)
-    count = None
-    if seeds is not None:
-        count, must = check_value(Rule(kind="int", low=1), seeds.plain)
-        if must:
-            problems.add(f"`seeds` must be {must}, but got {quoted(seeds.plain)}", seeds.line)
-    return read_settings(settings, known, problems), count
+        return None
+    count, must = check_value(Rule(kind="int", low=1), node.plain)
+    if must:
+        problems.refuse(f"`seeds` must be {must}", node)
+        return None
+    return int(count)
 
 
 def _check_axes(
@@ -241,13 +216,12 @@ def _check_axes(
 ) -> None:
     """What a figure runs over must be searched."""
     searched = tuple(item.name for item in parameters)
-    axes = {"x": question.x, "lines": (question.lines,) if question.lines else ()}
+    axes = {"x": question.x, "lines": (question.lines,)}
     if question.figure == "heat":
         axes["y"] = (question.y,)
     for key, names in axes.items():
+        known = (*searched, "task") if key == "lines" else searched
         for name in names:
-            if name and name not in (*searched, *(("task",) if key == "lines" else ())):
-                problems.add(
-                    unknown_name(f"searched setting of `{key}`:", name, searched),
-                    section[key].line,
-                )
+            if name and name not in known:
+                what = f"searched setting of `{key}`:"
+                problems.add(unknown_name(what, name, searched), section[key].line)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from raysearch.config import Rule, as_scalar, check_value, unknown_name
+from raysearch.config import Rule, as_scalar, check_value
 from raysearch.errors import quoted
 from raysearch.trial import Scalar
 from raysearch.yaml_lines import Marked, Problems
@@ -88,11 +88,9 @@ def read_parameter(name: str, node: Marked, rule: Rule, problems: Problems) -> P
             node.line,
         )
         return None
-    unknown = [key for key in body if key not in _KEYS]
-    for key in unknown:
-        problems.add(unknown_name(f"key of `{name}`", key, _KEYS), body[key].line)
+    problems.check_keys(f"key of `{name}`", body, _KEYS)
     when = _when(name, body.get("when"), problems)
-    if unknown or when is None:
+    if not {*body} <= {*_KEYS} or when is None:
         return None
     if "choices" in body:
         return _choice(name, body, rule, when, problems)
@@ -114,11 +112,7 @@ def _when(
         )
         if all(lists.values()) and not nested:
             return {up: tuple(wanted) for up, wanted in lists.items()}
-    problems.add(
-        f"`when` of `{name}` must be {{other setting: value or list of values}}, but got "
-        f"{quoted(plain)}",
-        node.line,
-    )
+    problems.refuse(f"`when` of `{name}` must be {{other setting: value or list of values}}", node)
     return None
 
 
@@ -166,9 +160,7 @@ def _range(
         return None
     log = body.get("log", Marked(False, line))
     if not isinstance(log.value, bool):
-        problems.add(
-            f"`log` of `{name}` must be true or false, but got {quoted(log.plain)}", log.line
-        )
+        problems.refuse(f"`log` of `{name}` must be true or false", log)
         return None
     if rule.kind not in ("int", "float"):
         problems.add(
@@ -199,6 +191,6 @@ _BAD: Any = object()
 def _field_value(name: str, node: Marked, rule: Rule, problems: Problems) -> Any:
     value, must = check_value(rule, node.plain)
     if must:
-        problems.add(f"`{name}` must be {must}, but got {quoted(node.plain)}", node.line)
+        problems.refuse(f"`{name}` must be {must}", node)
         return _BAD
     return as_scalar(value)

@@ -11,30 +11,27 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from raysearch import methods
-from raysearch.config import TrainingConfig, as_scalar, read_config, rules
+from raysearch.config import TrainingConfig, as_scalar, checked_settings, read_config, said_value
 from raysearch.errors import ConfigError
+from raysearch.methods.plugins import outside_methods
 from raysearch.objective import Aggregate
 from raysearch.search.space.experiment import Question, read_question
 from raysearch.search.space.file import (
     TASK_DEFAULTS,
-    contest_problems,
     option_problem,
     parse_seconds,
     read_parameters,
     read_settings,
     read_space_file,
-    task_problems,
-    task_setting_problems,
-    typed_settings,
 )
 from raysearch.search.space.parameters import Parameter
-from raysearch.search.suggest.samplers import sampler_problem
+from raysearch.search.suggest.samplers import reuse_problem, sampler_problem
 from raysearch.trial import MetricGoal, Scalar
 
 __all__ = ["SearchSpace", "load_space", "plain_config"]
@@ -201,8 +198,9 @@ class SearchSpace:
         Raises:
             ConfigError: One sentence for every value that cannot be used.
         """
-        problems: list[str] = []
-        fixed = typed_settings(settings, rules(self.config_type), problems)
+        typed = {name: said_value(text) for name, text in settings.items()}
+        fixed, wrong = checked_settings(self.config_type, typed)
+        problems = [f"{text} (--set)" for text in wrong.values()]
         options: dict[str, Any] = {"trials": trials, "seeds": seeds, "sampler": sampler}
         options |= {"metric": metric, "direction": direction, "mode": mode}
         options |= {"aggregate": aggregate, "warm_start": warm_start, "reuse": reuse}
@@ -252,19 +250,18 @@ def load_space(path: Path, config_type: type[TrainingConfig] | None = None) -> S
     if config_type is None or read.method is None:
         problems.raise_all()
         raise AssertionError("a file without a method has a problem")
-    known = rules(config_type)
-    setting = read_settings(read.setting, known, problems)
-    parameters = read_parameters(read, known, problems)
+    setting = read_settings(read.setting, config_type, problems)
+    parameters = read_parameters(read, config_type, problems)
     question = None
     if read.study is not None:
-        question = read_question(read.study, known, parameters, problems)
+        question = read_question(read.study, config_type, parameters, problems)
     if not problems:
         problem = sampler_problem(read.options["sampler"], parameters)
         if problem:
             problems.add(problem, read.lines.get("sampler", 1))
         lines = {name: node.line for name, node in read.search.items()} | dict(read.lines)
-        unlike = contest_problems(config_type, read.options["pruner"], parameters)
-        for name, problem in (task_problems(read.options, parameters) | unlike).items():
+        unlike = _contest_problems(config_type, read.options["pruner"], parameters)
+        for name, problem in (_task_problems(read.options, parameters) | unlike).items():
             problems.add(problem, lines[name])
     problems.raise_all()
     options = dict(read.options)
@@ -300,11 +297,103 @@ def _check_whole(space: SearchSpace) -> None:
     options = {name: getattr(space, name) for name in ("sampler", *TASK_DEFAULTS)}
     found = [
         problem,
-        *task_problems(options, space.searched).values(),
-        *contest_problems(space.config_type, space.pruner, space.searched).values(),
+        *_task_problems(options, space.searched).values(),
+        *_contest_problems(space.config_type, space.pruner, space.searched).values(),
     ]
     if not any(found):
-        found += task_setting_problems(space)
+        found += _task_setting_problems(space)
     if any(found):
         raise ConfigError([f"{text} ({space.source})" for text in found if text])
     space.paper_first()
+
+
+def _task_problems(options: Mapping[str, Any], searched: Sequence[Parameter]) -> dict[str, str]:
+    """What of the options cannot go together.
+
+    Args:
+        options: Values of the names in `TASK_DEFAULTS` and of ``sampler``.
+        searched: What is searched.
+
+    Returns:
+        Name of the key to blame to a sentence without its end.
+    """
+    found = {}
+    if options["mode"] == "joint" and options["warm_start"]:
+        found["warm_start"] = (
+            f"`warm_start` must be 0 unless `mode` is per_task, but got {options['warm_start']}: "
+            "in joint mode every configuration runs on all tasks anyway"
+        )
+    if options["mode"] == "per_task":
+        if options["aggregate"] != "mean":
+            found["aggregate"] = (
+                f"`aggregate` must be left out where `mode` is per_task, but got "
+                f"{options['aggregate']}: a configuration has one task then"
+            )
+    problem = reuse_problem(options["sampler"], options["reuse"])
+    if problem:
+        found["reuse"] = problem
+    return found
+
+
+def _contest_problems(
+    config_type: type[TrainingConfig], pruner: str, searched: Sequence[Parameter]
+) -> dict[str, str]:
+    """Which searched settings would make configurations that cannot be compared.
+
+    Args:
+        config_type: The method's config class.
+        pruner: Name in `raysearch.search.suggest.pruners.PRUNERS`.
+        searched: What is searched.
+
+    Returns:
+        Name of the setting to a sentence without its end.
+    """
+    names = [item.name for item in searched]
+    found = {name: _unlike(name) for name in names if name in config_type.SCORED_ON}
+    if pruner != "none" and "reports" in names:
+        found["reports"] = (
+            "`reports` must be fixed where `pruner` is not none, but is searched: a report would "
+            "be another share of the training in each configuration; give it under `setting`"
+        )
+    return found
+
+
+def _task_setting_problems(space: SearchSpace) -> list[str]:
+    """Which searched settings change the tasks of the method, so that cells would differ.
+
+    Returns:
+        Sentences without their end; none for a config class that is no known method's.
+    """
+    if space.method not in (*methods.METHODS, *outside_methods()):
+        return []
+    tasks = methods.get_method(space.method).tasks
+    config = {name: as_scalar(value) for name, value in space.paper_first()[0].items()}
+
+    def tasks_with(values: Mapping[str, Scalar]) -> tuple[str, ...]:
+        return tasks(read_config(space.config_type, {**config, **values}, where=space.source))
+
+    wanted = tasks_with({})
+
+    def changes(name: str, value: Scalar) -> bool:
+        try:
+            return tasks_with({name: value}) != wanted
+        except ConfigError:  # it cannot be changed alone
+            return False
+
+    return [
+        _unlike(item.name)
+        for item in space.searched
+        if any(changes(item.name, value) for value in _ends(item))
+    ]
+
+
+def _ends(item: Parameter) -> tuple[Scalar, ...]:
+    return item.choices if item.kind == "choice" else (item.low, item.high)
+
+
+def _unlike(name: str) -> str:
+    return (
+        f"`{name}` must be fixed, but is searched: it says on which data a configuration is "
+        "scored, and scores on different data cannot be ranked together; give it under `setting`, "
+        "in a sweep for each value"
+    )

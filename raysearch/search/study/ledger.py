@@ -30,7 +30,6 @@ from types import TracebackType
 from optuna.trial import TrialState as OptunaState
 
 from raysearch.search.further_seeds import FurtherSeeds
-from raysearch.search.space.file import tasks_of
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import StudyDatabase
 from raysearch.search.study.entries import (
@@ -51,7 +50,7 @@ from raysearch.search.study.identity import begin_with, begun_with, claim_study,
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
 from raysearch.search.suggest.task_search import CellsOf, Draft, Tracks, cells_within
-from raysearch.trial import Cell, Trial
+from raysearch.trial import Cell, Trial, tasks_of
 
 __all__ = ["Configuration", "StudyLedger"]
 

@@ -24,11 +24,10 @@ from raysearch.errors import ConfigError
 from raysearch.events import NODE_WENT
 from raysearch.search.known import trial_key
 from raysearch.search.origins import Origin
-from raysearch.search.space.file import tasks_of
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.entries import INTENT, cells_of, intent_in, origin_in, records, verdicts
 from raysearch.search.suggest.mirror import StudyMirror
-from raysearch.trial import Cell, Scalar
+from raysearch.trial import Cell, Scalar, tasks_of
 
 __all__ = ["CellsOf", "Draft", "Track", "Tracks", "cells_within", "checked_config"]
 
