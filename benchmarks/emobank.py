@@ -29,7 +29,7 @@ from raysearch.config import flatten
 from raysearch.leaderboard import Store, load_goal, rank
 from raysearch.leaderboard.keys import encoder_name
 from raysearch.methods import get_method
-from raysearch.trial import Trial
+from raysearch.trial import Run
 
 METRICS = (
     "test/emobank/valence_pearson",
@@ -76,7 +76,7 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def rows(literal: Sequence[Trial], baselines: Sequence[Trial]) -> list[dict[str, object]]:
+def rows(literal: Sequence[Run], baselines: Sequence[Run]) -> list[dict[str, object]]:
     """One row a configuration: mean, sd and number of seeds of every metric."""
     groups = {"CARL, paper-literal setting": list(literal)}
     for variant, name in NAMES.items():

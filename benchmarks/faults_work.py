@@ -26,8 +26,8 @@ from raysearch.cluster.worker import Listener
 from raysearch.config import TrainingConfig, read_config, setting
 from raysearch.devices import cpu_device
 from raysearch.search.space.parameters import Parameter
-from raysearch.training.progress import Silence
-from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
+from raysearch.training.progress import NullListener
+from raysearch.trial import Cell, MetricGoal, Report, Run, RunSpec, RunState
 
 # Ray's workers do not have benchmarks/ on their path: what is sent to them goes whole.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -98,7 +98,7 @@ class MapWork(Work):
                     fresh.write_text(json.dumps([step, state]))
                     tell(fresh, state)
 
-    def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
+    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
         """The same in a slot."""
         listener.started(cpu_device(1), {})
         key, kept = lease.config["x"], Path(lease.folder) / "checkpoint.pt"
@@ -121,12 +121,12 @@ class MapWork(Work):
         for step in range(INTERVAL, known + 1, INTERVAL):
             report(self.value(key, step))
         self.run(key, kept if known else None, tell)
-        return Trial(
+        return Run(
             sweep=lease.sweep,
             number=lease.number,
             cell=lease.cell,
             method=lease.method,
-            state=TrialState.COMPLETE,
+            state=RunState.COMPLETE,
             config=dict(lease.config),
             metrics=curve[-1].metrics,
             curve=tuple(curve),
@@ -185,7 +185,7 @@ class CarlWork(Work):
             kept.parent.mkdir(parents=True)
             if restored:
                 shutil.copy(restored, kept)
-            lease = Lease(
+            lease = RunSpec(
                 sweep="faults",
                 number=0,
                 cell=self.cell,
@@ -195,7 +195,7 @@ class CarlWork(Work):
             )
             self(lease, _Relay(self.goal.name, kept, tell))
 
-    def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
+    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
         """The same in a slot, whose own runner notes every step."""
         from raysearch.training import loop
         from raysearch.training.run import run_lease
@@ -211,7 +211,7 @@ class CarlWork(Work):
         return run_lease(lease, listener, data_dir="", limit=0)
 
 
-class _Relay(Silence):
+class _Relay(NullListener):
     """A `Listener` that hands on each report with its checkpoint, but not those of a past life."""
 
     def __init__(self, goal: str, kept: Path, tell: Tell) -> None:

@@ -17,7 +17,7 @@ from raysearch.search.plan import SweepEvent, SweepPlan
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.sweep import run_sweep
-from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Report, Run, RunSpec, RunState
 
 # Ray's workers do not have benchmarks/ on their path: what is sent to them goes whole.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -51,7 +51,7 @@ def score(config: dict[str, float], rung: int) -> float:
 class NoopRunner:
     """Reports as often as the config says, and ends."""
 
-    def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
+    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
         """Run nothing."""
         listener.started(cpu_device(1), {})
         curve = []
@@ -61,12 +61,12 @@ class NoopRunner:
             listener.report(curve[-1])
             if listener.stopped():
                 return None
-        return Trial(
+        return Run(
             sweep=lease.sweep,
             number=lease.number,
             cell=lease.cell,
             method=lease.method,
-            state=TrialState.COMPLETE,
+            state=RunState.COMPLETE,
             config=dict(lease.config),
             metrics=curve[-1].metrics,
             curve=tuple(curve),
@@ -82,7 +82,7 @@ def run_noop(
     reports: int,
     sampler: str = "random",
     slots: int = 1,
-    on_trial: Callable[[Trial], None] = lambda trial: None,
+    on_trial: Callable[[Run], None] = lambda trial: None,
     on_event: Callable[[SweepEvent], None] = lambda event: None,
     on_open: Callable[[], None] = lambda: None,
 ) -> None:
@@ -114,7 +114,7 @@ def run_noop(
     )
     store = Store(folder)
 
-    def keep(trial: Trial) -> None:
+    def keep(trial: Run) -> None:
         store.append(trial)
         on_trial(trial)
 

@@ -23,11 +23,11 @@ from typing import Any
 from raysearch.config import flatten, read_config
 from raysearch.corpora import data_dir
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.training.progress import Silence
+from raysearch.training.progress import NullListener
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.training.run import run_lease
 from raysearch.training.stages.cache import StageCache
-from raysearch.trial import Cell, Lease, Trial, TrialState
+from raysearch.trial import Cell, Run, RunSpec, RunState
 
 AXES: Mapping[str, tuple[Any, ...]] = {
     "critic_clip": (0.01, 0.1),
@@ -62,12 +62,12 @@ def configs(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     return found[: arguments.trials]
 
 
-def sweep(name: str, folder: Path, arguments: argparse.Namespace, *, shared: bool) -> list[Trial]:
+def sweep(name: str, folder: Path, arguments: argparse.Namespace, *, shared: bool) -> list[Run]:
     """All trials one after another, with one stage folder or with nothing kept."""
     trials = []
     place = str(data_dir(arguments.data_dir))
     for number, config in enumerate(configs(arguments)):
-        lease = Lease(
+        lease = RunSpec(
             sweep=name,
             number=number,
             cell=Cell(arguments.pair, 0),
@@ -75,13 +75,13 @@ def sweep(name: str, folder: Path, arguments: argparse.Namespace, *, shared: boo
             config=config,
             folder=str(folder / name / "trials" / f"{number:05d}"),
         )
-        trial = run_lease(lease, Silence(), data_dir=place, limit=LIMIT if shared else 0)
-        assert trial is not None and trial.state is TrialState.COMPLETE, trial and trial.reason
+        trial = run_lease(lease, NullListener(), data_dir=place, limit=LIMIT if shared else 0)
+        assert trial is not None and trial.state is RunState.COMPLETE, trial and trial.reason
         trials.append(trial)
     return trials
 
 
-def row(way: str, trials: list[Trial], start: tuple[float, float], stages: Path) -> dict[str, Any]:
+def row(way: str, trials: list[Run], start: tuple[float, float], stages: Path) -> dict[str, Any]:
     """What a sweep cost that began at `start`, in wall and processor time."""
     end = time.perf_counter(), time.process_time()
     reused = sum(int(trial.provenance["steps_reused"]) for trial in trials)
@@ -97,7 +97,7 @@ def row(way: str, trials: list[Trial], start: tuple[float, float], stages: Path)
     }
 
 
-def curve(trial: Trial) -> list[Any]:
+def curve(trial: Run) -> list[Any]:
     """All numbers of a trial that do not tell time; floats as their exact hexadecimal text."""
     return [
         (report.rung, report.step, {key: float(x).hex() for key, x in report.metrics.items()})

@@ -34,7 +34,7 @@ from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.search.reuse import StagePlan
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace
-from raysearch.search.suggest.mirror import StudyMirror
+from raysearch.search.suggest.mirror import SamplerView
 from raysearch.training.provenance import provenance
 from raysearch.trial import MetricGoal, Scalar
 
@@ -129,7 +129,7 @@ class Curve:
 def sweep(sampler: str, reuse: float, share: float, seed: int) -> Curve:
     """One sweep until the largest budget is paid."""
     space = space_of(sampler, reuse)
-    mirror, bill, curve = StudyMirror(space, seed, (), ()), Bill(space), Curve()
+    mirror, bill, curve = SamplerView(space, seed, (), ()), Bill(space), Curve()
     noise = np.random.default_rng(10_000 + seed)
     best, chosen = -math.inf, math.nan
     while not curve.steps or curve.steps[-1] < BUDGETS[-1] * curve.cold:
@@ -178,7 +178,7 @@ def suggestion_cost(sampler: str, trials: int) -> dict[str, float]:
     """Median CPU ms of a suggestion after so many trials, without and with reuse."""
     found = {}
     for reuse in (0.0, 1.0):
-        mirror = StudyMirror(space_of(sampler, reuse), 0, (), ())
+        mirror = SamplerView(space_of(sampler, reuse), 0, (), ())
         times = []
         for number in range(trials + 20):
             began = time.process_time()

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.keys import encoder_name
-from raysearch.trial import Trial
+from raysearch.trial import Run
 
 SPACE = "search_spaces/studies/msmo-ladder.yaml"
 PAIRS = ("en-fr", "en-es", "en-nl", "en-ru")
@@ -65,7 +65,7 @@ def raysearch(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "raysearch", *arguments], check=True)
 
 
-def name_of(trial: Trial) -> str:
+def name_of(trial: Run) -> str:
     """The row that a cell belongs to."""
     variant, kind = str(trial.config["variant"]), str(trial.config["distillation"])
     return ROWS[trial.number == 0, variant, kind]
@@ -76,7 +76,7 @@ def _spread(values: Sequence[float]) -> dict[str, float | int]:
     return {"mean": fmean(values), "sd": sd, "cells": len(values)}
 
 
-def rows(readings: Sequence[Trial], trained: Sequence[Trial]) -> list[dict[str, object]]:
+def rows(readings: Sequence[Run], trained: Sequence[Run]) -> list[dict[str, object]]:
     """One row a rung: test F1 per pair and over pairs, and what the last report measured."""
     found: list[dict[str, object]] = []
     for name in ROWS.values():

@@ -15,7 +15,7 @@ from pathlib import Path
 from raysearch.api.experiment import MEASURED, Study, find_study, read_study, studies
 from raysearch.leaderboard import Store
 from raysearch.seal import seal
-from raysearch.trial import TrialState
+from raysearch.trial import RunState
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
@@ -43,7 +43,7 @@ def take(folder: Path) -> None:
     place = REFERENCE / name
     shutil.rmtree(place, ignore_errors=True)
     for part in ("", "test"):
-        rows = [t for t in Store(folder / part).trials() if t.state is TrialState.COMPLETE]
+        rows = [t for t in Store(folder / part).trials() if t.state is RunState.COMPLETE]
         kept = Store(place / part)
         for trial in rows:
             kept.append(trial)

@@ -29,7 +29,7 @@ __all__ = [
     "RaysearchError",
     "RoleError",
     "StoreError",
-    "TrialError",
+    "RunError",
     "UnhealthyError",
     "known_names",
     "one_line",
@@ -78,11 +78,11 @@ class StoreError(RaysearchError):
     """A results folder, leaderboard part or study that cannot be read or written."""
 
 
-class TrialError(RaysearchError):
+class RunError(RaysearchError):
     """This trial cannot be evaluated; its row is failed with this reason, others go on."""
 
 
-class UnhealthyError(TrialError):
+class UnhealthyError(RunError):
     """A failure signature of the method was measured; the reason states the figures."""
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from raysearch.config import as_scalar
-from raysearch.trial import Lease, Report, Trial, TrialState
+from raysearch.trial import Report, Run, RunSpec, RunState
 
 __all__ = ["EventKind", "SlotEvent", "ended_trial"]
 
@@ -62,7 +62,7 @@ class SlotEvent:
     device: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
     report: Report | None = None
-    trial: Trial | None = None
+    trial: Run | None = None
     text: str = ""
 
 
@@ -71,14 +71,14 @@ NODE_WENT = "its node went away"
 
 
 def ended_trial(
-    lease: Lease,
-    state: TrialState,
+    lease: RunSpec,
+    state: RunState,
     reason: str,
     *,
     curve: Sequence[Report] = (),
     device: str = "",
     provenance: Mapping[str, str] | None = None,
-) -> Trial:
+) -> Run:
     """The record of a trial that did not write its own: pruned, lost or broken.
 
     Args:
@@ -90,7 +90,7 @@ def ended_trial(
         provenance: As far as known.
     """
     last = curve[-1] if curve else None
-    return Trial(
+    return Run(
         sweep=lease.sweep,
         number=lease.number,
         cell=lease.cell,

@@ -13,7 +13,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from raysearch.trial import Cell, MetricGoal, TrialState
+from raysearch.trial import Cell, MetricGoal, RunState
 
 __all__ = [
     "AGGREGATES",
@@ -24,7 +24,7 @@ __all__ = [
     "is_over",
     "paired_differences",
     "task_means",
-    "worth",
+    "aggregate_value",
 ]
 
 Aggregate = Literal["mean", "worst"]
@@ -46,7 +46,7 @@ class Best(NamedTuple):
         return self.value == other.value and self.number < other.number
 
 
-def worth(values: Mapping[Cell, float], goal: MetricGoal, aggregate: Aggregate) -> float:
+def aggregate_value(values: Mapping[Cell, float], goal: MetricGoal, aggregate: Aggregate) -> float:
     """The value of a configuration.
 
     Args:
@@ -86,12 +86,12 @@ def exact_mean(values: Sequence[float]) -> float:
 def deciding_cells(
     values: Mapping[Cell, float], goal: MetricGoal, aggregate: Aggregate
 ) -> dict[Cell, float]:
-    """The cells whose mean over tasks of their means is `worth`: all, or those of the worst task.
+    """The cells that `aggregate_value` rests on: all, or those of the worst task.
 
     Args:
         values: The metric on every cell.
         goal: Its direction says which task is the worst.
-        aggregate: As in `worth`.
+        aggregate: As in `aggregate_value`.
     """
     if aggregate == "mean" or not values:
         return dict(values)
@@ -115,7 +115,7 @@ def paired_differences(
         first: The metric on the cells of one configuration.
         second: The same of the other.
         goal: Its direction says which task is the worst.
-        aggregate: As in `worth`.
+        aggregate: As in `aggregate_value`.
 
     Returns:
         Empty where they share no cell.
@@ -134,7 +134,7 @@ def paired_differences(
     return [strata] if strata else []
 
 
-def is_over(states: Collection[TrialState], cells: int) -> bool:
+def is_over(states: Collection[RunState], cells: int) -> bool:
     """Whether a configuration needs no further cell.
 
     Args:
@@ -144,7 +144,7 @@ def is_over(states: Collection[TrialState], cells: int) -> bool:
     Returns:
         Whether all are in, or one is not complete, so that the configuration cannot become so.
     """
-    return len(states) >= cells or any(state is not TrialState.COMPLETE for state in states)
+    return len(states) >= cells or any(state is not RunState.COMPLETE for state in states)
 
 
 def _worst_task(means: Mapping[str, float], goal: MetricGoal) -> str:

@@ -25,12 +25,12 @@ __all__ = [
     "FORMER_KEPT",
     "KEPT",
     "Cell",
-    "Lease",
+    "RunSpec",
     "MetricGoal",
     "Report",
     "Scalar",
-    "Trial",
-    "TrialState",
+    "Run",
+    "RunState",
     "tasks_of",
 ]
 
@@ -44,7 +44,7 @@ FORMER_CHECKPOINT, FORMER_KEPT = "checkpoint.pt", "final.pt"
 Scalar = str | int | float | bool | None
 
 
-class TrialState(StrEnum):
+class RunState(StrEnum):
     """How a trial ended. RUNNING appears in live views only, never in a stored row."""
 
     RUNNING = "running"
@@ -96,7 +96,7 @@ def tasks_of(cells: Sequence[Cell]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lease:
+class RunSpec:
     """One configuration to be run on one cell; idempotent, and it knows where its checkpoint is.
 
     Attributes:
@@ -130,7 +130,7 @@ class Lease:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Lease:
+    def from_json(cls, text: str) -> RunSpec:
         """Read what `to_json` wrote.
 
         Raises:
@@ -169,7 +169,7 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class Run:
     """What happened to one configuration on one cell.
 
     Attributes:
@@ -194,7 +194,7 @@ class Trial:
     number: int
     cell: Cell
     method: str
-    state: TrialState
+    state: RunState
     config: Mapping[str, Scalar]
     reason: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -220,7 +220,7 @@ class Trial:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Trial:
+    def from_json(cls, text: str) -> Run:
         """Read what `to_json` wrote.
 
         Raises:
@@ -231,7 +231,7 @@ class Trial:
             return cls(
                 **{
                     **raw,
-                    "state": TrialState(raw["state"]),
+                    "state": RunState(raw["state"]),
                     "curve": tuple(Report.from_plain(report) for report in raw["curve"]),
                 }
             )

@@ -18,7 +18,7 @@ import yaml
 from raysearch.errors import ConfigError, quoted, shortened, unknown_name
 from raysearch.scalars import read_scalar
 
-__all__ = ["Marked", "Problems", "inside", "read_marked"]
+__all__ = ["LocatedValue", "Problems", "inside", "read_located"]
 
 _PLAIN = "plain"
 """Tag of a scalar that has neither quotes nor a tag of its own."""
@@ -31,12 +31,12 @@ MOST_VALUES = 100_000
 
 
 @dataclass(frozen=True)
-class Marked:
+class LocatedValue:
     """A value of a YAML file.
 
     Attributes:
-        value: None, a bool, int, float or str, a ``list`` of `Marked`, or a ``dict`` of
-            `Marked` by key.
+        value: None, a bool, int, float or str, a ``list`` of `LocatedValue`, or a ``dict`` of
+            `LocatedValue` by key.
         line: Line that it starts on, from 1; of a mapping's value the line of its key.
     """
 
@@ -68,17 +68,19 @@ class Problems:
         """Note a problem: a sentence without its end mark, and its line."""
         self._found.append((line, f"{text} ({self.source}:{line})"))
 
-    def refuse(self, rule: str, node: Marked) -> None:
+    def refuse(self, rule: str, node: LocatedValue) -> None:
         """Note a value that breaks a rule, such as "`slots` must be a whole number"."""
         self.add(f"{rule}, but got {quoted(node.plain)}", node.line)
 
-    def mapping(self, name: str, node: Marked | None) -> dict[str, Marked]:
+    def mapping(self, name: str, node: LocatedValue | None) -> dict[str, LocatedValue]:
         """What stands under a name; empty where nothing does, and noted where it is no mapping."""
         if node is not None and not isinstance(node.value, dict):
             self.refuse(f"`{name}` must be a mapping of names", node)
         return inside(node)
 
-    def check_keys(self, what: str, mapping: Mapping[str, Marked], known: Sequence[str]) -> None:
+    def check_keys(
+        self, what: str, mapping: Mapping[str, LocatedValue], known: Sequence[str]
+    ) -> None:
         """Note every key that is not known, as `unknown_name` says it."""
         for key, node in mapping.items():
             if key not in known:
@@ -98,14 +100,14 @@ class Problems:
             raise ConfigError([text for _, text in ordered])
 
 
-def inside(node: Marked | None, *keys: str) -> dict[str, Marked]:
+def inside(node: LocatedValue | None, *keys: str) -> dict[str, LocatedValue]:
     """The mapping at a path of keys below a value; empty where there is none."""
     for key in keys:
         node = inside(node).get(key)
     return node.value if node is not None and isinstance(node.value, dict) else {}
 
 
-def read_marked(path: Path) -> tuple[dict[str, Marked], Problems]:
+def read_located(path: Path) -> tuple[dict[str, LocatedValue], Problems]:
     """Read a file whose top level is a mapping.
 
     Returns:
@@ -196,24 +198,26 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
-def _mark(node: yaml.Node, line: int, problems: Problems, above: tuple[yaml.Node, ...]) -> Marked:
+def _mark(
+    node: yaml.Node, line: int, problems: Problems, above: tuple[yaml.Node, ...]
+) -> LocatedValue:
     if any(node is parent for parent in above):
         problems.add("an alias must not stand inside of what it repeats", line)
-        return Marked(None, line)
+        return LocatedValue(None, line)
     above = (*above, node)
     if isinstance(node, yaml.SequenceNode):
         items = [_mark(item, item.start_mark.line + 1, problems, above) for item in node.value]
-        return Marked(items, line)
+        return LocatedValue(items, line)
     if isinstance(node, yaml.MappingNode):
-        return Marked(_mapping(node, problems, above), line)
+        return LocatedValue(_mapping(node, problems, above), line)
     assert isinstance(node, yaml.ScalarNode), "YAML has no other nodes"
-    return Marked(_scalar(node, line, problems), line)
+    return LocatedValue(_scalar(node, line, problems), line)
 
 
 def _mapping(
     node: yaml.MappingNode, problems: Problems, above: tuple[yaml.Node, ...]
-) -> dict[str, Marked]:
-    entries: dict[str, Marked] = {}
+) -> dict[str, LocatedValue]:
+    entries: dict[str, LocatedValue] = {}
     for key, value in node.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):

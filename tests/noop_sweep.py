@@ -21,7 +21,7 @@ from raysearch.devices import cpu_device
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace
-from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Report, Run, RunSpec, RunState
 
 # Ray's workers do not have the tests on their path: what is sent to them goes whole.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -82,7 +82,7 @@ class NoopRunner:
     hangs: Collection[int] = ()
     raises: Mapping[int, Exception] = field(default_factory=dict)
 
-    def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
+    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
         from raysearch import distributed
 
         curve = self._restore(Path(lease.folder) / "checkpoint.safetensors")
@@ -95,7 +95,7 @@ class NoopRunner:
                 return None
         return self._train(lease, listener, curve)
 
-    def _train(self, lease: Lease, listener: Listener, curve: list[Report]) -> Trial | None:
+    def _train(self, lease: RunSpec, listener: Listener, curve: list[Report]) -> Run | None:
         folder = Path(lease.folder)
         total = lease.config["reports"] * self.steps_per_report
         start = len(curve) * self.steps_per_report
@@ -117,12 +117,12 @@ class NoopRunner:
         if lease.keep:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "final.safetensors").write_text("weights")
-        return Trial(
+        return Run(
             sweep=lease.sweep,
             number=lease.number,
             cell=lease.cell,
             method=lease.method,
-            state=TrialState.COMPLETE,
+            state=RunState.COMPLETE,
             config=dict(lease.config),
             metrics=curve[-1].metrics,
             curve=tuple(curve),
@@ -130,7 +130,7 @@ class NoopRunner:
             device=cpu_device(1),
         )
 
-    def _misbehave(self, lease: Lease, step: int) -> None:
+    def _misbehave(self, lease: RunSpec, step: int) -> None:
         if lease.number in self.raises:
             raise self.raises[lease.number]
         if lease.number in self.deaths and step == self.steps_per_report + 1:
@@ -177,7 +177,7 @@ def noop_plan(
     )
 
 
-def outcome(trials: list[Trial]) -> dict[tuple[int, str], tuple[Any, ...]]:
+def outcome(trials: list[Run]) -> dict[tuple[int, str], tuple[Any, ...]]:
     """What must not depend on kills: everything but times."""
     return {
         (trial.number, trial.cell.slug): (

@@ -21,7 +21,7 @@ import pytest
 
 from raysearch.analysis.expected_best import efforts
 from raysearch.api.restore import trials_of
-from raysearch.api.select import meant
+from raysearch.api.select import select
 from raysearch.cli import main
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store, SweepCard, load_card
@@ -32,9 +32,9 @@ from raysearch.render.report import SweepRecord
 from raysearch.render.report.best import lead_words
 from raysearch.render.report.sweep import view_of
 from raysearch.render.sweep_summary import ending_of
-from raysearch.search.incumbent import Standing
+from raysearch.search.incumbent import Incumbents
 from raysearch.search.plan import Ending, SweepSummary
-from raysearch.trial import Cell, MetricGoal, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Run, RunState
 
 OWN, OTHER = "dev/f1", "dev/recall"
 KINDS = [
@@ -50,7 +50,7 @@ class Sweep:
 
     card: SweepCard
     seeds: int
-    rows: list[Trial]
+    rows: list[Run]
 
     @property
     def table(self) -> pa.Table:
@@ -80,19 +80,19 @@ def drawn(kind: tuple[str, str, str], seed: int) -> Sweep:
     draw = random.Random(f"{kind} {seed}")
     tasks = tuple("en-" + name for name in ("es", "fr", "nl")[: draw.randint(1, 3)])
     seeds = draw.randint(1, 3)
-    rows: list[Trial] = []
+    rows: list[Run] = []
     for number in range(draw.randint(2, 7)):
         own = tasks if mode == "joint" else (tasks[number % len(tasks)],)
         cells = [Cell(task, seed) for seed in range(seeds) for task in own]
         end = draw.choice(["complete"] * 4 + ["pruned", "failed", "open"])
         if end == "pruned":
-            rows.append(_row(number, cells[0], draw, TrialState.PRUNED))
+            rows.append(_row(number, cells[0], draw, RunState.PRUNED))
             continue
         if end != "complete":
             cells = cells[: draw.randrange(len(cells) + (end == "failed"))]
         for index, cell in enumerate(cells):
             last = end == "failed" and index == len(cells) - 1
-            rows.append(_row(number, cell, draw, TrialState.FAILED if last else None))
+            rows.append(_row(number, cell, draw, RunState.FAILED if last else None))
     draw.shuffle(rows)
     goal = MetricGoal(OWN, direction)  # type: ignore[arg-type]
     count = seeds * (len(tasks) if mode == "joint" else 1)
@@ -100,19 +100,19 @@ def drawn(kind: tuple[str, str, str], seed: int) -> Sweep:
     return Sweep(card, seeds, rows)
 
 
-def _row(number: int, cell: Cell, draw: random.Random, state: TrialState | None) -> Trial:
+def _row(number: int, cell: Cell, draw: random.Random, state: RunState | None) -> Run:
     # Tenths: their sums depend on the order, and many means are equal.
     metrics = {OWN: draw.randint(1, 4) / 10}
     if draw.random() < 0.8:
         metrics[OTHER] = draw.choice([0.1, 0.2, 0.3, math.nan])
-    if state is TrialState.FAILED:
+    if state is RunState.FAILED:
         metrics = {}
-    return Trial(
+    return Run(
         sweep="s",
         number=number,
         cell=cell,
         method="msmo",
-        state=state or TrialState.COMPLETE,
+        state=state or RunState.COMPLETE,
         reason="" if state is None else f"it {state}",
         config={"number": number},
         metrics=metrics,
@@ -158,7 +158,7 @@ def test_driver_and_board_agree_with_the_oracle(kind: tuple[str, str, str]) -> N
         if not sweep.rows:
             continue
         card, table = sweep.card, sweep.table
-        standing = Standing(
+        standing = Incumbents(
             card.goal,
             "unused",
             "best",
@@ -168,7 +168,7 @@ def test_driver_and_board_agree_with_the_oracle(kind: tuple[str, str, str]) -> N
         )
         race = Race(card)
         # As the driver does after a restart: what ended a configuration comes last of its cells.
-        for row in sorted(sweep.rows, key=lambda row: row.state is not TrialState.COMPLETE):
+        for row in sorted(sweep.rows, key=lambda row: row.state is not RunState.COMPLETE):
             standing.count(row, cells=card.cells)
             race.add(row, earlier=False)
         within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
@@ -236,7 +236,7 @@ def test_every_place_names_the_best_of_the_oracle(
                 assert {int(line.split(",")[2]) for line in firsts} == bests
         _check_report(sweep, card, wanted, len(bests) > 0)
         if metric is None and bests:
-            assert set(meant(f"{folder}:best", goal=card.goal).side.numbers) == bests
+            assert set(select(f"{folder}:best", goal=card.goal).side.numbers) == bests
             assert main(["export", folder, "--as", "markdown"]) == 0
             assert any(f"| {n} |" in capsys.readouterr().out for n in bests)
 
@@ -304,8 +304,8 @@ def test_no_expected_best_is_beyond_what_was_reached(kind: tuple[str, str, str])
 
 def test_the_end_of_a_sweep_names_the_board_s_best() -> None:
     sweep = drawn(("joint", "worst", "maximize"), 3)
-    standing = Standing(sweep.card.goal, "unused", "best", aggregate="worst")
-    for row in sorted(sweep.rows, key=lambda row: row.state is not TrialState.COMPLETE):
+    standing = Incumbents(sweep.card.goal, "unused", "best", aggregate="worst")
+    for row in sorted(sweep.rows, key=lambda row: row.state is not RunState.COMPLETE):
         standing.count(row, cells=sweep.card.cells)
     summary = SweepSummary(ending=Ending.DONE, asked=4, best=standing.best)
     text = ending_of(sweep.card, summary, rows="results/s")

@@ -13,7 +13,7 @@ from raysearch.corpora import registry
 from raysearch.search.origins import Origin
 from raysearch.search.space.space import load_space
 from raysearch.search.suggest import samplers
-from raysearch.search.suggest.mirror import StudyMirror
+from raysearch.search.suggest.mirror import SamplerView
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "extending.md").read_text()
@@ -55,7 +55,7 @@ def test_a_search_algorithm_is_an_entry() -> None:
     space = replace(load_space(ROOT / "search_spaces" / "carl.yaml"), sampler="tpe-univariate")
     proposed = []
     for _ in range(2):
-        trial = StudyMirror(space, 3, (), ()).propose(0)
+        trial = SamplerView(space, 3, (), ()).propose(0)
         assert trial is not None and trial.origin is Origin.OTHER
         proposed.append(trial.trial.params)
     assert proposed[0] == proposed[1]

@@ -13,12 +13,12 @@ from raysearch.objective import (
     AGGREGATES,
     Aggregate,
     Best,
+    aggregate_value,
     deciding_cells,
     is_over,
     paired_differences,
-    worth,
 )
-from raysearch.trial import Cell, MetricGoal, TrialState
+from raysearch.trial import Cell, MetricGoal, RunState
 
 UP, DOWN = MetricGoal("dev/f1"), MetricGoal("dev/loss", "minimize")
 OBJECTIVES = {
@@ -32,13 +32,13 @@ OBJECTIVES = {
 
 def test_mean_over_the_tasks_of_the_mean_over_the_seeds() -> None:
     # en-es (0.5 + 1) / 2 = 0.75, en-fr (0.25 + 0.5 + 0.75) / 3 = 0.5; not 3 / 5.
-    assert worth(OBJECTIVES, UP, "mean") == 0.625
-    assert worth(OBJECTIVES, DOWN, "mean") == 0.625
+    assert aggregate_value(OBJECTIVES, UP, "mean") == 0.625
+    assert aggregate_value(OBJECTIVES, DOWN, "mean") == 0.625
 
 
 def test_the_worst_task_is_that_of_the_mean_over_its_seeds() -> None:
-    assert worth(OBJECTIVES, UP, "worst") == 0.5  # not 0.25, the worst cell
-    assert worth(OBJECTIVES, DOWN, "worst") == 0.75
+    assert aggregate_value(OBJECTIVES, UP, "worst") == 0.5  # not 0.25, the worst cell
+    assert aggregate_value(OBJECTIVES, DOWN, "worst") == 0.75
 
 
 def test_the_order_of_the_cells_does_not_matter() -> None:
@@ -46,12 +46,12 @@ def test_the_order_of_the_cells_does_not_matter() -> None:
     values = {Cell("toy", seed): value for seed, value in enumerate((0.1, 0.2, 0.3, 0.7))}
     orders = [dict(order) for order in itertools.permutations(values.items())]
     assert len({functools.reduce(operator.add, order.values()) for order in orders}) > 1
-    assert {worth(order, UP, "mean") for order in orders} == {1.3 / 4}
+    assert {aggregate_value(order, UP, "mean") for order in orders} == {1.3 / 4}
 
 
 def test_huge_values_have_a_mean() -> None:
     values = {Cell("toy", seed): 1.5e308 for seed in range(4)}
-    assert worth(values, UP, "mean") == 1.5e308
+    assert aggregate_value(values, UP, "mean") == 1.5e308
 
 
 def test_who_is_ahead_and_who_of_equals() -> None:
@@ -61,7 +61,7 @@ def test_who_is_ahead_and_who_of_equals() -> None:
 
 
 def test_a_failed_or_stopped_cell_ends_a_configuration() -> None:
-    done, failed, pruned = TrialState.COMPLETE, TrialState.FAILED, TrialState.PRUNED
+    done, failed, pruned = RunState.COMPLETE, RunState.FAILED, RunState.PRUNED
     assert not is_over([], 2) and not is_over([done], 2)
     assert is_over([done, done], 2) and is_over([done, failed], 3) and is_over([pruned], 3)
 
@@ -78,16 +78,22 @@ def test_paired_differences_have_the_difference_of_worth_as_their_mean(
         strata = paired_differences(one, two, goal, aggregate)
         assert len(strata) == (3 if aggregate == "mean" else 1)
         mean = statistics.fmean(statistics.fmean(stratum) for stratum in strata)
-        assert mean == pytest.approx(worth(one, goal, aggregate) - worth(two, goal, aggregate))
-        assert worth(deciding_cells(one, goal, aggregate), goal, "mean") == worth(
-            one, goal, aggregate
+        assert mean == pytest.approx(
+            aggregate_value(one, goal, aggregate) - aggregate_value(two, goal, aggregate)
         )
+        assert aggregate_value(
+            deciding_cells(one, goal, aggregate), goal, "mean"
+        ) == aggregate_value(one, goal, aggregate)
     assert paired_differences({Cell("a", 0): 1.0}, {Cell("b", 0): 1.0}, goal, aggregate) == []
 
 
 def test_one_task_is_the_mean_over_its_cells() -> None:
     values = {Cell("toy", seed): value for seed, value in enumerate((0.1, 0.2, 0.6))}
-    assert worth(values, UP, "mean") == worth(values, UP, "worst") == pytest.approx(0.3)
+    assert (
+        aggregate_value(values, UP, "mean")
+        == aggregate_value(values, UP, "worst")
+        == pytest.approx(0.3)
+    )
 
 
 @pytest.mark.parametrize("aggregate", ["mean", "worst"])
@@ -96,4 +102,4 @@ def test_a_value_that_is_no_number_spoils_all(aggregate: str, place: int) -> Non
     values = [0.5, 0.5]
     values[place] = math.nan
     cells = {Cell(task, 0): value for task, value in zip("ab", values, strict=True)}
-    assert math.isnan(worth(cells, UP, aggregate))  # type: ignore[arg-type]
+    assert math.isnan(aggregate_value(cells, UP, aggregate))  # type: ignore[arg-type]

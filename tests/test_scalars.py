@@ -13,7 +13,7 @@ from raysearch.cli.parsing import CommandParser
 from raysearch.config import Rule, check_value
 from raysearch.errors import ConfigError
 from raysearch.scalars import NULL, read_scalar
-from raysearch.yaml_lines import read_marked
+from raysearch.yaml_lines import read_located
 
 SCALARS: dict[str, Any] = {
     "020": 20, "-07": -7, "+5": 5, "0": 0, "0o20": 16, "0x1F": 31, "08": 8,
@@ -33,7 +33,7 @@ def test_scalars(text: str, tmp_path: Path) -> None:
     assert (value, type(value)) == (SCALARS[text], type(SCALARS[text]))
 
     (tmp_path / "f.yaml").write_text(f"plain: {text}\nquoted: '{text}'\nlist: [{text}]\n")
-    root, problems = read_marked(tmp_path / "f.yaml")
+    root, problems = read_located(tmp_path / "f.yaml")
     assert not problems
     assert repr(root["plain"].value) == repr(value)
     assert root["quoted"].value == text
@@ -88,8 +88,8 @@ def test_an_option_that_is_no_number(text: str) -> None:
 def test_a_tag_must_fit(tmp_path: Path) -> None:
     text = "a: !!int 020\nb: !!float 3\nc: !!str 020\nd: !!null ~\n"
     (tmp_path / "f.yaml").write_text(text)
-    root, problems = read_marked(tmp_path / "f.yaml")
+    root, problems = read_located(tmp_path / "f.yaml")
     assert not problems
     assert [node.value for node in root.values()] == [20, 3.0, "020", None]
     (tmp_path / "f.yaml").write_text("a: !!int x\nb: !!bool yes\nc: !!float 1_0\n")
-    assert len(read_marked(tmp_path / "f.yaml")[1]) == 3
+    assert len(read_located(tmp_path / "f.yaml")[1]) == 3

@@ -9,23 +9,23 @@ import pytest
 
 from raysearch.errors import StoreError
 from raysearch.search.study.entries import INTENT, cells_of
-from raysearch.trial import Cell, Lease, MetricGoal, Report, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Report, Run, RunSpec, RunState
 
 
 def test_trial_survives_json() -> None:
     report = Report(rung=1, step=10, seconds=1.5, metrics={"dev/x": 0.25, "bad": math.inf})
-    trial = Trial(
+    trial = Run(
         sweep="s", number=3, cell=Cell("emobank+facebook", 1), method="carl",
-        state=TrialState.PRUNED, config={"a": 1, "b": None, "c": "x"}, curve=(report,),
+        state=RunState.PRUNED, config={"a": 1, "b": None, "c": "x"}, curve=(report,),
     )  # fmt: skip
-    assert Trial.from_json(trial.to_json()) == trial
+    assert Run.from_json(trial.to_json()) == trial
 
 
 def test_lease_survives_json_and_has_a_stable_id() -> None:
-    lease = Lease(
+    lease = RunSpec(
         sweep="s", number=12, cell=Cell("en-es", 0), method="m", config={"x": [1, 2]}, folder="f"
     )
-    assert Lease.from_json(lease.to_json()) == lease
+    assert RunSpec.from_json(lease.to_json()) == lease
     assert lease.id == "00012-en-es-s0"
 
 
@@ -48,10 +48,10 @@ def test_cells_of_different_tasks_have_different_names() -> None:
 def test_a_record_whose_id_would_be_no_name_is_refused(planted: dict[str, Any]) -> None:
     plain = {"sweep": "s", "number": 1, "cell": {"task": "t", "seed": 0}, "method": "m"} | planted
     with pytest.raises((StoreError, TypeError)):
-        Lease.from_json(json.dumps(plain | {"config": {}, "folder": ""}))
+        RunSpec.from_json(json.dumps(plain | {"config": {}, "folder": ""}))
     record = plain | {"state": "complete", "config": {}, "curve": []}
     with pytest.raises(StoreError, match="must"):
-        Trial.from_json(json.dumps(record))
+        Run.from_json(json.dumps(record))
 
 
 def test_a_cell_of_a_planted_study_is_refused() -> None:
@@ -65,7 +65,7 @@ def test_a_cell_of_a_planted_study_is_refused() -> None:
 
 def test_foreign_json_is_one_clear_error() -> None:
     with pytest.raises(StoreError, match="must be one that this version wrote"):
-        Trial.from_json('{"sweep": "s"}')
+        Run.from_json('{"sweep": "s"}')
 
 
 def test_goal_direction() -> None:

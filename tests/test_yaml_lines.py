@@ -6,7 +6,7 @@ import pytest
 
 from raysearch.config import Rule, check_value
 from raysearch.errors import ConfigError, quoted
-from raysearch.yaml_lines import read_marked
+from raysearch.yaml_lines import read_located
 
 
 def write(tmp_path: Path, text: str | bytes) -> Path:
@@ -16,7 +16,7 @@ def write(tmp_path: Path, text: str | bytes) -> Path:
 
 
 def test_values_know_their_lines(tmp_path: Path) -> None:
-    root, problems = read_marked(write(tmp_path, "a: 1\n\nb:\n  c: [x,\n    2.5]\n  d: null\n"))
+    root, problems = read_located(write(tmp_path, "a: 1\n\nb:\n  c: [x,\n    2.5]\n  d: null\n"))
 
     assert not problems
     assert {key: node.line for key, node in root.items()} == {"a": 1, "b": 3}
@@ -39,7 +39,7 @@ def test_values_know_their_lines(tmp_path: Path) -> None:
     ],
 )
 def test_scalars(tmp_path: Path, text: str, value: object) -> None:
-    root, _ = read_marked(write(tmp_path, f"a: {text}\n"))
+    root, _ = read_located(write(tmp_path, f"a: {text}\n"))
 
     assert root["a"].value == value
     assert type(root["a"].value) is type(value)
@@ -60,7 +60,7 @@ def test_scalars(tmp_path: Path, text: str, value: object) -> None:
 )
 def test_files_that_cannot_be_read(tmp_path: Path, text: str | bytes, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence) as caught:
-        read_marked(write(tmp_path, text))
+        read_located(write(tmp_path, text))
 
     assert len(caught.value.problems) == 1
     assert "\n" not in str(caught.value)
@@ -69,13 +69,13 @@ def test_files_that_cannot_be_read(tmp_path: Path, text: str | bytes, sentence: 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(ConfigError, match="cannot read"):
-            read_marked(path)
+            read_located(path)
 
 
 def test_what_is_wrong_inside_is_collected(tmp_path: Path) -> None:
     text = "a: 1\na: 2\n? [k]\n: 3\nb: !!binary aGk=\nc: &x {d: *x}\ne: !own 1\nf: {g: 1, g: 2}\n"
 
-    _, problems = read_marked(write(tmp_path, text))
+    _, problems = read_located(write(tmp_path, text))
     with pytest.raises(ConfigError) as caught:
         problems.raise_all()
 
@@ -101,17 +101,17 @@ def aliases(each: int, times: int) -> str:
 )
 def test_trees_that_cannot_be_walked(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
-        read_marked(write(tmp_path, text))
+        read_located(write(tmp_path, text))
 
 
 def test_repeats_within_reason_are_read(tmp_path: Path) -> None:
-    root, problems = read_marked(write(tmp_path, aliases(2, 10)))
+    root, problems = read_located(write(tmp_path, aliases(2, 10)))
     assert not problems and sum(map(str(root["x9"].plain).count, "1")) == 2**9
 
 
 @pytest.mark.parametrize("digits", ["9" * 400, "9" * 5000, "0x" + "f" * 10_000])
 def test_integers_of_any_length_are_said_in_short(tmp_path: Path, digits: str) -> None:
-    root, problems = read_marked(write(tmp_path, f"a: {digits}\n"))
+    root, problems = read_located(write(tmp_path, f"a: {digits}\n"))
     if "a" in root and root["a"].value is not None:
         _, must = check_value(Rule(kind="int", low=0), root["a"].plain)
         assert must == "an integer >= 0, and at most 9007199254740992"

@@ -27,7 +27,7 @@ from raysearch.analysis.statistics.bootstrap import LEVEL
 from raysearch.errors import ConfigError
 from raysearch.trial import Cell, MetricGoal, Scalar
 
-__all__ = ["Answer", "ArmResult", "Course", "Effect", "answer", "course"]
+__all__ = ["Answer", "ArmResult", "Course", "Effect", "answer", "curve_change"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -315,7 +315,7 @@ class Course:
     change: MeanInterval
 
 
-def course(arms: Sequence[Arm], metric: str) -> Course | None:
+def curve_change(arms: Sequence[Arm], metric: str) -> Course | None:
     """First and last report of the curves that have the metric; None where none has two reports.
 
     A cell counts once, however many arms it has: arms of one seed are no repeats.

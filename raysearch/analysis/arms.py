@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from raysearch.leaderboard.openings import OPENINGS, count_of
 from raysearch.leaderboard.tasks import first_trials
-from raysearch.trial import Cell, Scalar, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState, Scalar
 
 __all__ = ["PAPER_ARM", "Arm", "arms_of", "with_readings"]
 
@@ -39,7 +39,7 @@ class Arm:
     settings: Mapping[str, Scalar]
     paper: bool
     literal: bool
-    cells: Mapping[Cell, Trial]
+    cells: Mapping[Cell, Run]
     failed: Mapping[Cell, str]
 
     @property
@@ -67,7 +67,7 @@ class Arm:
         )
 
 
-def arms_of(trials: Sequence[Trial], varied: Varied, among: Among) -> list[Arm]:
+def arms_of(trials: Sequence[Run], varied: Varied, among: Among) -> list[Arm]:
     """Group rows into arms: the paper's first, then in the order of the sweep.
 
     Args:
@@ -78,7 +78,7 @@ def arms_of(trials: Sequence[Trial], varied: Varied, among: Among) -> list[Arm]:
     first = first_trials((trial.cell.task, trial.number) for trial in trials)
     ordered = sorted(trials, key=lambda trial: (trial.number, trial.cell))
     paper = [trial for trial in ordered if trial.number == first[trial.cell.task]]
-    groups: dict[tuple[tuple[str, Scalar], ...], list[Trial]] = {}
+    groups: dict[tuple[tuple[str, Scalar], ...], list[Run]] = {}
     for trial in ordered:
         if trial.number != first[trial.cell.task]:
             groups.setdefault(tuple(varied(trial.config).items()), []).append(trial)
@@ -88,13 +88,13 @@ def arms_of(trials: Sequence[Trial], varied: Varied, among: Among) -> list[Arm]:
     return found + [_arm(dict(settings), rows) for settings, rows in groups.items()]
 
 
-def with_readings(trials: Sequence[Trial], readings: Sequence[Trial]) -> list[Trial]:
+def with_readings(trials: Sequence[Run], readings: Sequence[Run]) -> list[Run]:
     """The rows, each with what was read of test for it, and how often test was opened."""
     read = {trial.key: trial for trial in readings}
     return [_with_reading(t, read[t.key]) if t.key in read else t for t in trials]
 
 
-def _with_reading(trial: Trial, reading: Trial) -> Trial:
+def _with_reading(trial: Run, reading: Run) -> Run:
     return replace(
         trial,
         metrics={**trial.metrics, **reading.metrics},
@@ -109,7 +109,7 @@ def _shared(each: Sequence[tuple[tuple[str, Scalar], ...]]) -> list[tuple[str, S
 
 def _arm(
     settings: Mapping[str, Scalar],
-    rows: Sequence[Trial],
+    rows: Sequence[Run],
     *,
     paper: bool = False,
     literal: bool = False,
@@ -118,6 +118,6 @@ def _arm(
         settings=settings,
         paper=paper,
         literal=literal,
-        cells={t.cell: t for t in rows if t.state is TrialState.COMPLETE},
-        failed={t.cell: t.reason for t in rows if t.state is not TrialState.COMPLETE},
+        cells={t.cell: t for t in rows if t.state is RunState.COMPLETE},
+        failed={t.cell: t.reason for t in rows if t.state is not RunState.COMPLETE},
     )

@@ -32,7 +32,7 @@ from raysearch.leaderboard.schema import (
 from raysearch.leaderboard.store import Store
 from raysearch.sources import SOURCES
 from raysearch.storage import open_storage
-from raysearch.trial import Trial, TrialState
+from raysearch.trial import Run, RunState
 
 __all__ = ["Finding", "audit", "compare_card", "compare_with_study", "draw_rows"]
 
@@ -77,7 +77,7 @@ def audit(store: Store) -> list[Finding]:
     return found
 
 
-def compare_with_study(rows: Sequence[Trial], records: Sequence[Trial]) -> list[Finding]:
+def compare_with_study(rows: Sequence[Run], records: Sequence[Run]) -> list[Finding]:
     """Every cell is recorded twice, in the study and in the rows: where do they differ?
 
     Args:
@@ -149,7 +149,7 @@ def _unlike(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
     return [name for name in names if first.get(name) != second.get(name)]
 
 
-def draw_rows(trials: Sequence[Trial], share: float, seed: int) -> list[Trial]:
+def draw_rows(trials: Sequence[Run], share: float, seed: int) -> list[Run]:
     """A random sample of the rows that have numbers, complete or stopped early.
 
     Args:
@@ -157,21 +157,21 @@ def draw_rows(trials: Sequence[Trial], share: float, seed: int) -> list[Trial]:
         share: Of the rows, in (0, 1]; at least one row is drawn where there is any.
         seed: The same seed draws the same rows of the same board.
     """
-    rows = [trial for trial in trials if trial.state is not TrialState.FAILED and trial.metrics]
+    rows = [trial for trial in trials if trial.state is not RunState.FAILED and trial.metrics]
     count = min(len(rows), max(1, math.ceil(share * len(rows) - 1e-9)))
     chosen = np.random.default_rng(seed).permutation(len(rows))[:count]
     return [rows[index] for index in sorted(chosen.tolist())]
 
 
-def _row_faults(trial: Trial, card: SweepCard | None) -> Iterator[str]:
+def _row_faults(trial: Run, card: SweepCard | None) -> Iterator[str]:
     """What is wrong with one row by itself."""
     missing = [name for name in _NEEDED if not trial.provenance.get(name)]
-    if missing and trial.state is not TrialState.FAILED:
+    if missing and trial.state is not RunState.FAILED:
         yield f"its provenance lacks {', '.join(missing)}, so that it cannot be judged"
     rungs = [report.rung for report in trial.curve]
     if rungs != list(range(1, len(rungs) + 1)):
         yield f"its reports must be 1, 2, …, but are {rungs}"
-    if trial.state is TrialState.FAILED:
+    if trial.state is RunState.FAILED:
         return
     if not trial.curve:
         yield "it has no curve to compare its numbers with"
@@ -183,7 +183,7 @@ def _row_faults(trial: Trial, card: SweepCard | None) -> Iterator[str]:
         row, curve = trial.metrics.get(name, math.nan), last.metrics.get(name, math.nan)
         yield f"{name} is {row:.6g} in the row and {curve:.6g} at its last report"
     reports = trial.config.get("reports")
-    if trial.state is TrialState.COMPLETE:
+    if trial.state is RunState.COMPLETE:
         if isinstance(reports, int | float) and len(rungs) != int(reports):
             yield f"it is complete with {len(rungs)} reports, and its settings ask for {reports}"
         if trial.steps != last.step:
@@ -212,7 +212,7 @@ def _twice(store: Store) -> list[Finding]:
     return found
 
 
-def _sources(trials: Sequence[Trial]) -> list[Finding]:
+def _sources(trials: Sequence[Run]) -> list[Finding]:
     """Whether the cells of one trial, which differ by their seed only, were of the same things."""
     found = []
     digests: dict[tuple[str, int, str, bool], set[str]] = defaultdict(set)
@@ -236,17 +236,17 @@ def _origins(store: Store) -> list[Finding]:
     return found + [Finding(fault=False, where="versions", what=what) for what in made.remarks]
 
 
-def _cells(trials: Sequence[Trial], card: SweepCard | None) -> list[Finding]:
+def _cells(trials: Sequence[Run], card: SweepCard | None) -> list[Finding]:
     """Configurations whose cells are not all in."""
     if card is None or not card.cells:
         return []
-    states: dict[int, Counter[TrialState]] = defaultdict(Counter)
+    states: dict[int, Counter[RunState]] = defaultdict(Counter)
     for trial in trials:
         states[trial.number][trial.state] += 1
     found = []
     for number, counts in sorted(states.items()):
-        done = counts[TrialState.COMPLETE]
-        if set(counts) == {TrialState.COMPLETE} and done < card.cells:
+        done = counts[RunState.COMPLETE]
+        if set(counts) == {RunState.COMPLETE} and done < card.cells:
             what = f"{done} of {card.cells} cells are in; it has no rank until all are"
             found.append(Finding(fault=False, where=f"trial {number}", what=what))
         if sum(counts.values()) > card.cells:
@@ -255,7 +255,7 @@ def _cells(trials: Sequence[Trial], card: SweepCard | None) -> list[Finding]:
     return found
 
 
-def _readings(trials: Sequence[Trial], readings: Sequence[Trial]) -> list[Finding]:
+def _readings(trials: Sequence[Run], readings: Sequence[Run]) -> list[Finding]:
     """Readings of test that are of no row, or of other settings than its row's."""
     rows = {trial.key: trial for trial in trials}
     found = []
@@ -302,7 +302,7 @@ def _openings(store: Store) -> list[Finding]:
 
 
 def _more_than_said(
-    records: Sequence[Opening], rows: Mapping[tuple[str, str], Trial]
+    records: Sequence[Opening], rows: Mapping[tuple[str, str], Run]
 ) -> list[Finding]:
     """Rows of readings that say fewer openings than there were when they were written."""
     known: dict[tuple[str, str], list[Opening]] = defaultdict(list)
@@ -332,14 +332,14 @@ def _opening_words(opening: Opening) -> str:
     )
 
 
-def _alike_typed(rows: Sequence[Trial], records: Sequence[Trial]) -> list[list[Trial]]:
+def _alike_typed(rows: Sequence[Run], records: Sequence[Run]) -> list[list[Run]]:
     """Both as one table would give them back, where a setting has one type in all rows."""
     parts = [[(trial_rows(trial), curve_rows(trial)) for trial in part] for part in (rows, records)]
     schema = unify(row.schema for part in parts for row, _ in part)
     return [[read_trials(conform(row, schema), curve)[0] for row, curve in part] for part in parts]
 
 
-def _differing(row: Trial, record: Trial) -> list[str]:
+def _differing(row: Run, record: Run) -> list[str]:
     """The fields that differ, with both values."""
     first, second = _fields(row), _fields(record)
     return [
@@ -349,7 +349,7 @@ def _differing(row: Trial, record: Trial) -> list[str]:
     ]
 
 
-def _fields(trial: Trial) -> dict[str, object]:
+def _fields(trial: Run) -> dict[str, object]:
     """Every value of a trial, by the column that has it."""
     bare = ("method", "state", "reason", "steps", "seconds", "device", "finished")
     found: dict[str, object] = {name: getattr(trial, name) for name in bare}
@@ -362,7 +362,7 @@ def _fields(trial: Trial) -> dict[str, object]:
     return found
 
 
-def _known(trial: Trial) -> dict[str, object]:
+def _known(trial: Run) -> dict[str, object]:
     return {name: value for name, value in trial.config.items() if value is not None}
 
 
@@ -385,5 +385,5 @@ def _shortened(digests: Iterable[str]) -> str:
     return ", ".join(sorted(digest[:12] for digest in digests))
 
 
-def _name(trial: Trial) -> str:
+def _name(trial: Run) -> str:
     return f"trial {trial.number}, {trial.cell.task} seed {trial.cell.seed}"

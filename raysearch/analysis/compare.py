@@ -18,8 +18,8 @@ from raysearch.analysis.statistics import (
 )
 from raysearch.analysis.statistics.bootstrap import LEVEL
 from raysearch.leaderboard.keys import encoder_name
-from raysearch.objective import Aggregate, paired_differences, worth
-from raysearch.trial import Cell, MetricGoal, Scalar, Trial
+from raysearch.objective import Aggregate, aggregate_value, paired_differences
+from raysearch.trial import Cell, MetricGoal, Run, Scalar
 
 __all__ = ["Contrast", "Side", "TaskContrast", "contrast"]
 
@@ -36,7 +36,7 @@ class Side:
     """
 
     label: str
-    cells: Mapping[Cell, Trial]
+    cells: Mapping[Cell, Run]
     among: int = 0
 
     @property
@@ -101,7 +101,7 @@ class Contrast:
     goal: MetricGoal
     aggregate: Aggregate
     tasks: tuple[TaskContrast, ...]
-    worth: tuple[float, float]
+    aggregate_value: tuple[float, float]
     paired: tuple[tuple[float, ...], ...]
     interval: MeanInterval
     alone: tuple[int, int]
@@ -172,9 +172,9 @@ def contrast(
         goal=goal,
         aggregate=rule,
         tasks=tasks,
-        worth=(
-            worth({cell: own[cell] for cell in shared}, goal, rule),
-            worth({cell: other[cell] for cell in shared}, goal, rule),
+        aggregate_value=(
+            aggregate_value({cell: own[cell] for cell in shared}, goal, rule),
+            aggregate_value({cell: other[cell] for cell in shared}, goal, rule),
         ),
         paired=tuple(map(tuple, strata)),
         interval=mean_interval(strata, level=level),

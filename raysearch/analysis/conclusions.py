@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from raysearch.analysis.compare import Contrast, Side
-from raysearch.analysis.expected_best import Effort, Tuned
+from raysearch.analysis.expected_best import ExpectedBest, Tuned
 from raysearch.analysis.statistics import chance_of_separation
 from raysearch.analysis.statistics.stochastic_order import THRESHOLD
 from raysearch.trial import MetricGoal
@@ -30,7 +30,10 @@ def contrast_sentences(found: Contrast, first: Side, second: Side) -> list[str]:
 
 
 def effort_sentences(
-    first: Sequence[Effort], second: Sequence[Effort], goal: MetricGoal, samplers: tuple[str, str]
+    first: Sequence[ExpectedBest],
+    second: Sequence[ExpectedBest],
+    goal: MetricGoal,
+    samplers: tuple[str, str],
 ) -> list[str]:
     """Who is ahead at the same budget, and what the curves assume."""
     said = []

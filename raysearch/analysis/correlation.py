@@ -18,7 +18,7 @@ from raysearch.analysis.statistics.permutation import (
     explained_p,
 )
 from raysearch.leaderboard.keys import Floats
-from raysearch.leaderboard.rank import Ranked, Standing
+from raysearch.leaderboard.rank import Ranked, RankStatus
 from raysearch.trial import MetricGoal
 
 __all__ = ["Association", "association", "most_telling", "ranks_of", "spearman"]
@@ -124,7 +124,7 @@ def most_telling(rankings: Sequence[Iterable[Ranked]], names: Sequence[str]) -> 
 
 def _complete(ranking: Iterable[Ranked]) -> list[Ranked]:
     return [
-        item for item in ranking if item.standing is Standing.COMPLETE and np.isfinite(item.score)
+        item for item in ranking if item.standing is RankStatus.COMPLETE and np.isfinite(item.score)
     ]
 
 

@@ -21,16 +21,16 @@ from raysearch.analysis.statistics import (
 from raysearch.analysis.statistics.validation_curve import Estimator
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.keys import rows_with
-from raysearch.leaderboard.rank import Ranked, Ranking, Standing, rank
+from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank
 from raysearch.leaderboard.tasks import task_names
-from raysearch.objective import paired_differences, worth
+from raysearch.objective import aggregate_value, paired_differences
 from raysearch.trial import Cell, MetricGoal
 
-__all__ = ["Effort", "Tuned", "efforts", "tuned"]
+__all__ = ["ExpectedBest", "Tuned", "efforts", "tuned"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effort:
+class ExpectedBest:
     """Expected validation performance of a sweep.
 
     Attributes:
@@ -81,7 +81,7 @@ class Tuned:
     interval: MeanInterval | None = None
 
 
-def efforts(table: pa.Table, card: SweepCard) -> list[Effort]:
+def efforts(table: pa.Table, card: SweepCard) -> list[ExpectedBest]:
     """The curve of a sweep, or of each of its tasks where each was searched by itself."""
     found = []
     for task, rows, cells in _searches(table, card):
@@ -124,10 +124,10 @@ def _searches(table: pa.Table, card: SweepCard) -> list[tuple[str, pa.Table, int
 
 
 def _counts(item: Ranked) -> bool:
-    return item.standing in (Standing.COMPLETE, Standing.PRUNED)
+    return item.standing in (RankStatus.COMPLETE, RankStatus.PRUNED)
 
 
-def _effort(task: str, ranking: Ranking, goal: MetricGoal) -> Effort:
+def _effort(task: str, ranking: Ranking, goal: MetricGoal) -> ExpectedBest:
     first = min(item.trial for item in ranking)
     counted = [item for item in ranking if _counts(item)]
     drawn = [item for item in counted if item.trial != first]
@@ -145,10 +145,10 @@ def _effort(task: str, ranking: Ranking, goal: MetricGoal) -> Effort:
         }
         for budget in budgets(len(scores))
     }
-    return Effort(
+    return ExpectedBest(
         task=task,
         configurations=len(counted),
-        stopped=sum(item.standing is Standing.PRUNED for item in counted),
+        stopped=sum(item.standing is RankStatus.PRUNED for item in counted),
         short=len(counted) - len(reached),
         left_out=len(ranking) - len(counted) - (default is not None),
         default=default,
@@ -184,7 +184,7 @@ def _tuned(
         incumbents=tuple(item.trial for item in steps),
         found=overtuning(
             [item.score for item in steps],
-            [worth(cells[item.trial], goal, card.aggregate) for item in steps],
+            [aggregate_value(cells[item.trial], goal, card.aggregate) for item in steps],
             goal,
         ),
         interval=mean_interval(strata) if strata else None,

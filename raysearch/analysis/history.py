@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysearch.leaderboard.keys import Floats, column_values
-from raysearch.leaderboard.rank import Ranked, Standing
+from raysearch.leaderboard.rank import Ranked, RankStatus
 from raysearch.trial import MetricGoal
 
 __all__ = ["History", "Span", "best_so_far", "pareto", "spans"]
@@ -76,7 +76,7 @@ def best_so_far(items: Sequence[Ranked], table: pa.Table, goal: MetricGoal) -> H
     """
     ends = _ends(table)
     ordered = sorted(items, key=lambda item: (ends.get(item.trial, 0.0), item.trial))
-    complete = [item.standing is Standing.COMPLETE for item in ordered]
+    complete = [item.standing is RankStatus.COMPLETE for item in ordered]
     scores = np.array(
         [item.score if done else np.nan for item, done in zip(ordered, complete, strict=True)]
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from raysearch.sources import SOURCES
-from raysearch.trial import Trial
+from raysearch.trial import Run
 
 __all__ = ["TOLERANCE", "Outcome", "Replay", "compare_replay"]
 
@@ -58,7 +58,7 @@ class Replay:
         commits: The row's commit and this one.
     """
 
-    row: Trial
+    row: Run
     again: Mapping[str, float]
     outcome: Outcome
     compared: int
@@ -70,7 +70,7 @@ class Replay:
     commits: tuple[str, str]
 
 
-def compare_replay(row: Trial, again: Trial, *, tolerance: float = TOLERANCE) -> Replay:
+def compare_replay(row: Run, again: Run, *, tolerance: float = TOLERANCE) -> Replay:
     """Compare every number of a row and its curve with those of the run that repeats it.
 
     Args:
@@ -115,7 +115,7 @@ def compare_replay(row: Trial, again: Trial, *, tolerance: float = TOLERANCE) ->
     )
 
 
-def _pairs(row: Trial, again: Trial) -> Iterable[tuple[str, float | None, float | None]]:
+def _pairs(row: Run, again: Run) -> Iterable[tuple[str, float | None, float | None]]:
     """Every number by its name, of the row and of the run; None where one lacks it."""
     sides = [(f" at report {report.rung}", report.metrics) for report in row.curve]
     repeated = {report.rung: report.metrics for report in again.curve}
@@ -136,7 +136,7 @@ def _gap(first: float | None, second: float | None) -> float:
     return gap if math.isfinite(gap) else math.inf
 
 
-def _otherwise(row: Trial, again: Trial) -> str:
+def _otherwise(row: Run, again: Run) -> str:
     """What differs beside the metrics: how it ended, how far it went."""
     if row.state is not again.state:
         why = f" ({again.reason})" if again.reason else ""
@@ -149,11 +149,11 @@ def _otherwise(row: Trial, again: Trial) -> str:
     return ""
 
 
-def _digests(trial: Trial) -> list[str]:
+def _digests(trial: Run) -> list[str]:
     return [name for name in trial.provenance if name.endswith("_digest")]
 
 
-def _differing(row: Trial, again: Trial, names: Iterable[str]) -> dict[str, tuple[str, str]]:
+def _differing(row: Run, again: Run, names: Iterable[str]) -> dict[str, tuple[str, str]]:
     """The entries of provenance that are not the same; one that a side lacks counts."""
     pairs = {n: (row.provenance.get(n, ""), again.provenance.get(n, "")) for n in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

@@ -25,7 +25,7 @@ from raysearch.cli.output import hushed, safe_output
 from raysearch.cli.sweep_arguments import Folder, SweepOptions
 from raysearch.errors import ConfigError
 from raysearch.printable import printable
-from raysearch.trial import Trial
+from raysearch.trial import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def train(
     results: Folder = "results",
     data_dir: Folder | None = None,
     quiet: bool = False,
-) -> Trial:
+) -> Run:
     """One trial without a search, in this process; the finished row when it has run before.
 
     Args:

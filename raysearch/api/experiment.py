@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import raysearch
 from raysearch.errors import ConfigError, StoreError, known_names, unknown_name
-from raysearch.storage.place import join, shown
-from raysearch.trial import Scalar, Trial, TrialState
+from raysearch.storage.place import join, redacted
+from raysearch.trial import Run, RunState, Scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +50,7 @@ class Study:
     question: Question
     answer: Answer
     arms: Sequence[Arm]
-    trials: Sequence[Trial]
+    trials: Sequence[Run]
     measured: Sequence[Mapping[str, Any]]
     small: bool
     command: str
@@ -58,7 +58,7 @@ class Study:
     @cached_property
     def sentences(self) -> list[str]:
         """The answer in sentences."""
-        from raysearch.analysis.answer import course
+        from raysearch.analysis.answer import curve_change
         from raysearch.render.experiment import answer_sentences
         from raysearch.render.experiment.words import arm_name, course_sentence, label_sentences
 
@@ -73,7 +73,7 @@ class Study:
         said = answer_sentences(self.answer, failed, series=kind in ("lines", "heat", "curves"))
         if kind == "labels":
             return [*said, *label_sentences(self.measured)]
-        found = course(self.arms, self.question.y) if kind == "curves" else None
+        found = curve_change(self.arms, self.question.y) if kind == "curves" else None
         return said if found is None else [course_sentence(found), *said]
 
     def figure(self) -> str:
@@ -162,7 +162,7 @@ def measure(folder: str, what: str, data_dir: str) -> None:
         raise ConfigError(
             f"`measure` must be known, but got {what!r}; {known_names(tuple(MEASURES))}"
         )
-    trials = [t for t in Store(folder).trials() if t.state is TrialState.COMPLETE]
+    trials = [t for t in Store(folder).trials() if t.state is RunState.COMPLETE]
     mark = {_OF.encode(): " ".join([what, *(trial.id for trial in trials)]).encode()}
     kept = _kept_measures(folder)
     if kept is not None and mark.items() <= (kept.schema.metadata or {}).items():
@@ -194,7 +194,7 @@ def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True
     rows = Store(folder).trials()
     if not rows:
         raise StoreError(
-            f"`{shown(folder)}` must hold the rows of a study, but has none; "
+            f"`{redacted(folder)}` must hold the rows of a study, but has none; "
             f"python -m raysearch study {name} makes them"
         )
     trials = with_readings(rows, readings_of(folder).trials())
@@ -205,7 +205,7 @@ def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True
         question=asked,
         answer=answer(arms, asked.goal, reference=asked.reference, beside=asked.beside),
         arms=arms,
-        trials=[trial for trial in trials if trial.state is TrialState.COMPLETE],
+        trials=[trial for trial in trials if trial.state is RunState.COMPLETE],
         measured=_measured(folder),
         small=small,
         command=f"python -m raysearch study {name}",
@@ -263,7 +263,8 @@ def _kept_measures(folder: str) -> pa.Table | None:
         return None
     except DamagedError as error:
         raise StoreError(
-            f"`{join(shown(folder), MEASURED)}` must be what a study measured, but {error}; move "
+            f"`{join(redacted(folder), MEASURED)}` must be what a study measured, but "
+            f"{error}; move "
             "it away and run the same study again, which measures it anew (an embedding opens the "
             "test data for that, which is recorded)"
         ) from error

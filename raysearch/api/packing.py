@@ -13,7 +13,7 @@ from raysearch.errors import ConfigError
 if TYPE_CHECKING:
     from raysearch.cluster.packing import Packing
     from raysearch.search.plan import SweepPlan
-    from raysearch.trial import Lease
+    from raysearch.trial import RunSpec
 
 __all__ = ["AUTO", "packed", "read_pack"]
 
@@ -67,9 +67,9 @@ def packed(plan: SweepPlan, args: argparse.Namespace) -> SweepPlan:
     )
 
 
-def largest_lease(plan: SweepPlan) -> Lease:
+def largest_lease(plan: SweepPlan) -> RunSpec:
     """The paper's own setting, with what drives memory at the largest that the space allows."""
-    from raysearch.trial import Lease
+    from raysearch.trial import RunSpec
 
     config, _ = plan.space.paper_first()
     largest: dict[str, Any] = {
@@ -79,7 +79,7 @@ def largest_lease(plan: SweepPlan) -> Lease:
     }
     grown = {**config, **largest}
     read_config(plan.space.config_type, grown, where=plan.space.source)
-    return Lease(
+    return RunSpec(
         sweep=plan.name,
         number=0,
         cell=plan.paper_cells[0],

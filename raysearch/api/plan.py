@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from raysearch.devices import Kind, kind_of
 from raysearch.leaderboard.keys import encoder_name
 from raysearch.render.plan import SEED, money_of, places_of, work_of
-from raysearch.trial import Trial, TrialState
+from raysearch.trial import Run, RunState
 
 if TYPE_CHECKING:
     from raysearch.search.plan import SweepPlan
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from raysearch.search.plan import SweepPlan
 
 
-__all__ = ["Pilots", "kind_wanted", "pilots", "plan_record"]
+__all__ = ["PriorRuns", "kind_wanted", "pilots", "plan_record"]
 
 _ENOUGH = 3
 """With fewer configurations than this that are alike, those that are less alike count too."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pilots:
+class PriorRuns:
     """The seconds of earlier trials, as a planned sweep's would take.
 
     Attributes:
@@ -44,7 +44,7 @@ class Pilots:
     devices: tuple[str, ...]
 
 
-def pilots(trials: Iterable[Trial], plan: SweepPlan) -> Pilots | None:
+def pilots(trials: Iterable[Run], plan: SweepPlan) -> PriorRuns | None:
     """The earlier trials that are most like the planned ones; None when there are none at all.
 
     Trials of the method count: first those with the same encoder on the same tasks and kind of
@@ -61,7 +61,7 @@ def pilots(trials: Iterable[Trial], plan: SweepPlan) -> Pilots | None:
     groups: dict[tuple[str, int], list[float]] = {}
     for trial, ratio in zip(chosen, ratios, strict=True):
         groups.setdefault((trial.sweep, trial.number), []).append(_whole(trial) * ratio)
-    return Pilots(
+    return PriorRuns(
         seconds=tuple(tuple(group) for group in groups.values()),
         rows=len(chosen),
         alike=alike,
@@ -75,29 +75,27 @@ def kind_wanted(plan: SweepPlan) -> Kind:
     return "GPU" if plan.gpus_per_worker > 0 else "CPU"
 
 
-def _whole(trial: Trial) -> float:
+def _whole(trial: Run) -> float:
     """Seconds of the whole trial; 0 where its row does not tell."""
-    if trial.state is TrialState.COMPLETE:
+    if trial.state is RunState.COMPLETE:
         return trial.seconds
     reports = trial.config.get("reports")
-    if trial.state is not TrialState.PRUNED or not trial.curve or not isinstance(reports, int):
+    if trial.state is not RunState.PRUNED or not trial.curve or not isinstance(reports, int):
         return 0.0
     return trial.seconds * reports / trial.curve[-1].rung
 
 
-def _most_alike(
-    trials: Sequence[Trial], plan: SweepPlan, encoder: str
-) -> tuple[Sequence[Trial], str]:
+def _most_alike(trials: Sequence[Run], plan: SweepPlan, encoder: str) -> tuple[Sequence[Run], str]:
     wanted = kind_wanted(plan)
 
-    def same_encoder(trial: Trial) -> bool:
+    def same_encoder(trial: Run) -> bool:
         return encoder_name(trial.config) == encoder
 
-    def same_device(trial: Trial) -> bool:
+    def same_device(trial: Run) -> bool:
         return kind_of(trial.device) == wanted
 
     tasks = set(plan.tasks)
-    kinds: list[tuple[str, Callable[[Trial], bool]]] = [
+    kinds: list[tuple[str, Callable[[Run], bool]]] = [
         (
             f"with {encoder} on the same data",
             lambda trial: same_encoder(trial) and same_device(trial) and trial.cell.task in tasks,
@@ -137,7 +135,7 @@ def _scaled(ratios: Sequence[float], config: Mapping[str, Any]) -> str:
 
 
 def plan_record(
-    plan: SweepPlan, table: PriceTable | None, pilots: Pilots | None, *, free: bool
+    plan: SweepPlan, table: PriceTable | None, pilots: PriorRuns | None, *, free: bool
 ) -> dict[str, Any]:
     """The figures of `plan_text.plan_text`, from the same draws; see there for the arguments.
 

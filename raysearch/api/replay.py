@@ -12,7 +12,7 @@ from raysearch.devices import cpu_threads
 from raysearch.render.progress import TrialProgress
 from raysearch.render.terminal import Terminal
 from raysearch.storage.place import join
-from raysearch.trial import Report, Trial, TrialState
+from raysearch.trial import Report, Run, RunState
 
 __all__ = ["replay"]
 
@@ -47,9 +47,7 @@ class _AsFarAs(TrialProgress):
         return self._rung is not None and len(self.reports) >= self._rung
 
 
-def replay(
-    row: Trial, data_dir: str, *, tolerance: float = TOLERANCE, quiet: bool = False
-) -> Replay:
+def replay(row: Run, data_dir: str, *, tolerance: float = TOLERANCE, quiet: bool = False) -> Replay:
     """Train a row again in this process and compare; nothing of the sweep is read or written.
 
     Args:
@@ -68,7 +66,7 @@ def replay(
     from raysearch.training.run import run_lease
     from raysearch.training.threads import torch_threads
 
-    last = len(row.curve) if row.state is TrialState.PRUNED else None
+    last = len(row.curve) if row.state is RunState.PRUNED else None
     console = Terminal(stderr=True, quiet=quiet)
     threads = cpu_threads(row.device) or torch.get_num_threads()  # sums are split by them
     with scratch_folder("replay") as folder, torch_threads(threads):

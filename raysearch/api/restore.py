@@ -18,8 +18,8 @@ from raysearch.config import read_config, rules
 from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.methods import get_method
 from raysearch.sources import short, sources_of
-from raysearch.storage.place import join, shown
-from raysearch.trial import Lease, MetricGoal, Scalar, Trial, TrialState
+from raysearch.storage.place import join, redacted
+from raysearch.trial import MetricGoal, Run, RunSpec, RunState, Scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,9 +57,9 @@ def settings_of(method: str, row: Mapping[str, Scalar]) -> dict[str, Any]:
     return values
 
 
-def lease_of(trial: Trial, folder: str | Path) -> Lease:
+def lease_of(trial: Run, folder: str | Path) -> RunSpec:
     """The lease that makes the trial again, in the folder of its sweep, keeping its weights."""
-    lease = Lease(
+    lease = RunSpec(
         sweep=trial.sweep,
         number=trial.number,
         cell=trial.cell,
@@ -73,7 +73,7 @@ def lease_of(trial: Trial, folder: str | Path) -> Lease:
 
 def trials_of(
     folder: str | Path, wanted: Sequence[str], *, metric: str | None = None, task: str | None = None
-) -> list[Trial]:
+) -> list[Run]:
     """The cells of the wanted configurations of a sweep, in order of number and cell.
 
     Args:
@@ -90,16 +90,16 @@ def trials_of(
     """
     from raysearch.leaderboard import Store
 
-    trials = [trial for trial in Store(folder).trials() if trial.state is TrialState.COMPLETE]
+    trials = [trial for trial in Store(folder).trials() if trial.state is RunState.COMPLETE]
     if not trials:
         raise StoreError(
-            f"a sweep must have complete trials, but {shown(folder)} has none yet; "
+            f"a sweep must have complete trials, but {redacted(folder)} has none yet; "
             "`raysearch leaderboard` shows the sweeps that there are, and why trials failed"
         )
     tasks = list(dict.fromkeys(trial.cell.task for trial in trials))
     if task is not None and task not in tasks:
         raise ConfigError(
-            f"`--task` must be one of {shown(folder)}, but got {task!r}; {known_names(tasks)}"
+            f"`--task` must be one of {redacted(folder)}, but got {task!r}; {known_names(tasks)}"
         )
     numbers: set[int] = set()
     problems = []
@@ -110,8 +110,8 @@ def trials_of(
             numbers.add(int(name))
         else:
             problems.append(
-                f"`--trial` must be a complete trial of {shown(folder)}, but got {name!r}; "
-                f"`raysearch leaderboard {shown(folder)}` shows them"
+                f"`--trial` must be a complete trial of {redacted(folder)}, but got {name!r}; "
+                f"`raysearch leaderboard {redacted(folder)}` shows them"
             )
     if problems:
         raise ConfigError(problems)
@@ -145,16 +145,17 @@ def _numbers(folder: str | Path, which: str, metric: str | None) -> set[int]:
         found = {best.trial} if best.rank else set()
     if not found:
         raise StoreError(
-            f"`--trial {which}` must have a trial with all its cells complete, but {shown(folder)} "
+            f"`--trial {which}` must have a trial with all its cells complete, but "
+            f"{redacted(folder)} "
             "has none yet: run the sweep again, or name a trial by its number"
         )
     return found
 
 
-def _whole(trials: Sequence[Trial], cells: int) -> set[int]:
+def _whole(trials: Sequence[Run], cells: int) -> set[int]:
     """Configurations whose cells are all there and complete."""
     count = Counter(trial.number for trial in trials)
-    broken = {trial.number for trial in trials if trial.state is not TrialState.COMPLETE}
+    broken = {trial.number for trial in trials if trial.state is not RunState.COMPLETE}
     return {number for number, size in count.items() if size >= cells} - broken
 
 
@@ -206,7 +207,7 @@ def card_of(store: Store, metric: str | None, table: pa.Table) -> SweepCard:
     return load_card(store.folder, metric)
 
 
-def with_weights(trial: Trial, folder: str | Path, data_dir: str) -> tuple[Lease, Weights]:
+def with_weights(trial: Run, folder: str | Path, data_dir: str) -> tuple[RunSpec, Weights]:
     """The trial's lease and its final weights: those that the sweep kept, or trained again.
 
     Weights that are damaged, or those of another trial, are never used.
@@ -221,14 +222,14 @@ def with_weights(trial: Trial, folder: str | Path, data_dir: str) -> tuple[Lease
         weights = load_weights(lease, **_recorded(trial))
     except DamagedStateError as error:
         weights = None
-        why = f"its kept weights in {shown(lease.folder)} are not used, because {error}"
+        why = f"its kept weights in {redacted(lease.folder)} are not used, because {error}"
     if weights is None:
         sys.stderr.write(f"trial {trial.id}: {why}; training it again\n")
         weights = _trained_again(trial, lease, data_dir)
     return lease, weights
 
 
-def _recorded(trial: Trial) -> dict[str, str]:
+def _recorded(trial: Run) -> dict[str, str]:
     """What a record says of the weights; rows of earlier versions have no digest of them."""
     return {
         "key": trial.provenance.get("stage_key", ""),
@@ -236,7 +237,7 @@ def _recorded(trial: Trial) -> dict[str, str]:
     }
 
 
-def _trained_again(trial: Trial, lease: Lease, data_dir: str) -> Weights:
+def _trained_again(trial: Run, lease: RunSpec, data_dir: str) -> Weights:
     """The trial's weights after training it again, which must give its numbers.
 
     Raises:
@@ -248,7 +249,7 @@ def _trained_again(trial: Trial, lease: Lease, data_dir: str) -> Weights:
     again = train_here(lease, data_dir)
     shared = [name for name in trial.metrics if name in again.metrics and name.startswith("dev/")]
     moved = [n for n in shared if abs(again.metrics[n] - trial.metrics[n]) > 1e-2]
-    if again.state is not TrialState.COMPLETE or moved:
+    if again.state is not RunState.COMPLETE or moved:
         said = again.reason or ", ".join(
             f"{n} {trial.metrics[n]:.4f} → {again.metrics[n]:.4f}" for n in moved[:3]
         )
@@ -261,14 +262,15 @@ def _trained_again(trial: Trial, lease: Lease, data_dir: str) -> Weights:
         weights, problem = None, str(error)
     if weights is None:
         raise StoreError(
-            f"`{shown(lease.folder)}` must keep what is written to it, but the weights that were "
+            f"`{redacted(lease.folder)}` must keep what is written to it, but the weights "
+            f"that were "
             f"written just now cannot be read back ({problem}); check the disk, then run the same "
             "command again"
         )
     return weights
 
 
-def changed_sources(trial: Trial, data_dir: str, *, method: bool = False) -> list[str]:
+def changed_sources(trial: Run, data_dir: str, *, method: bool = False) -> list[str]:
     """What a row was made from and is another one now, each in words; none where none is known.
 
     Args:
@@ -292,7 +294,7 @@ def changed_sources(trial: Trial, data_dir: str, *, method: bool = False) -> lis
 
 
 def restored(
-    trial: Trial, folder: str | Path, data_dir: str, role: str, *, before: Callable[[str], None]
+    trial: Run, folder: str | Path, data_dir: str, role: str, *, before: Callable[[str], None]
 ) -> Method:
     """The trial's method with its final weights, and train, dev and the role opened.
 

@@ -10,14 +10,14 @@ import pyarrow as pa
 from raysearch.analysis.compare import Side
 from raysearch.api.restore import trials_of
 from raysearch.errors import ConfigError, StoreError, known_names
-from raysearch.leaderboard import Standing, Store, SweepCard, load_card, rank_tasks, rows_with
+from raysearch.leaderboard import RankStatus, Store, SweepCard, load_card, rank_tasks, rows_with
 from raysearch.leaderboard.card import Mode
 from raysearch.leaderboard.openings import readings_of
 from raysearch.leaderboard.tasks import first_trials, rank_all
-from raysearch.storage.place import shown
-from raysearch.trial import MetricGoal, Trial, TrialState
+from raysearch.storage.place import redacted
+from raysearch.trial import MetricGoal, Run, RunState
 
-__all__ = ["Meant", "WHICH", "meant", "rows_of", "shared_goal", "split_row"]
+__all__ = ["Selection", "WHICH", "select", "rows_of", "shared_goal", "split_row"]
 
 WHICH = ("best", "default")
 """Names in place of a trial's number; the default is the paper's own setting, trial 0."""
@@ -38,7 +38,7 @@ def split_row(text: str, *, among: Sequence[str] = WHICH) -> tuple[str, str]:
 
 def rows_of(
     text: str, *, task: str | None = None, seed: int | None = None
-) -> tuple[str, list[Trial]]:
+) -> tuple[str, list[Run]]:
     """The finished rows of one trial number, in any state, by cell.
 
     Args:
@@ -63,7 +63,7 @@ def rows_of(
     if not own:
         numbers = sorted({trial.number for trial in trials})
         known = f"it has {numbers[0]} to {numbers[-1]}" if numbers else "it has none yet"
-        raise ConfigError(f"`ROW` must be a trial of {shown(folder)}, but got {number}; {known}")
+        raise ConfigError(f"`ROW` must be a trial of {redacted(folder)}, but got {number}; {known}")
     found = [
         trial
         for trial in own
@@ -76,7 +76,7 @@ def rows_of(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meant:
+class Selection:
     """A side, and the sweep that it is of.
 
     Attributes:
@@ -110,7 +110,7 @@ def shared_goal(texts: Sequence[str], metric: str | None) -> MetricGoal:
         folder, _ = split_row(text)
         if not Store(folder).exists():
             raise StoreError(
-                f"`{text}` must be of a sweep's folder, but {shown(folder)} is none; "
+                f"`{text}` must be of a sweep's folder, but {redacted(folder)} is none; "
                 "python -m raysearch leaderboard shows those in results"
             )
         folders.append(folder)
@@ -119,7 +119,7 @@ def shared_goal(texts: Sequence[str], metric: str | None) -> MetricGoal:
     return load_card((own or folders)[0], metric).goal
 
 
-def meant(text: str, *, goal: MetricGoal, task: str | None = None) -> Meant:
+def select(text: str, *, goal: MetricGoal, task: str | None = None) -> Selection:
     """Read one side.
 
     Args:
@@ -147,12 +147,12 @@ def meant(text: str, *, goal: MetricGoal, task: str | None = None) -> Meant:
         metric = None if own else f"{goal.name}:{goal.direction[:3]}"
         trials = trials_of(folder, [which or "best"], task=task, metric=metric)
     name = which or "best"
-    label = f"{shown(folder)}:{name}"
+    label = f"{redacted(folder)}:{name}"
     among = _competed(table, card) if name == "best" else 0
     side = Side(label=label, cells={trial.cell: trial for trial in trials}, among=among)
     readings = {trial.key: trial for trial in readings_of(folder).trials()}
     read = {t.cell: readings[t.key] for t in trials if t.key in readings}
-    return Meant(
+    return Selection(
         folder=folder,
         side=side,
         read=replace(side, cells=read),
@@ -163,7 +163,7 @@ def meant(text: str, *, goal: MetricGoal, task: str | None = None) -> Meant:
     )
 
 
-def _defaults(trials: Sequence[Trial], folder: str, task: str | None, mode: Mode) -> list[Trial]:
+def _defaults(trials: Sequence[Run], folder: str, task: str | None, mode: Mode) -> list[Run]:
     """The complete cells of the paper's own setting, or of each task's.
 
     Raises:
@@ -175,11 +175,12 @@ def _defaults(trials: Sequence[Trial], folder: str, task: str | None, mode: Mode
         for trial in trials
         if task in (None, trial.cell.task)
         and trial.number == first[trial.cell.task]
-        and trial.state is TrialState.COMPLETE
+        and trial.state is RunState.COMPLETE
     ]
     if not found:
         raise StoreError(
-            f"`{shown(folder)}:default` must be complete, but the sweep's first trial has not run "
+            f"`{redacted(folder)}:default` must be complete, but the sweep's first trial "
+            f"has not run "
             "to its end; name another by its number"
         )
     return found
@@ -195,5 +196,5 @@ def _competed(table: pa.Table, card: SweepCard) -> int:
         rankings = list(within.values())
     else:
         rankings = [rank_all(table, card)]
-    kinds = (Standing.COMPLETE, Standing.PRUNED)
+    kinds = (RankStatus.COMPLETE, RankStatus.PRUNED)
     return max(sum(ranking.counts().get(kind, 0) for kind in kinds) for ranking in rankings)

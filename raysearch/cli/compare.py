@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, known_names
-from raysearch.storage.place import shown
+from raysearch.storage.place import redacted
 
 if TYPE_CHECKING:
     from raysearch.analysis.compare import Contrast
-    from raysearch.analysis.expected_best import Effort, Tuned
-    from raysearch.api.select import Meant
+    from raysearch.analysis.expected_best import ExpectedBest, Tuned
+    from raysearch.api.select import Selection
     from raysearch.objective import Aggregate
     from raysearch.render.comparison import Comparison
     from raysearch.trial import MetricGoal
@@ -74,17 +74,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _compare(args: argparse.Namespace) -> Comparison:
     from raysearch.analysis.conclusions import contrast_sentences
-    from raysearch.api.select import meant, shared_goal
+    from raysearch.api.select import select, shared_goal
     from raysearch.leaderboard.origins import origins
     from raysearch.render.comparison import Comparison
 
     texts = (args.first, args.second)
     goal = shared_goal(texts, args.metric)
-    sides = [meant(text, goal=goal, task=args.task) for text in texts]
+    sides = [select(text, goal=goal, task=args.task) for text in texts]
     first, second = sides
     for side in sides:
         sentences = origins(side.table).sentences
-        sys.stderr.writelines(f"{shown(side.folder)}: {text}\n" for text in sentences)
+        sys.stderr.writelines(f"{redacted(side.folder)}: {text}\n" for text in sentences)
     rules = {side.card.aggregate for side in sides}
     rule: Aggregate = rules.pop() if len(rules) == 1 else "mean"
     contrasts = []
@@ -120,7 +120,7 @@ def _goals(goal: MetricGoal, *, explicit: bool) -> list[tuple[MetricGoal, bool]]
 
 
 def _contrast(
-    first: Meant, second: Meant, goal: MetricGoal, rule: Aggregate, level: float
+    first: Selection, second: Selection, goal: MetricGoal, rule: Aggregate, level: float
 ) -> Contrast | None:
     from raysearch.analysis.compare import contrast
 
@@ -129,7 +129,7 @@ def _contrast(
     return contrast(first.side, second.side, goal, aggregate=rule, level=level)
 
 
-def _nothing_shared(first: Meant, second: Meant, goal: MetricGoal) -> str:
+def _nothing_shared(first: Selection, second: Selection, goal: MetricGoal) -> str:
     test = goal.name.startswith("test/")
     for name, side in (("A", first), ("B", second)):
         cells = side.read.cells if test else side.side.cells
@@ -137,7 +137,7 @@ def _nothing_shared(first: Meant, second: Meant, goal: MetricGoal) -> str:
             numbers = " ".join(f"--trial {number}" for number in side.side.numbers)
             known = {known for trial in side.side.cells.values() for known in trial.metrics}
             cure = (
-                f"python -m raysearch evaluate {quote(shown(side.folder))} {numbers} reads them"
+                f"python -m raysearch evaluate {quote(redacted(side.folder))} {numbers} reads them"
                 if test
                 else known_names([n for n in known if n.count("/") == 1])
             )
@@ -155,8 +155,8 @@ def _nothing_shared(first: Meant, second: Meant, goal: MetricGoal) -> str:
 
 
 def _searches(
-    first: Meant, second: Meant, goal: MetricGoal
-) -> tuple[list[list[Effort]], list[str], list[tuple[Tuned, str]]]:
+    first: Selection, second: Selection, goal: MetricGoal
+) -> tuple[list[list[ExpectedBest]], list[str], list[tuple[Tuned, str]]]:
     """What the searches bought, where the sides are the best of their sweeps.
 
     Returns:
@@ -166,7 +166,7 @@ def _searches(
     from raysearch.analysis.expected_best import efforts, tuned
     from raysearch.leaderboard.openings import readings_of
 
-    curves: list[list[Effort]] = []
+    curves: list[list[ExpectedBest]] = []
     tuning: dict[str, Tuned] = {}
     for side in (first, second):
         if not side.searched or goal.name.startswith("test/"):
@@ -176,7 +176,7 @@ def _searches(
         readings = readings_of(side.folder).table()
         for item in tuned(side.table, readings, side.card):
             command = (
-                f"python -m raysearch evaluate {quote(shown(side.folder))} "
+                f"python -m raysearch evaluate {quote(redacted(side.folder))} "
                 f"--trial {item.default} --trial {item.chosen}"
             )
             tuning[tuned_sentence(item, goal, side.side.label, command)] = item

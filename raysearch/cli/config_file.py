@@ -12,7 +12,7 @@ from raysearch.cli.arguments import parse_settings, setting_text
 from raysearch.config import rules
 from raysearch.errors import ConfigError, quoted, unknown_name
 from raysearch.methods import config_type
-from raysearch.yaml_lines import read_marked
+from raysearch.yaml_lines import read_located
 
 __all__ = ["ConfigFile", "add_config", "read_config_file", "take_config"]
 
@@ -73,7 +73,7 @@ def read_config_file(path: Path, method: str) -> ConfigFile:
     Raises:
         ConfigError: It cannot be read, is none, or is of another method.
     """
-    fields, problems = read_marked(path)
+    fields, problems = read_located(path)
     for name, marked in fields.items():
         kind = _TYPES.get(name)
         if kind is None:

@@ -10,7 +10,7 @@ from shlex import quote
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
 from raysearch.storage.no_follow import check_no_link
-from raysearch.storage.place import is_uri, shown
+from raysearch.storage.place import is_uri, redacted
 from raysearch.storage.whole import unwritten
 
 __all__ = ["add_parser", "run"]
@@ -65,7 +65,8 @@ def _write(args: argparse.Namespace) -> int:
     trials = store.trials() if store.exists() else []
     if not trials:
         raise StoreError(
-            f"SWEEP must be a sweep's folder with finished trials, but {shown(args.sweep)} has none"
+            f"SWEEP must be a sweep's folder with finished trials, but "
+            f"{redacted(args.sweep)} has none"
         )
     try:
         count = write_curves(trials, args.tensorboard)
@@ -114,7 +115,7 @@ def _url(sweep: str) -> str:
     if is_uri(sweep) or not path.is_file():
         raise StoreError(
             f"SWEEP must be the folder of a sweep that has its study in study.db, but "
-            f"{shown(sweep)} has none; name the study's database with --study"
+            f"{redacted(sweep)} has none; name the study's database with --study"
         )
     check_no_link(path)
     return file_url(path)

@@ -12,8 +12,8 @@ from typing import Any
 
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
-from raysearch.storage.place import shown
-from raysearch.trial import Trial
+from raysearch.storage.place import redacted
+from raysearch.trial import Run
 
 __all__ = ["add_parser", "reading_record", "run"]
 
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def reading_record(trial: Trial) -> dict[str, Any]:
+def reading_record(trial: Run) -> dict[str, Any]:
     """One reading as a flat record: which cell, when it was read, how often, and the metrics."""
     from raysearch.leaderboard.openings import count_of
 
@@ -78,7 +78,7 @@ def reading_record(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _show(folder: str, role: str, readings: list[Trial]) -> None:
+def _show(folder: str, role: str, readings: list[Run]) -> None:
     from raysearch.analysis.regret import oracle_goal, regrets
     from raysearch.api.restore import goal_of
     from raysearch.cli.opened import named
@@ -95,7 +95,7 @@ def _show(folder: str, role: str, readings: list[Trial]) -> None:
         table = readings_of(folder, "oracle").table()
         rows = regrets(store.table(), table, card, role)
         often = read_words(counts_in(table))
-        console.print(RegretTable(card.goal, role, rows, shown(folder), often))
+        console.print(RegretTable(card.goal, role, rows, redacted(folder), often))
         return
     goal = goal_of(folder, readings[0].method)
     first = goal.name.partition("/")[2] if goal else ""

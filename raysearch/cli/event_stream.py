@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
-from raysearch.cli.live import Opening
+from raysearch.cli.live import SweepHeader
 from raysearch.cluster.cost.node_watch import NodeUsage
 from raysearch.errors import ConfigError, StoreError, quoted
 from raysearch.leaderboard.card import parse_card
@@ -33,10 +33,10 @@ from raysearch.names import checked_name
 from raysearch.objective import Best
 from raysearch.search.incumbent import PaperResult
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
-from raysearch.storage.place import shown
-from raysearch.trial import Lease, Report, Trial, TrialState
+from raysearch.storage.place import redacted
+from raysearch.trial import Report, Run, RunSpec, RunState
 
-__all__ = ["JsonView", "NewsReader"]
+__all__ = ["JsonEvents", "EventReader"]
 
 _MOST = 2**53
 """Of a number: a double still tells it from its neighbours."""
@@ -44,7 +44,7 @@ _WORTH_TELLING = 0.02
 """A running trial's share must have grown by so much: at most 50 lines a trial."""
 
 
-class JsonView:
+class JsonEvents:
     """Writes what it is told, a line each.
 
     Args:
@@ -52,7 +52,7 @@ class JsonView:
         write: Takes each line, with its end.
     """
 
-    def __init__(self, opening: Opening, write: Callable[[str], object]) -> None:
+    def __init__(self, opening: SweepHeader, write: Callable[[str], object]) -> None:
         self._opening, self._write = opening, write
         self._told: dict[str, float] = {}
 
@@ -63,7 +63,7 @@ class JsonView:
     def __exit__(self, *error: Any) -> None:
         self._told.clear()
 
-    def recorded(self, trial: Trial, *, earlier: bool) -> None:
+    def recorded(self, trial: Run, *, earlier: bool) -> None:
         """A row, once it is safe."""
         self._say("trial", trial=dataclasses.asdict(trial), earlier=earlier)
 
@@ -75,7 +75,7 @@ class JsonView:
                 self._say("message", text=event.text, warning=warning)
             case SweepEvent(kind=SweepEventKind.STARTED, lease=lease) if lease:
                 self._told[lease.id] = 0.0
-                told = dataclasses.asdict(replace(lease, folder=shown(lease.folder)))
+                told = dataclasses.asdict(replace(lease, folder=redacted(lease.folder)))
                 self._say("started", lease=told, device=event.device)
             case SweepEvent(kind=SweepEventKind.PROGRESS, lease=lease) if lease and event.total:
                 share = event.step / event.total
@@ -98,12 +98,12 @@ class JsonView:
         self._write(json.dumps({"news": news, "at": round(time.time(), 3), **fields}) + "\n")
 
 
-class NewsReader:
+class EventReader:
     """Turns lines into what was told; remembers the leases and rows that later news are of."""
 
     def __init__(self) -> None:
-        self._leases: dict[str, Lease] = {}
-        self._rows: dict[str, Trial] = {}
+        self._leases: dict[str, RunSpec] = {}
+        self._rows: dict[str, Run] = {}
 
     def read(self, line: str) -> dict[str, Any] | None:
         """The object on a line; None when it is no news, such as a warning of a library.
@@ -123,15 +123,15 @@ class NewsReader:
         """When it was told, in Unix seconds of the head's clock."""
         return _number(news, "at")
 
-    def opening(self, news: dict[str, Any]) -> Opening:
+    def opening(self, news: dict[str, Any]) -> SweepHeader:
         """What sweep it is, from the first line.
 
         Raises:
             ConfigError: It is not what a sweep tells, or its name is not that of a folder.
         """
-        names = [field.name for field in dataclasses.fields(Opening)]
+        names = [field.name for field in dataclasses.fields(SweepHeader)]
         try:
-            opening = Opening(**{name: news[name] for name in names})
+            opening = SweepHeader(**{name: news[name] for name in names})
             parse_card(opening.card)
             name = _text(opening.card, "name")
             for part, field in ((opening.card, "method"), (news, "headline"), (news, "root")):
@@ -147,14 +147,14 @@ class NewsReader:
         checked_name(name, "a sweep's name in a job's news")
         return opening
 
-    def row(self, news: dict[str, Any]) -> Trial:
+    def row(self, news: dict[str, Any]) -> Run:
         """The record of a ``trial`` line.
 
         Raises:
             ValueError: It has none.
         """
         try:
-            trial = Trial.from_json(json.dumps(news["trial"]))
+            trial = Run.from_json(json.dumps(news["trial"]))
         except StoreError as error:
             raise ValueError(str(error)) from error
         if not news["earlier"]:
@@ -190,7 +190,7 @@ class NewsReader:
 
     def _started(self, news: dict[str, Any]) -> SweepEvent:
         try:
-            lease = Lease.from_json(json.dumps(news["lease"]))
+            lease = RunSpec.from_json(json.dumps(news["lease"]))
         except StoreError as error:
             raise ValueError(str(error)) from error
         self._leases[lease.id] = lease
@@ -206,7 +206,7 @@ class NewsReader:
         raw = news["summary"]
         parts = {
             "ending": Ending(raw["ending"]),
-            "trials": {TrialState(state): count for state, count in raw["trials"].items()},
+            "trials": {RunState(state): count for state, count in raw["trials"].items()},
             "best": {task: Best(*best) for task, best in raw["best"].items()},
             "papers": {task: PaperResult(*paper) for task, paper in raw["papers"].items()},
             "nodes": NodeUsage.read(raw["nodes"]) if raw["nodes"] else None,

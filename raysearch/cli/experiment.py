@@ -28,8 +28,8 @@ from raysearch.cli.arguments import (
 )
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware
-from raysearch.errors import ConfigError, TrialError
-from raysearch.storage.place import join, shown
+from raysearch.errors import ConfigError, RunError
+from raysearch.storage.place import join, redacted
 from raysearch.storage.secret_parts import shown_text, shown_url
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def studied(args: argparse.Namespace) -> tuple[str, Study] | None:
     if summary.ending is Ending.INTERRUPTED:
         return None
     if summary.ending is not Ending.DONE:
-        raise TrialError(
+        raise RunError(
             f"a study must have all its arms, but its sweep ended by {summary.ending} with "
             f"{summary.unfinished} of {summary.asked} configurations open; the same command with a "
             "higher limit goes on"
@@ -203,9 +203,9 @@ def _read_test(args: argparse.Namespace, folder: str) -> None:
     from raysearch.cli.reading import readings
     from raysearch.leaderboard import Store
     from raysearch.leaderboard.openings import readings_of
-    from raysearch.trial import TrialState
+    from raysearch.trial import RunState
 
-    complete = {t.key for t in Store(folder).trials() if t.state is TrialState.COMPLETE}
+    complete = {t.key for t in Store(folder).trials() if t.state is RunState.COMPLETE}
     if not complete - readings_of(folder).keys():
         return
     words = ["evaluate", folder, "--trial", "all"]
@@ -245,4 +245,4 @@ def _say(args: argparse.Namespace, folder: str, study: Study) -> None:
     title = f"{study.name}: {study.question.text}"
     console.print(StudyBoard(title, study.answer, study.sentences))
     for what, name in (("page", "study.md"), ("figure", "study.svg"), ("report", "report.html")):
-        console.print(f"{what:8}{shown(join(folder, name))}", soft_wrap=True)
+        console.print(f"{what:8}{redacted(join(folder, name))}", soft_wrap=True)

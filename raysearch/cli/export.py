@@ -14,12 +14,12 @@ from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
 from raysearch.names import path_part
 from raysearch.storage.new_folder import new_folder
-from raysearch.storage.place import shown
+from raysearch.storage.place import redacted
 from raysearch.storage.whole import unwritten
 
 if TYPE_CHECKING:
     from raysearch.render.model_card import Exported
-    from raysearch.trial import Trial
+    from raysearch.trial import Run
 
 __all__ = ["add_parser", "run"]
 
@@ -155,7 +155,7 @@ def _table(args: argparse.Namespace) -> int:
         raise ConfigError(f"`--top` must be >= 0, but got {top}")
     card, table = load_card(args.trial), Store(args.trial).table()
     if not table.num_rows:
-        raise StoreError(f"a sweep must have rows, but {shown(args.trial)} has none yet")
+        raise StoreError(f"a sweep must have rows, but {redacted(args.trial)} has none yet")
     sys.stdout.write(board_text(table, card, form=args.form, top=top))
     return 0
 
@@ -175,14 +175,14 @@ def _chosen(args: argparse.Namespace, folder: str, number: str) -> list[Exported
     return [_of_task([t for t in cells if t.cell.task == task], args, folder) for task in tasks]
 
 
-def _of_task(cells: Sequence[Trial], args: argparse.Namespace, folder: str) -> Exported:
+def _of_task(cells: Sequence[Run], args: argparse.Namespace, folder: str) -> Exported:
     """The cell of the wanted seed, with what its card says.
 
     Raises:
         ConfigError: No cell has the seed.
     """
     from raysearch.api.restore import goal_of, settings_of
-    from raysearch.api.select import meant
+    from raysearch.api.select import select
     from raysearch.leaderboard.openings import readings_of
     from raysearch.render.model_card import Exported
 
@@ -201,8 +201,8 @@ def _of_task(cells: Sequence[Trial], args: argparse.Namespace, folder: str) -> E
         readings={reading.cell: reading for reading in readings},
         goal=goal,
         settings=settings_of(trial.method, trial.config),
-        folder=shown(folder),
-        among=meant(args.trial, goal=goal).side.among if goal and best else 0,
+        folder=redacted(folder),
+        among=select(args.trial, goal=goal).side.among if goal and best else 0,
         holds=_holding(trial.method),
     )
 

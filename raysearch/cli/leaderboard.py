@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from raysearch.cli.output import as_it_is
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, RaysearchError, StoreError, known_names
-from raysearch.storage.place import shown
+from raysearch.storage.place import redacted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -194,7 +194,7 @@ def flat_records(args: argparse.Namespace) -> tuple[list[dict[str, Any]], list[s
             else:
                 for ranking in _rankings(args, card, table):
                     rows += records(ranking[: args.top or None], card.goal)
-            sys.stderr.writelines(f"{shown(store.folder)}: {text}\n" for text in sentences)
+            sys.stderr.writelines(f"{redacted(store.folder)}: {text}\n" for text in sentences)
     return rows, problems
 
 
@@ -250,11 +250,13 @@ def _regret(args: argparse.Namespace, store: Store, card: SweepCard, table: pa.T
     readings = readings_of(store.folder, "oracle").table()
     if not readings.num_rows:
         raise StoreError(
-            f"`--regret` must have readings of {role}, but {shown(store.folder)} has none; "
-            f"python -m raysearch evaluate {quote(shown(store.folder))} --oracle makes them"
+            f"`--regret` must have readings of {role}, but {redacted(store.folder)} has none; "
+            f"python -m raysearch evaluate {quote(redacted(store.folder))} --oracle makes them"
         )
     rows = regrets(table, readings, card, role, mode="per_task" if args.by == "pair" else None)
-    return RegretTable(card.goal, role, rows, shown(store.folder), read_words(counts_in(readings)))
+    return RegretTable(
+        card.goal, role, rows, redacted(store.folder), read_words(counts_in(readings))
+    )
 
 
 def papers_of(table: pa.Table) -> dict[str, Mapping[str, Any]]:
@@ -321,7 +323,7 @@ def left_out(store: Store, problems: list[str], *, alone: bool) -> Iterator[None
     except RaysearchError as error:
         if alone:
             raise
-        problems.append(f"{shown(store.folder)} is left out: {error}")
+        problems.append(f"{redacted(store.folder)} is left out: {error}")
 
 
 def _card(args: argparse.Namespace, store: Store, table: pa.Table) -> SweepCard:

@@ -24,14 +24,14 @@ from raysearch.render.terminal import Terminal
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.search.reach import reach_notes
 from raysearch.search.sweep import run_sweep
-from raysearch.storage.place import shown
-from raysearch.trial import Trial
+from raysearch.storage.place import redacted
+from raysearch.trial import Run
 
-__all__ = ["Opening", "QuietView", "ScreenView", "View", "opening_of", "show_sweep"]
+__all__ = ["SweepHeader", "QuietView", "ScreenView", "View", "opening_of", "show_sweep"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opening:
+class SweepHeader:
     """What a sweep says first.
 
     Attributes:
@@ -54,7 +54,7 @@ class View(Protocol):
 
     def __exit__(self, *error: Any) -> None: ...
 
-    def recorded(self, trial: Trial, *, earlier: bool) -> None:
+    def recorded(self, trial: Run, *, earlier: bool) -> None:
         """A row, once it is safe; `earlier` when it is of an earlier run."""
 
     def tell(self, event: SweepEvent) -> None:
@@ -76,7 +76,7 @@ class QuietView:
 
     def __exit__(self, *error: Any) -> None: ...
 
-    def recorded(self, trial: Trial, *, earlier: bool) -> None:
+    def recorded(self, trial: Run, *, earlier: bool) -> None:
         """A row, once it is safe."""
 
     def tell(self, event: SweepEvent) -> None:
@@ -93,7 +93,7 @@ class ScreenView:
         clock: Seconds that never go back.
     """
 
-    def __init__(self, opening: Opening, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, opening: SweepHeader, clock: Callable[[], float] = time.monotonic) -> None:
         card = parse_card(opening.card)
         tasks = len(card.tasks) if card.mode == "per_task" else 1
         self._headline = opening.headline
@@ -128,7 +128,7 @@ class ScreenView:
         self._state.message("")
         self._drawn.close()
 
-    def recorded(self, trial: Trial, *, earlier: bool) -> None:
+    def recorded(self, trial: Run, *, earlier: bool) -> None:
         """A row, once it is safe."""
         self._state.finished(trial, earlier=earlier)
 
@@ -162,7 +162,7 @@ def show_sweep(
     # A row whose curve was lost is given anew from the study.
     whole = {trial.key for trial in earlier if trial.curve}
 
-    def keep(trial: Trial) -> None:
+    def keep(trial: Run) -> None:
         try:
             store.append(trial)
         except StoreError as error:
@@ -188,7 +188,7 @@ def show_sweep(
         )
 
 
-def opening_of(plan: SweepPlan, card: Mapping[str, Any]) -> Opening:
+def opening_of(plan: SweepPlan, card: Mapping[str, Any]) -> SweepHeader:
     """What a sweep says first, from its plan and its card."""
     config, _ = plan.space.paper_first()
     each = " of each task" if plan.space.mode == "per_task" else ""
@@ -199,7 +199,7 @@ def opening_of(plan: SweepPlan, card: Mapping[str, Any]) -> Opening:
         f"{plan.slots} slots; {plan.space.source}"
     )
     seconds = plan.space.time_seconds
-    return Opening(card=card, headline=headline, root=shown(plan.root), seconds=seconds)
+    return SweepHeader(card=card, headline=headline, root=redacted(plan.root), seconds=seconds)
 
 
 def _into(state: LiveState, event: SweepEvent) -> None:

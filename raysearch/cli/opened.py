@@ -18,14 +18,14 @@ from raysearch.errors import StoreError
 from raysearch.leaderboard.openings import OPENINGS, SCORES, Opening, Openings
 from raysearch.storage import open_storage
 from raysearch.storage.folder_lock import HeldError, hold_folder
-from raysearch.storage.place import is_uri, join, shown
-from raysearch.training.stages.locks import Holders, Pace
+from raysearch.storage.place import is_uri, join, redacted
+from raysearch.training.stages.locks import HeartbeatInterval, StageLocks
 
 __all__ = ["alone", "named", "opened_words"]
 
 
 @contextmanager
-def alone(folder: str, role: str, pace: Pace | None = None) -> Iterator[Openings]:
+def alone(folder: str, role: str, pace: HeartbeatInterval | None = None) -> Iterator[Openings]:
     """The openings of a sweep, to be written by this process only, inside the block.
 
     Args:
@@ -40,7 +40,7 @@ def alone(folder: str, role: str, pace: Pace | None = None) -> Iterator[Openings
     place = join(folder, OPENINGS)
     with ExitStack() as stack:
         if is_uri(folder):
-            guard = stack.enter_context(_claimed(place, role, pace or Pace()))
+            guard = stack.enter_context(_claimed(place, role, pace or HeartbeatInterval()))
         else:
             guard = stack.enter_context(_locked(Path(place), role))
         guard()  # removed between opening and locking
@@ -54,7 +54,7 @@ def _locked(place: Path, role: str) -> Iterator[Callable[[], None]]:
         try:
             held = stack.enter_context(hold_folder(place, name))
         except HeldError as error:
-            raise StoreError(_busy(str(error), role, shown(place.parent))) from error
+            raise StoreError(_busy(str(error), role, redacted(place.parent))) from error
         except OSError as error:
             raise StoreError(
                 f"`{place}` must be written before data is opened, but cannot be: {error.strerror}"
@@ -64,7 +64,7 @@ def _locked(place: Path, role: str) -> Iterator[Callable[[], None]]:
             if not held.holds():
                 raise StoreError(
                     f"the openings of {named(role)} data must stay where they are while it is "
-                    f"opened, but {shown(place)} (or {name} in it) was removed or replaced: "
+                    f"opened, but {redacted(place)} (or {name} in it) was removed or replaced: "
                     "nothing that is read is kept there, and this run ends"
                 )
 
@@ -72,16 +72,16 @@ def _locked(place: Path, role: str) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _claimed(place: str, role: str, pace: Pace) -> Iterator[Callable[[], None]]:
-    holders = Holders(open_storage(place), pace)
+def _claimed(place: str, role: str, pace: HeartbeatInterval) -> Iterator[Callable[[], None]]:
+    holders = StageLocks(open_storage(place), pace)
     deadline = time.monotonic() + pace.stale + 2 * pace.beat
     told = False
     while not holders.claim(role):
         if time.monotonic() > deadline:
-            raise StoreError(_busy("another process", role, shown(place)))
+            raise StoreError(_busy("another process", role, redacted(place)))
         if not told:
             sys.stderr.write(
-                f"{shown(place)}: another process opens the {named(role)} data, or was killed; "
+                f"{redacted(place)}: another process opens the {named(role)} data, or was killed; "
                 f"looking for {pace.stale:g} s whether it lives\n"
             )
             told = True
@@ -90,7 +90,7 @@ def _claimed(place: str, role: str, pace: Pace) -> Iterator[Callable[[], None]]:
     def guard() -> None:
         if not holders.holds(role):
             raise StoreError(
-                f"the {named(role)} data of {shown(place)} must be opened by one process at a "
+                f"the {named(role)} data of {redacted(place)} must be opened by one process at a "
                 f"time, but this one gave no sign of life for {pace.stale:g} s, so that its claim "
                 "may have been removed or replaced: nothing that is read is kept there, and this "
                 "run ends"

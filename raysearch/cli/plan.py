@@ -24,7 +24,7 @@ from raysearch.errors import ConfigError
 if TYPE_CHECKING:
     from raysearch.cluster.cost.prices import PriceTable
     from raysearch.search.plan import SweepPlan
-    from raysearch.trial import Trial
+    from raysearch.trial import Run
 
 __all__ = ["add_parser", "run"]
 
@@ -81,12 +81,12 @@ def _table(args: argparse.Namespace) -> PriceTable | None:
     """
     from raysearch.cluster.cost.prices import known_prices, read_prices
     from raysearch.cluster.remote.manifest import check_manifest, check_site
-    from raysearch.yaml_lines import read_marked
+    from raysearch.yaml_lines import read_located
 
     if args.cluster is None:
         return known_prices(None if args.prices is None else Path(args.prices))
     check_manifest(Path(args.cluster))  # what is still unset matters to `ray up` only
-    fields, problems = read_marked(Path(args.cluster))
+    fields, problems = read_located(Path(args.cluster))
     options = check_site(fields, problems)
     typed = {word.split("=")[0] for word in args.words}
     for name in ("slots", "cpus_per_worker", "gpus_per_worker"):
@@ -122,7 +122,7 @@ def _is_method(name: str) -> bool:
     return name in METHODS or name in outside_methods()
 
 
-def _earlier(results: str) -> list[Trial]:
+def _earlier(results: str) -> list[Run]:
     """The trials of all sweeps in a folder of results; none where there is no sweep.
 
     What cannot be read is left out, and standard error says so.
@@ -134,7 +134,7 @@ def _earlier(results: str) -> list[Trial]:
         stores = find_stores(results)
     except StoreError:  # nothing has run yet, which the estimate says in its own words
         return []
-    trials: list[Trial] = []
+    trials: list[Run] = []
     for store in stores:
         try:
             found, problems = store.readable()

@@ -34,8 +34,8 @@ from raysearch.leaderboard.openings import (
     readings_of,
 )
 from raysearch.leaderboard.origins import origins
-from raysearch.storage.place import shown
-from raysearch.trial import Trial
+from raysearch.storage.place import redacted
+from raysearch.trial import Run
 
 __all__ = ["readings"]
 
@@ -43,7 +43,7 @@ _READER = ("raysearch", "package", "commit", "dirty", "code")
 """What a reading says of the sources that read it, each with ``read_`` before its name."""
 
 
-def readings(args: argparse.Namespace) -> tuple[str, list[Trial]]:
+def readings(args: argparse.Namespace) -> tuple[str, list[Run]]:
     """The role, and every cell of the chosen trials, read now where it was not before."""
     wanted = args.trial or ["all" if args.oracle else "best"]
     chosen = trials_of(args.folder, wanted, metric=args.metric, task=args.task)
@@ -66,7 +66,7 @@ def readings(args: argparse.Namespace) -> tuple[str, list[Trial]]:
     return role, [known[trial.key] for trial in chosen]
 
 
-def _say_known(chosen: Sequence[Trial], known: Mapping[Any, Trial], openings: Openings) -> None:
+def _say_known(chosen: Sequence[Run], known: Mapping[Any, Run], openings: Openings) -> None:
     """Say what was read before: of these trials, of others of the same task, and without a row."""
     for trial in chosen:
         if trial.key in known:
@@ -96,7 +96,7 @@ def _say_known(chosen: Sequence[Trial], known: Mapping[Any, Trial], openings: Op
 
 
 def _read_missing(
-    missing: Sequence[Trial],
+    missing: Sequence[Run],
     role: str,
     record: Store,
     openings: Openings,
@@ -134,12 +134,13 @@ def _read_missing(
             record.append(reading)
         except StoreError as error:
             raise StoreError(
-                f"{error}. What was read of trial {trial.id} is kept in {shown(openings.place)}: "
+                f"{error}. What was read of trial {trial.id} is kept in "
+                f"{redacted(openings.place)}: "
                 "the same command writes its row from there and reads nothing again"
             ) from error
 
 
-def _put_back(opening: Opening, trial: Trial, openings: Openings, folder: str) -> None:
+def _put_back(opening: Opening, trial: Run, openings: Openings, folder: str) -> None:
     """See that an opening still counts, where the records were removed and the sweep was not."""
     with suppress(StoreError):  # there is an error already, and its line says what was read
         rows = Store(folder).trials()
@@ -147,7 +148,7 @@ def _put_back(opening: Opening, trial: Trial, openings: Openings, folder: str) -
             openings.put_back(opening)
 
 
-def _written_anew(trial: Trial, role: str, before: Sequence[Opening], record: Store) -> bool:
+def _written_anew(trial: Run, role: str, before: Sequence[Opening], record: Store) -> bool:
     """Whether the reading of a trial whose row is gone was kept, so that its row is now again."""
     of_cell = [opening for opening in before if opening.trial == trial.id]
     kept = [item.reading for item in of_cell if item.reading and _of_trial(item.reading, trial)]
@@ -163,7 +164,7 @@ def _written_anew(trial: Trial, role: str, before: Sequence[Opening], record: St
     return True
 
 
-def _of_trial(reading: Trial, trial: Trial) -> bool:
+def _of_trial(reading: Run, trial: Run) -> bool:
     """Whether a reading is of this trial, not of one that had its number in a former sweep."""
     settings = [
         {name: value for name, value in item.config.items() if value is not None}
@@ -173,13 +174,13 @@ def _of_trial(reading: Trial, trial: Trial) -> bool:
 
 
 def _read(
-    trial: Trial,
+    trial: Run,
     role: str,
     folder: str,
     data_dir: str,
     openings: Openings,
     earlier: Sequence[Opening],
-) -> tuple[Opening, Trial]:
+) -> tuple[Opening, Run]:
     """The trial with its metrics on the role, and when and by which commit it was read."""
     from raysearch.training.checkpoint import has_weights, remove_weights
     from raysearch.training.provenance import provenance

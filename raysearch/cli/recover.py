@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
 from raysearch.names import checked_name
-from raysearch.storage.place import above, absolute, is_uri, join, last_name, shown
-from raysearch.trial import TrialState
+from raysearch.storage.place import absolute, is_uri, join, last_name, parent, redacted
+from raysearch.trial import RunState
 
 if TYPE_CHECKING:
     from raysearch.search.plan import SweepPlan
@@ -65,13 +65,14 @@ def _plan(args: argparse.Namespace) -> SweepPlan:
 
     root = absolute(args.root.rstrip("/"))
     card = _card(root)
-    where = join(shown(root), "sweep.json")
+    where = join(redacted(root), "sweep.json")
     name = checked_name(card["name"], f"`name` in {where}")
     space, seed = space_of(card, where)
     apart = is_uri(root) or args.results is not None
     if last_name(root) != name:
         raise ConfigError(
-            f"ROOT must be where the sweep `{name}` was run, but {shown(root)} has another name: "
+            f"ROOT must be where the sweep `{name}` was run, but {redacted(root)} has "
+            f"another name: "
             f"move it back to one that ends in {name}"
         )
     return SweepPlan(
@@ -80,7 +81,7 @@ def _plan(args: argparse.Namespace) -> SweepPlan:
         space=space,
         cells=method_cells(space),
         study_url=args.study,
-        storage=above(root) if apart else "",
+        storage=parent(root) if apart else "",
         seed=seed,
     )
 
@@ -91,10 +92,10 @@ def _card(root: str) -> dict[str, Any]:
     card = Store(root).card_fields()
     if card is None:
         raise StoreError(
-            f"ROOT must be the folder or URI of a sweep, but {shown(root)} has no sweep.json"
+            f"ROOT must be the folder or URI of a sweep, but {redacted(root)} has no sweep.json"
         )
     if not isinstance(card.get("name"), str):
-        where = join(shown(root), "sweep.json")
+        where = join(redacted(root), "sweep.json")
         raise StoreError(f"`{where}` must be what a sweep writes, but it has no name")
     return card
 
@@ -114,4 +115,4 @@ def _text(plan: SweepPlan, found: Recovery) -> str:
     return text
 
 
-_STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED)
+_STATES = (RunState.COMPLETE, RunState.PRUNED, RunState.FAILED)

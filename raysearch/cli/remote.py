@@ -23,7 +23,7 @@ from raysearch.cli.watch import refuse_others, watch
 from raysearch.cluster.ray_version import check_ray
 from raysearch.errors import ConfigError
 from raysearch.render.format import duration
-from raysearch.storage.place import is_uri, shown
+from raysearch.storage.place import is_uri, redacted
 from raysearch.storage.secret_parts import secret_parts
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _checked(args: argparse.Namespace, site: Site) -> tuple[SweepPlan, str]:
     at_hand = str(site.tree / site.data)
     here = argparse.Namespace(**{**vars(args), "storage": site.storage, "data_dir": at_hand})
     plan, path = plan_of(here)
-    refuse_others(plan.folder, shown(plan.root))
+    refuse_others(plan.folder, redacted(plan.root))
     if not Path(site.data).is_absolute():  # a folder of the nodes' cannot be looked into
         check_inputs(plan)
     space = path.read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from raysearch.cli.parsing import examples
 from raysearch.errors import StoreError
-from raysearch.storage.place import shown
+from raysearch.storage.place import redacted
 from raysearch.storage.whole import write_output
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
         problems += others
     if not records:
         none = (
-            f"`{' '.join(map(shown, args.sweeps))}` must have finished trials, but has none yet; "
+            f"`{' '.join(map(redacted, args.sweeps))}` must have finished trials, but has "
+            f"none yet; "
             "make the report when the sweep has finished its first"
         )
         raise StoreError("\n".join(problems or [none]))
@@ -125,7 +126,7 @@ def _record(
     card = load_card(store.folder, metric)
     role, found = _regrets(store, table, card)
     return SweepRecord(
-        folder=shown(store.folder),
+        folder=redacted(store.folder),
         card=card,
         table=table,
         curves=store.curves(),

@@ -32,7 +32,7 @@ from raysearch.errors import ConfigError, StoreError
 from raysearch.names import checked_name
 from raysearch.render.sweep_summary import ending_text
 from raysearch.seal import seal
-from raysearch.storage.place import shown
+from raysearch.storage.place import redacted
 
 if TYPE_CHECKING:
     from raysearch.cluster.cost.prices import PriceTable
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
 def search(args: argparse.Namespace) -> tuple[SweepPlan, SweepSummary]:
     """Check everything that can be checked, and run the sweep on this machine or from it."""
     check_ray()  # before anything imports it
-    from raysearch.cli.event_stream import JsonView
+    from raysearch.cli.event_stream import JsonEvents
     from raysearch.cli.live import QuietView, ScreenView, opening_of, show_sweep
     from raysearch.cli.watch import refuse_copy
     from raysearch.leaderboard import Store
@@ -110,10 +110,10 @@ def search(args: argparse.Namespace) -> tuple[SweepPlan, SweepSummary]:
     store = Store(plan.root)
     with lasting_output(
         f"nobody reads the output any more: the sweep goes on without it, and its rows are in "
-        f"{shown(plan.root)}"
+        f"{redacted(plan.root)}"
     ):
         if args.format == "json":
-            news = JsonView(opening, _write)
+            news = JsonEvents(opening, _write)
             summary = show_sweep(plan, store, news, on_open=lambda: _write_card(plan, path))
             news.ended(summary)
         else:
@@ -306,6 +306,6 @@ def _write_card(plan: SweepPlan, path: Path, used_up: Sequence[str] = ()) -> Non
     except OSError as error:
         option = "--storage" if plan.storage else "--results"
         raise StoreError(
-            f"`{option}` must be a place that can be written, but {shown(plan.root)} cannot: "
+            f"`{option}` must be a place that can be written, but {redacted(plan.root)} cannot: "
             f"{error.strerror or error}"
         ) from error

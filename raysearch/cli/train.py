@@ -27,11 +27,11 @@ from raysearch.cli.config_file import add_config, take_config
 from raysearch.cli.parsing import examples
 from raysearch.config import flatten, read_config, said_value
 from raysearch.cores import usable_cores
-from raysearch.errors import ConfigError, TrialError
+from raysearch.errors import ConfigError, RunError
 from raysearch.names import checked_name
 from raysearch.sources import short, versions_of
-from raysearch.storage.place import join, shown
-from raysearch.trial import Cell, Lease, Trial, TrialState
+from raysearch.storage.place import join, redacted
+from raysearch.trial import Cell, Run, RunSpec, RunState
 
 __all__ = ["add_parser", "run", "train_here", "trained"]
 
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     goal = goal_of(folder, args.method)
     first = goal.name.partition("/")[2] if goal else ""
     Terminal().print(readings_table([trial], title="dev", first=first))
-    where, named = quote(shown(folder)), quote(f"{shown(folder)}:0")
+    where, named = quote(redacted(folder)), quote(f"{redacted(folder)}:0")
     sys.stdout.write(
         f"the row:      python -m raysearch leaderboard {where}"
         + (f" --metric {goal.name}" if goal else " --metric NAME")
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def trained(args: argparse.Namespace) -> tuple[Trial, str]:
+def trained(args: argparse.Namespace) -> tuple[Run, str]:
     """The finished trial of these settings, trained now where it was not before; its folder.
 
     Raises:
@@ -116,7 +116,7 @@ def trained(args: argparse.Namespace) -> tuple[Trial, str]:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     name = checked_name(args.name or f"{args.method}-train-{digest}", "`--name`")
     folder = join(args.results, name)
-    lease = Lease(
+    lease = RunSpec(
         sweep=name,
         number=0,
         cell=Cell(_task(args.task, loader.tasks(config)), args.seed),
@@ -137,12 +137,12 @@ def trained(args: argparse.Namespace) -> tuple[Trial, str]:
         trial = train_here(lease, data_dir)
         store.append(trial)
         remove_checkpoint(lease)
-    if trial.state is TrialState.FAILED:
-        raise TrialError(f"trial {trial.id} failed: {trial.reason}")
+    if trial.state is RunState.FAILED:
+        raise RunError(f"trial {trial.id} failed: {trial.reason}")
     return trial, folder
 
 
-def _same_as_before(rows: Collection[Trial], name: str, data_dir: str) -> None:
+def _same_as_before(rows: Collection[Run], name: str, data_dir: str) -> None:
     """See that a folder's rows are of the data, encoder and method that there are now.
 
     Raises:
@@ -184,7 +184,7 @@ def _task(wanted: str | None, tasks: Sequence[str]) -> str:
     return wanted
 
 
-def train_here(lease: Lease, data_dir: str) -> Trial:
+def train_here(lease: RunSpec, data_dir: str) -> Run:
     """Run a lease in this process, with a progress bar on standard error."""
     import torch
 

@@ -16,7 +16,7 @@ from raysearch.cli.arguments import add_data_dir, add_format, add_quiet, check_s
 from raysearch.cli.parsing import examples
 from raysearch.cli.replay import add_tolerance, exit_code, tolerance_of
 from raysearch.errors import ConfigError, RaysearchError, StoreError
-from raysearch.storage.place import is_uri, shown
+from raysearch.storage.place import is_uri, redacted
 
 if TYPE_CHECKING:
     from raysearch.analysis.audit import Finding
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from raysearch.leaderboard import Store
     from raysearch.render.audit import AuditBoard
     from raysearch.search.study.records import RecordedStudy
-    from raysearch.trial import MetricGoal, Trial
+    from raysearch.trial import MetricGoal, Run
 
 __all__ = ["add_parser", "run"]
 
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     replays, refused = _replay(sample, args, tolerance)
     findings = [(sweep.place, finding) for sweep in sweeps for finding in sweep.findings]
     board = AuditBoard(
-        place=shown(args.path),
+        place=redacted(args.path),
         rows=sum(len(sweep.rows) for sweep in sweeps),
         seed=seed,
         replays=replays,
@@ -129,7 +129,7 @@ class _Looked:
     store: Store
     place: str
     findings: list[Finding]
-    rows: list[Trial] = field(default_factory=list)
+    rows: list[Run] = field(default_factory=list)
     goal: MetricGoal | None = None
     recorded: int | None = None
     refused: str = ""
@@ -139,7 +139,7 @@ def _look_at(store: Store, study: str) -> _Looked:
     from raysearch.analysis.audit import Finding, audit, compare_card, compare_with_study
     from raysearch.search.study.database import DamagedStudyError
 
-    found = _Looked(store=store, place=shown(store.folder), findings=[])
+    found = _Looked(store=store, place=redacted(store.folder), findings=[])
     recorded = None
     try:  # before the rows: a sweep that runs writes a record first, and then its row
         recorded = _recorded(store, study)
@@ -174,7 +174,7 @@ def _recorded(store: Store, study: str) -> RecordedStudy | None:
 
 
 def _replay(
-    sample: Sequence[tuple[Store, Trial]], args: argparse.Namespace, tolerance: float
+    sample: Sequence[tuple[Store, Run]], args: argparse.Namespace, tolerance: float
 ) -> tuple[list[Replay], dict[str, str]]:
     """Every row of the sample trained again; one that cannot be does not end the audit."""
     from raysearch import corpora
@@ -184,7 +184,7 @@ def _replay(
     replays: list[Replay] = []
     refused: dict[str, str] = {}
     for index, (store, row) in enumerate(sample, start=1):
-        place = f"{shown(store.folder)}:{row.number} {row.cell.task} seed {row.cell.seed}"
+        place = f"{redacted(store.folder)}:{row.number} {row.cell.task} seed {row.cell.seed}"
         sys.stderr.write(f"{index} of {len(sample)}: training {place} again\n")
         try:
             replays.append(replay(row, data_dir, tolerance=tolerance, quiet=True))

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from raysearch.errors import ConfigError, StoreError, quoted, reason_of
 from raysearch.printable import without_colour
 from raysearch.storage import write_files
-from raysearch.storage.place import is_uri, shown
+from raysearch.storage.place import is_uri, redacted
 
 if TYPE_CHECKING:
-    from raysearch.cli.live import Opening
+    from raysearch.cli.live import SweepHeader
     from raysearch.search.plan import SweepSummary
 
 __all__ = ["refuse_copy", "refuse_others", "watch"]
@@ -89,7 +89,7 @@ def watch(cluster: str, job: str, results: Path) -> int:
             ended = follow(cluster, job, watcher.hear)
         except KeyboardInterrupt:
             watcher.close()
-            named = shlex.join([shown(cluster), "--job", job])
+            named = shlex.join([redacted(cluster), "--job", job])
             sys.stderr.write(
                 f"raysearch: {job} goes on\n"
                 f"  watch it again   python -m raysearch attach {named}\n"
@@ -105,12 +105,12 @@ class _Watcher:
     """Takes the lines of a job; those that are no news are shown as they are."""
 
     def __init__(self, cluster: str, results: Path) -> None:
-        from raysearch.cli.event_stream import NewsReader
+        from raysearch.cli.event_stream import EventReader
 
         self._cluster, self._results = cluster, results
-        self._reader, self._clock = NewsReader(), _Clock()
+        self._reader, self._clock = EventReader(), _Clock()
         self._open = ExitStack()
-        self._opening: Opening | None = None
+        self._opening: SweepHeader | None = None
         self._said, self._line = "", 0
 
     def __enter__(self) -> _Watcher:
@@ -165,7 +165,7 @@ class _Watcher:
         elif event := self._reader.event(news):
             self._view.tell(event)
 
-    def _begin(self, opening: Opening) -> None:
+    def _begin(self, opening: SweepHeader) -> None:
         """The first line: what sweep it is, so where its rows go here."""
         from raysearch.cli.live import ScreenView
         from raysearch.leaderboard import Store
@@ -188,7 +188,7 @@ class _Watcher:
         self._view = self._open.enter_context(view)
         self._opening = opening
 
-    def _ending(self, opening: Opening, summary: SweepSummary) -> str:
+    def _ending(self, opening: SweepHeader, summary: SweepSummary) -> str:
         """What is next, in commands of this machine; weights are not copied unasked."""
         from raysearch.leaderboard.card import parse_card
         from raysearch.render.sweep_summary import ending_of

@@ -1,6 +1,6 @@
 """How do leases reach a slot's worker, and news reach the search, without polling or loss.
 
-A `Mailbox` belongs to one slot. The search puts a lease in; the worker takes it, posts events
+A `RunChannel` belongs to one slot. The search puts a lease in; the worker takes it, posts events
 and asks whether to go on; the search reads events in order. All of it survives the worker: a
 worker that takes its place gets the lease that is not finished, and news that it repeats are
 dropped. Nothing here touches Ray; `raysearch.cluster.dispatcher` is what a Ray actor holds.
@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from raysearch.events import NODE_WENT, EventKind, SlotEvent, ended_trial
-from raysearch.trial import Lease, TrialState
+from raysearch.trial import RunSpec, RunState
 
-__all__ = ["MAX_DEATHS", "MAX_LOSSES", "Mailbox", "Mailroom"]
+__all__ = ["MAX_DEATHS", "MAX_LOSSES", "RunChannel", "Dispatcher"]
 
 MAX_DEATHS = 3
 """A lease whose worker died so often without getting any further ends as failed."""
@@ -28,7 +28,7 @@ REST_SECONDS = 3.0
 """So long a resting slot's worker still waits: Tune may have a last lease on its way to it."""
 
 
-class Mailbox:
+class RunChannel:
     """The exchange between one slot's worker and the search; one event loop, no threads.
 
     Args:
@@ -37,7 +37,7 @@ class Mailbox:
 
     def __init__(self, after: int = 0) -> None:
         self._changed = asyncio.Condition()
-        self._lease: Lease | None = None
+        self._lease: RunSpec | None = None
         self._judged = False
         self._open = False
         self._closed = False
@@ -50,7 +50,7 @@ class Mailbox:
         self._worker: str | None = None
         self._given_up = False
 
-    async def put(self, lease: Lease, judged: bool) -> None:
+    async def put(self, lease: RunSpec, judged: bool) -> None:
         """Give the slot its next lease; one that is still running is thereby called off.
 
         Args:
@@ -96,7 +96,7 @@ class Mailbox:
         await self._wait(lambda: bool(self._events), seconds)
         return tuple(self._events)
 
-    async def next_lease(self, seconds: float, worker: str = "") -> Lease | None:
+    async def next_lease(self, seconds: float, worker: str = "") -> RunSpec | None:
         """The lease to run: the current one until it is finished, else the next.
 
         A worker that asks again without having finished has died: at the `MAX_DEATHS`th death
@@ -119,7 +119,7 @@ class Mailbox:
         if died or self._losses >= MAX_LOSSES:
             what = f"its worker died {MAX_DEATHS}" if died else f"{NODE_WENT} {MAX_LOSSES}"
             reason = f"{what} times at the same place (see the Ray logs)"
-            trial = ended_trial(self._lease, TrialState.FAILED, reason)
+            trial = ended_trial(self._lease, RunState.FAILED, reason)
             await self.post(SlotEvent(kind=EventKind.FINISHED, lease=self._lease.id, trial=trial))
             return await self.next_lease(seconds, worker)
         self._grants += 1
@@ -230,11 +230,11 @@ REOPEN_SECONDS = 30.0
 """So long a room waits for a slot that it does not know: it asks for its news every second."""
 
 
-class Mailroom:
+class Dispatcher:
     """The mailboxes of a sweep's slots; runs as one asynchronous Ray actor without a CPU."""
 
     def __init__(self) -> None:
-        self._boxes: dict[str, Mailbox] = {}
+        self._boxes: dict[str, RunChannel] = {}
         self._gone: set[str] = set()
         self._winding_up = False
         self._opened = asyncio.Condition()
@@ -242,7 +242,7 @@ class Mailroom:
     async def ping(self) -> None:
         """Answer once the actor is up."""
 
-    async def open(self, slot: str, lease: Lease, judged: bool, after: int = 0) -> None:
+    async def open(self, slot: str, lease: RunSpec, judged: bool, after: int = 0) -> None:
         """A mailbox for a slot that is new, or new to this room, with the lease that it runs.
 
         Other slots that have this lease are dead, since nobody takes a lease from one that
@@ -250,19 +250,19 @@ class Mailroom:
 
         Args:
             slot: The slot.
-            lease: See `Mailbox.put`.
+            lease: See `RunChannel.put`.
             judged: Likewise.
-            after: See `Mailbox`.
+            after: See `RunChannel`.
         """
         for name in [name for name, box in self._boxes.items() if not box.called_off(lease.id)]:
             await self.close(name)
         self._gone.discard(slot)
-        self._boxes[slot] = Mailbox(after)
+        self._boxes[slot] = RunChannel(after)
         await self._boxes[slot].put(lease, judged)
         async with self._opened:
             self._opened.notify_all()
 
-    async def _box(self, slot: str) -> Mailbox | None:
+    async def _box(self, slot: str) -> RunChannel | None:
         """A slot's mailbox; None for one that is gone, or that nobody opens."""
         if slot not in self._boxes and slot not in self._gone:
             try:
@@ -272,8 +272,8 @@ class Mailroom:
                 pass
         return self._boxes.get(slot)
 
-    async def put(self, slot: str, lease: Lease, judged: bool) -> bool:
-        """See `Mailbox.put`; False where the slot shall open its mailbox instead."""
+    async def put(self, slot: str, lease: RunSpec, judged: bool) -> bool:
+        """See `RunChannel.put`; False where the slot shall open its mailbox instead."""
         if slot not in self._boxes:
             return False
         await self._boxes[slot].put(lease, judged)
@@ -282,22 +282,22 @@ class Mailroom:
     async def next_events(
         self, slot: str, after: int, seconds: float
     ) -> Sequence[SlotEvent] | None:
-        """See `Mailbox.next_events`; None where the slot shall open its mailbox first."""
+        """See `RunChannel.next_events`; None where the slot shall open its mailbox first."""
         box = self._boxes.get(slot)
         return await box.next_events(after, seconds) if box else None
 
-    async def next_lease(self, slot: str, seconds: float, worker: str = "") -> Lease | None:
-        """See `Mailbox.next_lease`; a slot that is gone has none."""
+    async def next_lease(self, slot: str, seconds: float, worker: str = "") -> RunSpec | None:
+        """See `RunChannel.next_lease`; a slot that is gone has none."""
         box = None if self._winding_up else await self._box(slot)
         return await box.next_lease(seconds, worker) if box else None
 
     async def owns(self, slot: str, lease_id: str, worker: str) -> bool:
-        """See `Mailbox.owns`; a slot that is gone owns nothing."""
+        """See `RunChannel.owns`; a slot that is gone owns nothing."""
         box = await self._box(slot)
         return box is not None and box.owns(lease_id, worker)
 
     async def wanted(self, slot: str, seconds: float) -> bool:
-        """See `Mailbox.wanted`; a slot that is gone wants nobody."""
+        """See `RunChannel.wanted`; a slot that is gone wants nobody."""
         if self._winding_up:
             await asyncio.sleep(min(seconds, IDLE_SECONDS))
             return False
@@ -305,7 +305,7 @@ class Mailroom:
         return await box.wanted(seconds) if box else False
 
     async def post(self, slot: str, event: SlotEvent) -> bool:
-        """See `Mailbox.post`; a slot that is gone lets go of everything."""
+        """See `RunChannel.post`; a slot that is gone lets go of everything."""
         box = await self._box(slot)
         return await box.post(event) if box else True
 
@@ -324,32 +324,32 @@ class Mailroom:
         return self._winding_up
 
     async def give_up(self, lease_id: str) -> None:
-        """See `Mailbox.give_up`; of the slot that runs this lease."""
+        """See `RunChannel.give_up`; of the slot that runs this lease."""
         for box in self._boxes.values():
             if not box.called_off(lease_id):
                 box.give_up()
 
     async def given_up(self, slot: str) -> bool:
-        """See `Mailbox.given_up`."""
+        """See `RunChannel.given_up`."""
         return slot in self._boxes and self._boxes[slot].given_up()
 
     async def rest(self) -> None:
-        """See `Mailbox.rest`; of every slot."""
+        """See `RunChannel.rest`; of every slot."""
         for box in self._boxes.values():
             await box.rest()
 
     async def called_off(self, slot: str, lease_id: str) -> bool:
-        """See `Mailbox.called_off`."""
+        """See `RunChannel.called_off`."""
         box = await self._box(slot)
         return box.called_off(lease_id) if box else True
 
     async def lost(self, slot: str) -> None:
-        """See `Mailbox.lost`."""
+        """See `RunChannel.lost`."""
         if slot in self._boxes:
             self._boxes[slot].lost()
 
     async def crash(self, slot: str, text: str) -> None:
-        """See `Mailbox.crash`."""
+        """See `RunChannel.crash`."""
         box = await self._box(slot)
         if box:
             await box.crash(text)

@@ -20,7 +20,7 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from raysearch.cluster.ray_session import ray_session
 from raysearch.config import TrainingConfig, read_config
-from raysearch.errors import ConfigError, RaysearchError, TrialError
+from raysearch.errors import ConfigError, RaysearchError, RunError
 from raysearch.methods import get_method
 from raysearch.methods.base import Method
 from raysearch.training.hardware import choose_hardware, matmul_format
@@ -28,7 +28,7 @@ from raysearch.training.progress import Position
 from raysearch.training.provenance import device_name, pick_device
 from raysearch.training.seed import derive_seed, seed_everything
 from raysearch.training.steps import autocast, endless_batches, take_step
-from raysearch.trial import Lease
+from raysearch.trial import RunSpec
 
 __all__ = [
     "CudaMeter",
@@ -111,7 +111,7 @@ class ResidentMeter:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def measure_peak(lease: Lease, *, data_dir: str, meter: Meter | None = None) -> Peak:
+def measure_peak(lease: RunSpec, *, data_dir: str, meter: Meter | None = None) -> Peak:
     """Run a few steps of a lease, with an evaluation, and read the meter.
 
     Args:
@@ -149,7 +149,7 @@ def _exercise(method: Method, config: TrainingConfig, seed: int) -> None:
         method.begin(stage)
         batches = endless_batches(method, stage, seed, skip=0)
         position = Position()
-        with suppress(TrialError):  # a step that ends a trial takes its memory all the same
+        with suppress(RunError):  # a step that ends a trial takes its memory all the same
             for batch in islice(batches, min(STEPS, stage.steps)):
                 take_step(method, config, stage, batch, position)
         with autocast(config.precision):
@@ -210,7 +210,12 @@ def pack_by_peak(peak: Peak) -> Packing:
 
 
 def measure_on_cluster(
-    lease: Lease, *, data_dir: str, address: str | None = None, cpus: float = 1.0, gpus: float = 1.0
+    lease: RunSpec,
+    *,
+    data_dir: str,
+    address: str | None = None,
+    cpus: float = 1.0,
+    gpus: float = 1.0,
 ) -> Peak:
     """Measure a lease's peak in a task of its own.
 
@@ -246,7 +251,7 @@ def measure_on_cluster(
     return found
 
 
-def _measured(lease: Lease, data_dir: str) -> Peak | str:
+def _measured(lease: RunSpec, data_dir: str) -> Peak | str:
     """The peak, or why there is none."""
     import torch
 

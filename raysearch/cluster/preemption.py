@@ -26,7 +26,7 @@ from types import FrameType
 __all__ = [
     "GRACE_SECONDS",
     "NOTICE",
-    "Notice",
+    "PreemptionNotice",
     "give_notice",
     "seconds_left",
     "watch",
@@ -37,7 +37,7 @@ GRACE_SECONDS = 25.0
 """Longest that a process stays after SIGTERM; Kubernetes kills after 30 s, systemd after 90 s."""
 
 
-class Notice:
+class PreemptionNotice:
     """What one process knows of its end. Any thread may ask.
 
     Args:
@@ -106,17 +106,17 @@ class Notice:
 
 _WAITING = "preempted"
 
-NOTICE = Notice()
+NOTICE = PreemptionNotice()
 """This process's."""
 
 
 def watch_signals() -> None:
-    """`Notice.watch` of this process; what a slot runs in its workers' main threads."""
+    """`PreemptionNotice.watch` of this process; what a slot runs in its workers' main threads."""
     NOTICE.watch()
 
 
 def give_notice() -> None:
-    """`Notice.give` of this process, likewise."""
+    """`PreemptionNotice.give` of this process, likewise."""
     NOTICE.give()
 
 

@@ -20,7 +20,7 @@ from ray._private import ray_constants
 from ray._private import worker as ray_worker
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
-from raysearch.cluster.dispatcher import Mailroom
+from raysearch.cluster.dispatcher import Dispatcher
 from raysearch.cluster.ray_start import PATIENT, end_ray, start_ray
 from raysearch.cluster.session_folder import session_folder
 from raysearch.cores import usable_cores
@@ -113,7 +113,7 @@ def open_mailroom() -> Any:
 
     When its process dies another takes its place, and calls that were under way are made again.
     """
-    actor = ray.remote(Mailroom).options(
+    actor = ray.remote(Dispatcher).options(
         num_cpus=0, resources={HEAD: 0.001}, max_restarts=-1, max_task_retries=-1
     )
     return actor.remote()

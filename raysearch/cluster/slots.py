@@ -20,7 +20,7 @@ import ray
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.cluster.worker import Runner
 from raysearch.events import SlotEvent
-from raysearch.trial import Lease
+from raysearch.trial import RunSpec
 
 __all__ = ["Slot", "SlotShape"]
 
@@ -62,13 +62,13 @@ class Slot:
     """A running slot; made with its first lease.
 
     Args:
-        room: Handle of the sweep's `raysearch.cluster.dispatcher.Mailroom` actor.
+        room: Handle of the sweep's `raysearch.cluster.dispatcher.Dispatcher` actor.
         shape: Its workers.
         lease: The first lease.
-        judged: See `raysearch.cluster.dispatcher.Mailbox.put`.
+        judged: See `raysearch.cluster.dispatcher.RunChannel.put`.
     """
 
-    def __init__(self, room: Any, shape: SlotShape, lease: Lease, *, judged: bool) -> None:
+    def __init__(self, room: Any, shape: SlotShape, lease: RunSpec, *, judged: bool) -> None:
         self.name = uuid.uuid4().hex[:12]
         self._room, self._shape = room, shape
         self._lease, self._judged, self._read = lease, judged, 0
@@ -77,7 +77,7 @@ class Slot:
         self._thread = threading.Thread(target=self._fit, name="slot", daemon=True)
         self._thread.start()
 
-    def put(self, lease: Lease, *, judged: bool) -> None:
+    def put(self, lease: RunSpec, *, judged: bool) -> None:
         """Give the slot its next lease; one that is still running is called off."""
         self._lease, self._judged = lease, judged
         if not ray.get(self._room.put.remote(self.name, lease, judged)):

@@ -20,12 +20,12 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from raysearch.cluster.preemption import NOTICE
-from raysearch.errors import ConfigError, RaysearchError, StoreError, TrialError
+from raysearch.errors import ConfigError, RaysearchError, RunError, StoreError
 from raysearch.events import EventKind, SlotEvent, ended_trial
 from raysearch.storage import open_storage
-from raysearch.storage.place import join, shown
+from raysearch.storage.place import join, redacted
 from raysearch.storage.secret_parts import shown_text
-from raysearch.trial import Lease, Report, Trial, TrialState
+from raysearch.trial import Report, Run, RunSpec, RunState
 
 __all__ = ["Listener", "Runner", "TrainingRunner", "serve", "storage_news"]
 
@@ -78,7 +78,7 @@ class Listener(Protocol):
         """Whether the lease still is this worker's; else it must not write its files."""
 
 
-Runner = Callable[[Lease, Listener], Trial | None]
+Runner = Callable[[RunSpec, Listener], Run | None]
 """Runs a lease to its record; None when the listener stopped it, or when it was preempted, with
 its checkpoint written. Picklable."""
 
@@ -99,7 +99,7 @@ class TrainingRunner:
     limit: int | None = None
     stated: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
+    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
         """See `raysearch.training.run.run_lease`."""
         from raysearch.training.run import run_lease
 
@@ -140,10 +140,10 @@ def serve(settings: Mapping[str, Any]) -> None:
     node = ray.get_runtime_context().get_node_id()
     nodes = tuple(str(name) for name in distributed.gather_objects(node))
     while True:
-        lease: Lease | None = None
+        lease: RunSpec | None = None
         if distributed.rank() == 0:
             lease = ray.get(room.next_lease.remote(slot, IDLE_SECONDS, worker))
-        lease = cast(Lease | None, distributed.broadcast_object(lease))
+        lease = cast(RunSpec | None, distributed.broadcast_object(lease))
         if lease is None:
             return
         if distributed.rank() == 0:
@@ -172,7 +172,7 @@ def resolve(runner: Runner | str) -> Runner:
 class _Mail:
     """A `Listener` that posts to the slot's mailbox; worker 0 alone speaks through it."""
 
-    def __init__(self, room: Any, slot: str, lease: Lease, worker: str) -> None:
+    def __init__(self, room: Any, slot: str, lease: RunSpec, worker: str) -> None:
         self._room, self._slot, self._lease, self._worker = room, slot, lease, worker
         self._called_off = False
         self._told = self._asked = self._looked = 0.0
@@ -233,7 +233,7 @@ class _Mail:
         self.post(EventKind.PREEMPTED, step=self._step, text=text)
 
 
-def _work(mail: _Mail, runner: Runner, lease: Lease, *, alone: bool) -> bool:
+def _work(mail: _Mail, runner: Runner, lease: RunSpec, *, alone: bool) -> bool:
     """Run one lease and hand in its record; whatever the runner does, the slot stays up.
 
     A bug on one of several workers leaves the others waiting for it, so there it is raised
@@ -247,8 +247,8 @@ def _work(mail: _Mail, runner: Runner, lease: Lease, *, alone: bool) -> bool:
 
     try:
         trial = runner(lease, mail)
-    except TrialError as error:
-        trial = ended_trial(lease, TrialState.FAILED, str(error))
+    except RunError as error:
+        trial = ended_trial(lease, RunState.FAILED, str(error))
     except RaysearchError as error:
         if NOTICE.given:
             mail.problem = _sentences(error)
@@ -271,13 +271,13 @@ def _sentences(error: RaysearchError) -> str:
     return "\n".join(error.problems) if isinstance(error, ConfigError) else str(error)
 
 
-def _broken(lease: Lease, error: Exception) -> Trial:
+def _broken(lease: RunSpec, error: Exception) -> Run:
     """The failed record of a lease whose runner has a bug; its traceback lies in the folder."""
     text = shown_text("".join(traceback.format_exception(error)))
     last = shown_text(traceback.format_exception_only(error)[-1].strip())
     try:
         open_storage(lease.folder, make=False).write("error.txt", [text.encode()])
-        where = f"see {shown(join(lease.folder, 'error.txt'))}"
+        where = f"see {redacted(join(lease.folder, 'error.txt'))}"
     except (OSError, StoreError) as failure:
         where = f"its traceback could not be kept: {failure}"
-    return ended_trial(lease, TrialState.FAILED, f"{last} ({where})")
+    return ended_trial(lease, RunState.FAILED, f"{last} ({where})")

@@ -14,7 +14,7 @@ from typing import Any
 
 from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.keys import Summary, encoder_name, rows_with, summarize
-from raysearch.leaderboard.rank import Ranked, Ranking, Standing, rank, varying
+from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank, varying
 from raysearch.leaderboard.store import Store, find_stores, load_card, load_goal
 from raysearch.leaderboard.tasks import rank_tasks, same_settings
 
@@ -22,7 +22,7 @@ __all__ = [
     "Mode",
     "Ranked",
     "Ranking",
-    "Standing",
+    "RankStatus",
     "Store",
     "Summary",
     "SweepCard",

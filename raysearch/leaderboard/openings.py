@@ -35,11 +35,11 @@ from raysearch.leaderboard.schema import (
 )
 from raysearch.leaderboard.store import Store
 from raysearch.seal import is_sealed, seal, unseal
-from raysearch.storage import BRIEF, LASTING, UnansweredError, open_storage
+from raysearch.storage import RETRY_LONG, RETRY_SHORT, UnansweredError, open_storage
 from raysearch.storage.folder_lock import this_process
 from raysearch.storage.place import join
 from raysearch.storage.whole import is_full
-from raysearch.trial import Cell, Trial
+from raysearch.trial import Cell, Run
 
 __all__ = [
     "OPENINGS",
@@ -83,7 +83,7 @@ class Opening:
 
     Attributes:
         role: ``test``, or the role of an oracle.
-        trial: `Trial.id`: number and cell.
+        trial: `Run.id`: number and cell.
         token: Tells openings of one cell apart.
         began: When, ISO 8601; empty where the record is damaged.
         by: The process that opened it, and its host.
@@ -102,7 +102,7 @@ class Opening:
     what: str = ""
     weights: str = ""
     finished: str = ""
-    reading: Trial | None = None
+    reading: Run | None = None
     damaged: bool = False
 
     @property
@@ -130,7 +130,9 @@ class Openings:
     def __init__(self, folder: str, guard: Callable[[], None] | None = None) -> None:
         self.place, self._guard = join(folder, OPENINGS), guard or _reader
         make = guard is not None
-        self._storage = open_storage(self.place, make=make, patience=LASTING if make else BRIEF)
+        self._storage = open_storage(
+            self.place, make=make, patience=RETRY_LONG if make else RETRY_SHORT
+        )
 
     def all(self, role: str | None = None) -> list[Opening]:
         """Every opening, or those of a role, in order of time."""
@@ -142,11 +144,11 @@ class Openings:
         return sorted(chosen, key=lambda item: (item.began, item.name))
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """How often data was opened, by `Opening.rows` and `Trial.id`; nothing is read."""
+        """How often data was opened, by `Opening.rows` and `Run.id`; nothing is read."""
         with self._sentences("read"):
             return Counter((item.rows, item.trial) for item in self._named())
 
-    def begin(self, trial: Trial, role: str, *, what: str, weights: str) -> Opening:
+    def begin(self, trial: Run, role: str, *, what: str, weights: str) -> Opening:
         """Record that the data is about to be opened, and take the room for what will be read.
 
         Raises:
@@ -175,7 +177,7 @@ class Openings:
                 raise
         return opening
 
-    def finish(self, opening: Opening, reading: Trial | None = None) -> None:
+    def finish(self, opening: Opening, reading: Run | None = None) -> None:
         """Put the end, and what was read if it is to be kept, into the record of an opening.
 
         Raises:
@@ -261,7 +263,7 @@ class Readings(Store):
         """See `Store.table`; ``provenance/openings`` has the counts."""
         return self._counted(super().table())
 
-    def rows_as_written(self) -> list[Trial]:
+    def rows_as_written(self) -> list[Run]:
         """As `Store.trials`, with the counts that the rows themselves have."""
         return read_trials(super().table(), self.curves())
 
@@ -300,7 +302,7 @@ def readings_of(folder: str, name: str = "test") -> Readings:
     return Readings(folder, name)
 
 
-def count_of(reading: Trial) -> int:
+def count_of(reading: Run) -> int:
     """How often the data was opened for a reading's cell; 1 where the row does not say."""
     return _count(reading.provenance.get(OPENINGS))
 
@@ -340,7 +342,7 @@ def _parsed(record: dict[str, Any]) -> Opening:
         One of `_DAMAGE`, or StoreError: It is none of ours.
     """
     text = record.pop("reading")
-    reading = None if text is None else Trial.from_json(text)
+    reading = None if text is None else Run.from_json(text)
     opening = Opening(**record, reading=reading)
     texts = {name: getattr(opening, name) for name in _TEXTS}
     if wrong := [name for name, value in texts.items() if not _is_line(value)]:

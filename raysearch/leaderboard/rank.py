@@ -1,7 +1,7 @@
 """Who came first: the cells of every configuration together, ordered by the goal.
 
 A configuration is a trial number of a sweep; its cells (task × seed) are rows. Its score is
-what `raysearch.objective.worth` makes of them: the mean over its tasks of the means over their
+what `objective.aggregate_value` makes of them: the mean over its tasks of the means over their
 seeds, or, where a sweep says so, the worst of these. Only complete configurations get a rank,
 those that have the metric in every cell; then come, in this order and without one, those that
 lack some, those stopped early (their last value is shown), and those that failed or have no
@@ -22,12 +22,12 @@ import pyarrow as pa
 from raysearch.errors import ConfigError, known_names
 from raysearch.leaderboard.keys import Codes, Floats, column_values, distinct, group_rows, rows_at
 from raysearch.objective import Aggregate, exact_mean
-from raysearch.trial import MetricGoal, Scalar, TrialState
+from raysearch.trial import MetricGoal, RunState, Scalar
 
-__all__ = ["Ranked", "Ranking", "Standing", "rank", "varying"]
+__all__ = ["Ranked", "Ranking", "RankStatus", "rank", "varying"]
 
 
-class Standing(StrEnum):
+class RankStatus(StrEnum):
     """How a configuration stands, over all its cells."""
 
     COMPLETE = "complete"
@@ -50,7 +50,7 @@ class Ranked:
             is lacking; else COMPLETE, and only then is it ranked.
         reason: Why it was pruned or failed, or which metric is lacking; empty otherwise.
         cells: How many cells are in; of a partial one those that have the metric.
-        score: What it is worth (`raysearch.objective.worth`): `mean`, or the worst mean of a
+        score: What it is worth (`objective.aggregate_value`): `mean`, or the worst mean of a
             task; NaN unless every cell that it must have has the metric.
         score_sd: Standard deviation (n − 1) over the cells behind the score: all, or those of
             the worst task; NaN for fewer than two.
@@ -69,7 +69,7 @@ class Ranked:
     trial: int
     method: str
     tasks: str
-    standing: Standing
+    standing: RankStatus
     reason: str
     cells: int
     score: float
@@ -127,12 +127,12 @@ class Ranking(Sequence[Ranked]):
         """The ranking of no configurations."""
         return cls({"trial": [], "standing": [], "reason": []}, {}, {}, {})
 
-    def counts(self) -> dict[Standing, int]:
-        """How many configurations stand how, those that occur, in the order of `Standing`."""
+    def counts(self) -> dict[RankStatus, int]:
+        """How many configurations stand how, those that occur, in the order of `RankStatus`."""
         found = Counter(self._columns["standing"])
-        return {standing: found[standing] for standing in Standing if found[standing]}
+        return {standing: found[standing] for standing in RankStatus if found[standing]}
 
-    def reasons(self, wanted: Standing) -> dict[str, list[int]]:
+    def reasons(self, wanted: RankStatus) -> dict[str, list[int]]:
         """Reason of every configuration that stands so to their trial numbers, in order."""
         found: dict[str, list[int]] = {}
         names = ("standing", "reason", "trial")
@@ -142,9 +142,9 @@ class Ranking(Sequence[Ranked]):
         return found
 
 
-_STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED)
+_STATES = (RunState.COMPLETE, RunState.PRUNED, RunState.FAILED)
 """From the best end to the worst: a configuration stands as its worst cell."""
-_STANDINGS = (*(Standing(state) for state in _STATES), Standing.PARTIAL)
+_STANDINGS = (*(RankStatus(state) for state in _STATES), RankStatus.PARTIAL)
 
 
 def rank(
@@ -263,7 +263,7 @@ class _Worth(NamedTuple):
 def _worth(
     table: pa.Table, values: Floats, group: Codes, goal: MetricGoal, aggregate: Aggregate
 ) -> _Worth:
-    """As `raysearch.objective.worth`, to the last bit; NaN where no cell has the metric."""
+    """As `objective.aggregate_value`, to the last bit; NaN where no cell has the metric."""
     task, count = group_rows(table, ["task"])
     groups = int(group.max()) + 1
     means = _exact_means(values, group * count + task, groups * count).reshape(groups, count)

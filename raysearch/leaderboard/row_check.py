@@ -19,7 +19,7 @@ import pyarrow as pa
 from raysearch.errors import quoted
 from raysearch.leaderboard.keys import Codes, group_rows, numbers_of
 from raysearch.leaderboard.schema import KEY, REQUIRED, SCHEMA_VERSION
-from raysearch.trial import TrialState
+from raysearch.trial import RunState
 
 __all__ = ["LONGEST_TEXT", "key_faults", "schema_faults", "text_lengths", "value_faults"]
 
@@ -40,7 +40,7 @@ _MOST_SECONDS = 1e10
 """300 years; with the times below, an end less its seconds is a time that Python knows."""
 _NAMES = ("sweep", "task", "method")
 _FIRST, _LAST = (datetime(year, 1, 1, tzinfo=UTC) for year in (1970, 3000))
-_STATES = tuple(str(state) for state in TrialState if state is not TrialState.RUNNING)
+_STATES = tuple(str(state) for state in RunState if state is not RunState.RUNNING)
 
 _Mask = npt.NDArray[np.bool_]
 

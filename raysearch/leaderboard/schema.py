@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from raysearch import __version__
 from raysearch.errors import StoreError
-from raysearch.trial import Cell, Report, Scalar, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunState, Scalar
 
 __all__ = [
     "CURVE_COLUMNS",
@@ -90,7 +90,7 @@ _LONGEST_REASON = 10_000
 """Characters: a message may quote a whole tensor."""
 
 
-def trial_rows(trial: Trial) -> pa.Table:
+def trial_rows(trial: Run) -> pa.Table:
     """The trial's one row of *trials*.
 
     Raises:
@@ -121,7 +121,7 @@ def trial_rows(trial: Trial) -> pa.Table:
     return _table(columns)
 
 
-def curve_rows(trial: Trial) -> pa.Table:
+def curve_rows(trial: Run) -> pa.Table:
     """The trial's rows of *curves*, one per report in order; no row for a trial without one."""
     reports = trial.curve
     bare: list[list[Any]] = [[value] * len(reports) for value in trial.key]
@@ -139,7 +139,7 @@ def curve_rows(trial: Trial) -> pa.Table:
     return _table(columns)
 
 
-def read_trials(trials: pa.Table, curves: pa.Table) -> list[Trial]:
+def read_trials(trials: pa.Table, curves: pa.Table) -> list[Run]:
     """The records that the rows were made of, in the order of `trials`.
 
     Departure from an exact copy: a setting that a trial does not have comes back as None when
@@ -151,12 +151,12 @@ def read_trials(trials: pa.Table, curves: pa.Table) -> list[Trial]:
         report = Report(rung=row["rung"], step=row["step"], seconds=row["seconds"], metrics=metrics)
         reports.setdefault(_key(row), []).append(report)
     return [
-        Trial(
+        Run(
             sweep=row["sweep"],
             number=row["trial"],
             cell=Cell(row["task"], row["seed"]),
             method=row["method"],
-            state=TrialState(row["state"]),
+            state=RunState(row["state"]),
             reason=row["reason"],
             config={
                 name.removeprefix("config/"): value
@@ -268,7 +268,7 @@ def _cut(reason: str) -> str:
     return f"{reason[:_LONGEST_REASON]}… ({len(reason)} characters)"
 
 
-def _utc(trial: Trial) -> datetime | None:
+def _utc(trial: Run) -> datetime | None:
     if not trial.finished:
         return None
     try:

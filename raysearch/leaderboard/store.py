@@ -29,9 +29,9 @@ from raysearch.leaderboard.schema import (
     read_trials,
     trial_rows,
 )
-from raysearch.storage import LASTING, Storage, UnansweredError, open_storage
-from raysearch.storage.place import is_uri, join, shown
-from raysearch.trial import MetricGoal, Trial
+from raysearch.storage import RETRY_LONG, Storage, UnansweredError, open_storage
+from raysearch.storage.place import is_uri, join, redacted
+from raysearch.trial import MetricGoal, Run
 
 __all__ = ["Store", "find_stores", "load_card", "load_goal"]
 
@@ -67,7 +67,7 @@ class Store:
         self._fresh: dict[tuple[Any, ...], Any] = {}
         self._curved: set[tuple[Any, ...]] = set()
 
-    def append(self, trial: Trial) -> None:
+    def append(self, trial: Run) -> None:
         """Add a finished trial: at most one file in ``trials/`` and one in ``curves/``.
 
         A trial that is there already changes nothing; a later run of the same cell takes its
@@ -136,7 +136,7 @@ class Store:
         """
         return _whole(self._curves.read())
 
-    def trials(self) -> list[Trial]:
+    def trials(self) -> list[Run]:
         """Every finished trial as a record, by number and cell.
 
         Raises:
@@ -144,7 +144,7 @@ class Store:
         """
         return _in_order(read_trials(self.table(), self.curves()))
 
-    def readable(self) -> tuple[list[Trial], tuple[str, ...]]:
+    def readable(self) -> tuple[list[Run], tuple[str, ...]]:
         """As `trials`, those that can be read, and a sentence for every file that cannot.
 
         Raises:
@@ -155,7 +155,7 @@ class Store:
         return found, rows.problems + curves.problems
 
     def keys(self) -> set[tuple[Any, ...]]:
-        """`Trial.key` of every row that can be read, without reading the rows."""
+        """`Run.key` of every row that can be read, without reading the rows."""
         return set(self._trials.rows("", KEY))
 
     def card(self) -> SweepCard | None:
@@ -231,7 +231,7 @@ class Store:
 
     def _look(self) -> None:
         """Find out what an earlier process left; finish a merge that it did not."""
-        self._use(open_storage(self.folder, patience=LASTING))
+        self._use(open_storage(self.folder, patience=RETRY_LONG))
         self._curves.merge()
         self._trials.merge()
         self._merged = self._finished("merged-")
@@ -252,7 +252,7 @@ class Store:
             self._looked = False
 
 
-def _in_order(trials: list[Trial]) -> list[Trial]:
+def _in_order(trials: list[Run]) -> list[Run]:
     return sorted(trials, key=lambda trial: (trial.number, trial.cell))
 
 
@@ -271,11 +271,11 @@ def find_stores(path: str | Path) -> list[Store]:
         found = filesystem.get_file_info(pa.fs.FileSelector(root))
     except FileNotFoundError as error:
         raise StoreError(
-            f"`{shown(path)}` must be a folder of results, but there is no such folder; {begin}"
+            f"`{redacted(path)}` must be a folder of results, but there is no such folder; {begin}"
         ) from error
     except (OSError, pa.ArrowException) as error:
         raise StoreError(
-            f"`{shown(path)}` must be a folder of results, but: {str(error).splitlines()[0]}; "
+            f"`{redacted(path)}` must be a folder of results, but: {str(error).splitlines()[0]}; "
             f"{begin}"
         ) from error
     below = sorted(info.base_name for info in found if info.type == pa.fs.FileType.Directory)
@@ -283,7 +283,8 @@ def find_stores(path: str | Path) -> list[Store]:
     stores = [store for store in stores if _may_be_sweep(store)]
     if not stores:
         raise StoreError(
-            f"`{shown(path)}` must hold a sweep's folder (one with trials/ in it), but has none; "
+            f"`{redacted(path)}` must hold a sweep's folder (one with trials/ in it), but "
+            f"has none; "
             f"{begin}"
         )
     return stores
@@ -321,7 +322,8 @@ def load_card(folder: str | Path, metric: str | None = None) -> SweepCard:
     if metric is None:
         if card is None:
             raise ConfigError(
-                f"`--metric` must be given, because {shown(folder)} has no sweep.json that names "
+                f"`--metric` must be given, because {redacted(folder)} has no sweep.json "
+                f"that names "
                 "one; for example --metric dev/va_pearson, or --metric NAME:min where lower is "
                 "better"
             )
@@ -336,7 +338,7 @@ def load_goal(folder: str | Path, metric: str | None = None) -> MetricGoal:
     return load_card(folder, metric).goal
 
 
-def _rows_of(trial: Trial) -> tuple[pa.Table, pa.Table]:
+def _rows_of(trial: Run) -> tuple[pa.Table, pa.Table]:
     """The trial's rows of both tables, as a reader would take them.
 
     Raises:

@@ -16,7 +16,7 @@ from raysearch.analysis.correlation import Association, association, most_tellin
 from raysearch.analysis.statistics.permutation import corrected
 from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.keys import column_values, distinct, group_rows, rows_at, rows_with
-from raysearch.leaderboard.rank import Ranked, Ranking, Standing, rank
+from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank
 from raysearch.trial import MetricGoal
 
 __all__ = [
@@ -175,7 +175,7 @@ def task_columns(
             TaskColumn(
                 task=task,
                 best=first,
-                complete=ranking.counts().get(Standing.COMPLETE, 0),
+                complete=ranking.counts().get(RankStatus.COMPLETE, 0),
                 associations={name: found[task, name] for name in names},
             )
         )

@@ -7,10 +7,10 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-__all__ = ["on_device", "pins", "widened"]
+__all__ = ["on_device", "pins", "at_least_fp32"]
 
 
-def widened(tensor: torch.Tensor) -> torch.Tensor:
+def at_least_fp32(tensor: torch.Tensor) -> torch.Tensor:
     """The same values in fp32, or in fp64 if they came so."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 

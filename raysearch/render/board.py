@@ -17,7 +17,7 @@ from rich.text import Text
 from raysearch.analysis.correlation import most_telling
 from raysearch.leaderboard.card import SweepCard, used_up_text
 from raysearch.leaderboard.keys import Summary, summarize
-from raysearch.leaderboard.rank import Ranked, Ranking, Standing, rank, varying
+from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank, varying
 from raysearch.leaderboard.tasks import rank_all, rank_tasks, searched, task_names
 from raysearch.render.format import Glyphs, duration, glyphs_for, setting
 from raysearch.render.table import Layout, ranked_table
@@ -54,7 +54,7 @@ class Board:
     left: int
     layout: Layout
     summary: Summary
-    counts: Mapping[Standing, int]
+    counts: Mapping[RankStatus, int]
     parameters: Sequence[str]
     reasons: Mapping[str, Sequence[int]]
     lacking: Mapping[str, Sequence[int]]
@@ -131,8 +131,8 @@ def make_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
         summary=summarize(table),
         counts=ranking.counts(),
         parameters=_in_order([ranking], table),
-        reasons=ranking.reasons(Standing.FAILED),
-        lacking=ranking.reasons(Standing.PARTIAL),
+        reasons=ranking.reasons(RankStatus.FAILED),
+        lacking=ranking.reasons(RankStatus.PARTIAL),
         note="\n".join([*notes, *_used_up(card)]),
     )
 
@@ -158,8 +158,8 @@ def make_task_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
         summary=summarize(table),
         counts=whole.counts(),
         parameters=_in_order(list(rankings.values()), table),
-        reasons=whole.reasons(Standing.FAILED),
-        lacking=whole.reasons(Standing.PARTIAL),
+        reasons=whole.reasons(RankStatus.FAILED),
+        lacking=whole.reasons(RankStatus.PARTIAL),
         note="\n".join(_used_up(card)),
     )
 
@@ -190,7 +190,7 @@ def more_settings(hidden: Sequence[str]) -> str:
     return f"{len(hidden)} more settings differ"
 
 
-def count_words(counts: Mapping[Standing, int]) -> str:
+def count_words(counts: Mapping[RankStatus, int]) -> str:
     """For example ``25 trials: 14 complete, 9 pruned, 2 failed``."""
     total = sum(counts.values())
     noun = "trial" if total == 1 else "trials"

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raysearch.analysis.compare import Contrast, Side, TaskContrast
-from raysearch.analysis.expected_best import Effort, Tuned
+from raysearch.analysis.expected_best import ExpectedBest, Tuned
 from raysearch.analysis.statistics import ESTIMATORS, StochasticOrder
 from raysearch.render.format import Glyphs, duration, glyphs_for, score
 from raysearch.render.table import bare_table, note
@@ -35,7 +35,7 @@ class Comparison:
     first: Side
     second: Side
     contrasts: Sequence[tuple[Contrast, Sequence[str]]]
-    efforts: tuple[Sequence[Effort], Sequence[Effort]] = ((), ())
+    efforts: tuple[Sequence[ExpectedBest], Sequence[ExpectedBest]] = ((), ())
     effort_notes: Sequence[str] = ()
     tuning: Sequence[tuple[Tuned, str]] = ()
 
@@ -103,7 +103,7 @@ def _tasks(result: Contrast, glyphs: Glyphs) -> Table:
         table.add_row(*map(Text, _line(task, glyphs)))
     if len(result.tasks) > 1:
         name = "all tasks" if result.aggregate == "mean" else "worst task"
-        ends = map(score, result.worth)
+        ends = map(score, result.aggregate_value)
         cells = [str(result.cells), *ends, f"{result.interval.mean:+.4f}", "", ""]
         table.add_row(*map(Text, [name, *cells]), style="bold")
     return table
@@ -125,7 +125,7 @@ def _bound(order: StochasticOrder | None, glyphs: Glyphs) -> str:
     return glyphs.none if order is None else f"{order.bound:.2f}"
 
 
-def _budgets(first: Sequence[Effort], second: Sequence[Effort]) -> RenderResult:
+def _budgets(first: Sequence[ExpectedBest], second: Sequence[ExpectedBest]) -> RenderResult:
     for one in first:
         for two in second:
             if one.task != two.task:
@@ -143,7 +143,7 @@ def _budgets(first: Sequence[Effort], second: Sequence[Effort]) -> RenderResult:
             yield table
 
 
-def _points(effort: Effort, budget: int) -> list[str]:
+def _points(effort: ExpectedBest, budget: int) -> list[str]:
     point = effort.points.get(budget)
     if point is None:
         return [""] * (len(ESTIMATORS) + 1)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from raysearch.analysis.compare import Contrast, Side, TaskContrast
-from raysearch.analysis.expected_best import Effort, Tuned
+from raysearch.analysis.expected_best import ExpectedBest, Tuned
 from raysearch.analysis.statistics import ESTIMATORS, StochasticOrder
 from raysearch.render.comparison import Comparison, mean_and_sd, with_encoders
 from raysearch.render.format import json_number, score
@@ -85,7 +85,7 @@ def _row(task: TaskContrast) -> list[str]:
     ]
 
 
-def _budgets(first: Effort, second: Effort) -> str:
+def _budgets(first: ExpectedBest, second: ExpectedBest) -> str:
     heads = ["n", *(f"{side} {name}" for side in "AB" for name in ESTIMATORS)]
     rows = []
     for budget in sorted({*first.points, *second.points}):
@@ -115,8 +115,8 @@ def _contrast(result: Contrast, sentences: Sequence[str]) -> dict[str, Any]:
         "metric": result.goal.name,
         "direction": result.goal.direction,
         "aggregate": result.aggregate,
-        "a": json_number(result.worth[0]),
-        "b": json_number(result.worth[1]),
+        "a": json_number(result.aggregate_value[0]),
+        "b": json_number(result.aggregate_value[1]),
         "cells": result.cells,
         "left_out": {"a": result.alone[0], "b": result.alone[1]},
         "a_better_on": result.ahead,
@@ -163,5 +163,5 @@ def _tuned(item: Tuned, sentence: str) -> dict[str, Any]:
     }
 
 
-def _effort(effort: Effort) -> dict[str, Any]:
+def _effort(effort: ExpectedBest) -> dict[str, Any]:
     return {**asdict(effort), "points": [{"n": n, **p} for n, p in effort.points.items()]}

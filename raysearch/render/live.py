@@ -27,7 +27,7 @@ from raysearch.render.board import count_words, more_settings, origin_lines
 from raysearch.render.format import Glyphs, duration, glyphs_for, score, sparkline
 from raysearch.render.race import Race
 from raysearch.render.table import Layout, ranked_table
-from raysearch.trial import Lease, MetricGoal, Report, Trial, TrialState
+from raysearch.trial import MetricGoal, Report, Run, RunSpec, RunState
 
 __all__ = ["LiveState", "MOST_RUNNING", "Running", "bar", "running_table"]
 
@@ -47,7 +47,7 @@ class Running:
         curve: The goal's values reported so far; NaN where a report lacks it.
     """
 
-    lease: Lease
+    lease: RunSpec
     since: float
     share: float = 0.0
     curve: list[float] = field(default_factory=list)
@@ -140,7 +140,7 @@ class LiveState:
         self._message = ""
         self._lock = threading.RLock()
 
-    def started(self, lease: Lease) -> None:
+    def started(self, lease: RunSpec) -> None:
         """A lease runs, for the first time or again."""
         with self._lock:
             now = self._clock()
@@ -160,7 +160,7 @@ class LiveState:
                 value = report.metrics.get(self.goal.name, math.nan)
                 self._running[lease_id].curve.append(value)
 
-    def finished(self, trial: Trial, *, earlier: bool = False) -> None:
+    def finished(self, trial: Run, *, earlier: bool = False) -> None:
         """A cell has ended; the same record a second time changes nothing.
 
         Args:
@@ -169,7 +169,7 @@ class LiveState:
         """
         with self._lock:
             self._running.pop(trial.id, None)
-            if trial.state is not TrialState.COMPLETE:  # its other cells are let go of
+            if trial.state is not RunState.COMPLETE:  # its other cells are let go of
                 others = self._running.items()
                 self._running = {n: it for n, it in others if it.lease.number != trial.number}
             if trial.key in self._seen:
@@ -186,7 +186,7 @@ class LiveState:
         with self._lock:
             self._message = text
 
-    def line(self, trial: Trial, encoding: str = "utf-8") -> str:
+    def line(self, trial: Run, encoding: str = "utf-8") -> str:
         """One line on a finished trial, after `finished` has been told of it."""
         with self._lock:
             glyphs = glyphs_for(encoding)
@@ -197,7 +197,7 @@ class LiveState:
                 f"{self.goal.name} {value}",
                 duration(trial.seconds),
             ]
-            if trial.state is TrialState.FAILED:
+            if trial.state is RunState.FAILED:
                 parts.append(trial.reason)
             best = self._race.best(trial)
             if best is not None:

@@ -15,7 +15,7 @@ from raysearch.leaderboard.openings import count_of
 from raysearch.printable import printable
 from raysearch.render.readings import read_words
 from raysearch.render.table_export import code, prose, table
-from raysearch.trial import Cell, MetricGoal, Trial
+from raysearch.trial import Cell, MetricGoal, Run
 
 __all__ = ["Exported", "model_card", "setting_yaml"]
 
@@ -43,9 +43,9 @@ class Exported:
         holds: Whether a metric, named without its role, holds for the weights that are exported.
     """
 
-    trial: Trial
-    cells: Sequence[Trial]
-    readings: Mapping[Cell, Trial]
+    trial: Run
+    cells: Sequence[Run]
+    readings: Mapping[Cell, Run]
     goal: MetricGoal | None
     settings: Mapping[str, Any]
     folder: str
@@ -114,7 +114,7 @@ def model_card(found: Exported) -> str:
     return f"---\n{front}---\n\n" + "\n".join(lines)
 
 
-def _corpora(trial: Trial) -> list[str]:
+def _corpora(trial: Run) -> list[str]:
     named = [str(trial.config.get(name) or "") for name in _CORPUS_SETTINGS]
     parts = [part.strip() for text in named for part in text.split(",")]
     return [name for name in dict.fromkeys(parts) if name]
@@ -169,7 +169,7 @@ def _shown(metrics: Mapping[str, float], found: Exported, role: str) -> tuple[li
     return holding, [name for name in names if name not in holding]
 
 
-def _made(trial: Trial) -> list[tuple[str, str]]:
+def _made(trial: Run) -> list[tuple[str, str]]:
     entries = [(name, trial.provenance[name]) for name in _MADE if trial.provenance.get(name)]
     return [*entries, ("device", trial.device), ("finished", trial.finished)]
 

@@ -11,7 +11,7 @@ from raysearch.devices import kinds_of
 from raysearch.render.format import duration
 
 if TYPE_CHECKING:
-    from raysearch.api.plan import Pilots
+    from raysearch.api.plan import PriorRuns
     from raysearch.cluster.cost.prices import NodeType, PriceTable
     from raysearch.search.estimate import Draws, Interval, Survival, Work
     from raysearch.search.plan import SweepPlan
@@ -40,7 +40,7 @@ class Place:
 
 
 def plan_text(
-    plan: SweepPlan, table: PriceTable | None, pilots: Pilots | None, *, free: bool
+    plan: SweepPlan, table: PriceTable | None, pilots: PriorRuns | None, *, free: bool
 ) -> str:
     """The estimate, at most 80 columns wide.
 
@@ -114,7 +114,7 @@ def _unknown(plan: SweepPlan) -> list[str]:
     ]
 
 
-def _rows(plan: SweepPlan, pilots: Pilots) -> list[str]:
+def _rows(plan: SweepPlan, pilots: PriorRuns) -> list[str]:
     import numpy as np
 
     from raysearch.api.plan import kind_wanted

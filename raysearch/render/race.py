@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 
 from raysearch.leaderboard.card import SweepCard
-from raysearch.objective import Best, is_over, worth
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.objective import Best, aggregate_value, is_over
+from raysearch.trial import Cell, Run, RunState
 
 __all__ = ["Race"]
 
@@ -17,7 +17,7 @@ class _Configuration:
     """How far a configuration is: the goal's values and the ends of the cells that are in."""
 
     values: dict[Cell, float] = field(default_factory=dict)
-    states: list[TrialState] = field(default_factory=list)
+    states: list[RunState] = field(default_factory=list)
     ended: bool = False
     earlier: bool = True
 
@@ -35,7 +35,7 @@ class Race:
         self._done: dict[int, _Configuration] = {}
         self._best: dict[str, Best] = {}
 
-    def add(self, trial: Trial, *, earlier: bool) -> None:
+    def add(self, trial: Run, *, earlier: bool) -> None:
         """Take in a finished cell, once.
 
         Args:
@@ -47,10 +47,12 @@ class Race:
         done.states.append(trial.state)
         done.ended = is_over(done.states, self._card.cells)
         done.earlier &= earlier
-        if done.ended and set(done.states) == {TrialState.COMPLETE}:
-            self._compete(trial, worth(done.values, self._card.goal, self._card.aggregate))
+        if done.ended and set(done.states) == {RunState.COMPLETE}:
+            self._compete(
+                trial, aggregate_value(done.values, self._card.goal, self._card.aggregate)
+            )
 
-    def best(self, trial: Trial) -> tuple[str, Best] | None:
+    def best(self, trial: Run) -> tuple[str, Best] | None:
         """The best complete configuration of those that a trial competes with.
 
         Returns:
@@ -73,10 +75,10 @@ class Race:
             if earlier or not item.earlier
         )
 
-    def _contest(self, trial: Trial) -> str:
+    def _contest(self, trial: Run) -> str:
         return trial.cell.task if self._split else ""
 
-    def _compete(self, trial: Trial, value: float) -> None:
+    def _compete(self, trial: Run, value: float) -> None:
         contest, found = self._contest(trial), Best(trial.number, value)
         if found.ahead_of(self._best.get(contest), self._card.goal):
             self._best[contest] = found

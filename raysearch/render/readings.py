@@ -15,7 +15,7 @@ from raysearch.leaderboard.keys import encoder_name
 from raysearch.objective import deciding_cells
 from raysearch.render.format import Glyphs, glyphs_for
 from raysearch.render.table import GAP, bare_table
-from raysearch.trial import MetricGoal, Trial
+from raysearch.trial import MetricGoal, Run
 
 __all__ = ["READ_ONCE", "mean_sd", "read_words", "readings_table", "worst_words"]
 
@@ -25,7 +25,7 @@ READ_ONCE = "read once"
 
 
 def readings_table(
-    readings: Sequence[Trial], title: str = "test, read once", first: str = ""
+    readings: Sequence[Run], title: str = "test, read once", first: str = ""
 ) -> Table | PairReadings:
     """A table of readings.
 
@@ -58,7 +58,7 @@ def readings_table(
     return table
 
 
-def worst_words(readings: Sequence[Trial], goal: MetricGoal) -> list[str]:
+def worst_words(readings: Sequence[Run], goal: MetricGoal) -> list[str]:
     """Of each configuration its worst task, where that is what the sweep ranks by.
 
     Args:
@@ -90,7 +90,7 @@ class PairReadings:
         title: Which data they were measured on.
     """
 
-    readings: Sequence[Trial]
+    readings: Sequence[Run]
     names: Sequence[str]
     title: str
 
@@ -171,7 +171,7 @@ def mean_sd(values: Sequence[float]) -> str:
     return f"{fmean(values):.3f}{spread}"
 
 
-def _of(trial: Trial, task: str) -> bool:
+def _of(trial: Run, task: str) -> bool:
     return not task or trial.cell.task == task
 
 
@@ -180,5 +180,5 @@ def _short(name: str) -> str:
     return name.partition("/")[2] or name
 
 
-def _values(readings: Sequence[Trial], name: str, number: int) -> list[float]:
+def _values(readings: Sequence[Run], name: str, number: int) -> list[float]:
     return [t.metrics[name] for t in readings if t.number == number and name in t.metrics]

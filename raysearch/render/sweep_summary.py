@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from raysearch.render.format import duration
 from raysearch.search.origins import Origin
 from raysearch.search.retention import size_text
-from raysearch.storage.place import shown
-from raysearch.trial import TrialState
+from raysearch.storage.place import redacted
+from raysearch.trial import RunState
 
 if TYPE_CHECKING:
     from raysearch.leaderboard import SweepCard
@@ -70,7 +70,7 @@ def ending_text(plan: SweepPlan, summary: SweepSummary) -> str:
 
     goal, mode, aggregate = plan.space.goal, plan.space.mode, plan.space.aggregate
     card = SweepCard(goal=goal, mode=mode, aggregate=aggregate, tasks=plan.tasks)
-    return ending_of(card, summary, rows=shown(plan.root))
+    return ending_of(card, summary, rows=redacted(plan.root))
 
 
 def ending_of(
@@ -120,7 +120,7 @@ def ending_of(
 
 def _none_completed(summary: SweepSummary, rows: str) -> str:
     """Nothing is best; where the reasons are read, if there are rows."""
-    counts = [f"{summary.trials[state]} {state}" for state in TrialState if state in summary.trials]
+    counts = [f"{summary.trials[state]} {state}" for state in RunState if state in summary.trials]
     if not counts:
         return "no trial has ended yet"
     ended = f"no configuration was completed, but trials ended: {', '.join(counts)}"

@@ -15,17 +15,17 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from raysearch.leaderboard.rank import Ranked, Standing
+from raysearch.leaderboard.rank import Ranked, RankStatus
 from raysearch.render.format import Glyphs, duration, score, setting
 from raysearch.trial import MetricGoal
 
 __all__ = ["GAP", "Layout", "bare_table", "note", "ranked_table"]
 
 _STYLES = {
-    Standing.COMPLETE: "",
-    Standing.PARTIAL: "cyan",
-    Standing.PRUNED: "dim",
-    Standing.FAILED: "red",
+    RankStatus.COMPLETE: "",
+    RankStatus.PARTIAL: "cyan",
+    RankStatus.PRUNED: "dim",
+    RankStatus.FAILED: "red",
 }
 GAP = 2
 """Blanks between columns."""

@@ -14,12 +14,12 @@ from tensorboardX.record_writer import RecordWriter
 
 from raysearch.names import path_part
 from raysearch.storage.whole import whole_file
-from raysearch.trial import Report, Trial
+from raysearch.trial import Report, Run
 
 __all__ = ["write_curves"]
 
 
-def write_curves(trials: Iterable[Trial], folder: Path) -> int:
+def write_curves(trials: Iterable[Run], folder: Path) -> int:
     """Write a run per row that has a curve, its metrics against steps.
 
     The same rows give the same files: a run that is there already is written anew.

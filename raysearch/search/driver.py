@@ -1,6 +1,6 @@
 """Which lease runs next, and what becomes of its news: the study's words as leases, and back.
 
-`LeaseBook` stands between the study, which decides, and Ray Tune, which schedules. It writes
+`RunQueue` stands between the study, which decides, and Ray Tune, which schedules. It writes
 to the study first and tells afterwards: a finished cell is in the study before anybody hears
 of it. One thread, that of Tune's loop.
 """
@@ -17,19 +17,19 @@ from raysearch.cluster.breakdown import ShortOfMemoryError, slot_breakdown
 from raysearch.cluster.cost.node_watch import LOOK_SECONDS, NodeWatch
 from raysearch.errors import ConfigError, RaysearchError
 from raysearch.events import EventKind, SlotEvent, ended_trial
-from raysearch.search.incumbent import Standing
+from raysearch.search.incumbent import Incumbents
 from raysearch.search.metric_names import unknown_metric
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.same_sources import SweepSources
 from raysearch.search.silence import Silence
 from raysearch.search.study.entries import not_finite
-from raysearch.search.study.journal import Intents
-from raysearch.search.study.ledger import Configuration, StudyLedger
+from raysearch.search.study.journal import RunJournal
+from raysearch.search.study.ledger import OpenTrial, StudyLedger
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.storage.place import join
-from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunSpec, RunState
 
-__all__ = ["LeaseBook", "Offer"]
+__all__ = ["RunQueue", "QueuedRun"]
 
 WAITING_SECONDS = 60.0
 """After so long a lease that has not started is told of, and again after as long."""
@@ -38,7 +38,7 @@ SAVE_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
-class Offer:
+class QueuedRun:
     """A lease to be run.
 
     Attributes:
@@ -46,15 +46,15 @@ class Offer:
         judged: Whether early stopping judges its reports.
     """
 
-    lease: Lease
+    lease: RunSpec
     judged: bool
 
 
 @dataclass
-class _Running:
+class ActiveRun:
     """What is known of a lease that runs."""
 
-    offer: Offer
+    offer: QueuedRun
     read: int = 0
     """Sequence number of the last event taken in."""
     since: float = field(default_factory=time.monotonic)
@@ -66,7 +66,7 @@ class _Running:
     curve: list[Report] = field(default_factory=list)
 
 
-class LeaseBook:
+class RunQueue:
     """The leases of one run of a sweep.
 
     Args:
@@ -85,9 +85,9 @@ class LeaseBook:
         self,
         plan: SweepPlan,
         ledger: StudyLedger,
-        standing: Standing,
+        standing: Incumbents,
         *,
-        on_trial: Callable[[Trial], None],
+        on_trial: Callable[[Run], None],
         on_event: Callable[[SweepEvent], None],
         watch: NodeWatch | None = None,
         sources: SweepSources | None = None,
@@ -107,9 +107,9 @@ class LeaseBook:
         self._on_trial, self._on_event = on_trial, on_event
         self._started = time.monotonic() if began is None else began
         self._open = {item.number: item for item in ledger.open_configurations()}
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, ActiveRun] = {}
         self._silence = Silence(plan.hang_seconds)
-        self._intents = Intents(plan.root, guard=guard)
+        self._intents = RunJournal(plan.root, guard=guard)
         self._intents.keep({offer.lease.id for offer in self._waiting()})
 
     def __getstate__(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class LeaseBook:
         """Whether no lease will ever come again; a running one may open further cells."""
         return self.over or not self._running
 
-    def next(self) -> Offer | None:
+    def next(self) -> QueuedRun | None:
         """The next lease, recorded as intended: cells of open configurations, then a new one."""
         self._look()
         while not self.over:
@@ -163,10 +163,10 @@ class LeaseBook:
             problem = self._open[offer.lease.number].problem
             if not problem:
                 self._intents.write(offer.lease)
-                self._running[offer.lease.id] = _Running(offer)
+                self._running[offer.lease.id] = ActiveRun(offer)
                 self._make_room()
                 return offer
-            self._finish(offer.lease, ended_trial(offer.lease, TrialState.FAILED, problem))
+            self._finish(offer.lease, ended_trial(offer.lease, RunState.FAILED, problem))
         return None
 
     def hear(self, lease_id: str, events: Sequence[SlotEvent]) -> bool:
@@ -186,7 +186,7 @@ class LeaseBook:
             self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
         return self._ends(running)
 
-    def _ends(self, running: _Running) -> bool:
+    def _ends(self, running: ActiveRun) -> bool:
         """Whether a lease ends with the run: once its checkpoint is written, or was waited for."""
         if not self.over:
             return False
@@ -227,7 +227,7 @@ class LeaseBook:
         if self.watch is not None:
             self.watch.look()
 
-    def _waiting(self) -> Iterator[Offer]:
+    def _waiting(self) -> Iterator[QueuedRun]:
         """Leases that may run and do not, in order of configuration and cell."""
         for number in sorted(self._open):
             configuration = self._open[number]
@@ -236,8 +236,8 @@ class LeaseBook:
                 if offer.lease.id not in self._running:
                     yield offer
 
-    def _offer(self, configuration: Configuration, cell: Cell) -> Offer:
-        lease = Lease(
+    def _offer(self, configuration: OpenTrial, cell: Cell) -> QueuedRun:
+        lease = RunSpec(
             sweep=self.plan.name,
             number=configuration.number,
             cell=cell,
@@ -248,9 +248,9 @@ class LeaseBook:
             origin=configuration.origin,
         )
         lease = replace(lease, folder=join(self.plan.leases, lease.id))
-        return Offer(lease=lease, judged=cell == configuration.cells[0])
+        return QueuedRun(lease=lease, judged=cell == configuration.cells[0])
 
-    def _tell_of_waiting(self, running: _Running) -> None:
+    def _tell_of_waiting(self, running: ActiveRun) -> None:
         """Say so when a lease's worker does not come up: the cluster may have no room for it."""
         if running.device or time.monotonic() - running.since < WAITING_SECONDS:
             return
@@ -260,7 +260,7 @@ class LeaseBook:
         text = f"trial {running.offer.lease.id} waits for {self.plan.workers_per_trial} x ({each})"
         self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
 
-    def _take(self, running: _Running, event: SlotEvent) -> bool:
+    def _take(self, running: ActiveRun, event: SlotEvent) -> bool:
         """Act on one piece of news; True when the lease is over."""
         lease = running.offer.lease
         match event.kind:
@@ -287,11 +287,11 @@ class LeaseBook:
                 return True
             case EventKind.STOPPED:
                 reason = "its runner let go of it unasked"
-                self._finish(lease, _ended(running, TrialState.FAILED, reason))
+                self._finish(lease, _ended(running, RunState.FAILED, reason))
                 return True
         return False
 
-    def _begin(self, running: _Running, event: SlotEvent) -> bool:
+    def _begin(self, running: ActiveRun, event: SlotEvent) -> bool:
         """A worker has begun; True when it has other data than the sweep, which ends the run.
 
         The lease stays open, and goes on where the data is the sweep's.
@@ -304,7 +304,7 @@ class LeaseBook:
         self._show(SweepEventKind.STARTED, running.offer.lease, device=event.device)
         return False
 
-    def _judge(self, running: _Running, report: Report) -> bool:
+    def _judge(self, running: ActiveRun, report: Report) -> bool:
         """Record a point of the curve; True when early stopping ends the configuration."""
         lease = running.offer.lease
         if all(report.rung != earlier.rung for earlier in running.curve):
@@ -318,10 +318,10 @@ class LeaseBook:
             return False
         if not self.ledger.report(lease.number, report.rung, value):
             return False
-        state, reason = TrialState.PRUNED, f"stopped early at report {report.rung}"
+        state, reason = RunState.PRUNED, f"stopped early at report {report.rung}"
         reason += f" by {self.plan.space.pruner}"
         if not math.isfinite(value):  # nothing to be ranked by: no verdict on how good it is
-            state = TrialState.FAILED
+            state = RunState.FAILED
             reason = f"{not_finite(self.plan.space.goal, value)} at report {report.rung}"
         self._finish(lease, _ended(running, state, reason))
         return True
@@ -338,13 +338,13 @@ class LeaseBook:
         self.fail(ConfigError(f"{problem} (it goes with another --name)"))
         return True
 
-    def _finish(self, lease: Lease, trial: Trial) -> None:
+    def _finish(self, lease: RunSpec, trial: Run) -> None:
         """The record into the study, then to everybody else."""
         stored = self.ledger.finish_cell(lease.number, trial)
         configuration = self._open[lease.number]
         configuration = replace(configuration, finished=(*configuration.finished, lease.cell))
         self.let_go(lease.id)
-        if stored.state is TrialState.COMPLETE and configuration.pending:
+        if stored.state is RunState.COMPLETE and configuration.pending:
             self._open[lease.number] = configuration
         else:
             del self._open[lease.number]
@@ -368,11 +368,11 @@ class LeaseBook:
         if text:
             self._on_event(SweepEvent(kind=SweepEventKind.WARNING, text=text))
 
-    def _show(self, kind: SweepEventKind, lease: Lease, **fields: Any) -> None:
+    def _show(self, kind: SweepEventKind, lease: RunSpec, **fields: Any) -> None:
         self._on_event(SweepEvent(kind=kind, lease=lease, **fields))
 
 
-def _ended(running: _Running, state: TrialState, reason: str) -> Trial:
+def _ended(running: ActiveRun, state: RunState, reason: str) -> Run:
     return ended_trial(
         running.offer.lease,
         state,

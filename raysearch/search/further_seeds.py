@@ -19,15 +19,15 @@ from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import StudyDatabase
 from raysearch.search.study.entries import INTENT, Entry, Outcome, cells_of, intent_in
 from raysearch.search.suggest.task_search import CellsOf, cells_within
-from raysearch.trial import Cell, Trial
+from raysearch.trial import Cell, Run
 
 __all__ = ["FurtherSeeds", "further_records"]
 
 _PREFIX = "further/"
-"""Attribute of the study: ``further/<number>/<cell>`` is the cell's `Trial` as JSON text."""
+"""Attribute of the study: ``further/<number>/<cell>`` is the cell's `Run` as JSON text."""
 
 
-def further_records(database: StudyDatabase) -> list[Trial]:
+def further_records(database: StudyDatabase) -> list[Run]:
     """The records of all further cells.
 
     Raises:
@@ -37,7 +37,7 @@ def further_records(database: StudyDatabase) -> list[Trial]:
     for key, text in database.attributes().items():
         if key.startswith(_PREFIX):
             try:
-                found.append(Trial.from_json(text))
+                found.append(Run.from_json(text))
             except StoreError as error:
                 raise database.damaged(f"its attribute {quoted(key)}: {error}") from error
     return found
@@ -54,16 +54,16 @@ class FurtherSeeds:
 
     def __init__(self, database: StudyDatabase, space: SearchSpace, cells: CellsOf) -> None:
         self._database, self._space, self._cells = database, space, cells
-        self._records: dict[int, dict[Cell, Trial]] = {}
+        self._records: dict[int, dict[Cell, Run]] = {}
         for record in further_records(database):
             self._keep(record)
 
-    def records(self, number: int) -> Mapping[Cell, Trial]:
+    def records(self, number: int) -> Mapping[Cell, Run]:
         """The records of a configuration's further cells, in order of cells."""
         found = self._records.get(number, {})
         return {cell: found[cell] for cell in sorted(found, key=lambda cell: (cell.seed, cell))}
 
-    def write(self, record: Trial) -> None:
+    def write(self, record: Run) -> None:
         """Write the record of a further cell."""
         key = f"{_PREFIX}{record.number}/{record.cell.slug}"
         self._database.set_attribute(key, record.to_json())
@@ -113,7 +113,7 @@ class FurtherSeeds:
         now, _ = cells_within(self._cells, self._space, task, intent["config"], "")
         return known + _further(known, now)
 
-    def _keep(self, record: Trial) -> None:
+    def _keep(self, record: Run) -> None:
         self._records.setdefault(record.number, {})[record.cell] = record
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from raysearch.errors import StoreError
-from raysearch.objective import Aggregate, Best, is_over, worth
-from raysearch.search.retention import Room, size_text
+from raysearch.objective import Aggregate, Best, aggregate_value, is_over
+from raysearch.search.retention import DiskBudget, size_text
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.lock import Guard, unguarded
-from raysearch.trial import MetricGoal, Trial, TrialState
+from raysearch.trial import MetricGoal, Run, RunState
 
-__all__ = ["PaperResult", "Standing"]
+__all__ = ["PaperResult", "Incumbents"]
 
 
 class PaperResult(NamedTuple):
@@ -36,7 +36,7 @@ class PaperResult(NamedTuple):
     def of(
         cls,
         number: int,
-        records: Sequence[Trial],
+        records: Sequence[Run],
         space: SearchSpace,
         *,
         cells: int,
@@ -53,19 +53,19 @@ class PaperResult(NamedTuple):
         """
         if unfinished or not records:
             return cls(number, math.nan, "not finished yet" if records else "not run yet")
-        failed = [trial.reason for trial in records if trial.state is TrialState.FAILED]
+        failed = [trial.reason for trial in records if trial.state is RunState.FAILED]
         if failed:
             return cls(number, math.nan, failed[0])
         values = {trial.cell: trial.metrics.get(space.goal.name, math.nan) for trial in records}
-        value = worth(values, space.goal, space.aggregate)
-        if all(trial.state is TrialState.COMPLETE for trial in records):
+        value = aggregate_value(values, space.goal, space.aggregate)
+        if all(trial.state is RunState.COMPLETE for trial in records):
             return cls(number, value, "")
         if len(records) == cells:
             return cls(number, value, "stopped early")
         return cls(number, math.nan, f"stopped early, at {value:.4f} on its first cell")
 
 
-class Standing:
+class Incumbents:
     """The best configuration of a sweep and of each of its tasks, and what of the others stays.
 
     A finished lease's checkpoint is of no use any more and always goes. What it kept stays
@@ -77,7 +77,7 @@ class Standing:
     a trial that is not finished never goes, nor the weights of the best.
 
     Args:
-        goal: What ranks configurations, by what `raysearch.objective.worth` makes of their cells.
+        goal: What ranks configurations, by what `objective.aggregate_value` makes of their cells.
         leases: Folder or URI of the leases' folders.
         keep: Whose kept files stay.
         aggregate: What the tasks of a configuration make of it.
@@ -103,17 +103,17 @@ class Standing:
     ) -> None:
         self.goal, self.keep, self.quota = goal, keep, quota
         self.aggregate, self.per_task, self.seeds = aggregate, per_task, seeds
-        self.counts: Counter[TrialState] = Counter()
+        self.counts: Counter[RunState] = Counter()
         self.best: dict[str, Best] = {}
         """Task to its best complete configuration; "" is for all tasks together."""
         self.best_of_task: dict[str, Best] = {}
         """Where all tasks are judged together: task to the configuration that is best on it."""
-        self._room = Room(leases, stages, guard)
+        self._room = DiskBudget(leases, stages, guard)
         self._said: set[str] = set()
         self._ended: set[str] = set()
         self._over: set[int] = set()
         """Configurations that are at their end, whichever of their cells have run."""
-        self._open: dict[int, list[Trial]] = {}
+        self._open: dict[int, list[Run]] = {}
         self._worth: dict[int, float] = {}
         self._weights: dict[str, tuple[int, str]] = {}
         """Ended leases whose weights stay for now: their number and task."""
@@ -123,7 +123,7 @@ class Standing:
         """Bytes of files that were removed."""
         return self._room.freed
 
-    def add(self, trial: Trial, *, cells: int) -> None:
+    def add(self, trial: Run, *, cells: int) -> None:
         """Take in a finished cell and remove what is not needed any more.
 
         Args:
@@ -133,7 +133,7 @@ class Standing:
         for lease_id in {trial.id, *self.count(trial, cells=cells)}:
             self._room.settle(lease_id, weights=lease_id in self._weights)
 
-    def count(self, trial: Trial, *, cells: int) -> list[str]:
+    def count(self, trial: Run, *, cells: int) -> list[str]:
         """Take in a finished cell as `add` does, without touching a file.
 
         Returns:
@@ -143,7 +143,7 @@ class Standing:
         self._ended.add(trial.id)
         done = self._open.setdefault(trial.number, [])
         done.append(trial)
-        if trial.state is TrialState.COMPLETE and self.keep != "none":
+        if trial.state is RunState.COMPLETE and self.keep != "none":
             self._weights[trial.id] = (trial.number, trial.cell.task)
         if not is_over([each.state for each in done], cells):
             return []
@@ -223,7 +223,7 @@ class Standing:
             del self._weights[lease_id]
         return excess
 
-    def _judge(self, done: list[Trial]) -> None:
+    def _judge(self, done: list[Run]) -> None:
         """Compare a configuration that is over with the best, and on each task that it has."""
         number = done[0].number
         task = done[0].cell.task if self.per_task else ""
@@ -237,12 +237,12 @@ class Standing:
             if len(of_task) >= self.seeds:
                 self._compare(self.best_of_task, task, Best(number, self._value(of_task)))
 
-    def _value(self, done: list[Trial]) -> float:
+    def _value(self, done: list[Run]) -> float:
         """What cells are worth together; NaN if one of them is not complete."""
-        if any(trial.state is not TrialState.COMPLETE for trial in done):
+        if any(trial.state is not RunState.COMPLETE for trial in done):
             return math.nan
         values = {trial.cell: trial.metrics.get(self.goal.name, math.nan) for trial in done}
-        return worth(values, self.goal, self.aggregate)
+        return aggregate_value(values, self.goal, self.aggregate)
 
     def _compare(self, best: dict[str, Best], task: str, found: Best) -> None:
         if found.ahead_of(best.get(task), self.goal):

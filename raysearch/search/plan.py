@@ -21,7 +21,7 @@ from raysearch.search.silence import HANG_SECONDS
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.server import file_url
 from raysearch.storage.place import absolute, join
-from raysearch.trial import Cell, Lease, Report, Trial, TrialState, tasks_of
+from raysearch.trial import Cell, Report, Run, RunSpec, RunState, tasks_of
 
 __all__ = [
     "MOST",
@@ -254,12 +254,12 @@ class SweepEvent:
     """
 
     kind: SweepEventKind
-    lease: Lease | None = None
+    lease: RunSpec | None = None
     step: int = 0
     total: int = 0
     device: str = ""
     report: Report | None = None
-    trial: Trial | None = None
+    trial: Run | None = None
     text: str = ""
 
 
@@ -297,7 +297,7 @@ class SweepSummary:
     asked: int
     origins: Mapping[str, int] = field(default_factory=dict)
     used_up: Sequence[str] = ()
-    trials: Mapping[TrialState, int] = field(default_factory=dict)
+    trials: Mapping[RunState, int] = field(default_factory=dict)
     unfinished: int = 0
     best: Mapping[str, Best] = field(default_factory=dict)
     papers: Mapping[str, PaperResult] = field(default_factory=dict)

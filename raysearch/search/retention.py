@@ -21,7 +21,7 @@ from raysearch.trial import CHECKPOINT, FORMER_CHECKPOINT
 if TYPE_CHECKING:
     from raysearch.training.stages.cache import StageCache
 
-__all__ = ["Room", "Usage", "size_text"]
+__all__ = ["DiskBudget", "DiskUsage", "size_text"]
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def size_text(size: float, *, enough: bool = False) -> str:
 
 
 @dataclass(frozen=True)
-class Usage:
+class DiskUsage:
     """What a sweep's files take, in bytes.
 
     Attributes:
@@ -90,7 +90,7 @@ class _Largest:
 
 
 @dataclass
-class Room:
+class DiskBudget:
     """The room that a sweep's leases take, and its own stages.
 
     What cannot be listed or removed is logged and tried again at the next tidying: no trial
@@ -143,7 +143,7 @@ class Room:
         except OSError as error:
             _log.warning("files in %s are removed later: %s", self._store.place, error)
 
-    def usage(self, running: Collection[str]) -> Usage:
+    def usage(self, running: Collection[str]) -> DiskUsage:
         """What there is now.
 
         Args:
@@ -158,7 +158,7 @@ class Room:
         self._largest.stage = max([self._largest.stage, *(file.size for file in stages)])
         each = self._largest.of_a_trial
         growth = sum(max(0, each - leases.get(lease_id, 0)) for lease_id in running)
-        return Usage(leases, growth, sum(file.size for file in stages))
+        return DiskUsage(leases, growth, sum(file.size for file in stages))
 
     def shrink_stages(self, limit: int) -> int:
         """Evict stages that are not in use, down to so many bytes; the bytes that this freed.

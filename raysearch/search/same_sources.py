@@ -15,7 +15,7 @@ from pathlib import Path
 from raysearch.corpora.source import locate
 from raysearch.errors import ConfigError
 from raysearch.sources import file_digest, numbers_text, short, sources_of, versions_of
-from raysearch.trial import Trial
+from raysearch.trial import Run
 
 __all__ = ["SweepSources"]
 
@@ -40,7 +40,7 @@ class SweepSources:
     silent: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, name: str, begun: Mapping[str, str], trials: Iterable[Trial]) -> SweepSources:
+    def of(cls, name: str, begun: Mapping[str, str], trials: Iterable[Run]) -> SweepSources:
         """What a sweep's records say.
 
         Args:

@@ -21,17 +21,17 @@ from typing import TYPE_CHECKING
 from raysearch.cluster.breakdown import ShortOfMemoryError, ray_breakdown
 from raysearch.cluster.cost.node_watch import NodeWatch, live_nodes
 from raysearch.cluster.ray_session import ray_session
-from raysearch.search.incumbent import PaperResult, Standing
+from raysearch.search.incumbent import Incumbents, PaperResult
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.search.same_sources import SweepSources
-from raysearch.search.study.journal import Intents
+from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.lock import Guard, RootMark, SweepLock, sweep_lock, unguarded
-from raysearch.storage.place import shown
+from raysearch.storage.place import redacted
 from raysearch.training.origin import versions
-from raysearch.trial import Trial, TrialState
+from raysearch.trial import Run, RunState
 
 if TYPE_CHECKING:
-    from raysearch.search.driver import LeaseBook
+    from raysearch.search.driver import RunQueue
     from raysearch.search.study.ledger import StudyLedger
 
 __all__ = ["run_sweep"]
@@ -39,7 +39,7 @@ __all__ = ["run_sweep"]
 PAUSE_SECONDS = 20.0
 """After a lack of memory; what else took it may be gone then."""
 
-OnTrial = Callable[[Trial], None]
+OnTrial = Callable[[Run], None]
 OnEvent = Callable[[SweepEvent], None]
 Have = Callable[[tuple[str, int, str, int]], bool]
 
@@ -65,7 +65,7 @@ def run_sweep(
         on_trial: Called with every finished cell's record once it is in the study; it may be
             called again with a record that it was given before.
         on_event: Called with news for the live view, in this thread.
-        have: Whether a record (`Trial.key`) of an earlier run need not be given again.
+        have: Whether a record (`Run.key`) of an earlier run need not be given again.
         on_open: Called once the sweep is this driver's alone and its study fits the plan.
         rows: Records that earlier runs left; where there are some, the study must be there too.
 
@@ -88,7 +88,7 @@ def run_sweep(
         imports.start()
         stack.enter_context(ray_session(plan.address, tell=tell))
         imports.join()
-        from raysearch.search.driver import LeaseBook
+        from raysearch.search.driver import RunQueue
         from raysearch.search.study.ledger import StudyLedger
         from raysearch.search.tune import check_resources
 
@@ -110,14 +110,14 @@ def run_sweep(
         guard()
         on_open()
 
-        def keep(trial: Trial) -> None:
+        def keep(trial: Run) -> None:
             guard()
             on_trial(trial)
 
         standing = _reconcile(plan, ledger, keep, have, guard)
         watch = _watch(plan)
         made = partial(
-            LeaseBook,
+            RunQueue,
             ledger=ledger,
             standing=standing,
             on_trial=keep,
@@ -147,8 +147,8 @@ def run_sweep(
 
 
 def _run(
-    plan: SweepPlan, made: Callable[[SweepPlan], LeaseBook], tell: Callable[[str], None]
-) -> LeaseBook:
+    plan: SweepPlan, made: Callable[[SweepPlan], RunQueue], tell: Callable[[str], None]
+) -> RunQueue:
     """Run the leases; where memory is short, go on after a pause with one slot less.
 
     Returns:
@@ -193,8 +193,8 @@ def _guard(plan: SweepPlan, lock: SweepLock) -> Guard:
 
 def _left(plan: SweepPlan, rows: int) -> str:
     """What earlier runs left at the root, in words; empty for nothing."""
-    begun = len(Intents(plan.root).ids())
-    return f"{rows} rows and {begun} begun trials in {shown(plan.root)}" if rows or begun else ""
+    begun = len(RunJournal(plan.root).ids())
+    return f"{rows} rows and {begun} begun trials in {redacted(plan.root)}" if rows or begun else ""
 
 
 def _same_sources(plan: SweepPlan, ledger: StudyLedger, on_event: OnEvent) -> SweepSources:
@@ -217,10 +217,10 @@ def _reconcile(
     on_trial: OnTrial,
     have: Have,
     guard: Guard = unguarded,
-) -> Standing:
+) -> Incumbents:
     """Give every record of the study to whoever lacks it, and clear the finished leases."""
     space = plan.space
-    standing = Standing(
+    standing = Incumbents(
         space.goal,
         plan.leases,
         plan.keep,
@@ -234,7 +234,7 @@ def _reconcile(
     # What ended a configuration comes last of its cells, which may have been in before.
     records = sorted(
         ledger.finished_trials(),
-        key=lambda trial: (trial.number, trial.state is not TrialState.COMPLETE),
+        key=lambda trial: (trial.number, trial.state is not RunState.COMPLETE),
     )
     for trial in records:
         if not have(trial.key):
@@ -261,7 +261,7 @@ def _papers(plan: SweepPlan, ledger: StudyLedger) -> dict[str, PaperResult]:
 
 
 @contextmanager
-def _interrupts(book: LeaseBook) -> Iterator[None]:
+def _interrupts(book: RunQueue) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the run in order; once more, and they act as they would."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -284,7 +284,7 @@ def _interrupts(book: LeaseBook) -> Iterator[None]:
         restore()
 
 
-def _ending(book: LeaseBook) -> Ending:
+def _ending(book: RunQueue) -> Ending:
     if book.interrupted:
         return Ending.INTERRUPTED
     left = book.unfinished or not book.ledger.all_asked

@@ -16,15 +16,15 @@ from raysearch.cluster.ray_session import HEAD, open_mailroom
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.cluster.slots import Slot, SlotShape
 from raysearch.events import EventKind, SlotEvent
-from raysearch.search.driver import LeaseBook
+from raysearch.search.driver import RunQueue
 from raysearch.search.plan import SweepPlan, check_room
-from raysearch.trial import Lease
+from raysearch.trial import RunSpec
 
 __all__ = ["SlotTrainable", "StudyScheduler", "StudySearcher", "check_resources", "run_tune"]
 
 
 class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
-    """Tune's scheduler over a `LeaseBook`: first come, first served, and the study's verdicts.
+    """Tune's scheduler over a `RunQueue`: first come, first served, and the study's verdicts.
 
     Args:
         book: The leases.
@@ -33,7 +33,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
             tells a reused actor nothing until it has the next trial for it.
     """
 
-    def __init__(self, book: LeaseBook, searcher: StudySearcher, room: Any) -> None:
+    def __init__(self, book: RunQueue, searcher: StudySearcher, room: Any) -> None:
         super().__init__()
         self._book, self._searcher, self._room = book, searcher, room
         self._rested = False
@@ -104,7 +104,7 @@ def check_resources(plan: SweepPlan) -> None:
         check_room(plan, {name: there.get(name, 0) for name in plan.shape.resources_per_worker})
 
 
-def run_tune(plan: SweepPlan, book: LeaseBook) -> None:
+def run_tune(plan: SweepPlan, book: RunQueue) -> None:
     """Run leases until the book has no more, it is over, or it failed; Ray is up.
 
     Tune keeps nothing: its files go to a temporary folder, and its own result is of no use
@@ -135,13 +135,13 @@ def run_tune(plan: SweepPlan, book: LeaseBook) -> None:
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]
-    """Tune's searcher over a `LeaseBook`; it keeps no state that the study does not have.
+    """Tune's searcher over a `RunQueue`; it keeps no state that the study does not have.
 
     An exception in here would reach the caller as text inside a `TuneError`; the book keeps it
     instead, the run ends, and the sweep raises it as it was.
     """
 
-    def __init__(self, book: LeaseBook) -> None:
+    def __init__(self, book: RunQueue) -> None:
         super().__init__(metric=None, mode=None)
         self._book = book
         self.leases: dict[str, str] = {}
@@ -198,11 +198,11 @@ class SlotTrainable(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], room: Any, shape: SlotShape) -> None:
         """Start the slot; returns at once, while its workers come up."""
-        self._slot = Slot(room, shape, Lease.from_json(config["lease"]), judged=config["judged"])
+        self._slot = Slot(room, shape, RunSpec.from_json(config["lease"]), judged=config["judged"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Put the next lease into the slot that is there."""
-        self._slot.put(Lease.from_json(new_config["lease"]), judged=new_config["judged"])
+        self._slot.put(RunSpec.from_json(new_config["lease"]), judged=new_config["judged"])
         return True
 
     def step(self) -> dict[str, Any]:

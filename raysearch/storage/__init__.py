@@ -9,15 +9,21 @@ from pathlib import Path
 from raysearch.errors import StoreError
 from raysearch.storage.base import Bytes, Storage, StoredFile
 from raysearch.storage.local import LocalStorage
-from raysearch.storage.place import is_uri, join, shown
-from raysearch.storage.retry import BRIEF, LASTING, Patience, PatientStorage, UnansweredError
+from raysearch.storage.place import is_uri, join, redacted
+from raysearch.storage.retry import (
+    RETRY_LONG,
+    RETRY_SHORT,
+    RetryingStorage,
+    RetryPolicy,
+    UnansweredError,
+)
 from raysearch.storage.whole import unwritten
 
 __all__ = [
-    "BRIEF",
-    "LASTING",
+    "RETRY_SHORT",
+    "RETRY_LONG",
     "Bytes",
-    "Patience",
+    "RetryPolicy",
     "Storage",
     "StoredFile",
     "UnansweredError",
@@ -26,7 +32,9 @@ __all__ = [
 ]
 
 
-def open_storage(root: str | Path, *, make: bool = True, patience: Patience = BRIEF) -> Storage:
+def open_storage(
+    root: str | Path, *, make: bool = True, patience: RetryPolicy = RETRY_SHORT
+) -> Storage:
     """The store at a folder, a ``file://`` URI, or any other URI that ``pyarrow.fs`` knows.
 
     Args:
@@ -37,7 +45,7 @@ def open_storage(root: str | Path, *, make: bool = True, patience: Patience = BR
     Raises:
         StoreError: There is no such kind of place, or it cannot be made or listed.
     """
-    place = shown(root)
+    place = redacted(root)
     opened: Callable[[], Storage]
     if is_uri(root):
         from raysearch.storage.objects import open_uri
@@ -48,7 +56,7 @@ def open_storage(root: str | Path, *, make: bool = True, patience: Patience = BR
         kind = "a folder that can be written"
         opened = partial(LocalStorage, Path(root))
     try:
-        return PatientStorage(place, opened, patience, make=make)
+        return RetryingStorage(place, opened, patience, make=make)
     except UnansweredError as error:
         raise StoreError(str(error)) from error
     except (OSError, ValueError, NotImplementedError) as error:

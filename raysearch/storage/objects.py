@@ -23,7 +23,7 @@ from pyarrow import fs
 
 from raysearch.storage.base import Bytes, Storage, StoredFile
 from raysearch.storage.local import LocalStorage
-from raysearch.storage.place import shown
+from raysearch.storage.place import redacted
 
 __all__ = ["ObjectStorage", "open_uri"]
 
@@ -52,7 +52,7 @@ def open_uri(uri: str) -> Storage:
         return LocalStorage(Path(root))
     if isinstance(filesystem, fs.S3FileSystem):
         filesystem = _impatient(filesystem)
-    return ObjectStorage(filesystem, root, shown(uri))
+    return ObjectStorage(filesystem, root, redacted(uri))
 
 
 def _impatient(filesystem: fs.S3FileSystem) -> fs.S3FileSystem:

@@ -16,7 +16,7 @@ from raysearch.errors import ConfigError
 from raysearch.names import is_text
 from raysearch.storage.secret_parts import shown_url
 
-__all__ = ["absolute", "above", "expanded", "is_uri", "join", "last_name", "shown"]
+__all__ = ["absolute", "parent", "expanded", "is_uri", "join", "last_name", "redacted"]
 
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^?]*)(\?.*)?", re.DOTALL)
 
@@ -36,7 +36,7 @@ def join(place: str | Path, *names: str) -> str:
     return scheme + "/".join([path.rstrip("/"), *(quote(name) for name in names)]) + query
 
 
-def above(place: str | Path, levels: int = 1) -> str:
+def parent(place: str | Path, levels: int = 1) -> str:
     """The place that holds this one, or holds what holds it, and so on."""
     found = _URI.fullmatch(str(place))
     if found is None:
@@ -77,6 +77,6 @@ def expanded(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
-def shown(place: str | Path) -> str:
+def redacted(place: str | Path) -> str:
     """The place as a message or a row may name it: without credentials."""
     return shown_url(str(place))

@@ -1,7 +1,7 @@
 """What is done when a store does not answer, or refuses credentials that have expired?
 
 An operation that fails for a passing reason is tried again, with growing pauses, for as long as
-its `Patience` says; before it is tried again after a refusal, the store is opened anew, so that
+its `RetryPolicy` says; before it is tried again after a refusal, the store is opened anew, so that
 credentials that were renewed (environment, ``~/.aws``, the machine's role) are taken. What
 happens is logged: the first failure at once, then every `TELL_SECONDS`.
 
@@ -24,11 +24,11 @@ from typing import BinaryIO, TypeVar
 from raysearch.storage.base import Bytes, Storage, StoredFile
 
 __all__ = [
-    "BRIEF",
-    "LASTING",
-    "Patience",
-    "PatientStorage",
-    "Trouble",
+    "RETRY_SHORT",
+    "RETRY_LONG",
+    "RetryPolicy",
+    "RetryingStorage",
+    "RetryReason",
     "UnansweredError",
     "trouble",
 ]
@@ -41,7 +41,7 @@ TELL_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How long an operation is tried again, in seconds.
 
     Attributes:
@@ -56,14 +56,14 @@ class Patience:
     longest: float = 15.0
 
 
-BRIEF = Patience()
+RETRY_SHORT = RetryPolicy()
 """Of somebody who waits before the terminal."""
 
-LASTING = Patience(seconds=300.0)
+RETRY_LONG = RetryPolicy(seconds=300.0)
 """Of a sweep's workers and driver: minutes of an outage cost less than ending the sweep."""
 
 
-class Trouble(Enum):
+class RetryReason(Enum):
     """Why an operation is tried again."""
 
     SILENT = "does not answer"
@@ -103,20 +103,20 @@ _SILENT_NUMBERS = {
 }
 
 
-def trouble(error: OSError) -> Trouble | None:
+def trouble(error: OSError) -> RetryReason | None:
     """Why an operation may be worth trying again; None when it is not.
 
     pyarrow raises plain OSErrors whose text names the store's own error.
     """
     if error.errno is not None:
-        return Trouble.SILENT if error.errno in _SILENT_NUMBERS else None
+        return RetryReason.SILENT if error.errno in _SILENT_NUMBERS else None
     text = str(error)
     if _REFUSED.search(text):
-        return Trouble.REFUSED
-    return Trouble.SILENT if _SILENT.search(text) else None
+        return RetryReason.REFUSED
+    return RetryReason.SILENT if _SILENT.search(text) else None
 
 
-class PatientStorage:
+class RetryingStorage:
     """A store whose operations are tried again; otherwise as the store itself.
 
     Args:
@@ -129,7 +129,7 @@ class PatientStorage:
     """
 
     def __init__(
-        self, place: str, opened: Callable[[], Storage], patience: Patience, *, make: bool
+        self, place: str, opened: Callable[[], Storage], patience: RetryPolicy, *, make: bool
     ) -> None:
         self.place, self._opened, self._patience = place, opened, patience
         self._store: Storage | None = None
@@ -205,7 +205,7 @@ class PatientStorage:
                     left = self._patience.seconds - (now - began)
                     self._tell(why, left, _reason(error) if told is None else "")
                     told = now
-                if why is Trouble.REFUSED:
+                if why is RetryReason.REFUSED:
                     self._store = None
                 time.sleep(pause * chance.uniform(0.5, 1.0))
                 pause = min(2 * pause, self._patience.longest)
@@ -214,15 +214,15 @@ class PatientStorage:
                 _log.warning("%s answers again, after %.0f s", self.place, time.monotonic() - began)
             return answer
 
-    def _tell(self, why: Trouble, left: float, reason: str) -> None:
+    def _tell(self, why: RetryReason, left: float, reason: str) -> None:
         if reason:
             text = "%s %s and is asked again for up to %.0f s: %s"
             _log.warning(text, self.place, why.value, left, reason)
         else:
             _log.warning("%s still %s; %.0f s are left", self.place, why.value, left)
 
-    def _sentence(self, why: Trouble, error: OSError, seconds: float) -> str:
-        if why is Trouble.REFUSED:
+    def _sentence(self, why: RetryReason, error: OSError, seconds: float) -> str:
+        if why is RetryReason.REFUSED:
             rule, cure = (
                 "must accept this machine's credentials, but has refused them",
                 "renew them and",

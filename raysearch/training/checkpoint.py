@@ -3,7 +3,7 @@
 In a folder a file is written under a temporary name, flushed, and renamed; in an object store it
 is one upload. A reader sees the old one or the new one and nothing between, and what has been
 damaged since is told by its digest (`state_file`). A store that does not answer is asked again
-for `raysearch.storage.LASTING`, while the trial waits.
+for `raysearch.storage.RETRY_LONG`, while the trial waits.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any, BinaryIO
 import torch
 
 from raysearch.errors import StoreError
-from raysearch.storage import LASTING, Storage, UnansweredError, open_storage
-from raysearch.storage.place import above, join, last_name, shown
+from raysearch.storage import RETRY_LONG, Storage, UnansweredError, open_storage
+from raysearch.storage.place import join, last_name, parent, redacted
 from raysearch.storage.whole import unwritten
 from raysearch.training.state_file import DamagedStateError, read_state, write_state
-from raysearch.trial import CHECKPOINT, FORMER_CHECKPOINT, FORMER_KEPT, KEPT, Lease
+from raysearch.trial import CHECKPOINT, FORMER_CHECKPOINT, FORMER_KEPT, KEPT, RunSpec
 
 __all__ = [
     "DamagedStateError",
@@ -70,12 +70,12 @@ def load_checkpoint(place: str | Path) -> dict[str, Any] | None:
     except (DamagedStateError, OSError) as error:
         _log.warning(
             "checkpoint %s is damaged and not read; its trial starts from the beginning: %s",
-            *(shown(place), error),
+            *(redacted(place), error),
         )
         return None
 
 
-def save_weights(lease: Lease, result: Mapping[str, Any], *, key: str) -> str:
+def save_weights(lease: RunSpec, result: Mapping[str, Any], *, key: str) -> str:
     """Keep what a finished trial's last stage left behind, in the folder of its lease.
 
     Args:
@@ -105,7 +105,7 @@ class Weights:
     digest: str
 
 
-def load_weights(lease: Lease, *, key: str = "", digest: str = "") -> Weights | None:
+def load_weights(lease: RunSpec, *, key: str = "", digest: str = "") -> Weights | None:
     """What `save_weights` kept, or None where nothing was.
 
     Args:
@@ -135,7 +135,7 @@ def load_weights(lease: Lease, *, key: str = "", digest: str = "") -> Weights | 
             return None
 
 
-def has_weights(lease: Lease) -> bool:
+def has_weights(lease: RunSpec) -> bool:
     """Whether a lease kept its weights; they may still prove damaged.
 
     Raises:
@@ -146,7 +146,7 @@ def has_weights(lease: Lease) -> bool:
         return store.exists(KEPT) or store.exists(FORMER_KEPT)
 
 
-def remove_checkpoint(lease: Lease) -> None:
+def remove_checkpoint(lease: RunSpec) -> None:
     """Remove what a lease's trial would go on from, if there is something.
 
     Raises:
@@ -155,7 +155,7 @@ def remove_checkpoint(lease: Lease) -> None:
     _remove(lease, (CHECKPOINT, FORMER_CHECKPOINT))
 
 
-def remove_weights(lease: Lease) -> None:
+def remove_weights(lease: RunSpec) -> None:
     """Remove the weights that a lease kept, if it did.
 
     Raises:
@@ -164,7 +164,7 @@ def remove_weights(lease: Lease) -> None:
     _remove(lease, (KEPT, FORMER_KEPT))
 
 
-def _remove(lease: Lease, names: Sequence[str]) -> None:
+def _remove(lease: RunSpec, names: Sequence[str]) -> None:
     store = _store_of(lease)
     with _saying(lease, "removable"):
         for name in names:
@@ -182,7 +182,7 @@ def _save(place: str | Path, state: Mapping[str, Any], *, kind: str, key: str) -
         raise StoreError(str(error)) from error
     except OSError as error:
         raise StoreError(
-            f"`{shown(place)}` must be written, but {unwritten(error)}; what is there is whole"
+            f"`{redacted(place)}` must be written, but {unwritten(error)}; what is there is whole"
         ) from error
     return found[-1]
 
@@ -207,19 +207,19 @@ def _read_former(file: BinaryIO, key: str) -> Weights:
 
 
 @contextmanager
-def _saying(lease: Lease, rule: str) -> Iterator[None]:
+def _saying(lease: RunSpec, rule: str) -> Iterator[None]:
     """Turn the system's error over a lease's files into a sentence."""
     try:
         yield
     except UnansweredError as error:
         raise StoreError(str(error)) from error
     except OSError as error:
-        raise StoreError(f"{shown(lease.folder)} must be {rule}, but is not: {error}") from error
+        raise StoreError(f"{redacted(lease.folder)} must be {rule}, but is not: {error}") from error
 
 
-def _store_of(lease: Lease) -> Storage:
-    return open_storage(lease.folder, make=False, patience=LASTING)
+def _store_of(lease: RunSpec) -> Storage:
+    return open_storage(lease.folder, make=False, patience=RETRY_LONG)
 
 
 def _store(place: str | Path) -> Storage:
-    return open_storage(above(place), make=False, patience=LASTING)
+    return open_storage(parent(place), make=False, patience=RETRY_LONG)

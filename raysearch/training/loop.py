@@ -16,9 +16,9 @@ from typing import Any
 
 from raysearch import distributed
 from raysearch.config import TrainingConfig
-from raysearch.errors import TrialError
+from raysearch.errors import RunError
 from raysearch.methods.base import Method, Stage
-from raysearch.storage.place import shown
+from raysearch.storage.place import redacted
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 from raysearch.training.progress import Listener, Position
 from raysearch.training.schedule import stage_rungs
@@ -29,7 +29,7 @@ from raysearch.training.seed import (
     seed_everything,
 )
 from raysearch.training.stages.cache import StageCache
-from raysearch.training.stages.sharing import Sharing, TurnAbandoned
+from raysearch.training.stages.sharing import SharedStages, TurnAbandoned
 from raysearch.training.steps import autocast, endless_batches, take_step
 from raysearch.trial import Report
 
@@ -71,7 +71,7 @@ class Fit:
         self.stages = list(method.stages())
         self.total = sum(stage.steps for stage in self.stages)
         self.rungs = stage_rungs(self.stages, config.reports)
-        self.sharing = Sharing(self.stages, self.keys, cache)
+        self.sharing = SharedStages(self.stages, self.keys, cache)
         self.position = Position()
         self.result: dict[str, Any] = {}
         """What the last stage left behind, once `run` is through."""
@@ -193,7 +193,7 @@ class Fit:
         means = dict(zip(position.sums, distributed.average_values(local), strict=True))
         broken = sorted(name for name, value in means.items() if not math.isfinite(value))
         if broken:
-            raise TrialError(f"{', '.join(broken)} is not finite by step {position.done}")
+            raise RunError(f"{', '.join(broken)} is not finite by step {position.done}")
         return means
 
     def _tick(self) -> bool:
@@ -210,7 +210,7 @@ class Fit:
     def _report(self, rung: int) -> bool:
         """Evaluate on dev, check health, tell; True when the trial shall stop."""
         terms = self._means()
-        failure: TrialError | None = None
+        failure: RunError | None = None
         report = None
         if distributed.rank() == 0:
             try:
@@ -218,7 +218,7 @@ class Fit:
                 report = Report(
                     rung=rung, step=self.position.done, seconds=self.elapsed(), metrics=metrics
                 )
-            except TrialError as error:
+            except RunError as error:
                 failure = error
         failure, report = distributed.broadcast_object((failure, report))  # type: ignore[misc]
         if failure is not None:
@@ -293,7 +293,7 @@ class Fit:
             _log.warning(
                 "checkpoint %s is of other settings, data or code, or relies on a stage that is "
                 "gone; its trial starts from the beginning",
-                shown(self.checkpoint),
+                redacted(self.checkpoint),
             )
         self.sharing.resolve(0, ())
         return False

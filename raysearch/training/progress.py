@@ -8,7 +8,7 @@ from typing import Protocol
 
 from raysearch.trial import Report
 
-__all__ = ["Listener", "Position", "Silence"]
+__all__ = ["Listener", "Position", "NullListener"]
 
 
 class Listener(Protocol):
@@ -38,7 +38,7 @@ class Listener(Protocol):
         """
 
 
-class Silence:
+class NullListener:
     """A listener for a trial that nobody watches, stops, or trains beside this process."""
 
     def started(self, device: str, provenance: Mapping[str, str]) -> None:

@@ -13,11 +13,11 @@ import torch
 
 from raysearch import distributed
 from raysearch.config import flatten, read_config
-from raysearch.errors import TrialError
+from raysearch.errors import RunError
 from raysearch.methods import get_method
 from raysearch.methods.base import Method
 from raysearch.sources import SOURCES, Found, digests, recorded, sources_of, to_text
-from raysearch.storage.place import above, join
+from raysearch.storage.place import join, parent
 from raysearch.training.checkpoint import save_weights
 from raysearch.training.hardware import choose_hardware, matmul_format
 from raysearch.training.loop import Fit, Listener
@@ -27,20 +27,20 @@ from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import derive_seed, seed_everything
 from raysearch.training.stages.cache import StageCache
 from raysearch.training.stages.keys import stage_keys
-from raysearch.trial import CHECKPOINT, Lease, Trial, TrialState
+from raysearch.trial import CHECKPOINT, Run, RunSpec, RunState
 
 __all__ = ["restore_method", "run_lease"]
 
 
 def run_lease(
-    lease: Lease,
+    lease: RunSpec,
     listener: Listener,
     *,
     data_dir: str,
     stages: str = "",
     limit: int | None = None,
     stated: Mapping[str, str] = MappingProxyType({}),
-) -> Trial | None:
+) -> Run | None:
     """Train a lease from its checkpoint or the start; train and dev data are opened, no other.
 
     The trial's numbers depend on the lease, the data and the code only: nothing that ran in
@@ -71,7 +71,7 @@ def run_lease(
     fit: Fit | None = None
     workers = {"workers": str(distributed.world_size())}
     where = {**provenance(lease.method), **hardware.stated, **workers, **stated}
-    state, reason, complete = TrialState.COMPLETE, "", False
+    state, reason, complete = RunState.COMPLETE, "", False
     try:
         seed_everything(derive_seed(lease.cell.seed, "build"))
         with recorded() as read:
@@ -97,25 +97,25 @@ def run_lease(
             checkpoint=join(lease.folder, CHECKPOINT),
             listener=listener,
             keys=keys,
-            cache=_cache(stages or join(above(lease.folder, 2), "stages"), limit),
+            cache=_cache(stages or join(parent(lease.folder, 2), "stages"), limit),
         )
         with matmul_format(hardware):
             complete = fit.run()
         if complete and lease.keep and listener.owns():
             where["weights_sha256"] = save_weights(lease, fit.result, key=keys[-1])
-    except TrialError as error:
-        state, reason = TrialState.FAILED, str(error)
+    except RunError as error:
+        state, reason = RunState.FAILED, str(error)
     except torch.OutOfMemoryError as error:
-        state, reason = TrialState.FAILED, f"out of memory on {device}: {error}".split("\n")[0]
+        state, reason = RunState.FAILED, f"out of memory on {device}: {error}".split("\n")[0]
     finally:
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
-    if state is TrialState.COMPLETE and not complete:
+    if state is RunState.COMPLETE and not complete:
         return None
     reports = tuple(fit.position.reports) if fit else ()
     where["steps_reused"] = str(fit.position.reused if fit else 0)
-    return Trial(
+    return Run(
         sweep=lease.sweep,
         number=lease.number,
         cell=lease.cell,
@@ -133,7 +133,7 @@ def run_lease(
     )
 
 
-def _same_on_every_worker(lease: Lease, read: Found) -> str:
+def _same_on_every_worker(lease: RunSpec, read: Found) -> str:
     """What the trial read, as its row keeps it.
 
     Raises:
@@ -144,7 +144,7 @@ def _same_on_every_worker(lease: Lease, read: Found) -> str:
     names = {name for other in told for name in other}
     apart = [name for name in sorted(names) if len({other.get(name) for other in told}) > 1]
     if apart:
-        raise TrialError(
+        raise RunError(
             f"the workers of a trial must read the same bytes, but have other ones of "
             f"{', '.join(apart)}; put the same files on every node"
         )
@@ -156,7 +156,7 @@ def _cache(root: str, limit: int | None) -> StageCache:
 
 
 def restore_method(
-    lease: Lease, weights: Mapping[str, Any], *, roles: Sequence[str], data_dir: str
+    lease: RunSpec, weights: Mapping[str, Any], *, roles: Sequence[str], data_dir: str
 ) -> Method:
     """The method of a finished trial with its final weights, to be evaluated or exported.
 

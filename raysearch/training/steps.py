@@ -14,7 +14,7 @@ import torch
 
 from raysearch import distributed
 from raysearch.config import TrainingConfig
-from raysearch.errors import TrialError
+from raysearch.errors import RunError
 from raysearch.methods.base import Method, Stage
 from raysearch.training.progress import Position
 from raysearch.training.schedule import scale_learning_rates, warmup_then_linear
@@ -45,7 +45,7 @@ def endless_batches(method: Method, stage: Stage, seed: int, *, skip: int) -> It
             else:
                 yield batch
         if count == 0:
-            raise TrialError(f"stage `{stage.name}` must have at least one batch, but got none")
+            raise RunError(f"stage `{stage.name}` must have at least one batch, but got none")
         epoch += 1
 
 

@@ -8,18 +8,18 @@ import pytest
 from raysearch.analysis.answer import answer
 from raysearch.analysis.arms import Arm, arms_of, with_readings
 from raysearch.errors import ConfigError
-from raysearch.trial import Cell, MetricGoal, Scalar, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Run, RunState, Scalar
 
 GOAL = MetricGoal("dev/f1")
 
 
-def row(number: int, seed: int, value: float, task: str = "a", **config: Scalar) -> Trial:
-    return Trial(
+def row(number: int, seed: int, value: float, task: str = "a", **config: Scalar) -> Run:
+    return Run(
         sweep="s",
         number=number,
         cell=Cell(task, seed),
         method="carl",
-        state=TrialState.COMPLETE,
+        state=RunState.COMPLETE,
         config=config,
         metrics={"dev/f1": value, "dev/other": 2 * value},
     )
@@ -29,7 +29,7 @@ def varied(config: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
     return {name: config[name] for name in ("variant", "k") if name in config}
 
 
-def arms(trials: list[Trial], values: tuple[Scalar, ...] = ("x", "y", 1, 2, 3)) -> list[Arm]:
+def arms(trials: list[Run], values: tuple[Scalar, ...] = ("x", "y", 1, 2, 3)) -> list[Arm]:
     return arms_of(trials, varied, lambda settings: all(v in values for v in settings.values()))
 
 
@@ -139,7 +139,7 @@ def test_without_the_reference_nothing_can_be_said() -> None:
 
 def test_readings_join_their_rows() -> None:
     rows = [row(0, 0, 0.1), row(1, 0, 0.2)]
-    read = Trial(**{**vars(rows[0]), "metrics": {"test/f1": 0.4}})
+    read = Run(**{**vars(rows[0]), "metrics": {"test/f1": 0.4}})
     joined = with_readings(rows, [read])
     assert joined[0].metrics == {"dev/f1": 0.1, "dev/other": 0.2, "test/f1": 0.4}
     assert joined[1] == rows[1]

@@ -12,7 +12,7 @@ import pytest
 from raysearch.analysis.audit import Finding, audit, compare_with_study, draw_rows
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.part_file import encode
-from raysearch.trial import TrialState
+from raysearch.trial import RunState
 
 MADE = {"code": "c1", "data_digest": "d1", "encoder_digest": "e1", "torch": "2.13.0"}
 CONFIG = {"encoder": "tiny", "layers": 0, "reports": 2, "top_k": 0.1}
@@ -28,7 +28,7 @@ def store(tmp_path: Path, make_trial: Callable[..., Any]) -> Store:
                 number, 0.1 * number + 0.01 * seed, seed=seed, provenance=MADE, config=CONFIG
             )
         )
-    stopped = make_trial(2, 0.2, provenance=MADE, config=CONFIG, state=TrialState.PRUNED)
+    stopped = make_trial(2, 0.2, provenance=MADE, config=CONFIG, state=RunState.PRUNED)
     store.append(replace(stopped, curve=stopped.curve[:1], steps=10))
     card = {"metric": "dev/va_pearson", "direction": "maximize", "cells": 2}
     (tmp_path / "carl" / "sweep.json").write_text(json.dumps(card))

@@ -5,11 +5,11 @@ import pytest
 
 from raysearch.analysis.correlation import association, most_telling, spearman
 from raysearch.analysis.statistics.permutation import corrected
-from raysearch.leaderboard import Ranked, Standing
+from raysearch.leaderboard import Ranked, RankStatus
 from raysearch.trial import MetricGoal
 
 
-def _rows(configs, means, standing=Standing.COMPLETE):
+def _rows(configs, means, standing=RankStatus.COMPLETE):
     return [
         Ranked(
             rank=None,
@@ -58,7 +58,7 @@ def test_a_name_that_differs_in_every_trial_explains_nothing():
 def test_few_trials_keep_the_order_of_the_config():
     rows = _rows([{"a": 1.0 * n, "b": n % 2} for n in range(4)], [1, 2, 1, 2])
     assert most_telling([rows], ["a", "b"]) == ["a", "b"]
-    pruned = _rows([{"a": 1.0 * n, "b": n % 2} for n in range(9)], range(9), Standing.PRUNED)
+    pruned = _rows([{"a": 1.0 * n, "b": n % 2} for n in range(9)], range(9), RankStatus.PRUNED)
     assert most_telling([pruned], ["b", "a"]) == ["b", "a"]
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from raysearch.analysis.answer import course
+from raysearch.analysis.answer import curve_change
 from raysearch.analysis.arms import Arm
-from raysearch.trial import Cell, Report, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunState
 
 
 def arm(values: dict[int, tuple[float, ...]]) -> Arm:
@@ -14,12 +14,12 @@ def arm(values: dict[int, tuple[float, ...]]) -> Arm:
             Report(rung=n, step=10 * n, seconds=n, metrics={"dev/x": value})
             for n, value in enumerate(curve, 1)
         )
-        cells[Cell("a", seed)] = Trial(
+        cells[Cell("a", seed)] = Run(
             sweep="s",
             number=0,
             cell=Cell("a", seed),
             method="carl",
-            state=TrialState.COMPLETE,
+            state=RunState.COMPLETE,
             config={},
             curve=reports,
         )
@@ -29,7 +29,7 @@ def arm(values: dict[int, tuple[float, ...]]) -> Arm:
 def test_cells_are_paired_and_arms_of_a_cell_count_once() -> None:
     first = arm({0: (0.2, 0.9, 0.4), 1: (0.3, 0.9, 0.5)})
     second = arm({0: (0.4, 0.0, 0.6), 1: (0.5, 0.0, 0.9)})
-    found = course([first, second], "dev/x")
+    found = curve_change([first, second], "dev/x")
     assert found is not None
     assert found.steps == (10, 30)
     assert found.first == pytest.approx(0.35) and found.last == pytest.approx(0.6)
@@ -38,5 +38,5 @@ def test_cells_are_paired_and_arms_of_a_cell_count_once() -> None:
 
 
 def test_without_two_reports_there_is_no_course() -> None:
-    assert course([arm({0: (0.2,)})], "dev/x") is None
-    assert course([arm({0: (0.2, 0.3)})], "dev/y") is None
+    assert curve_change([arm({0: (0.2,)})], "dev/x") is None
+    assert curve_change([arm({0: (0.2, 0.3)})], "dev/y") is None

@@ -11,7 +11,7 @@ import pytest
 from raysearch.analysis.conclusions import effort_sentences, tuned_sentence
 from raysearch.analysis.expected_best import efforts, tuned
 from raysearch.leaderboard import Store, SweepCard
-from raysearch.trial import MetricGoal, TrialState
+from raysearch.trial import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
 CARD = SweepCard(goal=GOAL, cells=2)
@@ -30,8 +30,8 @@ def stores(tmp_path: Path, make_trial: Callable[..., Any]) -> tuple[Store, Store
             if number in TEST:
                 value = TEST[number] + 0.01 * seed
                 readings.append(replace(trial, metrics={"test/va_pearson": value}, curve=()))
-    rows.append(make_trial(4, 0.3, state=TrialState.PRUNED))
-    rows.append(make_trial(5, None, state=TrialState.FAILED, reason="collapsed"))
+    rows.append(make_trial(4, 0.3, state=RunState.PRUNED))
+    rows.append(make_trial(5, None, state=RunState.FAILED, reason="collapsed"))
     return rows, readings
 
 
@@ -57,7 +57,7 @@ def test_a_stopped_configuration_of_one_cell_counts_with_its_last_value(
     store = Store(tmp_path / "carl")
     for number, score in enumerate([0.5, 0.4, 0.6]):
         store.append(make_trial(number, score))
-    store.append(make_trial(3, 0.3, state=TrialState.PRUNED))
+    store.append(make_trial(3, 0.3, state=RunState.PRUNED))
     [effort] = efforts(store.table(), SweepCard(goal=GOAL, cells=1))
     assert (effort.configurations, effort.stopped, effort.short) == (3, 1, 0)
     assert effort.points[2]["unbiased"] == pytest.approx((0.6 + 0.4 + 0.6) / 3)
@@ -73,7 +73,7 @@ def test_the_first_pair_of_a_stopped_one_is_not_ahead_of_means(
     for number, (easy, hard) in enumerate([(0.5, 0.3), (0.6, 0.3), (0.52, 0.3)]):
         store.append(make_trial(number, easy, task="en-es"))
         store.append(make_trial(number, hard, task="en-nl"))
-    store.append(make_trial(3, 0.555, task="en-es", state=TrialState.PRUNED))
+    store.append(make_trial(3, 0.555, task="en-es", state=RunState.PRUNED))
     [effort] = efforts(store.table(), SweepCard(goal=GOAL, cells=2, tasks=("en-es", "en-nl")))
     assert (effort.configurations, effort.short) == (3, 1)
     # 0.45 and 0.41 were reached; the stopped one counts as 0.41.

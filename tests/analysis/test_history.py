@@ -6,7 +6,7 @@ import pyarrow as pa
 from raysearch.analysis.history import best_so_far, pareto, spans
 from raysearch.leaderboard import rank
 from raysearch.leaderboard.schema import conform, trial_rows, unify
-from raysearch.trial import MetricGoal, TrialState
+from raysearch.trial import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ def test_the_best_so_far_follows_the_order_of_ends_and_counts_every_cost(make_tr
     trials = [
         make_trial(0, 0.3, finished=at(50), steps=10, seconds=5.0),
         make_trial(1, 0.5, finished=at(20), steps=10, seconds=5.0),
-        make_trial(2, 0.9, finished=at(30), steps=4, seconds=2.0, state=TrialState.PRUNED),
+        make_trial(2, 0.9, finished=at(30), steps=4, seconds=2.0, state=RunState.PRUNED),
         make_trial(3, 0.7, finished=at(90), steps=10, seconds=5.0),
     ]
     table = table_of(trials)

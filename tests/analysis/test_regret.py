@@ -8,7 +8,7 @@ import pytest
 from raysearch.analysis.regret import oracle_goal, regrets
 from raysearch.leaderboard import SweepCard
 from raysearch.leaderboard.schema import conform, trial_rows, unify
-from raysearch.trial import MetricGoal, TrialState
+from raysearch.trial import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/f1")
 TASKS = ("en-es", "en-fr")
@@ -123,7 +123,7 @@ def test_lower_is_better(cells):
 
 def test_where_the_chosen_was_not_read_there_is_no_regret(cells):
     table = cells("dev/f1", {(0, "a"): [0.9], (1, "a"): [0.8]})
-    table += cells("dev/f1", {(2, "a"): [0.99]}, state=TrialState.PRUNED)
+    table += cells("dev/f1", {(2, "a"): [0.99]}, state=RunState.PRUNED)
     readings = cells("target_dev/f1", {(1, "a"): [0.5], (2, "a"): [0.6]})
     card = SweepCard(goal=GOAL, cells=1)
     [only] = regrets(_table(table), _table(readings), card, "target_dev")
@@ -132,7 +132,7 @@ def test_where_the_chosen_was_not_read_there_is_no_regret(cells):
 
 
 def test_where_nothing_is_complete(cells):
-    table = _table(cells("dev/f1", {(0, "a"): [0.9]}, state=TrialState.PRUNED))
+    table = _table(cells("dev/f1", {(0, "a"): [0.9]}, state=RunState.PRUNED))
     [only] = regrets(table, table.slice(0, 0), SweepCard(goal=GOAL, cells=1), "target_dev")
     assert (only.chosen, only.oracle, only.read, only.missing) == (None, None, 0, 0)
 

@@ -7,7 +7,7 @@ import pytest
 
 from raysearch.analysis.replay import Outcome, compare_replay
 from raysearch.devices import cpu_device
-from raysearch.trial import TrialState
+from raysearch.trial import RunState
 
 MADE = {"code": "c1", "data_digest": "d1", "encoder_digest": "e1", "torch": "2.13.0", "cpu": "A"}
 
@@ -59,7 +59,7 @@ def test_other_code_or_data_is_not_judged(row: Any) -> None:
 
 
 def test_an_end_of_another_kind_is_no_small_thing(row: Any) -> None:
-    failed = replace(row, state=TrialState.FAILED, reason="collapsed", curve=(), metrics={})
+    failed = replace(row, state=RunState.FAILED, reason="collapsed", curve=(), metrics={})
     found = compare_replay(row, failed)
     assert found.outcome is Outcome.DIFFERS
     assert "the row is complete, here it is failed (collapsed)" in found.where

@@ -17,7 +17,7 @@ from raysearch.cli import parser
 from raysearch.cli.parsing import leaves
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 ROOT = Path(__file__).parents[2]
 OF_A_COMMAND = {"words", "run", "format", "settings", "cluster", "help", "quiet"}
@@ -114,9 +114,9 @@ def test_null_can_be_said(tmp_path: Path) -> None:
 
 def test_a_board_by_parameter(tmp_path: Path) -> None:
     for number, rate in enumerate((2e-5, 1e-4, 3e-4)):
-        row = Trial(
+        row = Run(
             sweep="one", number=number, cell=Cell("sample", 0), method="carl",
-            state=TrialState.COMPLETE, config={"encoder": "tiny", "learning_rate": rate},
+            state=RunState.COMPLETE, config={"encoder": "tiny", "learning_rate": rate},
             metrics={"dev/va_pearson": 0.5 - number % 2}, seconds=1.0,
             finished="2026-01-02T03:04:05+00:00",
         )  # fmt: skip
@@ -154,8 +154,8 @@ def test_what_cannot_be_read_is_a_warning(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError):
         raysearch.leaderboard("nothing")
-    row = Trial(
-        sweep="one", number=0, cell=Cell("sample", 0), method="carl", state=TrialState.COMPLETE,
+    row = Run(
+        sweep="one", number=0, cell=Cell("sample", 0), method="carl", state=RunState.COMPLETE,
         config={"encoder": "tiny"}, metrics={"dev/va_pearson": 0.5}, seconds=1.0,
         finished="2026-01-02T03:04:05+00:00",
     )  # fmt: skip

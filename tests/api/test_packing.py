@@ -19,7 +19,7 @@ from raysearch.cluster.worker import TrainingRunner
 from raysearch.errors import ConfigError
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space.parameters import Parameter
-from raysearch.trial import Lease
+from raysearch.trial import RunSpec
 
 GB = 10**9
 
@@ -95,9 +95,9 @@ def test_what_was_measured_stands_in_the_rows() -> None:
 def test_auto_measures_the_largest_that_the_space_allows(
     plan: SweepPlan, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    leases: list[Lease] = []
+    leases: list[RunSpec] = []
 
-    def measure(lease: Lease, **settings: Any) -> Peak:
+    def measure(lease: RunSpec, **settings: Any) -> Peak:
         leases.append(lease)
         return peak(10)
 

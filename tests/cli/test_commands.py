@@ -13,7 +13,7 @@ from raysearch.cli import main
 from raysearch.corpora import CORPORA
 from raysearch.leaderboard import Store
 from raysearch.training.checkpoint import DamagedStateError
-from raysearch.trial import Trial
+from raysearch.trial import Run
 
 TINY = ["encoder=tiny", "epochs=0.5", "batch_size=16", "reports=1", "learning_rate=1e-3"]
 
@@ -49,7 +49,7 @@ def test_train_evaluate_export(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert said.err == ""
     assert train(tmp_path, "--format", "json", "--quiet") == 0
     said = capsys.readouterr()
-    assert Trial.from_json(said.out) == trial and said.err == ""
+    assert Run.from_json(said.out) == trial and said.err == ""
 
     out = tmp_path / "encoder"
     assert main(["export", f"{folder}:0", str(out)]) == 0

@@ -12,7 +12,7 @@ from raysearch.cli import main
 from raysearch.config import flatten
 from raysearch.leaderboard import Store
 from raysearch.methods.carl.config import CarlConfig
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 CONFIG = dict(flatten(CarlConfig()))
 CARD = {
@@ -31,12 +31,12 @@ def sweep(name: str, scores: list[float], seeds: int = 5, tests: bool = False) -
     for number, score in enumerate(scores):
         for seed in range(seeds):
             value = score + 0.01 * ((seed * (number + 2)) % 5)
-            trial = Trial(
+            trial = Run(
                 sweep=name,
                 number=number,
                 cell=Cell("sample", seed),
                 method="carl",
-                state=TrialState.COMPLETE,
+                state=RunState.COMPLETE,
                 config={**CONFIG, "top_k": 0.1 + 0.1 * number},
                 metrics={"dev/va_pearson": value, "dev/va_mae": 1 - value},
                 seconds=4.0,
@@ -216,12 +216,12 @@ def test_the_default_of_a_joint_sweep_is_trial_0_or_nobody(
     store = Store(Path("results/pairs"))
     for number, task in [(0, "en-es"), (1, "en-es"), (1, "en-nl"), (2, "en-es"), (2, "en-nl")]:
         store.append(
-            Trial(
+            Run(
                 sweep="pairs",
                 number=number,
                 cell=Cell(task, 0),
                 method="carl",
-                state=TrialState.PRUNED if number == 0 else TrialState.COMPLETE,
+                state=RunState.PRUNED if number == 0 else RunState.COMPLETE,
                 config=CONFIG,
                 metrics={"dev/va_pearson": 0.1 * number},
             )
@@ -241,12 +241,12 @@ def test_by_the_worst_pair_a_better_worst_pair_is_ahead(
     for number, scores in enumerate([{"en-es": 0.6, "en-nl": 0.3}, {"en-es": 0.4, "en-nl": 0.4}]):
         for (task, score), seed in itertools.product(scores.items(), range(4)):
             store.append(
-                Trial(
+                Run(
                     sweep="pairs",
                     number=number,
                     cell=Cell(task, seed),
                     method="carl",
-                    state=TrialState.COMPLETE,
+                    state=RunState.COMPLETE,
                     config={**CONFIG, "top_k": 0.1 + number},
                     metrics={"dev/va_pearson": score + 0.01 * ((seed * (number + 1)) % 3)},
                 )

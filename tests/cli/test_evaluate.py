@@ -11,7 +11,7 @@ from raysearch.config import flatten
 from raysearch.leaderboard import Store
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.training import checkpoint
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 CONFIG = dict(flatten(MsmoConfig(pairs=("en-es", "en-fr"))))
 SCORES = {  # trial, pair, source dev, target dev
@@ -78,7 +78,7 @@ def weights(tmp_path, monkeypatch, mode):
                 folder = Path("results/msmo/leases", trial.id)
                 folder.mkdir(parents=True)
                 (folder / "final.safetensors").touch()
-    store.append(_trial(9, "en-es", 0, {"dev/f1": 0.9}, state=TrialState.PRUNED))
+    store.append(_trial(9, "en-es", 0, {"dev/f1": 0.9}, state=RunState.PRUNED))
     card = {
         "metric": "dev/f1",
         "direction": "maximize",
@@ -95,8 +95,8 @@ def weights(tmp_path, monkeypatch, mode):
     return found
 
 
-def _trial(number, pair, seed, metrics, state=TrialState.COMPLETE, method="msmo", config=CONFIG):
-    return Trial(
+def _trial(number, pair, seed, metrics, state=RunState.COMPLETE, method="msmo", config=CONFIG):
+    return Run(
         sweep="msmo",
         number=number,
         cell=Cell(pair, seed),

@@ -12,7 +12,7 @@ from raysearch.cli import main, parser
 from raysearch.cli.parsing import leaves
 from raysearch.errors import ConfigError
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {command.prog: command for command in (parser(), *leaves(parser()))}
@@ -113,8 +113,8 @@ def test_no_color_is_heeded(
     monkeypatch.delenv("NO_COLOR", raising=False)
     if set_to:
         monkeypatch.setenv("NO_COLOR", set_to)
-    failed = Trial(
-        sweep="carl", number=0, cell=Cell("sample", 0), method="carl", state=TrialState.FAILED,
+    failed = Run(
+        sweep="carl", number=0, cell=Cell("sample", 0), method="carl", state=RunState.FAILED,
         config={"encoder": "tiny"}, metrics={}, reason="loss is NaN", seconds=1.0,
         finished="2026-01-02T03:04:05+00:00",
     )  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 from raysearch.cli import leaderboard, main
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 
 def _trial(number, score, seed=0, **changes):
@@ -22,13 +22,13 @@ def _trial(number, score, seed=0, **changes):
         "number": number,
         "cell": Cell("emobank", seed),
         "method": "carl",
-        "state": TrialState.COMPLETE,
+        "state": RunState.COMPLETE,
         "config": {"encoder": "tiny", "top_k": 0.1 * number},
         "metrics": {} if score is None else {"dev/va_pearson": score, "kl": 1 - score},
         "seconds": 2.0,
         "finished": "2026-01-02T03:04:05+00:00",
     }
-    return Trial(**{**fields, **changes})
+    return Run(**{**fields, **changes})
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def results(tmp_path, monkeypatch):
     for number in range(4):
         for seed in range(2):
             store.append(_trial(number, 0.1 * number + 0.01 * seed, seed))
-    store.append(_trial(4, None, state=TrialState.FAILED, reason="loss is NaN"))
+    store.append(_trial(4, None, state=RunState.FAILED, reason="loss is NaN"))
     card = {"metric": "dev/va_pearson", "direction": "maximize", "cells": 2}
     (tmp_path / "results/carl/sweep.json").write_text(json.dumps(card))
     return tmp_path / "results"

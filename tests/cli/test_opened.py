@@ -27,7 +27,7 @@ from raysearch.methods.carl.config import CarlConfig
 from raysearch.storage import open_storage
 from raysearch.training.checkpoint import save_weights
 from raysearch.training.state_file import write_state
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 SWEEP = "results/carl"
 
@@ -66,12 +66,12 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
 def make_sweep(root: str) -> None:
     storage = open_storage(root)
     for number in range(3):
-        trial = Trial(
+        trial = Run(
             sweep="carl",
             number=number,
             cell=Cell("sample", 0),
             method="carl",
-            state=TrialState.COMPLETE,
+            state=RunState.COMPLETE,
             config={**flatten(CarlConfig()), "top_k": 0.1 * (number + 1)},
             metrics={"dev/va_pearson": 0.1 * number},
             finished="2026-01-02T03:04:05+00:00",

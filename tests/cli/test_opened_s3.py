@@ -12,8 +12,8 @@ from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
 from raysearch.cli.opened import alone
 from raysearch.errors import StoreError
-from raysearch.training.stages.locks import Pace
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.training.stages.locks import HeartbeatInterval
+from raysearch.trial import Cell, Run, RunState
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_in_an_object_store_one_reads_and_a_killed_one_is_waited_for(
     server: S3Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root, pace = server.uri("bucket/sweeps/carl"), Pace(beat=0.1, stale=0.6, look=0.05)
+    root, pace = server.uri("bucket/sweeps/carl"), HeartbeatInterval(beat=0.1, stale=0.6, look=0.05)
     with alone(root, "test", pace):
         with pytest.raises(StoreError, match="by one process at a time"), alone(root, "test", pace):
             pass
@@ -47,13 +47,16 @@ def test_in_an_object_store_one_reads_and_a_killed_one_is_waited_for(
 
 
 def test_a_claim_that_was_silent_too_long_is_lost(server: S3Server) -> None:
-    root, pace = server.uri("bucket/sweeps/silent"), Pace(beat=60, stale=0.6, look=0.05)
-    trial = Trial(
+    root, pace = (
+        server.uri("bucket/sweeps/silent"),
+        HeartbeatInterval(beat=60, stale=0.6, look=0.05),
+    )
+    trial = Run(
         sweep="carl",
         number=2,
         cell=Cell("sample", 0),
         method="carl",
-        state=TrialState.COMPLETE,
+        state=RunState.COMPLETE,
         config={},
     )
     with alone(root, "test", pace) as openings:
@@ -61,6 +64,6 @@ def test_a_claim_that_was_silent_too_long_is_lost(server: S3Server) -> None:
         time.sleep(0.7)
         with pytest.raises(StoreError, match="no sign of life for 0.6 s"):
             openings.finish(opening)
-    with alone(root, "test", Pace(beat=0.1, stale=0.6, look=0.05)) as openings:
+    with alone(root, "test", HeartbeatInterval(beat=0.1, stale=0.6, look=0.05)) as openings:
         time.sleep(0.9)
         openings.finish(opening)

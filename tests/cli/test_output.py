@@ -17,21 +17,21 @@ import pytest
 from raysearch.cli import main
 from raysearch.cli.output import as_it_is, safe_output
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Report, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunState
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b8m\u202egnp.exe\u2066\u200b\x7f\x85"
 """Title, clear, conceal, reversed text, zero width, DEL, next line."""
 FORMULA = '=HYPERLINK("http://x.example","click")'
 
 
-def trial(number: int, **changes: Any) -> Trial:
+def trial(number: int, **changes: Any) -> Run:
     metrics = {"dev/va_pearson": 0.5 - number / 10}
     fields: dict[str, Any] = {
         "sweep": "carl",
         "number": number,
         "cell": Cell("sample", 0),
         "method": "carl",
-        "state": TrialState.COMPLETE,
+        "state": RunState.COMPLETE,
         "config": {"encoder": f"enc{EVIL}", "top_k": 0.1 * number, "note": f"[red]{EVIL}[/red]"},
         "metrics": metrics,
         "curve": (Report(rung=1, step=1, seconds=1.0, metrics=metrics),),
@@ -41,7 +41,7 @@ def trial(number: int, **changes: Any) -> Trial:
         "finished": "2026-01-02T03:04:05+00:00",
         "provenance": {"commit": f"1{EVIL}", "corpora": f"sample{EVIL}", "encoder": EVIL},
     }
-    return Trial(**{**fields, **changes})
+    return Run(**{**fields, **changes})
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store = Store("results/carl")
     store.append(trial(0))
     store.append(trial(1, config={"encoder": "tiny", "top_k": 0.2, "note": FORMULA}))
-    failed = {"state": TrialState.FAILED, "metrics": {}, "curve": ()}
+    failed = {"state": RunState.FAILED, "metrics": {}, "curve": ()}
     store.append(trial(2, reason=f"it broke {EVIL} and\nraysearch: all is well", **failed))
     card = {"name": "carl", "metric": "dev/va_pearson", "direction": "maximize", "cells": 1}
     (tmp_path / "results/carl/sweep.json").write_text(json.dumps(card))

@@ -13,7 +13,7 @@ import pytest
 from raysearch.cli import main
 from raysearch.devices import cpu_device
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Report, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunState
 
 ROOT = Path(__file__).parents[2]
 SPACE = """\
@@ -35,19 +35,19 @@ def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("space.yaml")
 
 
-def row(number: int, seconds: float, **more: Any) -> Trial:
+def row(number: int, seconds: float, **more: Any) -> Run:
     config = {"encoder": "tiny", "layers": 0, "epochs": 4.0, "reports": 2, "batch_size": 64}
     fields: dict[str, Any] = {
         "sweep": "early", "number": number, "cell": Cell("sample", 0), "method": "carl",
-        "state": TrialState.COMPLETE, "seconds": seconds, "steps": 10,
+        "state": RunState.COMPLETE, "seconds": seconds, "steps": 10,
         "device": "NVIDIA A10G", "finished": "2026-01-01T00:00:00",
     }  # fmt: skip
     settings = config | more.pop("config", {})
-    return Trial(**(fields | more), config=settings)
+    return Run(**(fields | more), config=settings)
 
 
 def planned(
-    capsys: pytest.CaptureFixture[str], folder: Path, space: Path, rows: list[Trial], *words: str
+    capsys: pytest.CaptureFixture[str], folder: Path, space: Path, rows: list[Run], *words: str
 ) -> list[str]:
     store = Store(folder / "early")
     for trial in rows:
@@ -89,7 +89,7 @@ def test_rows_of_the_same_encoder_and_device_count_before_others(
     rows += [row(number, 9999.0, device=cpu_device(1)) for number in range(3, 9)]
     rows += [row(number, 9999.0, config={"encoder": "big"}) for number in range(9, 15)]
     rows += [row(number, 9999.0, method="msmo") for number in range(15, 20)]
-    rows += [row(20, 9999.0, state=TrialState.FAILED)]
+    rows += [row(20, 9999.0, state=RunState.FAILED)]
     text = "\n".join(planned(capsys, tmp_path, space, rows, *ON_AWS))
     assert "6m00s when it is whole, from 3 earlier trials" in text
 
@@ -110,9 +110,7 @@ def test_seconds_are_scaled_by_epochs_and_stopped_trials_go_on(
     """One epoch of 90 s, whole; two of 90 s to the first of two reports: 360 s for four."""
     half = Report(rung=1, step=5, seconds=90.0, metrics={})
     rows = [row(0, 90.0, config={"epochs": 1.0}), row(1, 90.0, config={"epochs": 1.0})]
-    rows += [
-        row(2, 90.0, config={"epochs": 2.0}, state=TrialState.PRUNED, reason="x", curve=(half,))
-    ]
+    rows += [row(2, 90.0, config={"epochs": 2.0}, state=RunState.PRUNED, reason="x", curve=(half,))]
     text = "\n".join(planned(capsys, tmp_path, space, rows, *ON_AWS))
     assert "6m00s when it is whole, from 3 earlier trials" in text
     assert "scaled by epochs: times 2 to 4" in text

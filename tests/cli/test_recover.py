@@ -17,9 +17,9 @@ from raysearch.leaderboard import Store
 from raysearch.seal import seal
 from raysearch.search.plan import SweepPlan, method_cells
 from raysearch.search.space.space import load_space
-from raysearch.search.study.journal import Intents
+from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Lease, Trial, TrialState
+from raysearch.trial import Run, RunSpec, RunState
 
 SPACE = """\
 method: carl
@@ -53,13 +53,13 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepPlan:
             about: dict[str, Any] = {"number": item.number, "cell": item.cells[0]}
             about |= {"sweep": "demo", "method": "carl"}
             if item.number == 2:
-                Intents(plan.root).write(Lease(**about, config=item.config, folder="x"))
+                RunJournal(plan.root).write(RunSpec(**about, config=item.config, folder="x"))
                 continue
             config = {name: as_scalar(value) for name, value in item.config.items()}
-            row = Trial(
+            row = Run(
                 **about,
                 config=config,
-                state=TrialState.COMPLETE,
+                state=RunState.COMPLETE,
                 metrics={"dev/va_pearson": 0.5},
                 finished="2026-01-01T00:00:00+00:00",
             )

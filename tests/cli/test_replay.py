@@ -9,7 +9,7 @@ import pytest
 
 from raysearch.cli import main
 from raysearch.leaderboard import Store
-from raysearch.trial import TrialState
+from raysearch.trial import RunState
 
 TINY = ["encoder=tiny", "epochs=0.1", "batch_size=16", "reports=2", "learning_rate=1e-3"]
 
@@ -81,7 +81,7 @@ def test_a_pruned_row_is_trained_as_far_as_it_went_and_other_code_is_not_judged(
 ) -> None:
     [row] = Store(trained).trials()
     first = row.curve[0]
-    stopped = {"state": TrialState.PRUNED, "curve": (first,), "metrics": first.metrics}
+    stopped = {"state": RunState.PRUNED, "curve": (first,), "metrics": first.metrics}
     folder = put(trained, "pruned", **stopped)
     assert main(["replay", f"{folder}:0"]) == 0
     assert "(pruned after report 1): bit-equal" in capsys.readouterr().out

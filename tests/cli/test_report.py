@@ -14,16 +14,16 @@ from tensorboardX.proto.event_pb2 import Event
 import raysearch
 from raysearch.cli import main
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Report, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunState
 
 
-def trial(number: int, **changes) -> Trial:
+def trial(number: int, **changes) -> Run:
     fields = {
         "sweep": "carl",
         "number": number,
         "cell": Cell("sample", 0),
         "method": "carl",
-        "state": TrialState.COMPLETE,
+        "state": RunState.COMPLETE,
         "config": {"top_k": 0.1 * number},
         "metrics": {"dev/va_pearson": 0.1 * number},
         "curve": (
@@ -34,7 +34,7 @@ def trial(number: int, **changes) -> Trial:
         "seconds": 2.0,
         "finished": "2026-01-01T00:00:10+00:00",
     }
-    return Trial(**{**fields, **changes})
+    return Run(**{**fields, **changes})
 
 
 @pytest.fixture

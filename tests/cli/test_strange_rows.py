@@ -16,7 +16,7 @@ from raysearch.leaderboard import Store
 from raysearch.leaderboard.schema import curve_rows, trial_rows
 from raysearch.search.space.card import IDENTITY, identity_of
 from raysearch.search.space.space import load_space
-from raysearch.trial import Cell, Report, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunState
 
 COMMANDS = {
     "leaderboard": ["leaderboard", "results/carl"],
@@ -32,14 +32,14 @@ COMMANDS = {
 PART = "part-00001-sample-s0.parquet"
 
 
-def trial(number: int) -> Trial:
+def trial(number: int) -> Run:
     metrics = {"dev/va_pearson": 0.5, "loss": 1.0}
-    return Trial(
+    return Run(
         sweep="carl",
         number=number,
         cell=Cell("sample", 0),
         method="carl",
-        state=TrialState.COMPLETE,
+        state=RunState.COMPLETE,
         config={"encoder": "tiny", "reports": 2},
         metrics=metrics,
         curve=tuple(Report(rung=r, step=r, seconds=1.0, metrics=metrics) for r in (1, 2)),

@@ -23,7 +23,7 @@ from raysearch.render.sweep_summary import ending_text
 from raysearch.search.incumbent import PaperResult
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.storage.place import absolute
-from raysearch.trial import Cell, TrialState
+from raysearch.trial import Cell, RunState
 
 PAIRS = ("en-es", "en-fr", "en-nl")
 
@@ -147,7 +147,7 @@ def test_the_end_of_a_search_over_all_tasks(tmp_path: Path) -> None:
     assert "more trials" not in ending_text(plan, told)
     nothing = ending_text(plan, replace(summary, best={}))
     assert nothing.endswith("\nno trial has ended yet\n")  # and no board would say why
-    counts = {TrialState.FAILED: 2, TrialState.PRUNED: 1}
+    counts = {RunState.FAILED: 2, RunState.PRUNED: 1}
     assert ending_text(plan, replace(summary, best={}, trials=counts)).endswith(
         "\nno configuration was completed, but trials ended: 1 pruned, 2 failed; why: "
         f"python -m raysearch leaderboard {tmp_path}\n"

@@ -10,7 +10,7 @@ import torch
 
 from raysearch.cli import main, train
 from raysearch.training import run
-from raysearch.trial import Cell, Lease
+from raysearch.trial import Cell, RunSpec
 
 
 def test_no_more_threads_than_cores_that_may_be_used(
@@ -22,7 +22,7 @@ def test_no_more_threads_than_cores_that_may_be_used(
     monkeypatch.setattr(torch, "set_num_threads", seen.append)
     monkeypatch.setattr(train, "usable_cores", lambda: 2)
     monkeypatch.setattr(run, "run_lease", lambda lease, listener, **more: "done")
-    lease = Lease(
+    lease = RunSpec(
         sweep="s", number=0, cell=Cell("t", 0), method="carl", config={}, folder=str(tmp_path)
     )
     assert train.train_here(lease, "") == "done"  # type: ignore[comparison-overlap]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from raysearch.cli import watch as watching
-from raysearch.cli.event_stream import JsonView, NewsReader
-from raysearch.cli.live import Opening
+from raysearch.cli.event_stream import EventReader, JsonEvents
+from raysearch.cli.live import SweepHeader
 from raysearch.cli.watch import refuse_copy, refuse_others, watch
 from raysearch.cluster.cost.node_clock import NodeTimes
 from raysearch.cluster.cost.node_watch import Cost, NodeUsage
@@ -22,19 +22,19 @@ from raysearch.leaderboard import Store
 from raysearch.objective import Best
 from raysearch.search.incumbent import PaperResult
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
-from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunSpec, RunState
 
 CARD = {
     "name": "noop", "method": "noop", "metric": "dev/score", "direction": "maximize",
     "mode": "joint", "aggregate": "mean", "tasks": ["sample"], "cells": 1, "trials": 3,
 }  # fmt: skip
-OPENING = Opening(card=CARD, headline="sweep noop", root="/storage/noop", seconds=None)
-LEASE = Lease(
+OPENING = SweepHeader(card=CARD, headline="sweep noop", root="/storage/noop", seconds=None)
+LEASE = RunSpec(
     sweep="noop", number=1, cell=Cell("sample", 0), method="noop", config={"x": 0.1}, folder="f"
 )
 REPORT = Report(rung=1, step=5, seconds=0.1, metrics={"dev/score": 1 / 3, "train/loss": math.nan})
-TRIAL = Trial(
-    sweep="noop", number=1, cell=Cell("sample", 0), method="noop", state=TrialState.COMPLETE,
+TRIAL = Run(
+    sweep="noop", number=1, cell=Cell("sample", 0), method="noop", state=RunState.COMPLETE,
     config={"x": 0.1, "name": "é\n"}, metrics=REPORT.metrics, curve=(REPORT,), steps=10,
     seconds=0.2, device=cpu_device(1), finished="2026-01-01T00:00:00+00:00",
     provenance={"host": "h"},
@@ -43,7 +43,7 @@ EARLIER = replace(TRIAL, number=0)
 SUMMARY = SweepSummary(
     ending=Ending.DONE,
     asked=3,
-    trials={TrialState.COMPLETE: 2},
+    trials={RunState.COMPLETE: 2},
     best={"": Best(1, 1 / 3)},
     papers={"": PaperResult(0, math.inf, "stopped early")},
     nodes=NodeUsage(
@@ -56,7 +56,7 @@ SUMMARY = SweepSummary(
 def told() -> list[str]:
     """The lines of a sweep with one row of an earlier run."""
     lines: list[str] = []
-    view = JsonView(OPENING, lines.append)
+    view = JsonEvents(OPENING, lines.append)
     with view:
         view.recorded(EARLIER, earlier=True)
         view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"))
@@ -72,7 +72,7 @@ def told() -> list[str]:
 
 
 def test_news_come_back_as_they_were_told() -> None:
-    reader, found = NewsReader(), []
+    reader, found = EventReader(), []
     for line in told():
         news = reader.read(line)
         assert news is not None
@@ -105,7 +105,7 @@ def test_news_come_back_as_they_were_told() -> None:
 
 
 def test_what_is_no_news_is_none() -> None:
-    reader = NewsReader()
+    reader = EventReader()
     for line in ("", "a warning", '{"other": 1}', '{"news": "mess'):
         assert reader.read(line) is None
     assert reader.event({"news": "of a later version"}) is None

@@ -10,14 +10,14 @@ import pytest
 
 from raysearch.cluster import dispatcher as mailbox_module
 from raysearch.cluster import dispatcher as mailroom_module
-from raysearch.cluster.dispatcher import MAX_DEATHS, MAX_LOSSES, Mailbox, Mailroom
+from raysearch.cluster.dispatcher import MAX_DEATHS, MAX_LOSSES, Dispatcher, RunChannel
 from raysearch.events import EventKind, SlotEvent
-from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunSpec, RunState
 
 
-def lease(number: int = 0) -> Lease:
+def lease(number: int = 0) -> RunSpec:
     cell = Cell("sample", 0)
-    return Lease(
+    return RunSpec(
         sweep="s",
         number=number,
         cell=cell,
@@ -27,18 +27,18 @@ def lease(number: int = 0) -> Lease:
     )
 
 
-def report(rung: int, of: Lease) -> SlotEvent:
+def report(rung: int, of: RunSpec) -> SlotEvent:
     point = Report(rung=rung, step=10 * rung, seconds=1.0, metrics={"dev/x": 1.0})
     return SlotEvent(kind=EventKind.REPORT, lease=of.id, report=point)
 
 
-def finished(of: Lease) -> SlotEvent:
-    trial = Trial(
+def finished(of: RunSpec) -> SlotEvent:
+    trial = Run(
         sweep="s",
         number=of.number,
         cell=of.cell,
         method="m",
-        state=TrialState.COMPLETE,
+        state=RunState.COMPLETE,
         config={},
     )
     return SlotEvent(kind=EventKind.FINISHED, lease=of.id, trial=trial)
@@ -50,7 +50,7 @@ def run(body: Coroutine[Any, Any, None]) -> None:
 
 def test_worker_waits_for_a_lease_and_gets_it_as_soon_as_it_is_put() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         waiting = asyncio.create_task(box.next_lease(20))
         await asyncio.sleep(0)
         assert not waiting.done()
@@ -62,14 +62,14 @@ def test_worker_waits_for_a_lease_and_gets_it_as_soon_as_it_is_put() -> None:
 
 def test_question_for_a_lease_ends_without_one() -> None:
     async def body() -> None:
-        assert await Mailbox().next_lease(0.01) is None
+        assert await RunChannel().next_lease(0.01) is None
 
     run(body())
 
 
 def test_events_come_in_order_and_are_forgotten_once_read() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=False)
         await box.post(SlotEvent(kind=EventKind.STARTED, lease=lease().id))
         await box.post(report(1, lease()))
@@ -83,7 +83,7 @@ def test_events_come_in_order_and_are_forgotten_once_read() -> None:
 
 def test_judged_report_waits_until_the_search_reads_on() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=True)
         posted = asyncio.create_task(box.post(report(1, lease())))
         (event,) = await box.next_events(0, 1)
@@ -98,7 +98,7 @@ def test_judged_report_waits_until_the_search_reads_on() -> None:
 
 def test_judged_report_is_answered_by_calling_off() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=True)
         posted = asyncio.create_task(box.post(report(1, lease())))
         await box.next_events(0, 1)
@@ -112,7 +112,7 @@ def test_judged_report_goes_on_when_the_search_is_silent(monkeypatch: pytest.Mon
     monkeypatch.setattr(mailbox_module, "VERDICT_SECONDS", 0.01)
 
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=True)
         assert await box.post(report(1, lease())) is False
 
@@ -121,7 +121,7 @@ def test_judged_report_goes_on_when_the_search_is_silent(monkeypatch: pytest.Mon
 
 def test_next_lease_calls_the_earlier_one_off() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(0), judged=False)
         await box.put(lease(1), judged=False)
         assert box.called_off(lease(0).id)
@@ -135,7 +135,7 @@ def test_next_lease_calls_the_earlier_one_off() -> None:
 
 def test_a_lease_is_given_up_once_and_the_next_worker_has_it_in_peace() -> None:
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         await room.open("one", lease(0), judged=False)
         await room.open("two", lease(1), judged=False)
         await room.next_lease("two", 20, "hangs")
@@ -151,7 +151,7 @@ def test_a_lease_is_given_up_once_and_the_next_worker_has_it_in_peace() -> None:
 
 def test_finished_lease_is_not_given_again() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=False)
         await box.next_lease(1)
         await box.post(finished(lease()))
@@ -162,7 +162,7 @@ def test_finished_lease_is_not_given_again() -> None:
 
 def test_new_worker_gets_the_lease_and_its_repeats_are_dropped() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=False)
         assert await box.next_lease(1) == lease()
         await box.post(report(1, lease()))
@@ -177,14 +177,14 @@ def test_new_worker_gets_the_lease_and_its_repeats_are_dropped() -> None:
 
 def test_lease_that_kills_its_worker_at_one_place_ends_as_failed() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=False)
         for _ in range(MAX_DEATHS):
             assert await box.next_lease(1) == lease()
         assert await box.next_lease(0.01) is None
         (event,) = await box.next_events(0, 1)
         assert event.kind is EventKind.FINISHED and event.trial is not None
-        assert event.trial.state is TrialState.FAILED
+        assert event.trial.state is RunState.FAILED
         assert f"died {MAX_DEATHS} times" in event.trial.reason
         assert event.trial.config == {"corpora": "mr+sst2"}
 
@@ -193,7 +193,7 @@ def test_lease_that_kills_its_worker_at_one_place_ends_as_failed() -> None:
 
 def test_lease_that_gets_further_in_every_life_goes_on() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=False)
         for life in range(1, 3 * MAX_DEATHS):
             assert await box.next_lease(1) == lease()
@@ -204,7 +204,7 @@ def test_lease_that_gets_further_in_every_life_goes_on() -> None:
 
 def test_preemptions_and_lost_nodes_are_no_deaths_but_have_a_bound() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=False)
         going = SlotEvent(kind=EventKind.PREEMPTED, lease=lease().id)
         for life in range(MAX_LOSSES):
@@ -215,7 +215,7 @@ def test_preemptions_and_lost_nodes_are_no_deaths_but_have_a_bound() -> None:
                 assert await box.post(going) is False  # the lease stays to be gone on with
         assert await box.next_lease(0.01) is None
         event = (await box.next_events(0, 1))[-1]
-        assert event.trial is not None and event.trial.state is TrialState.FAILED
+        assert event.trial is not None and event.trial.state is RunState.FAILED
         assert f"its node went away {MAX_LOSSES} times" in event.trial.reason
 
     run(body())
@@ -223,7 +223,7 @@ def test_preemptions_and_lost_nodes_are_no_deaths_but_have_a_bound() -> None:
 
 def test_preemptions_do_not_use_up_deaths_and_steps_between_them_count() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=False)
         for life in range(2 * MAX_LOSSES):
             assert await box.next_lease(1) == lease()
@@ -238,7 +238,7 @@ def test_preemptions_do_not_use_up_deaths_and_steps_between_them_count() -> None
 
 def test_closed_mailbox_sends_everybody_away() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=True)
         posted = asyncio.create_task(box.post(report(1, lease())))
         await asyncio.sleep(0)
@@ -251,7 +251,7 @@ def test_closed_mailbox_sends_everybody_away() -> None:
 
 def test_workers_are_wanted_while_a_lease_waits() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         assert not await box.wanted(0.01)
         asking = asyncio.create_task(box.wanted(20))
         await asyncio.sleep(0)
@@ -268,7 +268,7 @@ def test_workers_are_wanted_while_a_lease_waits() -> None:
 
 def test_crash_is_an_event() -> None:
     async def body() -> None:
-        box = Mailbox()
+        box = RunChannel()
         await box.put(lease(), judged=False)
         await box.crash("Traceback")
         (event,) = await box.next_events(0, 1)
@@ -283,7 +283,7 @@ def test_crash_is_an_event() -> None:
 
 def test_slot_that_takes_the_place_of_a_dead_one_closes_its_mailbox() -> None:
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         await room.open("one", lease(0), False)
         await room.open("other", lease(1), False)
         await room.open("two", lease(0), False)
@@ -296,7 +296,7 @@ def test_slot_that_takes_the_place_of_a_dead_one_closes_its_mailbox() -> None:
 
 def test_a_room_in_the_place_of_one_that_died_waits_for_its_slots() -> None:
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         asked = asyncio.create_task(room.next_lease("one", 20))
         posted = asyncio.create_task(room.post("one", report(3, lease(0))))
         assert await room.next_events("one", 7, 20) is None  # at once: the slot opens
@@ -317,7 +317,7 @@ def test_a_slot_that_nobody_opens_is_gone(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(mailroom_module, "REOPEN_SECONDS", 0.01)
 
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         assert await room.post("one", report(1, lease(0))) is True
         assert await room.next_lease("one", 20) is None
         assert await room.called_off("one", lease(0).id)
@@ -331,7 +331,7 @@ def test_a_slot_that_nobody_opens_is_gone(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_room_calls_off_by_lease_and_closes_by_slot() -> None:
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         await room.open("one", lease(0), False)
         await room.call_off(lease(0).id)
         assert await room.called_off("one", lease(0).id)
@@ -348,7 +348,7 @@ def test_room_calls_off_by_lease_and_closes_by_slot() -> None:
 
 def test_a_last_lease_on_its_way_finds_the_worker_of_a_resting_slot() -> None:
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         await room.open("one", lease(), False)
         assert await room.next_lease("one", 1) == lease()
         await room.rest()
@@ -367,7 +367,7 @@ def test_idle_workers_leave_when_no_lease_will_come_and_return_if_one_does(
     monkeypatch.setattr(mailbox_module, "REST_SECONDS", 0.05)
 
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         await room.open("idle", lease(), False)
         await room.open("busy", lease(1), False)
         assert await room.next_lease("busy", 1) == lease(1)
@@ -387,7 +387,7 @@ def test_idle_workers_leave_when_no_lease_will_come_and_return_if_one_does(
 
 def test_a_room_that_winds_up_has_no_work_for_anybody() -> None:
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         await room.open("slot", lease(), judged=False)
         assert not await room.winding_up() and await room.wanted("slot", 20)
         await room.wind_up()

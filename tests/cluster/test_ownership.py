@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from raysearch.cluster.dispatcher import Mailroom
-from raysearch.trial import Cell, Lease
+from raysearch.cluster.dispatcher import Dispatcher
+from raysearch.trial import Cell, RunSpec
 
 
-def lease(number: int = 0) -> Lease:
-    return Lease(
+def lease(number: int = 0) -> RunSpec:
+    return RunSpec(
         sweep="s", number=number, cell=Cell("sample", 0), method="m", config={}, folder="f"
     )
 
@@ -22,7 +22,7 @@ def run(body: Coroutine[Any, Any, None]) -> None:
 
 def test_a_lease_is_of_the_worker_that_took_it_last() -> None:
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         await room.open("slot", lease(), False)
         await room.next_lease("slot", 1, "first")
         assert await room.owns("slot", lease().id, "first")
@@ -35,7 +35,7 @@ def test_a_lease_is_of_the_worker_that_took_it_last() -> None:
 
 def test_a_lease_that_is_called_off_may_still_be_saved_by_its_worker() -> None:
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         await room.open("slot", lease(), False)
         await room.next_lease("slot", 1, "worker")
         await room.call_off(lease().id)  # the run ends: the next one goes on from here
@@ -48,7 +48,7 @@ def test_a_lease_that_is_called_off_may_still_be_saved_by_its_worker() -> None:
 
 def test_the_worker_of_a_dead_slot_owns_nothing() -> None:
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         await room.open("dead", lease(), False)
         await room.next_lease("dead", 1, "old")
         await room.open("alive", lease(), False)
@@ -63,7 +63,7 @@ def test_the_worker_of_a_dead_slot_owns_nothing() -> None:
 
 def test_a_new_room_leaves_the_lease_with_the_worker_that_goes_on() -> None:
     async def body() -> None:
-        room = Mailroom()
+        room = Dispatcher()
         asked = asyncio.create_task(room.owns("slot", lease().id, "worker"))
         await asyncio.sleep(0)
         assert not asked.done()  # the slot has not opened its mailbox yet

@@ -13,14 +13,14 @@ from raysearch.cluster.packing import CudaMeter, ResidentMeter, measure_peak
 from raysearch.config import flatten, read_config
 from raysearch.errors import DataError
 from raysearch.methods import get_method
-from raysearch.trial import Cell, Lease
+from raysearch.trial import Cell, RunSpec
 
 TINY = {"encoder": "tiny", "max_length": 16, "batch_size": 16, "epochs": 0.2}
 
 
-def lease(method: str = "carl", task: str = "sample", **settings: object) -> Lease:
+def lease(method: str = "carl", task: str = "sample", **settings: object) -> RunSpec:
     config = flatten(read_config(get_method(method).config_type, TINY | settings, where="t"))
-    return Lease(
+    return RunSpec(
         sweep="s", number=0, cell=Cell(task, 0), method=method, config=config, folder="nowhere"
     )
 
@@ -58,11 +58,11 @@ def settings_of_msmo() -> dict[str, object]:
     }
 
 
-def of_msmo(**settings: object) -> Lease:
+def of_msmo(**settings: object) -> RunSpec:
     config = {name: value for name, value in TINY.items() if name != "epochs"}
     config |= settings_of_msmo() | settings
     full = flatten(read_config(get_method("msmo").config_type, config, where="t"))
-    return Lease(
+    return RunSpec(
         sweep="s", number=0, cell=Cell("en-es", 0), method="msmo", config=full, folder="nowhere"
     )
 
@@ -70,7 +70,7 @@ def of_msmo(**settings: object) -> Lease:
 @pytest.mark.parametrize(
     "of", [lease(), lease(precision="auto", protocol="finetuned", finetune_epochs=0.1), of_msmo()]
 )
-def test_every_stage_is_run_and_nothing_is_written(of: Lease) -> None:
+def test_every_stage_is_run_and_nothing_is_written(of: RunSpec) -> None:
     peak = measure_peak(of, data_dir="", meter=Scale())
     assert (peak.taken, peak.total) == (7, 70)
     assert peak.device.startswith("cpu")
@@ -91,7 +91,7 @@ print(peak.taken, peak.total)
 """
 
 
-def measured(of: Lease) -> tuple[int, int]:
+def measured(of: RunSpec) -> tuple[int, int]:
     """In a process of its own, by its resident memory."""
     answer = subprocess.run(
         [sys.executable, "-c", MEASURE, of.to_json()], capture_output=True, text=True, check=True

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raysearch.cluster.preemption import Notice
+from raysearch.cluster.preemption import PreemptionNotice
 
 WORKER = """
 import os, signal, sys, threading, time
@@ -70,7 +70,7 @@ def test_what_sigterm_did_before_it_does_once_the_work_is_saved(
 
 
 def test_notice_counts_from_the_first_time() -> None:
-    notice = Notice()
+    notice = PreemptionNotice()
     assert not notice.given and notice.seconds == 0
     notice.give()
     time.sleep(0.02)

@@ -19,7 +19,7 @@ from raysearch.cluster.worker import IDLE_SECONDS
 from raysearch.config import flatten
 from raysearch.errors import ConfigError
 from raysearch.events import EventKind, SlotEvent
-from raysearch.trial import Cell, Lease
+from raysearch.trial import Cell, RunSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -30,8 +30,8 @@ def one_ray() -> Iterator[None]:
         yield
 
 
-def lease(folder: Path, number: int) -> Lease:
-    return Lease(
+def lease(folder: Path, number: int) -> RunSpec:
+    return RunSpec(
         sweep="s",
         number=number,
         cell=Cell("noop", 0),
@@ -41,7 +41,7 @@ def lease(folder: Path, number: int) -> Lease:
     )
 
 
-def owner(first: Lease, *, room: Any = None, shape: SlotShape | None = None) -> Any:
+def owner(first: RunSpec, *, room: Any = None, shape: SlotShape | None = None) -> Any:
     """An actor that owns a slot, as a Tune trial's does."""
     shape = shape or SlotShape(runner=NoopRunner(), cpus_per_worker=1)
 
@@ -49,7 +49,7 @@ def owner(first: Lease, *, room: Any = None, shape: SlotShape | None = None) -> 
         def __init__(self, room: Any) -> None:
             self.slot = Slot(room, shape, first, judged=False)
 
-        def put(self, next_lease: Lease) -> None:
+        def put(self, next_lease: RunSpec) -> None:
             self.slot.put(next_lease, judged=False)
 
         def events(self) -> tuple[SlotEvent, ...]:
@@ -74,7 +74,7 @@ def events_to_the_end(actor: Any) -> list[SlotEvent]:
 def test_a_trial_is_measured_in_a_task_of_its_own() -> None:
     """On a GPU in earnest; without one, by the memory of the host."""
     config = {"encoder": "tiny", "max_length": 16, "batch_size": 16, "epochs": 0.1}
-    measured = Lease(
+    measured = RunSpec(
         sweep="s", number=0, cell=Cell("sample", 0), method="carl", config=config, folder=""
     )
     peak = measure_on_cluster(measured, data_dir="", gpus=0)

@@ -11,10 +11,10 @@ from noop_sweep import NoopRunner
 from ray.exceptions import ActorDiedError
 
 from raysearch.cluster import worker
-from raysearch.cluster.preemption import Notice
+from raysearch.cluster.preemption import PreemptionNotice
 from raysearch.errors import StoreError
 from raysearch.events import EventKind, SlotEvent
-from raysearch.trial import Cell, Lease
+from raysearch.trial import Cell, RunSpec
 
 
 def test_worker_whose_driver_is_gone_leaves_no_failed_trial(
@@ -29,7 +29,7 @@ def test_worker_whose_driver_is_gone_leaves_no_failed_trial(
     calls = SimpleNamespace(remote=lambda *arguments: None)
     room = SimpleNamespace(post=calls, called_off=calls)
     config = {"x": 0.5, "reports": 1}
-    lease = Lease(
+    lease = RunSpec(
         sweep="s", number=0, cell=Cell("t", 0), method="noop", config=config, folder=str(tmp_path)
     )
     with pytest.raises(ActorDiedError):
@@ -48,17 +48,17 @@ def test_what_fails_on_a_node_that_is_going_is_no_fault_of_the_sweep(
         posted.append(event)
         return False
 
-    notice = Notice()
+    notice = PreemptionNotice()
     monkeypatch.setattr(worker, "NOTICE", notice)
     monkeypatch.setattr(worker.ray, "get", lambda answer: answer)
     room = SimpleNamespace(post=SimpleNamespace(remote=remote))
     config = {"x": 0.5, "reports": 1}
-    lease = Lease(
+    lease = RunSpec(
         sweep="s", number=0, cell=Cell("t", 0), method="noop", config=config, folder=str(tmp_path)
     )
     mail = worker._Mail(room, "slot", lease, "worker")
 
-    def runner(lease: Lease, listener: worker.Listener) -> None:
+    def runner(lease: RunSpec, listener: worker.Listener) -> None:
         listener.progress(40, 100)
         if going:
             notice.give()
@@ -78,12 +78,12 @@ def test_a_run_that_winds_up_has_its_workers_save(monkeypatch: pytest.MonkeyPatc
     """Asked at most once a second; what is let go of then stays open, with its checkpoint."""
     posted: list[SlotEvent] = []
     answers = iter([False, True])
-    monkeypatch.setattr(worker, "NOTICE", Notice())
+    monkeypatch.setattr(worker, "NOTICE", PreemptionNotice())
     monkeypatch.setattr(worker.ray, "get", lambda answer: answer)
     post = SimpleNamespace(remote=lambda slot, event: posted.append(event))
     asked = SimpleNamespace(remote=lambda: next(answers))
     room = SimpleNamespace(post=post, winding_up=asked)
-    lease = Lease(sweep="s", number=0, cell=Cell("t", 0), method="noop", config={}, folder="")
+    lease = RunSpec(sweep="s", number=0, cell=Cell("t", 0), method="noop", config={}, folder="")
     mail = worker._Mail(room, "slot", lease, "worker")
     mail.progress(40, 100)
     assert not mail.preempted()

@@ -15,9 +15,9 @@ from raysearch.methods.base import Method, Stage
 from raysearch.methods.carl.config import VARIANTS as CARL_VARIANTS
 from raysearch.methods.msmo.config import VARIANTS as MSMO_VARIANTS
 from raysearch.methods.reported import Reported
-from raysearch.training.progress import Silence
+from raysearch.training.progress import NullListener
 from raysearch.training.run import run_lease
-from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunSpec, RunState
 
 CARL = {
     "encoder": "tiny",
@@ -95,7 +95,7 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-class Record(Silence):
+class Record(NullListener):
     """A listener that keeps what it hears and stops after so many reports."""
 
     def __init__(self, stop_after: int = 10**9) -> None:
@@ -125,11 +125,11 @@ def run(
     seed: int = 0,
     stop_after: int = 10**9,
     given: Mapping[str, Any] | None = None,
-) -> Trial | None:
+) -> Run | None:
     loader = get_method(method)
     settings = {**CASES[method][case], **(given or {})}
     config = read_config(loader.config_type, settings, where=case)
-    lease = Lease(
+    lease = RunSpec(
         sweep="contract",
         number=0,
         cell=Cell(loader.tasks(config)[0], seed),
@@ -147,8 +147,8 @@ def metrics_of(method: str, case: str) -> Collection[str]:
     return loader.metrics(config, role="dev", data_dir="nowhere")
 
 
-def curve(trial: Trial | None) -> list[tuple[int, dict[str, float]]]:
-    assert trial is not None and trial.state is TrialState.COMPLETE, trial
+def curve(trial: Run | None) -> list[tuple[int, dict[str, float]]]:
+    assert trial is not None and trial.state is RunState.COMPLETE, trial
     return [(report.step, dict(report.metrics)) for report in trial.curve]
 
 

@@ -30,12 +30,12 @@ from sqlalchemy.engine import Engine
 from raysearch import distributed  # noqa: F401
 from raysearch.events import EventKind, SlotEvent
 from raysearch.leaderboard import Store
-from raysearch.search.driver import LeaseBook
+from raysearch.search.driver import RunQueue
 from raysearch.search.plan import SweepPlan
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.lock import sweep_lock
 from raysearch.search.sweep import _reconcile
-from raysearch.trial import Cell, Lease, Report, Trial
+from raysearch.trial import Cell, Report, Run, RunSpec
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate")
@@ -77,7 +77,7 @@ class Trap:
 class Inline:
     """A listener that hands the news to the lease book at once."""
 
-    def __init__(self, book: LeaseBook, lease: Lease) -> None:
+    def __init__(self, book: RunQueue, lease: RunSpec) -> None:
         self.book, self.lease, self.sequence, self.stop = book, lease, 0, False
 
     def tell(self, kind: EventKind, **fields: Any) -> None:
@@ -112,7 +112,7 @@ def drive(plan: SweepPlan) -> None:
         StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger,
     ):
         standing = _reconcile(plan, ledger, store.append, lambda key: False, lock.check)
-        book = LeaseBook(plan, ledger, standing, on_trial=store.append, on_event=lambda event: None)
+        book = RunQueue(plan, ledger, standing, on_trial=store.append, on_event=lambda event: None)
         while offer := book.next():
             listener = Inline(book, offer.lease)
             trial = plan.runner(offer.lease, listener)  # type: ignore[operator, misc]
@@ -125,7 +125,7 @@ def drive(plan: SweepPlan) -> None:
 def result(plan: SweepPlan) -> dict[str, Any]:
     """What is left: the study, the leaderboard, the files, and the steps that were done."""
     with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
-        trials: list[Trial] = list(ledger.finished_trials())
+        trials: list[Run] = list(ledger.finished_trials())
     rows = Store(plan.folder).table().to_pylist()
     curves = Store(plan.folder).curves().to_pylist()
     steps = Counter((plan.folder / "log").read_text().splitlines())

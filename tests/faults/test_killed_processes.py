@@ -23,7 +23,7 @@ from kill_points import drive, result  # noqa: E402
 
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.sweep import run_sweep
-from raysearch.trial import Trial, TrialState
+from raysearch.trial import Run, RunState
 
 pytestmark = [
     pytest.mark.slow,
@@ -146,7 +146,7 @@ def test_sweep_survives_the_raylet_of_a_second_node(tmp_path: Path) -> None:
         node = cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
         plan = two_nodes(tmp_path, cluster.address)
-        trials: list[Trial] = []
+        trials: list[Run] = []
         running: set[str] = set()
 
         def lose_the_node(event: SweepEvent) -> None:
@@ -160,7 +160,7 @@ def test_sweep_survives_the_raylet_of_a_second_node(tmp_path: Path) -> None:
         cluster.shutdown()
     assert node not in cluster.worker_nodes
     assert (summary.ending, summary.unfinished) == (Ending.DONE, 0)
-    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 6
+    assert [trial.state for trial in trials] == [RunState.COMPLETE] * 6
     assert len(outcome(trials)) == 6
     steps = (tmp_path / "log").read_text().splitlines()
     assert len(steps) - len(set(steps)) <= 1  # the one step that the node took with it

@@ -17,7 +17,7 @@ import torch
 from ray import cloudpickle
 from ray.cluster_utils import Cluster
 
-from raysearch.cluster.dispatcher import Mailroom
+from raysearch.cluster.dispatcher import Dispatcher
 from raysearch.cluster.ray_session import ray_session
 from raysearch.cluster.slots import Slot, SlotShape
 from raysearch.cluster.worker import Listener, TrainingRunner
@@ -25,8 +25,8 @@ from raysearch.config import flatten, read_config
 from raysearch.events import EventKind, SlotEvent
 from raysearch.methods import get_method
 from raysearch.training.checkpoint import load_checkpoint
-from raysearch.training.progress import Silence
-from raysearch.trial import Cell, Lease, Trial, TrialState
+from raysearch.training.progress import NullListener
+from raysearch.trial import Cell, Run, RunSpec, RunState
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600)]
 
@@ -44,24 +44,24 @@ SETTINGS = {
 }
 
 
-def lease(folder: Path) -> Lease:
+def lease(folder: Path) -> RunSpec:
     config = flatten(read_config(get_method("carl").config_type, SETTINGS, where="test"))
     cell = Cell("sample", 0)
-    found = Lease(sweep="s", number=0, cell=cell, method="carl", config=config, folder="")
+    found = RunSpec(sweep="s", number=0, cell=cell, method="carl", config=config, folder="")
     return replace(found, folder=str(folder / "leases" / found.id))
 
 
 class PidRunner(TrainingRunner):
     """Training, and where its process is: a file of pid and node."""
 
-    def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
+    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
         where = f"{os.getpid()} {ray.get_runtime_context().get_node_id()}"
         Path(lease.folder).mkdir(parents=True, exist_ok=True)
         (Path(lease.folder) / "where").write_text(where)
         return super().__call__(lease, listener)
 
 
-class Room(Mailroom):
+class Room(Dispatcher):
     """A mail room that says what it counts."""
 
     async def counts(self) -> tuple[int, int]:
@@ -72,7 +72,7 @@ class Room(Mailroom):
 class Owner:
     """What owns the slot, as a Tune trial's actor does."""
 
-    def __init__(self, room: Any, first: Lease) -> None:
+    def __init__(self, room: Any, first: RunSpec) -> None:
         self.slot = Slot(room, SlotShape(runner=PidRunner("")), first, judged=False)
 
     def events(self) -> tuple[SlotEvent, ...]:
@@ -154,7 +154,7 @@ def test_a_trial_outlives_its_worker_and_its_nodes(tmp_path: Path, cluster: Clus
         assert ray.get(room.counts.remote()) == (1, 1)
         trial = story.until(EventKind.FINISHED).trial
         ray.get(story.owner.close.remote())
-    assert trial is not None and trial.state is TrialState.COMPLETE
+    assert trial is not None and trial.state is RunState.COMPLETE
     assert curve(trial) == curve(undisturbed(tmp_path / "calm"))
 
 
@@ -170,12 +170,12 @@ def drain(node: str) -> None:
     assert accepted, said
 
 
-def curve(trial: Trial) -> list[tuple[int, dict[str, float]]]:
+def curve(trial: Run) -> list[tuple[int, dict[str, float]]]:
     return [(report.step, dict(report.metrics)) for report in trial.curve]
 
 
-def undisturbed(folder: Path) -> Trial:
+def undisturbed(folder: Path) -> Run:
     torch.set_num_threads(1)
-    trial = TrainingRunner("")(lease(folder), Silence())
+    trial = TrainingRunner("")(lease(folder), NullListener())
     assert trial is not None
     return trial

@@ -13,7 +13,7 @@ import pytest
 
 from raysearch.cli import main
 from raysearch.leaderboard import Store
-from raysearch.trial import TrialState
+from raysearch.trial import RunState
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
@@ -68,5 +68,5 @@ def test_the_old_driver_ends_with_a_sentence_and_the_new_sweep_is_its_own(
         old.kill()
     assert new.returncode == 0, (said, errors)
     rows = Store(results / "mine").trials()
-    assert [(row.number, row.state) for row in rows] == [(n, TrialState.COMPLETE) for n in range(3)]
+    assert [(row.number, row.state) for row in rows] == [(n, RunState.COMPLETE) for n in range(3)]
     assert main(["verify", str(results / "mine"), "--sample", "0%"]) == 0, capsys.readouterr()

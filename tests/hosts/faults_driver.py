@@ -24,7 +24,7 @@ from raysearch.leaderboard import Store
 from raysearch.search.plan import SweepPlan, method_cells
 from raysearch.search.space.space import load_space
 from raysearch.search.sweep import run_sweep
-from raysearch.trial import Lease, Trial
+from raysearch.trial import Run, RunSpec
 
 STEPS = 60
 """Steps of a trial."""
@@ -60,7 +60,7 @@ class LoggedTraining:
     log: str
     step_seconds: float
 
-    def __call__(self, lease: Lease, listener: Listener) -> Trial | None:
+    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
         import torch
 
         from raysearch.training import loop

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from raysearch.leaderboard.openings import Openings, _sealed, count_of
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 NAME = "test.00002-sample-s0.00000000.json"
-READING = Trial(
+READING = Run(
     sweep="carl",
     number=2,
     cell=Cell("sample", 0),
     method="carl",
-    state=TrialState.COMPLETE,
+    state=RunState.COMPLETE,
     config={"top_k": 0.1},
     metrics={"test/va_pearson": 0.5},
     finished="2026-01-02T03:04:05+00:00",

@@ -9,9 +9,9 @@ import pyarrow as pa
 from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.sources import SOURCES, to_text
-from raysearch.trial import Trial
+from raysearch.trial import Run
 
-Make = Callable[..., Trial]
+Make = Callable[..., Run]
 
 
 def table(make_trial: Make, *provenances: Mapping[str, str]) -> pa.Table:

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from raysearch.errors import ConfigError
-from raysearch.leaderboard import Standing, rank, summarize, varying
+from raysearch.leaderboard import RankStatus, rank, summarize, varying
 from raysearch.leaderboard.schema import conform, trial_rows, unify
-from raysearch.trial import MetricGoal, TrialState
+from raysearch.trial import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
 
@@ -34,7 +34,7 @@ def test_mean_and_sd_by_hand(make_trial):
 
 
 def test_order(make_trial):
-    failed, pruned = TrialState.FAILED, TrialState.PRUNED
+    failed, pruned = RunState.FAILED, RunState.PRUNED
     trials = [
         make_trial(0, None, state=failed, reason="out of memory"),
         make_trial(1, 0.9, state=pruned, reason="rung 1"),
@@ -51,10 +51,10 @@ def test_order(make_trial):
     assert [item.rank for item in ranking] == [1, 2, 3, *[None] * 6]
     assert ranking[4].reason == "rung 1"
     assert ranking.counts() == {
-        Standing.COMPLETE: 3,
-        Standing.PARTIAL: 2,
-        Standing.PRUNED: 2,
-        Standing.FAILED: 2,
+        RankStatus.COMPLETE: 3,
+        RankStatus.PARTIAL: 2,
+        RankStatus.PRUNED: 2,
+        RankStatus.FAILED: 2,
     }
     assert ranking[6].reason == "dev/va_pearson is lacking in 1 of its cells"
     downwards = rank(_table(trials), MetricGoal("dev/va_pearson", "minimize"))
@@ -74,13 +74,13 @@ def test_order_of_rows_does_not_matter(make_trial):
 def test_a_configuration_stands_as_its_worst_cell(make_trial):
     trials = [
         make_trial(0, 0.5),
-        make_trial(0, None, seed=1, state=TrialState.FAILED, reason="loss is NaN"),
+        make_trial(0, None, seed=1, state=RunState.FAILED, reason="loss is NaN"),
         make_trial(1, 0.4),
         make_trial(1, 0.5, seed=1),
     ]
     ranking = rank(_table(trials), GOAL)
     assert [item.trial for item in ranking] == [1, 0]
-    assert ranking[1].standing is Standing.FAILED
+    assert ranking[1].standing is RankStatus.FAILED
     assert ranking[1].reason == "loss is NaN"
 
 
@@ -88,8 +88,8 @@ def test_configurations_with_cells_to_come_are_not_ranked(make_trial):
     trials = [make_trial(0, 0.9), make_trial(1, 0.4), make_trial(1, 0.5, seed=1)]
     ranking = rank(_table(trials), GOAL, cells=2)
     assert [(item.trial, item.rank, item.standing) for item in ranking] == [
-        (1, 1, Standing.COMPLETE),
-        (0, None, Standing.PARTIAL),
+        (1, 1, RankStatus.COMPLETE),
+        (0, None, RankStatus.PARTIAL),
     ]
     unknown = rank(_table(trials), GOAL)
     assert [item.rank for item in unknown] == [1, None], "as many as the one that has the most"
@@ -103,12 +103,12 @@ def test_without_the_metric_in_a_cell_a_configuration_is_not_complete(make_trial
     ranking = rank(_table(trials), GOAL)
     assert [(item.trial, item.rank) for item in ranking] == [(1, 1), (0, None)]
     lacking = ranking[1]
-    assert (lacking.standing, lacking.cells, lacking.mean) == (Standing.PARTIAL, 1, 0.9)
+    assert (lacking.standing, lacking.cells, lacking.mean) == (RankStatus.PARTIAL, 1, 0.9)
     assert math.isnan(lacking.score)
     assert lacking.reason == "dev/va_pearson is lacking in 1 of its cells"
 
 
-@pytest.mark.parametrize("state", [TrialState.PRUNED, TrialState.FAILED])
+@pytest.mark.parametrize("state", [RunState.PRUNED, RunState.FAILED])
 def test_a_part_of_the_cells_has_no_score(make_trial, state):
     """Stopped on its first cell at 0.9, where the mean over two cells is 0.45: not 0.9."""
     trials = [make_trial(0, 0.9, state=state), make_trial(1, 0.4), make_trial(1, 0.5, seed=1)]
@@ -149,7 +149,7 @@ def test_unknown_metric_names_the_known(make_trial):
 
 
 def test_where_all_failed_the_reasons_are_left(make_trial):
-    table = _table([make_trial(0, None, state=TrialState.FAILED, reason="out of memory")])
+    table = _table([make_trial(0, None, state=RunState.FAILED, reason="out of memory")])
     assert [(item.rank, item.reason) for item in rank(table, GOAL)] == [(None, "out of memory")]
 
 

@@ -17,7 +17,7 @@ from raysearch.leaderboard.schema import (
     unify,
     wider_type,
 )
-from raysearch.trial import Report, TrialState
+from raysearch.trial import Report, RunState
 
 
 def test_row_has_typed_columns(make_trial):
@@ -68,7 +68,7 @@ def test_records_come_back(make_trial):
     trials = [
         make_trial(0),
         make_trial(1, 0.25, seed=2, task="a b"),
-        make_trial(2, None, state=TrialState.FAILED, reason="`loss` is NaN", curve=(), finished=""),
+        make_trial(2, None, state=RunState.FAILED, reason="`loss` is NaN", curve=(), finished=""),
     ]
     schema = unify([trial_rows(trial).schema for trial in trials])
     rows = pa.concat_tables([conform(trial_rows(trial), schema) for trial in trials])

@@ -14,7 +14,7 @@ from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store, find_stores, load_goal
 from raysearch.leaderboard import store as store_module
 from raysearch.storage.local import LocalStorage
-from raysearch.trial import MetricGoal, Report, TrialState
+from raysearch.trial import MetricGoal, Report, RunState
 
 LATER = "2027-01-02T03:04:05+00:00"
 
@@ -105,7 +105,7 @@ def test_column_sets_and_types_may_differ(tmp_path, make_trial):
         {"x": 2, "z": False},
     ]
     store = Store(tmp_path)
-    store.append(make_trial(0, None, config=configs[0], state=TrialState.FAILED, curve=()))
+    store.append(make_trial(0, None, config=configs[0], state=RunState.FAILED, curve=()))
     for number in (1, 2):
         store.append(make_trial(number, config=configs[number]))
 
@@ -408,7 +408,7 @@ def test_damaged_card_is_one_sentence(tmp_path, text):
         {"steps": 2**60},
         {"steps": 2**70},
         {"reason": "\ud800"},
-        {"state": TrialState.RUNNING},
+        {"state": RunState.RUNNING},
         {"config": {"": 1}},
         {"curve": 2 * (Report(rung=1, step=1, seconds=1.0, metrics={}),)},
     ],

@@ -12,7 +12,7 @@ from storage.s3_server import ENVIRONMENT, s3_server
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store, find_stores, load_goal
 from raysearch.leaderboard import store as store_module
-from raysearch.storage import Patience
+from raysearch.storage import RetryPolicy
 from raysearch.storage.place import join
 
 
@@ -144,7 +144,7 @@ def test_a_put_that_fails_for_a_while_is_made_up_for(root, make_trial, server):
 
 
 def test_a_put_that_goes_on_failing_is_told(root, make_trial, server, monkeypatch):
-    monkeypatch.setattr(store_module, "LASTING", Patience(seconds=1.0))
+    monkeypatch.setattr(store_module, "LASTING", RetryPolicy(seconds=1.0))
     store = Store(root)
     store.append(make_trial(0))
     server.fail({"when": "^(PUT|POST) .*trials/part-", "what": "slow_down"})

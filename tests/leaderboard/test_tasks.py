@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 
 from raysearch.analysis.export import records
-from raysearch.leaderboard import Standing, rank, rank_tasks, same_settings
+from raysearch.leaderboard import RankStatus, rank, rank_tasks, same_settings
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.leaderboard.tasks import first_trials, searched, task_columns, task_names
-from raysearch.trial import MetricGoal, TrialState
+from raysearch.trial import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
 
@@ -88,8 +88,8 @@ def test_equal_settings_of_several_tasks_are_one_configuration(make_trial):
     ]
     found = rank(same_settings(_table(trials[::-1])), GOAL, cells=2)
     assert [(item.trial, item.cells, item.standing) for item in found] == [
-        (3, 2, Standing.COMPLETE),
-        (4, 1, Standing.PARTIAL),
+        (3, 2, RankStatus.COMPLETE),
+        (4, 1, RankStatus.PARTIAL),
     ]
     assert found[0].mean == pytest.approx(0.6)
     assert same_settings(_table(trials).slice(0, 0)).num_rows == 0
@@ -112,14 +112,14 @@ def test_columns_of_tasks(make_trial):
         config = {"x": float(n)}
         trials.append(make_trial(n, 0.1 * n, task="a", config=config))
         trials.append(make_trial(10 + n, 0.1 * (8 - n), task="b", config=config))
-    trials.append(make_trial(20, 0.99, task="a", state=TrialState.PRUNED, config={"x": 0.0}))
+    trials.append(make_trial(20, 0.99, task="a", state=RunState.PRUNED, config={"x": 0.0}))
     trials += [make_trial(30 + n, 0.1 * n, task="c", config={"x": float(n)}) for n in range(4)]
     first, second, third = task_columns(rank_tasks(_table(trials), GOAL), GOAL, ["x"])
     assert (first.task, first.best.trial, first.complete) == ("a", 7, 8)
     assert first.associations["x"].value == pytest.approx(1)
     assert (second.best.trial, second.associations["x"].value) == (10, pytest.approx(-1))
     assert third.associations["x"] is None
-    failed = [make_trial(0, None, state=TrialState.FAILED, reason="NaN")]
+    failed = [make_trial(0, None, state=RunState.FAILED, reason="NaN")]
     assert task_columns(rank_tasks(_table(failed), GOAL), GOAL, [])[0].best is None
 
 

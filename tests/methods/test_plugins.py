@@ -16,7 +16,7 @@ from raysearch.methods import plugins
 from raysearch.search.space.space import load_space
 from raysearch.training.run import run_lease
 from raysearch.training.stages import keys
-from raysearch.trial import Cell, Lease
+from raysearch.trial import Cell, RunSpec
 
 TOY = Path(__file__).parents[2] / "examples" / "raysearch-toy"
 
@@ -72,7 +72,7 @@ def test_the_toy_trains_and_resumes(toy: None, tmp_path: Path) -> None:
             "max_length": 16,
             "checkpoint_seconds": 0.0,
         }
-        lease = Lease(
+        lease = RunSpec(
             sweep="s", number=0, cell=Cell("sample", 0), method="toy", config=config,
             folder=str(tmp_path / folder / "leases" / "a"),
         )  # fmt: skip

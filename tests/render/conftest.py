@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 _CONFIG = {
     "encoder": "package:minilm",
@@ -28,24 +28,24 @@ _CONFIG = {
 
 
 @pytest.fixture
-def make_trial() -> Callable[..., Trial]:
+def make_trial() -> Callable[..., Run]:
     """A finished CARL trial: number, score, seed, settings that differ, any field by name."""
 
-    def build(number: int, score: float | None = 0.5, *, seed: int = 0, **changes: Any) -> Trial:
+    def build(number: int, score: float | None = 0.5, *, seed: int = 0, **changes: Any) -> Run:
         config = {**_CONFIG, **changes.pop("config", {})}
         fields: dict[str, Any] = {
             "sweep": "carl-emobank",
             "number": number,
             "cell": Cell("emobank", seed),
             "method": "carl",
-            "state": TrialState.COMPLETE,
+            "state": RunState.COMPLETE,
             "config": config,
             "metrics": {} if score is None else {"dev/va_pearson": score},
             "steps": 20,
             "seconds": 3.0,
             "finished": "2026-01-02T03:04:05+00:00",
         }
-        return Trial(**{**fields, **changes})
+        return Run(**{**fields, **changes})
 
     return build
 
@@ -69,17 +69,17 @@ PAIRS = ("en-es", "en-fr", "en-nl", "en-ru")
 
 
 @pytest.fixture
-def make_pairs(make_trial: Callable[..., Trial]) -> Callable[[str], list[Trial]]:
+def make_pairs(make_trial: Callable[..., Run]) -> Callable[[str], list[Run]]:
     """About 200 rows of a sweep over four pairs, three seeds each, in either mode.
 
     The first configuration of a pair, or of all, departs in a setting that nobody searches,
     as the paper's own does; every seventh is pruned.
     """
 
-    def build(mode: str) -> list[Trial]:
+    def build(mode: str) -> list[Run]:
         generator = random.Random(3)
         groups = [[pair] for pair in PAIRS] if mode == "per_task" else [list(PAIRS)]
-        trials: list[Trial] = []
+        trials: list[Run] = []
         for number in range(16 * len(groups)):
             paper = number % 16 == 0
             config = {
@@ -92,7 +92,7 @@ def make_pairs(make_trial: Callable[..., Trial]) -> Callable[[str], list[Trial]]
                 "schedule": "sequential" if paper else "interleaved",
             }
             pruned = number % 7 == 3
-            state = TrialState.PRUNED if pruned else TrialState.COMPLETE
+            state = RunState.PRUNED if pruned else RunState.COMPLETE
             for pair in groups[number // 16]:
                 for seed in range(1 if pruned else 3):
                     level = 0.62 - 0.03 * PAIRS.index(pair)

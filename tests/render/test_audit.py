@@ -9,17 +9,17 @@ from rich.console import Console
 from raysearch.analysis.audit import Finding
 from raysearch.analysis.replay import compare_replay
 from raysearch.render.audit import AuditBoard
-from raysearch.trial import Cell, MetricGoal, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Run, RunState
 
 
 @pytest.fixture
 def board() -> AuditBoard:
-    row = Trial(
+    row = Run(
         sweep="carl",
         number=3,
         cell=Cell("sample", 0),
         method="carl",
-        state=TrialState.COMPLETE,
+        state=RunState.COMPLETE,
         config={},
         metrics={"dev/va_pearson": 0.5},
         provenance={"code": "c"},

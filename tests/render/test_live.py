@@ -7,7 +7,7 @@ import pytest
 from raysearch.leaderboard import rank
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.render.live import LiveState
-from raysearch.trial import Lease, MetricGoal, Report, TrialState
+from raysearch.trial import MetricGoal, Report, RunSpec, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
 
@@ -34,7 +34,7 @@ def make_state(clock):
 
 
 def _lease(trial):
-    return Lease(
+    return RunSpec(
         sweep=trial.sweep,
         number=trial.number,
         cell=trial.cell,
@@ -82,7 +82,7 @@ def test_finished_trials_are_ranked_as_the_leaderboard_ranks_them(make_state, ma
         for n in range(8)
         for seed in range(2)
     ]
-    trials[3] = make_trial(1, None, seed=1, state=TrialState.FAILED, reason="NaN")
+    trials[3] = make_trial(1, None, seed=1, state=RunState.FAILED, reason="NaN")
     state = make_state(cells=2)
     for trial in trials:
         state.started(_lease(trial))
@@ -152,7 +152,7 @@ def test_time_limit_bounds_what_is_left(make_state, make_trial, clock):
 
 def test_pruned_configuration_needs_no_more_cells(make_state, make_trial, draw):
     state = make_state(cells=3)
-    state.finished(make_trial(0, state=TrialState.PRUNED))
+    state.finished(make_trial(0, state=RunState.PRUNED))
     state.finished(make_trial(1))
     text = "\n".join(draw(state))
     assert "1/10 trials" in text
@@ -163,7 +163,7 @@ def test_cells_that_are_let_go_of_run_no_more(make_state, make_trial, draw):
     state = make_state(cells=3)
     for number, seed in [(0, 0), (0, 1), (1, 0)]:
         state.started(_lease(make_trial(number, seed=seed)))
-    state.finished(make_trial(0, None, seed=1, state=TrialState.FAILED, reason="no memory"))
+    state.finished(make_trial(0, None, seed=1, state=RunState.FAILED, reason="no memory"))
     assert "1 running" in "\n".join(draw(state))
 
 
@@ -175,7 +175,7 @@ def test_lines_for_a_pipe(make_state, make_trial):
         "1/10 trials · trial 0 emobank seed 0 complete · dev/va_pearson 0.6100 · 3.0s · "
         "best 0.6100 (trial 0)"
     )
-    failed = make_trial(1, None, state=TrialState.FAILED, reason="loss is NaN")
+    failed = make_trial(1, None, state=RunState.FAILED, reason="loss is NaN")
     state.finished(failed)
     assert state.line(failed, "ascii") == (
         "2/10 trials | trial 1 emobank seed 0 failed | dev/va_pearson - | 3.0s | loss is NaN | "

@@ -5,17 +5,17 @@ import yaml
 from raysearch.corpora import CORPORA
 from raysearch.render.model_card import Exported, model_card
 from raysearch.render.table_export import table
-from raysearch.trial import Cell, MetricGoal, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Run, RunState
 
 
 def exported(**changes: object) -> Exported:
     cells = [
-        Trial(
+        Run(
             sweep="carl",
             number=3,
             cell=Cell("emobank+mine", seed),
             method="carl",
-            state=TrialState.COMPLETE,
+            state=RunState.COMPLETE,
             config={"corpora": "emobank,/data/my|corpus", "polarity_corpora": "mr"},
             metrics={"dev/va_mae": 0.3, "dev/va_pearson": 0.5 + 0.1 * seed, "train/loss": 1.0},
             provenance={"data_digest": "abc", "encoder": "package:minilm"},

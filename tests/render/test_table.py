@@ -6,7 +6,7 @@ import pytest
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.render.board import make_board
-from raysearch.trial import MetricGoal, TrialState
+from raysearch.trial import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
 NAMES = [
@@ -41,12 +41,12 @@ def sweep(make_trial):
         config["pgd_steps"] = generator.randint(1, 5)
         config["momentum"] = 1 - 10 ** (-2 - 2 * generator.random())
         score = 0.5 + 0.1 * config["top_k"]
-        state = TrialState.PRUNED if number % 3 == 1 else TrialState.COMPLETE
-        for seed in range(1 if state is TrialState.PRUNED else 3):
+        state = RunState.PRUNED if number % 3 == 1 else RunState.COMPLETE
+        for seed in range(1 if state is RunState.PRUNED else 3):
             noisy = score + generator.gauss(0, 0.004)
             trials.append(make_trial(number, noisy, seed=seed, config=config, state=state))
     reason = "embedding collapse: mean cosine 0.998 > 0.99 at step 120"
-    trials.append(make_trial(30, None, state=TrialState.FAILED, reason=reason))
+    trials.append(make_trial(30, None, state=RunState.FAILED, reason=reason))
     return _table(trials)
 
 
@@ -56,7 +56,7 @@ def test_small_board_in_full(make_trial, draw):
         make_trial(0, 0.52, seed=1, config={"top_k": 0.1}),
         make_trial(1, 0.61, config={"top_k": 0.25}),
         make_trial(1, 0.61, seed=1, config={"top_k": 0.25}, seconds=120.0),
-        make_trial(2, 0.40, config={"top_k": 0.05}, state=TrialState.PRUNED),
+        make_trial(2, 0.40, config={"top_k": 0.05}, state=RunState.PRUNED),
     ]
     board = make_board(_table(trials), SweepCard(goal=GOAL, cells=2))
     assert draw(board) == [
@@ -120,9 +120,9 @@ def test_top_says_what_is_left_out_and_failures_are_told_all_the_same(sweep, dra
 
 
 def test_many_failures_are_shortened(make_trial, draw):
-    trials = [make_trial(n, None, state=TrialState.FAILED, reason="no memory") for n in range(6)]
+    trials = [make_trial(n, None, state=RunState.FAILED, reason="no memory") for n in range(6)]
     trials += [
-        make_trial(10 + n, None, state=TrialState.FAILED, reason=f"reason {n}") for n in range(4)
+        make_trial(10 + n, None, state=RunState.FAILED, reason=f"reason {n}") for n in range(4)
     ]
     lines = draw(make_board(_table(trials), SweepCard(goal=GOAL)))
     assert "trial 0, 1, 2 and 3 more failed: no memory" in lines
@@ -152,6 +152,6 @@ def test_several_methods_and_unknown_encoder(make_trial, draw):
 
 def test_unranked_rows_only(make_trial, draw):
     lines = draw(
-        make_board(_table([make_trial(0, 0.3, state=TrialState.PRUNED)]), SweepCard(goal=GOAL))
+        make_board(_table([make_trial(0, 0.3, state=RunState.PRUNED)]), SweepCard(goal=GOAL))
     )
     assert lines[-1] == "pruned      0          0.3000  3.0s"

@@ -14,8 +14,8 @@ from postgres import PostgresServer, running_postgres
 
 from raysearch.config import TrainingConfig, setting
 from raysearch.search.space.space import SearchSpace, load_space
-from raysearch.search.study.ledger import Configuration, StudyLedger
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.search.study.ledger import OpenTrial, StudyLedger
+from raysearch.trial import Cell, Run, RunState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,10 +161,10 @@ class ToySweep:
         self._advance(ledger, configurations[drawn % len(configurations)])
         return True
 
-    def _advance(self, ledger: StudyLedger, item: Configuration) -> None:
+    def _advance(self, ledger: StudyLedger, item: OpenTrial) -> None:
         cell = item.pending[0]
         if cell != item.cells[0]:
-            self._finish(ledger, item, cell, TrialState.COMPLETE, item.config["reports"])
+            self._finish(ledger, item, cell, RunState.COMPLETE, item.config["reports"])
             return
         done = max(item.reports, default=0)
         if item.number not in self._replayed:
@@ -172,22 +172,22 @@ class ToySweep:
             for rung in range(1, done + 1):  # a new worker repeats what the old one reported
                 ledger.report(item.number, rung, toy_score(item.config, item.number, 0, rung))
         if item.stopped_at is not None and item.stopped_at in item.reports:
-            self._finish(ledger, item, cell, TrialState.PRUNED, item.stopped_at)
+            self._finish(ledger, item, cell, RunState.PRUNED, item.stopped_at)
         elif done < item.config["reports"]:
             score = toy_score(item.config, item.number, 0, done + 1)
             ledger.report(item.number, done + 1, score)
         else:
-            self._finish(ledger, item, cell, TrialState.COMPLETE, done)
+            self._finish(ledger, item, cell, RunState.COMPLETE, done)
 
     def _finish(
-        self, ledger: StudyLedger, item: Configuration, cell: Cell, state: TrialState, rung: int
+        self, ledger: StudyLedger, item: OpenTrial, cell: Cell, state: RunState, rung: int
     ) -> None:
         score = toy_score(item.config, item.number, cell.seed, rung)
         failed = item.number % 5 == 3
         trial = toy_trial(
             item.number,
             cell,
-            state=TrialState.FAILED if failed else state,
+            state=RunState.FAILED if failed else state,
             reason="it was meant to" if failed else "",
             metrics={"dev/score": score},
         )
@@ -212,10 +212,10 @@ def toy_score(config: Mapping[str, Any], number: int, seed: int, rung: int) -> f
     return float(config["width"]) * rung + 0.01 * number + 0.1 * seed
 
 
-def toy_trial(number: int, cell: Cell, **fields: Any) -> Trial:
+def toy_trial(number: int, cell: Cell, **fields: Any) -> Run:
     known: dict[str, Any] = {"sweep": "toy", "method": "toy", "config": {"number": number}}
-    known |= {"state": TrialState.COMPLETE, "metrics": {"dev/score": 1.0}}
-    return Trial(number=number, cell=cell, **(known | fields))
+    known |= {"state": RunState.COMPLETE, "metrics": {"dev/score": 1.0}}
+    return Run(number=number, cell=cell, **(known | fields))
 
 
 @pytest.fixture
@@ -224,5 +224,5 @@ def toy_sweep() -> type[ToySweep]:
 
 
 @pytest.fixture
-def make_trial() -> Callable[..., Trial]:
+def make_trial() -> Callable[..., Run]:
     return toy_trial

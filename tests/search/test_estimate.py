@@ -20,7 +20,7 @@ from raysearch.search.estimate import (
 )
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -117,7 +117,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(cases: int, planned: i
 
 @pytest.mark.parametrize("reports", [4, 8, 9])
 def test_the_plan_stops_whom_the_study_stops(
-    tmp_path: Path, toy_space: SearchSpace, make_trial: Callable[..., Trial], reports: int
+    tmp_path: Path, toy_space: SearchSpace, make_trial: Callable[..., Run], reports: int
 ) -> None:
     """The same values given to the study itself, also where the last report is a power of 2."""
     work = Work(configurations=30, reports=reports, pruner="halving", reduction=2)
@@ -134,7 +134,7 @@ def test_the_plan_stops_whom_the_study_stops(
             assert asked is not None
             rungs = range(1, reports + 1)
             end = next((rung for rung in rungs if ledger.report(asked.number, rung, value)), None)
-            state = TrialState.COMPLETE if end is None else TrialState.PRUNED
+            state = RunState.COMPLETE if end is None else RunState.PRUNED
             ledger.finish_cell(asked.number, make_trial(asked.number, cells[0], state=state))
             share.append((end or reports) / reports)
             whole.append(end is None)

@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from raysearch.errors import StoreError
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell, Trial
+from raysearch.trial import Cell, Run
 
-MakeTrial = Callable[..., Trial]
+MakeTrial = Callable[..., Run]
 CELL = Cell("a", 0)
 
 

@@ -16,13 +16,13 @@ from raysearch.errors import ConfigError
 from raysearch.events import EventKind, SlotEvent, ended_trial
 from raysearch.leaderboard.rank import rank
 from raysearch.leaderboard.schema import conform, trial_rows, unify
-from raysearch.search.driver import LeaseBook
-from raysearch.search.incumbent import Standing
+from raysearch.search.driver import RunQueue
+from raysearch.search.incumbent import Incumbents
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import _reconcile
-from raysearch.trial import MetricGoal, Trial, TrialState
+from raysearch.trial import MetricGoal, Run, RunState
 
 TASKS = ("en-es", "en-fr")
 
@@ -131,20 +131,20 @@ def test_an_open_configuration_gets_them_too(
 
 
 def test_a_further_cell_that_fails_ends_its_configuration_and_no_sampler_learns_of_it(
-    ended: Any, make_trial: Callable[..., Trial]
+    ended: Any, make_trial: Callable[..., Run]
 ) -> None:
     with with_seeds(ended, 2).open() as ledger:
         item = ledger.open_configurations()[0]
         [cell] = item.pending
         ledger.finish_cell(
-            item.number, make_trial(item.number, cell, state=TrialState.FAILED, reason="memory")
+            item.number, make_trial(item.number, cell, state=RunState.FAILED, reason="memory")
         )
         assert item.number not in {other.number for other in ledger.open_configurations()}
         [track] = ledger._tracks.all.values()
         place = track.mirror._places[item.number]
         assert place not in {ranked for _, ranked in track.mirror._storage.ranked}
         again = make_trial(item.number, cell)
-        assert ledger.finish_cell(item.number, again).state is TrialState.FAILED
+        assert ledger.finish_cell(item.number, again).state is RunState.FAILED
 
 
 def test_fewer_seeds_are_refused_and_say_so(ended: Any) -> None:
@@ -156,22 +156,22 @@ def test_fewer_seeds_are_refused_and_say_so(ended: Any) -> None:
         assert ledger.open_configurations() == ()
 
 
-def run_book(plan: SweepPlan, rows: dict[Any, Trial], at_most: int = 99) -> Standing:
+def run_book(plan: SweepPlan, rows: dict[Any, Run], at_most: int = 99) -> Incumbents:
     """A run of the sweep without Ray; its rows go to `rows`, and the best is returned."""
 
-    def keep(trial: Trial) -> None:
+    def keep(trial: Run) -> None:
         rows[trial.key] = trial
 
     with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
         standing = _reconcile(plan, ledger, keep, rows.__contains__)
-        book = LeaseBook(plan, ledger, standing, on_trial=keep, on_event=lambda event: None)
+        book = RunQueue(plan, ledger, standing, on_trial=keep, on_event=lambda event: None)
         for _ in range(at_most):
             offer = book.next()
             if offer is None:
                 break
             lease = offer.lease
             report = noop_report(lease.config, lease.cell, 1, 1)
-            trial = ended_trial(lease, TrialState.COMPLETE, "", curve=[report])
+            trial = ended_trial(lease, RunState.COMPLETE, "", curve=[report])
             trial = dataclasses.replace(
                 trial, metrics={GOAL: SCORES[lease.number, lease.cell.seed]}
             )
@@ -186,7 +186,7 @@ SCORES = {(0, 0): 0.5, (1, 0): 0.6, (0, 1): 0.7, (1, 1): 0.4, (0, 2): 0.6, (1, 2
 
 
 def test_driver_and_board_agree_on_the_best_before_between_and_after(tmp_path: Path) -> None:
-    rows: dict[Any, Trial] = {}
+    rows: dict[Any, Run] = {}
     plan = noop_plan(tmp_path, noop_space(trials=2, reports=1))
     assert run_book(plan, rows).best == {"": (1, 0.6)}
     more = noop_plan(tmp_path, noop_space(trials=2, reports=1, seeds=3))
@@ -198,7 +198,7 @@ def test_driver_and_board_agree_on_the_best_before_between_and_after(tmp_path: P
     assert board(rows, cells=3) == [(0, 1, "complete"), (1, 2, "complete")]
 
 
-def board(rows: dict[Any, Trial], *, cells: int) -> list[tuple[int, int | None, str]]:
+def board(rows: dict[Any, Run], *, cells: int) -> list[tuple[int, int | None, str]]:
     parts = [trial_rows(row) for row in rows.values()]
     schema = unify(part.schema for part in parts)
     table = pa.concat_tables(conform(part, schema) for part in parts)

@@ -17,9 +17,9 @@ from raysearch.methods.msmo.stages import outline
 from raysearch.search.known import trial_key
 from raysearch.search.space.space import SearchSpace, load_space
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
-MakeTrial = Callable[..., Trial]
+MakeTrial = Callable[..., Run]
 Read = Callable[[str], SearchSpace]
 CELL = Cell("toy", 0)
 SPACES = Path(__file__).parents[2] / "search_spaces"
@@ -97,7 +97,7 @@ def test_what_failed_is_not_tried_again_unless_its_node_did(
         search(ledger, make_trial, 3)
         item = ledger.ask()
         assert item is not None
-        failed = make_trial(item.number, CELL, state=TrialState.FAILED, reason=reason)
+        failed = make_trial(item.number, CELL, state=RunState.FAILED, reason=reason)
         ledger.finish_cell(item.number, failed)
     with open_ledger(tmp_path, replace(finite_space, sampler="random")) as ledger:
         rest = search(ledger, make_trial)

@@ -18,12 +18,12 @@ from raysearch.search.plan import method_cells
 from raysearch.search.reach import reach_note, reach_notes
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace, load_space
-from raysearch.search.study.ledger import Configuration, StudyLedger
-from raysearch.search.suggest.mirror import StudyMirror
+from raysearch.search.study.ledger import OpenTrial, StudyLedger
+from raysearch.search.suggest.mirror import SamplerView
 from raysearch.search.suggest.samplers import startup_trials
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
-MakeTrial = Callable[..., Trial]
+MakeTrial = Callable[..., Run]
 SPACES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
 SLOW = [("gp", "carl-emobank"), ("gp", "carl-paper")]
 """A Gaussian process takes a second for each of their suggestions."""
@@ -58,11 +58,11 @@ def search(folder: Path, space: SearchSpace, make_trial: MakeTrial) -> Iterator[
             yield ledger
 
 
-def run(ledger: StudyLedger, item: Configuration, metric: str, make_trial: MakeTrial) -> None:
+def run(ledger: StudyLedger, item: OpenTrial, metric: str, make_trial: MakeTrial) -> None:
     config = dict(item.config)
     for rung in range(1, config["reports"] + 1):
         if ledger.report(item.number, rung, score(config, rung)):
-            stopped = make_trial(item.number, item.cells[0], state=TrialState.PRUNED)
+            stopped = make_trial(item.number, item.cells[0], state=RunState.PRUNED)
             ledger.finish_cell(item.number, stopped)
             return
     for cell in item.cells:
@@ -158,7 +158,7 @@ def test_regret_is_not_above_that_of_plain_optuna(sampler: str) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
     def ours(seed: int) -> float:
-        mirror, found = StudyMirror(space, seed, (), ()), []
+        mirror, found = SamplerView(space, seed, (), ()), []
         for number in range(space.trials):
             proposal = mirror.propose(number)
             assert proposal is not None

@@ -12,14 +12,14 @@ import pytest
 from noop_sweep import GOAL, noop_plan, noop_report, noop_space
 
 from raysearch.events import EventKind, SlotEvent
-from raysearch.search.driver import LeaseBook, Offer
-from raysearch.search.incumbent import Standing
+from raysearch.search.driver import QueuedRun, RunQueue
+from raysearch.search.incumbent import Incumbents
 from raysearch.search.plan import SweepEvent, SweepPlan
 from raysearch.search.retention import size_text
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import _reconcile
 from raysearch.storage import Storage, open_storage
-from raysearch.trial import Trial, TrialState
+from raysearch.trial import Run, RunState
 
 GB = 10**9
 REAL = {"checkpoint": 3_300_000_000, "weights": 1_100_000_000, "stage": 1_100_000_000}
@@ -32,7 +32,7 @@ class House:
     def __init__(self, plan: SweepPlan) -> None:
         self.plan, self.most = plan, 0
         self.events: list[SweepEvent] = []
-        self.trials: list[Trial] = []
+        self.trials: list[Run] = []
         self.store: Storage = open_storage(plan.root)
 
     def write(self, path: Path, kind: str) -> None:
@@ -40,7 +40,7 @@ class House:
         path.touch()
         os.truncate(path, REAL[kind])
 
-    def life(self, book: LeaseBook, offer: Offer) -> Iterator[None]:
+    def life(self, book: RunQueue, offer: QueuedRun) -> Iterator[None]:
         """One trial, a write at a time."""
         lease, folder = offer.lease, Path(offer.lease.folder)
         sequence = 0
@@ -65,12 +65,12 @@ class House:
                 return
         self.write(folder / "final.safetensors", "weights")
         yield
-        done = Trial(
+        done = Run(
             sweep=lease.sweep,
             number=lease.number,
             cell=lease.cell,
             method="noop",
-            state=TrialState.COMPLETE,
+            state=RunState.COMPLETE,
             config=dict(lease.config),
             metrics=curve[-1].metrics,
             curve=tuple(curve),
@@ -78,12 +78,12 @@ class House:
         tell(EventKind.FINISHED, trial=done)
         book.let_go(lease.id)
 
-    def run(self, look: Callable[[int], None]) -> Standing:
+    def run(self, look: Callable[[int], None]) -> Incumbents:
         """All slots at once, in an order by chance; `look` gets the bytes after each write."""
         plan, chance = self.plan, random.Random(0)
         with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
             standing = _reconcile(plan, ledger, self.trials.append, lambda key: False)
-            book = LeaseBook(
+            book = RunQueue(
                 plan,
                 ledger,
                 standing,

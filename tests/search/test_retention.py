@@ -13,22 +13,22 @@ from noop_sweep import GOAL, noop_plan, noop_space
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
 from raysearch.errors import ConfigError, StoreError
-from raysearch.search.incumbent import Standing
+from raysearch.search.incumbent import Incumbents
 from raysearch.search.retention import size_text
 from raysearch.storage import open_storage
-from raysearch.trial import Cell, MetricGoal, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Run, RunState
 
 KB = 1000
 CHECKPOINT, WEIGHTS = 100 * KB, 10 * KB
 
 
-def trial(number: int, value: float, *, task: str = "noop", state: str = "complete") -> Trial:
-    return Trial(
+def trial(number: int, value: float, *, task: str = "noop", state: str = "complete") -> Run:
+    return Run(
         sweep="noop",
         number=number,
         cell=Cell(task, 0),
         method="noop",
-        state=TrialState(state),
+        state=RunState(state),
         config={},
         metrics={GOAL: value},
     )
@@ -42,9 +42,9 @@ def fill(leases: str | Path, lease_id: str, *, weights: bool = True) -> None:
         store.write(f"{lease_id}/final.safetensors", [bytes(WEIGHTS)])
 
 
-def run(standing: Standing, leases: str | Path, *done: Trial, cells: int = 1) -> None:
+def run(standing: Incumbents, leases: str | Path, *done: Run, cells: int = 1) -> None:
     for each in done:
-        fill(leases, each.id, weights=each.state is TrialState.COMPLETE)
+        fill(leases, each.id, weights=each.state is RunState.COMPLETE)
         standing.add(each, cells=cells)
 
 
@@ -55,7 +55,7 @@ def files(leases: str | Path) -> list[str]:
 PAIRS = ("en-es", "en-fr")
 
 
-def pairs(number: int, *values: float) -> list[Trial]:
+def pairs(number: int, *values: float) -> list[Run]:
     return [trial(number, value, task=task) for task, value in zip(PAIRS, values, strict=True)]
 
 
@@ -78,7 +78,7 @@ def leases(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_best_of_all_and_of_each_task_stays(leases: str) -> None:
-    standing = Standing(MetricGoal(GOAL), leases, "best")
+    standing = Incumbents(MetricGoal(GOAL), leases, "best")
     run(standing, leases, *pairs(0, 0.9, 0.1), *pairs(1, 0.6, 0.6), *pairs(2, 0.2, 0.8), cells=2)
     assert standing.best == {"": (1, 0.6)}
     assert standing.best_of_task == {"en-es": (0, 0.9), "en-fr": (2, 0.8)}
@@ -99,7 +99,7 @@ def test_the_best_of_all_and_of_each_task_stays(leases: str) -> None:
 
 
 def test_a_task_may_be_best_where_another_of_its_configuration_failed(tmp_path: Path) -> None:
-    standing = Standing(MetricGoal(GOAL), tmp_path, "best")
+    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best")
     broken = [trial(0, 0.9, task="en-es"), trial(0, math.nan, task="en-fr", state="failed")]
     run(standing, tmp_path, *broken, *pairs(1, 0.5, 0.5), cells=2)
     assert standing.best == {"": (1, 0.5)}
@@ -111,7 +111,7 @@ def test_a_task_may_be_best_where_another_of_its_configuration_failed(tmp_path: 
 
 
 def test_a_tie_goes_to_the_lower_number_as_in_the_leaderboard(tmp_path: Path) -> None:
-    standing = Standing(MetricGoal(GOAL), tmp_path, "best")
+    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best")
     run(standing, tmp_path, trial(4, 0.5), trial(2, 0.5), trial(3, 0.5))
     assert standing.best[""].number == 2
     assert files(tmp_path) == ["00002-noop-s0/final.safetensors"]
@@ -123,7 +123,7 @@ def test_what_others_left_in_ended_leases_is_tidied(leases: str) -> None:
         fill(leases, lease_id)
         store.write(f"{lease_id}/.checkpoint.safetensors.77.tmp", [bytes(KB)])
     store.write("00000-noop-s0/error.txt", [b"Traceback"])
-    standing = Standing(MetricGoal(GOAL), leases, "best")
+    standing = Incumbents(MetricGoal(GOAL), leases, "best")
     for each in (trial(0, 0.4), trial(1, 0.5)):
         standing.count(each, cells=1)
     standing.tidy()
@@ -143,7 +143,7 @@ def test_what_somebody_put_into_an_ended_lease_stays(leases: str, keep: str) -> 
     store, mine = open_storage(leases), "00000-noop-s0/encoder/model.safetensors"
     fill(leases, "00000-noop-s0")
     store.write(mine, [b"weights"])
-    standing = Standing(MetricGoal(GOAL), leases, keep)
+    standing = Incumbents(MetricGoal(GOAL), leases, keep)
     standing.count(trial(0, 0.4), cells=1)
     standing.tidy()
     standing.add(trial(1, 0.5), cells=1)
@@ -154,7 +154,7 @@ def test_what_somebody_put_into_an_ended_lease_stays(leases: str, keep: str) -> 
 def test_what_cannot_be_removed_is_told_and_the_sweep_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    standing = Standing(MetricGoal(GOAL), tmp_path, "best")
+    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best")
 
     def denied(*arguments: Any) -> None:
         raise PermissionError("not yours")
@@ -168,7 +168,7 @@ def test_what_cannot_be_removed_is_told_and_the_sweep_goes_on(
 
 
 def test_with_a_full_quota_the_worst_weights_go_and_never_the_best(leases: str) -> None:
-    standing = Standing(MetricGoal(GOAL), leases, "all", quota=35 * KB)
+    standing = Incumbents(MetricGoal(GOAL), leases, "all", quota=35 * KB)
     broken = [trial(4, 0.9, task="en-es"), trial(4, math.nan, task="en-fr", state="failed")]
     run(standing, leases, trial(0, 0.2), trial(1, 0.9), trial(2, 0.1), trial(3, 0.5))
     run(standing, leases, *broken, cells=2)
@@ -186,7 +186,7 @@ def test_with_a_full_quota_the_worst_weights_go_and_never_the_best(leases: str) 
 
 def test_room_is_made_for_what_runs_before_it_is_written(tmp_path: Path) -> None:
     """A trial may come to hold two checkpoints: 200 kB here."""
-    standing = Standing(MetricGoal(GOAL, "minimize"), tmp_path, "all", quota=225 * KB)
+    standing = Incumbents(MetricGoal(GOAL, "minimize"), tmp_path, "all", quota=225 * KB)
     run(standing, tmp_path, *(trial(number, 0.1 * number) for number in range(4)))
     assert standing.make_room(["00004-noop-s0"]).startswith("`--quota` is full")
     assert files(tmp_path) == ["00000-noop-s0/final.safetensors", "00001-noop-s0/final.safetensors"]
@@ -206,10 +206,10 @@ def test_room_is_made_for_what_runs_before_it_is_written(tmp_path: Path) -> None
 
 
 def test_a_quota_that_is_passed_already_is_refused(tmp_path: Path) -> None:
-    run(Standing(MetricGoal(GOAL), tmp_path, "all"), tmp_path, trial(0, 0.5), trial(1, 0.6))
+    run(Incumbents(MetricGoal(GOAL), tmp_path, "all"), tmp_path, trial(0, 0.5), trial(1, 0.6))
     fill(tmp_path, "00002-noop-s0", weights=False)
     for quota, refused in ((110 * KB, False), (109 * KB, True)):
-        standing = Standing(MetricGoal(GOAL), tmp_path, "all", quota=quota)
+        standing = Incumbents(MetricGoal(GOAL), tmp_path, "all", quota=quota)
         for each in (trial(0, 0.5), trial(1, 0.6)):
             standing.count(each, cells=1)
         if not refused:
@@ -229,7 +229,7 @@ def test_stages_go_first_but_none_in_use(tmp_path: Path) -> None:
         os.utime(place / f"{key}.stage", (1000 + index, 1000 + index))
     size = cache.summary().bytes // 4
     quota = 2 * WEIGHTS + 2 * size + size // 2
-    standing = Standing(MetricGoal(GOAL), root, "all", quota=quota, stages=str(place))
+    standing = Incumbents(MetricGoal(GOAL), root, "all", quota=quota, stages=str(place))
     run(standing, root, trial(0, 0.5), trial(1, 0.6))
     with cache.pin(["a"]):  # its holder's file counts for a few bytes
         assert standing.make_room(()) == ""

@@ -18,8 +18,8 @@ from raysearch.methods.stage import Stage
 from raysearch.search.reuse import PaidStages, StagePlan
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.search.suggest.mirror import StudyMirror
-from raysearch.trial import Cell, Scalar, Trial
+from raysearch.search.suggest.mirror import SamplerView
+from raysearch.trial import Cell, Run, Scalar
 
 Read = Callable[[str], SearchSpace]
 SPACE = """\
@@ -64,7 +64,7 @@ def space(read_space: Read, monkeypatch: pytest.MonkeyPatch) -> SearchSpace:
 
 def run(space: SearchSpace, trials: int, seed: int = 0) -> list[dict[str, Scalar]]:
     """Parameters of a sweep whose objective is the width less the weight."""
-    mirror = StudyMirror(space, seed, (), ())
+    mirror = SamplerView(space, seed, (), ())
     asked = []
     for number in range(trials):
         proposal = mirror.propose(number)
@@ -106,7 +106,7 @@ def test_prefixes_are_what_saves_steps(space: SearchSpace) -> None:
 
 
 def test_no_reuse_is_the_plain_sampler(space: SearchSpace) -> None:
-    mirror = StudyMirror(replace(space, reuse=0.0), 3, (), ())
+    mirror = SamplerView(replace(space, reuse=0.0), 3, (), ())
     assert mirror._paid is None
     # As good as never: the draws of `reuse` are not those of the sampler.
     assert run(replace(space, reuse=1e-12), 20, seed=3) == run(space, 20, seed=3)
@@ -146,7 +146,7 @@ def test_the_share_and_the_good_ones(space: SearchSpace) -> None:
 
 
 def test_only_the_best_quarter_is_taken_from(space: SearchSpace) -> None:
-    mirror = StudyMirror(replace(space, reuse=1.0), 0, (), ())
+    mirror = SamplerView(replace(space, reuse=1.0), 0, (), ())
     for number in range(9):
         params = {"width": 1.0 + number / 4, "depth": 1, "shape": "round", "weight": 0.5}
         mirror.propose_given(number, params, hidden=False)
@@ -158,7 +158,7 @@ def test_only_the_best_quarter_is_taken_from(space: SearchSpace) -> None:
 
 
 def test_a_restarted_driver_takes_over_the_same(
-    space: SearchSpace, tmp_path: Path, make_trial: Callable[..., Trial]
+    space: SearchSpace, tmp_path: Path, make_trial: Callable[..., Run]
 ) -> None:
     space = replace(space, reuse=0.7, trials=16)
 

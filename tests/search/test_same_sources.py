@@ -10,19 +10,19 @@ import pytest
 from raysearch.errors import ConfigError
 from raysearch.search.same_sources import SweepSources
 from raysearch.sources import SOURCES, file_digest, sources_of, to_text
-from raysearch.trial import Cell, Trial
+from raysearch.trial import Cell, Run
 
 DEV = "data xabsa/gold-en-dev.txt"
 OLD = {DEV: "a" * 64, "encoder e: config.json": "e" * 64, "method toy": "c" * 64}
 
 
 @pytest.fixture
-def rows(make_trial: Callable[..., Trial]) -> list[Trial]:
+def rows(make_trial: Callable[..., Run]) -> list[Run]:
     made = {SOURCES: to_text(OLD), "torch": "2.13.0", "python": "3.11.7"}
     return [make_trial(n, Cell("en-es", 0), provenance=made) for n in (0, 1, 2, 5)]
 
 
-def test_the_same_bytes_go_on_and_are_what_every_worker_must_have(rows: list[Trial]) -> None:
+def test_the_same_bytes_go_on_and_are_what_every_worker_must_have(rows: list[Run]) -> None:
     sources = SweepSources.of("s", {}, rows)
     sources.go_on_with({"method toy": "c" * 64}, "/nowhere")
     assert sources.known == sources_of({SOURCES: to_text(OLD)})
@@ -42,7 +42,7 @@ def test_the_same_bytes_go_on_and_are_what_every_worker_must_have(rows: list[Tri
     ],
 )
 def test_other_bytes_are_refused_with_the_trials_that_had_the_old(
-    rows: list[Trial], name: str, said: str
+    rows: list[Run], name: str, said: str
 ) -> None:
     with pytest.raises(ConfigError) as refused:
         SweepSources.of("s", {}, rows).go_on_with({**OLD, name: "f" * 64}, "/nowhere")
@@ -52,7 +52,7 @@ def test_other_bytes_are_refused_with_the_trials_that_had_the_old(
 
 
 @pytest.mark.parametrize("changed", ["added", "removed"])
-def test_an_encoder_with_more_or_fewer_files_is_another(rows: list[Trial], changed: str) -> None:
+def test_an_encoder_with_more_or_fewer_files_is_another(rows: list[Run], changed: str) -> None:
     now = {**OLD, "encoder e: added_tokens.json": "f" * 64, "encoder other: config.json": "a"}
     if changed == "removed":
         now = {name: digest for name, digest in now.items() if not name.startswith("encoder e:")}
@@ -67,7 +67,7 @@ def test_an_encoder_with_more_or_fewer_files_is_another(rows: list[Trial], chang
 
 
 def test_a_file_that_only_later_trials_read_is_looked_at_too(
-    rows: list[Trial], tmp_path: Path
+    rows: list[Run], tmp_path: Path
 ) -> None:
     file = tmp_path / "xabsa" / "gold-en-dev.txt"
     file.parent.mkdir()
@@ -82,7 +82,7 @@ def test_a_file_that_only_later_trials_read_is_looked_at_too(
         SweepSources.of("s", begun, rows).go_on_with({}, str(tmp_path))
 
 
-def test_rows_that_say_nothing_of_their_sources_go_on(make_trial: Callable[..., Trial]) -> None:
+def test_rows_that_say_nothing_of_their_sources_go_on(make_trial: Callable[..., Run]) -> None:
     row = make_trial(0, Cell("en-es", 0), provenance={"data_digest": "x"})
     sources = SweepSources.of("s", {}, [row])
     sources.go_on_with(OLD, "/nowhere")
@@ -91,7 +91,7 @@ def test_rows_that_say_nothing_of_their_sources_go_on(make_trial: Callable[..., 
     assert "which files trial 0 read is not recorded" in text
 
 
-def test_another_version_is_told_and_goes_on(rows: list[Trial]) -> None:
+def test_another_version_is_told_and_goes_on(rows: list[Run]) -> None:
     sources = SweepSources.of("s", {}, rows)
     assert sources.caveats({"torch": "2.13.0", "python": "3.11.9"}) == []
     [text] = sources.caveats({"torch": "2.14.0", "python": "3.12.1"})

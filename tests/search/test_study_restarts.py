@@ -15,14 +15,14 @@ import pytest
 
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 
 def sqlite_in(folder: Path) -> str:
     return f"sqlite:///{folder}/study.db"
 
 
-MakeTrial = Callable[..., Trial]
+MakeTrial = Callable[..., Run]
 TRIALS = 13
 """The samplers with a model draw four at random and model the rest."""
 
@@ -37,7 +37,7 @@ def ask_and_finish(ledger: StudyLedger, make_trial: MakeTrial) -> dict[str, Any]
     assert asked is not None
     if asked.number % 4 == 2:
         ledger.report(asked.number, 1, float(asked.config["width"]))
-        stopped = make_trial(asked.number, asked.cells[0], state=TrialState.PRUNED)
+        stopped = make_trial(asked.number, asked.cells[0], state=RunState.PRUNED)
         ledger.finish_cell(asked.number, stopped)
     elif asked.number % 4:
         metrics = {"dev/score": float(asked.config["width"])}

@@ -19,7 +19,7 @@ from raysearch.search import silence
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import run_sweep
-from raysearch.trial import Trial, TrialState
+from raysearch.trial import Run, RunState
 
 pytestmark = [
     pytest.mark.slow,
@@ -42,7 +42,7 @@ def test_sweep_runs_to_its_end_goes_on_and_is_not_redone(tmp_path: Path) -> None
     log = tmp_path / "log"
     runner = NoopRunner(log=str(log))
     space = noop_space(trials=6, seeds=2, pruner="halving")
-    trials: list[Trial] = []
+    trials: list[Run] = []
     events: list[SweepEvent] = []
     plan = noop_plan(tmp_path, space, runner)
     summary = run_sweep(plan, on_trial=trials.append, on_event=events.append)
@@ -50,8 +50,8 @@ def test_sweep_runs_to_its_end_goes_on_and_is_not_redone(tmp_path: Path) -> None
     assert summary.ending is Ending.DONE
     assert (summary.asked, summary.unfinished) == (6, 0)
     assert summary.trials == Counter(trial.state for trial in trials)
-    assert summary.trials[TrialState.PRUNED] > 0
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    assert summary.trials[RunState.PRUNED] > 0
+    complete = [trial for trial in trials if trial.state is RunState.COMPLETE]
     assert {trial.cell.seed for trial in complete} == {0, 1}
     means = {
         number: sum(t.metrics[GOAL] for t in complete if t.number == number) / 2
@@ -67,7 +67,7 @@ def test_sweep_runs_to_its_end_goes_on_and_is_not_redone(tmp_path: Path) -> None
     finished = [event.trial for event in events if event.kind is SweepEventKind.FINISHED]
     assert finished == trials
 
-    again: list[Trial] = []
+    again: list[Run] = []
     have = {trial.key for trial in trials[1:]}
     longer = noop_plan(tmp_path, noop_space(trials=8, seeds=2, pruner="halving"), runner)
     more = run_sweep(longer, on_trial=again.append, have=have.__contains__)
@@ -84,17 +84,17 @@ def test_sweep_runs_to_its_end_goes_on_and_is_not_redone(tmp_path: Path) -> None
 def test_bugs_and_deaths_of_a_trial_do_not_take_the_slot_down(tmp_path: Path) -> None:
     log = tmp_path / "log"
     runner = NoopRunner(log=str(log), deaths={1: 1, 2: 99}, raises={3: ValueError("no such thing")})
-    trials: list[Trial] = []
+    trials: list[Run] = []
     run_sweep(noop_plan(tmp_path, noop_space(trials=5), runner), on_trial=trials.append)
 
     rows = {trial.number: trial for trial in trials}
     assert sorted(rows) == [0, 1, 2, 3, 4] and len(trials) == 5
-    assert [rows[number].state for number in (0, 1, 4)] == [TrialState.COMPLETE] * 3
+    assert [rows[number].state for number in (0, 1, 4)] == [RunState.COMPLETE] * 3
     assert [point.rung for point in rows[1].curve] == [1, 2, 3]
     assert steps_done(log)["00001-noop-s0 1"] == 1  # it went on from its checkpoint
-    assert rows[2].state is TrialState.FAILED
+    assert rows[2].state is RunState.FAILED
     assert "died 3 times" in rows[2].reason
-    assert rows[3].state is TrialState.FAILED
+    assert rows[3].state is RunState.FAILED
     assert rows[3].reason.startswith("ValueError: no such thing (see ")
     trace = (tmp_path / "leases" / rows[3].id / "error.txt").read_text()
     assert "Traceback" in trace and "_misbehave" in trace
@@ -107,7 +107,7 @@ def test_a_worker_that_hangs_is_said_and_replaced(
     monkeypatch.setattr(silence, "FACTOR", 1.0)
     log = tmp_path / "log"
     runner = NoopRunner(log=str(log), hangs=[1])
-    trials: list[Trial] = []
+    trials: list[Run] = []
     said: list[str] = []
 
     def hear(event: SweepEvent) -> None:
@@ -116,7 +116,7 @@ def test_a_worker_that_hangs_is_said_and_replaced(
     plan = noop_plan(tmp_path, noop_space(trials=3), runner, hang_seconds=8.0)
     run_sweep(plan, on_trial=trials.append, on_event=hear)
 
-    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
+    assert [trial.state for trial in trials] == [RunState.COMPLETE] * 3
     assert set(steps_done(log).values()) == {1}  # it went on from its checkpoint
     of_trial = [text for text in said if text.startswith("trial 00001-noop-s0: ")]
     assert any("no news for" in text for text in of_trial)
@@ -126,20 +126,20 @@ def test_a_worker_that_hangs_is_said_and_replaced(
 def test_a_failed_cell_ends_its_configuration_while_another_runs(tmp_path: Path) -> None:
     """Each cell of trial 1 raises: the first that does is its only row."""
     runner = NoopRunner(raises={1: ValueError("no such thing")})
-    trials: list[Trial] = []
+    trials: list[Run] = []
     plan = noop_plan(tmp_path, noop_space(trials=3, seeds=3), runner, slots=2)
     summary = run_sweep(plan, on_trial=trials.append)
 
     rows = {number: [t for t in trials if t.number == number] for number in range(3)}
     assert [len(rows[number]) for number in (0, 2)] == [3, 3]
-    assert [trial.state for trial in rows[1]] == [TrialState.FAILED]
+    assert [trial.state for trial in rows[1]] == [RunState.FAILED]
     assert (summary.asked, summary.unfinished) == (3, 0)
     assert not list((tmp_path / "leases").glob("00001-*/checkpoint*"))
     assert summary.best_number in (0, 2)
 
 
 def test_two_workers_share_a_trial(tmp_path: Path) -> None:
-    trials: list[Trial] = []
+    trials: list[Run] = []
     plan = noop_plan(
         tmp_path,
         noop_space(trials=3),
@@ -147,7 +147,7 @@ def test_two_workers_share_a_trial(tmp_path: Path) -> None:
         workers_per_trial=2,
     )
     summary = run_sweep(plan, on_trial=trials.append)
-    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
+    assert [trial.state for trial in trials] == [RunState.COMPLETE] * 3
     assert summary.ending is Ending.DONE
 
 
@@ -155,7 +155,7 @@ def test_two_slots_run_at_once_and_give_the_numbers_of_one(tmp_path: Path) -> No
     space = noop_space(trials=6, seeds=2)
     results = {}
     for slots in (1, 2):
-        trials: list[Trial] = []
+        trials: list[Run] = []
         plan = noop_plan(tmp_path / str(slots), space, NoopRunner(), slots=slots)
         run_sweep(plan, on_trial=trials.append)
         results[slots] = outcome(trials)
@@ -165,7 +165,7 @@ def test_two_slots_run_at_once_and_give_the_numbers_of_one(tmp_path: Path) -> No
 def test_time_and_interrupt_leave_what_runs_to_the_next_run(tmp_path: Path) -> None:
     log = tmp_path / "log"
     runner = NoopRunner(log=str(log), step_seconds=0.2)
-    trials: list[Trial] = []
+    trials: list[Run] = []
 
     def interrupt(event: SweepEvent) -> None:
         if event.kind is SweepEventKind.REPORT and event.lease and event.lease.number == 1:
@@ -195,7 +195,7 @@ def test_what_stops_every_trial_is_raised_as_it_is(tmp_path: Path) -> None:
     class Broken(Exception):
         pass
 
-    def broken(trial: Trial) -> None:
+    def broken(trial: Run) -> None:
         raise Broken
 
     with pytest.raises(Broken):
@@ -223,7 +223,7 @@ def test_the_studys_server_is_started_again_in_mid_sweep(
         NoopRunner(log=str(log), step_seconds=0.2),
         study_url=postgres.url_in(tmp_path),
     )
-    trials: list[Trial] = []
+    trials: list[Run] = []
     heard: list[str] = []
     restarts: list[threading.Timer] = []
 

@@ -14,7 +14,7 @@ from raysearch.cluster.ray_session import ray_session
 from raysearch.errors import ConfigError
 from raysearch.search.plan import Ending, SweepSummary
 from raysearch.search.sweep import run_sweep
-from raysearch.trial import Trial
+from raysearch.trial import Run
 
 PRICES = PriceTable(per_hour={"head": 3600.0}, currency="USD", idle_seconds=60)
 """This machine costs one a second, and nothing is left up."""
@@ -23,7 +23,7 @@ PRICES = PriceTable(per_hour={"head": 3600.0}, currency="USD", idle_seconds=60)
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_cap_ends_the_sweep_and_a_higher_one_goes_on(tmp_path: Path, one_ray: None) -> None:
-    trials: list[Trial] = []
+    trials: list[Run] = []
 
     def run(cap: float) -> SweepSummary:
         plan = noop_plan(

@@ -26,14 +26,14 @@ from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, RaysearchError, StoreError
 from raysearch.events import EventKind, SlotEvent
 from raysearch.search import sweep as sweep_module
-from raysearch.search.driver import LeaseBook, Offer
-from raysearch.search.incumbent import PaperResult, Standing
+from raysearch.search.driver import QueuedRun, RunQueue
+from raysearch.search.incumbent import Incumbents, PaperResult
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.lock import sweep_lock
 from raysearch.search.sweep import _reconcile
 from raysearch.sources import SOURCES, to_text
-from raysearch.trial import Cell, MetricGoal, Report, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Report, Run, RunState
 
 
 def test_plan_names_every_bad_number(tmp_path: Path) -> None:
@@ -86,19 +86,19 @@ def test_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
         pass
 
 
-def trial(number: int, value: float, *, seed: int = 0, state: str = "complete") -> Trial:
-    return Trial(
+def trial(number: int, value: float, *, seed: int = 0, state: str = "complete") -> Run:
+    return Run(
         sweep="noop",
         number=number,
         cell=Cell("noop", seed),
         method="noop",
-        state=TrialState(state),
+        state=RunState(state),
         config={},
         metrics={GOAL: value},
     )
 
 
-def lease_folder(leases: Path, of: Trial) -> Path:
+def lease_folder(leases: Path, of: Run) -> Path:
     folder = leases / of.id
     folder.mkdir(parents=True)
     (folder / "final.safetensors").write_text("")
@@ -107,7 +107,7 @@ def lease_folder(leases: Path, of: Trial) -> Path:
 
 
 def test_best_is_the_mean_over_cells_and_only_its_weights_stay(tmp_path: Path) -> None:
-    standing = Standing(MetricGoal(GOAL), tmp_path, "best")
+    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best")
     first = [trial(0, 0.5), trial(0, 0.7, seed=1)]
     second = [trial(1, 0.9), trial(1, 0.1, seed=1)]
     third = [trial(2, 0.6), trial(2, 0.8, seed=1)]
@@ -128,7 +128,7 @@ def test_best_is_the_mean_over_cells_and_only_its_weights_stay(tmp_path: Path) -
 
 
 def test_each_task_has_its_best_and_its_weights(tmp_path: Path) -> None:
-    standing = Standing(MetricGoal(GOAL), tmp_path, "best", per_task=True)
+    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best", per_task=True)
     values = {0: ("en-es", 0.5), 1: ("en-fr", 0.9), 2: ("en-es", 0.7), 3: ("en-fr", 0.8)}
     for number, (task, value) in values.items():
         each = replace(trial(number, value), cell=Cell(task, 0))
@@ -140,7 +140,7 @@ def test_each_task_has_its_best_and_its_weights(tmp_path: Path) -> None:
 
 
 def test_the_best_may_be_that_of_the_worst_task(tmp_path: Path) -> None:
-    standing = Standing(MetricGoal(GOAL), tmp_path, "best", aggregate="worst")
+    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best", aggregate="worst")
     for number, (first, second) in enumerate([(0.9, 0.3), (0.5, 0.4)]):
         for task, value in (("en-es", first), ("en-fr", second)):
             standing.add(replace(trial(number, value), cell=Cell(task, 0)), cells=2)
@@ -180,7 +180,7 @@ def test_a_plan_counts_by_task(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("keep", "left"), [("all", 2), ("best", 1), ("none", 0)])
 def test_keep_says_whose_weights_stay(tmp_path: Path, keep: str, left: int) -> None:
-    standing = Standing(MetricGoal(GOAL, "minimize"), tmp_path, keep)  # type: ignore[arg-type]
+    standing = Incumbents(MetricGoal(GOAL, "minimize"), tmp_path, keep)  # type: ignore[arg-type]
     for each in (trial(0, 0.5), trial(1, 0.4), trial(2, math.nan, state="failed")):
         lease_folder(tmp_path, each)
         standing.add(each, cells=1)
@@ -190,7 +190,7 @@ def test_keep_says_whose_weights_stay(tmp_path: Path, keep: str, left: int) -> N
 
 
 def test_traceback_of_a_broken_lease_stays(tmp_path: Path) -> None:
-    standing = Standing(MetricGoal(GOAL), tmp_path, "best")
+    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best")
     broken = trial(0, math.nan, state="failed")
     folder = lease_folder(tmp_path, broken)
     (folder / "error.txt").write_text("Traceback")
@@ -202,11 +202,11 @@ class Desk:
     """A lease book over a real study, with everything that it said."""
 
     def __init__(self, plan: SweepPlan) -> None:
-        self.trials: list[Trial] = []
+        self.trials: list[Run] = []
         self.events: list[SweepEvent] = []
         self.ledger = StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells)
-        standing = Standing(plan.space.goal, plan.leases, plan.keep)
-        self.book = LeaseBook(
+        standing = Incumbents(plan.space.goal, plan.leases, plan.keep)
+        self.book = RunQueue(
             plan,
             self.ledger,
             standing,
@@ -214,7 +214,7 @@ class Desk:
             on_event=self.events.append,
         )
 
-    def run(self, offer: Offer, rungs: int) -> bool:
+    def run(self, offer: QueuedRun, rungs: int) -> bool:
         """Report up to a rung; whether the lease was stopped."""
         lease = offer.lease
         for rung in range(1, rungs + 1):
@@ -228,7 +228,7 @@ class Desk:
                 return True
         return False
 
-    def finish(self, offer: Offer, sequence: int = 99) -> SlotEvent:
+    def finish(self, offer: QueuedRun, sequence: int = 99) -> SlotEvent:
         record = replace(
             trial(offer.lease.number, 0.5, seed=offer.lease.cell.seed),
             config=dict(offer.lease.config),
@@ -283,7 +283,7 @@ def test_pruned_configuration_has_its_record_and_no_further_cells(desk: Desk) ->
     stopped = [desk.run(offer, 2) for offer in offers if offer]
     assert any(stopped)
     (record, *_) = desk.trials
-    assert record.state is TrialState.PRUNED
+    assert record.state is RunState.PRUNED
     assert [point.rung for point in record.curve] == [1]
     assert record.metrics == record.curve[-1].metrics
     assert "stopped early at report 1" in record.reason
@@ -302,7 +302,7 @@ def test_an_objective_that_is_not_finite_is_a_failed_row_with_its_reason(
     event = SlotEvent(kind=EventKind.REPORT, lease=offer.lease.id, sequence=1, report=report)
     assert desk.book.hear(offer.lease.id, [event])
     (record,) = desk.trials
-    assert record.state is TrialState.FAILED
+    assert record.state is RunState.FAILED
     assert record.reason == (
         f"the objective `dev/score` must be a finite number, but got {value} at report 1"
     )
@@ -462,7 +462,7 @@ def test_runner_that_lets_go_unasked_is_a_failed_row(desk: Desk) -> None:
     assert offer is not None
     event = SlotEvent(kind=EventKind.STOPPED, lease=offer.lease.id, sequence=1)
     assert desk.book.hear(offer.lease.id, [event])
-    assert desk.trials[0].state is TrialState.FAILED
+    assert desk.trials[0].state is RunState.FAILED
 
 
 def test_lease_that_waits_long_is_told_of_once_a_while(desk: Desk) -> None:
@@ -544,7 +544,7 @@ def test_money_ends_what_runs_and_leases_are_counted_on_their_nodes(tmp_path: Pa
     desk.ledger.close()
 
 
-def failed_news(offer: Offer) -> SlotEvent:
+def failed_news(offer: QueuedRun) -> SlotEvent:
     record = replace(trial(offer.lease.number, 0.0, seed=offer.lease.cell.seed, state="failed"))
     record = replace(record, reason="out of memory")
     return SlotEvent(kind=EventKind.FINISHED, lease=offer.lease.id, sequence=9, trial=record)
@@ -603,7 +603,7 @@ def test_a_configuration_with_a_failed_cell_is_over_after_a_restart(tmp_path: Pa
 
 def test_a_failed_configuration_may_be_the_best_of_a_task_only_with_all_its_cells() -> None:
     """Trial 0 fails on en-fr: it has both seeds of en-es; trial 1 failed after one seed of it."""
-    standing = Standing(MetricGoal(GOAL), "unused", "best", seeds=2)
+    standing = Incumbents(MetricGoal(GOAL), "unused", "best", seeds=2)
     rows = [(0, "en-es", 0, 0.5), (0, "en-es", 1, 0.7), (0, "en-fr", 0, None)]
     rows += [(1, "en-es", 0, 0.9), (1, "en-fr", 0, None)]
     for number, task, seed, value in rows:
@@ -653,7 +653,7 @@ def test_who_is_interrupted_while_memory_is_short_is_not_gone_on_with(
 def test_a_sweep_that_goes_on_with_a_slot_less_has_the_time_that_is_left(tmp_path: Path) -> None:
     desk = Desk(noop_plan(tmp_path, noop_space(time_seconds=60)))
     book = partial(
-        LeaseBook, desk.book.plan, desk.ledger, desk.book.standing, on_trial=id, on_event=id
+        RunQueue, desk.book.plan, desk.ledger, desk.book.standing, on_trial=id, on_event=id
     )
     assert not book(began=time.monotonic()).out_of_time
     assert book(began=time.monotonic() - 60).out_of_time

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysearch.cli import main
-from raysearch.cli.event_stream import JsonView
-from raysearch.cli.live import Opening
+from raysearch.cli.event_stream import JsonEvents
+from raysearch.cli.live import SweepHeader
 from raysearch.cli.watch import watch
 from raysearch.cluster.remote import jobs
 from raysearch.corpora.absa.files import languages
@@ -25,7 +25,7 @@ from raysearch.search.plan import Ending, SweepSummary
 from raysearch.search.space.card import IDENTITY, identity_of
 from raysearch.search.space.space import load_space
 from raysearch.storage.new_folder import new_folder
-from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunSpec, RunState
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = [
@@ -107,11 +107,11 @@ def test_commands_that_a_watcher_is_told_of_are_quoted(
     """Root and tasks come from the cluster; the user copies the commands into a shell."""
     tasks = ["en-es; touch x", "b"]
     card = {"name": "noop", "method": "m", "metric": "dev/x", "direction": "maximize", "trials": 1}
-    opening = Opening(
+    opening = SweepHeader(
         card={**card, "tasks": tasks, "cells": 2}, headline="h", root="/r; touch x", seconds=None
     )
     lines: list[str] = []
-    with JsonView(opening, lines.append) as view:
+    with JsonEvents(opening, lines.append) as view:
         view.ended(SweepSummary(ending=Ending.DONE, asked=1, best={"": Best(0, 0.5)}))
     monkeypatch.setattr(jobs, "follow", lambda cluster, job, hear: [hear(x) for x in lines])
     watch("cluster.yaml", "job", tmp_path)
@@ -172,12 +172,12 @@ def test_runs_for_tensorboard_stay_in_their_folder(tmp_path: Path) -> None:
     report = Report(rung=1, step=1, seconds=0.1, metrics={"dev/x": 0.5})
     outside = tmp_path / "thesis"
     trials = [
-        Trial(
+        Run(
             sweep=sweep,
             number=0,
             cell=Cell(task, 0),
             method="m",
-            state=TrialState.COMPLETE,
+            state=RunState.COMPLETE,
             config={},
             curve=(report,),
         )
@@ -191,7 +191,9 @@ def test_runs_for_tensorboard_stay_in_their_folder(tmp_path: Path) -> None:
 @given(task=st.text() | st.sampled_from(HOSTILE), number=st.integers(0, 10**9))
 def test_folder_of_a_lease(task: str, number: int) -> None:
     """The task comes from spaces and, with `evaluate` and `export`, from rows."""
-    lease = Lease(sweep="s", number=number, cell=Cell(task, 0), method="carl", config={}, folder="")
+    lease = RunSpec(
+        sweep="s", number=number, cell=Cell(task, 0), method="carl", config={}, folder=""
+    )
     leases = Path("/results/s/leases")
     assert (leases / lease.id).resolve().parent == leases
     assert not lease.id.startswith((".", "-"))

@@ -21,7 +21,7 @@ from raysearch.errors import EncoderError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.training.checkpoint import DamagedStateError, load_checkpoint, load_weights
 from raysearch.training.stages.cache import StageCache
-from raysearch.trial import FORMER_KEPT, KEPT, Cell, Lease
+from raysearch.trial import FORMER_KEPT, KEPT, Cell, RunSpec
 
 SOURCE = Path(raysearch.__file__).parent
 UNPICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
@@ -94,7 +94,7 @@ def test_checkpoint(tmp_path: Path, sprung: Path) -> None:
 
 @pytest.mark.parametrize("name", [KEPT, FORMER_KEPT])
 def test_kept_weights(name: str, tmp_path: Path, sprung: Path) -> None:
-    lease = Lease(
+    lease = RunSpec(
         sweep="s", number=0, cell=Cell("t", 0), method="m", config={}, folder=str(tmp_path)
     )
     torch.save({"key": "", "method": Trap(sprung)}, tmp_path / name)

@@ -20,16 +20,16 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 from kill_points import drive  # noqa: E402
 
 from raysearch.cli import main
-from raysearch.cli.event_stream import JsonView
+from raysearch.cli.event_stream import JsonEvents
 from raysearch.cli.experiment import _command
-from raysearch.cli.live import Opening
+from raysearch.cli.live import SweepHeader
 from raysearch.cluster.worker import Listener, _broken
 from raysearch.devices import cpu_device
 from raysearch.events import ended_trial
 from raysearch.search.plan import SweepEvent, SweepEventKind
-from raysearch.storage.place import shown
+from raysearch.storage.place import redacted
 from raysearch.training.provenance import provenance
-from raysearch.trial import Cell, Lease, Trial, TrialState
+from raysearch.trial import Cell, Run, RunSpec, RunState
 
 ROOT = Path(__file__).parents[2]
 PLANTED = "planted-Zb81xQ"
@@ -62,12 +62,12 @@ def test_keys_in_the_uri_of_the_storage(
     assert PLANTED not in caplog.text
 
 
-def killed_in_the_second_trial(lease: Lease, listener: Listener) -> Trial:
+def killed_in_the_second_trial(lease: RunSpec, listener: Listener) -> Run:
     listener.started(cpu_device(1), {"host": "here"})
     if lease.number:
         raise KeyboardInterrupt
     listener.report(noop_report(lease.config, lease.cell, 1, 1))
-    return ended_trial(lease, TrialState.FAILED, f"a bug (see {shown(lease.folder)})")
+    return ended_trial(lease, RunState.FAILED, f"a bug (see {redacted(lease.folder)})")
 
 
 def test_tokens_in_the_environment(tmp_path: Path) -> None:
@@ -121,10 +121,12 @@ def test_a_command_on_the_page_of_a_study_has_no_secret(url: str) -> None:
 
 def test_a_lease_in_the_news_names_its_folder_without_keys() -> None:
     folder = f"s3://AK:{PLANTED}@b/sweeps/noop/leases/00001-sample-s0"
-    lease = Lease(sweep="s", number=1, cell=Cell("sample", 0), method="m", config={}, folder=folder)
+    lease = RunSpec(
+        sweep="s", number=1, cell=Cell("sample", 0), method="m", config={}, folder=folder
+    )
     lines: list[str] = []
-    opening = Opening(card={}, headline="", root="s3://b/sweeps/noop", seconds=None)
-    with JsonView(opening, lines.append) as view:
+    opening = SweepHeader(card={}, headline="", root="s3://b/sweeps/noop", seconds=None)
+    with JsonEvents(opening, lines.append) as view:
         view.tell(SweepEvent(kind=SweepEventKind.STARTED, lease=lease))
     told = json.loads(lines[1])["lease"]["folder"]
     assert told == "s3://b/sweeps/noop/leases/00001-sample-s0"
@@ -133,7 +135,7 @@ def test_a_lease_in_the_news_names_its_folder_without_keys() -> None:
 def test_a_bug_that_names_the_store_leaves_its_key_neither_in_a_row_nor_in_a_file(
     tmp_path: Path,
 ) -> None:
-    lease = Lease(
+    lease = RunSpec(
         sweep="s", number=1, cell=Cell("t", 0), method="m", config={}, folder=str(tmp_path / "l")
     )
     trial = _broken(lease, OSError(f"cannot open 's3://AK:{PLANTED}@b/p'"))

@@ -10,7 +10,7 @@ from storage.s3_server import S3Server
 
 from raysearch.cluster.worker import _broken
 from raysearch.errors import StoreError
-from raysearch.storage import Patience, UnansweredError, open_storage
+from raysearch.storage import RetryPolicy, UnansweredError, open_storage
 from raysearch.training import checkpoint as checkpoint_module
 from raysearch.training.checkpoint import (
     has_weights,
@@ -19,13 +19,13 @@ from raysearch.training.checkpoint import (
     remove_checkpoint,
     save_checkpoint,
 )
-from raysearch.trial import Cell, Lease
+from raysearch.trial import Cell, RunSpec
 
-QUICK = Patience(seconds=60, first=0.05, longest=0.2)
+QUICK = RetryPolicy(seconds=60, first=0.05, longest=0.2)
 BIG = bytes(12 << 20)  # more than one part of an upload
 
 
-def put(s3: S3Server, *parts: bytes, patience: Patience = QUICK) -> bytes:
+def put(s3: S3Server, *parts: bytes, patience: RetryPolicy = QUICK) -> bytes:
     """Write over an object, and what is there afterwards."""
     store = open_storage(s3.uri("bucket/objects"), patience=patience)
     try:
@@ -51,7 +51,7 @@ def test_an_upload_cut_off_leaves_what_was_there(s3: S3Server, part: str) -> Non
     assert put(s3, b"old") == b"old"
     s3.fail({"what": "cut", "when": part})
     with pytest.raises(UnansweredError, match="must answer, but has not for"):
-        put(s3, BIG, b"new", patience=Patience(seconds=0))
+        put(s3, BIG, b"new", patience=RetryPolicy(seconds=0))
     assert open_storage(s3.uri("bucket/objects")).open("x").read() == b"old"
     assert put(s3, BIG, b"new") == BIG + b"new"
 
@@ -101,13 +101,13 @@ def test_renewed_credentials_are_taken(
 
 
 def test_credentials_that_stay_refused_end_in_a_sentence(s3: S3Server) -> None:
-    store = open_storage(s3.uri("bucket/objects"), patience=Patience(seconds=0.5, first=0.1))
+    store = open_storage(s3.uri("bucket/objects"), patience=RetryPolicy(seconds=0.5, first=0.1))
     s3.fail({"what": "expired"})
     for look in (lambda: store.exists("x"), lambda: store.files(), lambda: store.write("x", [b""])):
         with pytest.raises(UnansweredError, match="must accept this machine's credentials, but"):
             look()
     with pytest.raises(StoreError, match="credentials, but has refused them for 0 s"):
-        open_storage(s3.uri("bucket/objects", user="AK:word@"), patience=Patience(seconds=0))
+        open_storage(s3.uri("bucket/objects", user="AK:word@"), patience=RetryPolicy(seconds=0))
 
 
 def test_folders_of_objects_go(s3: S3Server) -> None:
@@ -124,7 +124,7 @@ def test_folders_of_objects_go(s3: S3Server) -> None:
 def test_checkpoints_come_and_go(s3: S3Server, caplog: pytest.LogCaptureFixture) -> None:
     place = s3.uri("bucket/leases/00001-a-s0/checkpoint.safetensors")
     folder = s3.uri("bucket/leases/00001-a-s0")
-    lease = Lease(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
+    lease = RunSpec(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
     assert load_checkpoint(place) is None
     s3.fail({"what": "internal", "when": "PUT", "times": 4})
     save_checkpoint(place, {"x": torch.arange(5), "step": 3})
@@ -140,7 +140,7 @@ def test_checkpoints_come_and_go(s3: S3Server, caplog: pytest.LogCaptureFixture)
 
 def test_a_traceback_lies_with_the_lease_and_its_row_names_no_key(s3: S3Server) -> None:
     folder = s3.uri("bucket/leases/00001-a-s0", user="AK:word@")
-    lease = Lease(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
+    lease = RunSpec(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
     open_storage(s3.uri("bucket"))
     trial = _broken(lease, ValueError("a bug"))
     assert trial.reason.startswith("ValueError: a bug (see s3://bucket/leases/00001-a-s0/error.txt")
@@ -151,9 +151,9 @@ def test_a_traceback_lies_with_the_lease_and_its_row_names_no_key(s3: S3Server) 
 
 def test_a_store_that_is_gone_costs_no_trial(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A StoreError ends the sweep with its sentence; a checkpoint is not taken for absent."""
-    monkeypatch.setattr(checkpoint_module, "LASTING", Patience(seconds=0))
+    monkeypatch.setattr(checkpoint_module, "LASTING", RetryPolicy(seconds=0))
     folder = s3.uri("bucket/gone")
-    lease = Lease(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
+    lease = RunSpec(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
     place = s3.uri("bucket/gone/checkpoint.safetensors")
     s3.fail({"what": "slow_down"})
     for act in (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from raysearch.errors import ConfigError
-from raysearch.storage.place import above, absolute, expanded, is_uri, join, last_name, shown
+from raysearch.storage.place import absolute, expanded, is_uri, join, last_name, parent, redacted
 
 QUERY = "scheme=http&endpoint_override=127.0.0.1:9000&region=us-east-1"
 
@@ -26,7 +26,7 @@ QUERY = "scheme=http&endpoint_override=127.0.0.1:9000&region=us-east-1"
 )
 def test_a_query_stays_at_the_end(place: str, names: list[str], expected: str) -> None:
     assert join(place, *names) == expected
-    assert above(expected, len(names)) == place.replace("p/?", "p?")
+    assert parent(expected, len(names)) == place.replace("p/?", "p?")
     assert last_name(expected) == names[-1]
 
 
@@ -54,7 +54,7 @@ def test_the_empty_place_and_uris_are_absolute_already(
     ],
 )
 def test_credentials_are_not_shown(place: str, expected: str) -> None:
-    assert shown(place) == expected
+    assert redacted(place) == expected
 
 
 def test_a_folder_whose_name_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

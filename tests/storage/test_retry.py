@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from raysearch.errors import StoreError
-from raysearch.storage import Patience, UnansweredError, open_storage
+from raysearch.storage import RetryPolicy, UnansweredError, open_storage
 from raysearch.storage.local import LocalStorage
-from raysearch.storage.retry import LASTING, PatientStorage, Trouble, trouble
+from raysearch.storage.retry import RETRY_LONG, RetryingStorage, RetryReason, trouble
 
-QUICK = Patience(seconds=0.5, first=0.01, longest=0.05)
+QUICK = RetryPolicy(seconds=0.5, first=0.01, longest=0.05)
 SLOW_DOWN = OSError("When uploading part: AWS Error SLOW_DOWN during UploadPart operation")
 EXPIRED = OSError(
     "When listing: AWS Error UNKNOWN (HTTP status 400) during ListObjectsV2 operation: Unable to "
@@ -24,17 +24,17 @@ EXPIRED = OSError(
 )
 
 ERRORS = [  # as pyarrow 26 gave them, shortened
-    (str(SLOW_DOWN), Trouble.SILENT),
-    ("AWS Error INTERNAL_FAILURE during UploadPart operation: We encountered", Trouble.SILENT),
-    ("AWS Error SERVICE_UNAVAILABLE during GetObject operation: ", Trouble.SILENT),
-    ("AWS Error UNKNOWN (HTTP status 502) during PutObject operation", Trouble.SILENT),
-    ("AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 7,", Trouble.SILENT),
-    ("google::cloud::Status(UNAVAILABLE: Retry policy exhausted", Trouble.SILENT),
-    (str(EXPIRED), Trouble.REFUSED),
-    ("AWS Error UNKNOWN (HTTP status 400) during HeadObject operation: No", Trouble.REFUSED),
-    ("AWS Error ACCESS_DENIED during PutObject operation", Trouble.REFUSED),
-    ("AWS Error INVALID_ACCESS_KEY_ID during PutObject operation", Trouble.REFUSED),
-    ("google::cloud::Status(UNAUTHENTICATED: ...)", Trouble.REFUSED),
+    (str(SLOW_DOWN), RetryReason.SILENT),
+    ("AWS Error INTERNAL_FAILURE during UploadPart operation: We encountered", RetryReason.SILENT),
+    ("AWS Error SERVICE_UNAVAILABLE during GetObject operation: ", RetryReason.SILENT),
+    ("AWS Error UNKNOWN (HTTP status 502) during PutObject operation", RetryReason.SILENT),
+    ("AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 7,", RetryReason.SILENT),
+    ("google::cloud::Status(UNAVAILABLE: Retry policy exhausted", RetryReason.SILENT),
+    (str(EXPIRED), RetryReason.REFUSED),
+    ("AWS Error UNKNOWN (HTTP status 400) during HeadObject operation: No", RetryReason.REFUSED),
+    ("AWS Error ACCESS_DENIED during PutObject operation", RetryReason.REFUSED),
+    ("AWS Error INVALID_ACCESS_KEY_ID during PutObject operation", RetryReason.REFUSED),
+    ("google::cloud::Status(UNAUTHENTICATED: ...)", RetryReason.REFUSED),
     ("AWS Error NO_SUCH_BUCKET during CreateMultipartUpload operation", None),
     ("AWS Error UNKNOWN (HTTP status 301) during HeadBucket operation", None),
 ]
@@ -54,8 +54,8 @@ class Flaky(LocalStorage):
 
 
 def patient(
-    tmp_path: Path, errors: list[OSError], patience: Patience = QUICK
-) -> tuple[PatientStorage, list[int]]:
+    tmp_path: Path, errors: list[OSError], patience: RetryPolicy = QUICK
+) -> tuple[RetryingStorage, list[int]]:
     """A store that fails, and a list that grows when it is opened."""
     opened: list[int] = []
 
@@ -63,18 +63,18 @@ def patient(
         opened.append(1)
         return Flaky(tmp_path, errors)
 
-    return PatientStorage("s3://b/p", flaky, patience, make=False), opened
+    return RetryingStorage("s3://b/p", flaky, patience, make=False), opened
 
 
 @pytest.mark.parametrize("text, expected", ERRORS)
-def test_which_errors_pass(text: str, expected: Trouble | None) -> None:
+def test_which_errors_pass(text: str, expected: RetryReason | None) -> None:
     assert trouble(OSError(text)) is expected
 
 
 def test_a_full_disk_does_not_pass_and_a_stale_handle_does() -> None:
     assert trouble(OSError(errno.ENOSPC, "No space left on device")) is None
     assert trouble(FileNotFoundError(errno.ENOENT, "curl SLOW_DOWN")) is None
-    assert trouble(OSError(errno.ESTALE, "Stale file handle")) is Trouble.SILENT
+    assert trouble(OSError(errno.ESTALE, "Stale file handle")) is RetryReason.SILENT
 
 
 def test_what_passes_is_told_once_and_then_over(
@@ -126,7 +126,7 @@ def test_pauses_grow_to_their_longest(tmp_path: Path, monkeypatch: pytest.Monkey
     clock = iter(range(10_000))
     monkeypatch.setattr("time.sleep", pauses.append)
     monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
-    store, _ = patient(tmp_path, [SLOW_DOWN] * 8, LASTING)
+    store, _ = patient(tmp_path, [SLOW_DOWN] * 8, RETRY_LONG)
     store.exists("x")
     wanted = [0.5, 1, 2, 4, 8, 15, 15, 15]
     assert all(most / 2 <= pause <= most for pause, most in zip(pauses, wanted, strict=True))
@@ -138,7 +138,7 @@ def test_a_long_silence_is_told_every_half_minute(
     now = [0.0]
     monkeypatch.setattr("time.sleep", lambda seconds: now.__setitem__(0, now[0] + 10))
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    store, _ = patient(tmp_path, [SLOW_DOWN] * 100, LASTING)
+    store, _ = patient(tmp_path, [SLOW_DOWN] * 100, RETRY_LONG)
     with pytest.raises(UnansweredError, match="for 290 s"):
         store.exists("x")
     assert len(caplog.records) == 10  # at 0, 30, ... 270 s
@@ -168,7 +168,7 @@ def test_gcs_is_bounded_too(caplog: pytest.LogCaptureFixture, monkeypatch: Any) 
     store = open_storage(
         "gs://anonymous@b/p?scheme=http&endpoint_override=127.0.0.1:1",
         make=False,
-        patience=Patience(seconds=0),
+        patience=RetryPolicy(seconds=0),
     )
     with pytest.raises(UnansweredError, match="`gs://b/p.* must answer, but has not for"):
         store.exists("x")

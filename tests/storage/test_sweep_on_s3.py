@@ -23,7 +23,7 @@ from raysearch.search.study.ledger import StudyLedger
 from raysearch.storage.place import join
 from raysearch.training.checkpoint import load_checkpoint
 from raysearch.training.run import run_lease
-from raysearch.trial import Lease, Trial
+from raysearch.trial import Run, RunSpec
 
 SPACE = """\
 method: carl
@@ -66,7 +66,7 @@ def begin(folder: Path, storage: str) -> subprocess.Popen[str]:
     )
 
 
-def undisturbed(folder: Path) -> list[Trial]:
+def undisturbed(folder: Path) -> list[Run]:
     """The same sweep's trials in a folder, one after the other in this process."""
     args: argparse.Namespace = parser().parse_args(words(folder, str(folder / "place")))
     plan, _ = plan_of(args)
@@ -74,7 +74,7 @@ def undisturbed(folder: Path) -> list[Trial]:
     trials = []
     with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
         while asked := ledger.ask():
-            lease = Lease(
+            lease = RunSpec(
                 sweep=plan.name,
                 number=asked.number,
                 cell=asked.cells[0],
@@ -90,7 +90,7 @@ def undisturbed(folder: Path) -> list[Trial]:
     return trials
 
 
-def numbers(trials: list[Trial]) -> list[Any]:
+def numbers(trials: list[Run]) -> list[Any]:
     """What no fault and no place may change, bit by bit."""
     return [
         (trial.id, trial.state, dict(trial.config), trial.steps)

@@ -5,16 +5,16 @@ Writes each trial's record as a line of JSON.
 
 import sys
 
-from raysearch.training.progress import Silence
+from raysearch.training.progress import NullListener
 from raysearch.training.run import run_lease
-from raysearch.trial import Lease
+from raysearch.trial import RunSpec
 
 
 def main() -> None:
     stages, limit, *leases = sys.argv[1:]
     for text in leases:
-        lease = Lease.from_json(text)
-        trial = run_lease(lease, Silence(), data_dir="", stages=stages, limit=int(limit))
+        lease = RunSpec.from_json(text)
+        trial = run_lease(lease, NullListener(), data_dir="", stages=stages, limit=int(limit))
         assert trial is not None
         sys.stdout.write(trial.to_json() + "\n")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from raysearch.training.stages.cache import Pace, StageCache, TurnAbandoned
+from raysearch.training.stages.cache import HeartbeatInterval, StageCache, TurnAbandoned
 
 
 def say(word: str) -> None:
@@ -21,7 +21,7 @@ def say(word: str) -> None:
 
 def main() -> None:
     root, key, log, seconds, stale, patience = sys.argv[1:]
-    cache = StageCache(root, pace=Pace(beat=0.1, stale=float(stale), look=0.1))
+    cache = StageCache(root, pace=HeartbeatInterval(beat=0.1, stale=float(stale), look=0.1))
     end = time.monotonic() + float(patience)
     try:
         with cache.turn(key, lambda: time.monotonic() > end) as state:

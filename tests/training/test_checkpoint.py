@@ -19,13 +19,15 @@ from raysearch.training.checkpoint import (
     save_checkpoint,
     save_weights,
 )
-from raysearch.trial import CHECKPOINT, FORMER_KEPT, KEPT, Cell, Lease
+from raysearch.trial import CHECKPOINT, FORMER_KEPT, KEPT, Cell, RunSpec
 
 RESULT = {"model": {"w": torch.arange(40_000.0)}, "terms": {"one": 0.1}}
 
 
-def lease_in(folder: Path) -> Lease:
-    return Lease(sweep="s", number=0, cell=Cell("t", 0), method="m", config={}, folder=str(folder))
+def lease_in(folder: Path) -> RunSpec:
+    return RunSpec(
+        sweep="s", number=0, cell=Cell("t", 0), method="m", config={}, folder=str(folder)
+    )
 
 
 def zeroed(path: Path, start: int) -> None:

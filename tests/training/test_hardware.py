@@ -14,10 +14,10 @@ from raysearch.methods.optim import adamw
 from raysearch.training import hardware as module
 from raysearch.training import run as run_module
 from raysearch.training.hardware import Hardware, choose_hardware, matmul_format
-from raysearch.training.progress import Silence
+from raysearch.training.progress import NullListener
 from raysearch.training.run import run_lease
 from raysearch.training.steps import autocast
-from raysearch.trial import Cell, Lease, Trial
+from raysearch.trial import Cell, Run, RunSpec
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -112,7 +112,7 @@ def test_tensors_and_arrays_come_to_the_cpu_as_they_are() -> None:
     assert loading.on_device(tensor, CPU) is tensor
 
 
-def trained(folder: Path, precision: str) -> Trial:
+def trained(folder: Path, precision: str) -> Run:
     config = {
         "encoder": "tiny",
         "max_length": 16,
@@ -121,7 +121,7 @@ def trained(folder: Path, precision: str) -> Trial:
         "reports": 1,
         "precision": precision,
     }
-    lease = Lease(
+    lease = RunSpec(
         sweep="s",
         number=0,
         cell=Cell("sample", 0),
@@ -129,7 +129,7 @@ def trained(folder: Path, precision: str) -> Trial:
         config=config,
         folder=str(folder / "leases" / "a"),
     )
-    trial = run_lease(lease, Silence(), data_dir="", stated={"pack": "4"})
+    trial = run_lease(lease, NullListener(), data_dir="", stated={"pack": "4"})
     assert trial is not None
     return trial
 

@@ -12,11 +12,11 @@ from gloo import on_two_workers
 
 from raysearch import distributed
 from raysearch.config import TrainingConfig
-from raysearch.errors import TrialError, UnhealthyError
+from raysearch.errors import RunError, UnhealthyError
 from raysearch.methods.base import Stage, Update
 from raysearch.training.checkpoint import load_checkpoint
 from raysearch.training.loop import TICK_STEPS, Fit
-from raysearch.training.progress import Silence
+from raysearch.training.progress import NullListener
 from raysearch.training.schedule import report_rungs, warmup_then_linear
 from raysearch.training.seed import seed_everything
 from raysearch.training.stages.cache import StageCache
@@ -80,7 +80,7 @@ class Toy:
     def save_encoder(self, folder: str) -> None: ...
 
 
-class Recorder(Silence):
+class Recorder(NullListener):
     """A listener that can stop, die like a machine after so many reports, or lose its node or
     its link to the others, while the trial is given to another.
     """
@@ -251,7 +251,7 @@ def test_the_listener_stops_a_trial(tmp_path: Path) -> None:
 
 def test_a_term_that_is_not_finite_fails_the_trial(tmp_path: Path) -> None:
     run, _ = fit(tmp_path, Recorder(), Toy(nan_at=3))
-    with pytest.raises(TrialError, match="two is not finite by step 5"):
+    with pytest.raises(RunError, match="two is not finite by step 5"):
         run.run()
 
 

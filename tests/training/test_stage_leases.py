@@ -10,7 +10,7 @@ import pytest
 
 from raysearch.config import read_config
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.trial import Cell, Lease, Trial, TrialState
+from raysearch.trial import Cell, Run, RunSpec, RunState
 
 WORKER = Path(__file__).with_name("lease_worker.py")
 SMALL = {
@@ -29,7 +29,7 @@ TEMPERATURES = (1.0, 2.0)
 
 def lease(folder: Path, number: int) -> str:
     raw = {**SMALL, "distill_temperature": TEMPERATURES[number]}
-    return Lease(
+    return RunSpec(
         sweep="s",
         number=number,
         cell=Cell("en-es", 1),
@@ -45,14 +45,14 @@ def start(folder: Path, *numbers: int, limit: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def finish(process: subprocess.Popen[str]) -> list[Trial]:
+def finish(process: subprocess.Popen[str]) -> list[Run]:
     text = process.communicate(timeout=500)[0]
     assert process.returncode == 0
-    return [Trial.from_json(line) for line in text.splitlines()]
+    return [Run.from_json(line) for line in text.splitlines()]
 
 
-def numbers(trial: Trial) -> list[Any]:
-    assert trial.state is TrialState.COMPLETE, trial.reason
+def numbers(trial: Run) -> list[Any]:
+    assert trial.state is RunState.COMPLETE, trial.reason
     return [(report.rung, report.step, dict(report.metrics)) for report in trial.curve]
 
 

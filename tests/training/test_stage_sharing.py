@@ -12,7 +12,7 @@ from raysearch.config import TrainingConfig
 from raysearch.methods.base import Stage, Update
 from raysearch.methods.stage import parents_of
 from raysearch.training.loop import Fit
-from raysearch.training.progress import Silence
+from raysearch.training.progress import NullListener
 from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import seed_everything
 from raysearch.training.stages.cache import StageCache
@@ -87,7 +87,7 @@ class Family:
     def save_encoder(self, folder: str) -> None: ...
 
 
-class Ear(Silence):
+class Ear(NullListener):
     def __init__(self, die_after: int = 99) -> None:
         self.reports: list[Report] = []
         self.die_after = die_after

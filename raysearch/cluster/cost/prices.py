@@ -16,7 +16,7 @@ from typing import Any
 
 from raysearch.errors import ConfigError, known_names, quoted
 from raysearch.storage.place import expanded
-from raysearch.yaml_lines import Marked, Problems, read_marked
+from raysearch.yaml_lines import LocatedValue, Problems, read_located
 
 __all__ = ["BOOTSTRAP", "NodeType", "PriceTable", "check_prices", "known_prices", "read_prices"]
 
@@ -96,7 +96,7 @@ def read_prices(path: Path) -> PriceTable:
     Raises:
         ConfigError: The file cannot be read, or its prices are none; with lines.
     """
-    fields, problems = read_marked(path)
+    fields, problems = read_located(path)
     per_hour, currency = check_prices(fields, problems)
     problems.raise_all()
     idle = _plain(fields, "idle_timeout_minutes")
@@ -112,7 +112,9 @@ def read_prices(path: Path) -> PriceTable:
     )
 
 
-def check_prices(fields: Mapping[str, Marked], problems: Problems) -> tuple[dict[str, float], str]:
+def check_prices(
+    fields: Mapping[str, LocatedValue], problems: Problems
+) -> tuple[dict[str, float], str]:
     """The prices of a cluster file and their currency; what is wrong with them is noted.
 
     Every node type must have a price once one has, since what is not counted costs too.
@@ -160,16 +162,16 @@ def _is_price(value: Any) -> bool:
     return number and math.isfinite(value) and value >= 0
 
 
-def _inside(fields: Mapping[str, Marked], name: str) -> Mapping[str, Marked]:
+def _inside(fields: Mapping[str, LocatedValue], name: str) -> Mapping[str, LocatedValue]:
     node = fields.get(name)
     return node.value if node is not None and isinstance(node.value, dict) else {}
 
 
-def _plain(fields: Mapping[str, Marked], name: str) -> Any:
+def _plain(fields: Mapping[str, LocatedValue], name: str) -> Any:
     return fields[name].plain if name in fields else None
 
 
-def _types(fields: Mapping[str, Marked], most: int) -> Iterator[NodeType]:
+def _types(fields: Mapping[str, LocatedValue], most: int) -> Iterator[NodeType]:
     """The node types; as many workers as the cluster may have where a type does not say."""
     head = _plain(fields, "head_node_type")
     for name, node in _inside(fields, "available_node_types").items():

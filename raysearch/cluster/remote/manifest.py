@@ -18,7 +18,7 @@ import yaml
 from raysearch.cluster.cost.prices import check_prices
 from raysearch.errors import ConfigError, quoted, shortened
 from raysearch.storage.place import expanded, is_uri
-from raysearch.yaml_lines import Marked, Problems, read_marked
+from raysearch.yaml_lines import LocatedValue, Problems, read_located
 
 __all__ = ["Site", "TREE", "UNSET", "check_manifest", "check_site", "read_site"]
 
@@ -80,7 +80,7 @@ def read_site(path: Path) -> Site:
         ConfigError: Every field that breaks its rule, and a file that does not bring the working
             tree to the nodes, with lines.
     """
-    fields, problems = read_marked(path)
+    fields, problems = read_located(path)
     found = check_site(fields, problems)
     tree = _tree(fields, problems)
     problems.raise_all()
@@ -89,7 +89,7 @@ def read_site(path: Path) -> Site:
     return Site(tree=tree, storage=storage, data=data, options=options)
 
 
-def check_site(fields: Mapping[str, Marked], problems: Problems) -> dict[str, Any]:
+def check_site(fields: Mapping[str, LocatedValue], problems: Problems) -> dict[str, Any]:
     """Note every field that breaks its rule; gives the plain values of those that are there."""
     section = _below(_below(fields, "provider"), "raysearch")
     found = {name: section[name].plain for name in _RULES if name in section}
@@ -101,12 +101,12 @@ def check_site(fields: Mapping[str, Marked], problems: Problems) -> dict[str, An
     return found
 
 
-def _below(fields: Mapping[str, Marked], name: str) -> dict[str, Marked]:
+def _below(fields: Mapping[str, LocatedValue], name: str) -> dict[str, LocatedValue]:
     value = fields[name].value if name in fields else None
     return value if isinstance(value, dict) else {}
 
 
-def _tree(fields: Mapping[str, Marked], problems: Problems) -> Path:
+def _tree(fields: Mapping[str, LocatedValue], problems: Problems) -> Path:
     """The launcher takes a mount's folder from where it is started, so `.` is the tree here."""
     rule = f"`file_mounts` must bring the working tree to {TREE}"
     mount = _below(fields, "file_mounts").get(TREE)
@@ -136,8 +136,8 @@ def check_manifest(path: Path) -> tuple[str, ...]:
             want more nodes than the cluster may have, prices that are none, and what
             `provider.raysearch` says of sweeps and cannot be, with lines.
     """
-    fields, problems = read_marked(path)
-    root = Marked(fields, 1)
+    fields, problems = read_located(path)
+    root = LocatedValue(fields, 1)
     validator = jsonschema.Draft7Validator(_schema())
     for error in validator.iter_errors(root.plain):
         where = ".".join(str(part) for part in error.absolute_path) or "the file"
@@ -164,7 +164,7 @@ def _as_ray_reads(path: Path) -> Any:
         return None
 
 
-def _check_readings(ours: Marked, theirs: Any, where: str, problems: Problems) -> None:
+def _check_readings(ours: LocatedValue, theirs: Any, where: str, problems: Problems) -> None:
     """Ray reads the file by YAML 1.1, where ``020`` is 16 and ``no`` is false: both must agree."""
     if isinstance(theirs, dict) and isinstance(ours.value, dict):
         for key, child in ours.value.items():
@@ -181,7 +181,7 @@ def _check_readings(ours: Marked, theirs: Any, where: str, problems: Problems) -
         )
 
 
-def _check_nodes(fields: Mapping[str, Marked], problems: Problems) -> None:
+def _check_nodes(fields: Mapping[str, LocatedValue], problems: Problems) -> None:
     types = fields.get("available_node_types")
     head = fields.get("head_node_type")
     if types is None or not isinstance(types.value, dict):
@@ -200,7 +200,7 @@ def _check_nodes(fields: Mapping[str, Marked], problems: Problems) -> None:
         )
 
 
-def _leaves(node: Marked, where: str) -> Iterator[tuple[str, Marked]]:
+def _leaves(node: LocatedValue, where: str) -> Iterator[tuple[str, LocatedValue]]:
     if isinstance(node.value, dict):
         for key, child in node.value.items():
             yield from _leaves(child, f"{where}.{key}" if where else key)
@@ -211,7 +211,7 @@ def _leaves(node: Marked, where: str) -> Iterator[tuple[str, Marked]]:
         yield where, node
 
 
-def _line(node: Marked, parts: Sequence[Any]) -> int:
+def _line(node: LocatedValue, parts: Sequence[Any]) -> int:
     """The line of the innermost place on the way that the file has."""
     for part in parts:
         inside = isinstance(node.value, dict) and part in node.value

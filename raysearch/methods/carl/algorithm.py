@@ -31,7 +31,7 @@ from raysearch.methods.carl.losses.contrastive import (
 from raysearch.methods.carl.losses.detection import focal_detection_loss
 from raysearch.methods.carl.model import CarlModel
 from raysearch.methods.carl.perturbation import Adversary
-from raysearch.methods.tensors import widened
+from raysearch.methods.tensors import at_least_fp32
 
 __all__ = ["CarlAlgorithm", "batch_geometry", "length_of_gradient"]
 
@@ -64,8 +64,8 @@ def batch_geometry(queries: torch.Tensor, keys: torch.Tensor) -> dict[str, torch
     ``uniformity`` the log mean of exp(-2 d²) over pairs of queries, ``prediction_sd`` the mean
     sd of a coordinate times √D: 1 when spread evenly, 0 when collapsed.
     """
-    queries = functional.normalize(widened(queries), dim=-1)
-    keys = functional.normalize(widened(keys), dim=-1)
+    queries = functional.normalize(at_least_fp32(queries), dim=-1)
+    keys = functional.normalize(at_least_fp32(keys), dim=-1)
     spread = torch.pdist(queries).square().mul(-2).exp().mean().log()
     return {
         "branch_alignment": (queries - keys).square().sum(-1).mean(),
@@ -202,7 +202,7 @@ class CarlAlgorithm:
         """Plain fine-tuning: mean squared error on valence and arousal."""
         model = self.model
         states = model.online.states(model.online.lookup(batch.ids), batch.mask)
-        loss = functional.mse_loss(widened(model.ratings(states, batch.mask)), batch.labels)
+        loss = functional.mse_loss(at_least_fp32(model.ratings(states, batch.mask)), batch.labels)
         loss = loss * (len(batch.ids) * world_size() / batch.rows)  # workers' mean: the batch's
         yield Update("main", loss, {"regression_loss": loss})
 

@@ -15,7 +15,7 @@ from raysearch.encoders.digests import combined_digest
 from raysearch.errors import ConfigError
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.corpora import digests, load_pairs, needed_views, roles_of
-from raysearch.methods.msmo.data.items import Material, load_material
+from raysearch.methods.msmo.data.items import TrainingSet, load_material
 from raysearch.methods.msmo.data.sampling import draws_from, items_per_batch
 from raysearch.methods.msmo.data.tokens import Tokenised, join, tokenise
 from raysearch.methods.msmo.method import MsmoMethod
@@ -129,7 +129,9 @@ def _check_workers(config: MsmoConfig) -> None:
                 )
 
 
-def _check_sentences(config: MsmoConfig, material: Material, unlabelled: Tokenised | None) -> None:
+def _check_sentences(
+    config: MsmoConfig, material: TrainingSet, unlabelled: Tokenised | None
+) -> None:
     """The smallest batch is all that there is: every worker must have a part of that, too."""
     workers, problems = world_size(), []
     for stage in outline(config):

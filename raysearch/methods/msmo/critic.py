@@ -8,7 +8,7 @@ import torch
 
 from raysearch.methods.base import Update
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data.batches import Sides
+from raysearch.methods.msmo.data.batches import CriticBatch
 from raysearch.methods.msmo.losses.adversarial import clip_weights, wasserstein_gap
 from raysearch.methods.msmo.model import Critic
 
@@ -38,7 +38,7 @@ def critic_rate(config: MsmoConfig, step: int, steps: int) -> float:
 
 
 def gap_between(
-    critic: Critic, features: torch.Tensor, sides: Sides
+    critic: Critic, features: torch.Tensor, sides: CriticBatch
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """E f(source) - E f(target) of the whole batch, and how far the critic tells them apart.
 
@@ -70,7 +70,7 @@ def ordered_share(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def train_critic(
     critic: Critic,
     features: torch.Tensor,
-    rounds: Sequence[Sides],
+    rounds: Sequence[CriticBatch],
     config: MsmoConfig,
     rate: float,
 ) -> Iterator[Update]:

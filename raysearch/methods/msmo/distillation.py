@@ -17,7 +17,7 @@ import torch
 from raysearch.errors import StoreError
 from raysearch.methods.base import Update
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data.items import Packed, pack
+from raysearch.methods.msmo.data.items import PackedBatch, pack
 from raysearch.methods.msmo.data.sampling import Share, bucketed
 from raysearch.methods.msmo.data.tokens import Tokenised, spans
 from raysearch.methods.msmo.losses.distillation import distill_loss, mix, soften
@@ -41,7 +41,7 @@ class DistillBatch:
         share: Pieces of this worker over the mean number of pieces of a worker.
     """
 
-    packed: Packed
+    packed: PackedBatch
     target: torch.Tensor
     share: float
 

@@ -24,8 +24,8 @@ from raysearch.methods.msmo import health
 from raysearch.methods.msmo.algorithm import Algorithm
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.critic import critic_rounds
-from raysearch.methods.msmo.data.batches import Assembler, Batch
-from raysearch.methods.msmo.data.items import Material
+from raysearch.methods.msmo.data.batches import Batch, Collator
+from raysearch.methods.msmo.data.items import TrainingSet
 from raysearch.methods.msmo.data.sampling import aligned_draws, literal_draws
 from raysearch.methods.msmo.data.tokens import Rows, Tokenised
 from raysearch.methods.msmo.distillation import (
@@ -37,7 +37,7 @@ from raysearch.methods.msmo.distillation import (
 )
 from raysearch.methods.msmo.evaluation import evaluate
 from raysearch.methods.msmo.model import Network
-from raysearch.methods.msmo.selection import Journal
+from raysearch.methods.msmo.selection import CheckpointSelection
 from raysearch.methods.msmo.stages import outline, terms_of
 from raysearch.methods.optim import adamw
 
@@ -68,7 +68,7 @@ class MsmoMethod:
         seed: int,
         *,
         encoder: Encoder,
-        material: Material,
+        material: TrainingSet,
         unlabelled: Tokenised | None,
         corpus: PairCorpus,
         provenance: Mapping[str, str],
@@ -83,7 +83,7 @@ class MsmoMethod:
         self._stage = self._stages[-1]
         self._results: dict[str, Mapping[str, Any]] = {}
         self._network: Network | None = None
-        self._journal: Journal | None = None
+        self._journal: CheckpointSelection | None = None
         self._soft_labels: torch.Tensor | None = None
         self._found: dict[str, str] = {}
 
@@ -113,7 +113,9 @@ class MsmoMethod:
             assert self._unlabelled is not None
             self._soft_labels = soft_labels(taught, self._unlabelled, self.config)
         self.optimizers = self._optimizers(stage)
-        self._journal = Journal(stage.steps, self.config.selection, self.config.selection_from)
+        self._journal = CheckpointSelection(
+            stage.steps, self.config.selection, self.config.selection_from
+        )
         if state is not None:
             self._network.load_trained(state["network"])
             self._journal.load_state_dict(state["journal"])
@@ -140,7 +142,7 @@ class MsmoMethod:
             draws = literal_draws(self.material, terms, size, epoch_seed, _share, rounds=rounds)
         else:
             draws = aligned_draws(self.material, terms, size, epoch_seed, _share)
-        assembler = Assembler(
+        assembler = Collator(
             self.material.tokens,
             device,
             workers=world_size(),

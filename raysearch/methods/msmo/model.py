@@ -13,10 +13,10 @@ from torch import nn
 
 from raysearch.errors import StoreError
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data.items import Packed
+from raysearch.methods.msmo.data.items import PackedBatch
 from raysearch.methods.msmo.losses.adversarial import clip_weights, masked_mean
 from raysearch.methods.msmo.tags import TAGS
-from raysearch.methods.tensors import widened
+from raysearch.methods.tensors import at_least_fp32
 
 __all__ = ["Critic", "Network", "Outputs", "frozen"]
 
@@ -31,7 +31,7 @@ class Outputs:
     """
 
     states: tuple[torch.Tensor, ...]
-    packed: Packed
+    packed: PackedBatch
 
     @cached_property
     def words(self) -> torch.Tensor:
@@ -82,7 +82,7 @@ class Critic(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Scores (P,) of features (P, H)."""
         with torch.autocast(features.device.type, enabled=False):
-            scores: torch.Tensor = self.layers(widened(features)).squeeze(-1)
+            scores: torch.Tensor = self.layers(at_least_fp32(features)).squeeze(-1)
         return scores
 
 
@@ -105,7 +105,7 @@ class Network(nn.Module):
         self.tagger = nn.Linear(hidden, len(TAGS))
         self.critic = Critic(hidden, config) if critic else None
 
-    def forward(self, packed: Packed) -> Outputs:
+    def forward(self, packed: PackedBatch) -> Outputs:
         """Hidden states of some parts of sentences."""
         states = tuple(
             self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
@@ -115,7 +115,7 @@ class Network(nn.Module):
 
     def tag(self, states: torch.Tensor) -> torch.Tensor:
         """Logits (N, 13) fp32 of hidden states (N, H)."""
-        return widened(self.tagger(self.dropout(states)))
+        return at_least_fp32(self.tagger(self.dropout(states)))
 
     def result(self) -> dict[str, Any]:
         """A copy of encoder and tagger on the CPU, for later stages and for evaluation.

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-__all__ = ["Journal"]
+__all__ = ["CheckpointSelection"]
 
 
-class Journal:
+class CheckpointSelection:
     """A stage's memory, of one worker; all of it is in the checkpoint.
 
     Args:

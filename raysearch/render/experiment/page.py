@@ -14,7 +14,7 @@ from raysearch.render.experiment.words import names_of
 from raysearch.render.format import duration
 from raysearch.render.readings import READ_ONCE, read_words
 from raysearch.render.table_export import code, prose
-from raysearch.trial import Trial
+from raysearch.trial import Run
 
 __all__ = ["Provenance", "study_page"]
 
@@ -46,7 +46,7 @@ class Provenance:
     opened: str = ""
 
     @classmethod
-    def of(cls, trials: Sequence[Trial], command: str) -> Provenance:
+    def of(cls, trials: Sequence[Run], command: str) -> Provenance:
         """What the rows say of themselves.
 
         Args:

@@ -10,7 +10,7 @@ import numpy as np
 from raysearch.analysis.intervals import RankCorrelation, rank_correlation
 from raysearch.analysis.statistics.permutation import corrected
 from raysearch.leaderboard.keys import column_values
-from raysearch.leaderboard.rank import Standing
+from raysearch.leaderboard.rank import RankStatus
 from raysearch.render.report.figure import (
     Block,
     Figure,
@@ -109,9 +109,9 @@ def _view(
 ) -> View | None:
     contest = sweep.whole
     groups = {
-        "complete": [i.trial for i in contest.items if i.standing is Standing.COMPLETE],
-        "stopped early": [i.trial for i in contest.items if i.standing is Standing.PRUNED],
-        "failed": [i.trial for i in contest.items if i.standing is Standing.FAILED],
+        "complete": [i.trial for i in contest.items if i.standing is RankStatus.COMPLETE],
+        "stopped early": [i.trial for i in contest.items if i.standing is RankStatus.PRUNED],
+        "failed": [i.trial for i in contest.items if i.standing is RankStatus.FAILED],
     }
     tints = {"complete": "$complete", "stopped early": "$pruned", "failed": "$failed"}
     traces: list[dict[str, Any]] = []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from raysearch.leaderboard.keys import Floats, column_values, group_rows
-from raysearch.leaderboard.rank import Ranked, Standing
+from raysearch.leaderboard.rank import Ranked, RankStatus
 from raysearch.render.report.figure import Figure, Note, Section, View, label, tidy
 from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.render.report.words import counted, percent
@@ -17,7 +17,7 @@ __all__ = ["Curve", "curves_of", "learning_section"]
 
 _SHOWN = 60
 """Curves of each state at most: the best of the complete ones, and some of the others."""
-_SIGNS = {Standing.PRUNED: "x", Standing.FAILED: "triangle-up"}
+_SIGNS = {RankStatus.PRUNED: "x", RankStatus.FAILED: "triangle-up"}
 
 Curve = tuple[Floats, Floats]
 """Steps and values of a trial's reports, means over its cells, (R,) each."""
@@ -34,7 +34,7 @@ def learning_section(sweep: SweepView) -> Section:
         text = f"No trial has reported {sweep.metric} during training, so there are no curves."
         return Section(name="Learning", blocks=[Note(title="Learning curves", text=text)])
     figure = Figure(title="Learning curves", views=views, height=400)
-    stopped = any(item.standing is Standing.PRUNED for item in sweep.whole.items)
+    stopped = any(item.standing is RankStatus.PRUNED for item in sweep.whole.items)
     finding = _stopped_words(sweep, sweep.whole) if stopped else ""
     return Section(name="Learning", blocks=[figure], finding=finding)
 
@@ -71,7 +71,7 @@ def curves_of(sweep: SweepView, contest: Contest, metric: str) -> dict[int, Curv
 def _view(sweep: SweepView, contest: Contest, curves: Mapping[int, Curve]) -> View:
     traces: list[dict[str, Any]] = []
     shown = 0
-    for standing in (Standing.PRUNED, Standing.FAILED, Standing.PARTIAL, Standing.COMPLETE):
+    for standing in (RankStatus.PRUNED, RankStatus.FAILED, RankStatus.PARTIAL, RankStatus.COMPLETE):
         items = [i for i in contest.items if i.standing is standing and i.trial in curves]
         items = _some(items)
         shown += len(items)
@@ -105,7 +105,7 @@ def _some(items: Sequence[Ranked]) -> list[Ranked]:
 
 
 def _lines(
-    items: Sequence[Ranked], curves: Mapping[int, Curve], standing: Standing
+    items: Sequence[Ranked], curves: Mapping[int, Curve], standing: RankStatus
 ) -> list[dict[str, Any]]:
     """All curves of a state as one trace with gaps, and a sign where each was stopped."""
     x: list[Any] = []
@@ -116,11 +116,11 @@ def _lines(
         x += [*tidy(steps), None]
         y += [*tidy(values), None]
         texts += [f"trial {item.trial}"] * (len(steps) + 1)
-    name = {Standing.PRUNED: "stopped early"}.get(standing, str(standing))
-    tint = "$quiet" if standing is Standing.COMPLETE else f"${_tint(standing)}"
+    name = {RankStatus.PRUNED: "stopped early"}.get(standing, str(standing))
+    tint = "$quiet" if standing is RankStatus.COMPLETE else f"${_tint(standing)}"
     lines = {
         "type": "scatter",
-        "mode": "lines+markers" if standing is Standing.COMPLETE else "lines",
+        "mode": "lines+markers" if standing is RankStatus.COMPLETE else "lines",
         "name": name,
         "legendgroup": name,
         "x": x,
@@ -148,8 +148,8 @@ def _lines(
     return [lines, signs]
 
 
-def _tint(standing: Standing) -> str:
-    return {Standing.PARTIAL: "quiet"}.get(standing, str(standing))
+def _tint(standing: RankStatus) -> str:
+    return {RankStatus.PARTIAL: "quiet"}.get(standing, str(standing))
 
 
 def _best(item: Ranked, curve: Curve) -> dict[str, Any]:
@@ -174,11 +174,11 @@ def _accent(name: str, curve: Curve, tint: str, dash: str) -> dict[str, Any]:
 
 def _stopped_words(sweep: SweepView, contest: Contest) -> str:
     """How many were stopped early, where, and what that saved."""
-    stopped = [item for item in contest.items if item.standing is Standing.PRUNED]
+    stopped = [item for item in contest.items if item.standing is RankStatus.PRUNED]
     total = len(contest.items)
     if not stopped:
         return f"None of {counted(total, 'trial')} was stopped early."
-    whole = [item.steps for item in contest.items if item.standing is Standing.COMPLETE]
+    whole = [item.steps for item in contest.items if item.standing is RankStatus.COMPLETE]
     text = f"{len(stopped):,} of {counted(total, 'trial')} were stopped early"
     if not whole:
         return text + "."

@@ -17,7 +17,7 @@ import pyarrow as pa
 from raysearch.analysis.regret import Regret
 from raysearch.leaderboard.card import SearchRange, SweepCard, ranges_of
 from raysearch.leaderboard.keys import column_values
-from raysearch.leaderboard.rank import Ranked, Standing
+from raysearch.leaderboard.rank import Ranked, RankStatus
 from raysearch.leaderboard.tasks import first_trials, rank_all, rank_tasks, task_names
 from raysearch.objective import Aggregate
 from raysearch.trial import Cell, Scalar
@@ -207,6 +207,6 @@ def _cells(table: pa.Table, metric: str) -> dict[int, dict[Cell, float]]:
     names = ("trial", "task", "seed", "state")
     rows = zip(*(table.column(name).to_pylist() for name in names), strict=True)
     for (trial, task, seed, state), value in zip(rows, scores.tolist(), strict=True):
-        if state == str(Standing.COMPLETE) and math.isfinite(value):
+        if state == str(RankStatus.COMPLETE) and math.isfinite(value):
             found.setdefault(trial, {})[Cell(task, seed)] = value
     return found

@@ -32,7 +32,7 @@ from raysearch.errors import unknown_name
 from raysearch.search.space.file import read_settings
 from raysearch.search.space.parameters import Parameter
 from raysearch.trial import MetricGoal, Scalar
-from raysearch.yaml_lines import Marked, Problems
+from raysearch.yaml_lines import LocatedValue, Problems
 
 __all__ = ["FIGURES", "PAPER", "Question", "read_question"]
 
@@ -90,7 +90,7 @@ class Question:
 
 
 def read_question(
-    node: Marked, config_type: type, parameters: Sequence[Parameter], problems: Problems
+    node: LocatedValue, config_type: type, parameters: Sequence[Parameter], problems: Problems
 ) -> Question | None:
     """The section as checked.
 
@@ -128,7 +128,7 @@ def read_question(
     return found if len(problems) == before else None
 
 
-def _word(section: Mapping[str, Marked], key: str, problems: Problems) -> str:
+def _word(section: Mapping[str, LocatedValue], key: str, problems: Problems) -> str:
     node = section.get(key)
     if node is None:
         return ""
@@ -138,7 +138,7 @@ def _word(section: Mapping[str, Marked], key: str, problems: Problems) -> str:
     return ""
 
 
-def _list(section: Mapping[str, Marked], key: str, problems: Problems) -> tuple[str, ...]:
+def _list(section: Mapping[str, LocatedValue], key: str, problems: Problems) -> tuple[str, ...]:
     node = section.get(key)
     if node is None:
         return ()
@@ -149,14 +149,14 @@ def _list(section: Mapping[str, Marked], key: str, problems: Problems) -> tuple[
     return ()
 
 
-def _question(section: Mapping[str, Marked], problems: Problems) -> str:
+def _question(section: Mapping[str, LocatedValue], problems: Problems) -> str:
     text = _word(section, "question", problems)
     if text and not text.endswith("?"):
         problems.refuse("`question` must end with `?`", section["question"])
     return text
 
 
-def _goal(section: Mapping[str, Marked], problems: Problems) -> MetricGoal:
+def _goal(section: Mapping[str, LocatedValue], problems: Problems) -> MetricGoal:
     text = _word(section, "metric", problems)
     name, _, direction = text.partition(":")
     if direction not in ("", "min") or (text and "/" not in name):
@@ -167,7 +167,7 @@ def _goal(section: Mapping[str, Marked], problems: Problems) -> MetricGoal:
 
 
 def _check_figure(
-    section: Mapping[str, Marked], line: int, question: Question, problems: Problems
+    section: Mapping[str, LocatedValue], line: int, question: Question, problems: Problems
 ) -> None:
     kind = question.figure
     if kind and kind not in FIGURES:
@@ -178,7 +178,7 @@ def _check_figure(
 
 
 def _reference(
-    section: Mapping[str, Marked], parameters: Sequence[Parameter], problems: Problems
+    section: Mapping[str, LocatedValue], parameters: Sequence[Parameter], problems: Problems
 ) -> dict[str, Scalar]:
     node = section.get("reference")
     if node is None or node.value == PAPER:
@@ -198,7 +198,7 @@ def _reference(
     return read
 
 
-def _seeds(node: Marked | None, problems: Problems) -> int | None:
+def _seeds(node: LocatedValue | None, problems: Problems) -> int | None:
     if node is None:
         return None
     count, must = check_value(Rule(kind="int", low=1), node.plain)
@@ -209,7 +209,7 @@ def _seeds(node: Marked | None, problems: Problems) -> int | None:
 
 
 def _check_axes(
-    section: Mapping[str, Marked],
+    section: Mapping[str, LocatedValue],
     question: Question,
     parameters: Sequence[Parameter],
     problems: Problems,

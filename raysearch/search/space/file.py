@@ -46,7 +46,7 @@ from raysearch.search.space.parameters import Parameter, read_parameter
 from raysearch.search.suggest.pruners import PRUNERS
 from raysearch.search.suggest.samplers import SAMPLERS
 from raysearch.trial import Scalar
-from raysearch.yaml_lines import Marked, Problems, read_marked
+from raysearch.yaml_lines import LocatedValue, Problems, read_located
 
 __all__ = [
     "OPTION_RULES",
@@ -120,9 +120,9 @@ class SpaceFile:
     options: Mapping[str, Any]
     time_seconds: float | None
     method: str | None
-    setting: Mapping[str, Marked]
-    search: Mapping[str, Marked]
-    study: Marked | None
+    setting: Mapping[str, LocatedValue]
+    search: Mapping[str, LocatedValue]
+    study: LocatedValue | None
     lines: Mapping[str, int]
 
 
@@ -135,7 +135,7 @@ def read_space_file(path: Path) -> tuple[SpaceFile, Problems]:
     Raises:
         ConfigError: The file cannot be read or is no YAML mapping.
     """
-    root, problems = read_marked(path)
+    root, problems = read_located(path)
     problems.check_keys("key", root, _TOP)
     for key in _REQUIRED:
         if key not in root:
@@ -183,7 +183,7 @@ def parse_seconds(value: Any) -> float | None:
     return seconds if 0 < seconds < math.inf else None
 
 
-def _options(given: Mapping[str, Marked], problems: Problems) -> dict[str, Any]:
+def _options(given: Mapping[str, LocatedValue], problems: Problems) -> dict[str, Any]:
     read = {}
     for name, node in given.items():
         if name in OPTION_RULES:
@@ -196,7 +196,7 @@ def _options(given: Mapping[str, Marked], problems: Problems) -> dict[str, Any]:
 
 
 def read_settings(
-    setting: Mapping[str, Marked], config_type: type, problems: Problems
+    setting: Mapping[str, LocatedValue], config_type: type, problems: Problems
 ) -> dict[str, Any]:
     """The fixed settings of a file, in their fields' types.
 

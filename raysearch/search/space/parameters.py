@@ -14,7 +14,7 @@ from typing import Any, Literal
 from raysearch.config import Rule, as_scalar, check_value
 from raysearch.errors import quoted
 from raysearch.trial import Scalar
-from raysearch.yaml_lines import Marked, Problems
+from raysearch.yaml_lines import LocatedValue, Problems
 
 __all__ = ["Parameter", "read_parameter"]
 
@@ -68,7 +68,9 @@ class Parameter:
         return {parent: list(values) for parent, values in self.when.items()}
 
 
-def read_parameter(name: str, node: Marked, rule: Rule, problems: Problems) -> Parameter | None:
+def read_parameter(
+    name: str, node: LocatedValue, rule: Rule, problems: Problems
+) -> Parameter | None:
     """A parameter from its place in a file; conditions are checked by the space.
 
     Args:
@@ -98,7 +100,7 @@ def read_parameter(name: str, node: Marked, rule: Rule, problems: Problems) -> P
 
 
 def _when(
-    name: str, node: Marked | None, problems: Problems
+    name: str, node: LocatedValue | None, problems: Problems
 ) -> dict[str, tuple[Scalar, ...]] | None:
     if node is None:
         return {}
@@ -118,7 +120,7 @@ def _when(
 
 def _choice(
     name: str,
-    body: Mapping[str, Marked],
+    body: Mapping[str, LocatedValue],
     rule: Rule,
     when: Mapping[str, tuple[Scalar, ...]],
     problems: Problems,
@@ -149,7 +151,7 @@ def _choice(
 def _range(
     name: str,
     line: int,
-    body: Mapping[str, Marked],
+    body: Mapping[str, LocatedValue],
     rule: Rule,
     when: Mapping[str, tuple[Scalar, ...]],
     problems: Problems,
@@ -158,7 +160,7 @@ def _range(
     if missing:
         problems.add(f"the range of `{name}` must have `{'` and `'.join(missing)}`", line)
         return None
-    log = body.get("log", Marked(False, line))
+    log = body.get("log", LocatedValue(False, line))
     if not isinstance(log.value, bool):
         problems.refuse(f"`log` of `{name}` must be true or false", log)
         return None
@@ -188,7 +190,7 @@ _BAD: Any = object()
 """Stands for a value that was refused; None is a value that a field may have."""
 
 
-def _field_value(name: str, node: Marked, rule: Rule, problems: Problems) -> Any:
+def _field_value(name: str, node: LocatedValue, rule: Rule, problems: Problems) -> Any:
     value, must = check_value(rule, node.plain)
     if must:
         problems.refuse(f"`{name}` must be {must}", node)

@@ -54,7 +54,7 @@ class SearchSpace:
         reduction: One configuration in `reduction` survives a judged rung.
         mode: ``joint``: a configuration has cells of every task; ``per_task``: of one task,
             and `trials` counts per task.
-        aggregate: What the tasks of a configuration make of it; see `raysearch.objective.worth`.
+        aggregate: What the tasks of a configuration make of it; see `objective.aggregate_value`.
         warm_start: Best configurations of each earlier task that a task tries first.
         reuse: Share of the proposals that take over a part that is paid for, in [0, 1]; see
             `raysearch.search.reuse`.

@@ -53,7 +53,7 @@ from raysearch.search.study.server import (
     sentence,
 )
 from raysearch.storage.no_follow import check_no_link
-from raysearch.storage.retry import LASTING
+from raysearch.storage.retry import RETRY_LONG
 from raysearch.storage.secret_parts import shown_url
 
 __all__ = ["REASON", "DamagedStudyError", "StudyDatabase"]
@@ -423,12 +423,12 @@ class StudyDatabase:
                 found = work()
             except _FAILURES as error:
                 waited = time.monotonic() - began
-                if self._server is not None or waited > LASTING.seconds or not is_locked(error):
+                if self._server is not None or waited > RETRY_LONG.seconds or not is_locked(error):
                     raise
                 if not told:
                     self._on_wait(
                         f"the study's database {self.shown} is locked by another program; trying "
-                        f"again for {LASTING.seconds / 60:g} minutes"
+                        f"again for {RETRY_LONG.seconds / 60:g} minutes"
                     )
                 told = True
                 time.sleep(_PAUSE_SECONDS)

@@ -4,7 +4,7 @@ Attributes of an Optuna trial::
 
     intent           what was asked, see `intent_of`
     judged/<rung>    [rung of the report, its objective, whether that ended cell 0]
-    cell/<slug>      the cell's `Trial` as JSON text
+    cell/<slug>      the cell's `Run` as JSON text
     reason           why the trial failed (`raysearch.search.study.database.REASON`)
 
 A trial without ``intent`` was never asked by a sweep: it counts for nothing.
@@ -23,17 +23,17 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from raysearch.errors import StoreError, quoted, reason_of
-from raysearch.objective import is_over, worth
+from raysearch.objective import aggregate_value, is_over
 from raysearch.search.origins import PROPOSED
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import DamagedStudyError
-from raysearch.trial import Cell, MetricGoal, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Run, RunState
 
 __all__ = [
     "CELL",
     "INTENT",
     "JUDGED",
-    "Configuration",
+    "OpenTrial",
     "End",
     "Entry",
     "Outcome",
@@ -65,18 +65,18 @@ class Outcome:
         reason: Why it is not complete.
     """
 
-    state: TrialState
+    state: RunState
     objective: float
     reason: str
 
     @classmethod
-    def of(cls, trial: Trial, goal: MetricGoal) -> Outcome:
+    def of(cls, trial: Run, goal: MetricGoal) -> Outcome:
         """The outcome of a cell's record.
 
         Raises:
             StoreError: It is complete without its objective, which no sweep writes.
         """
-        complete = trial.state is TrialState.COMPLETE
+        complete = trial.state is RunState.COMPLETE
         if complete and goal.name not in trial.metrics:
             raise StoreError(
                 f"a complete trial must have the sweep's objective `{goal.name}`, but the record "
@@ -125,7 +125,7 @@ class End:
 
     Attributes:
         state: COMPLETE, PRUNED or FAIL.
-        values: What it is worth (`raysearch.objective.worth`), or the last report of a pruned one;
+        values: What it is worth (`objective.aggregate_value`), or the last report of a pruned one;
             None where there is none.
         reason: Why it failed; empty otherwise.
     """
@@ -136,7 +136,7 @@ class End:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Configuration:
+class OpenTrial:
     """One configuration of the study: an Optuna trial that is still open.
 
     Attributes:
@@ -234,9 +234,9 @@ class Entry:
         if verdict.stops:
             self.stopped_at = verdict.reported
 
-    def configuration(self) -> Configuration:
+    def configuration(self) -> OpenTrial:
         """The configuration as it stands now."""
-        return Configuration(
+        return OpenTrial(
             number=self.number,
             config=self.config,
             cells=self.cells,
@@ -257,13 +257,13 @@ class Entry:
         if not is_over([outcome.state for outcome in outcomes.values()], len(self.cells)):
             return None
         for outcome in outcomes.values():
-            if outcome.state is TrialState.PRUNED:
+            if outcome.state is RunState.PRUNED:
                 last = self.reports[max(self.reports)] if self.reports else math.nan
                 return End(OptunaState.PRUNED, [last] if math.isfinite(last) else None)
-            if outcome.state is TrialState.FAILED:
+            if outcome.state is RunState.FAILED:
                 return End(OptunaState.FAIL, None, outcome.reason)
         objectives = {cell: outcome.objective for cell, outcome in outcomes.items()}
-        value = worth(objectives, self.space.goal, self.space.aggregate)
+        value = aggregate_value(objectives, self.space.goal, self.space.aggregate)
         return End(OptunaState.COMPLETE, [value])
 
 
@@ -349,7 +349,7 @@ def origin_in(trial: FrozenTrial) -> str:
     return str(intent_in(trial).get(PROPOSED, ""))
 
 
-def records(trial: FrozenTrial) -> Iterator[Trial]:
+def records(trial: FrozenTrial) -> Iterator[Run]:
     """The cell records of a trial in order of cells; none of a trial without an intent.
 
     Raises:
@@ -360,7 +360,7 @@ def records(trial: FrozenTrial) -> Iterator[Trial]:
             yield record_of(trial, cell)
 
 
-def record_of(trial: FrozenTrial, cell: Cell) -> Trial:
+def record_of(trial: FrozenTrial, cell: Cell) -> Run:
     """The record of a cell that has one.
 
     Raises:
@@ -368,7 +368,7 @@ def record_of(trial: FrozenTrial, cell: Cell) -> Trial:
     """
     key = CELL + cell.slug
     with _as_written(trial, key):
-        record = Trial.from_json(trial.user_attrs[key])
+        record = Run.from_json(trial.user_attrs[key])
         if (record.number, record.cell) != (trial.number, cell):
             raise ValueError(f"it is of {record.id}")
     return record
@@ -381,15 +381,15 @@ def cells_of(trial: FrozenTrial) -> tuple[Cell, ...]:
     return tuple(Cell(*cell) for cell in intent_in(trial)["cells"])
 
 
-def with_objective(trial: Trial, goal: MetricGoal) -> Trial:
+def with_objective(trial: Run, goal: MetricGoal) -> Run:
     """The trial, or, when it is complete without a finite objective, the same as failed."""
     value = trial.metrics.get(goal.name)
-    if trial.state is not TrialState.COMPLETE or (value is not None and math.isfinite(value)):
+    if trial.state is not RunState.COMPLETE or (value is not None and math.isfinite(value)):
         return trial
     reason = not_finite(goal, value)
     if value is None:
         reason += f"; metrics: {', '.join(sorted(trial.metrics)) or 'none'}"
-    return dataclasses.replace(trial, state=TrialState.FAILED, reason=reason)
+    return dataclasses.replace(trial, state=RunState.FAILED, reason=reason)
 
 
 def not_finite(goal: MetricGoal, value: float | None) -> str:
@@ -398,7 +398,7 @@ def not_finite(goal: MetricGoal, value: float | None) -> str:
     return f"the objective `{goal.name}` must be a finite number, but {came}"
 
 
-def with_origin(trial: Trial, origin: str) -> Trial:
+def with_origin(trial: Run, origin: str) -> Run:
     """The trial, whose provenance says where its configuration came from, if that is known."""
     if not origin:
         return trial

@@ -15,16 +15,16 @@ from dataclasses import replace
 from raysearch.errors import StoreError
 from raysearch.seal import seal, unseal
 from raysearch.search.study.lock import Guard, unguarded
-from raysearch.storage import BRIEF, LASTING, open_storage
-from raysearch.storage.place import shown
-from raysearch.trial import Lease
+from raysearch.storage import RETRY_LONG, RETRY_SHORT, open_storage
+from raysearch.storage.place import redacted
+from raysearch.trial import RunSpec
 
-__all__ = ["Intents"]
+__all__ = ["RunJournal"]
 
 _FOLDER = "intents"
 
 
-class Intents:
+class RunJournal:
     """The open leases of one sweep.
 
     Args:
@@ -38,10 +38,10 @@ class Intents:
 
     def __init__(self, root: str, *, make: bool = True, guard: Guard = unguarded) -> None:
         self._guard = guard
-        self._where = f"{shown(root).rstrip('/')}/{_FOLDER}"
-        self._storage = open_storage(root, make=make, patience=LASTING if make else BRIEF)
+        self._where = f"{redacted(root).rstrip('/')}/{_FOLDER}"
+        self._storage = open_storage(root, make=make, patience=RETRY_LONG if make else RETRY_SHORT)
 
-    def write(self, lease: Lease) -> None:
+    def write(self, lease: RunSpec) -> None:
         """Say that the lease begins."""
         self._guard()
         # Without its folder, whose URI may hold keys; whoever reads it knows where it lies.
@@ -69,15 +69,15 @@ class Intents:
         names = [file.name.removeprefix(f"{_FOLDER}/") for file in files]
         return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
-    def leases(self) -> list[Lease]:
+    def leases(self) -> list[RunSpec]:
         """The open leases in order of number and cell."""
         found = [self._read(lease_id) for lease_id in self.ids()]
         return sorted(found, key=lambda lease: (lease.number, lease.cell))
 
-    def _read(self, lease_id: str) -> Lease:
+    def _read(self, lease_id: str) -> RunSpec:
         try:
             with self._sentences(), self._storage.open(self._name(lease_id)) as file:
-                lease = Lease.from_json(json.dumps(unseal(json.loads(file.read()))))
+                lease = RunSpec.from_json(json.dumps(unseal(json.loads(file.read()))))
             if lease.id != lease_id or not isinstance(lease.config, dict) or lease.number < 0:
                 raise ValueError(f"it is of the lease {lease.id}")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

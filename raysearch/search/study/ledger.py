@@ -36,8 +36,8 @@ from raysearch.search.study.entries import (
     CELL,
     INTENT,
     JUDGED,
-    Configuration,
     Entry,
+    OpenTrial,
     Outcome,
     Verdict,
     intent_of,
@@ -49,10 +49,10 @@ from raysearch.search.study.entries import (
 from raysearch.search.study.identity import begin_with, begun_with, claim_study, sealed_trials
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
-from raysearch.search.suggest.task_search import CellsOf, Draft, Tracks, cells_within
-from raysearch.trial import Cell, Trial, tasks_of
+from raysearch.search.suggest.task_search import CellsOf, Draft, TaskSearches, cells_within
+from raysearch.trial import Cell, Run, tasks_of
 
-__all__ = ["Configuration", "StudyLedger"]
+__all__ = ["OpenTrial", "StudyLedger"]
 
 
 class StudyLedger(AbstractContextManager["StudyLedger"]):
@@ -140,7 +140,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         tracks = self._tracks.all.items()
         return {task: track.first for task, track in tracks if track.first is not None}
 
-    def ask(self) -> Configuration | None:
+    def ask(self) -> OpenTrial | None:
         """The next configuration, recorded; None when there is none, or none as yet.
 
         There is none when the budget of trials or the space is used up, and none as yet while a
@@ -180,7 +180,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
                 entry.reports[rung] = value
             return stops
 
-    def finish_cell(self, number: int, trial: Trial) -> Trial:
+    def finish_cell(self, number: int, trial: Run) -> Run:
         """Record a cell's end and, when all are in or this one failed, the configuration's.
 
         Cells that still run when another one fails are of no use any more: they are let go of,
@@ -207,17 +207,17 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             self._settle(entry)
             return record
 
-    def open_configurations(self) -> tuple[Configuration, ...]:
+    def open_configurations(self) -> tuple[OpenTrial, ...]:
         """Configurations that are not at their end, in order of number."""
         with self._following():
             return tuple(self._open[number].configuration() for number in sorted(self._open))
 
-    def records(self, number: int) -> tuple[Trial, ...]:
+    def records(self, number: int) -> tuple[Run, ...]:
         """The cell records of a configuration in order of cells."""
         trial = self._database.trial(self._database.trial_id(number))
         return (*records(trial), *self._further.records(number).values())
 
-    def finished_trials(self) -> Iterator[Trial]:
+    def finished_trials(self) -> Iterator[Run]:
         """Every cell record of the study, in order of number and cell."""
         for trial in self._database.trials():
             yield from records(trial)
@@ -264,7 +264,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
                 if entry is not None:
                     self._open[trial.number] = entry
         tasks = tasks_of(self._cells(self._space.paper_first()[0]))
-        self._tracks = Tracks(self._space, self._seed, tasks, trials)
+        self._tracks = TaskSearches(self._space, self._seed, tasks, trials)
         for entry in self._open.values():
             self._tracks.of(entry.cells).open.add(entry.number)
         for trial in trials:
@@ -280,7 +280,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             self._settle(entry)
         self._stale = False
 
-    def _write_intent(self, draft: Draft) -> Configuration:
+    def _write_intent(self, draft: Draft) -> OpenTrial:
         cells, problem = cells_within(
             self._cells, self._space, draft.track.task, draft.config, draft.problem
         )
@@ -304,7 +304,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         self._count += 1
         return entry.configuration()
 
-    def _recorded(self, number: int, cell: Cell) -> Trial:
+    def _recorded(self, number: int, cell: Cell) -> Run:
         further = self._further.records(number)
         if cell in further:
             return further[cell]

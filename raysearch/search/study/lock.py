@@ -16,7 +16,7 @@ from pathlib import Path
 
 from raysearch.errors import StoreError
 from raysearch.json_text import read_json
-from raysearch.storage import LASTING, open_storage
+from raysearch.storage import RETRY_LONG, open_storage
 from raysearch.storage.folder_lock import FolderLock, HeldError, hold_folder, this_process
 
 __all__ = ["Guard", "RootMark", "SweepLock", "sweep_lock", "unguarded"]
@@ -92,7 +92,7 @@ class RootMark:
     """
 
     def __init__(self, root: str) -> None:
-        self._storage = open_storage(root, patience=LASTING)
+        self._storage = open_storage(root, patience=RETRY_LONG)
         self._own = json.dumps({"driver": this_process(), "token": secrets.token_hex(8)}).encode()
         try:
             self._storage.write(_MARK, [self._own])

@@ -15,7 +15,7 @@ from raysearch.search.space.file import TASK_DEFAULTS
 from raysearch.search.study.database import StudyDatabase
 from raysearch.search.study.entries import cells_of, records
 from raysearch.search.study.identity import identity_in, is_sealed_study, sealed_trials
-from raysearch.trial import Trial, tasks_of
+from raysearch.trial import Run, tasks_of
 
 __all__ = ["RecordedStudy", "recorded_study"]
 
@@ -30,7 +30,7 @@ class RecordedStudy:
         sealed: Whether it is of a version that seals trials and cards.
     """
 
-    records: Sequence[Trial]
+    records: Sequence[Run]
     card: Mapping[str, Any]
     sealed: bool
 

@@ -31,13 +31,13 @@ from raysearch.search.space.space import SearchSpace, plain_config
 from raysearch.search.study.database import REASON, StudyDatabase
 from raysearch.search.study.entries import CELL, INTENT, JUDGED, Entry, Verdict, intent_of
 from raysearch.search.study.identity import RECOVERING, is_claimed, write_identity
-from raysearch.search.study.journal import Intents
+from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.lock import sweep_lock
 from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
 from raysearch.search.suggest.samplers import distribution
 from raysearch.search.suggest.task_search import cells_within, checked_config
-from raysearch.storage.place import shown
-from raysearch.trial import Cell, Lease, Scalar, Trial, TrialState
+from raysearch.storage.place import redacted
+from raysearch.trial import Cell, Run, RunSpec, RunState, Scalar
 
 __all__ = ["Recovery", "recover_study"]
 
@@ -53,7 +53,7 @@ class Recovery:
         place: The study's URL without its password.
     """
 
-    ended: Mapping[TrialState, int]
+    ended: Mapping[RunState, int]
     open: int
     empty: tuple[int, ...]
     place: str
@@ -63,12 +63,12 @@ class Recovery:
 class _Traces:
     """What is left of one configuration."""
 
-    rows: list[Trial] = field(default_factory=list)
-    leases: list[Lease] = field(default_factory=list)
+    rows: list[Run] = field(default_factory=list)
+    leases: list[RunSpec] = field(default_factory=list)
 
 
 def recover_study(
-    plan: SweepPlan, rows: Iterable[Trial], *, on_wait: Callable[[str], None] = lambda text: None
+    plan: SweepPlan, rows: Iterable[Run], *, on_wait: Callable[[str], None] = lambda text: None
 ) -> Recovery:
     """Make the study of `plan` from the rows of its leaderboard and its open leases.
 
@@ -84,7 +84,7 @@ def recover_study(
             sweep; or the database cannot be used.
     """
     with sweep_lock(plan.folder) as lock:
-        traces = _gather(plan, rows, Intents(plan.root, make=False).leases())
+        traces = _gather(plan, rows, RunJournal(plan.root, make=False).leases())
         database = StudyDatabase(
             plan.url, plan.name, plan.space.goal.direction, on_wait, lock.check
         )
@@ -97,9 +97,9 @@ def recover_study(
     states = [template.state for template in templates if INTENT in template.user_attrs]
     return Recovery(
         ended={
-            TrialState.COMPLETE: states.count(OptunaState.COMPLETE),
-            TrialState.PRUNED: states.count(OptunaState.PRUNED),
-            TrialState.FAILED: states.count(OptunaState.FAIL),
+            RunState.COMPLETE: states.count(OptunaState.COMPLETE),
+            RunState.PRUNED: states.count(OptunaState.PRUNED),
+            RunState.FAILED: states.count(OptunaState.FAIL),
         },
         open=states.count(OptunaState.RUNNING),
         empty=tuple(item.number for item in templates if INTENT not in item.user_attrs),
@@ -108,7 +108,7 @@ def recover_study(
 
 
 def _gather(
-    plan: SweepPlan, rows: Iterable[Trial], leases: Iterable[Lease]
+    plan: SweepPlan, rows: Iterable[Run], leases: Iterable[RunSpec]
 ) -> Mapping[int, _Traces]:
     found: dict[int, _Traces] = {}
     of_whom = set()
@@ -118,7 +118,7 @@ def _gather(
     for lease in leases:
         found.setdefault(lease.number, _Traces()).leases.append(lease)
         of_whom.add((lease.sweep, lease.method))
-    where = shown(plan.root)
+    where = redacted(plan.root)
     if not found:
         raise StoreError(
             f"a study is recovered from the trials of its sweep, but {where} has none; "
@@ -205,7 +205,7 @@ def _template(plan: SweepPlan, left: _Traces, task: str, *, first: bool) -> Froz
     return template
 
 
-def _end(template: FrozenTrial, space: SearchSpace, rows: Sequence[Trial]) -> None:
+def _end(template: FrozenTrial, space: SearchSpace, rows: Sequence[Run]) -> None:
     """Bring the trial to its end, if nothing of it is left to run."""
     end = Entry.read(template, -1, space).end()
     if end is None:
@@ -259,39 +259,39 @@ def _check_cells(plan: SweepPlan, cells: Sequence[Cell], found: Iterable[Cell]) 
     for cell in found:
         if cell not in cells:
             raise StoreError(
-                f"{shown(plan.root)} must have trials with the cells of its sweep, but has one "
+                f"{redacted(plan.root)} must have trials with the cells of its sweep, but has one "
                 f"with {cell.slug}, and the sweep's are {', '.join(item.slug for item in cells)}"
             )
 
 
-def _reports(space: SearchSpace, record: Trial) -> dict[int, float]:
+def _reports(space: SearchSpace, record: Run) -> dict[int, float]:
     """Rung to objective of the cell that early stopping judges."""
     name = space.goal.name
     return {point.rung: point.metrics[name] for point in record.curve if name in point.metrics}
 
 
 def _verdicts(
-    space: SearchSpace, config: Mapping[str, Any], record: Trial, reports: Mapping[int, float]
+    space: SearchSpace, config: Mapping[str, Any], record: Run, reports: Mapping[int, float]
 ) -> dict[str, Any]:
     """What early stopping must have said, since it is the same for the same reports."""
     if PRUNERS[space.pruner] is None:
         return {}
     found: dict[str, Any] = {}
     for rung in sorted(reports):
-        stops = record.state is TrialState.PRUNED and rung == max(reports)
+        stops = record.state is RunState.PRUNED and rung == max(reports)
         for at in judged_rungs(rung, space.reduction, reports=config.get("reports", 0)):
             found.setdefault(f"{JUDGED}{at}", Verdict(rung, reports[rung], stops).plain())
     return found
 
 
-def _ended(row: Trial) -> datetime:
+def _ended(row: Run) -> datetime:
     """When, by this machine's clock, as Optuna keeps it."""
     if not row.finished:
         return datetime.now()
     return datetime.fromisoformat(row.finished).astimezone().replace(tzinfo=None)
 
 
-def _began(rows: Sequence[Trial]) -> datetime:
+def _began(rows: Sequence[Run]) -> datetime:
     return min(
         (_ended(row) - timedelta(seconds=row.seconds) for row in rows), default=datetime.now()
     )

@@ -33,7 +33,7 @@ from raysearch.search.suggest.point_samplers import GridSampler, grid_size
 from raysearch.search.suggest.samplers import LARGEST_GRID, distribution, make_sampler, origin_of
 from raysearch.trial import Scalar
 
-__all__ = ["IsNew", "Proposal", "StudyMirror"]
+__all__ = ["IsNew", "Proposal", "SamplerView"]
 
 IsNew = Callable[[Mapping[str, Scalar]], bool]
 """Whether parameters make a configuration that was not tried."""
@@ -66,7 +66,7 @@ class Proposal:
     origin: Origin
 
 
-class StudyMirror:
+class SamplerView:
     """The study as samplers see it.
 
     Args:

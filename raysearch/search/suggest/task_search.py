@@ -26,10 +26,10 @@ from raysearch.search.known import trial_key
 from raysearch.search.origins import Origin
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.entries import INTENT, cells_of, intent_in, origin_in, records, verdicts
-from raysearch.search.suggest.mirror import StudyMirror
+from raysearch.search.suggest.mirror import SamplerView
 from raysearch.trial import Cell, Scalar, tasks_of
 
-__all__ = ["CellsOf", "Draft", "Track", "Tracks", "cells_within", "checked_config"]
+__all__ = ["CellsOf", "Draft", "TaskSearch", "TaskSearches", "cells_within", "checked_config"]
 
 CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
 
@@ -47,7 +47,7 @@ class Draft:
         literal: Whether the config is no point of the space; no sampler learns from it then.
     """
 
-    track: Track
+    track: TaskSearch
     trial: FrozenTrial
     config: Mapping[str, Any]
     origin: Origin
@@ -55,7 +55,7 @@ class Draft:
     literal: bool = False
 
 
-class Track:
+class TaskSearch:
     """The search of one task, or of all together.
 
     Args:
@@ -100,9 +100,9 @@ class Track:
                 hidden.add(trial.number)
             for rung, verdict in verdicts(trial).items():
                 self.note_judged(rung, verdict.value)
-        self.mirror = StudyMirror(space, _seed_of(task, seed), trials, hidden)
+        self.mirror = SamplerView(space, _seed_of(task, seed), trials, hidden)
 
-    def draft(self, number: int, earlier: Sequence[Track]) -> Draft | None:
+    def draft(self, number: int, earlier: Sequence[TaskSearch]) -> Draft | None:
         """Choose the next configuration; None when the space is used up.
 
         The first is the paper's own setting, then come the best of the earlier tracks where
@@ -159,7 +159,7 @@ class Track:
             self._keys[point] = trial_key(self._space, checked_config(self._space, params)[0])
         return self._keys[point] not in self._known
 
-    def _proven(self, earlier: Sequence[Track]) -> Iterator[Mapping[str, Scalar]]:
+    def _proven(self, earlier: Sequence[TaskSearch]) -> Iterator[Mapping[str, Scalar]]:
         """The best of every earlier track: each one's best, then each one's second, and so on."""
         best = [track.mirror.best(self._space.warm_start) for track in earlier]
         for place in range(self._space.warm_start):
@@ -171,7 +171,7 @@ class Track:
         return Draft(track=self, trial=trial, config=config, origin=origin, problem=problem)
 
 
-class Tracks:
+class TaskSearches:
     """All tracks of a study.
 
     Args:
@@ -191,9 +191,9 @@ class Tracks:
             for trial in trials:
                 if INTENT in trial.user_attrs:
                     parts[cells_of(trial)[0].task].append(trial)
-        self.all = {task: Track(task, space, seed, part) for task, part in parts.items()}
+        self.all = {task: TaskSearch(task, space, seed, part) for task, part in parts.items()}
 
-    def of(self, cells: Sequence[Cell]) -> Track:
+    def of(self, cells: Sequence[Cell]) -> TaskSearch:
         """The track of a configuration with these cells."""
         return self.all[""] if "" in self.all else self.all[cells[0].task]
 
@@ -219,10 +219,10 @@ class Tracks:
         """Whether no configuration will ever be asked any more."""
         return not any(map(self._has_more, self.all.values()))
 
-    def _has_more(self, track: Track) -> bool:
+    def _has_more(self, track: TaskSearch) -> bool:
         return track.asked < self._space.trials and not track.used_up
 
-    def _in_turn(self) -> Iterator[Track]:
+    def _in_turn(self) -> Iterator[TaskSearch]:
         """Tracks with work left: in turn, or one after another where one starts from another.
 
         In the latter case a track waits for the end of those before it, but for its paper's

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysearch.storage import LASTING, StoredFile, open_storage
-from raysearch.training.stages.locks import Holders, Pace
+from raysearch.storage import RETRY_LONG, StoredFile, open_storage
+from raysearch.training.stages.locks import HeartbeatInterval, StageLocks
 from raysearch.training.state_file import DamagedStateError, read_state, write_state
 
-__all__ = ["Pace", "StageCache", "Summary", "TurnAbandoned"]
+__all__ = ["HeartbeatInterval", "StageCache", "Summary", "TurnAbandoned"]
 
 _log = logging.getLogger(__name__)
 _KIND, _SUFFIX = "stage", ".stage"
@@ -57,13 +57,17 @@ class StageCache:
     """
 
     def __init__(
-        self, root: str | Path, limit_bytes: int | None = None, *, pace: Pace | None = None
+        self,
+        root: str | Path,
+        limit_bytes: int | None = None,
+        *,
+        pace: HeartbeatInterval | None = None,
     ) -> None:
-        open_storage(root, patience=LASTING)  # made, or no trial can run
+        open_storage(root, patience=RETRY_LONG)  # made, or no trial can run
         self._store = open_storage(root, make=False)
         self._limit = limit_bytes
-        self._pace = pace or Pace()
-        self._holders = Holders(self._store, self._pace)
+        self._pace = pace or HeartbeatInterval()
+        self._holders = StageLocks(self._store, self._pace)
 
     @staticmethod
     def default_limit(root: str | Path) -> int | None:
@@ -145,7 +149,7 @@ class StageCache:
         """The entry's state, or None with the key claimed until exit: compute it and `put` it.
 
         While another live process computes it this waits. The claim of a process that has
-        died is taken over once it has given no sign of life for `Pace.stale` seconds.
+        died is taken over once it has given no sign of life for `HeartbeatInterval.stale` seconds.
 
         Args:
             key: The stage's key.

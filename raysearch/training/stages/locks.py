@@ -29,14 +29,14 @@ from raysearch.json_text import read_json
 from raysearch.names import path_part
 from raysearch.storage import Storage
 
-__all__ = ["Holders", "Pace"]
+__all__ = ["StageLocks", "HeartbeatInterval"]
 
 _log = logging.getLogger(__name__)
 _FOLDER = "holders"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class HeartbeatInterval:
     """How often holders speak and look, in seconds.
 
     Attributes:
@@ -58,7 +58,7 @@ class _Holder:
     claims: frozenset[str]
 
 
-class Holders:
+class StageLocks:
     """This process's holder file, and its view of the others'.
 
     Args:
@@ -66,7 +66,7 @@ class Holders:
         pace: How often to write and look.
     """
 
-    def __init__(self, store: Storage, pace: Pace) -> None:
+    def __init__(self, store: Storage, pace: HeartbeatInterval) -> None:
         self._store, self._pace = store, pace
         self._name = f"{path_part(platform.node())}-{os.getpid()}-{secrets.token_hex(4)}.json"
         self._lock = threading.Lock()

@@ -15,12 +15,12 @@ from raysearch import distributed
 from raysearch.methods.stage import Stage, parents_of
 from raysearch.training.stages.cache import StageCache, TurnAbandoned
 
-__all__ = ["Sharing", "TurnAbandoned"]
+__all__ = ["SharedStages", "TurnAbandoned"]
 
 Entry = dict[str, Any]
 
 
-class Sharing:
+class SharedStages:
     """What a trial runs itself, and what it takes over.
 
     Args:

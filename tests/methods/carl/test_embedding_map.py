@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from raysearch.errors import RoleError, TrialError
+from raysearch.errors import RoleError, RunError
 from raysearch.methods.carl.evaluation.evaluation import embed
 from raysearch.methods.carl.evaluation.geometry import MAPPED_ROWS, embedding_map
 
@@ -48,7 +48,7 @@ def test_of_many_rows_a_seeded_choice_is_shown(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_row_without_a_direction_is_named() -> None:
-    with pytest.raises(TrialError, match="got 6 rows, 1 of them zero"):
+    with pytest.raises(RunError, match="got 6 rows, 1 of them zero"):
         embedding_map(np.vstack([np.zeros(10), bundles(2)[:5]]), seed=0)
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 from raysearch.methods.base import Update
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.critic import critic_rate, critic_rounds, ordered_share, train_critic
-from raysearch.methods.msmo.data.batches import UNLEARNED, Batch, Sides
+from raysearch.methods.msmo.data.batches import UNLEARNED, Batch, CriticBatch
 from raysearch.methods.msmo.data.items import COLUMNS, pack
 from raysearch.methods.msmo.losses.contrast import token_contrast
 from raysearch.methods.msmo.method import MsmoMethod
@@ -119,7 +119,9 @@ def test_a_linear_critic_finds_the_sign_of_the_difference() -> None:
     config = MsmoConfig(critic_clip=0.01, critic_steps=400, critic_learning_rate=1e-3)
     critic = Critic(6, config).eval()
     features = torch.randn(40, 6)
-    sides = Sides(source=torch.arange(16), target=torch.arange(16, 40), sources=16, targets=24)
+    sides = CriticBatch(
+        source=torch.arange(16), target=torch.arange(16, 40), sources=16, targets=24
+    )
     optimizer = torch.optim.Adam(critic.parameters(), lr=1e-3)
     for update in train_critic(critic, features, [sides] * 400, config, 1.0):
         optimizer.zero_grad()
@@ -261,7 +263,7 @@ def test_an_alignment_closes_the_gap_that_a_resting_critic_sees(make_method: Mak
 def test_a_step_without_a_second_side_is_a_step_all_the_same(make_method: Make) -> None:
     method = make_method()
     batch = first_batch(method)
-    nobody = Sides(
+    nobody = CriticBatch(
         source=batch.sides.source, target=batch.sides.target[:0], sources=8.0, targets=0.0
     )
     updates = list(method.updates(Batch(**{**batch.__dict__, "sides": nobody}), 0))

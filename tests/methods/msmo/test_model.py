@@ -8,7 +8,7 @@ import torch
 
 from raysearch.errors import StoreError
 from raysearch.methods.msmo.data.batches import Batch
-from raysearch.methods.msmo.data.items import Packed, pack
+from raysearch.methods.msmo.data.items import PackedBatch, pack
 from raysearch.methods.msmo.method import MsmoMethod
 from raysearch.methods.msmo.model import Critic, frozen
 
@@ -24,7 +24,7 @@ def begun(method: MsmoMethod) -> MsmoMethod:
     return method
 
 
-def widened(packed: Packed) -> Packed:
+def widened(packed: PackedBatch) -> PackedBatch:
     """The same parts with twice the padding."""
     width = [ids.shape[1] for ids in packed.ids]
     pad = torch.nn.functional.pad
@@ -36,7 +36,7 @@ def widened(packed: Packed) -> Packed:
             for start, row, w in zip(starts[:-1], rows, width, strict=True)
         ]
     )
-    return Packed(
+    return PackedBatch(
         ids=tuple(pad(ids, (0, w)) for ids, w in zip(packed.ids, width, strict=True)),
         masks=tuple(pad(mask, (0, w)) for mask, w in zip(packed.masks, width, strict=True)),
         order=packed.order,

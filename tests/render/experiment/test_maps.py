@@ -11,7 +11,7 @@ from raysearch.analysis.arms import arms_of
 from raysearch.render.experiment import draw
 from raysearch.render.experiment.maps import map_figure
 from raysearch.render.experiment.plot import style, svg
-from raysearch.trial import Cell, MetricGoal, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Run, RunState
 
 NAN = float("nan")
 
@@ -106,12 +106,12 @@ def test_without_records_there_is_no_figure():
 
 def test_a_study_calls_its_columns_as_its_table_does_and_in_its_order():
     trials = [
-        Trial(
+        Run(
             sweep="carl",
             number=number,
             cell=Cell("sample", 0),
             method="carl",
-            state=TrialState.COMPLETE,
+            state=RunState.COMPLETE,
             config={"variant": variant},
             metrics={"dev/f1": 0.5},
         )

@@ -9,19 +9,19 @@ from raysearch.analysis.answer import Answer, answer
 from raysearch.analysis.arms import arms_of
 from raysearch.render.experiment import StudyBoard, answer_record, answer_sentences, draw, svg
 from raysearch.render.experiment.words import names_of
-from raysearch.trial import Cell, MetricGoal, Report, Scalar, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Report, Run, RunState, Scalar
 
 GOAL = MetricGoal("test/f1")
 NOISE = (0.004, -0.003, 0.001, -0.002, 0.003, -0.001)
 
 
-def row(number: int, seed: int, value: float, **config: Scalar) -> Trial:
-    return Trial(
+def row(number: int, seed: int, value: float, **config: Scalar) -> Run:
+    return Run(
         sweep="s",
         number=number,
         cell=Cell("en-es", seed),
         method="msmo",
-        state=TrialState.COMPLETE,
+        state=RunState.COMPLETE,
         config=config,
         metrics={"test/f1": value, "dev/loss": 1 - value, "dev/flat": 0.5},
         curve=(

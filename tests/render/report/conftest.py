@@ -19,7 +19,7 @@ from raysearch.leaderboard.schema import (
     unify,
 )
 from raysearch.render.report import SweepRecord
-from raysearch.trial import MetricGoal, Report, Trial
+from raysearch.trial import MetricGoal, Report, Run
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ def as_table(tables: list[pa.Table]) -> pa.Table:
 def make_record() -> Callable[..., SweepRecord]:
     """What is read of a sweep with these trials; a trial without a curve gets one of three."""
 
-    def curve(trial: Trial, metric: str) -> tuple[Report, ...]:
+    def curve(trial: Run, metric: str) -> tuple[Report, ...]:
         score = trial.metrics.get(metric)
         if trial.curve or score is None:
             return trial.curve
@@ -43,7 +43,7 @@ def make_record() -> Callable[..., SweepRecord]:
             for rung, values in enumerate(metrics, 1)
         )
 
-    def build(trials: list[Trial], metric: str = "dev/f1", **changes: Any) -> SweepRecord:
+    def build(trials: list[Run], metric: str = "dev/f1", **changes: Any) -> SweepRecord:
         card = {"tasks": tuple(dict.fromkeys(trial.cell.task for trial in trials))}
         card |= changes.pop("card", {})
         rows = []

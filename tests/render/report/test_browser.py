@@ -14,7 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from raysearch.render.report import make_report
-from raysearch.trial import Cell, TrialState
+from raysearch.trial import Cell, RunState
 
 pytestmark = pytest.mark.browser
 EVIL = "<img src=x onerror=window.evil=1><script>window.evil=1</script>"
@@ -182,7 +182,7 @@ def test_ten_thousand_trials_open_at_once(
 
 def large_record(make_trial: Callable, make_record: Callable):
     """10,000 trials, a third stopped early: twenty of them made, and their rows repeated."""
-    states = [TrialState.PRUNED if n % 3 == 1 else TrialState.COMPLETE for n in range(20)]
+    states = [RunState.PRUNED if n % 3 == 1 else RunState.COMPLETE for n in range(20)]
     trials = [
         make_trial(n, metrics={"dev/f1": 0.5}, config={"kind": "ab"[n % 2]}, state=states[n])
         for n in range(20)

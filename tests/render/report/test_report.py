@@ -12,7 +12,7 @@ from raysearch.errors import ConfigError
 from raysearch.leaderboard import SweepCard
 from raysearch.leaderboard.card import SearchRange
 from raysearch.render.report import make_report
-from raysearch.trial import Cell, MetricGoal, TrialState
+from raysearch.trial import Cell, MetricGoal, RunState
 
 EVIL = "<script>window.evil=1</script>'\"&amp;<b>x</b></script><!--"
 
@@ -155,7 +155,7 @@ def test_what_stands_in_rows_stays_text(make_trial, make_record):
             cell=Cell(EVIL, 0),
             config={"kind": EVIL if number % 2 else "$ink", EVIL: number},
             metrics={"dev/f1": 0.1 * number, EVIL: 1.0},
-            state=TrialState.FAILED if number == 3 else TrialState.COMPLETE,
+            state=RunState.FAILED if number == 3 else RunState.COMPLETE,
             reason=EVIL if number == 3 else "",
             provenance={"host": EVIL, "commit": EVIL},
         )
@@ -174,7 +174,7 @@ def test_text_on_the_page_is_printable(make_trial, make_record):
     hidden = "a\x1b[2J\u202eb\x9b\u200b"
     given = {"config": {"kind": hidden}, "provenance": {"host": hidden}}
     trials = [make_trial(n, metrics={"dev/f1": 0.1 * n}, **given) for n in range(6)]
-    failed = make_trial(9, None, state=TrialState.FAILED, reason=hidden, **given)
+    failed = make_trial(9, None, state=RunState.FAILED, reason=hidden, **given)
     text = make_report([make_record([*trials, failed])])
     figures = json.dumps(Page(text).figures, ensure_ascii=False)
     seen = text.partition("<main>")[2].partition("<script")[0]
@@ -195,7 +195,7 @@ def test_the_page_names_the_digests_of_its_only_scripts_and_no_address(make_tria
 
 def test_a_sweep_in_which_nothing_was_completed_still_has_its_reasons(make_trial, make_record):
     failed = [
-        make_trial(n, None, state=TrialState.FAILED, reason=f"loss is NaN at step {n}")
+        make_trial(n, None, state=RunState.FAILED, reason=f"loss is NaN at step {n}")
         for n in range(3)
     ]
     page = Page(make_report([make_record(failed)]))

@@ -12,10 +12,10 @@ import pytest
 from raysearch.errors import ConfigError, StoreError
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 Read = Callable[[str], SearchSpace]
-MakeTrial = Callable[..., Trial]
+MakeTrial = Callable[..., Run]
 CELLS = (Cell("toy", 0), Cell("toy", 1))
 
 
@@ -103,7 +103,7 @@ def test_a_stopped_configuration_is_told_as_pruned(
     assert ledger.report(1, 2, 9.9)  # a worker that ran on is told to stop, and not recorded
     assert ledger.open_configurations()[1].stopped_at == 1
 
-    pruned = make_trial(1, CELLS[0], state=TrialState.PRUNED, reason="worse than others")
+    pruned = make_trial(1, CELLS[0], state=RunState.PRUNED, reason="worse than others")
     ledger.finish_cell(1, pruned)
 
     told = frozen(tmp_path, 1)
@@ -150,7 +150,7 @@ def test_nan_at_a_judged_rung_stops(
     assert ledger.ask() and ledger.ask()
     assert ledger.report(0, 1, math.nan)
     assert not ledger.report(1, 1, 0.0)  # it does not compete with a NaN
-    ledger.finish_cell(0, make_trial(0, CELLS[0], state=TrialState.PRUNED))
+    ledger.finish_cell(0, make_trial(0, CELLS[0], state=RunState.PRUNED))
     told = frozen(tmp_path, 0)
     assert (told.state.name, told.value) == ("PRUNED", None)
     assert math.isnan(told.intermediate_values[1])
@@ -175,7 +175,7 @@ def test_no_finite_objective_is_a_failure(
     assert ledger.ask()
     stored = ledger.finish_cell(0, make_trial(0, CELLS[0], metrics=metrics))
 
-    assert stored.state is TrialState.FAILED and sentence in stored.reason
+    assert stored.state is RunState.FAILED and sentence in stored.reason
     assert [trial.reason for trial in ledger.finished_trials()] == [stored.reason]
     told = frozen(tmp_path, 0)
     assert told.state.name == "FAIL" and told.user_attrs["reason"] == stored.reason
@@ -189,7 +189,7 @@ def test_a_failed_later_cell_ends_the_configuration(
         assert ledger.ask()
         ledger.finish_cell(0, make_trial(0, cells[0]))
         ledger.finish_cell(
-            0, make_trial(0, cells[2], state=TrialState.FAILED, reason="out of memory")
+            0, make_trial(0, cells[2], state=RunState.FAILED, reason="out of memory")
         )
         assert ledger.open_configurations() == ()
         told = frozen(tmp_path, 0)
@@ -230,7 +230,7 @@ def test_the_budget_counts_what_was_asked_in_all_runs(
         assert ledger.ask() and ledger.ask()
         assert ledger.ask() is None
         ledger.finish_cell(
-            0, make_trial(0, CELLS[0], state=TrialState.FAILED, reason="a failed one counts too")
+            0, make_trial(0, CELLS[0], state=RunState.FAILED, reason="a failed one counts too")
         )
     with open_ledger(tmp_path, space) as ledger:
         assert ledger.asked == 2 and ledger.ask() is None

@@ -14,12 +14,12 @@ from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 from raysearch.cluster.cost.node_watch import write_spent
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
-from raysearch.search.driver import LeaseBook
-from raysearch.search.incumbent import Standing
-from raysearch.search.study.journal import Intents
+from raysearch.search.driver import RunQueue
+from raysearch.search.incumbent import Incumbents
+from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.lock import RootMark, sweep_lock
-from raysearch.trial import Cell, Lease, MetricGoal, Trial, TrialState
+from raysearch.trial import Cell, MetricGoal, Run, RunSpec, RunState
 
 
 @pytest.mark.parametrize("kind", ["symlink", "hardlink"])
@@ -99,8 +99,8 @@ def test_nothing_is_written_or_removed_once_the_lock_is_lost(tmp_path: Path) -> 
         ledger = StudyLedger.open(
             plan.url, plan.name, plan.space, cells=plan.cells, guard=lock.check
         )
-        standing = Standing(MetricGoal("dev/score"), plan.leases, "best", guard=lock.check)
-        book = LeaseBook(
+        standing = Incumbents(MetricGoal("dev/score"), plan.leases, "best", guard=lock.check)
+        book = RunQueue(
             plan,
             ledger,
             standing,
@@ -118,8 +118,8 @@ def test_nothing_is_written_or_removed_once_the_lock_is_lost(tmp_path: Path) -> 
                 ledger.ask,
                 book.next,
                 lambda: book.hear("x", []),
-                lambda: Intents(plan.root, guard=lock.check).write(_lease()),
-                lambda: Intents(plan.root, guard=lock.check).remove(_lease().id),
+                lambda: RunJournal(plan.root, guard=lock.check).write(_lease()),
+                lambda: RunJournal(plan.root, guard=lock.check).remove(_lease().id),
                 lambda: standing.add(_trial(), cells=1),
             ):
                 with pytest.raises(StoreError, match="was removed or replaced"):
@@ -152,17 +152,19 @@ def test_the_latest_driver_of_a_root_elsewhere_counts(
     assert not Store(root).exists()  # a mark is no sweep
 
 
-def _lease() -> Lease:
-    return Lease(sweep="noop", number=0, cell=Cell("noop", 0), method="noop", config={}, folder="")
+def _lease() -> RunSpec:
+    return RunSpec(
+        sweep="noop", number=0, cell=Cell("noop", 0), method="noop", config={}, folder=""
+    )
 
 
-def _trial() -> Trial:
-    return Trial(
+def _trial() -> Run:
+    return Run(
         sweep="noop",
         number=0,
         cell=Cell("noop", 0),
         method="noop",
-        state=TrialState.FAILED,
+        state=RunState.FAILED,
         config={},
         metrics={},
     )

@@ -16,11 +16,11 @@ from raysearch.leaderboard import Store
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space.card import identity_of, space_of
 from raysearch.search.space.space import SearchSpace
-from raysearch.search.study.journal import Intents
-from raysearch.search.study.ledger import Configuration, StudyLedger
+from raysearch.search.study.journal import RunJournal
+from raysearch.search.study.ledger import OpenTrial, StudyLedger
 from raysearch.search.study.recovery import recover_study
 from raysearch.search.study.seal import SEAL
-from raysearch.trial import Cell, Lease, Report, Trial, TrialState
+from raysearch.trial import Cell, Report, Run, RunSpec, RunState
 
 Read = Callable[[str], SearchSpace]
 
@@ -53,8 +53,8 @@ def open_study(plan: SweepPlan, **more: Any) -> StudyLedger:
     )
 
 
-def lease_of(item: Configuration, cell: Cell) -> Lease:
-    return Lease(
+def lease_of(item: OpenTrial, cell: Cell) -> RunSpec:
+    return RunSpec(
         sweep="toy",
         number=item.number,
         cell=cell,
@@ -65,12 +65,12 @@ def lease_of(item: Configuration, cell: Cell) -> Lease:
     )
 
 
-def end_of(item: Configuration, cell: Cell, reports: int, state: TrialState, reason: str) -> Trial:
+def end_of(item: OpenTrial, cell: Cell, reports: int, state: RunState, reason: str) -> Run:
     curve = tuple(
         Report(rung=rung, step=rung, seconds=float(rung), metrics={"dev/score": score(item, rung)})
         for rung in range(1, reports + 1)
     )
-    return Trial(
+    return Run(
         sweep="toy",
         number=item.number,
         cell=cell,
@@ -84,18 +84,18 @@ def end_of(item: Configuration, cell: Cell, reports: int, state: TrialState, rea
     )
 
 
-def score(item: Configuration, rung: int) -> float:
+def score(item: OpenTrial, rung: int) -> float:
     return float(item.config["width"]) * rung / 3 + 0.01 * item.number
 
 
 def play(plan: SweepPlan, ledger: StudyLedger, *, asked: int) -> None:
     """Ask for so many; each ends but every fourth, which is begun only."""
-    store, intents = Store(plan.root), Intents(plan.root)
+    store, intents = Store(plan.root), RunJournal(plan.root)
     for _ in range(asked):
         item = ledger.ask()
         assert item is not None
         if item.problem:
-            failed = end_of(item, item.cells[0], 0, TrialState.FAILED, item.problem)
+            failed = end_of(item, item.cells[0], 0, RunState.FAILED, item.problem)
             store.append(ledger.finish_cell(item.number, failed))
         elif item.number % 4 == 3:
             intents.write(lease_of(item, item.cells[0]))
@@ -103,18 +103,18 @@ def play(plan: SweepPlan, ledger: StudyLedger, *, asked: int) -> None:
             run(store, ledger, item)
 
 
-def run(store: Store, ledger: StudyLedger, item: Configuration) -> None:
+def run(store: Store, ledger: StudyLedger, item: OpenTrial) -> None:
     if item.number == 6:
-        failed = end_of(item, item.cells[0], 0, TrialState.FAILED, "it was meant to")
+        failed = end_of(item, item.cells[0], 0, RunState.FAILED, "it was meant to")
         store.append(ledger.finish_cell(item.number, failed))
         return
     for rung in range(1, 5):
         if ledger.report(item.number, rung, score(item, rung)):
-            ended = end_of(item, item.cells[0], rung, TrialState.PRUNED, "stopped early")
+            ended = end_of(item, item.cells[0], rung, RunState.PRUNED, "stopped early")
             store.append(ledger.finish_cell(item.number, ended))
             return
     for cell in item.cells:
-        complete = end_of(item, cell, 4, TrialState.COMPLETE, "")
+        complete = end_of(item, cell, 4, RunState.COMPLETE, "")
         store.append(ledger.finish_cell(item.number, complete))
 
 

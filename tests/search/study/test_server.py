@@ -22,9 +22,9 @@ from raysearch.search.space.space import SearchSpace
 from raysearch.search.study import server as study_server
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.server import StudyServer, driver_url
-from raysearch.trial import Cell, Trial
+from raysearch.trial import Cell, Run
 
-MakeTrial = Callable[..., Trial]
+MakeTrial = Callable[..., Run]
 CELL = Cell("toy", 0)
 
 

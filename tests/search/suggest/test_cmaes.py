@@ -12,8 +12,8 @@ from raysearch.errors import ConfigError
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import DamagedStudyError
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.search.suggest.mirror import StudyMirror
-from raysearch.trial import Cell, Trial
+from raysearch.search.suggest.mirror import SamplerView
+from raysearch.trial import Cell, Run
 
 Read = Callable[[str], SearchSpace]
 
@@ -30,7 +30,7 @@ class Planted:
 
 @pytest.mark.parametrize("sampler", ["cmaes", "tpe"])
 def test_what_a_study_brings_along_is_not_unpickled(
-    tmp_path: Path, toy_space: SearchSpace, make_trial: Callable[..., Trial], sampler: str
+    tmp_path: Path, toy_space: SearchSpace, make_trial: Callable[..., Run], sampler: str
 ) -> None:
     space = replace(toy_space, sampler=sampler, trials=12)
     url = f"sqlite:///{tmp_path}/study.db"
@@ -65,9 +65,9 @@ def test_what_a_study_brings_along_is_not_unpickled(
         pass
 
     # A seal is no signature: whoever makes one anew has no say in what is asked either.
-    clean = StudyMirror(space, 0, trials, {0}).propose(11)
+    clean = SamplerView(space, 0, trials, {0}).propose(11)
     trials[-1].system_attrs = dict.fromkeys(keys, code)
-    planted = StudyMirror(space, 0, trials, {0}).propose(11)
+    planted = SamplerView(space, 0, trials, {0}).propose(11)
     assert clean is not None and planted is not None and planted.trial.params == clean.trial.params
     assert not found.exists()
 

@@ -6,17 +6,17 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.search.space.space import SearchSpace
-from raysearch.search.suggest.mirror import StudyMirror
+from raysearch.search.suggest.mirror import SamplerView
 
 
-def seen_by_samplers(mirror: StudyMirror, *states: TrialState) -> list[FrozenTrial]:
+def seen_by_samplers(mirror: SamplerView, *states: TrialState) -> list[FrozenTrial]:
     study = optuna.load_study(study_name="mirror", storage=mirror._storage)
     return study.get_trials(deepcopy=False, states=states or None)
 
 
 def test_a_long_study_is_read_in_part(toy_space: SearchSpace) -> None:
     space = toy_space.with_overrides({}, sampler="random")
-    mirror = StudyMirror(space, 0, (), ())
+    mirror = SamplerView(space, 0, (), ())
     generator = random.Random(0)
     values = {}
     for number in range(700):
@@ -39,7 +39,7 @@ def test_a_long_study_is_read_in_part(toy_space: SearchSpace) -> None:
 
 
 def test_hidden_trials_teach_nothing(toy_space: SearchSpace) -> None:
-    mirror = StudyMirror(toy_space, 0, (), ())
+    mirror = SamplerView(toy_space, 0, (), ())
     hidden = mirror.propose_given(0, {"depth": 2}, hidden=True)
     shown = mirror.propose_given(1, {"depth": 2, "shape": "round", "width": 1.0}, hidden=False)
     for trial in (hidden, shown):

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from raysearch.errors import ConfigError
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.suggest import samplers
-from raysearch.search.suggest.mirror import StudyMirror
+from raysearch.search.suggest.mirror import SamplerView
 from raysearch.search.suggest.samplers import SAMPLERS, make_sampler
 from raysearch.trial import Scalar
 
@@ -18,7 +18,7 @@ Read = Callable[[str], SearchSpace]
 
 def run(space: SearchSpace, trials: int, seed: int = 0) -> list[dict[str, Scalar]]:
     """Parameters of a sweep whose objective is the width."""
-    mirror = StudyMirror(space, seed, (), ())
+    mirror = SamplerView(space, seed, (), ())
     asked = []
     for number in range(trials):
         proposal = mirror.propose(number)

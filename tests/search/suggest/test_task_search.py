@@ -14,10 +14,10 @@ import pytest
 from raysearch.config import TrainingConfig
 from raysearch.errors import ConfigError
 from raysearch.search.space.space import SearchSpace
-from raysearch.search.study.ledger import Configuration, StudyLedger
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.search.study.ledger import OpenTrial, StudyLedger
+from raysearch.trial import Cell, Run, RunState
 
-MakeTrial = Callable[..., Trial]
+MakeTrial = Callable[..., Run]
 Read = Callable[[str], SearchSpace]
 TASKS = ("en-es", "en-fr", "en-nl")
 
@@ -44,7 +44,7 @@ def per_task(space: SearchSpace, **more: Any) -> SearchSpace:
     return replace(space, mode="per_task", **more)
 
 
-def width(item: Configuration) -> float:
+def width(item: OpenTrial) -> float:
     return float(item.config["width"])
 
 
@@ -53,20 +53,20 @@ class Driver:
 
     def __init__(self, ledger: StudyLedger, make_trial: MakeTrial) -> None:
         self.ledger, self.make_trial = ledger, make_trial
-        self.score: Mapping[str, Callable[[Configuration], float]] = {}
+        self.score: Mapping[str, Callable[[OpenTrial], float]] = {}
 
-    def ask(self) -> Configuration:
+    def ask(self) -> OpenTrial:
         asked = self.ledger.ask()
         assert asked is not None
         return asked
 
-    def finish(self, item: Configuration, value: float | None = None) -> None:
+    def finish(self, item: OpenTrial, value: float | None = None) -> None:
         for cell in item.cells:
             score = self.score.get(cell.task, width)(item) if value is None else value
             record = self.make_trial(item.number, cell, metrics={"dev/score": score})
             self.ledger.finish_cell(item.number, record)
 
-    def run(self, count: int = 10_000) -> list[Configuration]:
+    def run(self, count: int = 10_000) -> list[OpenTrial]:
         asked = []
         while len(asked) < count and (item := self.ledger.ask()) is not None:
             self.finish(item)
@@ -146,7 +146,7 @@ def test_asking_in_one_process_or_anew_each_time(
     space = per_task(toy_space, trials=13, **options)
     with open_ledger(tmp_path / "once", space, tasks=TASKS[:2], seed=7) as ledger:
         expected = Driver(ledger, make_trial).run()
-    anew: list[Configuration] = []
+    anew: list[OpenTrial] = []
     while len(anew) < 26:
         with open_ledger(tmp_path / "anew", space, tasks=TASKS[:2], seed=7) as ledger:
             anew += Driver(ledger, make_trial).run(1)
@@ -248,7 +248,7 @@ def test_without_a_pruner_all_cells_may_run_at_once_until_one_fails(
         ledger.finish_cell(0, make_trial(0, asked.cells[1]))
         (still,) = ledger.open_configurations()
         assert still.pending == (asked.cells[0], asked.cells[2])
-        last = make_trial(0, asked.cells[2], state=TrialState.FAILED, reason="the third")
+        last = make_trial(0, asked.cells[2], state=RunState.FAILED, reason="the third")
         ledger.finish_cell(0, last)
         assert ledger.open_configurations() == ()
         (told,) = ledger._database.trials()

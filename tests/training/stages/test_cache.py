@@ -15,9 +15,9 @@ import torch
 from raysearch.errors import StoreError
 from raysearch.storage.local import LEFTOVER_SECONDS, LocalStorage
 from raysearch.storage.whole import temporary_beside
-from raysearch.training.stages.cache import Pace, StageCache, Summary, TurnAbandoned
+from raysearch.training.stages.cache import HeartbeatInterval, StageCache, Summary, TurnAbandoned
 
-FAST = Pace(beat=0.1, stale=1.0, look=0.05)
+FAST = HeartbeatInterval(beat=0.1, stale=1.0, look=0.05)
 
 
 def state(value: float = 1.0, size: int = 3) -> dict[str, Any]:

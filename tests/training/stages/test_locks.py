@@ -11,22 +11,22 @@ from typing import Any
 import pytest
 
 from raysearch.storage.local import LocalStorage
-from raysearch.training.stages.locks import Holders, Pace
+from raysearch.training.stages.locks import HeartbeatInterval, StageLocks
 
-FAST = Pace(beat=0.05, stale=0.4, look=0.02)
-SILENT = Pace(beat=60, stale=0.4, look=0.02)
+FAST = HeartbeatInterval(beat=0.05, stale=0.4, look=0.02)
+SILENT = HeartbeatInterval(beat=60, stale=0.4, look=0.02)
 
 
-Make = Callable[..., Holders]
+Make = Callable[..., StageLocks]
 
 
 @pytest.fixture
 def holders(tmp_path: Path) -> Iterator[Make]:
     """A maker of holders on one folder; at the end their threads rest."""
-    made: list[Holders] = []
+    made: list[StageLocks] = []
 
-    def make(pace: Pace = FAST) -> Holders:
-        made.append(Holders(LocalStorage(tmp_path), pace))
+    def make(pace: HeartbeatInterval = FAST) -> StageLocks:
+        made.append(StageLocks(LocalStorage(tmp_path), pace))
         return made[-1]
 
     yield make
@@ -50,7 +50,7 @@ def test_never_two_at_once(holders: Make) -> None:
     end = time.monotonic() + 1.5
 
     def compete(number: int) -> None:
-        rival = holders(Pace(beat=5, stale=30))
+        rival = holders(HeartbeatInterval(beat=5, stale=30))
         while time.monotonic() < end:
             if rival.claim("k"):
                 with guard:
@@ -74,7 +74,7 @@ def test_never_two_at_once(holders: Make) -> None:
 def test_the_living_keep_their_claim_whatever_the_clock_says(
     holders: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patient = Pace(beat=0.05, stale=2, look=0.02)
+    patient = HeartbeatInterval(beat=0.05, stale=2, look=0.02)
     first, second = holders(patient), holders(patient)
     assert first.claim("k")
     monkeypatch.setattr(time, "time", lambda: 0.0)  # this machine lives in 1970

@@ -22,11 +22,11 @@ from raysearch.methods.carl.data import Batch, RatedSentences
 from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
 from raysearch.methods.carl.model import CarlModel
 from raysearch.methods.carl.perturbation import Adversary
-from raysearch.methods.tensors import widened
+from raysearch.methods.tensors import at_least_fp32
 
 __all__ = [
     "Agreement",
-    "Company",
+    "BatchContext",
     "PARTS",
     "detection_skill",
     "fixed_batches",
@@ -38,7 +38,7 @@ PARTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Company:
+class BatchContext:
     """What the sentences of a batch are to each other in the contrastive term; all constants.
 
     Attributes:
@@ -53,7 +53,7 @@ class Company:
 
 
 def gradient_in_other_company(
-    own: Company, other: Company, objective: ContrastiveObjective
+    own: BatchContext, other: BatchContext, objective: ContrastiveObjective
 ) -> torch.Tensor:
     """∂L_MCCL/∂q of every sentence of a batch, in batches that another one fills up.
 
@@ -173,7 +173,7 @@ def detection_skill(
     truths: list[torch.Tensor] = []
     changed, divergence = [], []
     agreement = Agreement()
-    company: Company | None = None
+    company: BatchContext | None = None
     for first, batch in [(batch is group[0], batch) for group in groups for batch in group]:
         clean = model.online.lookup(batch.ids).detach().requires_grad_()
         keys, targets = model.target.keys(batch.ids, batch.mask), objective.targets(batch.labels)
@@ -181,7 +181,7 @@ def detection_skill(
         queries = model.queries(states, batch.mask)
         contrast = objective(queries, keys, targets)
         before = None if first else company
-        company = Company(queries=queries.detach(), keys=keys, labels=batch.labels)
+        company = BatchContext(queries=queries.detach(), keys=keys, labels=batch.labels)
         again = before is not None and config.choice == "salient"
         (gradient,) = torch.autograd.grad(contrast.loss, clean, retain_graph=again)
         chosen = adversary.choose(gradient, batch, generator)
@@ -195,8 +195,8 @@ def detection_skill(
                 delta = adversary.perturb(clean.detach(), gradient, chosen, batch, keys, targets)
                 changed.append(float(adversary.share_changed(clean, delta, chosen)))
                 seen = model.online.states(clean + delta, batch.mask)
-            logits.append(widened(model.detect(seen))[batch.eligible])
-            removed.append(widened(model.detect(states))[batch.eligible])
+            logits.append(at_least_fp32(model.detect(seen))[batch.eligible])
+            removed.append(at_least_fp32(model.detect(states))[batch.eligible])
         truths.append(chosen[batch.eligible])
         divergence.append(float(contrast.divergence))
     truth = torch.cat(truths).cpu().numpy()

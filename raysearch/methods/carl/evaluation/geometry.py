@@ -17,7 +17,7 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from raysearch import metrics
-from raysearch.errors import TrialError
+from raysearch.errors import RunError
 from raysearch.methods.carl.losses.contrastive import quadrants
 
 __all__ = [
@@ -138,7 +138,7 @@ def embedding_map(embeddings: Array, *, seed: int) -> EmbeddingMap:
     lengths = np.linalg.norm(table, axis=1, keepdims=True)
     broken = int((~np.isfinite(lengths) | (lengths == 0)).sum())
     if broken or len(table) < 4:
-        raise TrialError(
+        raise RunError(
             f"a map must have at least 4 rows with a direction, but got {len(table)} rows, "
             f"{broken} of them zero or not finite"
         )

@@ -22,7 +22,7 @@ from raysearch.errors import ConfigError
 from raysearch.leaderboard.openings import Opening
 from raysearch.methods.carl.data import LABEL_CENTRES, scaled_labels
 from raysearch.methods.carl.losses.contrastive import ContrastiveObjective, label_similarity
-from raysearch.trial import Trial
+from raysearch.trial import Run
 
 if TYPE_CHECKING:
     from raysearch.methods.carl.config import CarlConfig
@@ -146,7 +146,7 @@ def _contrast(
 
 Record = dict[str, float | int | str]
 
-Measure = Callable[[str, Sequence[Trial], str], list[Record]]
+Measure = Callable[[str, Sequence[Run], str], list[Record]]
 """Folder of the sweep, its complete trials, data folder; to flat records."""
 
 QUADRANTS: tuple[str, ...] = (
@@ -158,7 +158,7 @@ QUADRANTS: tuple[str, ...] = (
 """Names of what `losses.contrastive.quadrants` numbers."""
 
 
-def _labels(folder: str, trials: Sequence[Trial], data_dir: str) -> list[Record]:
+def _labels(folder: str, trials: Sequence[Run], data_dir: str) -> list[Record]:
     """`label_spread` of all training corpora of the trials, by the first trial's batch size."""
     from raysearch.corpora import load
 
@@ -168,7 +168,7 @@ def _labels(folder: str, trials: Sequence[Trial], data_dir: str) -> list[Record]
     return label_spread(corpora, batch_size=configs[0].batch_size, seed=0) if configs else []
 
 
-def _embedding(folder: str, trials: Sequence[Trial], data_dir: str) -> list[Record]:
+def _embedding(folder: str, trials: Sequence[Run], data_dir: str) -> list[Record]:
     """Maps of the test sentences of every probed corpus, by each arm's first seed.
 
     One record for a sentence: ``trial``, ``task``, ``seed``, ``corpus``, ``row`` (its number in
@@ -178,7 +178,7 @@ def _embedding(folder: str, trials: Sequence[Trial], data_dir: str) -> list[Reco
     """
     from raysearch.methods.carl.method import CarlMethod
 
-    first: dict[tuple[int, str], Trial] = {}
+    first: dict[tuple[int, str], Run] = {}
     for trial in sorted(trials, key=lambda t: (t.number, t.cell)):
         _config(trial)
         first.setdefault((trial.number, trial.cell.task), trial)
@@ -187,7 +187,7 @@ def _embedding(folder: str, trials: Sequence[Trial], data_dir: str) -> list[Reco
         for trial in first.values():
             opened: list[Opening] = []
 
-            def begin(weights: str, trial: Trial = trial, opened: list[Opening] = opened) -> None:
+            def begin(weights: str, trial: Run = trial, opened: list[Opening] = opened) -> None:
                 opened.append(openings.begin(trial, "test", what="embedding", weights=weights))
 
             method = restored(trial, folder, data_dir, "test", before=begin)
@@ -198,7 +198,7 @@ def _embedding(folder: str, trials: Sequence[Trial], data_dir: str) -> list[Reco
     return found
 
 
-def _mapped(trial: Trial, corpus: EmbeddedCorpus) -> Iterator[Record]:
+def _mapped(trial: Run, corpus: EmbeddedCorpus) -> Iterator[Record]:
     from raysearch.methods.carl.evaluation.geometry import embedding_map
 
     split = corpus.splits["test"]
@@ -238,7 +238,7 @@ def _label_columns(corpus: EmbeddedCorpus, split: EmbeddedSplit) -> Iterator[Rec
         yield {"valence": valence, "arousal": arousal, "label": QUADRANTS[corner]}
 
 
-def _config(trial: Trial) -> CarlConfig:
+def _config(trial: Run) -> CarlConfig:
     """The trial's settings.
 
     Raises:

@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from raysearch import metrics
 from raysearch.corpora.records import normalise
-from raysearch.errors import DataError, TrialError
+from raysearch.errors import DataError, RunError
 
 __all__ = [
     "CLASS_PENALTIES",
@@ -243,7 +243,7 @@ def _finite(rows: Array) -> Array:
     """
     broken = int((~np.isfinite(rows)).any(axis=1).sum())
     if broken:
-        raise TrialError(
+        raise RunError(
             f"embeddings must be finite, but {broken} of {len(rows)} hold NaN or infinity; "
             "lower `learning_rate`, or use `precision: fp32`"
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from raysearch.methods.tensors import widened
+from raysearch.methods.tensors import at_least_fp32
 
 __all__ = [
     "Contrast",
@@ -67,7 +67,7 @@ def label_similarity(
     Returns:
         (B, B) symmetric; cosines in [-1, 1], or Gaussian exponents <= 0.
     """
-    labels = widened(labels)
+    labels = at_least_fp32(labels)
     if geometry == "gauss":
         squared = (labels.unsqueeze(0) - labels.unsqueeze(1)).square().sum(-1)
         return -squared / (2 * sigma**2)
@@ -92,8 +92,8 @@ def embedding_similarity(queries: torch.Tensor, keys: torch.Tensor) -> torch.Ten
         (B, B) in [-1, 1], row i for query i.
     """
     with torch.autocast(queries.device.type, enabled=False):
-        return functional.normalize(widened(queries), dim=-1) @ functional.normalize(
-            widened(keys), dim=-1
+        return functional.normalize(at_least_fp32(queries), dim=-1) @ functional.normalize(
+            at_least_fp32(keys), dim=-1
         ).transpose(0, 1)
 
 
@@ -114,7 +114,7 @@ def soft_contrast(
     Returns:
         Loss, cross-entropy and entropy of P, means over the batch.
     """
-    logits = widened(similarity) / temperature
+    logits = at_least_fp32(similarity) / temperature
     ways = [logits.log_softmax(-1), logits.transpose(0, 1).log_softmax(-1)]
     cross_entropy = -torch.stack([(targets * way).sum(-1).mean() for way in ways]).mean()
     loss = cross_entropy
@@ -137,7 +137,7 @@ def binary_contrast(similarity: torch.Tensor, affinity: torch.Tensor) -> Contras
     Returns:
         Loss, cross-entropy and entropy of the affinities, means over pairs.
     """
-    likeness = ((1 + widened(similarity)) / 2).clamp(1e-6, 1 - 1e-6)
+    likeness = ((1 + at_least_fp32(similarity)) / 2).clamp(1e-6, 1 - 1e-6)
     cross_entropy = -(affinity * likeness.log() + (1 - affinity) * (1 - likeness).log()).mean()
     entropy = -(torch.xlogy(affinity, affinity) + torch.xlogy(1 - affinity, 1 - affinity)).mean()
     return Contrast(loss=cross_entropy, cross_entropy=cross_entropy, entropy=entropy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from raysearch.methods.tensors import widened
+from raysearch.methods.tensors import at_least_fp32
 
 __all__ = ["focal_detection_loss"]
 
@@ -35,7 +35,7 @@ def focal_detection_loss(
     Returns:
         Scalar in fp32 at least; 0 when no token is eligible.
     """
-    logits = widened(logits)
+    logits = at_least_fp32(logits)
     margins = torch.where(perturbed, logits, -logits)
     losses = -torch.sigmoid(-margins).pow(gamma) * functional.logsigmoid(margins)
     if alpha is not None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from raysearch.methods.msmo.data.items import Packed, pack
-from raysearch.methods.msmo.data.sampling import Draw
+from raysearch.methods.msmo.data.items import PackedBatch, pack
+from raysearch.methods.msmo.data.sampling import SampledRows
 from raysearch.methods.msmo.data.tokens import Rows, Tokenised, spans
 from raysearch.methods.tensors import on_device
 
-__all__ = ["Aspects", "Assembler", "Batch", "Sides"]
+__all__ = ["Aspects", "Collator", "Batch", "CriticBatch"]
 
 FROZEN_CHUNK = 32
 """Parts that are forwarded at once without gradient, of like length."""
@@ -23,7 +23,7 @@ UNLEARNED = -100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sides:
+class CriticBatch:
     """What the critic tells apart. A part of a split sentence is a sentence to it.
 
     Attributes:
@@ -74,15 +74,15 @@ class Batch:
         draws: Of all workers, and this worker's.
     """
 
-    main: Packed
+    main: PackedBatch
     labels: torch.Tensor
     words: float
-    sides: Sides
+    sides: CriticBatch
     aspects: Aspects
-    assembler: Assembler
-    draws: tuple[Draw, Draw]
+    assembler: Collator
+    draws: tuple[SampledRows, SampledRows]
 
-    def rounds(self, count: int) -> tuple[Packed | None, list[Sides]]:
+    def rounds(self, count: int) -> tuple[PackedBatch | None, list[CriticBatch]]:
         """What so many critic updates see: sentences to forward without gradient, and sides.
 
         None and the encoder's own sides, again and again, where the draw has no others.
@@ -93,7 +93,7 @@ class Batch:
         return self.assembler.rounds(whole.rounds[:count], mine.rounds[:count])
 
 
-class Assembler:
+class Collator:
     """Makes batches from draws.
 
     Args:
@@ -108,7 +108,7 @@ class Assembler:
     ) -> None:
         self.tokens, self.device, self.workers, self.chunk = tokens, device, workers, chunk
 
-    def batch(self, whole: Draw, mine: Draw) -> Batch:
+    def batch(self, whole: SampledRows, mine: SampledRows) -> Batch:
         """The tensors of a worker's draw; `whole` is that of all workers."""
         tokens = self.tokens
         kept = self._with_aspects(mine.pairs)
@@ -131,23 +131,23 @@ class Assembler:
 
     def rounds(
         self, whole: Sequence[tuple[Rows, Rows]], mine: Sequence[tuple[Rows, Rows]]
-    ) -> tuple[Packed, list[Sides]]:
+    ) -> tuple[PackedBatch, list[CriticBatch]]:
         """Sentences of several critic updates, each once, and the sides of each update."""
         main = np.unique(np.concatenate([rows for pair in mine for rows in pair]))
         sides = [self._sides(main, *each) for each in zip(whole, mine, strict=True)]
         return self._pack(main, FROZEN_CHUNK), sides
 
-    def _pack(self, main: Rows, chunk: int) -> Packed:
+    def _pack(self, main: Rows, chunk: int) -> PackedBatch:
         return pack(self.tokens, spans(self.tokens.parts, main), self.device, chunk=chunk)
 
     def _with_aspects(self, pairs: Rows) -> Rows:
         return pairs[_counts(self.tokens.aspects, pairs[:, 0]) > 0]
 
-    def _sides(self, main: Rows, whole: tuple[Rows, Rows], mine: tuple[Rows, Rows]) -> Sides:
+    def _sides(self, main: Rows, whole: tuple[Rows, Rows], mine: tuple[Rows, Rows]) -> CriticBatch:
         parts = np.concatenate([[0], np.cumsum(_counts(self.tokens.parts, main))])
         rows = [self._tensor(spans(parts, np.searchsorted(main, one))) for one in mine]
         counts = [_counts(self.tokens.parts, one).sum() / self.workers for one in whole]
-        return Sides(source=rows[0], target=rows[1], sources=counts[0], targets=counts[1])
+        return CriticBatch(source=rows[0], target=rows[1], sources=counts[0], targets=counts[1])
 
     def _aspects(self, pairs: Rows, begins: Rows, whole: Rows) -> Aspects:
         """Aspects of pairs of sentences whose words begin at `begins` (P, 2)."""

@@ -1,6 +1,6 @@
 """Which sentences does a trial train on, which of them belong together, and how are they padded?
 
-`Material` holds every training sentence of a trial once, tokenised, and a table of *items*: an
+`TrainingSet` holds every training sentence of a trial once, tokenised, and a table of *items*: an
 item is one row of one language pair with the numbers of its views. In a multilingual trial all
 pairs have the same source sentences; each counts once, as learned by one of the pairs.
 """
@@ -20,14 +20,14 @@ from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.data.tokens import Rows, Tokenised, join, spans, tokenise
 from raysearch.methods.tensors import on_device
 
-__all__ = ["COLUMNS", "Items", "Material", "Packed", "load_material", "pack"]
+__all__ = ["COLUMNS", "AlignedRows", "TrainingSet", "PackedBatch", "load_material", "pack"]
 
 COLUMNS: tuple[str, ...] = (*VIEWS, "gold")
 """Columns of the table of items: the four views, and the target's own labelled sentences."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Packed:
+class PackedBatch:
     """Parts of sentences in padded chunks of like length, on the device.
 
     Attributes:
@@ -46,7 +46,7 @@ class Packed:
     pieces: torch.Tensor
 
 
-def pack(tokens: Tokenised, parts: Rows, device: torch.device, *, chunk: int = 0) -> Packed:
+def pack(tokens: Tokenised, parts: Rows, device: torch.device, *, chunk: int = 0) -> PackedBatch:
     """Pad parts, by length, so that long ones share a chunk with long ones.
 
     Args:
@@ -75,7 +75,7 @@ def pack(tokens: Tokenised, parts: Rows, device: torch.device, *, chunk: int = 0
     words = np.diff(tokens.word_starts)[parts]
     places = np.repeat(offsets, words) + tokens.firsts[spans(tokens.word_starts, parts)]
     inner = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return Packed(
+    return PackedBatch(
         ids=tuple(ids),
         masks=tuple(masks),
         order=on_device(order, device),
@@ -85,7 +85,7 @@ def pack(tokens: Tokenised, parts: Rows, device: torch.device, *, chunk: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Items:
+class AlignedRows:
     """Rows of language pairs.
 
     Attributes:
@@ -100,9 +100,9 @@ class Items:
     def __len__(self) -> int:
         return len(self.table)
 
-    def take(self, rows: Rows) -> Items:
+    def take(self, rows: Rows) -> AlignedRows:
         """Some of the items."""
-        return Items(table=self.table[rows], owned=self.owned[rows])
+        return AlignedRows(table=self.table[rows], owned=self.owned[rows])
 
     def sentences(self, views: Sequence[str] = COLUMNS) -> Rows:
         """Numbers of the sentences of some views, item by item; each once."""
@@ -139,13 +139,13 @@ class Items:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Material:
+class TrainingSet:
     """The training sentences of a trial: all of them tokenised, and how they belong together."""
 
     tokens: Tokenised
-    items: Items
+    items: AlignedRows
 
-    def select(self, views: Sequence[str], *, every_source: bool) -> Items:
+    def select(self, views: Sequence[str], *, every_source: bool) -> AlignedRows:
         """Items with these views only; those that have none of them are left out.
 
         Args:
@@ -160,12 +160,12 @@ class Material:
         if not every_source:
             table[~self.items.owned, 0] = -1
         kept = (table >= 0).any(1)
-        return Items(table=table[kept], owned=self.items.owned[kept])
+        return AlignedRows(table=table[kept], owned=self.items.owned[kept])
 
 
 def load_material(
     corpora: Sequence[PairCorpus], encoder: Encoder, config: MsmoConfig, views: Collection[str]
-) -> Material:
+) -> TrainingSet:
     """The training sentences of one or several pairs of the same source.
 
     Args:
@@ -205,8 +205,8 @@ def load_material(
             lists.append(_train(encoder, gold, config, f"{corpus.pair}, role target_train"))
             tables.append(table)
             owned.append(np.full(len(gold), False))
-    items = Items(table=np.concatenate(tables), owned=np.concatenate(owned))
-    return Material(tokens=join(lists), items=items)
+    items = AlignedRows(table=np.concatenate(tables), owned=np.concatenate(owned))
+    return TrainingSet(tokens=join(lists), items=items)
 
 
 def _train(

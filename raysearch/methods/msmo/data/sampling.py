@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.methods.msmo.data.items import Items, Material
+from raysearch.methods.msmo.data.items import AlignedRows, TrainingSet
 from raysearch.methods.msmo.data.tokens import Rows
 from raysearch.methods.msmo.stages import Terms
 
 __all__ = [
-    "Draw",
+    "SampledRows",
     "Share",
     "aligned_draws",
     "bucketed",
@@ -37,7 +37,7 @@ Share = Callable[[Rows], Rows]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draw:
+class SampledRows:
     """Numbers of the sentences of one step, term by term.
 
     Attributes:
@@ -97,7 +97,7 @@ def items_per_batch(terms: Terms, batch_size: int) -> int:
     return max(1, batch_size // len(terms.views))
 
 
-def draws_from(material: Material, terms: Terms) -> int:
+def draws_from(material: TrainingSet, terms: Terms) -> int:
     """Out of how many a step draws at least: items if aligned, else sentences of a term."""
     items = _items(material, terms)
     if not terms.literal:
@@ -108,8 +108,8 @@ def draws_from(material: Material, terms: Terms) -> int:
 
 
 def aligned_draws(
-    material: Material, terms: Terms, batch_size: int, seed: int, share: Share
-) -> Iterator[tuple[Draw, Draw]]:
+    material: TrainingSet, terms: Terms, batch_size: int, seed: int, share: Share
+) -> Iterator[tuple[SampledRows, SampledRows]]:
     """One epoch of whole items: of every step the draw of all workers, and this worker's.
 
     Args:
@@ -128,14 +128,14 @@ def aligned_draws(
 
 
 def literal_draws(
-    material: Material,
+    material: TrainingSet,
     terms: Terms,
     batch_size: int,
     seed: int,
     share: Share,
     *,
     rounds: int,
-) -> Iterator[tuple[Draw, Draw]]:
+) -> Iterator[tuple[SampledRows, SampledRows]]:
     """One epoch in which every term draws its own sentences; see `aligned_draws`.
 
     Labels: a mixed batch of all views. Critic: for each of `rounds` updates a batch of either
@@ -178,7 +178,7 @@ def literal_draws(
         own = (next(labels), next(sources), next(targets), next(rows))
         played = [(next(first), next(second)) for _ in range(rounds if terms.critic else 0)]
         yield tuple(  # type: ignore[misc]
-            Draw(
+            SampledRows(
                 learned=take(own[0]),
                 source=take(own[0])[np.isin(take(own[0]), counted)]
                 if terms.supervised
@@ -195,14 +195,14 @@ def _all(rows: Rows) -> Rows:
     return rows
 
 
-def _items(material: Material, terms: Terms) -> Items:
+def _items(material: TrainingSet, terms: Terms) -> AlignedRows:
     compared = any("s" in pair.split("-") for pair in terms.pairs)
     return material.select(terms.views, every_source=compared)
 
 
-def _whole(items: Items, terms: Terms) -> Draw:
+def _whole(items: AlignedRows, terms: Terms) -> SampledRows:
     none = items.table[:0, 0]
-    return Draw(
+    return SampledRows(
         learned=items.learned() if terms.supervised else none,
         source=items.sentences(_source(terms)) if terms.critic else none,
         target=items.sentences(terms.target) if terms.critic else none,
@@ -210,7 +210,7 @@ def _whole(items: Items, terms: Terms) -> Draw:
     )
 
 
-def _part(items: Items, terms: Terms, own: Rows) -> Draw:
+def _part(items: AlignedRows, terms: Terms, own: Rows) -> SampledRows:
     """What `_whole` has for some of the items; a side's sentence counts in its first item only."""
     draw = _whole(items.take(own), terms)
     if not terms.critic:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from raysearch.methods.tensors import widened
+from raysearch.methods.tensors import at_least_fp32
 
 __all__ = ["clip_weights", "masked_mean", "saturation", "wasserstein_gap"]
 
@@ -24,7 +24,7 @@ def masked_mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     Returns:
         (B, H) in fp32 at least; zeros for a sentence without pieces.
     """
-    kept = widened(states).masked_fill(~mask.unsqueeze(-1), 0.0)
+    kept = at_least_fp32(states).masked_fill(~mask.unsqueeze(-1), 0.0)
     return kept.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
 
 
@@ -51,8 +51,8 @@ def wasserstein_gap(
     Returns:
         Scalar in fp32 at least; a linear critic in [-c, c] gives at most c · |Δ mean|_1.
     """
-    source = widened(scores_source).sum() / (sources or len(scores_source))
-    return source - widened(scores_target).sum() / (targets or len(scores_target))
+    source = at_least_fp32(scores_source).sum() / (sources or len(scores_source))
+    return source - at_least_fp32(scores_target).sum() / (targets or len(scores_target))
 
 
 @torch.no_grad()

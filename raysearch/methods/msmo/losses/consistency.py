@@ -8,7 +8,7 @@ import torch
 
 from raysearch.corpora.absa.records import POLARITIES
 from raysearch.methods.msmo.tags import OUTSIDE, PLACES, TAGS
-from raysearch.methods.tensors import widened
+from raysearch.methods.tensors import at_least_fp32
 
 __all__ = ["FLOOR", "OUTCOMES", "bidirectional_kl", "span_distribution"]
 
@@ -27,7 +27,7 @@ def bidirectional_kl(log_q: torch.Tensor, log_r: torch.Tensor) -> torch.Tensor:
     Returns:
         (A,) in nats, >= 0, in fp32 at least; at most 46.1 with the floor of `spans`.
     """
-    log_q, log_r = widened(log_q), widened(log_r)
+    log_q, log_r = at_least_fp32(log_q), at_least_fp32(log_r)
     return 0.5 * ((log_q.exp() - log_r.exp()) * (log_q - log_r)).sum(-1)
 
 
@@ -68,7 +68,7 @@ def span_distribution(
     Returns:
         (A, 5) log-probabilities in the order of `OUTCOMES`, in fp32 at least; A may be 0.
     """
-    log_probs = widened(log_probs)
+    log_probs = at_least_fp32(log_probs)
     if starts.numel() == 0:
         return log_probs[:0, : len(OUTCOMES)]
     offsets = torch.arange(int(lengths.max()), device=starts.device)  # (W,)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from raysearch.corpora.absa.records import POLARITIES
 from raysearch.methods.msmo.tags import OUTSIDE, TAGS
-from raysearch.methods.tensors import widened
+from raysearch.methods.tensors import at_least_fp32
 
 __all__ = [
     "sentiment_classes",
@@ -44,7 +44,7 @@ def supervised_contrast(
         Scalar in fp32 at least; 0 when no two words share a class. Memory grows with N².
     """
     with torch.autocast(features.device.type, enabled=False):
-        units = functional.normalize(widened(features), dim=-1)
+        units = functional.normalize(at_least_fp32(features), dim=-1)
         logits = units @ units.transpose(0, 1) / temperature  # (N, N)
     itself = torch.eye(len(classes), dtype=torch.bool, device=classes.device)
     partners = (classes.unsqueeze(0) == classes.unsqueeze(1)) & ~itself

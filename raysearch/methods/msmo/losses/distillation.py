@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch
 from torch.nn import functional
 
-from raysearch.methods.tensors import widened
+from raysearch.methods.tensors import at_least_fp32
 
 __all__ = ["DISTANCES", "distill_loss", "mix", "soften"]
 
@@ -25,7 +25,7 @@ def soften(probs: torch.Tensor, temperature: float) -> torch.Tensor:
     Returns:
         (P, 13) in fp32 at least.
     """
-    probs = widened(probs)
+    probs = at_least_fp32(probs)
     if temperature == 1:
         return probs
     # The largest is made 1, so that no row underflows at a low temperature.
@@ -49,7 +49,7 @@ def mix(teacher_probs: Sequence[torch.Tensor], weights: Sequence[float]) -> torc
         ValueError: There are not as many weights as teachers.
     """
     shares = zip(teacher_probs, weights, strict=True)
-    return torch.stack([widened(probs) * weight for probs, weight in shares]).sum(0)
+    return torch.stack([at_least_fp32(probs) * weight for probs, weight in shares]).sum(0)
 
 
 def _squared(log_student: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -89,5 +89,5 @@ def distill_loss(
     Raises:
         KeyError: No such distance.
     """
-    log_student = (widened(logits) / temperature).log_softmax(-1)
-    return DISTANCES[kind](log_student, widened(target)) * temperature**2
+    log_student = (at_least_fp32(logits) / temperature).log_softmax(-1)
+    return DISTANCES[kind](log_student, at_least_fp32(target)) * temperature**2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from raysearch.methods.tensors import widened
+from raysearch.methods.tensors import at_least_fp32
 
 __all__ = ["token_cross_entropy"]
 
@@ -26,5 +26,5 @@ def token_cross_entropy(
     Returns:
         Scalar in nats, in fp32 at least; 0 without words.
     """
-    total = functional.cross_entropy(widened(logits), labels, reduction="sum")
+    total = functional.cross_entropy(at_least_fp32(logits), labels, reduction="sum")
     return total / max(len(labels) if words is None else words, 1)

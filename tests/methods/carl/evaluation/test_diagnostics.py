@@ -8,7 +8,7 @@ import torch
 from raysearch.methods.carl.evaluation.diagnostics import (
     PARTS,
     Agreement,
-    Company,
+    BatchContext,
     gradient_in_other_company,
 )
 from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
@@ -46,10 +46,10 @@ def test_nothing_counted_gives_no_shares() -> None:
     assert Agreement().shares() == {}
 
 
-def company(seed: int, size: int = 8) -> Company:
+def company(seed: int, size: int = 8) -> BatchContext:
     chance = torch.Generator().manual_seed(seed)
     queries, keys = torch.randn(2, size, 6, generator=chance, dtype=torch.float64)
-    return Company(
+    return BatchContext(
         queries=queries, keys=keys, labels=torch.rand(size, 2, generator=chance).double()
     )
 

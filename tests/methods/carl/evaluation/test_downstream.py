@@ -12,7 +12,7 @@ import torch
 from raysearch import corpora, encoders
 from raysearch.corpora import Corpus, Split
 from raysearch.corpora.seen import SeenTexts
-from raysearch.errors import DataError, RoleError, TrialError
+from raysearch.errors import DataError, RoleError, RunError
 from raysearch.methods.carl.evaluation.downstream import downstream
 from raysearch.methods.carl.evaluation.embedded import embed_corpus
 
@@ -237,7 +237,7 @@ def test_an_embedding_that_is_not_finite_fails_the_trial() -> None:
     space = Space()
     opened = [space.corpus("emobank")]
     space.vectors["emobank dev 5"][1] = np.nan
-    with pytest.raises(TrialError, match="1 of 60 hold NaN"):
+    with pytest.raises(RunError, match="1 of 60 hold NaN"):
         downstream(space.embed, opened, "dev", 0, seen=NOTHING)
 
 

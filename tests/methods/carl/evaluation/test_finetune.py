@@ -17,7 +17,7 @@ from raysearch.methods.base import Stage, Update
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.evaluation.finetune import FineTuning, TaskBatch, TunedModel
 from raysearch.training.loop import Fit
-from raysearch.training.progress import Silence
+from raysearch.training.progress import NullListener
 from raysearch.trial import Report
 
 CONFIG = CarlConfig(
@@ -104,7 +104,7 @@ class OnlyFineTuning:
         raise NotImplementedError
 
 
-class Listener(Silence):
+class Listener(NullListener):
     def __init__(self, stop_after: int = 10**9) -> None:
         self.reports: list[Report] = []
         self._stop_after = stop_after

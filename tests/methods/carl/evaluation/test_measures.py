@@ -10,7 +10,7 @@ from raysearch.config import flatten, read_config
 from raysearch.errors import ConfigError
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.evaluation.measures import MEASURES, QUADRANTS
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.trial import Cell, Run, RunState
 
 SETTINGS = {
     "encoder": "tiny",
@@ -23,14 +23,14 @@ SETTINGS = {
 }
 
 
-def trial_of(number: int, seed: int, method: str = "carl", **settings) -> Trial:
+def trial_of(number: int, seed: int, method: str = "carl", **settings) -> Run:
     config = read_config(CarlConfig, {**SETTINGS, **settings}, where="test")
-    return Trial(
+    return Run(
         sweep="carl",
         number=number,
         cell=Cell("sample", seed),
         method=method,
-        state=TrialState.COMPLETE,
+        state=RunState.COMPLETE,
         config=flatten(config),
     )
 

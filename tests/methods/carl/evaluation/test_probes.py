@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from raysearch import metrics
-from raysearch.errors import DataError, TrialError
+from raysearch.errors import DataError, RunError
 from raysearch.methods.carl.evaluation import probes
 from raysearch.methods.carl.evaluation.probes import (
     CLASS_PENALTIES,
@@ -105,9 +105,9 @@ def test_more_columns_than_rows_and_constant_columns() -> None:
 def test_embeddings_that_are_not_finite_end_the_trial_with_a_reason(value: float) -> None:
     rows = gaussian(30, 4)
     rows[7, 2] = value
-    with pytest.raises(TrialError, match="1 of 30 hold NaN or infinity"):
+    with pytest.raises(RunError, match="1 of 30 hold NaN or infinity"):
         RidgeProbe(rows, gaussian(30, 2))
-    with pytest.raises(TrialError, match="must be finite"):
+    with pytest.raises(RunError, match="must be finite"):
         LogisticProbe(rows, linear_classes(gaussian(30, 4), 2), 1.0)
 
 

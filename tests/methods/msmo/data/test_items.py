@@ -10,7 +10,7 @@ from raysearch import encoders
 from raysearch.corpora.absa.records import PairCorpus
 from raysearch.encoders import Encoder
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data.items import COLUMNS, Material, load_material, pack
+from raysearch.methods.msmo.data.items import COLUMNS, TrainingSet, load_material, pack
 
 MakeConfig = Callable[..., MsmoConfig]
 ALL = ("s", "st", "ts", "t")
@@ -21,7 +21,7 @@ def tiny() -> Encoder:
     return encoders.load("tiny", layers=1)
 
 
-def aspect_counts(material: Material) -> list[int]:
+def aspect_counts(material: TrainingSet) -> list[int]:
     return np.diff(material.tokens.aspects).tolist()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from raysearch.methods.msmo.data.items import COLUMNS
 from raysearch.methods.msmo.data.sampling import (
-    Draw,
+    SampledRows,
     aligned_draws,
     bucketed,
     cycle,
@@ -31,7 +31,9 @@ def terms(method: MsmoMethod, stage: str) -> Terms:
     return terms_of(method.config, next(s for s in method.stages() if s.name == stage))
 
 
-def draws(method: MsmoMethod, stage: str, seed: int = 0, share: Any = everything) -> list[Draw]:
+def draws(
+    method: MsmoMethod, stage: str, seed: int = 0, share: Any = everything
+) -> list[SampledRows]:
     """An epoch's draws; with a share, those of that worker."""
     asked = terms(method, stage)
     if asked.literal:
