@@ -29,7 +29,7 @@ from raysearch.config import flatten
 from raysearch.leaderboard import Store, load_goal, rank
 from raysearch.leaderboard.keys import encoder_name
 from raysearch.methods import get_method
-from raysearch.trial import Run
+from raysearch.run import Run
 
 METRICS = (
     "test/emobank/valence_pearson",

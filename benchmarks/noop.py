@@ -13,11 +13,11 @@ from raysearch.cluster.worker import Listener
 from raysearch.config import TrainingConfig, setting
 from raysearch.devices import cpu_device
 from raysearch.leaderboard import Store
+from raysearch.run import Cell, MetricGoal, Report, Run, RunSpec, RunState
 from raysearch.search.plan import SweepEvent, SweepPlan
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.sweep import run_sweep
-from raysearch.trial import Cell, MetricGoal, Report, Run, RunSpec, RunState
 
 # Ray's workers do not have benchmarks/ on their path: what is sent to them goes whole.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

@@ -23,11 +23,11 @@ from typing import Any
 from raysearch.config import flatten, read_config
 from raysearch.corpora import data_dir
 from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.run import Cell, Run, RunSpec, RunState
 from raysearch.training.progress import NullListener
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.training.run import run_lease
 from raysearch.training.stages.cache import StageCache
-from raysearch.trial import Cell, Run, RunSpec, RunState
 
 AXES: Mapping[str, tuple[Any, ...]] = {
     "critic_clip": (0.01, 0.1),

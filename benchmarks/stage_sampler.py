@@ -31,12 +31,12 @@ from rich.table import Table
 
 from raysearch.methods import get_method
 from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.run import MetricGoal, Scalar
 from raysearch.search.reuse import StagePlan
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.suggest.mirror import SamplerView
 from raysearch.training.provenance import provenance
-from raysearch.trial import MetricGoal, Scalar
 
 REUSE = (0.0, 0.25, 0.5, 0.75)
 BUDGETS = (10, 20, 40)

@@ -31,8 +31,8 @@ from raysearch.methods.carl.data import Batch
 from raysearch.methods.carl.losses.detection import focal_detection_loss
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.perturbation import ascend, choose_tokens, saliency
+from raysearch.run import Cell
 from raysearch.training.provenance import device_name, pick_device, provenance
-from raysearch.trial import Cell
 
 DEFAULTS = {"carl": ("package:minilm", "sample", 32), "msmo": ("package:me5", "sample_reviews", 16)}
 FIXED_LENGTH = 128

@@ -35,10 +35,10 @@ from raysearch.methods.msmo.losses.consistency import bidirectional_kl, span_dis
 from raysearch.methods.msmo.losses.supervised import token_cross_entropy
 from raysearch.methods.msmo.method import MsmoMethod
 from raysearch.methods.msmo.model import Outputs, frozen
+from raysearch.run import Cell
 from raysearch.training.progress import Position
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.training.steps import take_step
-from raysearch.trial import Cell
 
 MOST = {"aligned": 2.2, "literal": 5.0}
 """Ratios that a full step keeps to."""

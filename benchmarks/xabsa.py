@@ -23,7 +23,7 @@ from rich.table import Table
 
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.keys import encoder_name
-from raysearch.trial import Run
+from raysearch.run import Run
 
 SPACE = "search_spaces/studies/msmo-ladder.yaml"
 PAIRS = ("en-fr", "en-es", "en-nl", "en-ru")

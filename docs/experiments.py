@@ -14,8 +14,8 @@ from pathlib import Path
 
 from raysearch.api.experiment import MEASURED, Study, find_study, read_study, studies
 from raysearch.leaderboard import Store
+from raysearch.run import RunState
 from raysearch.seal import seal
-from raysearch.trial import RunState
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
 from raysearch.errors import ConfigError, quoted, unknown_name
+from raysearch.run import Scalar
 from raysearch.scalars import NULL, read_scalar
-from raysearch.trial import Scalar
 
 __all__ = [
     "SEED",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from raysearch.config import as_scalar
-from raysearch.trial import Report, Run, RunSpec, RunState
+from raysearch.run import Report, Run, RunSpec, RunState
 
 __all__ = ["EventKind", "SlotEvent", "ended_trial"]
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from raysearch.trial import Cell, MetricGoal, RunState
+from raysearch.run import Cell, MetricGoal, RunState
 
 __all__ = [
     "AGGREGATES",

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from raysearch.devices import cpu_device
-from raysearch.trial import Cell, Report, Run, RunState
+from raysearch.run import Cell, Report, Run, RunState
 
 
 def _trial(

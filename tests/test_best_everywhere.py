@@ -32,9 +32,9 @@ from raysearch.render.report import SweepRecord
 from raysearch.render.report.best import lead_words
 from raysearch.render.report.sweep import view_of
 from raysearch.render.sweep_summary import ending_of
+from raysearch.run import Cell, MetricGoal, Run, RunState
 from raysearch.search.incumbent import Incumbents
 from raysearch.search.plan import Ending, SweepSummary
-from raysearch.trial import Cell, MetricGoal, Run, RunState
 
 OWN, OTHER = "dev/f1", "dev/recall"
 KINDS = [

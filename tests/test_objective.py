@@ -18,7 +18,7 @@ from raysearch.objective import (
     is_over,
     paired_differences,
 )
-from raysearch.trial import Cell, MetricGoal, RunState
+from raysearch.run import Cell, MetricGoal, RunState
 
 UP, DOWN = MetricGoal("dev/f1"), MetricGoal("dev/loss", "minimize")
 OBJECTIVES = {

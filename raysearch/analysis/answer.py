@@ -25,7 +25,7 @@ from raysearch.analysis.statistics import (
 )
 from raysearch.analysis.statistics.bootstrap import LEVEL
 from raysearch.errors import ConfigError
-from raysearch.trial import Cell, MetricGoal, Scalar
+from raysearch.run import Cell, MetricGoal, Scalar
 
 __all__ = ["Answer", "ArmResult", "Course", "Effect", "answer", "curve_change"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from raysearch.leaderboard.openings import OPENINGS, count_of
 from raysearch.leaderboard.tasks import first_trials
-from raysearch.trial import Cell, Run, RunState, Scalar
+from raysearch.run import Cell, Run, RunState, Scalar
 
 __all__ = ["PAPER_ARM", "Arm", "arms_of", "with_readings"]
 

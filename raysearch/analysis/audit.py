@@ -30,9 +30,9 @@ from raysearch.leaderboard.schema import (
     unify,
 )
 from raysearch.leaderboard.store import Store
+from raysearch.run import Run, RunState
 from raysearch.sources import SOURCES
 from raysearch.storage import open_storage
-from raysearch.trial import Run, RunState
 
 __all__ = ["Finding", "audit", "compare_card", "compare_with_study", "draw_rows"]
 

@@ -19,7 +19,7 @@ from raysearch.analysis.statistics import (
 from raysearch.analysis.statistics.bootstrap import LEVEL
 from raysearch.leaderboard.keys import encoder_name
 from raysearch.objective import Aggregate, aggregate_value, paired_differences
-from raysearch.trial import Cell, MetricGoal, Run, Scalar
+from raysearch.run import Cell, MetricGoal, Run, Scalar
 
 __all__ = ["Contrast", "Side", "TaskContrast", "contrast"]
 

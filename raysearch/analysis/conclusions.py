@@ -9,7 +9,7 @@ from raysearch.analysis.compare import Contrast, Side
 from raysearch.analysis.expected_best import ExpectedBest, Tuned
 from raysearch.analysis.statistics import chance_of_separation
 from raysearch.analysis.statistics.stochastic_order import THRESHOLD
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 __all__ = ["contrast_sentences", "effort_sentences", "tuned_sentence"]
 

@@ -19,7 +19,7 @@ from raysearch.analysis.statistics.permutation import (
 )
 from raysearch.leaderboard.keys import Floats
 from raysearch.leaderboard.rank import Ranked, RankStatus
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 __all__ = ["Association", "association", "most_telling", "ranks_of", "spearman"]
 

@@ -24,7 +24,7 @@ from raysearch.leaderboard.keys import rows_with
 from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank
 from raysearch.leaderboard.tasks import task_names
 from raysearch.objective import aggregate_value, paired_differences
-from raysearch.trial import Cell, MetricGoal
+from raysearch.run import Cell, MetricGoal
 
 __all__ = ["ExpectedBest", "Tuned", "efforts", "tuned"]
 

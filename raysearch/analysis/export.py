@@ -13,7 +13,7 @@ from raysearch.leaderboard.keys import distinct
 from raysearch.leaderboard.rank import Ranked
 from raysearch.leaderboard.tasks import task_settings
 from raysearch.printable import printable
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 __all__ = ["records", "setting_records", "spreadsheet_cell"]
 

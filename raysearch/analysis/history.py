@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from raysearch.leaderboard.keys import Floats, column_values
 from raysearch.leaderboard.rank import Ranked, RankStatus
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 __all__ = ["History", "Span", "best_so_far", "pareto", "spans"]
 

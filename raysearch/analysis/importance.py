@@ -40,7 +40,7 @@ from raysearch.analysis.statistics.permutation import (
 )
 from raysearch.leaderboard.card import SearchRange
 from raysearch.leaderboard.keys import Codes, Floats
-from raysearch.trial import Scalar
+from raysearch.run import Scalar
 
 __all__ = ["Importance", "Importances", "divergences", "importances"]
 

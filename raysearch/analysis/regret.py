@@ -20,7 +20,7 @@ from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.keys import column_values, rows_at, rows_with
 from raysearch.leaderboard.rank import Ranked, Ranking, rank
 from raysearch.leaderboard.tasks import task_names
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 __all__ = ["Regret", "oracle_goal", "regrets"]
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from raysearch.run import Run
 from raysearch.sources import SOURCES
-from raysearch.trial import Run
 
 __all__ = ["TOLERANCE", "Outcome", "Replay", "compare_replay"]
 

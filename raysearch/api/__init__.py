@@ -25,7 +25,7 @@ from raysearch.cli.output import hushed, safe_output
 from raysearch.cli.sweep_arguments import Folder, SweepOptions
 from raysearch.errors import ConfigError
 from raysearch.printable import printable
-from raysearch.trial import Run
+from raysearch.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd

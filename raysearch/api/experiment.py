@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import raysearch
 from raysearch.errors import ConfigError, StoreError, known_names, unknown_name
+from raysearch.run import Run, RunState, Scalar
 from raysearch.storage.place import join, redacted
-from raysearch.trial import Run, RunState, Scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa

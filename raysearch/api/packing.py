@@ -12,8 +12,8 @@ from raysearch.errors import ConfigError
 
 if TYPE_CHECKING:
     from raysearch.cluster.packing import Packing
+    from raysearch.run import RunSpec
     from raysearch.search.plan import SweepPlan
-    from raysearch.trial import RunSpec
 
 __all__ = ["AUTO", "packed", "read_pack"]
 
@@ -69,7 +69,7 @@ def packed(plan: SweepPlan, args: argparse.Namespace) -> SweepPlan:
 
 def largest_lease(plan: SweepPlan) -> RunSpec:
     """The paper's own setting, with what drives memory at the largest that the space allows."""
-    from raysearch.trial import RunSpec
+    from raysearch.run import RunSpec
 
     config, _ = plan.space.paper_first()
     largest: dict[str, Any] = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from raysearch.devices import Kind, kind_of
 from raysearch.leaderboard.keys import encoder_name
 from raysearch.render.plan import SEED, money_of, places_of, work_of
-from raysearch.trial import Run, RunState
+from raysearch.run import Run, RunState
 
 if TYPE_CHECKING:
     from raysearch.search.plan import SweepPlan

@@ -11,8 +11,8 @@ from raysearch.cluster.session_folder import scratch_folder
 from raysearch.devices import cpu_threads
 from raysearch.render.progress import TrialProgress
 from raysearch.render.terminal import Terminal
+from raysearch.run import Report, Run, RunState
 from raysearch.storage.place import join
-from raysearch.trial import Report, Run, RunState
 
 __all__ = ["replay"]
 

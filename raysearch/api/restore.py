@@ -17,9 +17,9 @@ from raysearch.cli.arguments import find_space
 from raysearch.config import read_config, rules
 from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.methods import get_method
+from raysearch.run import MetricGoal, Run, RunSpec, RunState, Scalar
 from raysearch.sources import short, sources_of
 from raysearch.storage.place import join, redacted
-from raysearch.trial import MetricGoal, Run, RunSpec, RunState, Scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,8 +14,8 @@ from raysearch.leaderboard import RankStatus, Store, SweepCard, load_card, rank_
 from raysearch.leaderboard.card import Mode
 from raysearch.leaderboard.openings import readings_of
 from raysearch.leaderboard.tasks import first_trials, rank_all
+from raysearch.run import MetricGoal, Run, RunState
 from raysearch.storage.place import redacted
-from raysearch.trial import MetricGoal, Run, RunState
 
 __all__ = ["Selection", "WHICH", "select", "rows_of", "shared_goal", "split_row"]
 

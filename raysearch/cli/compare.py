@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from raysearch.api.select import Selection
     from raysearch.objective import Aggregate
     from raysearch.render.comparison import Comparison
-    from raysearch.trial import MetricGoal
+    from raysearch.run import MetricGoal
 
 __all__ = ["add_parser", "run"]
 
@@ -109,7 +109,7 @@ def _compare(args: argparse.Namespace) -> Comparison:
 
 def _goals(goal: MetricGoal, *, explicit: bool) -> list[tuple[MetricGoal, bool]]:
     """The metrics to compare by, and whether each must be there."""
-    from raysearch.trial import MetricGoal
+    from raysearch.run import MetricGoal
 
     if explicit:
         return [(goal, True)]

@@ -12,8 +12,8 @@ from typing import Any
 
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
+from raysearch.run import Run
 from raysearch.storage.place import redacted
-from raysearch.trial import Run
 
 __all__ = ["add_parser", "reading_record", "run"]
 

@@ -31,10 +31,10 @@ from raysearch.errors import ConfigError, StoreError, quoted
 from raysearch.leaderboard.card import parse_card
 from raysearch.names import checked_name
 from raysearch.objective import Best
+from raysearch.run import Report, Run, RunSpec, RunState
 from raysearch.search.incumbent import PaperResult
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
 from raysearch.storage.place import redacted
-from raysearch.trial import Report, Run, RunSpec, RunState
 
 __all__ = ["JsonEvents", "EventReader"]
 

@@ -203,7 +203,7 @@ def _read_test(args: argparse.Namespace, folder: str) -> None:
     from raysearch.cli.reading import readings
     from raysearch.leaderboard import Store
     from raysearch.leaderboard.openings import readings_of
-    from raysearch.trial import RunState
+    from raysearch.run import RunState
 
     complete = {t.key for t in Store(folder).trials() if t.state is RunState.COMPLETE}
     if not complete - readings_of(folder).keys():

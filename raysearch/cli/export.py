@@ -19,7 +19,7 @@ from raysearch.storage.whole import unwritten
 
 if TYPE_CHECKING:
     from raysearch.render.model_card import Exported
-    from raysearch.trial import Run
+    from raysearch.run import Run
 
 __all__ = ["add_parser", "run"]
 

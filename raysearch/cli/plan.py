@@ -23,8 +23,8 @@ from raysearch.errors import ConfigError
 
 if TYPE_CHECKING:
     from raysearch.cluster.cost.prices import PriceTable
+    from raysearch.run import Run
     from raysearch.search.plan import SweepPlan
-    from raysearch.trial import Run
 
 __all__ = ["add_parser", "run"]
 

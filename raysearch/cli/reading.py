@@ -34,8 +34,8 @@ from raysearch.leaderboard.openings import (
     readings_of,
 )
 from raysearch.leaderboard.origins import origins
+from raysearch.run import Run
 from raysearch.storage.place import redacted
-from raysearch.trial import Run
 
 __all__ = ["readings"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
 from raysearch.names import checked_name
+from raysearch.run import RunState
 from raysearch.storage.place import absolute, is_uri, join, last_name, parent, redacted
-from raysearch.trial import RunState
 
 if TYPE_CHECKING:
     from raysearch.search.plan import SweepPlan

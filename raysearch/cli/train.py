@@ -29,9 +29,9 @@ from raysearch.config import flatten, read_config, said_value
 from raysearch.cores import usable_cores
 from raysearch.errors import ConfigError, RunError
 from raysearch.names import checked_name
+from raysearch.run import Cell, Run, RunSpec, RunState
 from raysearch.sources import short, versions_of
 from raysearch.storage.place import join, redacted
-from raysearch.trial import Cell, Run, RunSpec, RunState
 
 __all__ = ["add_parser", "run", "train_here", "trained"]
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from raysearch.analysis.replay import Replay
     from raysearch.leaderboard import Store
     from raysearch.render.audit import AuditBoard
+    from raysearch.run import MetricGoal, Run
     from raysearch.search.study.records import RecordedStudy
-    from raysearch.trial import MetricGoal, Run
 
 __all__ = ["add_parser", "run"]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from raysearch.events import NODE_WENT, EventKind, SlotEvent, ended_trial
-from raysearch.trial import RunSpec, RunState
+from raysearch.run import RunSpec, RunState
 
 __all__ = ["MAX_DEATHS", "MAX_LOSSES", "RunChannel", "Dispatcher"]
 

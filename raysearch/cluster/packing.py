@@ -23,12 +23,12 @@ from raysearch.config import TrainingConfig, read_config
 from raysearch.errors import ConfigError, RaysearchError, RunError
 from raysearch.methods import get_method
 from raysearch.methods.base import Method
+from raysearch.run import RunSpec
 from raysearch.training.hardware import choose_hardware, matmul_format
 from raysearch.training.progress import Position
 from raysearch.training.provenance import device_name, pick_device
 from raysearch.training.seed import derive_seed, seed_everything
 from raysearch.training.steps import autocast, endless_batches, take_step
-from raysearch.trial import RunSpec
 
 __all__ = [
     "CudaMeter",

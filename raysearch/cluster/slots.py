@@ -20,7 +20,7 @@ import ray
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.cluster.worker import Runner
 from raysearch.events import SlotEvent
-from raysearch.trial import RunSpec
+from raysearch.run import RunSpec
 
 __all__ = ["Slot", "SlotShape"]
 

@@ -22,10 +22,10 @@ from ray.exceptions import RayError, RayTaskError
 from raysearch.cluster.preemption import NOTICE
 from raysearch.errors import ConfigError, RaysearchError, RunError, StoreError
 from raysearch.events import EventKind, SlotEvent, ended_trial
+from raysearch.run import Report, Run, RunSpec, RunState
 from raysearch.storage import open_storage
 from raysearch.storage.place import join, redacted
 from raysearch.storage.secret_parts import shown_text
-from raysearch.trial import Report, Run, RunSpec, RunState
 
 __all__ = ["Listener", "Runner", "TrainingRunner", "serve", "storage_news"]
 

@@ -14,8 +14,8 @@ from raysearch.errors import ConfigError, quoted
 from raysearch.json_text import read_json
 from raysearch.leaderboard.keys import Codes
 from raysearch.objective import AGGREGATES, Aggregate
+from raysearch.run import MetricGoal, Scalar
 from raysearch.seal import is_sealed, unseal
-from raysearch.trial import MetricGoal, Scalar
 
 __all__ = [
     "Mode",

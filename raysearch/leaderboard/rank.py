@@ -22,7 +22,7 @@ import pyarrow as pa
 from raysearch.errors import ConfigError, known_names
 from raysearch.leaderboard.keys import Codes, Floats, column_values, distinct, group_rows, rows_at
 from raysearch.objective import Aggregate, exact_mean
-from raysearch.trial import MetricGoal, RunState, Scalar
+from raysearch.run import MetricGoal, RunState, Scalar
 
 __all__ = ["Ranked", "Ranking", "RankStatus", "rank", "varying"]
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from raysearch.errors import quoted
 from raysearch.leaderboard.keys import Codes, group_rows, numbers_of
 from raysearch.leaderboard.schema import KEY, REQUIRED, SCHEMA_VERSION
-from raysearch.trial import RunState
+from raysearch.run import RunState
 
 __all__ = ["LONGEST_TEXT", "key_faults", "schema_faults", "text_lengths", "value_faults"]
 

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from raysearch import __version__
 from raysearch.errors import StoreError
-from raysearch.trial import Cell, Report, Run, RunState, Scalar
+from raysearch.run import Cell, Report, Run, RunState, Scalar
 
 __all__ = [
     "CURVE_COLUMNS",

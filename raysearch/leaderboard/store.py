@@ -29,9 +29,9 @@ from raysearch.leaderboard.schema import (
     read_trials,
     trial_rows,
 )
+from raysearch.run import MetricGoal, Run
 from raysearch.storage import RETRY_LONG, Storage, UnansweredError, open_storage
 from raysearch.storage.place import is_uri, join, redacted
-from raysearch.trial import MetricGoal, Run
 
 __all__ = ["Store", "find_stores", "load_card", "load_goal"]
 

@@ -17,7 +17,7 @@ from raysearch.analysis.statistics.permutation import corrected
 from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.keys import column_values, distinct, group_rows, rows_at, rows_with
 from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 __all__ = [
     "TaskColumn",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from raysearch.methods.base import Method, MethodLoader
-    from raysearch.trial import Cell
+    from raysearch.run import Cell
 
 __all__ = ["METHODS", "config_type", "get_method"]
 

@@ -17,7 +17,7 @@ import torch
 
 from raysearch.config import TrainingConfig
 from raysearch.methods.stage import Stage
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 __all__ = ["Method", "MethodLoader", "Stage", "Update"]
 

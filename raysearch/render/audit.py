@@ -12,7 +12,7 @@ from raysearch.analysis.audit import Finding
 from raysearch.analysis.replay import Outcome, Replay
 from raysearch.render.format import glyphs_for, score
 from raysearch.render.table import bare_table
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 __all__ = ["AuditBoard"]
 

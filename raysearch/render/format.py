@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from raysearch.printable import printable
-from raysearch.trial import Scalar
+from raysearch.run import Scalar
 
 __all__ = [
     "ASCII",

@@ -27,7 +27,7 @@ from raysearch.render.board import count_words, more_settings, origin_lines
 from raysearch.render.format import Glyphs, duration, glyphs_for, score, sparkline
 from raysearch.render.race import Race
 from raysearch.render.table import Layout, ranked_table
-from raysearch.trial import MetricGoal, Report, Run, RunSpec, RunState
+from raysearch.run import MetricGoal, Report, Run, RunSpec, RunState
 
 __all__ = ["LiveState", "MOST_RUNNING", "Running", "bar", "running_table"]
 

@@ -15,7 +15,7 @@ from raysearch.leaderboard.openings import count_of
 from raysearch.printable import printable
 from raysearch.render.readings import read_words
 from raysearch.render.table_export import code, prose, table
-from raysearch.trial import Cell, MetricGoal, Run
+from raysearch.run import Cell, MetricGoal, Run
 
 __all__ = ["Exported", "model_card", "setting_yaml"]
 

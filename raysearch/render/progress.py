@@ -9,7 +9,7 @@ from typing import Self
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from raysearch.render.terminal import Terminal
-from raysearch.trial import Report
+from raysearch.run import Report
 
 __all__ = ["TrialProgress"]
 

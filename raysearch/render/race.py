@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from raysearch.leaderboard.card import SweepCard
 from raysearch.objective import Best, aggregate_value, is_over
-from raysearch.trial import Cell, Run, RunState
+from raysearch.run import Cell, Run, RunState
 
 __all__ = ["Race"]
 

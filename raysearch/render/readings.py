@@ -15,7 +15,7 @@ from raysearch.leaderboard.keys import encoder_name
 from raysearch.objective import deciding_cells
 from raysearch.render.format import Glyphs, glyphs_for
 from raysearch.render.table import GAP, bare_table
-from raysearch.trial import MetricGoal, Run
+from raysearch.run import MetricGoal, Run
 
 __all__ = ["READ_ONCE", "mean_sd", "read_words", "readings_table", "worst_words"]
 

@@ -14,7 +14,7 @@ from raysearch.analysis.regret import Regret, oracle_goal
 from raysearch.render.format import Glyphs, glyphs_for, score
 from raysearch.render.readings import READ_ONCE
 from raysearch.render.table import bare_table
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 __all__ = ["RegretTable"]
 

@@ -8,10 +8,10 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from raysearch.render.format import duration
+from raysearch.run import RunState
 from raysearch.search.origins import Origin
 from raysearch.search.retention import size_text
 from raysearch.storage.place import redacted
-from raysearch.trial import RunState
 
 if TYPE_CHECKING:
     from raysearch.leaderboard import SweepCard

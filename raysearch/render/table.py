@@ -17,7 +17,7 @@ from rich.text import Text
 
 from raysearch.leaderboard.rank import Ranked, RankStatus
 from raysearch.render.format import Glyphs, duration, score, setting
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 __all__ = ["GAP", "Layout", "bare_table", "note", "ranked_table"]
 

@@ -13,8 +13,8 @@ from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import RecordWriter
 
 from raysearch.names import path_part
+from raysearch.run import Report, Run
 from raysearch.storage.whole import whole_file
-from raysearch.trial import Report, Run
 
 __all__ = ["write_curves"]
 

@@ -17,6 +17,7 @@ from raysearch.cluster.breakdown import ShortOfMemoryError, slot_breakdown
 from raysearch.cluster.cost.node_watch import LOOK_SECONDS, NodeWatch
 from raysearch.errors import ConfigError, RaysearchError
 from raysearch.events import EventKind, SlotEvent, ended_trial
+from raysearch.run import Cell, Report, Run, RunSpec, RunState
 from raysearch.search.incumbent import Incumbents
 from raysearch.search.metric_names import unknown_metric
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
@@ -27,7 +28,6 @@ from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.ledger import OpenTrial, StudyLedger
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.storage.place import join
-from raysearch.trial import Cell, Report, Run, RunSpec, RunState
 
 __all__ = ["RunQueue", "QueuedRun"]
 

@@ -15,11 +15,11 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from raysearch.errors import StoreError, quoted
+from raysearch.run import Cell, Run
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import StudyDatabase
 from raysearch.search.study.entries import INTENT, Entry, Outcome, cells_of, intent_in
 from raysearch.search.suggest.task_search import CellsOf, cells_within
-from raysearch.trial import Cell, Run
 
 __all__ = ["FurtherSeeds", "further_records"]
 

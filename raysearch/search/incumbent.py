@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 
 from raysearch.errors import StoreError
 from raysearch.objective import Aggregate, Best, aggregate_value, is_over
+from raysearch.run import MetricGoal, Run, RunState
 from raysearch.search.retention import DiskBudget, size_text
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.lock import Guard, unguarded
-from raysearch.trial import MetricGoal, Run, RunState
 
 __all__ = ["PaperResult", "Incumbents"]
 

@@ -16,12 +16,12 @@ from raysearch.config import SEED, check_value, read_config
 from raysearch.errors import ConfigError, quoted
 from raysearch.methods import get_method
 from raysearch.objective import Best
+from raysearch.run import Cell, Report, Run, RunSpec, RunState, tasks_of
 from raysearch.search.incumbent import PaperResult
 from raysearch.search.silence import HANG_SECONDS
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.server import file_url
 from raysearch.storage.place import absolute, join
-from raysearch.trial import Cell, Report, Run, RunSpec, RunState, tasks_of
 
 __all__ = [
     "MOST",

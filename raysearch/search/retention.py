@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raysearch.run import CHECKPOINT, FORMER_CHECKPOINT
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.storage import Storage, StoredFile, open_storage
-from raysearch.trial import CHECKPOINT, FORMER_CHECKPOINT
 
 if TYPE_CHECKING:
     from raysearch.training.stages.cache import StageCache

@@ -26,8 +26,8 @@ import numpy as np
 from raysearch.errors import ConfigError
 from raysearch.methods import get_method
 from raysearch.methods.stage import Stage
+from raysearch.run import Scalar
 from raysearch.search.space.space import SearchSpace
-from raysearch.trial import Scalar
 
 __all__ = ["PaidStages", "Prefix", "StagePlan"]
 

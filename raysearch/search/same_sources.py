@@ -14,8 +14,8 @@ from pathlib import Path
 
 from raysearch.corpora.source import locate
 from raysearch.errors import ConfigError
+from raysearch.run import Run
 from raysearch.sources import file_digest, numbers_text, short, sources_of, versions_of
-from raysearch.trial import Run
 
 __all__ = ["SweepSources"]
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from raysearch.cluster.breakdown import ShortOfMemoryError, ray_breakdown
 from raysearch.cluster.cost.node_watch import NodeWatch, live_nodes
 from raysearch.cluster.ray_session import ray_session
+from raysearch.run import Run, RunState
 from raysearch.search.incumbent import Incumbents, PaperResult
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.search.same_sources import SweepSources
@@ -28,7 +29,6 @@ from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.lock import Guard, RootMark, SweepLock, sweep_lock, unguarded
 from raysearch.storage.place import redacted
 from raysearch.training.origin import versions
-from raysearch.trial import Run, RunState
 
 if TYPE_CHECKING:
     from raysearch.search.driver import RunQueue

@@ -16,9 +16,9 @@ from raysearch.cluster.ray_session import HEAD, open_mailroom
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.cluster.slots import Slot, SlotShape
 from raysearch.events import EventKind, SlotEvent
+from raysearch.run import RunSpec
 from raysearch.search.driver import RunQueue
 from raysearch.search.plan import SweepPlan, check_room
-from raysearch.trial import RunSpec
 
 __all__ = ["SlotTrainable", "StudyScheduler", "StudySearcher", "check_resources", "run_tune"]
 

@@ -20,11 +20,11 @@ from typing import Any, BinaryIO
 import torch
 
 from raysearch.errors import StoreError
+from raysearch.run import CHECKPOINT, FORMER_CHECKPOINT, FORMER_KEPT, KEPT, RunSpec
 from raysearch.storage import RETRY_LONG, Storage, UnansweredError, open_storage
 from raysearch.storage.place import join, last_name, parent, redacted
 from raysearch.storage.whole import unwritten
 from raysearch.training.state_file import DamagedStateError, read_state, write_state
-from raysearch.trial import CHECKPOINT, FORMER_CHECKPOINT, FORMER_KEPT, KEPT, RunSpec
 
 __all__ = [
     "DamagedStateError",

@@ -18,6 +18,7 @@ from raysearch import distributed
 from raysearch.config import TrainingConfig
 from raysearch.errors import RunError
 from raysearch.methods.base import Method, Stage
+from raysearch.run import Report
 from raysearch.storage.place import redacted
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 from raysearch.training.progress import Listener, Position
@@ -31,7 +32,6 @@ from raysearch.training.seed import (
 from raysearch.training.stages.cache import StageCache
 from raysearch.training.stages.sharing import SharedStages, TurnAbandoned
 from raysearch.training.steps import autocast, endless_batches, take_step
-from raysearch.trial import Report
 
 __all__ = ["Fit", "Listener"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from raysearch.trial import Report
+from raysearch.run import Report
 
 __all__ = ["Listener", "Position", "NullListener"]
 

@@ -16,6 +16,7 @@ from raysearch.config import flatten, read_config
 from raysearch.errors import RunError
 from raysearch.methods import get_method
 from raysearch.methods.base import Method
+from raysearch.run import CHECKPOINT, Run, RunSpec, RunState
 from raysearch.sources import SOURCES, Found, digests, recorded, sources_of, to_text
 from raysearch.storage.place import join, parent
 from raysearch.training.checkpoint import save_weights
@@ -27,7 +28,6 @@ from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import derive_seed, seed_everything
 from raysearch.training.stages.cache import StageCache
 from raysearch.training.stages.keys import stage_keys
-from raysearch.trial import CHECKPOINT, Run, RunSpec, RunState
 
 __all__ = ["restore_method", "run_lease"]
 

@@ -8,7 +8,7 @@ import pytest
 from raysearch.analysis.answer import answer
 from raysearch.analysis.arms import Arm, arms_of, with_readings
 from raysearch.errors import ConfigError
-from raysearch.trial import Cell, MetricGoal, Run, RunState, Scalar
+from raysearch.run import Cell, MetricGoal, Run, RunState, Scalar
 
 GOAL = MetricGoal("dev/f1")
 

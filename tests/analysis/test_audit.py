@@ -12,7 +12,7 @@ import pytest
 from raysearch.analysis.audit import Finding, audit, compare_with_study, draw_rows
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.part_file import encode
-from raysearch.trial import RunState
+from raysearch.run import RunState
 
 MADE = {"code": "c1", "data_digest": "d1", "encoder_digest": "e1", "torch": "2.13.0"}
 CONFIG = {"encoder": "tiny", "layers": 0, "reports": 2, "top_k": 0.1}

@@ -7,7 +7,7 @@ import pytest
 
 from raysearch.analysis.compare import Contrast, Side, contrast
 from raysearch.analysis.conclusions import contrast_sentences
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 UP = MetricGoal("dev/va_pearson")
 DOWN = MetricGoal("dev/va_pearson", "minimize")

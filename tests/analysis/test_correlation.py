@@ -6,7 +6,7 @@ import pytest
 from raysearch.analysis.correlation import association, most_telling, spearman
 from raysearch.analysis.statistics.permutation import corrected
 from raysearch.leaderboard import Ranked, RankStatus
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 
 def _rows(configs, means, standing=RankStatus.COMPLETE):

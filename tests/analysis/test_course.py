@@ -4,7 +4,7 @@ import pytest
 
 from raysearch.analysis.answer import curve_change
 from raysearch.analysis.arms import Arm
-from raysearch.trial import Cell, Report, Run, RunState
+from raysearch.run import Cell, Report, Run, RunState
 
 
 def arm(values: dict[int, tuple[float, ...]]) -> Arm:

@@ -11,7 +11,7 @@ import pytest
 from raysearch.analysis.conclusions import effort_sentences, tuned_sentence
 from raysearch.analysis.expected_best import efforts, tuned
 from raysearch.leaderboard import Store, SweepCard
-from raysearch.trial import MetricGoal, RunState
+from raysearch.run import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
 CARD = SweepCard(goal=GOAL, cells=2)

@@ -6,7 +6,7 @@ import pyarrow as pa
 from raysearch.analysis.history import best_so_far, pareto, spans
 from raysearch.leaderboard import rank
 from raysearch.leaderboard.schema import conform, trial_rows, unify
-from raysearch.trial import MetricGoal, RunState
+from raysearch.run import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

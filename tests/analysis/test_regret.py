@@ -8,7 +8,7 @@ import pytest
 from raysearch.analysis.regret import oracle_goal, regrets
 from raysearch.leaderboard import SweepCard
 from raysearch.leaderboard.schema import conform, trial_rows, unify
-from raysearch.trial import MetricGoal, RunState
+from raysearch.run import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/f1")
 TASKS = ("en-es", "en-fr")

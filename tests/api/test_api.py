@@ -17,7 +17,7 @@ from raysearch.cli import parser
 from raysearch.cli.parsing import leaves
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Run, RunState
+from raysearch.run import Cell, Run, RunState
 
 ROOT = Path(__file__).parents[2]
 OF_A_COMMAND = {"words", "run", "format", "settings", "cluster", "help", "quiet"}

@@ -17,9 +17,9 @@ from raysearch.cluster import packing as cluster_packing
 from raysearch.cluster.packing import Packing, Peak, fraction, pack_by_peak
 from raysearch.cluster.worker import TrainingRunner
 from raysearch.errors import ConfigError
+from raysearch.run import RunSpec
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space.parameters import Parameter
-from raysearch.trial import RunSpec
 
 GB = 10**9
 

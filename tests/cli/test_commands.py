@@ -12,8 +12,8 @@ from transformers import AutoModel, AutoTokenizer
 from raysearch.cli import main
 from raysearch.corpora import CORPORA
 from raysearch.leaderboard import Store
+from raysearch.run import Run
 from raysearch.training.checkpoint import DamagedStateError
-from raysearch.trial import Run
 
 TINY = ["encoder=tiny", "epochs=0.5", "batch_size=16", "reports=1", "learning_rate=1e-3"]
 

@@ -12,7 +12,7 @@ from raysearch.cli import main
 from raysearch.config import flatten
 from raysearch.leaderboard import Store
 from raysearch.methods.carl.config import CarlConfig
-from raysearch.trial import Cell, Run, RunState
+from raysearch.run import Cell, Run, RunState
 
 CONFIG = dict(flatten(CarlConfig()))
 CARD = {

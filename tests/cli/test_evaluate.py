@@ -10,8 +10,8 @@ from raysearch.cli import main
 from raysearch.config import flatten
 from raysearch.leaderboard import Store
 from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.run import Cell, Run, RunState
 from raysearch.training import checkpoint
-from raysearch.trial import Cell, Run, RunState
 
 CONFIG = dict(flatten(MsmoConfig(pairs=("en-es", "en-fr"))))
 SCORES = {  # trial, pair, source dev, target dev

@@ -12,7 +12,7 @@ from raysearch.cli import main, parser
 from raysearch.cli.parsing import leaves
 from raysearch.errors import ConfigError
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Run, RunState
+from raysearch.run import Cell, Run, RunState
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {command.prog: command for command in (parser(), *leaves(parser()))}

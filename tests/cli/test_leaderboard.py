@@ -13,7 +13,7 @@ import pytest
 from raysearch.cli import leaderboard, main
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Run, RunState
+from raysearch.run import Cell, Run, RunState
 
 
 def _trial(number, score, seed=0, **changes):

@@ -24,10 +24,10 @@ from raysearch.config import flatten
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.openings import Openings, count_of, readings_of
 from raysearch.methods.carl.config import CarlConfig
+from raysearch.run import Cell, Run, RunState
 from raysearch.storage import open_storage
 from raysearch.training.checkpoint import save_weights
 from raysearch.training.state_file import write_state
-from raysearch.trial import Cell, Run, RunState
 
 SWEEP = "results/carl"
 

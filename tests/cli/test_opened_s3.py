@@ -12,8 +12,8 @@ from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
 from raysearch.cli.opened import alone
 from raysearch.errors import StoreError
+from raysearch.run import Cell, Run, RunState
 from raysearch.training.stages.locks import HeartbeatInterval
-from raysearch.trial import Cell, Run, RunState
 
 
 @pytest.fixture

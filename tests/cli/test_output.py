@@ -17,7 +17,7 @@ import pytest
 from raysearch.cli import main
 from raysearch.cli.output import as_it_is, safe_output
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Report, Run, RunState
+from raysearch.run import Cell, Report, Run, RunState
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b8m\u202egnp.exe\u2066\u200b\x7f\x85"
 """Title, clear, conceal, reversed text, zero width, DEL, next line."""

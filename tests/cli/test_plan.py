@@ -13,7 +13,7 @@ import pytest
 from raysearch.cli import main
 from raysearch.devices import cpu_device
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Report, Run, RunState
+from raysearch.run import Cell, Report, Run, RunState
 
 ROOT = Path(__file__).parents[2]
 SPACE = """\

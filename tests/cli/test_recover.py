@@ -14,12 +14,12 @@ from raysearch.cli import main
 from raysearch.cli.sweep import _write_card
 from raysearch.config import as_scalar
 from raysearch.leaderboard import Store
+from raysearch.run import Run, RunSpec, RunState
 from raysearch.seal import seal
 from raysearch.search.plan import SweepPlan, method_cells
 from raysearch.search.space.space import load_space
 from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Run, RunSpec, RunState
 
 SPACE = """\
 method: carl

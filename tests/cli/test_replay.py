@@ -9,7 +9,7 @@ import pytest
 
 from raysearch.cli import main
 from raysearch.leaderboard import Store
-from raysearch.trial import RunState
+from raysearch.run import RunState
 
 TINY = ["encoder=tiny", "epochs=0.1", "batch_size=16", "reports=2", "learning_rate=1e-3"]
 

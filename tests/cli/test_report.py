@@ -14,7 +14,7 @@ from tensorboardX.proto.event_pb2 import Event
 import raysearch
 from raysearch.cli import main
 from raysearch.leaderboard import Store
-from raysearch.trial import Cell, Report, Run, RunState
+from raysearch.run import Cell, Report, Run, RunState
 
 
 def trial(number: int, **changes) -> Run:

@@ -14,9 +14,9 @@ from raysearch.cli import main
 from raysearch.cli.arguments import find_space
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.schema import curve_rows, trial_rows
+from raysearch.run import Cell, Report, Run, RunState
 from raysearch.search.space.card import IDENTITY, identity_of
 from raysearch.search.space.space import load_space
-from raysearch.trial import Cell, Report, Run, RunState
 
 COMMANDS = {
     "leaderboard": ["leaderboard", "results/carl"],

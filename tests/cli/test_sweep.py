@@ -20,10 +20,10 @@ from raysearch.errors import ConfigError
 from raysearch.leaderboard.card import parse_card, used_up_text
 from raysearch.objective import Best
 from raysearch.render.sweep_summary import ending_text
+from raysearch.run import Cell, RunState
 from raysearch.search.incumbent import PaperResult
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
 from raysearch.storage.place import absolute
-from raysearch.trial import Cell, RunState
 
 PAIRS = ("en-es", "en-fr", "en-nl")
 

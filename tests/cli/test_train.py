@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from raysearch.cli import main, train
+from raysearch.run import Cell, RunSpec
 from raysearch.training import run
-from raysearch.trial import Cell, RunSpec
 
 
 def test_no_more_threads_than_cores_that_may_be_used(

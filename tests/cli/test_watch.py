@@ -20,9 +20,9 @@ from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.objective import Best
+from raysearch.run import Cell, Report, Run, RunSpec, RunState
 from raysearch.search.incumbent import PaperResult
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
-from raysearch.trial import Cell, Report, Run, RunSpec, RunState
 
 CARD = {
     "name": "noop", "method": "noop", "metric": "dev/score", "direction": "maximize",

@@ -12,7 +12,7 @@ from raysearch.cluster import dispatcher as mailbox_module
 from raysearch.cluster import dispatcher as mailroom_module
 from raysearch.cluster.dispatcher import MAX_DEATHS, MAX_LOSSES, Dispatcher, RunChannel
 from raysearch.events import EventKind, SlotEvent
-from raysearch.trial import Cell, Report, Run, RunSpec, RunState
+from raysearch.run import Cell, Report, Run, RunSpec, RunState
 
 
 def lease(number: int = 0) -> RunSpec:

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from raysearch.cluster.dispatcher import Dispatcher
-from raysearch.trial import Cell, RunSpec
+from raysearch.run import Cell, RunSpec
 
 
 def lease(number: int = 0) -> RunSpec:

@@ -13,7 +13,7 @@ from raysearch.cluster.packing import CudaMeter, ResidentMeter, measure_peak
 from raysearch.config import flatten, read_config
 from raysearch.errors import DataError
 from raysearch.methods import get_method
-from raysearch.trial import Cell, RunSpec
+from raysearch.run import Cell, RunSpec
 
 TINY = {"encoder": "tiny", "max_length": 16, "batch_size": 16, "epochs": 0.2}
 
@@ -85,7 +85,7 @@ def test_what_no_trial_can_use_is_said() -> None:
 MEASURE = """
 import sys
 from raysearch.cluster.packing import measure_peak
-from raysearch.trial import Lease
+from raysearch.run import Lease
 peak = measure_peak(Lease.from_json(sys.argv[1]), data_dir="")
 print(peak.taken, peak.total)
 """

@@ -19,7 +19,7 @@ from raysearch.cluster.worker import IDLE_SECONDS
 from raysearch.config import flatten
 from raysearch.errors import ConfigError
 from raysearch.events import EventKind, SlotEvent
-from raysearch.trial import Cell, RunSpec
+from raysearch.run import Cell, RunSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

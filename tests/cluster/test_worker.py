@@ -14,7 +14,7 @@ from raysearch.cluster import worker
 from raysearch.cluster.preemption import PreemptionNotice
 from raysearch.errors import StoreError
 from raysearch.events import EventKind, SlotEvent
-from raysearch.trial import Cell, RunSpec
+from raysearch.run import Cell, RunSpec
 
 
 def test_worker_whose_driver_is_gone_leaves_no_failed_trial(

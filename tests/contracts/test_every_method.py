@@ -15,9 +15,9 @@ from raysearch.methods.base import Method, Stage
 from raysearch.methods.carl.config import VARIANTS as CARL_VARIANTS
 from raysearch.methods.msmo.config import VARIANTS as MSMO_VARIANTS
 from raysearch.methods.reported import Reported
+from raysearch.run import Cell, Report, Run, RunSpec, RunState
 from raysearch.training.progress import NullListener
 from raysearch.training.run import run_lease
-from raysearch.trial import Cell, Report, Run, RunSpec, RunState
 
 CARL = {
     "encoder": "tiny",

@@ -30,12 +30,12 @@ from sqlalchemy.engine import Engine
 from raysearch import distributed  # noqa: F401
 from raysearch.events import EventKind, SlotEvent
 from raysearch.leaderboard import Store
+from raysearch.run import Cell, Report, Run, RunSpec
 from raysearch.search.driver import RunQueue
 from raysearch.search.plan import SweepPlan
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.lock import sweep_lock
 from raysearch.search.sweep import _reconcile
-from raysearch.trial import Cell, Report, Run, RunSpec
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate")

@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from driver import killable_plan  # noqa: E402
 from kill_points import drive, result  # noqa: E402
 
+from raysearch.run import Run, RunState
 from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.sweep import run_sweep
-from raysearch.trial import Run, RunState
 
 pytestmark = [
     pytest.mark.slow,

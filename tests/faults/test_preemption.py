@@ -24,9 +24,9 @@ from raysearch.cluster.worker import Listener, TrainingRunner
 from raysearch.config import flatten, read_config
 from raysearch.events import EventKind, SlotEvent
 from raysearch.methods import get_method
+from raysearch.run import Cell, Run, RunSpec, RunState
 from raysearch.training.checkpoint import load_checkpoint
 from raysearch.training.progress import NullListener
-from raysearch.trial import Cell, Run, RunSpec, RunState
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600)]
 

@@ -13,7 +13,7 @@ import pytest
 
 from raysearch.cli import main
 from raysearch.leaderboard import Store
-from raysearch.trial import RunState
+from raysearch.run import RunState
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 

@@ -21,10 +21,10 @@ from raysearch.cluster.worker import Listener
 from raysearch.corpora import data_dir
 from raysearch.errors import RaysearchError
 from raysearch.leaderboard import Store
+from raysearch.run import Run, RunSpec
 from raysearch.search.plan import SweepPlan, method_cells
 from raysearch.search.space.space import load_space
 from raysearch.search.sweep import run_sweep
-from raysearch.trial import Run, RunSpec
 
 STEPS = 60
 """Steps of a trial."""

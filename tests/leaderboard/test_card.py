@@ -7,8 +7,8 @@ import pytest
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store, SweepCard, load_card
 from raysearch.leaderboard.card import parse_card
+from raysearch.run import MetricGoal
 from raysearch.seal import seal
-from raysearch.trial import MetricGoal
 
 GOAL = MetricGoal("dev/f1")
 OLD = {"metric": "dev/f1", "direction": "maximize", "cells": 3}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from raysearch.leaderboard.openings import Openings, _sealed, count_of
-from raysearch.trial import Cell, Run, RunState
+from raysearch.run import Cell, Run, RunState
 
 NAME = "test.00002-sample-s0.00000000.json"
 READING = Run(

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.schema import conform, trial_rows, unify
+from raysearch.run import Run
 from raysearch.sources import SOURCES, to_text
-from raysearch.trial import Run
 
 Make = Callable[..., Run]
 

@@ -11,7 +11,7 @@ import pytest
 from raysearch.errors import ConfigError
 from raysearch.leaderboard import RankStatus, rank, summarize, varying
 from raysearch.leaderboard.schema import conform, trial_rows, unify
-from raysearch.trial import MetricGoal, RunState
+from raysearch.run import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
 

@@ -17,7 +17,7 @@ from raysearch.leaderboard.schema import (
     unify,
     wider_type,
 )
-from raysearch.trial import Report, RunState
+from raysearch.run import Report, RunState
 
 
 def test_row_has_typed_columns(make_trial):

@@ -13,8 +13,8 @@ import pytest
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store, find_stores, load_goal
 from raysearch.leaderboard import store as store_module
+from raysearch.run import MetricGoal, Report, RunState
 from raysearch.storage.local import LocalStorage
-from raysearch.trial import MetricGoal, Report, RunState
 
 LATER = "2027-01-02T03:04:05+00:00"
 

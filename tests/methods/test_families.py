@@ -14,8 +14,8 @@ from raysearch import encoders
 from raysearch.config import read_config
 from raysearch.encoders.quiet import quiet
 from raysearch.methods import get_method
+from raysearch.run import Cell
 from raysearch.training.state_file import read_state, write_state
-from raysearch.trial import Cell
 
 SETTINGS = {
     "carl": {"corpora": "sample", "pooling": "cls"},

@@ -13,10 +13,10 @@ from raysearch.cli.arguments import find_space
 from raysearch.config import rules
 from raysearch.errors import ConfigError
 from raysearch.methods import plugins
+from raysearch.run import Cell, RunSpec
 from raysearch.search.space.space import load_space
 from raysearch.training.run import run_lease
 from raysearch.training.stages import keys
-from raysearch.trial import Cell, RunSpec
 
 TOY = Path(__file__).parents[2] / "examples" / "raysearch-toy"
 

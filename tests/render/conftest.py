@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from raysearch.trial import Cell, Run, RunState
+from raysearch.run import Cell, Run, RunState
 
 _CONFIG = {
     "encoder": "package:minilm",

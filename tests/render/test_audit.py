@@ -9,7 +9,7 @@ from rich.console import Console
 from raysearch.analysis.audit import Finding
 from raysearch.analysis.replay import compare_replay
 from raysearch.render.audit import AuditBoard
-from raysearch.trial import Cell, MetricGoal, Run, RunState
+from raysearch.run import Cell, MetricGoal, Run, RunState
 
 
 @pytest.fixture

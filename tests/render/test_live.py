@@ -7,7 +7,7 @@ import pytest
 from raysearch.leaderboard import rank
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.render.live import LiveState
-from raysearch.trial import MetricGoal, Report, RunSpec, RunState
+from raysearch.run import MetricGoal, Report, RunSpec, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
 

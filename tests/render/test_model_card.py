@@ -5,7 +5,7 @@ import yaml
 from raysearch.corpora import CORPORA
 from raysearch.render.model_card import Exported, model_card
 from raysearch.render.table_export import table
-from raysearch.trial import Cell, MetricGoal, Run, RunState
+from raysearch.run import Cell, MetricGoal, Run, RunState
 
 
 def exported(**changes: object) -> Exported:

@@ -12,7 +12,7 @@ from raysearch.render.board import make_board, make_task_board
 from raysearch.render.parameters import make_parameter_board
 from raysearch.render.readings import read_words, readings_table, worst_words
 from raysearch.render.regret import RegretTable
-from raysearch.trial import Cell, MetricGoal
+from raysearch.run import Cell, MetricGoal
 
 GOAL = MetricGoal("dev/f1")
 PAIRS = ("en-es", "en-fr", "en-nl", "en-ru")

@@ -6,7 +6,7 @@ import pytest
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.render.board import make_board
-from raysearch.trial import MetricGoal, RunState
+from raysearch.run import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
 NAMES = [

@@ -13,9 +13,9 @@ import pytest
 from postgres import PostgresServer, running_postgres
 
 from raysearch.config import TrainingConfig, setting
+from raysearch.run import Cell, Run, RunState
 from raysearch.search.space.space import SearchSpace, load_space
 from raysearch.search.study.ledger import OpenTrial, StudyLedger
-from raysearch.trial import Cell, Run, RunState
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from raysearch.run import Cell, Run, RunState
 from raysearch.search.estimate import (
     LEVEL,
     Draws,
@@ -20,7 +21,6 @@ from raysearch.search.estimate import (
 )
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell, Run, RunState
 
 
 def rng(seed: int = 0) -> np.random.Generator:

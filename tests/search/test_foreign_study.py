@@ -12,9 +12,9 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from raysearch.errors import StoreError
+from raysearch.run import Cell, Run
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell, Run
 
 MakeTrial = Callable[..., Run]
 CELL = Cell("a", 0)

@@ -16,13 +16,13 @@ from raysearch.errors import ConfigError
 from raysearch.events import EventKind, SlotEvent, ended_trial
 from raysearch.leaderboard.rank import rank
 from raysearch.leaderboard.schema import conform, trial_rows, unify
+from raysearch.run import MetricGoal, Run, RunState
 from raysearch.search.driver import RunQueue
 from raysearch.search.incumbent import Incumbents
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import _reconcile
-from raysearch.trial import MetricGoal, Run, RunState
 
 TASKS = ("en-es", "en-fr")
 

@@ -14,10 +14,10 @@ from raysearch.config import TrainingConfig, read_config
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.msmo.config import VARIANTS, MsmoConfig
 from raysearch.methods.msmo.stages import outline
+from raysearch.run import Cell, Run, RunState
 from raysearch.search.known import trial_key
 from raysearch.search.space.space import SearchSpace, load_space
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell, Run, RunState
 
 MakeTrial = Callable[..., Run]
 Read = Callable[[str], SearchSpace]

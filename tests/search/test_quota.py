@@ -12,6 +12,7 @@ import pytest
 from noop_sweep import GOAL, noop_plan, noop_report, noop_space
 
 from raysearch.events import EventKind, SlotEvent
+from raysearch.run import Run, RunState
 from raysearch.search.driver import QueuedRun, RunQueue
 from raysearch.search.incumbent import Incumbents
 from raysearch.search.plan import SweepEvent, SweepPlan
@@ -19,7 +20,6 @@ from raysearch.search.retention import size_text
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import _reconcile
 from raysearch.storage import Storage, open_storage
-from raysearch.trial import Run, RunState
 
 GB = 10**9
 REAL = {"checkpoint": 3_300_000_000, "weights": 1_100_000_000, "stage": 1_100_000_000}

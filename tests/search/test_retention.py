@@ -13,10 +13,10 @@ from noop_sweep import GOAL, noop_plan, noop_space
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
 from raysearch.errors import ConfigError, StoreError
+from raysearch.run import Cell, MetricGoal, Run, RunState
 from raysearch.search.incumbent import Incumbents
 from raysearch.search.retention import size_text
 from raysearch.storage import open_storage
-from raysearch.trial import Cell, MetricGoal, Run, RunState
 
 KB = 1000
 CHECKPOINT, WEIGHTS = 100 * KB, 10 * KB

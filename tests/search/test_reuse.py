@@ -15,11 +15,11 @@ from optuna.trial import TrialState
 from raysearch import methods
 from raysearch.errors import ConfigError
 from raysearch.methods.stage import Stage
+from raysearch.run import Cell, Run, Scalar
 from raysearch.search.reuse import PaidStages, StagePlan
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.suggest.mirror import SamplerView
-from raysearch.trial import Cell, Run, Scalar
 
 Read = Callable[[str], SearchSpace]
 SPACE = """\

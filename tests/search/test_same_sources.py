@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from raysearch.errors import ConfigError
+from raysearch.run import Cell, Run
 from raysearch.search.same_sources import SweepSources
 from raysearch.sources import SOURCES, file_digest, sources_of, to_text
-from raysearch.trial import Cell, Run
 
 DEV = "data xabsa/gold-en-dev.txt"
 OLD = {DEV: "a" * 64, "encoder e: config.json": "e" * 64, "method toy": "c" * 64}

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from raysearch.run import Cell, Run, RunState
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell, Run, RunState
 
 
 def sqlite_in(folder: Path) -> str:
@@ -88,7 +88,7 @@ import json, sys
 from pathlib import Path
 from raysearch.search.space.space import load_space
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell, Trial, TrialState
+from raysearch.run import Cell, Trial, TrialState
 
 folder, spaces, trials = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 space = load_space(Path(spaces)).with_overrides({}, trials=100)

@@ -12,9 +12,9 @@ from raysearch.cluster.cost.node_watch import LOOK_SECONDS
 from raysearch.cluster.cost.prices import PriceTable
 from raysearch.cluster.ray_session import ray_session
 from raysearch.errors import ConfigError
+from raysearch.run import Run
 from raysearch.search.plan import Ending, SweepSummary
 from raysearch.search.sweep import run_sweep
-from raysearch.trial import Run
 
 PRICES = PriceTable(per_hour={"head": 3600.0}, currency="USD", idle_seconds=60)
 """This machine costs one a second, and nothing is left up."""

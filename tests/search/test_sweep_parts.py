@@ -25,6 +25,7 @@ from raysearch.cluster.cost.prices import PriceTable
 from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, RaysearchError, StoreError
 from raysearch.events import EventKind, SlotEvent
+from raysearch.run import Cell, MetricGoal, Report, Run, RunState
 from raysearch.search import sweep as sweep_module
 from raysearch.search.driver import QueuedRun, RunQueue
 from raysearch.search.incumbent import Incumbents, PaperResult
@@ -33,7 +34,6 @@ from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.lock import sweep_lock
 from raysearch.search.sweep import _reconcile
 from raysearch.sources import SOURCES, to_text
-from raysearch.trial import Cell, MetricGoal, Report, Run, RunState
 
 
 def test_plan_names_every_bad_number(tmp_path: Path) -> None:

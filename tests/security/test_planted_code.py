@@ -19,9 +19,9 @@ from raysearch import encoders
 from raysearch.cli import main
 from raysearch.errors import EncoderError, StoreError
 from raysearch.leaderboard import Store
+from raysearch.run import FORMER_KEPT, KEPT, Cell, RunSpec
 from raysearch.training.checkpoint import DamagedStateError, load_checkpoint, load_weights
 from raysearch.training.stages.cache import StageCache
-from raysearch.trial import FORMER_KEPT, KEPT, Cell, RunSpec
 
 SOURCE = Path(raysearch.__file__).parent
 UNPICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

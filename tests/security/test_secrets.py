@@ -26,10 +26,10 @@ from raysearch.cli.live import SweepHeader
 from raysearch.cluster.worker import Listener, _broken
 from raysearch.devices import cpu_device
 from raysearch.events import ended_trial
+from raysearch.run import Cell, Run, RunSpec, RunState
 from raysearch.search.plan import SweepEvent, SweepEventKind
 from raysearch.storage.place import redacted
 from raysearch.training.provenance import provenance
-from raysearch.trial import Cell, Run, RunSpec, RunState
 
 ROOT = Path(__file__).parents[2]
 PLANTED = "planted-Zb81xQ"

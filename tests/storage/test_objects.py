@@ -10,6 +10,7 @@ from storage.s3_server import S3Server
 
 from raysearch.cluster.worker import _broken
 from raysearch.errors import StoreError
+from raysearch.run import Cell, RunSpec
 from raysearch.storage import RetryPolicy, UnansweredError, open_storage
 from raysearch.training import checkpoint as checkpoint_module
 from raysearch.training.checkpoint import (
@@ -19,7 +20,6 @@ from raysearch.training.checkpoint import (
     remove_checkpoint,
     save_checkpoint,
 )
-from raysearch.trial import Cell, RunSpec
 
 QUICK = RetryPolicy(seconds=60, first=0.05, longest=0.2)
 BIG = bytes(12 << 20)  # more than one part of an upload

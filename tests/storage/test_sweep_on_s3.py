@@ -19,11 +19,11 @@ from training.lease_worker import Silence
 from raysearch.cli import main, parser
 from raysearch.cli.sweep import plan_of
 from raysearch.leaderboard import Store
+from raysearch.run import Run, RunSpec
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.storage.place import join
 from raysearch.training.checkpoint import load_checkpoint
 from raysearch.training.run import run_lease
-from raysearch.trial import Run, RunSpec
 
 SPACE = """\
 method: carl

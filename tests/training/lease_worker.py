@@ -5,9 +5,9 @@ Writes each trial's record as a line of JSON.
 
 import sys
 
+from raysearch.run import RunSpec
 from raysearch.training.progress import NullListener
 from raysearch.training.run import run_lease
-from raysearch.trial import RunSpec
 
 
 def main() -> None:

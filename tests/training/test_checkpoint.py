@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from raysearch.errors import StoreError
+from raysearch.run import CHECKPOINT, FORMER_KEPT, KEPT, Cell, RunSpec
 from raysearch.training.checkpoint import (
     DamagedStateError,
     has_weights,
@@ -19,7 +20,6 @@ from raysearch.training.checkpoint import (
     save_checkpoint,
     save_weights,
 )
-from raysearch.trial import CHECKPOINT, FORMER_KEPT, KEPT, Cell, RunSpec
 
 RESULT = {"model": {"w": torch.arange(40_000.0)}, "terms": {"one": 0.1}}
 

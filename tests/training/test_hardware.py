@@ -11,13 +11,13 @@ import torch
 from raysearch.config import TrainingConfig
 from raysearch.methods import tensors as loading
 from raysearch.methods.optim import adamw
+from raysearch.run import Cell, Run, RunSpec
 from raysearch.training import hardware as module
 from raysearch.training import run as run_module
 from raysearch.training.hardware import Hardware, choose_hardware, matmul_format
 from raysearch.training.progress import NullListener
 from raysearch.training.run import run_lease
 from raysearch.training.steps import autocast
-from raysearch.trial import Cell, Run, RunSpec
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 

@@ -10,7 +10,7 @@ import pytest
 
 from raysearch.config import read_config
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.trial import Cell, Run, RunSpec, RunState
+from raysearch.run import Cell, Run, RunSpec, RunState
 
 WORKER = Path(__file__).with_name("lease_worker.py")
 SMALL = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from raysearch import corpora
 from raysearch.config import TrainingConfig, setting, settings_of
 from raysearch.methods.stage import Stage
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 if TYPE_CHECKING:
     import torch

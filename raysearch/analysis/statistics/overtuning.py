@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 __all__ = ["Overtuning", "overtuning"]
 

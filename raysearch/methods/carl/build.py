@@ -23,7 +23,7 @@ from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.model import CarlModel
 from raysearch.methods.optim import adamw
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 __all__ = ["build", "objective"]
 

@@ -20,7 +20,7 @@ from raysearch.methods.msmo.data.sampling import draws_from, items_per_batch
 from raysearch.methods.msmo.data.tokens import Tokenised, join, tokenise
 from raysearch.methods.msmo.method import MsmoMethod
 from raysearch.methods.msmo.stages import outline, terms_of
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 __all__ = ["build"]
 

@@ -15,7 +15,7 @@ from raysearch.render.experiment.maps import map_figure
 from raysearch.render.experiment.plot import COLOURS, MARKERS, panels, style
 from raysearch.render.experiment.words import names_of
 from raysearch.render.format import setting
-from raysearch.trial import Scalar
+from raysearch.run import Scalar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,7 @@ from raysearch.render.experiment.words import names_of
 from raysearch.render.format import duration
 from raysearch.render.readings import READ_ONCE, read_words
 from raysearch.render.table_export import code, prose
-from raysearch.trial import Run
+from raysearch.run import Run
 
 __all__ = ["Provenance", "study_page"]
 

@@ -11,7 +11,7 @@ from raysearch.analysis.answer import Answer, ArmResult, Course, Effect
 from raysearch.analysis.arms import PAPER_ARM, Arm
 from raysearch.analysis.statistics import MeanInterval
 from raysearch.render.format import score, setting
-from raysearch.trial import Scalar
+from raysearch.run import Scalar
 
 __all__ = [
     "answer_sentences",

@@ -13,7 +13,7 @@ from raysearch.render.format import duration, setting
 from raysearch.render.report.figure import Figure, Section, TableBlock, View, colour, label, tidy
 from raysearch.render.report.sweep import Cells, Contest, SweepView
 from raysearch.render.report.words import between, counted, listed, of_mean, percent, short
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 __all__ = ["best_section", "lead_words", "trials_section"]
 

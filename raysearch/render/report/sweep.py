@@ -20,7 +20,7 @@ from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.rank import Ranked, RankStatus
 from raysearch.leaderboard.tasks import first_trials, rank_all, rank_tasks, task_names
 from raysearch.objective import Aggregate
-from raysearch.trial import Cell, Scalar
+from raysearch.run import Cell, Scalar
 
 __all__ = ["ALL", "Cells", "Contest", "SweepRecord", "SweepView", "view_of"]
 

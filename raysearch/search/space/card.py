@@ -12,10 +12,10 @@ from typing import Any
 from raysearch import methods
 from raysearch.config import TrainingConfig, check_value, rules
 from raysearch.errors import ConfigError, StoreError
+from raysearch.run import MetricGoal
 from raysearch.search.space.file import TASK_DEFAULTS
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace
-from raysearch.trial import MetricGoal
 
 __all__ = ["IDENTITY", "identity_of", "space_of"]
 

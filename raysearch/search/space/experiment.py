@@ -29,9 +29,9 @@ from typing import Any
 
 from raysearch.config import Rule, as_scalar, check_value
 from raysearch.errors import unknown_name
+from raysearch.run import MetricGoal, Scalar
 from raysearch.search.space.file import read_settings
 from raysearch.search.space.parameters import Parameter
-from raysearch.trial import MetricGoal, Scalar
 from raysearch.yaml_lines import LocatedValue, Problems
 
 __all__ = ["FIGURES", "PAPER", "Question", "read_question"]

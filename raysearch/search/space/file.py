@@ -42,10 +42,10 @@ from typing import Any
 from raysearch.config import Rule, as_scalar, check_value, checked_settings, rules
 from raysearch.errors import quoted, unknown_name
 from raysearch.objective import AGGREGATES
+from raysearch.run import Scalar
 from raysearch.search.space.parameters import Parameter, read_parameter
 from raysearch.search.suggest.pruners import PRUNERS
 from raysearch.search.suggest.samplers import SAMPLERS
-from raysearch.trial import Scalar
 from raysearch.yaml_lines import LocatedValue, Problems, read_located
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from raysearch.config import Rule, as_scalar, check_value
 from raysearch.errors import quoted
-from raysearch.trial import Scalar
+from raysearch.run import Scalar
 from raysearch.yaml_lines import LocatedValue, Problems
 
 __all__ = ["Parameter", "read_parameter"]

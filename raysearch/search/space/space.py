@@ -21,6 +21,7 @@ from raysearch.config import TrainingConfig, as_scalar, checked_settings, read_c
 from raysearch.errors import ConfigError
 from raysearch.methods.plugins import outside_methods
 from raysearch.objective import Aggregate
+from raysearch.run import MetricGoal, Scalar
 from raysearch.search.space.experiment import Question, read_question
 from raysearch.search.space.file import (
     TASK_DEFAULTS,
@@ -32,7 +33,6 @@ from raysearch.search.space.file import (
 )
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.suggest.samplers import reuse_problem, sampler_problem
-from raysearch.trial import MetricGoal, Scalar
 
 __all__ = ["SearchSpace", "load_space", "plain_config"]
 

@@ -24,10 +24,10 @@ from optuna.trial import TrialState as OptunaState
 
 from raysearch.errors import StoreError, quoted, reason_of
 from raysearch.objective import aggregate_value, is_over
+from raysearch.run import Cell, MetricGoal, Run, RunState
 from raysearch.search.origins import PROPOSED
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import DamagedStudyError
-from raysearch.trial import Cell, MetricGoal, Run, RunState
 
 __all__ = [
     "CELL",

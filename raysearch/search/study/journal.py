@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from raysearch.errors import StoreError
+from raysearch.run import RunSpec
 from raysearch.seal import seal, unseal
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.storage import RETRY_LONG, RETRY_SHORT, open_storage
 from raysearch.storage.place import redacted
-from raysearch.trial import RunSpec
 
 __all__ = ["RunJournal"]
 

@@ -29,6 +29,7 @@ from types import TracebackType
 
 from optuna.trial import TrialState as OptunaState
 
+from raysearch.run import Cell, Run, tasks_of
 from raysearch.search.further_seeds import FurtherSeeds
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import StudyDatabase
@@ -50,7 +51,6 @@ from raysearch.search.study.identity import begin_with, begun_with, claim_study,
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
 from raysearch.search.suggest.task_search import CellsOf, Draft, TaskSearches, cells_within
-from raysearch.trial import Cell, Run, tasks_of
 
 __all__ = ["OpenTrial", "StudyLedger"]
 

@@ -25,6 +25,7 @@ from optuna.trial import TrialState as OptunaState
 
 from raysearch.config import as_scalar, read_config, rules
 from raysearch.errors import ConfigError, StoreError
+from raysearch.run import Cell, Run, RunSpec, RunState, Scalar
 from raysearch.search.origins import PROPOSED
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space.space import SearchSpace, plain_config
@@ -37,7 +38,6 @@ from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
 from raysearch.search.suggest.samplers import distribution
 from raysearch.search.suggest.task_search import cells_within, checked_config
 from raysearch.storage.place import redacted
-from raysearch.trial import Cell, Run, RunSpec, RunState, Scalar
 
 __all__ = ["Recovery", "recover_study"]
 

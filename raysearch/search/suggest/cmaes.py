@@ -23,9 +23,9 @@ from optuna.samplers import RandomSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from raysearch.run import Scalar
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.suggest.point_samplers import OwnSpaceSampler, share_of, value_at
-from raysearch.trial import Scalar
 
 __all__ = ["CmaesSampler", "numbers_of"]
 

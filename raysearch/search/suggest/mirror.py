@@ -25,13 +25,13 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from raysearch.run import Scalar
 from raysearch.search.origins import Origin
 from raysearch.search.reuse import PaidStages
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.stopped import losses, teaches
 from raysearch.search.suggest.point_samplers import GridSampler, grid_size
 from raysearch.search.suggest.samplers import LARGEST_GRID, distribution, make_sampler, origin_of
-from raysearch.trial import Scalar
 
 __all__ = ["IsNew", "Proposal", "SamplerView"]
 

@@ -17,8 +17,8 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from raysearch.run import Scalar
 from raysearch.search.space.parameters import Parameter
-from raysearch.trial import Scalar
 
 __all__ = [
     "GridSampler",

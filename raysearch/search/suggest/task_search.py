@@ -22,12 +22,12 @@ from optuna.trial import TrialState as OptunaState
 from raysearch.config import as_scalar
 from raysearch.errors import ConfigError
 from raysearch.events import NODE_WENT
+from raysearch.run import Cell, Scalar, tasks_of
 from raysearch.search.known import trial_key
 from raysearch.search.origins import Origin
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.entries import INTENT, cells_of, intent_in, origin_in, records, verdicts
 from raysearch.search.suggest.mirror import SamplerView
-from raysearch.trial import Cell, Scalar, tasks_of
 
 __all__ = ["CellsOf", "Draft", "TaskSearch", "TaskSearches", "cells_within", "checked_config"]
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from raysearch.analysis.statistics import overtuning
-from raysearch.trial import MetricGoal
+from raysearch.run import MetricGoal
 
 UP, DOWN = MetricGoal("dev/f1"), MetricGoal("dev/mae", "minimize")
 

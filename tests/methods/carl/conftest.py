@@ -10,7 +10,7 @@ from raysearch.config import read_config
 from raysearch.methods import get_method
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.method import CarlMethod
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 TINY = {"encoder": "tiny", "corpora": "sample", "max_length": 32, "batch_size": 16}
 

@@ -14,7 +14,7 @@ from raysearch.methods import get_method
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.corpora import rateable, training_corpora
 from raysearch.methods.carl.method import CarlMethod
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 Make = Callable[..., CarlMethod]
 

@@ -20,7 +20,7 @@ from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.evaluation.evaluation import embed
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.model import pool
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 Make = Callable[..., CarlMethod]
 TINY = {"encoder": "tiny", "corpora": "sample", "max_length": 32, "batch_size": 16}

@@ -11,7 +11,7 @@ from raysearch.corpora.absa.records import AlignedViews, PairCorpus, TaggedSente
 from raysearch.methods import get_method
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.method import MsmoMethod
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 TINY = {
     "encoder": "tiny",

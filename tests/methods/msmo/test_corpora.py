@@ -15,7 +15,7 @@ from raysearch.methods.msmo.config import VARIANTS, MsmoConfig
 from raysearch.methods.msmo.corpora import load_pairs, needed_views, roles_of
 from raysearch.methods.msmo.method import MsmoMethod
 from raysearch.methods.msmo.stages import outline
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 MakeConfig = Callable[..., MsmoConfig]
 

@@ -16,7 +16,7 @@ from raysearch.methods import get_method
 from raysearch.methods.msmo import method as method_file
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.method import MsmoMethod
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 Make = Callable[..., MsmoMethod]
 Perform = Callable[..., dict[str, float]]

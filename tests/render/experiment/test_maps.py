@@ -11,7 +11,7 @@ from raysearch.analysis.arms import arms_of
 from raysearch.render.experiment import draw
 from raysearch.render.experiment.maps import map_figure
 from raysearch.render.experiment.plot import style, svg
-from raysearch.trial import Cell, MetricGoal, Run, RunState
+from raysearch.run import Cell, MetricGoal, Run, RunState
 
 NAN = float("nan")
 

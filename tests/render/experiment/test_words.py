@@ -9,7 +9,7 @@ from raysearch.analysis.answer import Answer, answer
 from raysearch.analysis.arms import arms_of
 from raysearch.render.experiment import StudyBoard, answer_record, answer_sentences, draw, svg
 from raysearch.render.experiment.words import names_of
-from raysearch.trial import Cell, MetricGoal, Report, Run, RunState, Scalar
+from raysearch.run import Cell, MetricGoal, Report, Run, RunState, Scalar
 
 GOAL = MetricGoal("test/f1")
 NOISE = (0.004, -0.003, 0.001, -0.002, 0.003, -0.001)

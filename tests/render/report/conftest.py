@@ -19,7 +19,7 @@ from raysearch.leaderboard.schema import (
     unify,
 )
 from raysearch.render.report import SweepRecord
-from raysearch.trial import MetricGoal, Report, Run
+from raysearch.run import MetricGoal, Report, Run
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

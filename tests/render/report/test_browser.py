@@ -14,7 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from raysearch.render.report import make_report
-from raysearch.trial import Cell, RunState
+from raysearch.run import Cell, RunState
 
 pytestmark = pytest.mark.browser
 EVIL = "<img src=x onerror=window.evil=1><script>window.evil=1</script>"

@@ -12,7 +12,7 @@ from raysearch.errors import ConfigError
 from raysearch.leaderboard import SweepCard
 from raysearch.leaderboard.card import SearchRange
 from raysearch.render.report import make_report
-from raysearch.trial import Cell, MetricGoal, RunState
+from raysearch.run import Cell, MetricGoal, RunState
 
 EVIL = "<script>window.evil=1</script>'\"&amp;<b>x</b></script><!--"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from raysearch.errors import ConfigError
+from raysearch.run import MetricGoal
 from raysearch.search.space.space import load_space
-from raysearch.trial import MetricGoal
 
 SPACE = """\
 method: carl

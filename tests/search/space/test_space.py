@@ -9,9 +9,9 @@ import pytest
 from raysearch.config import TrainingConfig
 from raysearch.errors import ConfigError
 from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.run import MetricGoal
 from raysearch.search.space.file import parse_seconds
 from raysearch.search.space.space import SearchSpace, load_space
-from raysearch.trial import MetricGoal
 
 Read = Callable[[str], SearchSpace]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from raysearch.errors import StoreError
+from raysearch.run import Cell
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study import database
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.storage.retry import RetryPolicy
-from raysearch.trial import Cell
 
 
 def open_ledger(url: str, space: SearchSpace) -> StudyLedger:
@@ -191,7 +191,7 @@ from pathlib import Path
 from raysearch.search.space.space import load_space
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.storage.retry import Patience
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 space = load_space(Path(sys.argv[2])).with_overrides({}, trials=20)
 ledger = StudyLedger.open(sys.argv[1], "toy", space, cells=lambda config: [Cell("toy", 0)])

@@ -10,9 +10,9 @@ import optuna
 import pytest
 
 from raysearch.errors import ConfigError, StoreError
+from raysearch.run import Cell, Run, RunState
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell, Run, RunState
 
 Read = Callable[[str], SearchSpace]
 MakeTrial = Callable[..., Run]

@@ -14,12 +14,12 @@ from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 from raysearch.cluster.cost.node_watch import write_spent
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
+from raysearch.run import Cell, MetricGoal, Run, RunSpec, RunState
 from raysearch.search.driver import RunQueue
 from raysearch.search.incumbent import Incumbents
 from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.lock import RootMark, sweep_lock
-from raysearch.trial import Cell, MetricGoal, Run, RunSpec, RunState
 
 
 @pytest.mark.parametrize("kind", ["symlink", "hardlink"])

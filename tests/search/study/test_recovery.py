@@ -13,6 +13,7 @@ import pytest
 from raysearch.config import as_scalar
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
+from raysearch.run import Cell, Report, Run, RunSpec, RunState
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space.card import identity_of, space_of
 from raysearch.search.space.space import SearchSpace
@@ -20,7 +21,6 @@ from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.ledger import OpenTrial, StudyLedger
 from raysearch.search.study.recovery import recover_study
 from raysearch.search.study.seal import SEAL
-from raysearch.trial import Cell, Report, Run, RunSpec, RunState
 
 Read = Callable[[str], SearchSpace]
 

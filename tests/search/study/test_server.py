@@ -18,11 +18,11 @@ import sqlalchemy
 from postgres import PASSWORD, PostgresServer
 
 from raysearch.errors import StoreError
+from raysearch.run import Cell, Run
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study import server as study_server
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.server import StudyServer, driver_url
-from raysearch.trial import Cell, Run
 
 MakeTrial = Callable[..., Run]
 CELL = Cell("toy", 0)
@@ -87,7 +87,7 @@ import sys, time
 from pathlib import Path
 from raysearch.search.space.space import load_space
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.trial import Cell
+from raysearch.run import Cell
 
 space = load_space(Path(sys.argv[2]))
 ledger = StudyLedger.open(sys.argv[1], "toy", space, cells=lambda config: [Cell("toy", 0)])

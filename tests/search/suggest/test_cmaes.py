@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from raysearch.errors import ConfigError
+from raysearch.run import Cell, Run
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import DamagedStudyError
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.suggest.mirror import SamplerView
-from raysearch.trial import Cell, Run
 
 Read = Callable[[str], SearchSpace]
 

@@ -7,11 +7,11 @@ import pytest
 from optuna.trial import TrialState
 
 from raysearch.errors import ConfigError
+from raysearch.run import Scalar
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.suggest import samplers
 from raysearch.search.suggest.mirror import SamplerView
 from raysearch.search.suggest.samplers import SAMPLERS, make_sampler
-from raysearch.trial import Scalar
 
 Read = Callable[[str], SearchSpace]
 

@@ -13,9 +13,9 @@ import pytest
 
 from raysearch.config import TrainingConfig
 from raysearch.errors import ConfigError
+from raysearch.run import Cell, Run, RunState
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.ledger import OpenTrial, StudyLedger
-from raysearch.trial import Cell, Run, RunState
 
 MakeTrial = Callable[..., Run]
 Read = Callable[[str], SearchSpace]

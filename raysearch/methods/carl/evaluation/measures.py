@@ -22,7 +22,7 @@ from raysearch.errors import ConfigError
 from raysearch.leaderboard.openings import Opening
 from raysearch.methods.carl.data import LABEL_CENTRES, scaled_labels
 from raysearch.methods.carl.losses.contrastive import ContrastiveObjective, label_similarity
-from raysearch.trial import Run
+from raysearch.run import Run
 
 if TYPE_CHECKING:
     from raysearch.methods.carl.config import CarlConfig

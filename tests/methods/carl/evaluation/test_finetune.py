@@ -16,9 +16,9 @@ from raysearch.errors import RoleError
 from raysearch.methods.base import Stage, Update
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.evaluation.finetune import FineTuning, TaskBatch, TunedModel
+from raysearch.run import Report
 from raysearch.training.loop import Fit
 from raysearch.training.progress import NullListener
-from raysearch.trial import Report
 
 CONFIG = CarlConfig(
     encoder="tiny",

@@ -10,7 +10,7 @@ from raysearch.config import flatten, read_config
 from raysearch.errors import ConfigError
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.evaluation.measures import MEASURES, QUADRANTS
-from raysearch.trial import Cell, Run, RunState
+from raysearch.run import Cell, Run, RunState
 
 SETTINGS = {
     "encoder": "tiny",

@@ -8,8 +8,8 @@ import optuna
 import pytest
 
 from raysearch.errors import StoreError
+from raysearch.run import Cell, MetricGoal, Report, Run, RunSpec, RunState
 from raysearch.search.study.entries import INTENT, cells_of
-from raysearch.trial import Cell, MetricGoal, Report, Run, RunSpec, RunState
 
 
 def test_trial_survives_json() -> None:
