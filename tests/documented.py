@@ -275,8 +275,7 @@ def _lay_out(folder: Path) -> None:
         text = (ROOT / name).read_text().replace("SET-ME-", "my-")
         (folder / name).write_text(text)
     (folder / "reviews").symlink_to(ROOT / "raysearch" / "corpora" / "sample" / "reviews")
-    for name in ("FILE.xml", "ABSA16_Restaurants_Train.xml"):
-        (folder / name).write_text(XML)
+    (folder / "ABSA16_Restaurants_Train.xml").write_text(XML)
     page = (ROOT / "docs" / "extending.md").read_text()
     (folder / "question.yaml").write_text(
         "".join(re.findall(r"```yaml\n(# question.yaml.*?)```", page, re.S))
