@@ -85,7 +85,7 @@ def test_a_locked_database(
     tmp_path: Path, toy_space: SearchSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(database, "LASTING", RetryPolicy(seconds=0))
+    monkeypatch.setattr(database, "RETRY_LONG", RetryPolicy(seconds=0))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with open_ledger(f"sqlite:///{tmp_path}/study.db", toy_space) as ledger:
         other = sqlite3.connect(tmp_path / "study.db")
