@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 from collections.abc import Iterator
@@ -52,6 +53,20 @@ def test_the_files_that_a_text_names_are_there(text: Path) -> None:
     found = PATH.findall(text.read_text())
     named = {re.sub(r"\b(METHOD|NAME)\b", "*", path.rstrip("./")) for path in found}
     assert [path for path in sorted(named) if not list(ROOT.glob(path))] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        {
+            name
+            for text in TEXTS
+            for name in re.findall(r"`(raysearch(?!\.yaml)(?:\.\w+)+)", text.read_text())
+        }
+    ),
+)
+def test_a_name_of_the_package_is_there(name: str) -> None:
+    pkgutil.resolve_name(name)
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
