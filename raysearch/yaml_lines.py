@@ -45,7 +45,7 @@ class LocatedValue:
 
     @property
     def plain(self) -> Any:
-        """The value without marks, all the way down."""
+        """The value without lines, all the way down."""
         if isinstance(self.value, list):
             return [item.plain for item in self.value]
         if isinstance(self.value, dict):
@@ -132,7 +132,7 @@ def read_located(path: Path) -> tuple[dict[str, LocatedValue], Problems]:
         raise ConfigError(f"must be YAML, but {error} ({path})".replace("\n", " ")) from error
     if node is None:
         raise ConfigError(f"must name at least `method`, but the file is empty ({path})")
-    root = _mark(node, node.start_mark.line + 1, problems, ())
+    root = _located(node, node.start_mark.line + 1, problems, ())
     if not isinstance(root.value, dict):
         raise ConfigError(f"must be a mapping of keys to values ({path}:{root.line})")
     return root.value, problems
@@ -198,7 +198,7 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
-def _mark(
+def _located(
     node: yaml.Node, line: int, problems: Problems, above: tuple[yaml.Node, ...]
 ) -> LocatedValue:
     if any(node is parent for parent in above):
@@ -206,7 +206,7 @@ def _mark(
         return LocatedValue(None, line)
     above = (*above, node)
     if isinstance(node, yaml.SequenceNode):
-        items = [_mark(item, item.start_mark.line + 1, problems, above) for item in node.value]
+        items = [_located(item, item.start_mark.line + 1, problems, above) for item in node.value]
         return LocatedValue(items, line)
     if isinstance(node, yaml.MappingNode):
         return LocatedValue(_mapping(node, problems, above), line)
@@ -226,7 +226,7 @@ def _mapping(
             first = entries[key.value].line
             problems.add(f"`{key.value}` must stand once, but it stands on line {first} too", line)
         else:
-            entries[key.value] = _mark(value, line, problems, above)
+            entries[key.value] = _located(value, line, problems, above)
     return entries
 
 

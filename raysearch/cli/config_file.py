@@ -10,7 +10,7 @@ from typing import Any
 
 from raysearch.cli.arguments import parse_settings, setting_text
 from raysearch.config import rules
-from raysearch.errors import ConfigError, quoted, unknown_name
+from raysearch.errors import ConfigError
 from raysearch.methods import config_type
 from raysearch.yaml_lines import read_located
 
@@ -74,18 +74,16 @@ def read_config_file(path: Path, method: str) -> ConfigFile:
         ConfigError: It cannot be read, is none, or is of another method.
     """
     fields, problems = read_located(path)
-    for name, marked in fields.items():
-        kind = _TYPES.get(name)
-        if kind is None:
-            problems.add(unknown_name("key", name, list(_TYPES)), marked.line)
-        elif type(marked.value) is not kind:
+    problems.check_keys("key", fields, list(_TYPES))
+    for name, node in fields.items():
+        if name in _TYPES and type(node.value) is not _TYPES[name]:
             rule = {"seed": "an integer", "setting": "a mapping"}.get(name, "a text")
-            problems.add(f"`{name}` must be {rule}, but got {quoted(marked.plain)}", marked.line)
+            problems.refuse(f"`{name}` must be {rule}", node)
     for name in ("method", "setting"):
         if name not in fields:
             problems.add(f"`{name}` must be in a file that `raysearch export` wrote, but is not", 1)
     problems.raise_all()
-    plain: dict[str, Any] = {name: marked.plain for name, marked in fields.items()}
+    plain: dict[str, Any] = {name: node.plain for name, node in fields.items()}
     if plain["method"] != method:
         raise ConfigError(
             f"`--config` must be a configuration of {method}, but {path} is one of "

@@ -14,11 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from raysearch.errors import ConfigError, known_names, quoted
+from raysearch.errors import ConfigError, known_names
 from raysearch.storage.place import expanded
-from raysearch.yaml_lines import LocatedValue, Problems, read_located
+from raysearch.yaml_lines import LocatedValue, Problems, inside, read_located
 
-__all__ = ["BOOTSTRAP", "NodeType", "PriceTable", "check_prices", "known_prices", "read_prices"]
+__all__ = [
+    "BOOTSTRAP",
+    "NodeType",
+    "PriceTable",
+    "check_prices",
+    "is_amount",
+    "known_prices",
+    "read_prices",
+]
 
 BOOTSTRAP = "~/ray_bootstrap_config.yaml"
 """Where `ray up` puts the cluster file at the head."""
@@ -108,7 +116,7 @@ def read_prices(path: Path) -> PriceTable:
         currency=currency,
         types=types,
         most=min(most, sum(item.most for item in types)) if types else most,
-        idle_seconds=60 * (float(idle) if _is_price(idle) else _IDLE_MINUTES),
+        idle_seconds=60 * (float(idle) if is_amount(idle) else _IDLE_MINUTES),
     )
 
 
@@ -119,27 +127,22 @@ def check_prices(
 
     Every node type must have a price once one has, since what is not counted costs too.
     """
-    own = _inside(_inside(fields, "provider"), "raysearch")
+    own = inside(fields.get("provider"), "raysearch")
     prices = own.get("prices")
     named = own.get("currency")
     currency = "" if named is None or named.value is None else str(named.value)
     if prices is None:
         return {}, currency
     if not isinstance(prices.value, dict) or not prices.value:
-        problems.add(
-            "`prices` must map node types to money per hour, for example {head: 0.10}, but got "
-            f"{quoted(prices.plain)}",
-            prices.line,
+        problems.refuse(
+            "`prices` must map node types to money per hour, for example {head: 0.10}", prices
         )
         return {}, currency
-    types = list(_inside(fields, "available_node_types"))
+    types = list(inside(fields.get("available_node_types")))
     found = {}
     for name, node in prices.value.items():
-        if not _is_price(node.value):
-            problems.add(
-                f"the price of `{name}` must be money per hour, >= 0, but got {quoted(node.plain)}",
-                node.line,
-            )
+        if not is_amount(node.value):
+            problems.refuse(f"the price of `{name}` must be money per hour, >= 0", node)
         elif types and name not in types:
             problems.add(
                 f"`prices` must name node types of the file, but got {name!r}; "
@@ -157,14 +160,10 @@ def check_prices(
     return found, currency
 
 
-def _is_price(value: Any) -> bool:
+def is_amount(value: Any) -> bool:
+    """Whether a value of a file is a finite number >= 0."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and value >= 0
-
-
-def _inside(fields: Mapping[str, LocatedValue], name: str) -> Mapping[str, LocatedValue]:
-    node = fields.get(name)
-    return node.value if node is not None and isinstance(node.value, dict) else {}
+    return number and 0 <= value < math.inf
 
 
 def _plain(fields: Mapping[str, LocatedValue], name: str) -> Any:
@@ -174,9 +173,9 @@ def _plain(fields: Mapping[str, LocatedValue], name: str) -> Any:
 def _types(fields: Mapping[str, LocatedValue], most: int) -> Iterator[NodeType]:
     """The node types; as many workers as the cluster may have where a type does not say."""
     head = _plain(fields, "head_node_type")
-    for name, node in _inside(fields, "available_node_types").items():
-        inside = node.value if isinstance(node.value, dict) else {}
-        own, resources = _plain(inside, "max_workers"), _plain(inside, "resources")
+    for name, node in inside(fields.get("available_node_types")).items():
+        said = inside(node)
+        own, resources = _plain(said, "max_workers"), _plain(said, "resources")
         yield NodeType(
             name=name,
             most=0 if name == head else own if isinstance(own, int) else most,

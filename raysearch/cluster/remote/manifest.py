@@ -1,6 +1,16 @@
 """Is a cluster file one that `ray up` will take, and which fields has the user still to set.
 
-The file is held against Ray's own schema, which comes with Ray; Ray itself is not imported.
+The file is held against Ray's own schema, which comes with Ray; Ray itself is not imported. What it
+says about sweeps stands where Ray does not look::
+
+    provider:
+      raysearch:
+        storage: s3://bucket/raysearch   # --storage: folder or URI that every node can write
+        data: data                       # --data-dir: in the working tree, or a nodes' folder
+        study: postgresql://...          # --study
+        slots: 4                         # --slots, --cpus-per-worker, --gpus-per-worker
+        gpus_per_worker: 1
+        prices: {head: 0.10}             # see `raysearch.cluster.cost.prices`
 """
 
 from __future__ import annotations
@@ -15,13 +25,15 @@ from typing import Any
 import jsonschema
 import yaml
 
-from raysearch.cluster.cost.prices import check_prices
-from raysearch.errors import ConfigError, quoted, shortened
+from raysearch.cluster.cost.prices import check_prices, is_amount
+from raysearch.errors import ConfigError, shortened
 from raysearch.storage.place import expanded, is_uri
-from raysearch.yaml_lines import LocatedValue, Problems, read_located
+from raysearch.yaml_lines import LocatedValue, Problems, inside, read_located
 
 __all__ = ["Site", "TREE", "UNSET", "check_manifest", "check_site", "read_site"]
 
+UNSET = "SET-ME"
+"""What stands in a word that only the user can fill in; our files are shipped with some."""
 TREE = "~/raysearch"
 """Where the working tree lies on every node."""
 
@@ -41,87 +53,6 @@ class Site:
     storage: str = ""
     data: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _place(value: Any) -> bool:
-    return _text(value) and (is_uri(value) or Path(value).is_absolute())
-
-
-def _folder(value: Any) -> bool:
-    return _text(value) and not is_uri(value) and not value.startswith("~")
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-
-
-def _count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-_RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "storage": ("a full path or a URI (s3://…) that every node can write", _place),
-    "data": ("a folder in the working tree, or a full path that every node has", _folder),
-    "study": ("the URL of a database", _text),
-    "slots": ("a whole number >= 1", _count),
-    "cpus_per_worker": ("a number >= 0", _number),
-    "gpus_per_worker": ("a number >= 0", _number),
-}
-
-
-def read_site(path: Path) -> Site:
-    """Read `provider.raysearch` of a cluster file.
-
-    Raises:
-        ConfigError: Every field that breaks its rule, and a file that does not bring the working
-            tree to the nodes, with lines.
-    """
-    fields, problems = read_located(path)
-    found = check_site(fields, problems)
-    tree = _tree(fields, problems)
-    problems.raise_all()
-    storage, data = found.pop("storage", ""), found.pop("data", "")
-    options = {f"--{name.replace('_', '-')}": str(value) for name, value in found.items()}
-    return Site(tree=tree, storage=storage, data=data, options=options)
-
-
-def check_site(fields: Mapping[str, LocatedValue], problems: Problems) -> dict[str, Any]:
-    """Note every field that breaks its rule; gives the plain values of those that are there."""
-    section = _below(_below(fields, "provider"), "raysearch")
-    found = {name: section[name].plain for name in _RULES if name in section}
-    for name, value in found.items():
-        rule, holds = _RULES[name]
-        if not holds(value):
-            text = f"`provider.raysearch.{name}` must be {rule}, but got {quoted(value)}"
-            problems.add(text, section[name].line)
-    return found
-
-
-def _below(fields: Mapping[str, LocatedValue], name: str) -> dict[str, LocatedValue]:
-    value = fields[name].value if name in fields else None
-    return value if isinstance(value, dict) else {}
-
-
-def _tree(fields: Mapping[str, LocatedValue], problems: Problems) -> Path:
-    """The launcher takes a mount's folder from where it is started, so `.` is the tree here."""
-    rule = f"`file_mounts` must bring the working tree to {TREE}"
-    mount = _below(fields, "file_mounts").get(TREE)
-    if mount is None:
-        problems.add(rule, fields["file_mounts"].line if "file_mounts" in fields else 1)
-        return Path()
-    tree = expanded(str(mount.value))
-    if not (tree / "raysearch" / "__init__.py").is_file():
-        where = f"but {tree.absolute()} is not one; run this from the root of the tree"
-        problems.add(f"{rule}, {where}", mount.line)
-    return tree.resolve()
-
-
-UNSET = "SET-ME"
-"""What stands in a word that only the user can fill in; our files are shipped with some."""
 
 
 def check_manifest(path: Path) -> tuple[str, ...]:
@@ -155,6 +86,73 @@ def check_manifest(path: Path) -> tuple[str, ...]:
                 text = f"`{where}` must be set to yours, but has {word} ({path}:{node.line})"
                 unset.setdefault(word, text)
     return tuple(unset.values())
+
+
+def read_site(path: Path) -> Site:
+    """Read `provider.raysearch` of a cluster file.
+
+    Raises:
+        ConfigError: Every field that breaks its rule, and a file that does not bring the working
+            tree to the nodes, with lines.
+    """
+    fields, problems = read_located(path)
+    found = check_site(fields, problems)
+    tree = _tree(fields, problems)
+    problems.raise_all()
+    storage, data = found.pop("storage", ""), found.pop("data", "")
+    options = {f"--{name.replace('_', '-')}": str(value) for name, value in found.items()}
+    return Site(tree=tree, storage=storage, data=data, options=options)
+
+
+def check_site(fields: Mapping[str, LocatedValue], problems: Problems) -> dict[str, Any]:
+    """The plain values of the fields that are there; every one that breaks its rule is noted."""
+    section = inside(fields.get("provider"), "raysearch")
+    found = {name: section[name] for name in _RULES if name in section}
+    for name, node in found.items():
+        rule, holds = _RULES[name]
+        if not holds(node.plain):
+            problems.refuse(f"`provider.raysearch.{name}` must be {rule}", node)
+    return {name: node.plain for name, node in found.items()}
+
+
+def _tree(fields: Mapping[str, LocatedValue], problems: Problems) -> Path:
+    """The launcher takes a mount's folder from where it is started, so `.` is the tree here."""
+    rule = f"`file_mounts` must bring the working tree to {TREE}"
+    mount = inside(fields.get("file_mounts")).get(TREE)
+    if mount is None:
+        problems.add(rule, fields["file_mounts"].line if "file_mounts" in fields else 1)
+        return Path()
+    tree = expanded(str(mount.value))
+    if not (tree / "raysearch" / "__init__.py").is_file():
+        where = f"but {tree.absolute()} is not one; run this from the root of the tree"
+        problems.add(f"{rule}, {where}", mount.line)
+    return tree.resolve()
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _place(value: Any) -> bool:
+    return _text(value) and (is_uri(value) or Path(value).is_absolute())
+
+
+def _folder(value: Any) -> bool:
+    return _text(value) and not is_uri(value) and not value.startswith("~")
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+_RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "storage": ("a full path or a URI (s3://…) that every node can write", _place),
+    "data": ("a folder in the working tree, or a full path that every node has", _folder),
+    "study": ("the URL of a database", _text),
+    "slots": ("a whole number >= 1", _count),
+    "cpus_per_worker": ("a number >= 0", is_amount),
+    "gpus_per_worker": ("a number >= 0", is_amount),
+}
 
 
 def _as_ray_reads(path: Path) -> Any:
@@ -214,9 +212,9 @@ def _leaves(node: LocatedValue, where: str) -> Iterator[tuple[str, LocatedValue]
 def _line(node: LocatedValue, parts: Sequence[Any]) -> int:
     """The line of the innermost place on the way that the file has."""
     for part in parts:
-        inside = isinstance(node.value, dict) and part in node.value
-        inside = inside or (isinstance(node.value, list) and part < len(node.value))
-        if not inside:
+        there = isinstance(node.value, dict) and part in node.value
+        there = there or (isinstance(node.value, list) and part < len(node.value))
+        if not there:
             break
         node = node.value[part]
     return node.line

@@ -105,15 +105,15 @@ _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True, kw_only=True)
 class SpaceFile:
-    """A file as read: what is the same for every method is checked, the rest still marked.
+    """A file as read: what is the same for every method is checked, the rest still has its lines.
 
     Attributes:
         options: Values for the names in `OPTION_RULES`; those that were wrong are left out.
         time_seconds: Seconds of the budget, or None.
         method: Name of the method, or None where it was wrong.
-        setting: Field name to marked value.
-        search: Field name to marked range or choices.
-        study: What is asked of the space, still marked; None where nothing is.
+        setting: Field name to value and line.
+        search: Field name to range or choices.
+        study: What is asked of the space; None where nothing is.
         lines: Top-level key to its line.
     """
 
@@ -201,7 +201,7 @@ def read_settings(
     """The fixed settings of a file, in their fields' types.
 
     Args:
-        setting: Field name to marked value.
+        setting: Field name to value and line.
         config_type: The method's config class.
         problems: Takes every unknown name and wrong value.
     """
