@@ -28,6 +28,7 @@ __all__ = [
     "check_value",
     "checked_settings",
     "flatten",
+    "plain_config",
     "read_config",
     "rules",
     "said_value",
@@ -215,6 +216,12 @@ def as_scalar(value: Any) -> Scalar:
 def flatten(config: Any) -> dict[str, Scalar]:
     """Every field of a config as a scalar; see `as_scalar`."""
     return {item.name: as_scalar(getattr(config, item.name)) for item in dataclasses.fields(config)}
+
+
+def plain_config(config: Any) -> dict[str, Any]:
+    """Every field of a config as JSON scalars and lists."""
+    plain = dataclasses.asdict(config)
+    return {name: list(item) if isinstance(item, tuple) else item for name, item in plain.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

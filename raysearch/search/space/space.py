@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from raysearch import methods
-from raysearch.config import TrainingConfig, as_scalar, checked_settings, read_config, said_value
+from raysearch.config import (
+    TrainingConfig,
+    as_scalar,
+    checked_settings,
+    plain_config,
+    read_config,
+    said_value,
+)
 from raysearch.errors import ConfigError
 from raysearch.methods.plugins import outside_methods
 from raysearch.objective import Aggregate
@@ -34,7 +41,7 @@ from raysearch.search.space.file import (
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.suggest.samplers import reuse_problem, sampler_problem
 
-__all__ = ["SearchSpace", "load_space", "plain_config"]
+__all__ = ["SearchSpace", "load_space"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,31 +176,15 @@ class SearchSpace:
         self,
         settings: Mapping[str, str],
         *,
-        trials: int | None = None,
         time_seconds: float | str | None = None,
-        seeds: int | None = None,
-        sampler: str | None = None,
-        metric: str | None = None,
-        direction: str | None = None,
-        mode: str | None = None,
-        aggregate: str | None = None,
-        warm_start: int | None = None,
-        reuse: float | None = None,
+        **options: Any,
     ) -> SearchSpace:
         """The space with what the command line says instead.
 
         Args:
             settings: Field name to value as typed; a searched one becomes fixed.
-            trials: In place of ``budget.trials``.
             time_seconds: In place of ``budget.time``: seconds, or text such as ``30m``.
-            seeds: In place of ``budget.seeds``.
-            sampler: In place of ``sampler``.
-            metric: In place of ``objective.metric``.
-            direction: In place of ``objective.direction``.
-            mode: In place of ``mode``.
-            aggregate: In place of ``aggregate``.
-            warm_start: In place of ``warm_start``.
-            reuse: In place of ``reuse``.
+            options: Values in place of the file's, by name in `OPTION_RULES`; None changes none.
 
         Raises:
             ConfigError: One sentence for every value that cannot be used.
@@ -201,9 +192,6 @@ class SearchSpace:
         typed = {name: said_value(text) for name, text in settings.items()}
         fixed, wrong = checked_settings(self.config_type, typed)
         problems = [f"{text} (--set)" for text in wrong.values()]
-        options: dict[str, Any] = {"trials": trials, "seeds": seeds, "sampler": sampler}
-        options |= {"metric": metric, "direction": direction, "mode": mode}
-        options |= {"aggregate": aggregate, "warm_start": warm_start, "reuse": reuse}
         given = {name: value for name, value in options.items() if value is not None}
         for name, value in given.items():
             problem = option_problem(name, value)
@@ -256,12 +244,9 @@ def load_space(path: Path, config_type: type[TrainingConfig] | None = None) -> S
     if read.study is not None:
         question = read_question(read.study, config_type, parameters, problems)
     if not problems:
-        problem = sampler_problem(read.options["sampler"], parameters)
-        if problem:
-            problems.add(problem, read.lines.get("sampler", 1))
-        lines = {name: node.line for name, node in read.search.items()} | dict(read.lines)
-        unlike = _contest_problems(config_type, read.options["pruner"], parameters)
-        for name, problem in (_task_problems(read.options, parameters) | unlike).items():
+        lines = {"sampler": 1} | {name: node.line for name, node in read.search.items()}
+        lines |= read.lines
+        for name, problem in _clashes(config_type, read.options, parameters).items():
             problems.add(problem, lines[name])
     problems.raise_all()
     options = dict(read.options)
@@ -280,12 +265,6 @@ def load_space(path: Path, config_type: type[TrainingConfig] | None = None) -> S
     return space
 
 
-def plain_config(config: TrainingConfig) -> dict[str, Any]:
-    """Every setting as JSON scalars and lists."""
-    plain = dataclasses.asdict(config)
-    return {name: list(item) if isinstance(item, tuple) else item for name, item in plain.items()}
-
-
 def _check_whole(space: SearchSpace) -> None:
     """Check what only the whole space shows: is anything searched, and can the paper be run."""
     if not space.searched:
@@ -293,69 +272,49 @@ def _check_whole(space: SearchSpace) -> None:
             f"`search` must leave something to be searched, but every parameter is fixed or its "
             f"condition never holds ({space.source}); `raysearch train` runs one trial"
         )
-    problem = sampler_problem(space.sampler, space.searched)
-    options = {name: getattr(space, name) for name in ("sampler", *TASK_DEFAULTS)}
-    found = [
-        problem,
-        *_task_problems(options, space.searched).values(),
-        *_contest_problems(space.config_type, space.pruner, space.searched).values(),
-    ]
-    if not any(found):
-        found += _task_setting_problems(space)
-    if any(found):
-        raise ConfigError([f"{text} ({space.source})" for text in found if text])
+    options = {name: getattr(space, name) for name in ("sampler", "pruner", *TASK_DEFAULTS)}
+    found = [*_clashes(space.config_type, options, space.searched).values()]
+    found = found or _task_setting_problems(space)
+    if found:
+        raise ConfigError([f"{text} ({space.source})" for text in found])
     space.paper_first()
 
 
-def _task_problems(options: Mapping[str, Any], searched: Sequence[Parameter]) -> dict[str, str]:
-    """What of the options cannot go together.
+def _clashes(
+    config_type: type[TrainingConfig], options: Mapping[str, Any], searched: Sequence[Parameter]
+) -> dict[str, str]:
+    """What cannot go together, and what would make configurations that cannot be compared.
 
     Args:
-        options: Values of the names in `TASK_DEFAULTS` and of ``sampler``.
+        config_type: The method's config class.
+        options: Values of ``sampler``, ``pruner`` and the names in `TASK_DEFAULTS`.
         searched: What is searched.
 
     Returns:
-        Name of the key to blame to a sentence without its end.
+        Option or setting to blame to a sentence without its end.
     """
-    found = {}
+    found = {
+        "sampler": sampler_problem(options["sampler"], searched),
+        "reuse": reuse_problem(options["sampler"], options["reuse"]),
+    }
     if options["mode"] == "joint" and options["warm_start"]:
         found["warm_start"] = (
             f"`warm_start` must be 0 unless `mode` is per_task, but got {options['warm_start']}: "
             "in joint mode every configuration runs on all tasks anyway"
         )
-    if options["mode"] == "per_task":
-        if options["aggregate"] != "mean":
-            found["aggregate"] = (
-                f"`aggregate` must be left out where `mode` is per_task, but got "
-                f"{options['aggregate']}: a configuration has one task then"
-            )
-    problem = reuse_problem(options["sampler"], options["reuse"])
-    if problem:
-        found["reuse"] = problem
-    return found
-
-
-def _contest_problems(
-    config_type: type[TrainingConfig], pruner: str, searched: Sequence[Parameter]
-) -> dict[str, str]:
-    """Which searched settings would make configurations that cannot be compared.
-
-    Args:
-        config_type: The method's config class.
-        pruner: Name in `raysearch.search.suggest.pruners.PRUNERS`.
-        searched: What is searched.
-
-    Returns:
-        Name of the setting to a sentence without its end.
-    """
+    if options["mode"] == "per_task" and options["aggregate"] != "mean":
+        found["aggregate"] = (
+            f"`aggregate` must be left out where `mode` is per_task, but got "
+            f"{options['aggregate']}: a configuration has one task then"
+        )
     names = [item.name for item in searched]
-    found = {name: _unlike(name) for name in names if name in config_type.SCORED_ON}
-    if pruner != "none" and "reports" in names:
+    found |= {name: _unlike(name) for name in names if name in config_type.SCORED_ON}
+    if options["pruner"] != "none" and "reports" in names:
         found["reports"] = (
             "`reports` must be fixed where `pruner` is not none, but is searched: a report would "
             "be another share of the training in each configuration; give it under `setting`"
         )
-    return found
+    return {name: problem for name, problem in found.items() if problem}
 
 
 def _task_setting_problems(space: SearchSpace) -> list[str]:

@@ -23,12 +23,12 @@ import optuna
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from raysearch.config import as_scalar, read_config, rules
+from raysearch.config import as_scalar, plain_config, read_config, rules
 from raysearch.errors import ConfigError, StoreError
 from raysearch.run import Cell, Run, RunSpec, RunState, Scalar
 from raysearch.search.origins import PROPOSED
 from raysearch.search.plan import SweepPlan
-from raysearch.search.space.space import SearchSpace, plain_config
+from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import REASON, StudyDatabase
 from raysearch.search.study.entries import CELL, INTENT, JUDGED, Entry, Verdict, intent_of
 from raysearch.search.study.identity import RECOVERING, is_claimed, write_identity
