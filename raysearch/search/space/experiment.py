@@ -27,11 +27,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from raysearch.config import Rule, as_scalar, check_value
+from raysearch.config import Rule, as_scalar
 from raysearch.errors import unknown_name
 from raysearch.run import MetricGoal, Scalar
 from raysearch.search.space.file import read_settings
-from raysearch.search.space.parameters import Parameter
+from raysearch.search.space.parameters import Parameter, read_value
 from raysearch.yaml_lines import LocatedValue, Problems
 
 __all__ = ["FIGURES", "PAPER", "Question", "read_question"]
@@ -45,6 +45,7 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "labels": ("measure",),
 }
 """Kind of figure to the keys that it needs."""
+_SEEDS = Rule(kind="int", low=1)
 PAPER = "paper"
 """The reference that is the paper's own setting, the sweep's first trial."""
 _NEEDED = ("question", "metric", "reference", "figure")
@@ -114,11 +115,12 @@ def read_question(
     words: dict[str, Any] = {key: _word(section, key, problems) for key in _WORDS}
     lists: dict[str, Any] = {key: _list(section, key, problems) for key in _LISTS}
     settings = {**problems.mapping("paper", section.get("paper"))}
+    seeds = settings.pop("seeds", None)
     found = Question(
         text=_question(section, problems),
         goal=_goal(section, problems),
         reference=_reference(section, parameters, problems),
-        paper_seeds=_seeds(settings.pop("seeds", None), problems),
+        paper_seeds=None if seeds is None else read_value("seeds", seeds, _SEEDS, problems),
         paper=read_settings(settings, config_type, problems),
         **words,
         **lists,
@@ -196,16 +198,6 @@ def _reference(
         if not searched[name].contains(read[name]):
             problems.refuse(f"`{name}` of `reference` must be a value that is searched", value)
     return read
-
-
-def _seeds(node: LocatedValue | None, problems: Problems) -> int | None:
-    if node is None:
-        return None
-    count, must = check_value(Rule(kind="int", low=1), node.plain)
-    if must:
-        problems.refuse(f"`seeds` must be {must}", node)
-        return None
-    return int(count)
 
 
 def _check_axes(

@@ -16,7 +16,7 @@ from raysearch.errors import quoted
 from raysearch.run import Scalar
 from raysearch.yaml_lines import LocatedValue, Problems
 
-__all__ = ["Parameter", "read_parameter"]
+__all__ = ["Parameter", "read_parameter", "read_value"]
 
 _KEYS = ("low", "high", "log", "choices", "when")
 
@@ -125,7 +125,7 @@ def _choice(
     when: Mapping[str, tuple[Scalar, ...]],
     problems: Problems,
 ) -> Parameter | None:
-    node = body["choices"]
+    node, before = body["choices"], len(problems)
     if len(body) > 1 + ("when" in body):
         problems.add(f"`{name}` must have either `choices` or a range, but got both", node.line)
         return None
@@ -136,8 +136,8 @@ def _choice(
             node.line,
         )
         return None
-    values = [_field_value(name, item, rule, problems) for item in node.value]
-    if any(value is _BAD for value in values):
+    values = [read_value(name, item, rule, problems) for item in node.value]
+    if len(problems) > before:
         return None
     repeated = [value for at, value in enumerate(values) if value in values[:at]]
     if repeated:
@@ -156,21 +156,19 @@ def _range(
     when: Mapping[str, tuple[Scalar, ...]],
     problems: Problems,
 ) -> Parameter | None:
+    before, log = len(problems), body.get("log", LocatedValue(False, line))
     missing = [key for key in ("low", "high") if key not in body]
     if missing:
         problems.add(f"the range of `{name}` must have `{'` and `'.join(missing)}`", line)
-        return None
-    log = body.get("log", LocatedValue(False, line))
-    if not isinstance(log.value, bool):
+    elif not isinstance(log.value, bool):
         problems.refuse(f"`log` of `{name}` must be true or false", log)
+    elif rule.kind not in ("int", "float"):
+        must = rule.describe()
+        problems.add(f"`{name}` must be {must}: give a list of choices, not a range", line)
+    if len(problems) > before:
         return None
-    if rule.kind not in ("int", "float"):
-        problems.add(
-            f"`{name}` must be {rule.describe()}: give a list of choices, not a range", line
-        )
-        return None
-    low, high = (_field_value(name, body[key], rule, problems) for key in ("low", "high"))
-    if low is _BAD or high is _BAD:
+    low, high = (read_value(name, body[key], rule, problems) for key in ("low", "high"))
+    if len(problems) > before:
         return None
     if low is None or high is None:
         problems.add(f"the ends of the range of `{name}` must be numbers", line)
@@ -186,13 +184,9 @@ def _range(
     return None
 
 
-_BAD: Any = object()
-"""Stands for a value that was refused; None is a value that a field may have."""
-
-
-def _field_value(name: str, node: LocatedValue, rule: Rule, problems: Problems) -> Any:
+def read_value(name: str, node: LocatedValue, rule: Rule, problems: Problems) -> Any:
+    """A value of a file as a scalar of its rule's kind; as it came where a problem was noted."""
     value, must = check_value(rule, node.plain)
     if must:
         problems.refuse(f"`{name}` must be {must}", node)
-        return _BAD
     return as_scalar(value)
