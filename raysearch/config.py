@@ -114,9 +114,15 @@ def setting(
 
 
 def settings_of(config_type: type, *parts: str) -> tuple[str, ...]:
-    """Names of the settings of some parts of a trial, in order of definition; see `setting`."""
-    fields = dataclasses.fields(config_type)
-    return tuple(item.name for item in fields if item.metadata["part"] in parts)
+    """Names of the settings of some parts of a trial, in order of definition; see `setting`.
+
+    Raises:
+        KeyError: No setting names such a part.
+    """
+    found = {item.name: item.metadata["part"] for item in dataclasses.fields(config_type)}
+    if unknown := {*parts} - {*found.values()}:
+        raise KeyError(f"no setting of {config_type.__name__} is of the part {unknown.pop()!r}")
+    return tuple(name for name, part in found.items() if part in parts)
 
 
 def rules(config_type: type) -> Mapping[str, Rule]:

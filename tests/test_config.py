@@ -13,6 +13,7 @@ from raysearch.config import (
     rules,
     said_value,
     setting,
+    settings_of,
 )
 from raysearch.errors import ConfigError
 
@@ -22,7 +23,7 @@ class Toy(TrainingConfig):
     share: float = setting(0.1, low=0, high=1, low_open=True)
     kind: str = setting("one", choices=("one", "two"))
     names: tuple[str, ...] = setting(("a", "b"))
-    alpha: float | None = setting(None, low=0, high=1)
+    alpha: float | None = setting(None, low=0, high=1, part="head")
 
     def problems(self) -> list[str]:
         return (
@@ -95,3 +96,12 @@ def test_rules_follow_the_annotations() -> None:
     assert rules(Toy)["alpha"].optional
     assert rules(Toy)["names"].kind == "list"
     assert rules(Toy)["share"].describe() == "a number in (0, 1]"
+
+
+def test_settings_by_the_part_that_depends_on_them() -> None:
+    assert settings_of(Toy, "head") == ("alpha",)
+    named = settings_of(Toy, "", "head", "reports")
+    assert {*rules(Toy)} - {*named} == {"checkpoint_seconds"}  # no result depends on it
+    assert named[:2] == ("encoder", "layers") and "share" in named and "reports" in named
+    with pytest.raises(KeyError, match="no setting of Toy is of the part 'haed'"):
+        settings_of(Toy, "haed")
