@@ -14,9 +14,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from raysearch.cli.arguments import setting_text
@@ -311,3 +314,24 @@ def _output(args: argparse.Namespace) -> Iterator[None]:
     args.warn = _warn
     with hushed(args.quiet), lasting_output(), safe_output():
         yield
+
+
+_LAZY: Mapping[str, str] = {}
+"""Public name to its module below this package, which is loaded when the name is first used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class _Functions(ModuleType):
+    """A package whose functions are not hidden by the modules of their names."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Functions
