@@ -15,13 +15,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from raysearch.account import complete_account
+from raysearch.version import __version__
 
 if TYPE_CHECKING:
     from raysearch.api import Sweep, evaluate, leaderboard, study, sweep, train
 
 __all__ = ["Sweep", "__version__", "evaluate", "leaderboard", "study", "sweep", "train"]
-
-__version__ = "0.1.0"
 
 complete_account()
 

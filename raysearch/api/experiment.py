@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import raysearch
 from raysearch.errors import ConfigError, StoreError, known_names, unknown_name
 from raysearch.run import Run, RunState, Scalar
 from raysearch.storage.place import join, redacted
+from raysearch.version import PACKAGE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURED", "STUDIES", "Study", "find_study", "measure", "read_study", "studies"]
 
-STUDIES = Path(raysearch.__file__).parent / "search_spaces" / "studies"
+STUDIES = PACKAGE / "search_spaces" / "studies"
 MEASURED = "measured.parquet"
 """What a study measured beyond its rows, in the sweep's folder."""
 _OF = "raysearch.measure"

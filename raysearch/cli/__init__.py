@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TextIO
 
-from raysearch import __version__
 from raysearch.cli import (
     check,
     compare,
@@ -46,6 +45,7 @@ from raysearch.errors import ConfigError, RaysearchError, quoted
 from raysearch.names import is_text
 from raysearch.storage.secret_parts import shown_text
 from raysearch.storage.whole import is_full
+from raysearch.version import __version__
 
 __all__ = ["main", "parser"]
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import raysearch
 from raysearch.config import SEED, as_scalar, check_value, rules
 from raysearch.errors import ConfigError, quoted
 from raysearch.names import checked_name
+from raysearch.version import PACKAGE
 
 if TYPE_CHECKING:
     from raysearch.search.space.space import SearchSpace
@@ -173,20 +173,16 @@ def find_space(method: str, option: str | None, *, said: str = "--space") -> Pat
     if option is None:
         checked_name(method, "a method")
         name = Path("search_spaces") / f"{method}.yaml"
-        places = [name, *(home / name for home in (_HOME, package_folder(method)) if home)]
+        places = [name, *(home / name for home in (PACKAGE, package_folder(method)) if home)]
     else:
-        places = [Path(option), _HOME / option, _HOME / "search_spaces" / f"{option}.yaml"]
+        places = [Path(option), PACKAGE / option, PACKAGE / "search_spaces" / f"{option}.yaml"]
     for place in places:
         if place.is_file():
             return place
     if option is None:
         raise ConfigError(f"{name} must be in this folder, but is not; name a file with --space")
-    own = _HOME / "search_spaces"
+    own = PACKAGE / "search_spaces"
     known = sorted(str(path.relative_to(own).with_suffix("")) for path in own.rglob("*.yaml"))
     raise ConfigError(
         f"`{said}` must be a search space file or one of {', '.join(known)}, but {option} is none"
     )
-
-
-_HOME = Path(raysearch.__file__).parent
-"""What comes with this package lies in its folder, in a wheel and in the source tree."""

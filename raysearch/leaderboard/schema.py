@@ -22,9 +22,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysearch import __version__
 from raysearch.errors import StoreError
 from raysearch.run import Cell, Report, Run, RunState, Scalar
+from raysearch.version import __version__
 
 __all__ = [
     "CURVE_COLUMNS",

@@ -9,11 +9,11 @@ import platform
 from importlib import metadata
 from typing import Any
 
-import raysearch
 from raysearch.encoders.files import note_encoder
 from raysearch.methods import get_method
 from raysearch.sources import NUMERIC, SOURCES, digests, recorded, sources_of, to_text
 from raysearch.training.stages.keys import code_version, method_code
+from raysearch.version import __version__
 
 __all__ = ["method_source", "sources_now", "versions"]
 
@@ -28,7 +28,7 @@ def versions(method: str = "") -> dict[str, str]:
     """
     found = {
         "python": platform.python_version(),
-        "raysearch": raysearch.__version__,
+        "raysearch": __version__,
         "code": code_version(method),
     }
     for name in _PACKAGES:

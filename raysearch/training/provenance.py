@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-import raysearch
 from raysearch.devices import cpu_device
 from raysearch.training.checkout import commit_of, package_digest
 from raysearch.training.origin import versions
+from raysearch.version import PACKAGE
 
 __all__ = ["cpu_name", "device_name", "pick_device", "provenance"]
 
@@ -47,7 +47,7 @@ def provenance(method: str = "") -> dict[str, str]:
     Args:
         method: Whose code counts beside this package's own, where another package adds it.
     """
-    package = Path(raysearch.__file__).parent
+    package = PACKAGE
     return {
         **versions(method),
         "host": platform.node(),

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from html import escape
 from importlib import resources
 
-from raysearch import __version__
 from raysearch.printable import printable
 from raysearch.render.report.figure import Block, Figure, Section, TableBlock
+from raysearch.version import __version__
 
 __all__ = ["SweepPart", "assemble"]
 

@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import raysearch
 from raysearch.methods import METHODS
 from raysearch.methods.plugins import package_sources
 from raysearch.methods.stage import Stage, parents_of
+from raysearch.version import PACKAGE
 
 __all__ = ["code_version", "method_code", "stage_keys"]
 
@@ -31,7 +31,7 @@ def code_version(method: str = "") -> str:
         method: The method whose numbers they are; the sources of one that another package adds
             count too. Empty for this package's own.
     """
-    root = Path(raysearch.__file__).parent
+    root = PACKAGE
     parts = [(root, root / part) for part in _CODE]
     if added := package_sources(method):
         parts.append((added.parent, added))
@@ -41,7 +41,7 @@ def code_version(method: str = "") -> str:
 @cache
 def method_code(method: str) -> str:
     """SHA-256 over the sources of a method alone; empty for one that is not here."""
-    own = Path(raysearch.__file__).parent / "methods" / method
+    own = PACKAGE / "methods" / method
     place = own if method in METHODS else package_sources(method)
     return _digest([(place.parent, place)]) if place else ""
 

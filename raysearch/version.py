@@ -1,0 +1,12 @@
+"""Which version of raysearch this is, and where its files lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["PACKAGE", "__version__"]
+
+__version__ = "0.1.0"
+
+PACKAGE = Path(__file__).parent
+"""Folder of the package, in a wheel and in the source tree."""
