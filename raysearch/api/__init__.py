@@ -22,6 +22,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from raysearch.api.messages import Messages
 from raysearch.cli.arguments import setting_text
 from raysearch.cli.lasting_output import lasting_output
 from raysearch.cli.output import hushed, safe_output
@@ -312,6 +313,7 @@ def _warn(text: str) -> None:
 def _output(args: argparse.Namespace) -> Iterator[None]:
     """What is written inside is printable, and with ``quiet`` no progress; warnings stay."""
     args.warn = _warn
+    args.messages = Messages(note=lambda text: sys.stderr.write(f"{text}\n"), warn=_warn)
     with hushed(args.quiet), lasting_output(), safe_output():
         yield
 

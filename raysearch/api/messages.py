@@ -1,21 +1,28 @@
 """Where a command's progress goes: sentences, warnings, and a listener for a trial trained here.
 
-The functions of `raysearch.api` take a `Messages`, and by default say nothing.
+The functions of `raysearch.api` take a `Messages`. By default progress is not shown, and warnings
+are Python's own.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from raysearch.printable import printable
 from raysearch.training.progress import Listener, NullListener
 
-__all__ = ["SILENT", "Messages"]
+__all__ = ["QUIET", "Messages"]
 
 
 def _nowhere(text: str) -> None:
     """Drop a sentence."""
+
+
+def _python_warning(text: str) -> None:
+    warnings.warn(printable(text), stacklevel=3)
 
 
 def _unwatched(label: str) -> AbstractContextManager[Listener]:
@@ -34,9 +41,9 @@ class Messages:
     """
 
     note: Callable[[str], None] = _nowhere
-    warn: Callable[[str], None] = _nowhere
+    warn: Callable[[str], None] = _python_warning
     training: Callable[[str], AbstractContextManager[Listener]] = _unwatched
 
 
-SILENT = Messages()
-"""Nothing is shown."""
+QUIET = Messages()
+"""No progress; warnings are Python's."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from raysearch.api.messages import QUIET, Messages
 from raysearch.config import read_config
 from raysearch.errors import ConfigError
 
@@ -22,7 +21,7 @@ DRIVES_MEMORY = ("batch_size", "max_length")
 """Settings with which a trial's memory grows; where they are searched, the largest is measured."""
 
 
-def read_pack(text: str) -> int | str:
+def read_pack(text: int | str) -> int | str:
     """A number of trials, or ``auto``.
 
     Raises:
@@ -39,32 +38,37 @@ def read_pack(text: str) -> int | str:
     return number
 
 
-def packed(plan: SweepPlan, args: argparse.Namespace) -> SweepPlan:
+def packed(
+    plan: SweepPlan, pack: int | str | None, *, slots: int | None, messages: Messages = QUIET
+) -> SweepPlan:
     """The plan with its share of a GPU for each worker, and as many slots as that makes.
+
+    Args:
+        plan: The sweep.
+        pack: Workers that share a GPU, or ``auto``; None leaves the plan as it is.
+        slots: Trials at once, where that is given.
+        messages: Where to say what is measured.
 
     Raises:
         ConfigError: There is no GPU, or one trial cannot be measured or does not fit.
     """
-    if args.pack is None:
+    if pack is None:
         return plan
-    asked = read_pack(args.pack)
+    asked = read_pack(pack)
     if plan.address is None and _gpus_here() == 0:
         raise ConfigError(
             "`--pack` must have a GPU to share, but this machine has none; leave it out, or join "
             "a cluster that has"
         )
-    if plan.address is not None and args.slots is None:
+    if plan.address is not None and slots is None:
         raise ConfigError("`--slots` must be given with `--pack` where a cluster is joined")
     from raysearch.cluster.packing import Packing, fraction
 
-    packing = Packing(trials=asked) if isinstance(asked, int) else _by_peak(plan)
-    slots = plan.slots
-    if args.slots is None:
+    packing = Packing(trials=asked) if isinstance(asked, int) else _by_peak(plan, messages)
+    if slots is None:
         at_once = packing.trials * _gpus_here() // plan.workers_per_trial
-        slots = max(1, min(plan.slots, at_once))  # the plan's own is what the CPUs allow
-    return replace(
-        plan, gpus_per_worker=fraction(packing.trials), slots=slots, stated=packing.stated
-    )
+        plan = replace(plan, slots=max(1, min(plan.slots, at_once)))  # it had what the CPUs allow
+    return replace(plan, gpus_per_worker=fraction(packing.trials), stated=packing.stated)
 
 
 def largest_lease(plan: SweepPlan) -> RunSpec:
@@ -89,17 +93,17 @@ def largest_lease(plan: SweepPlan) -> RunSpec:
     )
 
 
-def _by_peak(plan: SweepPlan) -> Packing:
+def _by_peak(plan: SweepPlan, messages: Messages) -> Packing:
     from raysearch.cluster.packing import MARGIN, measure_on_cluster, pack_by_peak
 
     lease = largest_lease(plan)
-    _say("measuring what one trial takes of a GPU")
+    messages.note("measuring what one trial takes of a GPU")
     peak = measure_on_cluster(
         lease, data_dir=plan.data_dir, address=plan.address, cpus=plan.cpus_per_worker
     )
     packing = pack_by_peak(peak)
     sizes = ", ".join(f"{name} {lease.config[name]}" for name in DRIVES_MEMORY)
-    _say(
+    messages.note(
         f"a trial ({sizes}) takes {peak.taken / 1e9:.2f} GB of the {peak.total / 1e9:.2f} GB of "
         f"{peak.device}; with {MARGIN:.0%} on top, {packing.trials} share a GPU"
     )
@@ -110,8 +114,3 @@ def _gpus_here() -> int:
     import torch
 
     return torch.cuda.device_count()
-
-
-def _say(text: str) -> None:
-    """Standard output is the sweep's."""
-    sys.stderr.write(f"raysearch: {text}\n")

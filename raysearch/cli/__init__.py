@@ -15,8 +15,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import TextIO
 
 from raysearch.cli import (
     check,
@@ -39,7 +37,7 @@ from raysearch.cli import (
 )
 from raysearch.cli.failures import said_of
 from raysearch.cli.lasting_output import lasting_output, leave
-from raysearch.cli.output import hushed, safe_output
+from raysearch.cli.output import hushed, safe_output, terminal_messages
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import ConfigError, RaysearchError, quoted
 from raysearch.names import is_text
@@ -86,7 +84,8 @@ def _run(words: list[str]) -> int:
     try:
         _check_text(words)
         args = parser().parse_args(words)
-        args.words, args.warn = words, partial(_warn, sys.stderr)
+        args.words, args.messages = words, terminal_messages()
+        args.warn = args.messages.warn
         with hushed(getattr(args, "quiet", False)), _ended_in_order():
             code: int = args.run(args)
         sys.stdout.flush()
@@ -133,11 +132,6 @@ def _check_text(words: Sequence[str]) -> None:
     ]
     if problems:
         raise ConfigError(problems)
-
-
-def _warn(stream: TextIO, text: str) -> None:
-    """Say what also concerns who sees no progress."""
-    stream.write(f"raysearch: {text}\n")
 
 
 def _buffer_output() -> None:

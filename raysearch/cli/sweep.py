@@ -103,7 +103,7 @@ def search(args: argparse.Namespace) -> tuple[SweepPlan, SweepSummary]:
     check_inputs(plan)
     plan = _with_sources(plan)
     refuse_copy(plan.folder)
-    plan = packed(plan, args)
+    plan = packed(plan, args.pack, slots=args.slots, messages=args.messages)
     opening = opening_of(plan, _card(plan, path))
     if plan.storage:
         open_storage(plan.root)  # said before Ray starts, too

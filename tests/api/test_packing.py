@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from noop_sweep import noop_plan, noop_space
 
 from raysearch.api import packing
+from raysearch.api.messages import Messages
 from raysearch.api.packing import packed
 from raysearch.cli import main
 from raysearch.cluster import packing as cluster_packing
@@ -22,10 +22,6 @@ from raysearch.search.plan import SweepPlan
 from raysearch.search.space.parameters import Parameter
 
 GB = 10**9
-
-
-def arguments(pack: str | None, slots: int | None = None) -> argparse.Namespace:
-    return argparse.Namespace(pack=pack, slots=slots)
 
 
 @pytest.fixture
@@ -50,14 +46,14 @@ def test_a_number(
     plan: SweepPlan, pack: str, slots: int | None, workers: int, share: float, at_once: int
 ) -> None:
     plan = replace(plan, workers_per_trial=workers, slots=slots or plan.slots)
-    found = packed(plan, arguments(pack, slots))
+    found = packed(plan, pack, slots=slots)
     assert (found.gpus_per_worker, found.slots) == (share, at_once)
     runner = found.shape.runner
     assert isinstance(runner, TrainingRunner) and dict(runner.stated) == {"pack": pack}
 
 
 def test_without_the_option_nothing_changes(plan: SweepPlan) -> None:
-    assert packed(plan, arguments(None)) is plan
+    assert packed(plan, None, slots=None) is plan
 
 
 @pytest.mark.parametrize("trials", [1, 2, 3, 6, 7, 11, 13, 10_000])
@@ -93,8 +89,10 @@ def test_what_was_measured_stands_in_the_rows() -> None:
 
 
 def test_auto_measures_the_largest_that_the_space_allows(
-    plan: SweepPlan, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    plan: SweepPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    notes: list[str] = []
+    messages = Messages(note=notes.append)
     leases: list[RunSpec] = []
 
     def measure(lease: RunSpec, **settings: Any) -> Peak:
@@ -107,11 +105,11 @@ def test_auto_measures_the_largest_that_the_space_allows(
         Parameter(name="max_length", kind="int", low=16, high=96),
     )
     space = replace(plan.space, parameters=(*plan.space.parameters, *more))
-    found = packed(replace(plan, space=space), arguments("auto"))
+    found = packed(replace(plan, space=space), "auto", slots=None, messages=messages)
     assert (leases[0].config["batch_size"], leases[0].config["max_length"]) == (256, 96)
     assert (found.gpus_per_worker, found.slots) == (fraction(6), 12)
     assert found.stated["pack_peak_bytes"] == "10000000000"
-    said = capsys.readouterr().err
+    said = "\n".join(notes)
     assert "a trial (batch_size 256, max_length 96) takes 10.00 GB of the 80.00 GB of a GPU" in said
     assert "with 20% on top, 6 share a GPU" in said
 
@@ -119,8 +117,8 @@ def test_auto_measures_the_largest_that_the_space_allows(
 def test_a_cluster_must_be_told_how_many_trials_run_at_once(plan: SweepPlan) -> None:
     joined = replace(plan, address="auto")
     with pytest.raises(ConfigError, match="`--slots` must be given with `--pack`"):
-        packed(joined, arguments("2"))
-    assert packed(joined, arguments("2", 7)).gpus_per_worker == 0.5
+        packed(joined, "2", slots=None)
+    assert packed(joined, "2", slots=7).gpus_per_worker == 0.5
 
 
 @pytest.mark.parametrize(
