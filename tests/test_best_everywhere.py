@@ -34,7 +34,7 @@ from raysearch.render.report.sweep import view_of
 from raysearch.render.sweep_summary import ending_of
 from raysearch.run import Cell, MetricGoal, Run, RunState
 from raysearch.search.incumbent import Incumbents
-from raysearch.search.plan import Ending, SweepSummary
+from raysearch.summary import Ending, SweepSummary
 
 OWN, OTHER = "dev/f1", "dev/recall"
 KINDS = [

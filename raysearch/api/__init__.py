@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from raysearch.api.experiment import Study
-    from raysearch.search.plan import SweepSummary
+    from raysearch.summary import SweepSummary
 
 __all__ = ["Sweep", "SweepOptions", "evaluate", "leaderboard", "study", "sweep", "train"]
 

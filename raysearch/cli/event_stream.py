@@ -26,15 +26,14 @@ from dataclasses import replace
 from typing import Any, Self
 
 from raysearch.cli.live import SweepHeader
-from raysearch.cluster.cost.node_watch import NodeUsage
 from raysearch.errors import ConfigError, StoreError, quoted
 from raysearch.leaderboard.card import parse_card
 from raysearch.names import checked_name
 from raysearch.objective import Best
 from raysearch.run import Report, Run, RunSpec, RunState
-from raysearch.search.incumbent import PaperResult
-from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
+from raysearch.search.plan import SweepEvent, SweepEventKind
 from raysearch.storage.place import redacted
+from raysearch.summary import Ending, NodeUsage, PaperResult, SweepSummary
 
 __all__ = ["JsonEvents", "EventReader"]
 

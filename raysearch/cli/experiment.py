@@ -102,7 +102,7 @@ def studied(args: argparse.Namespace) -> tuple[str, Study] | None:
     """
     from raysearch.api.experiment import find_study
     from raysearch.cli.sweep import search
-    from raysearch.search.plan import Ending
+    from raysearch.summary import Ending
 
     path, space = find_study(args.name)
     if args.cluster is not None:

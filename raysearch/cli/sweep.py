@@ -36,8 +36,9 @@ from raysearch.storage.place import redacted
 
 if TYPE_CHECKING:
     from raysearch.cluster.cost.prices import PriceTable
-    from raysearch.search.plan import SweepPlan, SweepSummary
+    from raysearch.search.plan import SweepPlan
     from raysearch.search.space.space import SearchSpace
+    from raysearch.summary import SweepSummary
 
 __all__ = ["add_parser", "check_inputs", "plan_of", "run", "search"]
 

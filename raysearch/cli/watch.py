@@ -23,7 +23,7 @@ from raysearch.storage.place import is_uri, redacted
 
 if TYPE_CHECKING:
     from raysearch.cli.live import SweepHeader
-    from raysearch.search.plan import SweepSummary
+    from raysearch.summary import SweepSummary
 
 __all__ = ["refuse_copy", "refuse_others", "watch"]
 

@@ -15,11 +15,10 @@ from raysearch.storage.place import redacted
 
 if TYPE_CHECKING:
     from raysearch.leaderboard import SweepCard
-    from raysearch.search.plan import SweepPlan, SweepSummary
+    from raysearch.search.plan import SweepPlan
+    from raysearch.summary import SweepSummary
 if TYPE_CHECKING:
-    from raysearch.cluster.cost.node_clock import NodeTimes
-    from raysearch.cluster.cost.node_watch import Cost
-    from raysearch.search.plan import SweepSummary
+    from raysearch.summary import Cost, NodeTimes, SweepSummary
 
 
 __all__ = ["cost_lines", "ending_of", "ending_text"]

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from raysearch.errors import StoreError
 from raysearch.objective import Aggregate, Best, aggregate_value, is_over
@@ -14,55 +14,40 @@ from raysearch.run import MetricGoal, Run, RunState
 from raysearch.search.retention import DiskBudget, size_text
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.lock import Guard, unguarded
+from raysearch.summary import PaperResult
 
-__all__ = ["PaperResult", "Incumbents"]
+__all__ = ["Incumbents", "paper_result"]
 
 
-class PaperResult(NamedTuple):
-    """How the paper's own setting ended.
+def paper_result(
+    number: int,
+    records: Sequence[Run],
+    space: SearchSpace,
+    *,
+    cells: int,
+    unfinished: bool,
+) -> PaperResult:
+    """How the paper's own setting ended, from the records of its cells.
 
-    Attributes:
+    Args:
         number: Its number.
-        value: What it is worth; NaN unless every cell is in. One of a single cell that was
-            stopped early has its last report.
-        note: Why it is not complete; empty when it is.
+        records: The records of the cells that have ended.
+        space: Says what they are worth.
+        cells: Cells of a complete configuration.
+        unfinished: Whether a cell is still to be run.
     """
-
-    number: int
-    value: float
-    note: str
-
-    @classmethod
-    def of(
-        cls,
-        number: int,
-        records: Sequence[Run],
-        space: SearchSpace,
-        *,
-        cells: int,
-        unfinished: bool,
-    ) -> PaperResult:
-        """The result from the records of its cells.
-
-        Args:
-            number: Its number.
-            records: The records of the cells that have ended.
-            space: Says what they are worth.
-            cells: Cells of a complete configuration.
-            unfinished: Whether a cell is still to be run.
-        """
-        if unfinished or not records:
-            return cls(number, math.nan, "not finished yet" if records else "not run yet")
-        failed = [trial.reason for trial in records if trial.state is RunState.FAILED]
-        if failed:
-            return cls(number, math.nan, failed[0])
-        values = {trial.cell: trial.metrics.get(space.goal.name, math.nan) for trial in records}
-        value = aggregate_value(values, space.goal, space.aggregate)
-        if all(trial.state is RunState.COMPLETE for trial in records):
-            return cls(number, value, "")
-        if len(records) == cells:
-            return cls(number, value, "stopped early")
-        return cls(number, math.nan, f"stopped early, at {value:.4f} on its first cell")
+    if unfinished or not records:
+        return PaperResult(number, math.nan, "not finished yet" if records else "not run yet")
+    failed = [trial.reason for trial in records if trial.state is RunState.FAILED]
+    if failed:
+        return PaperResult(number, math.nan, failed[0])
+    values = {trial.cell: trial.metrics.get(space.goal.name, math.nan) for trial in records}
+    value = aggregate_value(values, space.goal, space.aggregate)
+    if all(trial.state is RunState.COMPLETE for trial in records):
+        return PaperResult(number, value, "")
+    if len(records) == cells:
+        return PaperResult(number, value, "stopped early")
+    return PaperResult(number, math.nan, f"stopped early, at {value:.4f} on its first cell")
 
 
 class Incumbents:

@@ -1,4 +1,4 @@
-"""What is a sweep told, and what does it tell: its plan, its events, its summary."""
+"""What is a sweep told, and what does it tell: its plan and its events."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from raysearch.cluster.cost.node_watch import NodeUsage
 from raysearch.cluster.cost.prices import PriceTable
 from raysearch.cluster.slots import SlotShape
 from raysearch.cluster.worker import Runner, TrainingRunner
 from raysearch.config import SEED, check_value, read_config
 from raysearch.errors import ConfigError, quoted
 from raysearch.methods import get_method
-from raysearch.objective import Best
-from raysearch.run import Cell, Report, Run, RunSpec, RunState, tasks_of
-from raysearch.search.incumbent import PaperResult
+from raysearch.run import Cell, Report, Run, RunSpec, tasks_of
 from raysearch.search.silence import HANG_SECONDS
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.server import file_url
@@ -25,11 +22,9 @@ from raysearch.storage.place import absolute, join
 
 __all__ = [
     "MOST",
-    "Ending",
     "SweepEvent",
     "SweepEventKind",
     "SweepPlan",
-    "SweepSummary",
     "check_room",
     "method_cells",
 ]
@@ -261,56 +256,3 @@ class SweepEvent:
     report: Report | None = None
     trial: Run | None = None
     text: str = ""
-
-
-class Ending(StrEnum):
-    """Why a run of a sweep ended."""
-
-    DONE = "done"
-    TIME = "time"
-    COST = "cost"
-    INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepSummary:
-    """What a run of a sweep leaves behind.
-
-    Attributes:
-        ending: Why it ended.
-        asked: Configurations asked so far, over all runs.
-        origins: Where they came from (`raysearch.search.origins`) to how many; "" stands for
-            those of an older version, which did not say.
-        used_up: Tasks, or "" for all together, whose space has no configuration left that was
-            not tried, so that the sweep ended before its budget.
-        trials: State to number of cells that ended in it, over all runs.
-        unfinished: Configurations that the next run goes on with.
-        best: Task to its best complete configuration and what that is worth; "" stands for all
-            tasks together, so it is the only key in joint mode. Empty when none is complete.
-        papers: Task, or "", to how the paper's own setting ended, once it was asked.
-        seconds: Seconds that this run took.
-        freed: Bytes of checkpoints, weights and stages that this run removed.
-        nodes: The cluster's nodes while this run lasted, and the cost; None without a cluster.
-    """
-
-    ending: Ending
-    asked: int
-    origins: Mapping[str, int] = field(default_factory=dict)
-    used_up: Sequence[str] = ()
-    trials: Mapping[RunState, int] = field(default_factory=dict)
-    unfinished: int = 0
-    best: Mapping[str, Best] = field(default_factory=dict)
-    papers: Mapping[str, PaperResult] = field(default_factory=dict)
-    seconds: float = 0.0
-    freed: int = 0
-    nodes: NodeUsage | None = None
-
-    @property
-    def best_number(self) -> int | None:
-        """Of a joint sweep the best complete configuration; None when there is none."""
-        return self.best[""].number if "" in self.best else None
-
-    @property
-    def best_value(self) -> float | None:
-        """What that one is worth."""
-        return self.best[""].value if "" in self.best else None

@@ -22,12 +22,13 @@ from raysearch.cluster.breakdown import ShortOfMemoryError, ray_breakdown
 from raysearch.cluster.cost.node_watch import NodeWatch, live_nodes
 from raysearch.cluster.ray_session import ray_session
 from raysearch.run import Run, RunState
-from raysearch.search.incumbent import Incumbents, PaperResult
-from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
+from raysearch.search.incumbent import Incumbents, paper_result
+from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.same_sources import SweepSources
 from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.lock import Guard, RootMark, SweepLock, sweep_lock, unguarded
 from raysearch.storage.place import redacted
+from raysearch.summary import Ending, PaperResult, SweepSummary
 from raysearch.training.origin import versions
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _papers(plan: SweepPlan, ledger: StudyLedger) -> dict[str, PaperResult]:
     """How the paper's own setting of each task, or of all together, stands."""
     unfinished = {item.number for item in ledger.open_configurations()}
     return {
-        task: PaperResult.of(
+        task: paper_result(
             number,
             ledger.records(number),
             plan.space,

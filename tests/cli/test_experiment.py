@@ -11,7 +11,7 @@ import pytest
 from raysearch.api.experiment import MEASURED, find_study, studies
 from raysearch.cli import main, parser
 from raysearch.cli.experiment import _sweep_arguments
-from raysearch.search.plan import Ending, SweepSummary
+from raysearch.summary import Ending, SweepSummary
 
 SPACE = """\
 method: carl

@@ -21,9 +21,9 @@ from raysearch.leaderboard.card import parse_card, used_up_text
 from raysearch.objective import Best
 from raysearch.render.sweep_summary import ending_text
 from raysearch.run import Cell, RunState
-from raysearch.search.incumbent import PaperResult
-from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan, SweepSummary
+from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.storage.place import absolute
+from raysearch.summary import Ending, PaperResult, SweepSummary
 
 PAIRS = ("en-es", "en-fr", "en-nl")
 

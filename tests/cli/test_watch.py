@@ -13,16 +13,14 @@ from raysearch.cli import watch as watching
 from raysearch.cli.event_stream import EventReader, JsonEvents
 from raysearch.cli.live import SweepHeader
 from raysearch.cli.watch import refuse_copy, refuse_others, watch
-from raysearch.cluster.cost.node_clock import NodeTimes
-from raysearch.cluster.cost.node_watch import Cost, NodeUsage
 from raysearch.cluster.remote import jobs
 from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.objective import Best
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
-from raysearch.search.incumbent import PaperResult
-from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepSummary
+from raysearch.search.plan import SweepEvent, SweepEventKind
+from raysearch.summary import Cost, Ending, NodeTimes, NodeUsage, PaperResult, SweepSummary
 
 CARD = {
     "name": "noop", "method": "noop", "metric": "dev/score", "direction": "maximize",

@@ -22,8 +22,9 @@ from driver import killable_plan  # noqa: E402
 from kill_points import drive, result  # noqa: E402
 
 from raysearch.run import Run, RunState
-from raysearch.search.plan import Ending, SweepEvent, SweepEventKind, SweepPlan
+from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.sweep import run_sweep
+from raysearch.summary import Ending
 
 pytestmark = [
     pytest.mark.slow,

@@ -11,10 +11,8 @@ import pytest
 from raysearch.cli import main, parser
 from raysearch.cli.sweep import plan_of
 from raysearch.cluster.cost import prices
-from raysearch.cluster.cost.node_clock import NodeTimes
-from raysearch.cluster.cost.node_watch import Cost, NodeUsage
 from raysearch.render.sweep_summary import cost_lines
-from raysearch.search.plan import Ending, SweepSummary
+from raysearch.summary import Cost, Ending, NodeTimes, NodeUsage, SweepSummary
 
 HEAD = NodeTimes(type="head", head=True, nodes=1, up=100, before=100)
 GPU = NodeTimes(type="gpu", nodes=4, up=212, leased=161, before=38, between=5, after=8)

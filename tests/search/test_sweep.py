@@ -17,9 +17,10 @@ from raysearch.cluster.ray_session import ray_session
 from raysearch.errors import ConfigError, DataError, RaysearchError, StoreError
 from raysearch.run import Run, RunState
 from raysearch.search import silence
-from raysearch.search.plan import Ending, SweepEvent, SweepEventKind
+from raysearch.search.plan import SweepEvent, SweepEventKind
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import run_sweep
+from raysearch.summary import Ending
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,8 +13,8 @@ from raysearch.cluster.cost.prices import PriceTable
 from raysearch.cluster.ray_session import ray_session
 from raysearch.errors import ConfigError
 from raysearch.run import Run
-from raysearch.search.plan import Ending, SweepSummary
 from raysearch.search.sweep import run_sweep
+from raysearch.summary import Ending, SweepSummary
 
 PRICES = PriceTable(per_hour={"head": 3600.0}, currency="USD", idle_seconds=60)
 """This machine costs one a second, and nothing is left up."""

@@ -28,7 +28,7 @@ from raysearch.events import EventKind, SlotEvent
 from raysearch.run import Cell, MetricGoal, Report, Run, RunState
 from raysearch.search import sweep as sweep_module
 from raysearch.search.driver import QueuedRun, RunQueue
-from raysearch.search.incumbent import Incumbents, PaperResult
+from raysearch.search.incumbent import Incumbents, paper_result
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.lock import sweep_lock
@@ -150,21 +150,21 @@ def test_the_best_may_be_that_of_the_worst_task(tmp_path: Path) -> None:
 def test_how_the_papers_own_setting_ended() -> None:
     space = noop_space(seeds=2)
     done = [trial(0, 0.5), trial(0, 0.75, seed=1)]
-    assert PaperResult.of(0, done, space, cells=2, unfinished=False) == (0, 0.625, "")
+    assert paper_result(0, done, space, cells=2, unfinished=False) == (0, 0.625, "")
     for records, note in ((done[:1], "not finished yet"), ([], "not run yet")):
-        number, value, said = PaperResult.of(3, records, space, cells=2, unfinished=True)
+        number, value, said = paper_result(3, records, space, cells=2, unfinished=True)
         assert (number, math.isnan(value), said) == (3, True, note)
     stopped = trial(0, 0.25, state="pruned")
-    assert PaperResult.of(0, [stopped], space, cells=1, unfinished=False) == (
+    assert paper_result(0, [stopped], space, cells=1, unfinished=False) == (
         0,
         0.25,
         "stopped early",
     )
-    part = PaperResult.of(0, [stopped], space, cells=2, unfinished=False)
+    part = paper_result(0, [stopped], space, cells=2, unfinished=False)
     assert math.isnan(part.value), "the value of one cell is no mean over two"
     assert part.note == "stopped early, at 0.2500 on its first cell"
     broken = replace(trial(0, math.nan, state="failed"), reason="no memory")
-    ended = PaperResult.of(0, [done[0], broken], space, cells=3, unfinished=False)
+    ended = paper_result(0, [done[0], broken], space, cells=3, unfinished=False)
     assert ended.note == "no memory"
 
 

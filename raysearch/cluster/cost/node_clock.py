@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["LiveNode", "NodeClock", "NodeTimes", "total"]
+from raysearch.summary import NodeTimes, total
+
+__all__ = ["LiveNode", "NodeClock"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,31 +27,6 @@ class LiveNode:
     id: str
     type: str = ""
     head: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeTimes:
-    """What became of the time of all nodes of a type; the last four sum up to `up`.
-
-    Attributes:
-        type: The node type.
-        head: Whether these are heads.
-        nodes: Nodes that were ever up.
-        up: Seconds that they were up, together.
-        leased: With at least one trial.
-        before: Before a node's first trial; of a node that never had one, all its time.
-        between: Without a trial, but before a later one.
-        after: After a node's last trial, until it was gone or until now.
-    """
-
-    type: str
-    head: bool = False
-    nodes: int = 0
-    up: float = 0.0
-    leased: float = 0.0
-    before: float = 0.0
-    between: float = 0.0
-    after: float = 0.0
 
 
 @dataclass
@@ -148,18 +125,3 @@ class NodeClock:
         for node in self._nodes.values():
             groups.setdefault((node.type, node.head), []).append(node.times(now))
         return tuple(total(parts, name, head=head) for (name, head), parts in groups.items())
-
-
-def total(parts: Iterable[NodeTimes], name: str = "", *, head: bool = False) -> NodeTimes:
-    """The sum of several times under one name."""
-    found = tuple(parts)
-    return NodeTimes(
-        type=name,
-        head=head,
-        nodes=sum(part.nodes for part in found),
-        up=sum(part.up for part in found),
-        leased=sum(part.leased for part in found),
-        before=sum(part.before for part in found),
-        between=sum(part.between for part in found),
-        after=sum(part.after for part in found),
-    )

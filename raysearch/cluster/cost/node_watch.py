@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from raysearch.cluster.cost.node_clock import LiveNode, NodeClock, NodeTimes, total
+from raysearch.cluster.cost.node_clock import LiveNode, NodeClock
 from raysearch.cluster.cost.prices import PriceTable
 from raysearch.errors import StoreError
 from raysearch.json_text import read_json
 from raysearch.seal import seal, unseal
 from raysearch.storage.whole import unwritten, whole_file
+from raysearch.summary import Cost, NodeUsage
 
 __all__ = [
-    "Cost",
     "LOOK_SECONDS",
-    "NodeUsage",
     "NodeWatch",
     "live_nodes",
     "nodes_of",
@@ -78,57 +76,6 @@ def write_spent(folder: Path, spent: float, currency: str) -> None:
 
 LOOK_SECONDS = 2.0
 """How often the nodes are looked at: so late may a cap on the cost be noticed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What a sweep has cost.
-
-    Attributes:
-        spent: Money for all nodes, the head too, while the sweep ran, over all its runs.
-        run: What of it this run cost.
-        tail: What the workers that are up cost until their idle time-out ends them; a cap holds
-            for `spent` and `tail` together.
-        cap: The most that the sweep may cost, or None.
-        rate: Money per hour of the nodes that are up.
-        unpriced: Node types that were up and have no price: they count with the dearest.
-        currency: Name of the money; may be empty.
-    """
-
-    spent: float
-    run: float
-    tail: float
-    cap: float | None
-    rate: float
-    unpriced: tuple[str, ...] = ()
-    currency: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeUsage:
-    """The nodes of a run of a sweep.
-
-    Attributes:
-        types: Each node type's times.
-        cost: What they cost; None where nodes have no prices.
-    """
-
-    types: tuple[NodeTimes, ...]
-    cost: Cost | None = None
-
-    @property
-    def workers(self) -> NodeTimes:
-        """The times of all nodes but the head."""
-        return total(item for item in self.types if not item.head)
-
-    @classmethod
-    def read(cls, raw: Mapping[str, Any]) -> NodeUsage:
-        """From what ``dataclasses.asdict`` made of it, be it by way of JSON."""
-        types = tuple(NodeTimes(**item) for item in raw["types"])
-        cost = raw["cost"]
-        if cost is not None:
-            cost = Cost(**{**cost, "unpriced": tuple(cost["unpriced"])})
-        return cls(types=types, cost=cost)
 
 
 class NodeWatch:

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from raysearch.cluster.cost.node_clock import LiveNode, NodeClock, NodeTimes, total
+from raysearch.cluster.cost.node_clock import LiveNode, NodeClock
+from raysearch.summary import NodeTimes, total
 
 
 def nodes(*names: str) -> list[LiveNode]:
