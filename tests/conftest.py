@@ -25,9 +25,7 @@ REAL = "RAYSEARCH_REAL_DATA"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--may-skip",
-        metavar="MARKS",
-        help="a skipped test is a failure, unless it has one of these marks (with commas between)",
+        "--no-skips", action="store_true", help="a test that is skipped is a failure"
     )
 
 
@@ -78,11 +76,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport]:
     report = yield
-    allowed = item.config.getoption("--may-skip")
-    if allowed is not None and report.skipped and not hasattr(report, "wasxfail"):
-        if not any(item.get_closest_marker(mark) for mark in allowed.split(",") if mark):
-            report.outcome = "failed"
-            report.longrepr = f"must not be skipped here: {reason_of(report)}"
+    if item.config.getoption("--no-skips") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"must not be skipped here: {reason_of(report)}"
     return report
 
 
@@ -92,7 +88,7 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport]:
     """A file that skips all its tests at once, when it is read."""
     report = yield
-    if collector.config.getoption("--may-skip") is not None and report.skipped:
+    if collector.config.getoption("--no-skips") and report.skipped:
         report.outcome = "failed"
         report.longrepr = f"must not be skipped here: {reason_of(report)}"
     return report

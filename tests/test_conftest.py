@@ -56,9 +56,9 @@ def test_a_skip_says_why(tmp_path: Path) -> None:
     assert f"/.cache/raysearch/data lacks {len(PINS)} of their {len(PINS)} files" in said
 
 
-def test_skips_fail_but_for_those_of_a_mark(tmp_path: Path) -> None:
-    said = run(tmp_path, "--may-skip=real_data", "--continue-on-collection-errors")
-    assert "1 failed, 1 passed, 1 skipped, 1 xfailed, 1 error" in said
+def test_skips_fail_where_none_may_be(tmp_path: Path) -> None:
+    said = run(tmp_path, "--no-skips", "--continue-on-collection-errors")
+    assert "1 failed, 1 passed, 1 xfailed, 2 errors" in said
     assert "must not be skipped here: Skipped: no zsh" in said
     assert "no_such_module" in said
 
@@ -68,7 +68,7 @@ def test_with_several_processes_all_have_one_made_folder_and_the_real_one(tmp_pa
     for path in PINS:
         (real / path).parent.mkdir(parents=True, exist_ok=True)
         (real / path).touch()
-    said = run(tmp_path, "--may-skip=", "-n2", "--deselect=test_a.py::test_skips", data=real)
+    said = run(tmp_path, "--no-skips", "-n2", "--deselect=test_a.py::test_skips", data=real)
     assert "2 passed, 1 xfailed, 1 error" in said
 
 

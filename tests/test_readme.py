@@ -55,11 +55,13 @@ def test_the_python_example_calls_what_is_there() -> None:
         inspect.signature(function).bind(*call.args, **{k.arg: k.value for k in call.keywords})
 
 
-def test_ci_runs_the_readmes_test_command_without_data_and_then_the_tests_of_real_data() -> None:
+def test_ci_runs_the_readmes_test_command_without_data_and_then_the_campaign() -> None:
     assert README.count("<!-- tests -->") == 1
     script = (ROOT / ".ci" / "run").read_text()
     assert "README.md" in script and "env -u RAYSEARCH_DATA" in script
-    assert "--may-skip=real_data" in script and "-m real_data --may-skip=" in script
+    assert "PYTEST_ADDOPTS=--no-skips" in script
+    campaign = '-m "slow or real_data or hosts or browser"'
+    assert campaign in script and campaign in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 @pytest.mark.parametrize("method", METHODS)
