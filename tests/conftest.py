@@ -24,9 +24,7 @@ REAL = "RAYSEARCH_REAL_DATA"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--no-skips", action="store_true", help="a test that is skipped is a failure"
-    )
+    parser.addoption("--no-skips", action="store_true", help="a test that is skipped is a failure")
 
 
 def pytest_configure(config: pytest.Config) -> None:
