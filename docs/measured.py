@@ -390,30 +390,6 @@ def stage_reuse() -> Words:
     assert record["same"] == cold["trials"]
 
 
-def stage_sampler() -> Words:
-    """What a sampler that prefers paid stages gains."""
-    record = read("stage_sampler")
-    found = {(item["objective"], item["reuse"]): item for item in record["rows"]}
-
-    def points(objective: str) -> tuple[str, str]:
-        both = (found[objective, reuse]["regret_20"] for reuse in (0.75, 0.0))
-        with_reuse, plain = (f"{100 * value:.1f}" for value in both)
-        return with_reuse, plain
-
-    yield f"median over {record['seeds']} seeds"
-    yield "`reuse: 0.75` is {} points from the best where teachers decide and plain TPE {}".format(
-        *points("teachers")
-    )
-    yield "({} and {} where all decides".format(*points("both"))
-    yield "{} and {} where distillation does)".format(*points("distillation"))
-    kinds = ("teachers", "both", "distillation")
-    more = [
-        found[kind, 0.75]["ms_per_suggestion"] - found[kind, 0.0]["ms_per_suggestion"]
-        for kind in kinds
-    ]
-    yield f"{sum(more) / len(more):.0f} ms more a suggestion"
-
-
 def padding() -> Words:
     """What buckets save."""
     tokens = {item["padding"]: f"{item['tokens']:,}" for item in read("padding")["rows"]}
@@ -688,7 +664,6 @@ PASSAGES: dict[tuple[str, str], Callable[[], Words]] = {
     ("docs/benchmarks.md", PUBLISHED + "step_cost.json"): step_of_carl,
     ("docs/benchmarks.md", PUBLISHED + "step_cost_msmo.json"): step_of_msmo,
     ("docs/benchmarks.md", PUBLISHED + "stage_reuse.json"): stage_reuse,
-    ("docs/benchmarks.md", PUBLISHED + "stage_sampler.json"): stage_sampler,
     ("docs/benchmarks.md", PUBLISHED + "padding.json"): padding,
     ("docs/carl.md", PUBLISHED + "carl-emobank.json"): carl_emobank,
     ("docs/carl.md", REFERENCE): experiments_of_carl,
@@ -709,7 +684,6 @@ GIVEN = {
     "results/published/carl-emobank.json": {"±"},
     "results/published/msmo-xabsa.json": {"50 %", "±"},
     "results/reference": {"0.25", "0.01", "0.1"},
-    "results/published/stage_sampler.json": {"0.75"},
     "results/published/interval_coverage.json": {"95 %"},
     "results/published/false_findings.json": {"5 %", "0.05"},
 }

@@ -148,7 +148,6 @@ def plan_of(args: argparse.Namespace) -> tuple[SweepPlan, Path]:
         mode=args.mode,
         aggregate=args.aggregate,
         warm_start=args.warm_start,
-        reuse=args.reuse,
     )
     space = replace(space, setting=absolute_folders(space.setting))
     return _plan(args, space, args.name or path.stem), path

@@ -27,7 +27,6 @@ class SweepOptions(TypedDict, total=False):
     mode: Literal["joint", "per_task"]
     aggregate: Literal["mean", "worst"]
     warm_start: int
-    reuse: float
     seed: int
     keep: Literal["best", "all", "none"]
     study: str
@@ -100,12 +99,6 @@ def _add_tasks(group: argparse._ArgumentGroup) -> None:
         type=int,
         metavar="N",
         help="per_task: first the N best of every task before it",
-    )
-    group.add_argument(
-        "--reuse",
-        type=float,
-        metavar="P",
-        help="share of the proposals that take over a stage that is paid for, 0 to 1",
     )
 
 

@@ -16,9 +16,8 @@ class Origin(StrEnum):
     PAPER is the paper's own setting, WARM_START one of the best of an earlier task. DRAWN is
     without regard to what the others gave: `random`, and the start-up of the samplers with a
     model. LAID_OUT is a point of `grid` or `qmc`, MODELLED one that a model of the finished
-    trials chose (of `cmaes` its numbers; see `raysearch.search.suggest.samplers`). TAKEN_OVER has
-    searched values from a good configuration (`raysearch.search.reuse`), OTHER comes from a
-    sampler that is not this package's.
+    trials chose (of `cmaes` its numbers; see `raysearch.search.suggest.samplers`). OTHER comes
+    from a sampler that is not this package's.
     """
 
     PAPER = "paper"
@@ -26,5 +25,4 @@ class Origin(StrEnum):
     DRAWN = "drawn"
     LAID_OUT = "laid out"
     MODELLED = "modelled"
-    TAKEN_OVER = "taken over"
     OTHER = "other"

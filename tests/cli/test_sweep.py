@@ -51,11 +51,6 @@ def plan_of(folder: Path, *, seeds: int = 2, mode: str = "per_task", **more: str
         ),
         (["msmo", "--pairs", ","], "`pairs` must name at least one language pair"),
         (["carl", "--warm-start", "2"], "`warm_start` must be 0 unless `mode` is per_task"),
-        (["carl", "--reuse", "2"], "`--reuse` must be a number in [0, 1], but got 2.0"),
-        (
-            ["carl", "--reuse", "0.5", "--sampler", "qmc"],
-            "`reuse` must be 0 with the sampler `qmc`",
-        ),
         (
             ["carl", "--mode", "per_task", "--aggregate", "worst"],
             "`aggregate` must be left out where `mode` is per_task, but got worst",

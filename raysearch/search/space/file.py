@@ -8,10 +8,9 @@ The grammar of ``search_spaces/*.yaml``::
     sampler: tpe                                  # may be left out, as may pruner and reduction
     pruner: halving
     reduction: 3
-    mode: joint                                   # these four may be left out, too
+    mode: joint                                   # these three may be left out, too
     aggregate: mean
     warm_start: 0
-    reuse: 0
     setting: {encoder: package:minilm, epochs: 1} # held fixed
     search:                                       # ranges and choices only
       top_k: {low: 0.05, high: 0.4}
@@ -21,8 +20,6 @@ A sweep over several tasks (language pairs) has two modes. ``joint`` judges a co
 all tasks, by the mean over them or, with ``aggregate: worst``, by the worst one. ``per_task``
 searches each task for itself: a configuration then has cells of one task only, ``trials`` counts
 per task, and with ``warm_start: N`` a task first tries the N best of every task before it.
-``reuse`` is the share of proposals that take over a part already paid for; see
-`raysearch.search.reuse`, also for what that costs.
 
 `read_space_file` checks names and types of what is the same for every method, `read_settings`
 and `read_parameters` whether settings and ranges fit the method's config, and one another.
@@ -63,7 +60,6 @@ TASK_DEFAULTS: Mapping[str, Any] = {
     "mode": "joint",
     "aggregate": "mean",
     "warm_start": 0,
-    "reuse": 0.0,
 }
 """A space says nothing of an option at its default, so that older studies keep their identity."""
 MOST_TRIALS = 1_000_000
@@ -81,7 +77,6 @@ OPTION_RULES: Mapping[str, Rule] = {
     "mode": Rule(kind="str", choices=("joint", "per_task")),
     "aggregate": Rule(kind="str", choices=AGGREGATES),
     "warm_start": Rule(kind="int", low=0),
-    "reuse": Rule(kind="float", low=0, high=1),
 }
 _DEFAULTS = {
     "direction": "maximize",

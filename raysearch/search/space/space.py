@@ -39,7 +39,7 @@ from raysearch.search.space.file import (
     read_space_file,
 )
 from raysearch.search.space.parameters import Parameter
-from raysearch.search.suggest.samplers import reuse_problem, sampler_problem
+from raysearch.search.suggest.samplers import sampler_problem
 
 __all__ = ["SearchSpace", "load_space"]
 
@@ -63,8 +63,6 @@ class SearchSpace:
             and `trials` counts per task.
         aggregate: What the tasks of a configuration make of it; see `objective.aggregate_value`.
         warm_start: Best configurations of each earlier task that a task tries first.
-        reuse: Share of the proposals that take over a part that is paid for, in [0, 1]; see
-            `raysearch.search.reuse`.
         question: What a study asks of the space; None where the file has no section for it.
         setting: Field name to value, held fixed; fields not named keep their defaults.
         parameters: What the file searches, parents of conditions before their children.
@@ -86,7 +84,6 @@ class SearchSpace:
     mode: Literal["joint", "per_task"] = "joint"
     aggregate: Aggregate = "mean"
     warm_start: int = 0
-    reuse: float = 0.0
     question: Question | None = None
 
     @property
@@ -293,10 +290,7 @@ def _clashes(
     Returns:
         Option or setting to blame to a sentence without its end.
     """
-    found = {
-        "sampler": sampler_problem(options["sampler"], searched),
-        "reuse": reuse_problem(options["sampler"], options["reuse"]),
-    }
+    found = {"sampler": sampler_problem(options["sampler"], searched)}
     if options["mode"] == "joint" and options["warm_start"]:
         found["warm_start"] = (
             f"`warm_start` must be 0 unless `mode` is per_task, but got {options['warm_start']}: "

@@ -9,7 +9,6 @@ when the driver's process dies, and after about `LOST_SECONDS` when its host is 
 database   lock                             freed when the driver's host is lost
 ========== ================================ ==========================================
 PostgreSQL ``pg_try_advisory_lock``         after `LOST_SECONDS` (TCP keepalive)
-MySQL      ``GET_LOCK``                     by the server's own TCP keepalive (hours)
 others     none: only the sweep's lock file
 ========== ================================ ==========================================
 
@@ -205,9 +204,8 @@ class StudyServer:
             options = {**_LIBPQ, **options}
         connection = module.connect(*arguments, **options)
         try:
-            take = _LOCKS.get(dialect.name)
-            if take is not None:
-                self._take(connection, take)
+            if dialect.name == "postgresql":
+                self._take(connection)
         except BaseException:
             connection.close()
             raise
@@ -219,9 +217,9 @@ class StudyServer:
         if self._connection is not None:
             self._connection.close()
 
-    def _take(self, connection: Any, take: Callable[[Any, StudyServer], str]) -> None:
+    def _take(self, connection: Any) -> None:
         deadline = time.monotonic() + _DEAD_SECONDS
-        while holder := take(connection.cursor(), self):
+        while holder := _take_lock(connection.cursor(), self):
             connection.rollback()
             if time.monotonic() > deadline:
                 raise LockHeld(holder)
@@ -233,7 +231,7 @@ class StudyServer:
         return hashlib.sha256(f"raysearch\0{scope}\0{self._study}".encode()).digest()
 
 
-def _take_postgresql(cursor: Any, server: StudyServer) -> str:
+def _take_lock(cursor: Any, server: StudyServer) -> str:
     """Take the lock; who holds it, or empty when it is ours now."""
     name = re.sub(r"[^A-Za-z0-9 ._-]", "_", f"raysearch {server.driver}")[:60]
     for setting, value in (
@@ -257,25 +255,6 @@ def _take_postgresql(cursor: Any, server: StudyServer) -> str:
     )
     holder = cursor.fetchone()
     return str(holder[0]).removeprefix("raysearch ") if holder else "another process"
-
-
-def _take_mysql(cursor: Any, server: StudyServer) -> str:
-    """As `_take_postgresql`; the lock is one of the whole server, so the database is in it."""
-    cursor.execute("SELECT DATABASE()")
-    name = f"raysearch.{server.key(str(cursor.fetchone()[0])).hex()[:40]}"
-    cursor.execute(f"SELECT GET_LOCK('{name}', 0)")
-    if cursor.fetchone()[0] == 1:
-        return ""
-    cursor.execute(f"SELECT IS_USED_LOCK('{name}')")
-    return f"the server's connection {cursor.fetchone()[0]}"
-
-
-_LOCKS: dict[str, Callable[[Any, StudyServer], str]] = {
-    "postgresql": _take_postgresql,
-    "mysql": _take_mysql,
-    "mariadb": _take_mysql,
-}
-"""SQLAlchemy's name of a kind of database to what takes the lock in it."""
 
 
 def file_url(path: Path) -> str:

@@ -27,7 +27,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.run import Scalar
 from raysearch.search.origins import Origin
-from raysearch.search.reuse import PaidStages
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.stopped import losses, teaches
 from raysearch.search.suggest.point_samplers import GridSampler, grid_size
@@ -87,7 +86,6 @@ class SamplerView:
         self._seed = seed
         self._searched = space.searched
         self._distributions = {item.name: distribution(item) for item in self._searched}
-        self._paid = PaidStages(space) if space.reuse else None
         self._sign = 1.0 if space.goal.direction == "minimize" else -1.0
         # TPE ranks stopped trials itself, by their last rung and what they had there.
         self._storage = _Window(self._sign if space.sampler in ("gp", "cmaes") else None)
@@ -133,37 +131,25 @@ class SamplerView:
         origin = origin_of(self._space.sampler, self.learned, self._space.trials)
         name = "random" if origin is Origin.DRAWN else self._space.sampler
         for attempt in range(0 if name == "grid" else _ATTEMPTS):
-            given = self._take_over(place, attempt)
             sampler = make_sampler(name, self._searched, self._seed, place, attempt)
-            params = self._choose(sampler, place, given)
+            params = self._choose(sampler, place)
             if is_new(params):
                 trial = self.propose_given(number, params, hidden=False)
-                return Proposal(trial, Origin.TAKEN_OVER if given else origin)
+                return Proposal(trial, origin)
         left = self._left(place, is_new)
         if left is None:
             return None
         trial = self.propose_given(number, left, hidden=False)
         return Proposal(trial, origin if name == "grid" else Origin.DRAWN)
 
-    def _take_over(self, place: int, attempt: int) -> Mapping[str, Scalar]:
-        if self._paid is None:
-            return {}
-        return self._paid.choose(self._good(), self._seed, place, attempt)
-
-    def _choose(
-        self, sampler: BaseSampler, place: int, given: Mapping[str, Scalar]
-    ) -> dict[str, Scalar]:
-        """The parameters that matter: those given, else what the sampler chooses.
-
-        The sampler proposes as if it were free, and what is given goes before: so every
-        sampler can be used, and none has to model a space that changes.
-        """
+    def _choose(self, sampler: BaseSampler, place: int) -> dict[str, Scalar]:
+        """What the sampler chooses for the parameters that matter."""
         study = optuna.load_study(study_name="mirror", storage=self._storage, sampler=sampler)
         trial = optuna.trial.create_trial(state=TrialState.RUNNING)
         trial.number = place
         sampler.before_trial(study, trial)
         space = sampler.infer_relative_search_space(study, trial)
-        together = {**sampler.sample_relative(study, trial, space), **given}
+        together = sampler.sample_relative(study, trial, space)
         params: dict[str, Scalar] = {}
         for item in self._searched:
             if not item.matters(params):
@@ -181,10 +167,10 @@ class SamplerView:
         size = grid_size(self._searched)
         if size is not None and size <= LARGEST_GRID:
             grid = GridSampler(self._searched, self._seed)
-            return self._choose(grid, place, {}) if grid.take_point(is_new) else None
+            return self._choose(grid, place) if grid.take_point(is_new) else None
         for attempt in range(_ATTEMPTS, _ATTEMPTS + _DRAWS):
             sampler = make_sampler("random", self._searched, self._seed, place, attempt)
-            params = self._choose(sampler, place, {})
+            params = self._choose(sampler, place)
             if is_new(params):
                 return params
         return None
@@ -224,11 +210,6 @@ class SamplerView:
         if place not in self._hidden:
             self._storage.set_trial_state_values(self._ids[place], state, values)
             self._note_end(place, state, values)
-
-    def _good(self) -> list[Mapping[str, Scalar]]:
-        """Parameters of the best quarter of what a sampler sees complete, at least one's."""
-        complete = len(self._storage.ranked)
-        return self.best(min(max(1, complete // 4), _BEST))
 
     def _add(self, trial: FrozenTrial, *, hidden: bool) -> None:
         place = self._places[trial.number] = len(self._ids)

@@ -38,7 +38,6 @@ __all__ = [
     "distribution",
     "make_sampler",
     "origin_of",
-    "reuse_problem",
     "sampler_problem",
     "startup_trials",
 ]
@@ -103,16 +102,6 @@ def make_sampler(
         # TPE's `group` and the GP are marked experimental; both are chosen on purpose.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return SAMPLERS[name](parameters, seed, number)
-
-
-def reuse_problem(name: str, reuse: float) -> str:
-    """Why a sampler cannot take over what is paid for, in one sentence; empty when it can."""
-    if reuse and name in ("grid", "qmc"):
-        return (
-            f"`reuse` must be 0 with the sampler `{name}`, whose points are laid out beforehand, "
-            f"but got {reuse:g}; take tpe, gp, cmaes or random"
-        )
-    return ""
 
 
 def sampler_problem(name: str, parameters: Sequence[Parameter]) -> str:

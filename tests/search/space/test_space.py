@@ -220,12 +220,12 @@ def test_the_paper_may_make_a_searched_value_void(read_space: Read) -> None:
 def test_options_of_tasks(read_space: Read) -> None:
     body = HEAD + "search: {width: {low: 1, high: 2}}\n"
     plain = read_space(body)
-    assert (plain.mode, plain.aggregate, plain.warm_start, plain.reuse) == ("joint", "mean", 0, 0.0)
+    assert (plain.mode, plain.aggregate, plain.warm_start) == ("joint", "mean", 0)
     # What is said as it would be anyway changes nothing.
-    said = read_space(body + "mode: joint\naggregate: mean\nwarm_start: 0\nreuse: 0\n")
+    said = read_space(body + "mode: joint\naggregate: mean\nwarm_start: 0\n")
     assert said.digest == plain.digest
-    joint = read_space(body + "aggregate: worst\nreuse: 0.5\n")
-    assert (joint.aggregate, joint.canonical["reuse"]) == ("worst", 0.5)
+    joint = read_space(body + "aggregate: worst\n")
+    assert joint.canonical["aggregate"] == "worst"
     each = read_space(body + "mode: per_task\nwarm_start: 2\n")
     assert (each.canonical["mode"], each.warm_start) == ("per_task", 2)
     assert "aggregate" not in each.canonical
@@ -233,15 +233,14 @@ def test_options_of_tasks(read_space: Read) -> None:
 
 def test_wrong_options_of_tasks_have_their_lines(read_space: Read) -> None:
     body = HEAD + "search: {width: {low: 1, high: 2}}\n"
-    wrong = "mode: both\naggregate: median\nwarm_start: -1\nreuse: 1.5\n"
+    wrong = "mode: both\naggregate: median\nwarm_start: -1\n"
     said = problems_of(read_space, body + wrong)
     assert [problem.partition(" (")[0] for problem in said] == [
         "`mode` must be one of joint, per_task, but got 'both'",
         "`aggregate` must be one of mean, worst, but got 'median'",
         "`warm_start` must be an integer >= 0, but got -1",
-        "`reuse` must be a number in [0, 1], but got 1.5",
     ]
-    assert [problem.rsplit(":", 1)[1] for problem in said] == ["5)", "6)", "7)", "8)"]
+    assert [problem.rsplit(":", 1)[1] for problem in said] == ["5)", "6)", "7)"]
 
 
 @pytest.mark.parametrize(
@@ -255,11 +254,6 @@ def test_wrong_options_of_tasks_have_their_lines(read_space: Read) -> None:
         (
             "mode: per_task\naggregate: worst\nsearch: {width: {low: 1, high: 2}}\n",
             "`aggregate` must be left out where `mode` is per_task, but got worst",
-            5,
-        ),
-        (
-            "sampler: qmc\nreuse: 0.5\nsearch: {width: {low: 1, high: 2}}\n",
-            "`reuse` must be 0 with the sampler `qmc`, whose points are laid out beforehand",
             5,
         ),
     ],
@@ -323,7 +317,7 @@ def test_reports_are_not_searched_where_they_are_judged(tmp_path: Path) -> None:
 
 def test_digest_is_of_content(read_space: Read) -> None:
     first = read_space(HEAD + "search: {width: {low: 1, high: 2}, depth: {low: 1, high: 2}}\n")
-    assert not {"mode", "aggregate", "warm_start", "reuse"} & first.canonical.keys()
+    assert not {"mode", "aggregate", "warm_start"} & first.canonical.keys()
     turned = read_space("search: {depth: {high: 2, low: 1}, width: {low: 1.0, high: 2.0}}\n" + HEAD)
     assert first.digest == turned.digest
     assert first.parameters == turned.parameters
@@ -335,7 +329,6 @@ def test_digest_is_of_content(read_space: Read) -> None:
         first.with_overrides({}, mode="per_task"),
         first.with_overrides({}, mode="per_task", warm_start=1),
         first.with_overrides({}, aggregate="worst"),
-        first.with_overrides({}, reuse=0.5),
         first.with_overrides({"gate": "true"}),
         first.with_overrides({"width": "1.5"}),
     ):
@@ -358,8 +351,8 @@ def test_overrides(toy_space: SearchSpace) -> None:
     assert "width" not in [item.name for item in changed.parameters]
     assert (changed.trials, changed.time_seconds, changed.seeds) == (9, 90.0, 3)
     assert changed.goal == MetricGoal("dev/loss", "minimize")
-    each = toy_space.with_overrides({}, mode="per_task", warm_start=3, reuse=0.25)
-    assert (each.mode, each.warm_start, each.reuse) == ("per_task", 3, 0.25)
+    each = toy_space.with_overrides({}, mode="per_task", warm_start=3)
+    assert (each.mode, each.warm_start) == ("per_task", 3)
     assert toy_space.with_overrides({}, aggregate="worst").aggregate == "worst"
     assert toy_space.with_overrides({}) == toy_space
 
@@ -375,13 +368,11 @@ def test_wrong_overrides_are_all_reported(toy_space: SearchSpace) -> None:
             metric="test/score",
             direction="up",
             warm_start=-1,
-            reuse=2,
         )
 
     said = caught.value.problems
-    assert len(said) == 11
+    assert len(said) == 10
     assert "`--warm-start` must be an integer >= 0, but got -1" in said
-    assert "`--reuse` must be a number in [0, 1], but got 2" in said
     assert "unknown setting `widht`; did you mean `width`? (--set)" in said
     assert "`depth` must be an integer in [1, 9], but got 'x' (--set)" in said
     assert "`--trials` must be an integer in [1, 1000000], but got 0" in said

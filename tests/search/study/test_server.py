@@ -22,7 +22,7 @@ from raysearch.run import Cell, Run
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study import server as study_server
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.search.study.server import StudyServer, driver_url
+from raysearch.search.study.server import driver_url
 
 MakeTrial = Callable[..., Run]
 CELL = Cell("toy", 0)
@@ -256,32 +256,3 @@ def test_the_driver_that_the_extra_installs() -> None:
     assert name("postgresql://host/study") == "postgresql+psycopg"
     assert name("postgresql+pg8000://host/study") == "postgresql+pg8000"
     assert name("mysql+pymysql://host/study") == "mysql+pymysql"
-
-
-def test_the_lock_of_mysql_is_of_the_database_and_the_study() -> None:
-    class Cursor:
-        """A server with one database `tests` whose lock is taken by its connection 7."""
-
-        def __init__(self, takes: int) -> None:
-            self.takes, self.said = takes, []  # type: ignore[var-annotated]
-
-        def execute(self, statement: str) -> None:
-            self.said.append(statement)
-
-        def fetchone(self) -> tuple[Any, ...]:
-            statement = self.said[-1]
-            if "DATABASE()" in statement:
-                return ("tests",)
-            return (self.takes,) if "GET_LOCK" in statement else (7,)
-
-    def taken(study: str, takes: int) -> tuple[str, str]:
-        cursor = Cursor(takes)
-        url = sqlalchemy.engine.make_url("mysql+pymysql://host/tests")
-        server = StudyServer(url, study, lambda text: None)
-        holder = study_server._LOCKS["mysql"](cursor, server)
-        return holder, cursor.said[1].split("'")[1]
-
-    ours, lock = taken("one", 1)
-    assert ours == "" and len(lock) <= 64  # the longest name of a lock in MySQL
-    assert taken("one", 0) == ("the server's connection 7", lock)
-    assert taken("other", 1)[1] != lock
