@@ -129,7 +129,7 @@ def test_every_key_of_a_search_space_is_described() -> None:
     assert {"method", *rows} == set(file._TOP)
     told = {name: rows[name].strip("` ") for name in file._PLAIN}
     assert told == {name: f"{file._DEFAULTS[name]}" for name in file._PLAIN}
-    for known in (*SAMPLERS, *PRUNERS, *AGGREGATES, *file.MODES):
+    for known in (*SAMPLERS, *PRUNERS, *AGGREGATES, *file.OPTION_RULES["mode"].choices):
         assert f"`{known}`" in part
 
 
