@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from raysearch.api.messages import Messages
-from raysearch.cli.arguments import setting_text
+from raysearch.api.options import setting_text
 from raysearch.cli.lasting_output import lasting_output
 from raysearch.cli.output import hushed, safe_output
 from raysearch.cli.sweep_arguments import Folder, SweepOptions

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysearch.cli.arguments import find_space
+from raysearch.api.options import find_space
 from raysearch.config import read_config, rules
 from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.methods import get_method

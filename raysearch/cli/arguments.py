@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysearch.config import SEED, as_scalar, check_value, rules
+from raysearch.config import rules
 from raysearch.errors import ConfigError, quoted
-from raysearch.names import checked_name
-from raysearch.version import PACKAGE
 
 if TYPE_CHECKING:
     from raysearch.search.space.space import SearchSpace
 
 __all__ = [
-    "absolute_folders",
     "add_data_dir",
     "add_format",
     "add_quiet",
     "add_results",
     "add_settings",
-    "check_seed",
-    "find_space",
+    "given",
     "parse_settings",
-    "setting_text",
     "settings_with_pairs",
 ]
-
-
-def absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with every folder of this machine by its full path.
-
-    A corpus or an encoder may be a folder; the processes that train start in another one.
-    """
-    return {
-        name: str(Path(value).absolute())
-        if isinstance(value, str) and "/" in value and Path(value).is_dir()
-        else value
-        for name, value in settings.items()
-    }
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -95,6 +76,22 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+_OWN = ("run", "format", "warn", "words")
+"""Of a parsed command: what only the command line has."""
+
+
+def given(args: argparse.Namespace) -> dict[str, Any]:
+    """What was typed, by the keywords of `raysearch.api.options`; what was not has its default.
+
+    Raises:
+        ConfigError: An argument of ``--set`` is not NAME=VALUE.
+    """
+    found = {n: v for n, v in vars(args).items() if v is not None and n not in _OWN}
+    if "settings" in found:
+        found["settings"] = parse_settings(found["settings"])
+    return found
+
+
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     """``["top_k=0.2"]`` as a mapping.
 
@@ -115,13 +112,6 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     return settings
 
 
-def setting_text(value: Any) -> str:
-    """A setting's value as `--set` takes it."""
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(as_scalar(value))
-
-
 def settings_with_pairs(
     settings: Mapping[str, str], pairs: str | None, space: SearchSpace
 ) -> Mapping[str, str]:
@@ -140,49 +130,3 @@ def settings_with_pairs(
     if "pairs" in settings:
         raise ConfigError("`pairs` must be given once, but came by `--pairs` and by `--set`")
     return {**settings, "pairs": pairs}
-
-
-def check_seed(seed: int) -> None:
-    """See that a seed can be drawn from.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    _, must = check_value(SEED, seed)
-    if must:
-        raise ConfigError(f"`--seed` must be {must}, but got {quoted(seed)}")
-
-
-def find_space(method: str, option: str | None, *, said: str = "--space") -> Path:
-    """The search space of ``--space``, else the method's own in ``search_spaces/``.
-
-    A file here comes first; then one of those that come with this package, so that the same
-    command works in any folder; then one beside a method that another package adds.
-
-    Args:
-        method: Name of the method.
-        option: A file, or the name of one that comes with this package: ``carl-emobank``; None
-            for the method's own.
-        said: What the file was named by.
-
-    Raises:
-        ConfigError: There is no such file; the message names what there is.
-    """
-    from raysearch.methods.plugins import package_folder
-
-    if option is None:
-        checked_name(method, "a method")
-        name = Path("search_spaces") / f"{method}.yaml"
-        places = [name, *(home / name for home in (PACKAGE, package_folder(method)) if home)]
-    else:
-        places = [Path(option), PACKAGE / option, PACKAGE / "search_spaces" / f"{option}.yaml"]
-    for place in places:
-        if place.is_file():
-            return place
-    if option is None:
-        raise ConfigError(f"{name} must be in this folder, but is not; name a file with --space")
-    own = PACKAGE / "search_spaces"
-    known = sorted(str(path.relative_to(own).with_suffix("")) for path in own.rglob("*.yaml"))
-    raise ConfigError(
-        f"`{said}` must be a search space file or one of {', '.join(known)}, but {option} is none"
-    )

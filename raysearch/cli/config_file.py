@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysearch.cli.arguments import parse_settings, setting_text
+from raysearch.api.options import setting_text
+from raysearch.cli.arguments import parse_settings
 from raysearch.config import rules
 from raysearch.errors import ConfigError
 from raysearch.methods import config_type

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raysearch.api.options import setting_text
 from raysearch.cli.arguments import (
     add_data_dir,
     add_format,
@@ -24,7 +25,6 @@ from raysearch.cli.arguments import (
     add_results,
     add_settings,
     parse_settings,
-    setting_text,
 )
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware

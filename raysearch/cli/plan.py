@@ -8,13 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raysearch.cli.arguments import (
-    add_data_dir,
-    add_format,
-    add_results,
-    add_settings,
-    find_space,
-)
+from raysearch.api.options import find_space
+from raysearch.cli.arguments import add_data_dir, add_format, add_results, add_settings
 from raysearch.cli.config_file import add_config
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search

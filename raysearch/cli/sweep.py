@@ -11,14 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raysearch.api.options import absolute_folders, find_space
 from raysearch.api.packing import packed, read_pack
 from raysearch.cli.arguments import (
-    absolute_folders,
     add_data_dir,
     add_quiet,
     add_results,
     add_settings,
-    find_space,
     parse_settings,
     settings_with_pairs,
 )

@@ -13,14 +13,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from shlex import quote
 
+from raysearch.api.options import absolute_folders, check_seed
 from raysearch.cli.arguments import (
-    absolute_folders,
     add_data_dir,
     add_format,
     add_quiet,
     add_results,
     add_settings,
-    check_seed,
     parse_settings,
 )
 from raysearch.cli.config_file import add_config, take_config

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysearch.cli.arguments import add_data_dir, add_format, add_quiet, check_seed
+from raysearch.api.options import check_seed
+from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
 from raysearch.cli.replay import add_tolerance, exit_code, tolerance_of
 from raysearch.errors import ConfigError, RaysearchError, StoreError

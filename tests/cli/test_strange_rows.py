@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from strange_rows import WRONG_REPORTS, WRONG_ROWS, changed
 
+from raysearch.api.options import find_space
 from raysearch.cli import main
-from raysearch.cli.arguments import find_space
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.schema import curve_rows, trial_rows
 from raysearch.run import Cell, Report, Run, RunState

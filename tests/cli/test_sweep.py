@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from noop_sweep import noop_plan, noop_space
 
+from raysearch.api.options import absolute_folders
 from raysearch.cli import main, parser, sweep
-from raysearch.cli.arguments import absolute_folders
 from raysearch.cli.live import QuietView
 from raysearch.cli.sweep import _write_card
 from raysearch.cluster.worker import TrainingRunner

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from raysearch import methods
-from raysearch.cli.arguments import find_space
+from raysearch.api.options import find_space
 from raysearch.config import rules
 from raysearch.errors import ConfigError
 from raysearch.methods import plugins

@@ -1,0 +1,389 @@
+"""What the functions of `raysearch.api` take: the options of the commands, with their defaults.
+
+An option is a field here and a keyword of the function; the command line only reads words into
+them. Each class checks the types of its values when it is made, what they mean is checked where
+it is known.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_origin
+
+from raysearch.config import SEED, as_scalar, check_value
+from raysearch.errors import ConfigError, quoted, unknown_name
+from raysearch.methods.plugins import package_folder
+from raysearch.names import checked_name
+from raysearch.version import PACKAGE
+
+__all__ = [
+    "EvaluateOptions",
+    "Folder",
+    "HardwareOptions",
+    "Options",
+    "SearchOptions",
+    "SweepOptions",
+    "TrainOptions",
+    "absolute_folders",
+    "check_seed",
+    "find_space",
+    "setting_text",
+    "with_keywords",
+]
+
+Folder = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every command takes.
+
+    Attributes:
+        quiet: Whether no progress is shown, only warnings.
+    """
+
+    _: KW_ONLY
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        """See that every value has the type of its field; paths become text.
+
+        Raises:
+            ConfigError: All that have not.
+        """
+        problems = []
+        for name, kind in _kinds(type(self)).items():
+            value = getattr(self, name)
+            found, fits = _fitted(value, kind)
+            if fits:
+                object.__setattr__(self, name, found)
+            else:
+                problems.append(f"`--{_word(name)}` must be {_rule(kind)}, but got {quoted(value)}")
+        if problems:
+            raise ConfigError(problems)
+
+    def of(self, options: type[Options]) -> dict[str, Any]:
+        """The values of the fields that another class of options has, too."""
+        own = {item.name for item in fields(self)}
+        return {f.name: getattr(self, f.name) for f in fields(options) if f.name in own}
+
+
+@dataclass(frozen=True)
+class SettingsOptions(Options):
+    """What a command takes that trains.
+
+    Attributes:
+        settings: Settings of the method that are held at a value.
+        results: Folder that holds a folder for each sweep.
+        data_dir: Folder of the corpora; None for $RAYSEARCH_DATA, else ``../shared/data`` if it
+            is there, else ``~/.cache/raysearch/data``.
+    """
+
+    _: KW_ONLY
+    settings: Mapping[str, Any] | None = None
+    results: Folder = "results"
+    data_dir: Folder | None = None
+
+    @property
+    def setting_texts(self) -> dict[str, str]:
+        """The settings as ``--set`` takes them.
+
+        Raises:
+            ConfigError: A value is empty.
+        """
+        texts = {name: setting_text(value) for name, value in (self.settings or {}).items()}
+        if empty := [name for name, text in texts.items() if not name or not text]:
+            raise ConfigError(
+                [f"`--set` must be NAME=VALUE, but got {quoted(f'{n}={texts[n]}')}" for n in empty]
+            )
+        return texts
+
+
+@dataclass(frozen=True)
+class HardwareOptions(SettingsOptions):
+    """Where trials run and what they may take there.
+
+    Attributes:
+        slots: Trials at once; None for as many as the CPUs hold.
+        workers_per_trial: Processes that share a trial.
+        cpus_per_worker: CPUs of each; fractions are allowed.
+        gpus_per_worker: GPUs of each; fractions share a GPU.
+        pack: Workers that share a GPU, in place of `gpus_per_worker`; ``auto`` measures what one
+            takes at its peak.
+        storage: Folder or URI that every node can write; below it, under the sweep's name, lie
+            checkpoints, weights, stages and rows. Empty for `results`.
+        stages: Folder or URI of the stages that trials share; empty for the sweep's own.
+        stages_limit: Most that these may take in GB; None for half of the free disk.
+        quota: Most that the sweep's checkpoints, weights and own stages may take in GB.
+        hang_limit: A worker without news for so long is replaced.
+        cluster: Cluster file or URL of a head's dashboard that the command runs the sweep on.
+        address: Ray cluster to join; None for a Ray of its own.
+        max_cost: End in order before the nodes have cost more than this.
+        prices: Cluster file that says what nodes cost.
+    """
+
+    _: KW_ONLY
+    slots: int | None = None
+    workers_per_trial: int = 1
+    cpus_per_worker: float = 1.0
+    gpus_per_worker: float = 0.0
+    pack: int | str | None = None
+    storage: Folder = ""
+    stages: Folder = ""
+    stages_limit: float | None = None
+    quota: float | None = None
+    hang_limit: str = "1h"
+    cluster: Folder | None = None
+    address: str | None = None
+    max_cost: float | None = None
+    prices: Folder | None = None
+
+
+@dataclass(frozen=True)
+class SearchOptions(HardwareOptions):
+    """What is searched, with what budget; None for what the search space says.
+
+    Attributes:
+        space: A search space's file, or the name of one that comes with raysearch.
+        config: File that `raysearch export` wrote: settings that are not searched are held at
+            its values, below `settings`.
+        name: Name of the sweep; None for that of the space's file.
+        trials: Configurations over all runs; with mode ``per_task`` of each task.
+        time: Time of this run, such as ``90s``, ``30m``, ``2h``.
+        seeds: Repeats of each configuration.
+        sampler: One of tpe, random, grid, qmc, cmaes and gp.
+        metric: What is optimised.
+        direction: Of `metric`.
+        pairs: Language pairs, such as ``en-es,en-fr``.
+        mode: One configuration judged on all tasks, or a search for each task.
+        aggregate: Joint: the mean over the tasks, or the worst task.
+        warm_start: Per task: first the so many best of every task before it.
+        reuse: Share of the proposals that take over a stage that is paid for, in [0, 1].
+        seed: Of the sampler.
+        keep: Whose final weights stay on disk.
+        study: URL of the study's database; empty for a file of the sweep's own.
+    """
+
+    _: KW_ONLY
+    space: Folder | None = None
+    config: Folder | None = None
+    name: str | None = None
+    trials: int | None = None
+    time: str | None = None
+    seeds: int | None = None
+    sampler: str | None = None
+    metric: str | None = None
+    direction: Literal["maximize", "minimize"] | None = None
+    pairs: str | None = None
+    mode: Literal["joint", "per_task"] | None = None
+    aggregate: Literal["mean", "worst"] | None = None
+    warm_start: int | None = None
+    reuse: float | None = None
+    seed: int = 0
+    keep: Literal["best", "all", "none"] = "best"
+    study: str = ""
+
+
+@dataclass(frozen=True)
+class SweepOptions(SearchOptions):
+    """What `raysearch sweep` takes.
+
+    Attributes:
+        method: For example ``carl``.
+    """
+
+    method: str
+
+
+@dataclass(frozen=True)
+class TrainOptions(SettingsOptions):
+    """What `raysearch train` takes.
+
+    Attributes:
+        method: For example ``carl``.
+        config: File of an exported configuration: its settings, task and seed are those of the
+            trial where nothing else is said.
+        task: Which language pair, for a method over several.
+        seed: The trial's seed; None for that of `config`, else 0.
+        name: Folder below `results`; None for one named after the settings.
+    """
+
+    method: str
+    _: KW_ONLY
+    config: Folder | None = None
+    task: str | None = None
+    seed: int | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(Options):
+    """What `raysearch evaluate` takes.
+
+    Attributes:
+        sweep: Folder or URI of a sweep.
+        trial: Number, ``best`` or ``all``, or several; None for ``best``, of an oracle ``all``.
+        task: Only cells of this corpus or pair.
+        oracle: Whether to read target dev, which no selection may see, instead.
+        metric: What ``best`` means; None for the sweep's own goal.
+        data_dir: Folder of the corpora, as in `SettingsOptions`.
+    """
+
+    sweep: Folder
+    _: KW_ONLY
+    trial: int | str | Sequence[int | str] | None = None
+    task: str | None = None
+    oracle: bool = False
+    metric: str | None = None
+    data_dir: Folder | None = None
+
+
+P = ParamSpec("P")
+O = TypeVar("O", bound=Options)  # noqa: E741
+R = TypeVar("R")
+
+
+def with_keywords(options: Callable[P, O]) -> Callable[[Callable[[O], R]], Callable[P, R]]:
+    """Have a function that takes options called with their keywords instead.
+
+    Args:
+        options: The class; what it refuses, the function refuses.
+    """
+    signature = inspect.signature(options)
+
+    def decorate(function: Callable[[O], R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for name in kwargs.keys() - signature.parameters.keys():
+                words = [f"--{_word(known)}" for known in signature.parameters]
+                raise ConfigError(unknown_name("option", f"--{_word(name)}", words))
+            return function(options(*args, **kwargs))
+
+        call.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            return_annotation=inspect.signature(function).return_annotation
+        )
+        return call
+
+    return decorate
+
+
+def absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with every folder of this machine by its full path.
+
+    A corpus or an encoder may be a folder; the processes that train start in another one.
+    """
+    return {
+        name: str(Path(value).absolute())
+        if isinstance(value, str) and "/" in value and Path(value).is_dir()
+        else value
+        for name, value in settings.items()
+    }
+
+
+def setting_text(value: Any) -> str:
+    """A setting's value as `--set` takes it."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(as_scalar(value))
+
+
+def check_seed(seed: int) -> None:
+    """See that a seed can be drawn from.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    _, must = check_value(SEED, seed)
+    if must:
+        raise ConfigError(f"`--seed` must be {must}, but got {quoted(seed)}")
+
+
+def find_space(method: str, option: str | None, *, said: str = "--space") -> Path:
+    """The search space of ``--space``, else the method's own in ``search_spaces/``.
+
+    A file here comes first; then one of those that come with this package, so that the same
+    command works in any folder; then one beside a method that another package adds.
+
+    Args:
+        method: Name of the method.
+        option: A file, or the name of one that comes with this package: ``carl-emobank``; None
+            for the method's own.
+        said: What the file was named by.
+
+    Raises:
+        ConfigError: There is no such file; the message names what there is.
+    """
+    if option is None:
+        checked_name(method, "a method")
+        name = Path("search_spaces") / f"{method}.yaml"
+        places = [name, *(home / name for home in (PACKAGE, package_folder(method)) if home)]
+    else:
+        places = [Path(option), PACKAGE / option, PACKAGE / "search_spaces" / f"{option}.yaml"]
+    for place in places:
+        if place.is_file():
+            return place
+    if option is None:
+        raise ConfigError(f"{name} must be in this folder, but is not; name a file with --space")
+    own = PACKAGE / "search_spaces"
+    known = sorted(str(path.relative_to(own).with_suffix("")) for path in own.rglob("*.yaml"))
+    raise ConfigError(
+        f"`{said}` must be a search space file or one of {', '.join(known)}, but {option} is none"
+    )
+
+
+def _word(name: str) -> str:
+    """An option as the command line has it."""
+    return "set" if name == "settings" else name.replace("_", "-")
+
+
+@functools.cache
+def _kinds(options: type[Options]) -> dict[str, Any]:
+    """Every field's type, resolved."""
+    hints = inspect.get_annotations(options, eval_str=True)
+    for base in options.__mro__[1:-1]:
+        hints = {**inspect.get_annotations(base, eval_str=True), **hints}
+    return {item.name: hints[item.name] for item in fields(options)}
+
+
+def _fitted(value: Any, kind: Any) -> tuple[Any, bool]:
+    """The value as a field of this type has it, and whether it is one."""
+    origin = get_origin(kind) or kind
+    if origin in (Union, UnionType):
+        tried = (_fitted(value, one) for one in get_args(kind))
+        return next((found for found in tried if found[1]), (value, False))
+    if origin is Literal:
+        return value, value in get_args(kind)
+    if origin in (int, float):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = number and (origin is float or value == value // 1)
+        return (origin(value) if fits else value), fits
+    if origin is os.PathLike and isinstance(value, os.PathLike):
+        return os.fspath(value), True
+    return value, isinstance(value, cast("type", origin))
+
+
+def _rule(kind: Any) -> str:
+    """A type in words."""
+    if get_origin(kind) in (Union, UnionType):
+        kinds = [one for one in get_args(kind) if one is not NoneType]
+        return " or ".join(dict.fromkeys(map(_rule, kinds)))
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    return _RULES.get(get_origin(kind) or kind, "of another type")
+
+
+_RULES = {
+    int: "an integer",
+    float: "a number",
+    str: "a text",
+    bool: "True or False",
+    os.PathLike: "a path",
+    Mapping: "a mapping",
+    Sequence: "a list",
+}
