@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raysearch.api.restore import restored, settings_of
+from raysearch.config import read_config
 from raysearch.errors import ConfigError, StoreError, known_names, unknown_name
+from raysearch.methods import get_method
+from raysearch.methods.description import Measure, measures_of
 from raysearch.run import Run, RunState, Scalar
 from raysearch.storage.place import join, redacted
 from raysearch.version import PACKAGE
@@ -19,10 +23,21 @@ if TYPE_CHECKING:
 
     from raysearch.analysis.answer import Answer
     from raysearch.analysis.arms import Arm
+    from raysearch.leaderboard.openings import Opening
     from raysearch.search.space.experiment import Question
     from raysearch.search.space.space import SearchSpace
 
-__all__ = ["MEASURED", "STUDIES", "Study", "find_study", "measure", "read_study", "studies"]
+__all__ = [
+    "MEASURED",
+    "STUDIES",
+    "Study",
+    "SweepRuns",
+    "find_study",
+    "measure",
+    "measure_of",
+    "read_study",
+    "studies",
+]
 
 STUDIES = PACKAGE / "search_spaces" / "studies"
 MEASURED = "measured.parquet"
@@ -37,6 +52,7 @@ class Study:
 
     Attributes:
         name: Its name.
+        method: Whose trials it has.
         question: What was asked.
         answer: What was computed.
         arms: All arms, those without a complete cell included.
@@ -47,6 +63,7 @@ class Study:
     """
 
     name: str
+    method: str
     question: Question
     answer: Answer
     arms: Sequence[Arm]
@@ -55,12 +72,17 @@ class Study:
     small: bool
     command: str
 
+    @property
+    def _measure(self) -> Measure | None:
+        asked = self.question.measure
+        return measure_of(self.method, asked) if asked else None
+
     @cached_property
     def sentences(self) -> list[str]:
         """The answer in sentences."""
         from raysearch.analysis.answer import curve_change
         from raysearch.render.experiment import answer_sentences
-        from raysearch.render.experiment.words import arm_name, course_sentence, label_sentences
+        from raysearch.render.experiment.words import arm_name, course_sentence
 
         failed = {
             f"{arm_name(arm)}, {len(arm.failed)} of {len(arm.failed) + len(arm.cells)} cells": next(
@@ -71,8 +93,8 @@ class Study:
         }
         kind = self.question.figure
         said = answer_sentences(self.answer, failed, series=kind in ("lines", "heat", "curves"))
-        if kind == "labels":
-            return [*said, *label_sentences(self.measured)]
+        if self._measure is not None:
+            said += self._measure.sentences(self.measured)
         found = curve_change(self.arms, self.question.y) if kind == "curves" else None
         return said if found is None else [course_sentence(found), *said]
 
@@ -88,6 +110,7 @@ class Study:
             lines=asked.lines,
             y=asked.y,
             measured=self.measured,
+            panels=self._measure.panels if self._measure else {},
         )
         return svg(drawn)
 
@@ -140,36 +163,78 @@ def find_study(name: str) -> tuple[Path, SearchSpace]:
     return path, space
 
 
-def measure(folder: str, what: str, data_dir: str) -> None:
+def measure(folder: str, space: SearchSpace, data_dir: str) -> None:
     """Measure what a study needs beyond its rows, once for the same rows, and keep it beside them.
 
     Args:
         folder: The sweep's folder or URI.
-        what: Key of `study_measures.MEASURES`.
+        space: The study's space, whose question names a measure of its method.
         data_dir: Folder of the corpora.
 
     Raises:
-        ConfigError: There is no such measure.
+        ConfigError: The method has no such measure.
     """
     import pyarrow as pa
 
     from raysearch.leaderboard import Store
     from raysearch.leaderboard.part_file import encode
-    from raysearch.methods.carl.evaluation.measures import MEASURES
     from raysearch.storage import write_files
 
-    if what not in MEASURES:
-        raise ConfigError(
-            f"`measure` must be known, but got {what!r}; {known_names(tuple(MEASURES))}"
-        )
+    assert space.question is not None
+    what = space.question.measure
+    taken = measure_of(space.method, what)
     trials = [t for t in Store(folder).trials() if t.state is RunState.COMPLETE]
     mark = {_OF.encode(): " ".join([what, *(trial.id for trial in trials)]).encode()}
     kept = _kept_measures(folder)
     if kept is not None and mark.items() <= (kept.schema.metadata or {}).items():
         return
     sys.stderr.write(f"measuring the {what}\n")
-    records = pa.Table.from_pylist(MEASURES[what](folder, trials, data_dir))
+    records = pa.Table.from_pylist(taken.take(SweepRuns(folder, trials, data_dir)))
     write_files(folder, {MEASURED: bytes(encode(records, metadata=mark))})
+
+
+def measure_of(method: str, name: str) -> Measure:
+    """A measure by its name.
+
+    Raises:
+        ConfigError: The method has none of that name.
+    """
+    known = measures_of(get_method(method))
+    if name not in known:
+        raise ConfigError(
+            f"`measure` must be known, but got {name!r}; {known_names(tuple(known))}"
+            if known
+            else f"`measure` must be of a method that has measures, but {method} has none; leave "
+            "it out of the study, or set another method"
+        )
+    return known[name]
+
+
+class SweepRuns:
+    """The complete runs of a sweep: `raysearch.methods.description.FinishedRuns`."""
+
+    def __init__(self, folder: str, runs: Sequence[Run], data_dir: str) -> None:
+        self.folder, self.data_dir = folder, data_dir
+        self.runs: Sequence[Run] = sorted(runs, key=lambda run: (run.number, run.cell))
+
+    def config(self, run: Run) -> Any:
+        """See `FinishedRuns.config`."""
+        settings = settings_of(run.method, run.config)
+        return read_config(get_method(run.method).config_type, settings, where=f"trial {run.id}")
+
+    def restored(self, runs: Iterable[Run], role: str, what: str) -> Iterator[tuple[Run, Any]]:
+        """See `FinishedRuns.restored`."""
+        from raysearch.cli.opened import alone
+
+        with alone(self.folder, role) as openings:
+            for run in runs:
+                opened: list[Opening] = []
+
+                def begin(weights: str, run: Run = run, opened: list[Opening] = opened) -> None:
+                    opened.append(openings.begin(run, role, what=what, weights=weights))
+
+                yield run, restored(run, self.folder, self.data_dir, role, before=begin)
+                openings.finish(opened[0])
 
 
 def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True) -> Study:
@@ -202,6 +267,7 @@ def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True
     asked = space.question
     return Study(
         name=name,
+        method=space.method,
         question=asked,
         answer=answer(arms, asked.goal, reference=asked.reference, beside=asked.beside),
         arms=arms,

@@ -181,7 +181,7 @@ def _measured(args: argparse.Namespace, path: Path, space: SearchSpace, folder: 
     if any(name.startswith("test/") for name in wanted):
         _read_test(args, folder)
     if space.question.measure:
-        measure(folder, space.question.measure, str(corpora.data_dir(args.data_dir)))
+        measure(folder, space, str(corpora.data_dir(args.data_dir)))
     study = read_study(folder, space, path.stem, small=args.scale == "small")
     return replace(study, command=_command(args))
 

@@ -210,7 +210,7 @@ def _of_task(cells: Sequence[Run], args: argparse.Namespace, folder: str) -> Exp
 def _holding(method: str) -> Callable[[str], bool]:
     """Which metrics of a method are those of the exported weights; all where it does not say."""
     from raysearch.methods import get_method
-    from raysearch.methods.reported import OfEncoder
+    from raysearch.methods.description import OfEncoder
 
     loader = get_method(method)
     return loader.of_encoder if isinstance(loader, OfEncoder) else lambda metric: True

@@ -1,4 +1,4 @@
-"""Which methods are there, and how is one loaded without loading what the others need.
+"""The methods there are; one is loaded without loading what the others need.
 
 Importing this module, or asking for a method's config class, imports no torch: the command
 line and the search spaces read settings long before anything trains.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from raysearch.config import TrainingConfig
 from raysearch.errors import ConfigError, unknown_name
+from raysearch.methods.description import Measure, SettingNotes
 from raysearch.methods.plugins import load_method, outside_methods
 from raysearch.methods.stage import Stage
 
@@ -32,8 +33,8 @@ class _LazyLoader:
     Attributes:
         package: Package of the method; its ``config`` module defines ``tasks`` and the config
             class, its ``corpora`` module ``check``, its ``stages`` module ``outline``, its
-            ``reported`` module ``metrics`` and ``of_encoder``; these need no torch. Its
-            ``build`` module defines ``build``.
+            ``description`` module ``metrics``, ``of_encoder``, ``NOTES`` and ``MEASURES``; these
+            need no torch. Its ``build`` module defines ``build``.
         config_name: Name of the config class.
     """
 
@@ -73,13 +74,26 @@ class _LazyLoader:
         return cast("tuple[Stage, ...]", found)
 
     def metrics(self, config: Any, *, role: str, data_dir: str) -> Collection[str]:
-        """See `methods.reported.Reported.metrics`."""
-        found = import_module(f"{self.package}.reported").metrics
-        return cast("Collection[str]", found(config, role=role, data_dir=data_dir))
+        """See `methods.description.Reported.metrics`."""
+        found = self._description().metrics(config, role=role, data_dir=data_dir)
+        return cast("Collection[str]", found)
 
     def of_encoder(self, metric: str) -> bool:
-        """See `methods.reported.OfEncoder.of_encoder`."""
-        return bool(import_module(f"{self.package}.reported").of_encoder(metric))
+        """See `methods.description.OfEncoder.of_encoder`."""
+        return bool(self._description().of_encoder(metric))
+
+    @property
+    def notes(self) -> SettingNotes:
+        """See `methods.description.Noted.notes`."""
+        return cast("SettingNotes", self._description().NOTES)
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """See `methods.description.Measuring.measures`."""
+        return cast("Mapping[str, Measure]", self._description().MEASURES)
+
+    def _description(self) -> Any:
+        return import_module(f"{self.package}.description")
 
 
 METHODS: Mapping[str, MethodLoader] = {

@@ -127,8 +127,8 @@ class Method(Protocol):
 class MethodLoader(Protocol):
     """What `METHODS` holds: the config class and how to build the method.
 
-    A loader may also say which metrics there will be, and which of them an exported encoder has
-    by itself: `raysearch.methods.reported`.
+    A loader may also state its metrics, notes on its settings and measures:
+    `raysearch.methods.description`.
     """
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from raysearch.config import TrainingConfig
 from raysearch.errors import ConfigError, unknown_name
 from raysearch.methods import get_method
-from raysearch.methods.reported import Reported
+from raysearch.methods.description import Reported
 from raysearch.search.space.space import SearchSpace
 
 __all__ = ["check_metrics", "known_metrics", "unknown_metric"]

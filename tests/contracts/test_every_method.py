@@ -13,8 +13,8 @@ from raysearch.errors import ConfigError
 from raysearch.methods import METHODS, get_method
 from raysearch.methods.base import Method, Stage
 from raysearch.methods.carl.config import VARIANTS as CARL_VARIANTS
+from raysearch.methods.description import Reported
 from raysearch.methods.msmo.config import VARIANTS as MSMO_VARIANTS
-from raysearch.methods.reported import Reported
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
 from raysearch.training.progress import NullListener
 from raysearch.training.run import run_lease

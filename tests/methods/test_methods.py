@@ -7,7 +7,7 @@ import pytest
 
 from raysearch.errors import ConfigError
 from raysearch.methods import METHODS, config_type, get_method
-from raysearch.methods.reported import OfEncoder
+from raysearch.methods.description import OfEncoder
 
 
 def test_an_unknown_method_names_the_nearest() -> None:

@@ -35,6 +35,7 @@ def draw(
     lines: str = "",
     y: str = "",
     measured: Sequence[Mapping[str, Any]] = (),
+    panels: Mapping[str, tuple[str, str]] | None = None,
 ) -> Figure:
     """The figure of an answer.
 
@@ -45,6 +46,7 @@ def draw(
         lines: What tells lines apart: a setting, ``task``, or "".
         y: The other setting of ``heat``, or the metric of ``curves``.
         measured: Records that ``map`` and ``labels`` draw.
+        panels: Of ``labels``: see `methods.description.Measure`.
 
     Raises:
         KeyError: There is no such kind.
@@ -55,7 +57,7 @@ def draw(
         "heat": lambda: _heat(answer, x, y),
         "curves": lambda: _curves(answer, y),
         "map": lambda: _map(answer, measured),
-        "labels": lambda: labels_figure(measured),
+        "labels": lambda: labels_figure(measured, panels or {}),
     }
     with style():
         return kinds[kind]()

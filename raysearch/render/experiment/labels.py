@@ -17,20 +17,15 @@ Record = Mapping[str, Any]
 
 _BANDS = ((0, 0.12), (1, 0.3), (2, 0.5), (3, 0.75), (4, 1.0))
 """From the d-th decile to the one as far from the other end, and how dark it is."""
-_GEOMETRIES = {
-    "cos_uncentred": "cosine, as the paper has it",
-    "cos_centred": "cosine around the middle",
-    "gauss": "Gaussian kernel",
-}
-_AXIS = {"gauss": "width σ"}
 _SCALINGS: Mapping[str, Any] = {"scale": "-", "standardised": ":"}
 
 
-def labels_figure(records: Sequence[Record]) -> Figure:
+def labels_figure(records: Sequence[Record], panels: Mapping[str, tuple[str, str]]) -> Figure:
     """Above, valence and arousal of each corpus after min-max; below, entropy by temperature.
 
     Args:
-        records: As the measure ``labels`` gives them.
+        records: With the columns of `methods.carl.evaluation.measures.label_spread`.
+        panels: Geometry to the title of its panel and the label of the axis, in their order.
 
     Raises:
         ValueError: There is no record.
@@ -40,7 +35,7 @@ def labels_figure(records: Sequence[Record]) -> Figure:
     if not records:
         raise ValueError("a figure of labels must have records, but got none")
     corpora = list(dict.fromkeys(record["corpus"] for record in records))
-    geometries = [name for name in _GEOMETRIES if any(r["geometry"] == name for r in records)]
+    geometries = [name for name in panels if any(r["geometry"] == name for r in records)]
     top = 0.9 + 0.3 * len(corpora)
     figure = Figure(figsize=(8.0, top + 3.3), dpi=200, layout="constrained")
     (upper,), (lower,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(top, 3.3))
@@ -50,8 +45,9 @@ def labels_figure(records: Sequence[Record]) -> Figure:
     axes = lower.subplots(1, len(geometries), sharey=True, squeeze=False)[0]
     for axis, geometry in zip(axes, geometries, strict=True):
         _entropy(axis, [r for r in records if r["geometry"] == geometry], corpora)
-        axis.set_title(_GEOMETRIES[geometry], fontsize=9)
-        axis.set_xlabel(_AXIS.get(geometry, "label temperature τ$_y$"))
+        title, across = panels[geometry]
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel(across)
     axes[0].set_ylabel("entropy of the target / ln B")
     lower.legend(
         handles=list(_keys(corpora)), loc="outside lower center", ncols=len(corpora) + 2, fontsize=8

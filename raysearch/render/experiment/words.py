@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from raysearch.analysis.answer import Answer, ArmResult, Course, Effect
 from raysearch.analysis.arms import PAPER_ARM, Arm
@@ -19,7 +18,6 @@ __all__ = [
     "course_sentence",
     "difference",
     "interval_text",
-    "label_sentences",
     "names_of",
     "spread",
 ]
@@ -291,33 +289,3 @@ def course_sentence(found: Course) -> str:
         f"and {score(found.last)} at the last (step {found.steps[1]:.0f}), over all arms: a change "
         f"of {ends}{sure}."
     )
-
-
-def label_sentences(measured: Sequence[Mapping[str, Any]], temperature: float = 0.1) -> list[str]:
-    """What min-max makes of the labels of each corpus, and of the softmax over their cosines.
-
-    Args:
-        measured: Records of `label_spread`.
-        temperature: τ_y at which the entropy is told.
-    """
-    said = []
-    for corpus in dict.fromkeys(record["corpus"] for record in measured):
-        own = {
-            record["geometry"]: record
-            for record in measured
-            if (record["corpus"], record["scaling"]) == (corpus, "scale")
-            and record["temperature"] == temperature
-        }
-        plain, centred = own["cos_uncentred"], own["cos_centred"]
-        said.append(
-            f"Labels of {corpus} after min-max: valence {_spread_of(plain, 'valence')}, arousal "
-            f"{_spread_of(plain, 'arousal')}. Cosines of random pairs are "
-            f"{_spread_of(plain, 'pair')}, and the target at τ_y {temperature:g} has "
-            f"{plain['entropy']:.3f} of the entropy of a uniform one; around the middle of the "
-            f"scale {_spread_of(centred, 'pair')} and {centred['entropy']:.3f}."
-        )
-    return said
-
-
-def _spread_of(record: Mapping[str, Any], name: str) -> str:
-    return f"{record[f'{name}_mean']:.2f} ± {record[f'{name}_sd']:.2f}"

@@ -1,43 +1,37 @@
-"""What does a study measure beyond its rows: the spread of labels, and maps of embeddings.
-
-A measure gets the folder of a sweep, its complete trials and the data folder, and gives flat
-records, all with the same columns. It is told by name in a study's ``measure``.
-"""
+"""What an experiment on CARL measures beyond its rows: spread of labels, maps of embeddings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from raysearch.api.restore import restored, settings_of
-from raysearch.cli.opened import alone
-from raysearch.config import read_config
+from raysearch import corpora
 from raysearch.corpora import Corpus
-from raysearch.errors import ConfigError
-from raysearch.leaderboard.openings import Opening
 from raysearch.methods.carl.data import LABEL_CENTRES, scaled_labels
-from raysearch.methods.carl.losses.contrastive import ContrastiveObjective, label_similarity
+from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus, EmbeddedSplit
+from raysearch.methods.carl.evaluation.geometry import embedding_map
+from raysearch.methods.carl.losses.contrastive import (
+    ContrastiveObjective,
+    label_similarity,
+    quadrants,
+)
+from raysearch.methods.carl.method import CarlMethod
+from raysearch.methods.description import FinishedRuns, Record
 from raysearch.run import Run
-
-if TYPE_CHECKING:
-    from raysearch.methods.carl.config import CarlConfig
-    from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus, EmbeddedSplit
-
 
 __all__ = [
     "BATCHES",
-    "MEASURES",
-    "Measure",
     "PAIRED_ROWS",
     "QUADRANTS",
-    "Record",
     "TEMPERATURES",
     "label_spread",
+    "maps_of_test_sentences",
+    "spread_of_training_labels",
 ]
 
 Labels = npt.NDArray[Any]
@@ -144,11 +138,6 @@ def _contrast(
     }
 
 
-Record = dict[str, float | int | str]
-
-Measure = Callable[[str, Sequence[Run], str], list[Record]]
-"""Folder of the sweep, its complete trials, data folder; to flat records."""
-
 QUADRANTS: tuple[str, ...] = (
     "low valence, low arousal",
     "low valence, high arousal",
@@ -158,17 +147,15 @@ QUADRANTS: tuple[str, ...] = (
 """Names of what `losses.contrastive.quadrants` numbers."""
 
 
-def _labels(folder: str, trials: Sequence[Run], data_dir: str) -> list[Record]:
-    """`label_spread` of all training corpora of the trials, by the first trial's batch size."""
-    from raysearch.corpora import load
-
-    configs = [_config(trial) for trial in sorted(trials, key=lambda t: (t.number, t.cell))]
+def spread_of_training_labels(finished: FinishedRuns) -> list[Record]:
+    """`label_spread` of all training corpora of the runs, by the first run's batch size."""
+    configs = [finished.config(run) for run in finished.runs]
     names = dict.fromkeys(name for config in configs for name in config.corpora)
-    corpora = [load(name, data_dir, {"train"}) for name in names]
-    return label_spread(corpora, batch_size=configs[0].batch_size, seed=0) if configs else []
+    loaded = [corpora.load(name, finished.data_dir, {"train"}) for name in names]
+    return label_spread(loaded, batch_size=configs[0].batch_size, seed=0) if configs else []
 
 
-def _embedding(folder: str, trials: Sequence[Run], data_dir: str) -> list[Record]:
+def maps_of_test_sentences(finished: FinishedRuns) -> list[Record]:
     """Maps of the test sentences of every probed corpus, by each arm's first seed.
 
     One record for a sentence: ``trial``, ``task``, ``seed``, ``corpus``, ``row`` (its number in
@@ -176,31 +163,18 @@ def _embedding(folder: str, trials: Sequence[Run], data_dir: str) -> list[Record
     ``pca_y_share``, ``tsne_x``, ``tsne_y``, ``valence``, ``arousal`` (NaN where a corpus has
     none) and ``label``: the class, or the quadrant.
     """
-    from raysearch.methods.carl.method import CarlMethod
-
     first: dict[tuple[int, str], Run] = {}
-    for trial in sorted(trials, key=lambda t: (t.number, t.cell)):
-        _config(trial)
-        first.setdefault((trial.number, trial.cell.task), trial)
+    for run in finished.runs:
+        first.setdefault((run.number, run.cell.task), run)
     found: list[Record] = []
-    with alone(folder, "test") as openings:
-        for trial in first.values():
-            opened: list[Opening] = []
-
-            def begin(weights: str, trial: Run = trial, opened: list[Opening] = opened) -> None:
-                opened.append(openings.begin(trial, "test", what="embedding", weights=weights))
-
-            method = restored(trial, folder, data_dir, "test", before=begin)
-            assert isinstance(method, CarlMethod)
-            for corpus in method.embeddings("test"):
-                found += _mapped(trial, corpus)
-            openings.finish(opened[0])
+    for run, method in finished.restored(first.values(), "test", what="embedding"):
+        assert isinstance(method, CarlMethod)
+        for corpus in method.embeddings("test"):
+            found += _mapped(run, corpus)
     return found
 
 
-def _mapped(trial: Run, corpus: EmbeddedCorpus) -> Iterator[Record]:
-    from raysearch.methods.carl.evaluation.geometry import embedding_map
-
+def _mapped(run: Run, corpus: EmbeddedCorpus) -> Iterator[Record]:
     split = corpus.splits["test"]
     found = embedding_map(split.rows, seed=0)  # the same sentences for every arm
     labels = list(_label_columns(corpus, split))
@@ -208,9 +182,9 @@ def _mapped(trial: Run, corpus: EmbeddedCorpus) -> Iterator[Record]:
         found.rows.tolist(), found.pca.tolist(), found.tsne.tolist(), strict=True
     ):
         yield {
-            "trial": trial.number,
-            "task": trial.cell.task,
-            "seed": trial.cell.seed,
+            "trial": run.number,
+            "task": run.cell.task,
+            "seed": run.cell.seed,
             "corpus": corpus.name,
             "row": row,
             "pca_x": pca[0],
@@ -224,10 +198,6 @@ def _mapped(trial: Run, corpus: EmbeddedCorpus) -> Iterator[Record]:
 
 
 def _label_columns(corpus: EmbeddedCorpus, split: EmbeddedSplit) -> Iterator[Record]:
-    import torch
-
-    from raysearch.methods.carl.losses.contrastive import quadrants
-
     nowhere = float("nan")
     if split.labels.ndim == 1:
         for number in split.labels.tolist():
@@ -236,24 +206,3 @@ def _label_columns(corpus: EmbeddedCorpus, split: EmbeddedSplit) -> Iterator[Rec
     corners = quadrants(torch.tensor(split.labels)).tolist()
     for (valence, arousal), corner in zip(split.labels.tolist(), corners, strict=True):
         yield {"valence": valence, "arousal": arousal, "label": QUADRANTS[corner]}
-
-
-def _config(trial: Run) -> CarlConfig:
-    """The trial's settings.
-
-    Raises:
-        ConfigError: It is no trial of CARL.
-    """
-    from raysearch.methods.carl.config import CarlConfig
-
-    if trial.method != "carl":
-        raise ConfigError(
-            f"`measure` must be of trials of carl, but trial {trial.id} is one of {trial.method}; "
-            "leave `measure` out of the study, or set another method"
-        )
-    where = f"trial {trial.id}"
-    return read_config(CarlConfig, settings_of(trial.method, trial.config), where=where)
-
-
-MEASURES: Mapping[str, Measure] = {"labels": _labels, "embedding": _embedding}
-"""Name in a study's ``measure`` to what measures it."""

@@ -4,12 +4,14 @@ import math
 
 import pytest
 
+from raysearch.api.experiment import SweepRuns, measure_of
 from raysearch.api.restore import lease_of
 from raysearch.cli.train import train_here
 from raysearch.config import flatten, read_config
 from raysearch.errors import ConfigError
 from raysearch.methods.carl.config import CarlConfig
-from raysearch.methods.carl.evaluation.measures import MEASURES, QUADRANTS
+from raysearch.methods.carl.description import MEASURES, label_sentences
+from raysearch.methods.carl.evaluation.measures import QUADRANTS
 from raysearch.run import Cell, Run, RunState
 
 SETTINGS = {
@@ -37,11 +39,11 @@ def trial_of(number: int, seed: int, method: str = "carl", **settings) -> Run:
 
 def test_labels_need_no_weights_and_take_the_first_trials_batch_size(tmp_path):
     trials = [trial_of(1, 0, batch_size=32), trial_of(0, 0), trial_of(0, 1)]
-    found = MEASURES["labels"](str(tmp_path), trials, "nowhere")
+    found = MEASURES["labels"].take(SweepRuns(str(tmp_path), trials, "nowhere"))
     assert {record["corpus"] for record in found} == {"sample"}
     assert {record["batch_size"] for record in found} == {16}
     assert not list(tmp_path.iterdir())
-    assert MEASURES["labels"](str(tmp_path), [], "nowhere") == []
+    assert MEASURES["labels"].take(SweepRuns(str(tmp_path), [], "nowhere")) == []
 
 
 def test_embeddings_of_the_first_seed_with_the_labels_that_they_carry(tmp_path, capsys):
@@ -49,7 +51,7 @@ def test_embeddings_of_the_first_seed_with_the_labels_that_they_carry(tmp_path, 
     trials = [trial_of(0, 1), trial_of(0, 0)]
     train_here(lease_of(trials[1], folder), "nowhere")
     capsys.readouterr()
-    found = MEASURES["embedding"](folder, trials, "nowhere")
+    found = MEASURES["embedding"].take(SweepRuns(folder, trials, "nowhere"))
     assert "reading the test data" in capsys.readouterr().err
     assert {(r["trial"], r["task"], r["seed"]) for r in found} == {(0, "sample", 0)}
     assert len({tuple(record) for record in found}) == 1
@@ -67,7 +69,30 @@ def test_embeddings_of_the_first_seed_with_the_labels_that_they_carry(tmp_path, 
     assert all(math.isfinite(record[name]) for record in found for name in names)
 
 
-@pytest.mark.parametrize("measure", MEASURES)
-def test_trials_of_another_method_are_refused(measure, tmp_path):
-    with pytest.raises(ConfigError, match="must be of trials of carl, but trial 00000-sample-s0"):
-        MEASURES[measure](str(tmp_path), [trial_of(0, 0, method="msmo")], "nowhere")
+def test_a_method_without_measures_or_another_name_is_refused():
+    with pytest.raises(ConfigError, match="has measures, but msmo has none; leave it out"):
+        measure_of("msmo", "labels")
+    with pytest.raises(ConfigError, match="must be known, but got 'label'.*embedding, labels"):
+        measure_of("carl", "label")
+
+
+def test_labels_of_each_corpus_at_the_temperature() -> None:
+    def record(
+        geometry: str, scaling: str, temperature: float, entropy: float
+    ) -> dict[str, object]:
+        means = {f"{name}_mean": 0.5 for name in ("valence", "arousal", "pair")}
+        sds = {f"{name}_sd": 0.1 for name in ("valence", "arousal", "pair")}
+        kind = {"corpus": "emobank", "geometry": geometry, "scaling": scaling}
+        return {**kind, **means, **sds, "temperature": temperature, "entropy": entropy}
+
+    records = [
+        record("cos_uncentred", "scale", 1.0, 1.0),
+        record("cos_uncentred", "scale", 0.1, 0.997),
+        record("cos_uncentred", "standardised", 0.1, 0.5),
+        record("cos_centred", "scale", 0.1, 0.546),
+    ]
+    assert label_sentences(records) == [
+        "Labels of emobank after min-max: valence 0.50 ± 0.10, arousal 0.50 ± 0.10. Cosines of "
+        "random pairs are 0.50 ± 0.10, and the target at τ_y 0.1 has 0.997 of the entropy of a "
+        "uniform one; around the middle of the scale 0.50 ± 0.10 and 0.546."
+    ]
