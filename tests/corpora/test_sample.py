@@ -5,10 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+from corpora.construction import emotions, polarity, va
+from corpora.construction.va_phrases import REGIONS
+from corpora.construction.write import constructed
 
 from raysearch.corpora import CORPORA, ROLES, load, normalise, sample
-from raysearch.corpora.sample import emotions, polarity, va
-from raysearch.corpora.sample.va_phrases import REGIONS
 from raysearch.errors import DataError
 
 SIZES = {
@@ -21,7 +22,7 @@ SIZES = {
 @pytest.mark.parametrize("name", SIZES)
 def test_the_file_is_the_construction_byte_for_byte(name):
     content = (sample.FOLDER / f"{name}.csv").read_bytes()
-    assert content == sample.constructed(name, CORPORA[name].label_names).encode()
+    assert content == constructed(name, CORPORA[name].label_names).encode()
 
 
 @pytest.mark.parametrize("name", SIZES)

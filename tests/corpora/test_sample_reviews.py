@@ -4,14 +4,15 @@ import itertools
 from collections import Counter
 
 import pytest
+from corpora.construction import reviews
+from corpora.construction.reviews_frames import FRAMES
+from corpora.construction.reviews_grammar import FORMS, Part, render
+from corpora.construction.reviews_nouns import CATEGORIES, LANGUAGES, NOUNS
+from corpora.construction.reviews_opinions import OPINIONS
+from corpora.construction.reviews_plain import FILLINGS, PLAIN
+from corpora.construction.write import constructed_reviews
 
 from raysearch.corpora import sample
-from raysearch.corpora.sample import reviews
-from raysearch.corpora.sample.reviews_frames import FRAMES
-from raysearch.corpora.sample.reviews_grammar import FORMS, Part, render
-from raysearch.corpora.sample.reviews_nouns import CATEGORIES, LANGUAGES, NOUNS
-from raysearch.corpora.sample.reviews_opinions import OPINIONS
-from raysearch.corpora.sample.reviews_plain import FILLINGS, PLAIN
 
 TARGETS = ("es", "fr", "nl", "ru")
 NAMES = {
@@ -56,7 +57,7 @@ def _text(rows):
 
 
 def test_the_files_are_the_construction_byte_for_byte():
-    made = sample.constructed_reviews()
+    made = constructed_reviews()
     assert {path.name for path in sample.REVIEWS.iterdir()} == set(made)
     assert set(made) == {f"{name}.txt" for name in NAMES}
     for name, text in made.items():

@@ -30,8 +30,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
+from corpora.construction.va_phrases import REGIONS, Clause
+
 from raysearch.corpora.assemble import Row
-from raysearch.corpora.sample.va_phrases import REGIONS, Clause
 
 __all__ = ["sentences"]
 

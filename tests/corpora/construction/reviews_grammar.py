@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from raysearch.corpora.sample.reviews_nouns import CATEGORIES, LANGUAGES, Noun, Word
-from raysearch.corpora.sample.reviews_opinions import FOOD, Opinion
+from corpora.construction.reviews_nouns import CATEGORIES, LANGUAGES, Noun, Word
+from corpora.construction.reviews_opinions import FOOD, Opinion
 
 __all__ = ["Frame", "Line", "Part", "Place", "read_frames", "render"]
 

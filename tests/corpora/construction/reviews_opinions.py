@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from raysearch.corpora.sample.reviews_nouns import CATEGORIES
+from corpora.construction.reviews_nouns import CATEGORIES
 
 __all__ = ["FOOD", "OPINIONS", "Opinion"]
 

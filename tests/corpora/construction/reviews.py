@@ -20,11 +20,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from raysearch.corpora.sample.reviews_frames import FRAMES
-from raysearch.corpora.sample.reviews_grammar import Frame, Line, Part, Place, render
-from raysearch.corpora.sample.reviews_nouns import CATEGORIES, LANGUAGES, NOUNS, Noun
-from raysearch.corpora.sample.reviews_opinions import OPINIONS, Opinion
-from raysearch.corpora.sample.reviews_plain import FILLINGS, PLAIN
+from corpora.construction.reviews_frames import FRAMES
+from corpora.construction.reviews_grammar import Frame, Line, Part, Place, render
+from corpora.construction.reviews_nouns import CATEGORIES, LANGUAGES, NOUNS, Noun
+from corpora.construction.reviews_opinions import OPINIONS, Opinion
+from corpora.construction.reviews_plain import FILLINGS, PLAIN
 
 __all__ = ["SIZES", "files", "sentences"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from raysearch.corpora.sample.reviews_grammar import read_frames
+from corpora.construction.reviews_grammar import read_frames
 
 __all__ = ["FILLINGS", "PLAIN", "Filling"]
 

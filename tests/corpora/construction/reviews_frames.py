@@ -10,7 +10,7 @@ itself judges; ``=O`` a noun which nothing judges. ``:class,class`` restricts th
 
 from __future__ import annotations
 
-from raysearch.corpora.sample.reviews_grammar import Frame, read_frames
+from corpora.construction.reviews_grammar import Frame, read_frames
 
 __all__ = ["FRAMES"]
 
