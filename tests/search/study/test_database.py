@@ -190,7 +190,7 @@ import os, signal, sys
 from pathlib import Path
 from raysearch.search.space.space import load_space
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.storage.retry import Patience
+from raysearch.storage.retry import RetryPolicy
 from raysearch.run import Cell
 
 space = load_space(Path(sys.argv[2])).with_overrides({}, trials=20)
