@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import made_corpora
 import pytest
 from hosts.lab import missing
+from shared_ray import SharedRay
 
 from raysearch.corpora import data_dir
 from raysearch.corpora.pins import PINS
@@ -94,6 +95,26 @@ def pytest_make_collect_report(
 
 def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
     return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+
+
+@pytest.fixture(scope="session")
+def shared_ray() -> Iterator[SharedRay]:
+    """The Ray of this process; a test takes `one_ray` or `no_ray`, a wider fixture takes this."""
+    shared = SharedRay()
+    yield shared
+    shared.down()
+
+
+@pytest.fixture
+def one_ray(shared_ray: SharedRay) -> None:
+    """Ray runs, and is shared with other tests."""
+    shared_ray.up()
+
+
+@pytest.fixture
+def no_ray(shared_ray: SharedRay) -> None:
+    """Ray does not run in this process."""
+    shared_ray.down()
 
 
 @pytest.fixture(scope="session")

@@ -27,12 +27,12 @@ from typing import Any
 import made_corpora
 import pytest
 from postgres import PostgresServer, running_postgres
+from shared_ray import SharedRay
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
 from raysearch import corpora
 from raysearch.cli import main, parser, remote, watch
 from raysearch.cli.parsing import leaves
-from raysearch.cluster.ray_session import ray_session
 from raysearch.cluster.remote import jobs, launch
 from raysearch.storage import open_storage
 
@@ -256,12 +256,12 @@ class Desk:
 
 
 @contextmanager
-def desk(folder: Path) -> Iterator[Desk]:
-    """A folder with what documented lines name, and one Ray for all that follows."""
+def desk(folder: Path, shared_ray: SharedRay) -> Iterator[Desk]:
+    """A folder with what documented lines name; Ray runs for the sweeps among them."""
     with ExitStack() as stack, pytest.MonkeyPatch.context() as at_hand:
         for name, value in {**ENVIRONMENT, "OMP_NUM_THREADS": "1"}.items():
             at_hand.setenv(name, value)
-        stack.enter_context(ray_session(cpus=2))
+        shared_ray.up()
         _lay_out(folder)
         yield Desk(folder, stack)
 

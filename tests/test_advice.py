@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from shared_ray import SharedRay
 
 from raysearch.cli import main
-from raysearch.cluster.ray_session import ray_session
 from raysearch.leaderboard import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -30,13 +30,13 @@ ROOT = Path("results/mine")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a finished sweep, and one Ray for the sweeps that follow."""
+def finished(tmp_path_factory: pytest.TempPathFactory, shared_ray: SharedRay) -> Path:
+    """The folder of a finished sweep; Ray runs for the sweeps that follow."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "space.yaml").write_text(SPACE)
-    with ray_session(cpus=1):
-        assert sweep(folder) == 0
-        yield folder
+    shared_ray.up()
+    assert sweep(folder) == 0
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import documented
 import pytest
+from shared_ray import SharedRay
 
 from raysearch.cli import parser
 from raysearch.objective import AGGREGATES
@@ -86,8 +87,10 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[documented.Desk]:
-    with documented.desk(tmp_path_factory.mktemp("desk")) as made:
+def desk(
+    tmp_path_factory: pytest.TempPathFactory, shared_ray: SharedRay
+) -> Iterator[documented.Desk]:
+    with documented.desk(tmp_path_factory.mktemp("desk"), shared_ray) as made:
         yield made
 
 

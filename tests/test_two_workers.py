@@ -9,9 +9,13 @@ import pytest
 
 from raysearch import encoders
 from raysearch.cli import main
-from raysearch.cluster.ray_session import ray_session
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("one_ray"),
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.timeout(600),
+]
 
 TOLERANCE = 1e-5
 """Of every figure, absolutely: fp32 sums in another order. 1e-6 was seen, of 8 steps a stage."""
@@ -63,8 +67,7 @@ def test_two_workers_make_the_rows_of_one(
     tmp_path: Path, encoder: Path, batch: tuple[str, ...]
 ) -> None:
     """Also of batches that do not divide over them: all 33 rows, where a batch has 64."""
-    with ray_session(cpus=2):
-        one, two = (rows(tmp_path / str(count), encoder, count, batch) for count in (1, 2))
+    one, two = (rows(tmp_path / str(count), encoder, count, batch) for count in (1, 2))
     for name in ("trial", "state", "steps", "config/learning_rate", "provenance/stage_key"):
         assert list(one[name]) == list(two[name]), name
     assert list(one["state"]) == ["complete"] * 2

@@ -11,7 +11,7 @@ from raysearch.cluster import ray_session as module
 from raysearch.cluster.ray_session import LOCAL, QUIET, ray_session
 from raysearch.errors import ConfigError
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("no_ray")]
 
 
 def test_address_where_nothing_answers_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import ray
 from noop_sweep import NoopConfig, NoopRunner
 
 from raysearch.cluster.packing import measure_on_cluster
-from raysearch.cluster.ray_session import open_mailroom, ray_session
+from raysearch.cluster.ray_session import open_mailroom
 from raysearch.cluster.slots import Slot, SlotShape
 from raysearch.cluster.worker import IDLE_SECONDS
 from raysearch.config import flatten
@@ -21,13 +20,11 @@ from raysearch.errors import ConfigError
 from raysearch.events import EventKind, SlotEvent
 from raysearch.run import Cell, RunSpec
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ray() -> Iterator[None]:
-    with ray_session(cpus=2):
-        yield
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("one_ray"),
+    pytest.mark.filterwarnings("ignore"),
+]
 
 
 def lease(folder: Path, number: int) -> RunSpec:

@@ -28,7 +28,12 @@ from raysearch.run import Cell, Run, RunSpec, RunState
 from raysearch.training.checkpoint import load_checkpoint
 from raysearch.training.progress import NullListener
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("no_ray"),
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.timeout(600),
+]
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

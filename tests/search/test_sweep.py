@@ -6,14 +6,12 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from noop_sweep import GOAL, NoopRunner, noop_plan, noop_report, noop_space, outcome
 from postgres import PostgresServer
 
-from raysearch.cluster.ray_session import ray_session
 from raysearch.errors import ConfigError, DataError, RaysearchError, StoreError
 from raysearch.run import Run, RunState
 from raysearch.search import silence
@@ -24,15 +22,10 @@ from raysearch.summary import Ending
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("one_ray"),
     # Ray and Tune warn of their own future, and leave sockets to the garbage collector.
     pytest.mark.filterwarnings("ignore"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ray() -> Iterator[None]:
-    with ray_session(cpus=2):
-        yield
 
 
 def steps_done(log: Path) -> Counter[str]:

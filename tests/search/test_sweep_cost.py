@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from noop_sweep import NoopRunner, noop_plan, noop_space
 
 from raysearch.cluster.cost.node_watch import LOOK_SECONDS
 from raysearch.cluster.cost.prices import PriceTable
-from raysearch.cluster.ray_session import ray_session
 from raysearch.errors import ConfigError
 from raysearch.run import Run
 from raysearch.search.sweep import run_sweep
@@ -49,12 +47,6 @@ def test_a_cap_ends_the_sweep_and_a_higher_one_goes_on(tmp_path: Path, one_ray: 
     last = run(1000)
     assert last.ending is Ending.DONE
     assert sorted(trial.number for trial in trials) == [0, 1, 2]
-
-
-@pytest.fixture
-def one_ray() -> Iterator[None]:
-    with ray_session(cpus=1):
-        yield
 
 
 def test_a_cap_needs_prices_and_must_be_money(tmp_path: Path) -> None:
