@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,17 @@ def test_the_links_of_a_text_lead_somewhere(text: Path) -> None:
         page = text.parent / name if name else text
         assert page.exists(), link
         assert not anchor or anchor in anchors(page), link
+
+
+def test_the_layers_are_drawn_as_the_contract_has_them() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    depth = {name: n for n, layer in enumerate(layers) for name in layer.split(" | ")}
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition("## Layers")[2]
+    lines = text.split("```")[1].splitlines()[1:]
+    drawn = [{depth[name] for name in line[:28].strip().split(" | ")} for line in lines[::2]]
+    assert len(drawn) > 10 and all(len(level) == 1 for level in drawn)
+    assert drawn == sorted(drawn, key=min) and len({min(level) for level in drawn}) == len(drawn)
 
 
 def anchors(page: Path) -> set[str]:
