@@ -37,7 +37,8 @@ from raysearch.cli import (
 )
 from raysearch.cli.failures import said_of
 from raysearch.cli.lasting_output import lasting_output, leave
-from raysearch.cli.output import hushed, safe_output, terminal_messages
+from raysearch.cli.messages import terminal_messages
+from raysearch.cli.output import hushed, safe_output
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import ConfigError, RaysearchError, quoted
 from raysearch.names import is_text

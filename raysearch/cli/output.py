@@ -8,18 +8,16 @@ and writes its own colours past this.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, redirect_stderr, suppress
-from functools import partial
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any, TextIO, cast
 
-from raysearch.api.messages import Messages
 from raysearch.printable import READABLE, printable
-from raysearch.training.progress import Listener
 
-__all__ = ["as_it_is", "hushed", "safe_output", "terminal_messages"]
+__all__ = ["as_it_is", "hushed", "safe_output", "write_json"]
 
 
 class _Printable:
@@ -65,23 +63,9 @@ def hushed(quiet: bool) -> Iterator[None]:
         yield
 
 
-def terminal_messages() -> Messages:
-    """Progress on what is standard error then, and warnings on what it is now: see `hushed`."""
-    return Messages(note=_note, warn=partial(_warn, sys.stderr), training=_trial_bar)
-
-
-def _note(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-
-
-def _warn(stream: TextIO, text: str) -> None:
-    stream.write(f"raysearch: {text}\n")
-
-
-def _trial_bar(label: str) -> AbstractContextManager[Listener]:
-    from raysearch.render.progress import TrialProgress  # rich takes a while to import
-
-    return TrialProgress(label)
+def write_json(value: Any) -> None:
+    """Write a value to standard output, for a program."""
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
 
 
 def as_it_is() -> TextIO:
