@@ -1,0 +1,277 @@
+"""The trials of one sweep or of all, best first: as a table for Python, or to be shown."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import pyarrow as pa
+from rich.text import Text
+
+from raysearch.analysis.export import records, setting_records
+from raysearch.analysis.regret import regrets
+from raysearch.api.messages import QUIET, Messages
+from raysearch.api.restore import card_of, oracle_role
+from raysearch.errors import ConfigError, RaysearchError, StoreError, known_names, quoted
+from raysearch.leaderboard import Ranking, Store, SweepCard, find_stores, rank_tasks, rows_with
+from raysearch.leaderboard.openings import counts_in, readings_of
+from raysearch.leaderboard.origins import origins
+from raysearch.leaderboard.tasks import rank_all
+from raysearch.methods import METHODS, config_type
+from raysearch.methods.plugins import outside_methods
+from raysearch.printable import printable
+from raysearch.render.board import make_board, make_task_board
+from raysearch.render.parameters import make_parameter_board
+from raysearch.render.readings import read_words
+from raysearch.render.regret import RegretTable
+from raysearch.storage.place import redacted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["BoardOptions", "boards", "flat_records", "leaderboard", "left_out", "papers_of"]
+
+By = Literal["configuration", "pair", "parameter"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardOptions:
+    """What is shown of which trials.
+
+    Attributes:
+        path: A sweep's folder, a folder of sweeps, or a URI.
+        method: Only trials of this method.
+        task: Only cells of this corpus or pair.
+        by: One row a configuration over all pairs; ranked within each pair; or the best settings
+            of each pair with the paper's. None for what each sweep was made for.
+        regret: Whether to show what selection on source data lost, by the oracle's readings.
+        metric: Rank by this metric, with ``:min`` where lower is better; None for each sweep's
+            own goal.
+        top: The first so many of each sweep or pair, 0 for all; None for what the form has.
+    """
+
+    path: str | PathLike[str] = "results"
+    method: str | None = None
+    task: str | None = None
+    by: By | None = None
+    regret: bool = False
+    metric: str | None = None
+    top: int | None = None
+
+    def __post_init__(self) -> None:
+        """See that the options go together.
+
+        Raises:
+            ConfigError: They do not, or one is unknown.
+        """
+        if self.by not in (None, *get_args(By)):
+            raise ConfigError(
+                f"`--by` must be one of {', '.join(get_args(By))}, but got {quoted(self.by)}"
+            )
+        if self.top is not None and self.top < 0:
+            raise ConfigError(f"`--top` must be >= 0, but got {self.top}")
+        if self.regret and self.by == "parameter":
+            raise ConfigError(
+                "`--by` must be pair or configuration with --regret, but got parameter"
+            )
+        if self.top is not None and (self.regret or self.by == "parameter"):
+            whole = "--regret" if self.regret else "--by parameter"
+            raise ConfigError(f"`--top` must be left out with {whole}, which shows all it has")
+
+
+def leaderboard(
+    path: str | PathLike[str] = "results",
+    *,
+    method: str | None = None,
+    task: str | None = None,
+    by: By | None = None,
+    metric: str | None = None,
+    top: int | None = None,
+    messages: Messages = QUIET,
+) -> pd.DataFrame:
+    """The configurations of one sweep or of all, best first; also while they run.
+
+    Args:
+        path: A sweep's folder, a folder of sweeps, or a URI.
+        metric: What ranks them, with ``:min`` where lower is better; None for the sweep's goal.
+        method: Only trials of this method.
+        task: Only cells of this corpus or pair.
+        by: One row a configuration, a ranking within each pair, or a row for each pair and
+            setting; None for the sweep's own.
+        top: The first so many of each ranking; None or 0 for all, as it must be by parameter.
+        messages: Where to note rows of mixed origin; what cannot be read is warned of.
+
+    Returns:
+        A row for each configuration: ``rank`` (missing where it is not ranked), ``sweep``,
+        ``trial``, ``state``, ``mean``, ``sd``, ``seconds``, ``config/*``, ``metric/*``, and more.
+        By parameter: ``sweep``, ``task``, its best ``trial`` and that one's ``score``, then
+        ``setting``, its ``value`` there, the ``paper``'s, how it goes with the metric
+        (``association``), by which ``measure``, and whether that is ``told`` from chance.
+        What cannot be read is left out with a warning.
+
+    Raises:
+        StoreError: There is no leaderboard.
+
+    >>> import raysearch
+    >>> board = raysearch.leaderboard("results/one", metric="dev/va_pearson")
+    >>> board[["rank", "trial", "state", "config/encoder"]]
+       rank  trial     state config/encoder
+    0     1      0  complete           tiny
+    """
+    import pandas as pd
+
+    options = BoardOptions(
+        path=path, method=method, task=task, by=by, metric=metric, top=top or None
+    )
+    rows, problems = flat_records(options, messages)
+    for problem in problems:
+        warnings.warn(printable(problem), stacklevel=2)
+    board = pd.DataFrame(rows)
+    return board.astype({"rank": "Int64"}) if "rank" in board else board
+
+
+def flat_records(
+    options: BoardOptions, messages: Messages = QUIET
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """One record a configuration, or a pair and setting, of all sweeps; what cannot be read."""
+    rows: list[dict[str, Any]] = []
+    tables, problems = _tables(options)
+    for store, table in tables:
+        with left_out(store, problems, alone=len(tables) == 1):
+            sentences = origins(table).sentences
+            card = _card(options, store, table)
+            if options.by == "parameter":
+                rows += setting_records(table, card, papers_of(table))
+            else:
+                for ranking in _rankings(options, card, table):
+                    rows += records(ranking[: options.top or None], card.goal)
+            for text in sentences:
+                messages.note(f"{redacted(store.folder)}: {text}")
+    return rows, problems
+
+
+def boards(options: BoardOptions) -> tuple[list[Any], list[str]]:
+    """What to print of each sweep by rich, and why what could not be read is left out.
+
+    Raises:
+        StoreError: There is no leaderboard.
+        ConfigError: No row is of the wanted method or task.
+    """
+    boards: list[Any] = []
+    tables, problems = _tables(options)
+    for store, table in tables:
+        with left_out(store, problems, alone=len(tables) == 1):
+            boards += [_board(options, store, table), *map(Text, origins(table).sentences)]
+    return boards, problems
+
+
+def _board(options: BoardOptions, store: Store, table: pa.Table) -> Any:
+    """The view that was asked for, as something that rich prints."""
+    card = _card(options, store, table)
+    if options.regret:
+        return _regret(options, store, card, table)
+    view = _view(options, card)
+    if view == "parameter":
+        return make_parameter_board(table, card, papers_of(table))
+    if view == "pair":
+        return make_task_board(table, card, top=5 if options.top is None else options.top)
+    return make_board(table, card, top=20 if options.top is None else options.top)
+
+
+def _regret(options: BoardOptions, store: Store, card: SweepCard, table: pa.Table) -> Any:
+
+    role = oracle_role(str(table.column("method")[0].as_py()))
+    readings = readings_of(store.folder, "oracle").table()
+    if not readings.num_rows:
+        raise StoreError(
+            f"`--regret` must have readings of {role}, but {redacted(store.folder)} has none; "
+            f"python -m raysearch evaluate {quote(redacted(store.folder))} --oracle makes them"
+        )
+    rows = regrets(table, readings, card, role, mode="per_task" if options.by == "pair" else None)
+    return RegretTable(
+        card.goal, role, rows, redacted(store.folder), read_words(counts_in(readings))
+    )
+
+
+def papers_of(table: pa.Table) -> dict[str, Mapping[str, Any]]:
+    """The paper's values of each pair, where all rows are of one method that is known."""
+    methods = set(table.column("method").to_pylist())
+    if len(methods) != 1 or not methods <= {*METHODS, *outside_methods()}:
+        return {}
+    paper = config_type(methods.pop()).paper
+    return {task: paper(task) for task in dict.fromkeys(table.column("task").to_pylist())}
+
+
+def _rankings(options: BoardOptions, card: SweepCard, table: pa.Table) -> list[Ranking]:
+    """One ranking a pair, or one over all, as the table has it."""
+    if _view(options, card) == "pair":
+        found = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+        return list(found.values())
+    return [rank_all(table, card)]
+
+
+def _view(options: BoardOptions, card: SweepCard) -> str:
+    """What was asked for, else what the sweep was made for."""
+    alone = card.mode == "per_task" and len(card.tasks) > 1 and options.task is None
+    return str(options.by or ("pair" if alone else "configuration"))
+
+
+def _tables(options: BoardOptions) -> tuple[list[tuple[Store, pa.Table]], list[str]]:
+    """The wanted rows of every sweep that has any, and what could not be read.
+
+    Raises:
+        ConfigError: No row is of the wanted method or task.
+    """
+    tables: list[tuple[Store, pa.Table]] = []
+    problems: list[str] = []
+    stores = find_stores(options.path)
+    for store in stores:
+        with left_out(store, problems, alone=len(stores) == 1):
+            contents = store.read()
+            problems += contents.problems
+            if contents.table.num_rows:
+                tables.append((store, contents.table))
+    for option, column in (("method", "method"), ("task", "task")):
+        wanted = getattr(options, option)
+        if wanted is None or not tables:
+            continue
+        known = {name for _, table in tables for name in table.column(column).to_pylist()}
+        if wanted not in known:
+            raise ConfigError(
+                f"`--{option}` must be one of these trials', but got {wanted!r}; "
+                f"{known_names(list(known))}"
+            )
+        tables = [(store, rows_with(table, column, wanted)) for store, table in tables]
+        tables = [(store, table) for store, table in tables if table.num_rows]
+    return tables, problems
+
+
+@contextmanager
+def left_out(store: Store, problems: list[str], *, alone: bool) -> Iterator[None]:
+    """Inside the block a sweep is read; among several, one that cannot be is a problem.
+
+    Args:
+        store: The sweep.
+        problems: Takes why it is left out.
+        alone: Whether there is no other sweep, so that the error is raised.
+    """
+    try:
+        yield
+    except RaysearchError as error:
+        if alone:
+            raise
+        problems.append(f"{redacted(store.folder)} is left out: {error}")
+
+
+def _card(options: BoardOptions, store: Store, table: pa.Table) -> SweepCard:
+    """What ranks a sweep's trials, and how many cells make one complete."""
+    card = card_of(store, options.metric, table)
+    if options.task is not None:  # without the list of tasks, how many cells one has is not known
+        cells = card.cells_of_task if card.tasks else 0
+        return SweepCard(goal=card.goal, cells=cells)
+    return card

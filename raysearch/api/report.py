@@ -1,0 +1,144 @@
+"""One page for a browser: what sweeps found, and how surely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+
+import pyarrow as pa
+
+from raysearch.analysis.regret import Regret, regrets
+from raysearch.api.leaderboard import left_out, papers_of
+from raysearch.errors import StoreError
+from raysearch.leaderboard import Store, SweepCard, find_stores, load_card
+from raysearch.leaderboard.openings import readings_of
+from raysearch.methods import METHODS, config_type
+from raysearch.render.report import SweepRecord, make_report
+from raysearch.storage.place import redacted
+from raysearch.storage.whole import write_output
+
+__all__ = ["ReportPage", "report", "sweep_records"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportPage:
+    """A page that was written.
+
+    Attributes:
+        path: The file.
+        size: Its bytes.
+        sweeps: Folders of the sweeps that are on it.
+        problems: What could not be read, in sentences; the page says so, too.
+    """
+
+    path: Path
+    size: int
+    sweeps: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+
+
+def report(
+    sweeps: Sequence[str | PathLike[str]] = ("results",),
+    *,
+    output: str | PathLike[str] = Path("report.html"),
+    metric: str | None = None,
+) -> ReportPage:
+    """Write one page on one or several sweeps.
+
+    Args:
+        sweeps: Sweeps' folders or URIs, or folders of sweeps.
+        output: The page; what is there is replaced.
+        metric: Rank by this metric, with ``:min`` where lower is better; None for each sweep's
+            own goal.
+
+    Raises:
+        StoreError: No sweep has a row that can be read, or the page cannot be written.
+    """
+    target, places = Path(output), [fspath(place) for place in sweeps]
+    _check(target)
+    records: list[SweepRecord] = []
+    problems: list[str] = []
+    for place in places:
+        found, others = sweep_records(place, metric)
+        records += found
+        problems += others
+    if not records:
+        none = (
+            f"`{' '.join(map(redacted, places))}` must have finished trials, but has none yet; "
+            "make the report when the sweep has finished its first"
+        )
+        raise StoreError("\n".join(problems or [none]))
+    page = make_report(records)
+    write_output(target, page, "`--output`")
+    return ReportPage(
+        path=target,
+        size=len(page.encode()),
+        sweeps=tuple(record.folder for record in records),
+        problems=(*problems, *(problem for record in records for problem in record.problems)),
+    )
+
+
+def sweep_records(place: str, metric: str | None) -> tuple[list[SweepRecord], list[str]]:
+    """What can be read of the sweeps at a place, and why others are left out.
+
+    Those without rows are left out, too.
+
+    Raises:
+        StoreError: There is one sweep, it has rows, and none can be read.
+    """
+    found: list[SweepRecord] = []
+    problems: list[str] = []
+    stores = find_stores(place)
+    for store in stores:
+        with left_out(store, problems, alone=len(stores) == 1):
+            contents = store.read()
+            if contents.problems and not contents.table.num_rows:
+                raise StoreError("\n".join(contents.problems))
+            if contents.table.num_rows:
+                found.append(_record(store, contents.table, contents.problems, metric))
+    return found, problems
+
+
+def _record(
+    store: Store, table: pa.Table, problems: Sequence[str], metric: str | None
+) -> SweepRecord:
+
+    card = load_card(store.folder, metric)
+    role, found = _regrets(store, table, card)
+    return SweepRecord(
+        folder=redacted(store.folder),
+        card=card,
+        table=table,
+        curves=store.curves(),
+        papers=papers_of(table),
+        test=readings_of(store.folder).table(),
+        regrets=found,
+        role=role,
+        problems=problems,
+    )
+
+
+def _regrets(store: Store, table: pa.Table, card: SweepCard) -> tuple[str, Sequence[Regret]]:
+    """The oracle's role and what selection lost; empty for a method without one."""
+    method = str(table.column("method")[0].as_py())
+    role = config_type(method).ORACLE if method in METHODS else ""
+    if not role:
+        return "", ()
+    readings = readings_of(store.folder, "oracle").table()
+    return role, regrets(table, readings, card, role) if readings.num_rows else ()
+
+
+def _check(output: Path) -> None:
+    """Say before the work that the page cannot be written.
+
+    Raises:
+        StoreError: Its folder is not there, or it is a folder itself.
+    """
+    if output.is_dir():
+        raise StoreError(f"`--output` must be a file, but {output} is a folder; name a file in it")
+    if not output.absolute().parent.is_dir():
+        raise StoreError(
+            f"`--output` must be in a folder that exists, but {output.parent} does not; make it"
+        )
