@@ -34,10 +34,30 @@ from raysearch.run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
+    from raysearch.api.check import CheckedFile, check
+    from raysearch.api.compare import compare
     from raysearch.api.experiment import Study
+    from raysearch.api.leaderboard import leaderboard
+    from raysearch.api.recover import Recovered, recover
+    from raysearch.api.report import ReportPage, report
     from raysearch.summary import SweepSummary
 
-__all__ = ["Sweep", "SweepOptions", "evaluate", "leaderboard", "study", "sweep", "train"]
+__all__ = [
+    "CheckedFile",
+    "Recovered",
+    "ReportPage",
+    "Sweep",
+    "SweepOptions",
+    "check",
+    "compare",
+    "evaluate",
+    "leaderboard",
+    "recover",
+    "report",
+    "study",
+    "sweep",
+    "train",
+]
 
 
 @dataclass(frozen=True)
@@ -54,6 +74,8 @@ class Sweep:
 
     def leaderboard(self) -> pd.DataFrame:
         """Its configurations, best first; see `leaderboard`."""
+        from raysearch.api.leaderboard import leaderboard
+
         return leaderboard(self.folder)
 
 
@@ -131,56 +153,6 @@ def train(
     args = _arguments("train", method, settings, options)
     with _output(args):
         return trained(args)[0]
-
-
-def leaderboard(
-    path: Folder = "results",
-    *,
-    metric: str | None = None,
-    method: str | None = None,
-    task: str | None = None,
-    by: Literal["configuration", "pair", "parameter"] | None = None,
-    top: int = 0,
-) -> pd.DataFrame:
-    """The configurations of one sweep or of all, best first; also while they run.
-
-    Args:
-        path: A sweep's folder, a folder of sweeps, or a URI.
-        metric: What ranks them, with ``:min`` where lower is better; None for the sweep's goal.
-        method: Only trials of this method.
-        task: Only cells of this corpus or pair.
-        by: One row a configuration, a ranking within each pair, or a row for each pair and
-            setting; None for the sweep's own.
-        top: The first so many of each ranking; 0 for all, as it must be by parameter.
-
-    Returns:
-        A row for each configuration: ``rank`` (missing where it is not ranked), ``sweep``,
-        ``trial``, ``state``, ``mean``, ``sd``, ``seconds``, ``config/*``, ``metric/*``, and more.
-        By parameter: ``sweep``, ``task``, its best ``trial`` and that one's ``score``, then
-        ``setting``, its ``value`` there, the ``paper``'s, how it goes with the metric
-        (``association``), by which ``measure``, and whether that is ``told`` from chance.
-        What cannot be read is left out with a warning.
-
-    Raises:
-        StoreError: There is no leaderboard.
-
-    >>> import raysearch
-    >>> board = raysearch.leaderboard("results/one", metric="dev/va_pearson")
-    >>> board[["rank", "trial", "state", "config/encoder"]]
-       rank  trial     state config/encoder
-    0     1      0  complete           tiny
-    """
-    import pandas as pd
-
-    from raysearch.cli.leaderboard import flat_records
-
-    options = {"metric": metric, "method": method, "task": task, "by": by, "top": top or None}
-    args = _arguments("leaderboard", os.fspath(path), None, options)
-    rows, problems = flat_records(args)
-    for problem in problems:
-        warnings.warn(printable(problem), stacklevel=2)
-    board = pd.DataFrame(rows)
-    return board.astype({"rank": "Int64"}) if "rank" in board else board
 
 
 def evaluate(
@@ -318,7 +290,16 @@ def _output(args: argparse.Namespace) -> Iterator[None]:
         yield
 
 
-_LAZY: Mapping[str, str] = {}
+_LAZY: Mapping[str, str] = {
+    "CheckedFile": "check",
+    "Recovered": "recover",
+    "ReportPage": "report",
+    "check": "check",
+    "compare": "compare",
+    "leaderboard": "leaderboard",
+    "recover": "recover",
+    "report": "report",
+}
 """Public name to its module below this package, which is loaded when the name is first used."""
 
 

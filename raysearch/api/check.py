@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
 
+from raysearch.api.options import Folder
 from raysearch.cluster.remote.manifest import check_manifest
 from raysearch.errors import ConfigError
 from raysearch.search.reach import reach_note
@@ -30,7 +30,7 @@ class CheckedFile:
     problems: tuple[str, ...] = ()
 
 
-def check(paths: Sequence[str | PathLike[str]] = ()) -> list[CheckedFile]:
+def check(paths: Sequence[Folder] = ()) -> list[CheckedFile]:
     """Check files, all problems of all of them at once.
 
     Args:

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from os import PathLike
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -16,6 +15,7 @@ from rich.text import Text
 from raysearch.analysis.export import records, setting_records
 from raysearch.analysis.regret import regrets
 from raysearch.api.messages import QUIET, Messages
+from raysearch.api.options import Folder
 from raysearch.api.restore import card_of, oracle_role
 from raysearch.errors import ConfigError, RaysearchError, StoreError, known_names, quoted
 from raysearch.leaderboard import Ranking, Store, SweepCard, find_stores, rank_tasks, rows_with
@@ -55,7 +55,7 @@ class BoardOptions:
         top: The first so many of each sweep or pair, 0 for all; None for what the form has.
     """
 
-    path: str | PathLike[str] = "results"
+    path: Folder = "results"
     method: str | None = None
     task: str | None = None
     by: By | None = None
@@ -85,7 +85,7 @@ class BoardOptions:
 
 
 def leaderboard(
-    path: str | PathLike[str] = "results",
+    path: Folder = "results",
     *,
     method: str | None = None,
     task: str | None = None,

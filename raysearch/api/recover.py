@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import fspath
 from pathlib import Path
 from typing import Any
 
 from raysearch.api.messages import QUIET, Messages
+from raysearch.api.options import Folder
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.names import checked_name
@@ -35,10 +36,10 @@ class Recovered:
 
 
 def recover(
-    root: str | PathLike[str],
+    root: Folder,
     *,
     study: str = "",
-    results: str | PathLike[str] | None = None,
+    results: Folder | None = None,
     messages: Messages = QUIET,
 ) -> Recovered:
     """Make a lost study anew from the rows, curves and begun trials of its sweep.
@@ -59,7 +60,7 @@ def recover(
     return Recovered(name=plan.name, sampler=plan.space.sampler, content=found)
 
 
-def _plan(root: str, study: str, results: str | PathLike[str] | None) -> SweepPlan:
+def _plan(root: str, study: str, results: Folder | None) -> SweepPlan:
     card = _card(root)
     where = join(redacted(root), "sweep.json")
     name = checked_name(card["name"], f"`name` in {where}")

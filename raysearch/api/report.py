@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import fspath
 from pathlib import Path
 
 import pyarrow as pa
 
 from raysearch.analysis.regret import Regret, regrets
 from raysearch.api.leaderboard import left_out, papers_of
+from raysearch.api.options import Folder
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store, SweepCard, find_stores, load_card
 from raysearch.leaderboard.openings import readings_of
@@ -40,9 +41,9 @@ class ReportPage:
 
 
 def report(
-    sweeps: Sequence[str | PathLike[str]] = ("results",),
+    sweeps: Sequence[Folder] = ("results",),
     *,
-    output: str | PathLike[str] = Path("report.html"),
+    output: Folder = Path("report.html"),
     metric: str | None = None,
 ) -> ReportPage:
     """Write one page on one or several sweeps.
