@@ -1,78 +1,95 @@
-"""How is a row trained again as it was: its settings, its cell, its threads, as far as it went?"""
+"""Rows trained again as they were: settings, cell, threads, and as far as they went."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import torch
+
+from raysearch import corpora
 from raysearch.analysis.replay import TOLERANCE, Replay, compare_replay
+from raysearch.api.messages import QUIET, Messages
+from raysearch.api.options import Folder
 from raysearch.api.restore import lease_of
+from raysearch.api.select import rows_of
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.devices import cpu_threads
-from raysearch.render.progress import TrialProgress
-from raysearch.render.terminal import Terminal
+from raysearch.errors import ConfigError
 from raysearch.run import Report, Run, RunState
 from raysearch.storage.place import join
+from raysearch.training.progress import Listener
+from raysearch.training.provenance import device_name, pick_device
+from raysearch.training.run import run_lease
+from raysearch.training.threads import torch_threads
 
-__all__ = ["replay"]
+__all__ = ["check_tolerance", "replay", "replay_run"]
 
 
-class _AsFarAs(TrialProgress):
-    """Shows a trial and stops it after a rung; keeps what it reported.
+def replay(
+    row: str,
+    *,
+    task: str | None = None,
+    seed: int | None = None,
+    tolerance: float = TOLERANCE,
+    data_dir: Folder | None = None,
+    messages: Messages = QUIET,
+) -> Iterator[Replay]:
+    """Train the cells of a trial again, and compare every number of every report.
 
     Args:
-        label: What is trained.
-        rung: The last one; None for the trial's own end.
-        console: Where to.
+        row: ``SWEEP:N``.
+        task: Only the cell of this corpus or pair.
+        seed: Only the cell of this seed.
+        tolerance: Largest difference that another machine or version may explain, relative for
+            numbers above 1.
+        data_dir: Folder of the corpora.
+        messages: Where training is shown.
+
+    Returns:
+        What came of each cell, as soon as it is trained.
+
+    Raises:
+        ConfigError: There is no such row, or the tolerance is below 0.
     """
-
-    def __init__(self, label: str, rung: int | None, console: Terminal) -> None:
-        super().__init__(label, console)
-        self._rung = rung
-        self.reports: list[Report] = []
-        self.provenance: Mapping[str, str] = {}
-
-    def started(self, device: str, provenance: Mapping[str, str]) -> None:
-        """Keep what the numbers come from."""
-        self.provenance = dict(provenance)
-        super().started(device, provenance)
-
-    def report(self, report: Report) -> None:
-        """Keep it, and show it."""
-        self.reports.append(report)
-        super().report(report)
-
-    def stopped(self) -> bool:
-        """Whether the rung is reached."""
-        return self._rung is not None and len(self.reports) >= self._rung
+    check_tolerance(tolerance)
+    _, rows = rows_of(row, task=task, seed=seed)
+    folder = str(corpora.data_dir(data_dir))
+    return (replay_run(run, folder, tolerance=tolerance, messages=messages) for run in rows)
 
 
-def replay(row: Run, data_dir: str, *, tolerance: float = TOLERANCE, quiet: bool = False) -> Replay:
+def check_tolerance(tolerance: float) -> None:
+    """See that differences can be compared with it.
+
+    Raises:
+        ConfigError: It is below 0 or not a number.
+    """
+    if not tolerance >= 0:
+        raise ConfigError(f"`--tolerance` must be >= 0, but got {tolerance}")
+
+
+def replay_run(
+    row: Run, data_dir: str, *, tolerance: float = TOLERANCE, messages: Messages = QUIET
+) -> Replay:
     """Train a row again in this process and compare; nothing of the sweep is read or written.
 
     Args:
         row: A finished row with its curve; a pruned one is trained to the report it ended at.
         data_dir: Folder of the corpora.
         tolerance: What another machine or version may explain.
-        quiet: Whether nothing is shown meanwhile.
+        messages: Where training is shown.
 
     Raises:
         RaysearchError: Its settings are not known to this version, or its data or encoder are
             not there.
     """
-    import torch
-
-    from raysearch.training.provenance import device_name, pick_device
-    from raysearch.training.run import run_lease
-    from raysearch.training.threads import torch_threads
-
     last = len(row.curve) if row.state is RunState.PRUNED else None
-    console = Terminal(stderr=True, quiet=quiet)
     threads = cpu_threads(row.device) or torch.get_num_threads()  # sums are split by them
     with scratch_folder("replay") as folder, torch_threads(threads):
         scratch = str(folder)
         lease = replace(lease_of(row, scratch), keep=False)
-        with _AsFarAs(f"trial {row.id}", last, console) as listener:
+        with messages.training(f"trial {row.id}") as shown:
+            listener = _AsFarAs(shown, last)
             again = run_lease(lease, listener, data_dir=data_dir, stages=join(scratch, "stages"))
         if again is None:  # the listener stopped it, as the sweep stopped the row
             reports = listener.reports
@@ -84,3 +101,44 @@ def replay(row: Run, data_dir: str, *, tolerance: float = TOLERANCE, quiet: bool
                 provenance=listener.provenance,
             )
     return compare_replay(row, again, tolerance=tolerance)
+
+
+class _AsFarAs:
+    """Passes on what a trial says, keeps its reports, and stops it after a rung.
+
+    Args:
+        listener: Who is told.
+        rung: The last one; None for the trial's own end.
+    """
+
+    def __init__(self, listener: Listener, rung: int | None) -> None:
+        self._listener = listener
+        self._rung = rung
+        self.reports: list[Report] = []
+        self.provenance: Mapping[str, str] = {}
+
+    def started(self, device: str, provenance: Mapping[str, str]) -> None:
+        """Keep what the numbers come from."""
+        self.provenance = dict(provenance)
+        self._listener.started(device, provenance)
+
+    def progress(self, step: int, total: int) -> None:
+        """Pass it on."""
+        self._listener.progress(step, total)
+
+    def report(self, report: Report) -> None:
+        """Keep it."""
+        self.reports.append(report)
+        self._listener.report(report)
+
+    def stopped(self) -> bool:
+        """Whether the rung is reached."""
+        return self._rung is not None and len(self.reports) >= self._rung
+
+    def preempted(self) -> bool:
+        """Never: nobody would go on with the trial elsewhere."""
+        return False
+
+    def owns(self) -> bool:
+        """Always: nobody else trains it."""
+        return True

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from raysearch.analysis.regret import Regret, regrets
 from raysearch.api.leaderboard import left_out, papers_of
 from raysearch.api.options import Folder
 from raysearch.errors import StoreError
@@ -19,6 +19,9 @@ from raysearch.methods import METHODS, config_type
 from raysearch.render.report import SweepRecord, make_report
 from raysearch.storage.place import redacted
 from raysearch.storage.whole import write_output
+
+if TYPE_CHECKING:
+    from raysearch.analysis.regret import Regret
 
 __all__ = ["ReportPage", "report", "sweep_records"]
 
@@ -123,6 +126,8 @@ def _record(
 
 def _regrets(store: Store, table: pa.Table, card: SweepCard) -> tuple[str, Sequence[Regret]]:
     """The oracle's role and what selection lost; empty for a method without one."""
+    from raysearch.analysis.regret import regrets
+
     method = str(table.column("method")[0].as_py())
     role = config_type(method).ORACLE if method in METHODS else ""
     if not role:

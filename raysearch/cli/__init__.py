@@ -29,7 +29,6 @@ from raysearch.cli import (
     plan,
     recover,
     remote,
-    replay,
     report,
     sweep,
     train,
@@ -50,7 +49,7 @@ __all__ = ["main", "parser"]
 
 _COMMANDS = (
     *(sweep, plan, recover, train, leaderboard, report, dashboard, evaluate, compare),
-    *(experiment, replay, verify, export, data, check, remote),
+    *(experiment, verify, export, data, check, remote),
 )
 
 

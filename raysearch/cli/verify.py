@@ -1,37 +1,26 @@
-"""`raysearch verify PATH`: an audit of a leaderboard, its rows looked at and a sample replayed."""
+"""`raysearch replay` and `raysearch verify`: rows trained again, one trial's or a sample."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
-import secrets
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysearch.api.options import check_seed
+from raysearch.analysis.replay import TOLERANCE, Outcome
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
+from raysearch.cli.output import write_json
 from raysearch.cli.parsing import examples
-from raysearch.cli.replay import add_tolerance, exit_code, tolerance_of
-from raysearch.errors import ConfigError, RaysearchError, StoreError
-from raysearch.storage.place import is_uri, redacted
 
 if TYPE_CHECKING:
-    from raysearch.analysis.audit import Finding
-    from raysearch.analysis.replay import Replay
-    from raysearch.leaderboard import Store
     from raysearch.render.audit import AuditBoard
-    from raysearch.run import MetricGoal, Run
-    from raysearch.search.study.records import RecordedStudy
 
 __all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register ``verify``."""
+    """Register ``replay`` and ``verify``."""
+    _add_replay(commands)
     parser = commands.add_parser(
         "verify",
         help="audit a leaderboard: look at all rows, train a sample of them again",
@@ -66,145 +55,98 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default="",
         help="database of the study, as the sweep has it (default: study.db in its folder)",
     )
-    add_tolerance(parser)
+    _add_tolerance(parser)
     add_format(parser)
     add_quiet(parser)
     add_data_dir(parser)
     parser.set_defaults(run=run)
 
 
+def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register ``replay``."""
+    parser = commands.add_parser(
+        "replay",
+        help="train a row again and say whether its numbers are the same",
+        description="Train the cells of a trial again from what their rows say, and compare every "
+        "number of every report. On the same kind of processor with the same versions they are "
+        "equal bit for bit. Exit code 0: equal, or as close as another machine or version "
+        "explains; 1: they differ beyond that; 2: not judged, because code, data or encoder are "
+        "others.",
+        epilog=examples("raysearch replay results/carl:2 --seed 0"),
+    )
+    parser.add_argument("row", metavar="ROW", help="SWEEP:N, for example results/carl:2")
+    parser.add_argument("--task", metavar="NAME", help="only the cell of this corpus or pair")
+    parser.add_argument("--seed", type=int, metavar="N", help="only the cell of this seed")
+    _add_tolerance(parser)
+    add_format(parser)
+    add_quiet(parser)
+    add_data_dir(parser)
+    parser.set_defaults(run=_run_replay)
+
+
+def _add_tolerance(parser: argparse.ArgumentParser) -> None:
+    """``--tolerance``."""
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        metavar="X",
+        help="largest difference that another machine or version may explain, relative for "
+        "numbers above 1 (default: %(default)s)",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Audit every sweep, replay the sample, and show both."""
-    from raysearch.analysis.audit import draw_rows
-    from raysearch.leaderboard import find_stores
-    from raysearch.render.audit import AuditBoard
+    from raysearch.api.verify import verify
     from raysearch.render.terminal import Terminal
 
-    share, tolerance = _share(args.sample), tolerance_of(args)
-    if args.seed is not None:
-        check_seed(args.seed)
-    seed = secrets.randbelow(2**31) if args.seed is None else args.seed
-    sweeps = [_look_at(store, args.study) for store in find_stores(args.path)]
-    sample = [
-        (sweep.store, trial)
-        for sweep in sweeps
-        for trial in (draw_rows(sweep.rows, share, seed) if share else [])
-    ]
-    replays, refused = _replay(sample, args, tolerance)
-    findings = [(sweep.place, finding) for sweep in sweeps for finding in sweep.findings]
-    board = AuditBoard(
-        place=redacted(args.path),
-        rows=sum(len(sweep.rows) for sweep in sweeps),
-        seed=seed,
-        replays=replays,
-        refused={sweep.place: sweep.refused for sweep in sweeps if sweep.refused} | refused,
-        findings=findings,
-        goals={sweep.rows[0].sweep: sweep.goal for sweep in sweeps if sweep.rows and sweep.goal},
-        studies={sweep.place: sweep.recorded for sweep in sweeps},
+    board = verify(
+        args.path,
+        sample=args.sample,
+        seed=args.seed,
+        study=args.study,
+        tolerance=args.tolerance,
+        data_dir=args.data_dir,
+        messages=args.messages,
     )
     if args.format == "json":
-        json.dump(_record(board), sys.stdout, indent=1)
-        sys.stdout.write("\n")
+        write_json(_record(board))
     else:
         Terminal().print(board)
-    if any(finding.fault for _, finding in findings):
+    if any(finding.fault for _, finding in board.findings):
         return 1
-    code = exit_code([str(item.outcome) for item in replays])
-    return code or (2 if board.refused else 0)
+    return _exit_code([item.outcome for item in board.replays]) or (2 if board.refused else 0)
 
 
-@dataclass(kw_only=True)
-class _Looked:
-    """What one sweep showed without training.
-
-    Attributes:
-        store: Its rows' place.
-        place: The same as it is shown.
-        findings: What was found.
-        rows: All of them; none where a file is damaged.
-        goal: What ranks them, where that is known.
-        recorded: Cells in its study; None without one.
-        refused: Why its study could not be looked at, or empty.
-    """
-
-    store: Store
-    place: str
-    findings: list[Finding]
-    rows: list[Run] = field(default_factory=list)
-    goal: MetricGoal | None = None
-    recorded: int | None = None
-    refused: str = ""
-
-
-def _look_at(store: Store, study: str) -> _Looked:
-    from raysearch.analysis.audit import Finding, audit, compare_card, compare_with_study
-    from raysearch.search.study.database import DamagedStudyError
-
-    found = _Looked(store=store, place=redacted(store.folder), findings=[])
-    recorded = None
-    try:  # before the rows: a sweep that runs writes a record first, and then its row
-        recorded = _recorded(store, study)
-    except DamagedStudyError as error:
-        found.findings.append(Finding(fault=True, where="study", what=str(error)))
-    except StoreError as error:
-        found.refused = str(error)
-    audited = audit(store)
-    found.findings += audited
-    if any(finding.where == "files" for finding in audited):
-        return found
-    found.rows = store.trials()
-    if recorded is not None:
-        found.recorded = len(recorded.records)
-        found.findings += compare_card(store, recorded.card, sealed=recorded.sealed)
-        found.findings += compare_with_study(found.rows, recorded.records)
-    card = store.card()
-    found.goal = card.goal if card else None
-    return found
-
-
-def _recorded(store: Store, study: str) -> RecordedStudy | None:
-    """What the sweep's study holds; None without a study."""
-    from raysearch.search.study.records import recorded_study
-    from raysearch.search.study.server import file_url
-
-    file = Path(store.folder) / "study.db"
-    if not study and (is_uri(store.folder) or not file.is_file()):
-        return None
-    card = store.card_fields() or {}
-    return recorded_study(study or file_url(file), card.get("name") or file.parent.name)
-
-
-def _replay(
-    sample: Sequence[tuple[Store, Run]], args: argparse.Namespace, tolerance: float
-) -> tuple[list[Replay], dict[str, str]]:
-    """Every row of the sample trained again; one that cannot be does not end the audit."""
-    from raysearch import corpora
+def _run_replay(args: argparse.Namespace) -> int:
+    """Replay every wanted cell, one after the other."""
+    from raysearch.api.messages import QUIET
     from raysearch.api.replay import replay
+    from raysearch.render.replay import replay_record, replay_sentences
 
-    data_dir = str(corpora.data_dir(args.data_dir))
-    replays: list[Replay] = []
-    refused: dict[str, str] = {}
-    for index, (store, row) in enumerate(sample, start=1):
-        place = f"{redacted(store.folder)}:{row.number} {row.cell.task} seed {row.cell.seed}"
-        sys.stderr.write(f"{index} of {len(sample)}: training {place} again\n")
-        try:
-            replays.append(replay(row, data_dir, tolerance=tolerance, quiet=True))
-        except RaysearchError as error:
-            refused[place] = str(error)
-    return replays, refused
+    found = []
+    for done in replay(
+        args.row,
+        task=args.task,
+        seed=args.seed,
+        tolerance=args.tolerance,
+        data_dir=args.data_dir,
+        messages=QUIET if args.format == "json" else args.messages,
+    ):
+        found.append(done)
+        if args.format == "text":
+            sys.stdout.write("\n".join(replay_sentences(done)) + "\n")
+    if args.format == "json":
+        write_json([replay_record(done) for done in found])
+    return _exit_code([done.outcome for done in found])
 
 
-def _share(text: str) -> float:
-    """``5%`` or ``0.05`` as a share.
-
-    Raises:
-        ConfigError: It is no share of 0 to 100 %.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(%?)", text.strip())
-    value = float(match[1]) / (100 if match[2] else 1) if match else -1.0
-    if not 0 <= value <= 1:
-        raise ConfigError(f"`--sample` must be a share like 5% or 0.05, but got {text!r}")
-    return value
+def _exit_code(outcomes: Sequence[Outcome]) -> int:
+    """1 where some row differs, else 2 where some could not be judged, else 0."""
+    if Outcome.DIFFERS in outcomes:
+        return 1
+    return 2 if Outcome.OTHER in outcomes else 0
 
 
 def _record(board: AuditBoard) -> dict[str, Any]:
