@@ -36,27 +36,52 @@ if TYPE_CHECKING:
 
     from raysearch.api.check import CheckedFile, check
     from raysearch.api.compare import compare
+    from raysearch.api.dashboard import dashboard
+    from raysearch.api.data import (
+        CheckedCorpora,
+        ConvertedCorpus,
+        ListedCorpora,
+        data_check,
+        data_convert,
+        data_fetch,
+        data_list,
+    )
     from raysearch.api.experiment import Study
+    from raysearch.api.export import Export, export
     from raysearch.api.leaderboard import leaderboard
     from raysearch.api.recover import Recovered, recover
+    from raysearch.api.replay import replay
     from raysearch.api.report import ReportPage, report
+    from raysearch.api.verify import verify
     from raysearch.summary import SweepSummary
 
 __all__ = [
+    "CheckedCorpora",
     "CheckedFile",
+    "ConvertedCorpus",
+    "Export",
+    "ListedCorpora",
     "Recovered",
     "ReportPage",
     "Sweep",
     "SweepOptions",
     "check",
     "compare",
+    "dashboard",
+    "data_check",
+    "data_convert",
+    "data_fetch",
+    "data_list",
     "evaluate",
+    "export",
     "leaderboard",
     "recover",
+    "replay",
     "report",
     "study",
     "sweep",
     "train",
+    "verify",
 ]
 
 
@@ -291,14 +316,26 @@ def _output(args: argparse.Namespace) -> Iterator[None]:
 
 
 _LAZY: Mapping[str, str] = {
+    "CheckedCorpora": "data",
     "CheckedFile": "check",
+    "ConvertedCorpus": "data",
+    "Export": "export",
+    "ListedCorpora": "data",
     "Recovered": "recover",
     "ReportPage": "report",
     "check": "check",
     "compare": "compare",
+    "dashboard": "dashboard",
+    "data_check": "data",
+    "data_convert": "data",
+    "data_fetch": "data",
+    "data_list": "data",
+    "export": "export",
     "leaderboard": "leaderboard",
     "recover": "recover",
+    "replay": "replay",
     "report": "report",
+    "verify": "verify",
 }
 """Public name to its module below this package, which is loaded when the name is first used."""
 
