@@ -10,7 +10,7 @@ matters at all is one test, however many values it has (`statistics.blocks`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -94,6 +94,7 @@ class Answer:
         untested: Varied settings that are none of these.
         overall: Whether the arms differ at all, where some setting is untested.
         level: Of the intervals.
+        self_naming: Settings whose values are clear without the setting's name.
     """
 
     goal: MetricGoal
@@ -103,6 +104,7 @@ class Answer:
     untested: tuple[str, ...]
     overall: BlockTest | None
     level: float
+    self_naming: Collection[str] = ()
 
     @property
     def distinct(self) -> list[ArmResult]:
@@ -127,6 +129,7 @@ def answer(
     reference: Mapping[str, Scalar],
     beside: Sequence[str] = (),
     level: float = LEVEL,
+    self_naming: Collection[str] = (),
 ) -> Answer:
     """Compare all arms with one.
 
@@ -137,6 +140,7 @@ def answer(
             that have them the first is taken.
         beside: Further metrics to be averaged.
         level: Of the intervals, in (0, 1).
+        self_naming: See `raysearch.methods.description.SettingNotes`.
 
     Raises:
         ConfigError: The reference has no complete cell with the metric.
@@ -168,6 +172,7 @@ def answer(
         untested=untested,
         overall=_overall(results) if untested else None,
         level=level,
+        self_naming=self_naming,
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from raysearch.api.restore import restored, settings_of
 from raysearch.config import read_config
 from raysearch.errors import ConfigError, StoreError, known_names, unknown_name
-from raysearch.methods import get_method
+from raysearch.methods import get_method, notes_of
 from raysearch.methods.description import Measure, measures_of
 from raysearch.run import Run, RunState, Scalar
 from raysearch.storage.place import join, redacted
@@ -85,7 +85,8 @@ class Study:
         from raysearch.render.experiment.words import arm_name, course_sentence
 
         failed = {
-            f"{arm_name(arm)}, {len(arm.failed)} of {len(arm.failed) + len(arm.cells)} cells": next(
+            f"{arm_name(arm, self.answer.self_naming)}, "
+            f"{len(arm.failed)} of {len(arm.failed) + len(arm.cells)} cells": next(
                 iter(arm.failed.values())
             )
             for arm in self.arms
@@ -269,7 +270,13 @@ def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True
         name=name,
         method=space.method,
         question=asked,
-        answer=answer(arms, asked.goal, reference=asked.reference, beside=asked.beside),
+        answer=answer(
+            arms,
+            asked.goal,
+            reference=asked.reference,
+            beside=asked.beside,
+            self_naming=notes_of(space.method).self_naming,
+        ),
         arms=arms,
         trials=[trial for trial in trials if trial.state is RunState.COMPLETE],
         measured=_measured(folder),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,8 +17,8 @@ from raysearch.api.select import select
 from raysearch.errors import ConfigError, StoreError, quoted
 from raysearch.leaderboard import Store, load_card
 from raysearch.leaderboard.openings import readings_of
-from raysearch.methods import get_method
-from raysearch.methods.description import OfEncoder
+from raysearch.methods import get_method, notes_of
+from raysearch.methods.description import is_of_encoder
 from raysearch.names import path_part
 from raysearch.render.model_card import Exported, model_card, setting_yaml
 from raysearch.render.table_export import board_text
@@ -198,11 +199,6 @@ def _of_task(cells: Sequence[Run], text: str, seed: int | None) -> Exported:
         settings=settings_of(trial.method, trial.config),
         folder=redacted(folder),
         among=select(text, goal=goal).side.among if goal and best else 0,
-        holds=_holding(trial.method),
+        holds=partial(is_of_encoder, get_method(trial.method)),
+        notes=notes_of(trial.method),
     )
-
-
-def _holding(method: str) -> Callable[[str], bool]:
-    """Which metrics of a method are those of the exported weights; all where it does not say."""
-    loader = get_method(method)
-    return loader.of_encoder if isinstance(loader, OfEncoder) else lambda metric: True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysearch.devices import Kind, kind_of
 from raysearch.leaderboard.keys import encoder_name
+from raysearch.methods import notes_of
 from raysearch.render.plan import SEED, money_of, places_of, work_of
 from raysearch.run import Run, RunState
 
@@ -57,7 +58,8 @@ def pilots(trials: Iterable[Run], plan: SweepPlan) -> PriorRuns | None:
         return None
     chosen, alike = _most_alike(known, plan, encoder_name(config))
     searched = {item.name for item in plan.space.searched}
-    ratios = [_ratio(trial.config, config, searched) for trial in chosen]
+    work = [name for name in notes_of(plan.space.method).work if name in config]
+    ratios = [_ratio(trial.config, config, work, searched) for trial in chosen]
     groups: dict[tuple[str, int], list[float]] = {}
     for trial, ratio in zip(chosen, ratios, strict=True):
         groups.setdefault((trial.sweep, trial.number), []).append(_whole(trial) * ratio)
@@ -65,7 +67,7 @@ def pilots(trials: Iterable[Run], plan: SweepPlan) -> PriorRuns | None:
         seconds=tuple(tuple(group) for group in groups.values()),
         rows=len(chosen),
         alike=alike,
-        scaled=_scaled(ratios, config),
+        scaled=_scaled(ratios, work),
         devices=tuple(dict.fromkeys(trial.device for trial in chosen)),
     )
 
@@ -111,27 +113,23 @@ def _most_alike(trials: Sequence[Run], plan: SweepPlan, encoder: str) -> tuple[S
     return next((rows, words) for rows, words in found if rows)
 
 
-def _ratio(row: Mapping[str, Any], config: Mapping[str, Any], searched: set[str]) -> float:
-    """How much more a planned trial has to do, as far as settings say."""
+def _ratio(
+    row: Mapping[str, Any], config: Mapping[str, Any], work: Sequence[str], searched: set[str]
+) -> float:
+    """How much more a planned trial has to do, as far as the settings of its length say."""
     ratio = 1.0
-    for name in _work_settings(config):
+    for name in work:
         if name not in searched and row.get(name):
             ratio *= float(config[name]) / float(row[name])
     return ratio
 
 
-def _work_settings(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The settings that the seconds of a trial grow with; a batch matters where steps count."""
-    return ("epochs",) if "epochs" in config else ("steps", "batch_size")
-
-
-def _scaled(ratios: Sequence[float], config: Mapping[str, Any]) -> str:
+def _scaled(ratios: Sequence[float], work: Sequence[str]) -> str:
     low, high = min(ratios), max(ratios)
     if low == high == 1.0:
         return ""
-    by = " x ".join(_work_settings(config))
     factor = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
-    return f"scaled by {by}: times {factor}"
+    return f"scaled by {' x '.join(work)}: times {factor}"
 
 
 def plan_record(

@@ -15,7 +15,7 @@ from raysearch.api.options import Folder
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store, SweepCard, find_stores, load_card
 from raysearch.leaderboard.openings import readings_of
-from raysearch.methods import METHODS, config_type
+from raysearch.methods import METHODS, config_type, notes_of
 from raysearch.render.report import SweepRecord, make_report
 from raysearch.storage.place import redacted
 from raysearch.storage.whole import write_output
@@ -121,6 +121,7 @@ def _record(
         regrets=found,
         role=role,
         problems=problems,
+        notes=notes_of(str(table.column("method")[0].as_py())),
     )
 
 

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from raysearch.config import rules
 from raysearch.errors import ConfigError, quoted
+from raysearch.methods import notes_of
 
 if TYPE_CHECKING:
     from raysearch.search.space.space import SearchSpace
@@ -122,11 +122,12 @@ def settings_with_pairs(
     """
     if pairs is None:
         return settings
-    if "pairs" not in rules(space.config_type):
+    name = notes_of(space.method).tasks
+    if not name:
         raise ConfigError(
             f"`--pairs` must go with a method of language pairs, but {space.method} has none; "
             "leave it out"
         )
-    if "pairs" in settings:
-        raise ConfigError("`pairs` must be given once, but came by `--pairs` and by `--set`")
-    return {**settings, "pairs": pairs}
+    if name in settings:
+        raise ConfigError(f"`{name}` must be given once, but came by `--pairs` and by `--set`")
+    return {**settings, name: pairs}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from raysearch.config import TrainingConfig
 from raysearch.errors import ConfigError, unknown_name
-from raysearch.methods.description import Measure, SettingNotes
+from raysearch.methods.description import Measure, Noted, SettingNotes
 from raysearch.methods.plugins import load_method, outside_methods
 from raysearch.methods.stage import Stage
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from raysearch.methods.base import Method, MethodLoader
     from raysearch.run import Cell
 
-__all__ = ["METHODS", "config_type", "get_method"]
+__all__ = ["METHODS", "config_type", "get_method", "notes_of"]
 
 
 @dataclass(frozen=True)
@@ -123,3 +123,17 @@ def config_type(name: str) -> type[TrainingConfig]:
         ConfigError: There is no such method.
     """
     return get_method(name).config_type
+
+
+def notes_of(name: str) -> SettingNotes:
+    """What those who show or plan a method's runs must know about its settings.
+
+    By default, the settings that say what is scored name the corpora. Rows of a method that is
+    not installed here can be read, without notes.
+    """
+    if name not in METHODS and name not in outside_methods():
+        return SettingNotes()
+    loader = get_method(name)
+    if isinstance(loader, Noted):
+        return loader.notes
+    return SettingNotes(corpora=loader.config_type.SCORED_ON)

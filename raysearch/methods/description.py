@@ -1,9 +1,9 @@
 """What a loader may state about its method beside how to build it; every part is optional.
 
 A `raysearch.methods.base.MethodLoader` states its metrics, notes on its settings and measures by
-having the members of `Reported`, `OfEncoder`, `Noted` or `Measuring`. `notes_of`, `measures_of`
-and `is_of_encoder` return the defaults for a loader that lacks them. Needs no torch: tables,
-reports and figures read this too.
+having the members of `Reported`, `OfEncoder`, `Noted` or `Measuring`. `measures_of`,
+`is_of_encoder` and `raysearch.methods.notes_of` return the defaults for one that lacks them. Needs
+no torch: tables, reports and figures read this too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from raysearch.config import TrainingConfig
 from raysearch.run import Run
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "SettingNotes",
     "is_of_encoder",
     "measures_of",
-    "notes_of",
 ]
 
 Record = dict[str, float | int | str]
@@ -167,13 +165,6 @@ class Measuring(Protocol):
     def measures(self) -> Mapping[str, Measure]:
         """Name to measure; imports no torch, as taking one may."""
         ...
-
-
-def notes_of(loader: object, config_type: type[TrainingConfig]) -> SettingNotes:
-    """A loader's notes; by default, the settings that say what is scored name the corpora."""
-    return (
-        loader.notes if isinstance(loader, Noted) else SettingNotes(corpora=config_type.SCORED_ON)
-    )
 
 
 def measures_of(loader: object) -> Mapping[str, Measure]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
@@ -12,6 +12,7 @@ import yaml
 
 from raysearch.corpora.registry import CORPORA
 from raysearch.leaderboard.openings import count_of
+from raysearch.methods.description import SettingNotes
 from raysearch.printable import printable
 from raysearch.render.readings import read_words
 from raysearch.render.table_export import code, prose, table
@@ -19,8 +20,6 @@ from raysearch.run import Cell, MetricGoal, Run
 
 __all__ = ["Exported", "model_card", "setting_yaml"]
 
-_CORPUS_SETTINGS = ("corpora", "va_corpora", "class_corpora", "polarity_corpora", "corpus")
-"""Settings that name corpora."""
 _MADE = (
     *("raysearch", "commit", "dirty", "code", "data_digest", "encoder", "encoder_digest"),
     *("python", "torch", "transformers", "cpu", "precision"),
@@ -41,6 +40,7 @@ class Exported:
         folder: The sweep's folder, as it is shown.
         among: Configurations that it was selected from; 0 where it was named.
         holds: Whether a metric, named without its role, holds for the weights that are exported.
+        notes: On the settings of its method.
     """
 
     trial: Run
@@ -51,6 +51,7 @@ class Exported:
     folder: str
     among: int = 0
     holds: Callable[[str], bool] = lambda metric: True
+    notes: SettingNotes = field(default_factory=SettingNotes)
 
 
 def setting_yaml(found: Exported) -> str:
@@ -70,7 +71,7 @@ def setting_yaml(found: Exported) -> str:
 def model_card(found: Exported) -> str:
     """The folder's README.md: front matter as model hubs read it, then prose and tables."""
     trial = found.trial
-    names = _corpora(trial)
+    names = _corpora(trial, found.notes)
     head = {
         "library_name": "transformers",
         "tags": ["raysearch", trial.method],
@@ -114,8 +115,8 @@ def model_card(found: Exported) -> str:
     return f"---\n{front}---\n\n" + "\n".join(lines)
 
 
-def _corpora(trial: Run) -> list[str]:
-    named = [str(trial.config.get(name) or "") for name in _CORPUS_SETTINGS]
+def _corpora(trial: Run, notes: SettingNotes) -> list[str]:
+    named = [str(trial.config.get(name) or "") for name in notes.corpora]
     parts = [part.strip() for text in named for part in text.split(",")]
     return [name for name in dict.fromkeys(parts) if name]
 

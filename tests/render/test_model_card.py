@@ -3,6 +3,7 @@
 import yaml
 
 from raysearch.corpora import CORPORA
+from raysearch.methods.description import SettingNotes
 from raysearch.render.model_card import Exported, model_card
 from raysearch.render.table_export import table
 from raysearch.run import Cell, MetricGoal, Run, RunState
@@ -30,6 +31,7 @@ def exported(**changes: object) -> Exported:
         "goal": MetricGoal("dev/va_pearson"),
         "settings": {"top_k": 0.2},
         "folder": "results/carl",
+        "notes": SettingNotes(corpora=("corpora", "polarity_corpora")),
     }
     return Exported(**{**fields, **changes})  # type: ignore[arg-type]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from raysearch import corpora
 from raysearch.config import TrainingConfig, setting, settings_of
+from raysearch.methods.description import SettingNotes
 from raysearch.methods.stage import Stage
 from raysearch.run import Cell
 
@@ -26,8 +27,9 @@ class ToyConfig(TrainingConfig):
     """Settings of the toy, beside those that every method has."""
 
     PAPER: ClassVar = {"learning_rate": 1e-3, "loss": "squared"}
-    SCORED_ON: ClassVar = ("corpus",)
     """The first trial of every sweep."""
+    SCORED_ON: ClassVar = ("corpus",)
+    """What says on which data a trial is scored."""
 
     encoder: str = setting("tiny")
     corpus: str = setting("sample")
@@ -42,6 +44,8 @@ class ToyLoader:
     """What the entry point names: `raysearch.methods.base.MethodLoader`."""
 
     config_type = ToyConfig
+    notes = SettingNotes(corpora=("corpus",), work=("steps", "batch_size"))
+    """For reports, the card of an export and plans; optional, as `metrics` is."""
 
     def check(self, config: ToyConfig, *, data_dir: str) -> None:
         """Whether the corpus can be read."""

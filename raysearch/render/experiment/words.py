@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from raysearch.analysis.answer import Answer, ArmResult, Course, Effect
@@ -29,22 +29,25 @@ _NO_INTERVAL = "without an interval, because so few cells carry none"
 _VERDICTS = ("better", "worse", "not told apart", _NO_INTERVAL)
 
 
-def arm_name(arm: Arm, names: Sequence[str] | None = None) -> str:
-    """``no_ptd`` where one setting is varied, ``carl, top_k 0.1`` where several are.
-
-    A variant's name says what it is without the setting's.
+def arm_name(
+    arm: Arm, self_naming: Collection[str] = (), names: Sequence[str] | None = None
+) -> str:
+    """``0.1`` where one setting is varied, ``rate 0.1, steps 20`` where several are.
 
     Args:
         arm: The arm.
+        self_naming: Settings whose values are clear without the setting's name.
         names: Settings to name; None for all.
     """
     if arm.literal:
         return PAPER_ARM
     shown = [name for name in arm.settings if names is None or name in names]
-    if len(shown) == 1 and (names is not None or shown == ["variant"]):
+    if len(shown) == 1 and (names is not None or shown[0] in self_naming):
         return _value(arm.settings[shown[0]])
     return ", ".join(
-        _value(arm.settings[name]) if name == "variant" else f"{name} {_value(arm.settings[name])}"
+        _value(arm.settings[name])
+        if name in self_naming
+        else f"{name} {_value(arm.settings[name])}"
         for name in shown
     )
 
@@ -53,25 +56,28 @@ def names_of(answer: Answer) -> Callable[[Arm], str]:
     """How the arms of an answer are called.
 
     The one setting that all arms differ in is not named, nor one that follows from which others
-    there are: ``relative_epsilon 1`` says that the perturbation is relative.
+    there are.
     """
     arms = [result.arm for result in answer.results if not result.arm.literal]
     varied = list(dict.fromkeys(name for arm in arms for name in arm.settings))
     if len(varied) == 1:
-        return lambda arm: arm_name(arm, varied)
+        return lambda arm: arm_name(arm, answer.self_naming, varied)
     implied = set()
     for kind in {tuple(arm.settings) for arm in arms}:
         alike = [arm for arm in arms if tuple(arm.settings) == kind]
         implied |= {
             (kind, name)
             for name in kind
-            if name != "variant" and len(alike) > 1 and len({a.settings[name] for a in alike}) == 1
+            if name not in answer.self_naming
+            and len(alike) > 1
+            and len({a.settings[name] for a in alike}) == 1
         }
 
     def name(arm: Arm) -> str:
         kind = tuple(arm.settings)
         kept = [name for name in kind if (kind, name) not in implied]
-        return arm_name(replace(arm, settings={name: arm.settings[name] for name in kept}))
+        shown = replace(arm, settings={name: arm.settings[name] for name in kept})
+        return arm_name(shown, answer.self_naming)
 
     return name
 

@@ -26,17 +26,7 @@ from raysearch.render.report.figure import (
 from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.render.report.words import between, counted, listed, short
 
-__all__ = ["Found", "correlations", "setting_map", "setting_title", "slices_section"]
-
-_SIGNS = {
-    "consistency_weight": "β",
-    "epsilon": "ε",
-    "relative_epsilon": "ρ",
-    "critic_clip": "c",
-    "adversarial_weight": "λ",
-    "temperature": "τ",
-}
-"""The papers' letters."""
+__all__ = ["Found", "correlations", "setting_map", "slices_section"]
 
 Found = Mapping[tuple[str, str], RankCorrelation]
 """Setting and contest to Spearman's ρ, its p-value corrected for the whole map."""
@@ -57,11 +47,6 @@ def correlations(sweep: SweepView) -> Found:
     return corrected(found)
 
 
-def setting_title(name: str) -> str:
-    """The setting with its letter in the papers."""
-    return f"{name} ({_SIGNS[name]})" if name in _SIGNS else name
-
-
 def setting_map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -> Block:
     """Setting × pair: Spearman's ρ, marked where it can be told from none."""
     rows, title = [one for one in ranges if not one.choices], f"Setting × {sweep.noun}"
@@ -74,7 +59,7 @@ def setting_map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -
         values.append(tidy([value.value if value.known else np.nan for value in line]))
         texts.append([f"{v.value:+.2f}{' *' if v.told else ''}" if v.known else "–" for v in line])
     columns = [contest.name for contest in sweep.contests]
-    heat = rho_map(columns, [setting_title(one.name) for one in rows], values, texts)
+    heat = rho_map(columns, [sweep.notes.title(one.name) for one in rows], values, texts)
     heat |= {"xgap": 2, "ygap": 2}
     total = sum(found[one.name, c.name].known for one in rows for c in sweep.contests)
     if not total:
@@ -99,16 +84,16 @@ _POINTS = 600
 """Trials drawn of each pair at most; bands and figures are of all."""
 _PER_BIN = 6
 _BINS = 12
-_FIRST = (
-    "consistency_weight", "epsilon", "relative_epsilon", "top_k", "momentum_gap", "critic_clip",
-)  # fmt: skip
-"""Settings that the papers' readers ask for; they come first."""
 
 
 def slices_section(sweep: SweepView, found: Found) -> Section:
     """A view per setting, all pairs in it; and setting × pair as a map."""
     drawn = [contest for contest in sweep.per_task if len(contest.complete) > 1]
-    ranges = sorted((one for one in sweep.ranges if one.size > 1), key=_place)
+    leading = [*sweep.notes.leading]
+    ranges = sorted(
+        (one for one in sweep.ranges if one.size > 1),
+        key=lambda one: leading.index(one.name) if one.name in leading else len(leading),
+    )
     if not drawn or not ranges:
         text = "Fewer than two trials are complete, so no setting can be compared."
         return Section(name="Settings", blocks=[Note(title="Slices", text=text)])
@@ -127,7 +112,7 @@ def _view(sweep: SweepView, one: SearchRange, contests: Sequence[Contest], found
         if items:
             traces += _traces(one, contest, items, colour(index), first=index == 0)
     traces += _papers(sweep, one, contests)
-    title = {"text": label(setting_title(one.name))}
+    title = {"text": label(sweep.notes.title(one.name))}
     axis: dict[str, Any] = {"title": title, "type": "log" if one.log else "linear"}
     if one.choices:
         order = [label(setting(choice) or "null") for choice in one.choices]
@@ -146,8 +131,10 @@ def _view(sweep: SweepView, one: SearchRange, contests: Sequence[Contest], found
         "yaxis": {"title": {"text": label(sweep.metric)}},
         "shapes": _paper_lines(sweep, one, contests),
     }
-    caption = _choice_words(sweep, one, contests) if one.choices else _words(one, contests, found)
-    return View(name=setting_title(one.name), traces=traces, layout=layout, caption=caption)
+    caption = (
+        _choice_words(sweep, one, contests) if one.choices else _words(sweep, one, contests, found)
+    )
+    return View(name=sweep.notes.title(one.name), traces=traces, layout=layout, caption=caption)
 
 
 def _traces(
@@ -212,10 +199,6 @@ def _band(line: Mapping[str, Any], bands: Sequence[Interval], tint: str) -> dict
         "showlegend": False,
         "legendgroup": line["legendgroup"],
     }
-
-
-def _place(one: SearchRange) -> int:
-    return _FIRST.index(one.name) if one.name in _FIRST else len(_FIRST)
 
 
 def _x(one: SearchRange, items: Sequence[Ranked]) -> list[Any]:
@@ -295,9 +278,9 @@ def _paper_lines(
     return found
 
 
-def _words(one: SearchRange, contests: Sequence[Contest], found: Found) -> str:
+def _words(sweep: SweepView, one: SearchRange, contests: Sequence[Contest], found: Found) -> str:
     """Which way the metric goes, where that is sure."""
-    name = setting_title(one.name)
+    name = sweep.notes.title(one.name)
     known = {c.name: found[one.name, c.name] for c in contests}
     judged = {where: value for where, value in known.items() if value.known}
     if not judged:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from raysearch.leaderboard.card import SearchRange, SweepCard, ranges_of
 from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.rank import Ranked, RankStatus
 from raysearch.leaderboard.tasks import first_trials, rank_all, rank_tasks, task_names
+from raysearch.methods.description import SettingNotes
 from raysearch.objective import Aggregate
 from raysearch.run import Cell, Scalar
 
@@ -43,6 +44,7 @@ class SweepRecord:
         regrets: What selection lost, where an oracle has read target data.
         role: The oracle's role; empty for a method without one.
         problems: Files that could not be read, a sentence each.
+        notes: On the settings of its method.
     """
 
     folder: str
@@ -54,6 +56,7 @@ class SweepRecord:
     regrets: Sequence[Regret] = ()
     role: str = ""
     problems: Sequence[str] = ()
+    notes: SettingNotes = field(default_factory=SettingNotes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +111,11 @@ class SweepView:
     def card(self) -> SweepCard:
         """What ranks the trials."""
         return self.record.card
+
+    @property
+    def notes(self) -> SettingNotes:
+        """On the settings of its method."""
+        return self.record.notes
 
     @property
     def higher(self) -> bool:

@@ -118,7 +118,9 @@ def test_a_study_calls_its_columns_as_its_table_does_and_in_its_order():
         for number, variant in enumerate(("carl", "frozen", "simcse"))
     ]
     arms = arms_of(trials, lambda config: {"variant": config["variant"]}, lambda settings: True)
-    found = answer(arms[::-1], MetricGoal("dev/f1"), reference={"variant": "frozen"})
+    found = answer(
+        arms[::-1], MetricGoal("dev/f1"), reference={"variant": "frozen"}, self_naming=["variant"]
+    )
     measured = [r for n in range(4) for r in records_of(n, "mr", ["bad", "good"], rated=False)]
     figure = draw("map", found, measured=measured)  # 3 is no arm of the answer
     assert drawn(figure)[0] == ["simcse", "frozen", "carl"]

@@ -39,7 +39,7 @@ def answered(offsets: dict[str, float], seeds: int = 6, beside: tuple[str, ...] 
     ]
     arms = arms_of(trials, lambda config: dict(config), lambda settings: True)
     first = next(iter(offsets))
-    return answer(arms, GOAL, reference={"variant": first}, beside=beside)
+    return answer(arms, GOAL, reference={"variant": first}, beside=beside, self_naming=["variant"])
 
 
 def test_better_worse_and_not_told_apart_are_kept_apart() -> None:

@@ -18,6 +18,7 @@ from raysearch.leaderboard.schema import (
     trial_rows,
     unify,
 )
+from raysearch.methods import notes_of
 from raysearch.render.report import SweepRecord
 from raysearch.run import MetricGoal, Report, Run
 
@@ -58,6 +59,7 @@ def make_record() -> Callable[..., SweepRecord]:
             "curves": as_table(curves) if curves else empty_table(CURVE_COLUMNS),
             "papers": {},
             "test": empty_table(CURVE_COLUMNS),
+            "notes": notes_of(trials[0].method),
         }
         return SweepRecord(**{**fields, **changes})
 
