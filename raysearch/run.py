@@ -21,16 +21,18 @@ from raysearch.names import path_part
 
 __all__ = [
     "CHECKPOINT",
+    "Cell",
     "FORMER_CHECKPOINT",
     "FORMER_KEPT",
     "KEPT",
-    "Cell",
-    "RunSpec",
     "MetricGoal",
+    "Origin",
+    "PROPOSED",
     "Report",
-    "Scalar",
     "Run",
+    "RunSpec",
     "RunState",
+    "Scalar",
     "tasks_of",
 ]
 
@@ -107,7 +109,7 @@ class RunSpec:
         config: Every setting of the method's config as JSON scalars or lists; already validated.
         folder: Folder or URI that holds this lease's checkpoint and, when kept, its encoder.
         keep: Whether the final encoder stays in `folder` when the trial completes.
-        origin: Who proposed the configuration (`raysearch.search.origins`); empty where that is
+        origin: Who proposed the configuration (`raysearch.run`); empty where that is
             not recorded.
     """
 
@@ -337,3 +339,25 @@ _OF_TRIAL: _Rules = {
     "steps": _COUNT,
     "seconds": _NUMBER,
 }
+
+
+PROPOSED = "proposed"
+"""Key of the origin in a configuration's intent and in the provenance of its rows."""
+
+
+class Origin(StrEnum):
+    """Who proposed a configuration.
+
+    PAPER is the paper's own setting, WARM_START one of the best of an earlier task. DRAWN is
+    without regard to what the others gave: `random`, and the start-up of the samplers with a
+    model. LAID_OUT is a point of `grid` or `qmc`, MODELLED one that a model of the finished
+    trials chose (of `cmaes` its numbers; see `raysearch.search.suggest.samplers`). OTHER comes
+    from a sampler that is not this package's.
+    """
+
+    PAPER = "paper"
+    WARM_START = "warm start"
+    DRAWN = "drawn"
+    LAID_OUT = "laid out"
+    MODELLED = "modelled"
+    OTHER = "other"

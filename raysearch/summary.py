@@ -135,7 +135,7 @@ class SweepSummary:
     Attributes:
         ending: Why it ended.
         asked: Configurations asked so far, over all runs.
-        origins: Where they came from (`raysearch.search.origins`) to how many; "" stands for
+        origins: Where they came from (`raysearch.run`) to how many; "" stands for
             those of an older version, which did not say.
         used_up: Tasks, or "" for all together, whose space has no configuration left that was
             not tried, so that the sweep ended before its budget.

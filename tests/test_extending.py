@@ -10,10 +10,10 @@ import pytest
 from raysearch import corpora
 from raysearch.api.experiment import find_study
 from raysearch.corpora import registry
-from raysearch.search.origins import Origin
+from raysearch.run import Origin
 from raysearch.search.space.space import load_space
 from raysearch.search.suggest import samplers
-from raysearch.search.suggest.mirror import SamplerView
+from raysearch.search.suggest.sampler_view import SamplerView
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "extending.md").read_text()

@@ -9,7 +9,7 @@ from pathlib import Path
 from raysearch.api.options import Folder
 from raysearch.cluster.remote.manifest import check_manifest
 from raysearch.errors import ConfigError
-from raysearch.search.reach import reach_note
+from raysearch.search.plan import reach_note
 from raysearch.search.space.space import load_space
 
 __all__ = ["CheckedFile", "check"]

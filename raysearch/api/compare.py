@@ -15,7 +15,7 @@ from raysearch.leaderboard.origins import origins
 from raysearch.objective import Aggregate
 from raysearch.render.comparison import Comparison
 from raysearch.run import MetricGoal
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 
 __all__ = ["compare"]
 

@@ -12,7 +12,7 @@ from raysearch.leaderboard import Store
 from raysearch.render.tensorboard import write_curves
 from raysearch.search.study.server import file_url
 from raysearch.storage.no_follow import check_no_link
-from raysearch.storage.place import is_uri, redacted
+from raysearch.storage.uri import is_uri, redacted
 from raysearch.storage.whole import unwritten
 
 __all__ = ["dashboard"]

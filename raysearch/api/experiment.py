@@ -15,7 +15,7 @@ from raysearch.errors import ConfigError, StoreError, known_names, unknown_name
 from raysearch.methods import get_method, notes_of
 from raysearch.methods.description import Measure, measures_of
 from raysearch.run import Run, RunState, Scalar
-from raysearch.storage.place import join, redacted
+from raysearch.storage.uri import join, redacted
 from raysearch.version import PACKAGE
 
 if TYPE_CHECKING:

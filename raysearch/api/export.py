@@ -24,7 +24,7 @@ from raysearch.render.model_card import Exported, model_card, setting_yaml
 from raysearch.render.table_export import board_text
 from raysearch.run import Run
 from raysearch.storage.new_folder import new_folder
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 from raysearch.storage.whole import unwritten
 from raysearch.training.run import restore_method
 

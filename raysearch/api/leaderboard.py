@@ -29,7 +29,7 @@ from raysearch.render.board import make_board, make_task_board
 from raysearch.render.parameters import make_parameter_board
 from raysearch.render.readings import read_words
 from raysearch.render.regret import RegretTable
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 
 if TYPE_CHECKING:
     import pandas as pd

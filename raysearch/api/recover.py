@@ -15,7 +15,7 @@ from raysearch.names import checked_name
 from raysearch.search.plan import SweepPlan, method_cells
 from raysearch.search.space.card import space_of
 from raysearch.search.study.recovery import Recovery, recover_study
-from raysearch.storage.place import absolute, is_uri, join, last_name, parent, redacted
+from raysearch.storage.uri import absolute, is_uri, join, last_name, parent, redacted
 
 __all__ = ["Recovered", "recover"]
 

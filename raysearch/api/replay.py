@@ -17,11 +17,11 @@ from raysearch.cluster.session_folder import scratch_folder
 from raysearch.devices import cpu_threads
 from raysearch.errors import ConfigError
 from raysearch.run import Report, Run, RunState
-from raysearch.storage.place import join
+from raysearch.storage.uri import join
+from raysearch.training.hardware import torch_threads
 from raysearch.training.progress import Listener
 from raysearch.training.provenance import device_name, pick_device
 from raysearch.training.run import run_lease
-from raysearch.training.threads import torch_threads
 
 __all__ = ["check_tolerance", "replay", "replay_run"]
 

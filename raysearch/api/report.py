@@ -17,7 +17,7 @@ from raysearch.leaderboard import Store, SweepCard, find_stores, load_card
 from raysearch.leaderboard.openings import readings_of
 from raysearch.methods import METHODS, config_type, notes_of
 from raysearch.render.report import SweepRecord, make_report
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 from raysearch.storage.whole import write_output
 
 if TYPE_CHECKING:

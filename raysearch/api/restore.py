@@ -19,7 +19,7 @@ from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.methods import get_method
 from raysearch.run import MetricGoal, Run, RunSpec, RunState, Scalar
 from raysearch.sources import short, sources_of
-from raysearch.storage.place import join, redacted
+from raysearch.storage.uri import join, redacted
 
 if TYPE_CHECKING:
     import pyarrow as pa

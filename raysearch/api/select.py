@@ -15,7 +15,7 @@ from raysearch.leaderboard.card import Mode
 from raysearch.leaderboard.openings import readings_of
 from raysearch.leaderboard.tasks import first_trials, rank_all
 from raysearch.run import MetricGoal, Run, RunState
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 
 __all__ = ["Selection", "WHICH", "select", "rows_of", "shared_goal", "split_row"]
 

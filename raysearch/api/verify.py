@@ -28,7 +28,7 @@ from raysearch.run import MetricGoal, Run
 from raysearch.search.study.database import DamagedStudyError
 from raysearch.search.study.records import RecordedStudy, recorded_study
 from raysearch.search.study.server import file_url
-from raysearch.storage.place import is_uri, redacted
+from raysearch.storage.uri import is_uri, redacted
 
 __all__ = ["verify"]
 

@@ -41,7 +41,7 @@ from raysearch.cli.output import hushed, safe_output
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import ConfigError, RaysearchError, quoted
 from raysearch.names import is_text
-from raysearch.storage.secret_parts import shown_text
+from raysearch.storage.uri import shown_text
 from raysearch.storage.whole import is_full
 from raysearch.version import __version__
 

@@ -13,7 +13,7 @@ from typing import Any
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
 from raysearch.run import Run
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 
 __all__ = ["add_parser", "reading_record", "run"]
 

@@ -32,7 +32,7 @@ from raysearch.names import checked_name
 from raysearch.objective import Best
 from raysearch.run import Report, Run, RunSpec, RunState
 from raysearch.search.plan import SweepEvent, SweepEventKind
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 from raysearch.summary import Ending, NodeUsage, PaperResult, SweepSummary
 
 __all__ = ["JsonEvents", "EventReader"]

@@ -29,8 +29,7 @@ from raysearch.cli.arguments import (
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware
 from raysearch.errors import ConfigError, RunError
-from raysearch.storage.place import join, redacted
-from raysearch.storage.secret_parts import shown_text, shown_url
+from raysearch.storage.uri import join, redacted, shown_text, shown_url
 
 if TYPE_CHECKING:
     from raysearch.api.experiment import Study

@@ -22,10 +22,9 @@ from raysearch.leaderboard.keys import encoder_name
 from raysearch.render.live import LiveState
 from raysearch.render.terminal import Terminal
 from raysearch.run import Run
-from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
-from raysearch.search.reach import reach_notes
+from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan, reach_notes
 from raysearch.search.sweep import run_sweep
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 from raysearch.summary import SweepSummary
 
 __all__ = ["SweepHeader", "QuietView", "ScreenView", "View", "opening_of", "show_sweep"]

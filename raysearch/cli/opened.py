@@ -17,8 +17,8 @@ from pathlib import Path
 from raysearch.errors import StoreError
 from raysearch.leaderboard.openings import OPENINGS, SCORES, Opening, Openings
 from raysearch.storage import open_storage
-from raysearch.storage.folder_lock import HeldError, hold_folder
-from raysearch.storage.place import is_uri, join, redacted
+from raysearch.storage.locks import HeldError, hold_folder
+from raysearch.storage.uri import is_uri, join, redacted
 from raysearch.training.stages.locks import HeartbeatInterval, StageLocks
 
 __all__ = ["alone", "named", "opened_words"]

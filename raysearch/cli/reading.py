@@ -35,7 +35,7 @@ from raysearch.leaderboard.openings import (
 )
 from raysearch.leaderboard.origins import origins
 from raysearch.run import Run
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 
 __all__ = ["readings"]
 

@@ -23,8 +23,7 @@ from raysearch.cli.watch import refuse_others, watch
 from raysearch.cluster.ray_version import check_ray
 from raysearch.errors import ConfigError
 from raysearch.render.format import duration
-from raysearch.storage.place import is_uri, redacted
-from raysearch.storage.secret_parts import secret_parts
+from raysearch.storage.uri import is_uri, redacted, secret_parts
 
 if TYPE_CHECKING:
     from raysearch.cluster.remote.manifest import Site

@@ -31,7 +31,7 @@ from raysearch.errors import ConfigError, StoreError
 from raysearch.names import checked_name
 from raysearch.render.sweep_summary import ending_text
 from raysearch.seal import seal
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 
 if TYPE_CHECKING:
     from raysearch.cluster.cost.prices import PriceTable
@@ -173,7 +173,7 @@ def _space_of(args: argparse.Namespace) -> tuple[SearchSpace, Path]:
 def _plan(args: argparse.Namespace, space: SearchSpace, name: str) -> SweepPlan:
     from raysearch.corpora import data_dir
     from raysearch.search.plan import MOST, SweepPlan, method_cells
-    from raysearch.storage.place import absolute
+    from raysearch.storage.uri import absolute
 
     checked_name(name, "`--name`")
     table = _prices(args)
@@ -243,7 +243,7 @@ def check_inputs(plan: SweepPlan) -> None:
     """Missing corpora and metrics are said before Ray starts, not by the first trial."""
     from raysearch.config import read_config
     from raysearch.methods import get_method
-    from raysearch.search.metric_names import check_metrics
+    from raysearch.search.plan import check_metrics
 
     space = plan.space
     config, _ = space.paper_first()
@@ -262,7 +262,7 @@ def _with_sources(plan: SweepPlan) -> SweepPlan:
         EncoderError: An encoder's package is not installed, or damaged.
     """
     from raysearch.config import read_config
-    from raysearch.search.metric_names import known_metrics
+    from raysearch.search.plan import known_metrics
     from raysearch.training.origin import sources_now
 
     space = plan.space

@@ -30,7 +30,7 @@ from raysearch.errors import ConfigError, RunError
 from raysearch.names import checked_name
 from raysearch.run import Cell, Run, RunSpec, RunState
 from raysearch.sources import short, versions_of
-from raysearch.storage.place import join, redacted
+from raysearch.storage.uri import join, redacted
 
 __all__ = ["add_parser", "run", "train_here", "trained"]
 
@@ -188,8 +188,8 @@ def train_here(lease: RunSpec, data_dir: str) -> Run:
     import torch
 
     from raysearch.render.progress import TrialProgress
+    from raysearch.training.hardware import torch_threads
     from raysearch.training.run import run_lease
-    from raysearch.training.threads import torch_threads
 
     # Torch counts the cores of the node; with more threads than a quota allows they wait in turn.
     threads = min(torch.get_num_threads(), usable_cores())

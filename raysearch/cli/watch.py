@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from raysearch.errors import ConfigError, StoreError, quoted, reason_of
 from raysearch.printable import without_colour
 from raysearch.storage import write_files
-from raysearch.storage.place import is_uri, redacted
+from raysearch.storage.uri import is_uri, redacted
 
 if TYPE_CHECKING:
     from raysearch.cli.live import SweepHeader

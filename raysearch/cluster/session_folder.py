@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from raysearch.errors import ConfigError, RaysearchError
-from raysearch.storage.file_lock import NO_LOCKS
+from raysearch.storage.locks import NO_LOCKS
 
 __all__ = ["scratch_folder", "session_folder"]
 

@@ -24,8 +24,7 @@ from raysearch.errors import ConfigError, RaysearchError, RunError, StoreError
 from raysearch.events import EventKind, SlotEvent, ended_trial
 from raysearch.run import Report, Run, RunSpec, RunState
 from raysearch.storage import open_storage
-from raysearch.storage.place import join, redacted
-from raysearch.storage.secret_parts import shown_text
+from raysearch.storage.uri import join, redacted, shown_text
 
 __all__ = ["Listener", "Runner", "TrainingRunner", "serve", "storage_news"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from raysearch.corpora.registry import CorpusInfo
 from raysearch.errors import DataError
 from raysearch.sources import note_read
-from raysearch.storage.place import expanded
+from raysearch.storage.uri import expanded
 
 __all__ = ["Source", "data_dir", "locate"]
 

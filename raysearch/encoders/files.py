@@ -15,7 +15,7 @@ from huggingface_hub import try_to_load_from_cache
 from raysearch.encoders.digests import file_sha256
 from raysearch.encoders.packaged import PACKAGED, find_weights
 from raysearch.sources import note_read
-from raysearch.storage.place import expanded
+from raysearch.storage.uri import expanded
 
 __all__ = ["encoder_files", "folder_files", "note_encoder"]
 

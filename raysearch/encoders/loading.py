@@ -33,7 +33,7 @@ from raysearch.encoders.quiet import in_one_line, quiet
 from raysearch.encoders.saving import TRAINED_ON
 from raysearch.encoders.tiny import TINY_LAYERS, tiny_model, tiny_tokenizer
 from raysearch.errors import EncoderError
-from raysearch.storage.place import expanded
+from raysearch.storage.uri import expanded
 
 __all__ = ["load"]
 

@@ -37,8 +37,8 @@ from raysearch.leaderboard.store import Store
 from raysearch.run import Cell, Run
 from raysearch.seal import is_sealed, seal, unseal
 from raysearch.storage import RETRY_LONG, RETRY_SHORT, UnansweredError, open_storage
-from raysearch.storage.folder_lock import this_process
-from raysearch.storage.place import join
+from raysearch.storage.locks import this_process
+from raysearch.storage.uri import join
 from raysearch.storage.whole import is_full
 
 __all__ = [

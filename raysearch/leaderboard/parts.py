@@ -38,7 +38,7 @@ from raysearch.leaderboard.part_file import MOST_BYTES, DamagedError, decode, en
 from raysearch.leaderboard.row_check import key_faults, value_faults
 from raysearch.leaderboard.schema import KEY, conform, empty_table, unify
 from raysearch.storage import Storage, UnansweredError
-from raysearch.storage.place import join
+from raysearch.storage.uri import join
 from raysearch.storage.whole import is_full
 
 __all__ = ["CURE", "Contents", "Parts"]

@@ -31,7 +31,7 @@ from raysearch.leaderboard.schema import (
 )
 from raysearch.run import MetricGoal, Run
 from raysearch.storage import RETRY_LONG, Storage, UnansweredError, open_storage
-from raysearch.storage.place import is_uri, join, redacted
+from raysearch.storage.uri import is_uri, join, redacted
 
 __all__ = ["Store", "find_stores", "load_card", "load_goal"]
 

@@ -8,10 +8,9 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from raysearch.render.format import duration
-from raysearch.run import RunState
-from raysearch.search.origins import Origin
-from raysearch.search.retention import size_text
-from raysearch.storage.place import redacted
+from raysearch.run import Origin, RunState
+from raysearch.search.disk_budget import size_text
+from raysearch.storage.uri import redacted
 
 if TYPE_CHECKING:
     from raysearch.leaderboard import SweepCard

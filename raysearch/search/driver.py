@@ -18,16 +18,15 @@ from raysearch.cluster.cost.node_watch import LOOK_SECONDS, NodeWatch
 from raysearch.errors import ConfigError, RaysearchError
 from raysearch.events import EventKind, SlotEvent, ended_trial
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
+from raysearch.search.hang_detection import Silence
 from raysearch.search.incumbent import Incumbents
-from raysearch.search.metric_names import unknown_metric
-from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
-from raysearch.search.same_sources import SweepSources
-from raysearch.search.silence import Silence
+from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan, unknown_metric
 from raysearch.search.study.entries import not_finite
+from raysearch.search.study.identity import SweepSources
 from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.ledger import OpenTrial, StudyLedger
 from raysearch.search.study.lock import Guard, unguarded
-from raysearch.storage.place import join
+from raysearch.storage.uri import join
 
 __all__ = ["RunQueue", "QueuedRun"]
 

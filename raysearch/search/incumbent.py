@@ -11,7 +11,7 @@ from typing import Literal
 from raysearch.errors import StoreError
 from raysearch.objective import Aggregate, Best, aggregate_value, is_over
 from raysearch.run import MetricGoal, Run, RunState
-from raysearch.search.retention import DiskBudget, size_text
+from raysearch.search.disk_budget import DiskBudget, size_text
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.summary import PaperResult

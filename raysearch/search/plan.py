@@ -1,7 +1,13 @@
-"""What is a sweep told, and what does it tell: its plan and its events."""
+"""A sweep's plan and events, and what can be said of the plan before anything runs.
+
+That is whether its slots find room, whether trials have the metrics that it asks for (a misspelt
+objective would otherwise train every trial to its end, and rank none), and whether its budget
+reaches the model of its sampler.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,22 +17,30 @@ from typing import Any, Literal
 from raysearch.cluster.cost.prices import PriceTable
 from raysearch.cluster.slots import SlotShape
 from raysearch.cluster.worker import Runner, TrainingRunner
-from raysearch.config import SEED, check_value, read_config
-from raysearch.errors import ConfigError, quoted
+from raysearch.config import SEED, TrainingConfig, check_value, read_config
+from raysearch.errors import ConfigError, quoted, unknown_name
 from raysearch.methods import get_method
+from raysearch.methods.description import Reported
 from raysearch.run import Cell, Report, Run, RunSpec, tasks_of
-from raysearch.search.silence import HANG_SECONDS
+from raysearch.search.hang_detection import HANG_SECONDS
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.server import file_url
-from raysearch.storage.place import absolute, join
+from raysearch.search.suggest.samplers import MODELS, startup_trials
+from raysearch.search.suggest.task_search import checked_config
+from raysearch.storage.uri import absolute, join
 
 __all__ = [
     "MOST",
     "SweepEvent",
     "SweepEventKind",
     "SweepPlan",
+    "check_metrics",
     "check_room",
+    "known_metrics",
     "method_cells",
+    "reach_note",
+    "reach_notes",
+    "unknown_metric",
 ]
 
 MOST = 10_000
@@ -67,7 +81,7 @@ class SweepPlan:
         max_cost: The most that the sweep may cost over all its runs, in the money of `prices`;
             None has no limit. See `raysearch.cluster.cost.node_watch.NodeWatch` for what counts.
         hang_seconds: A worker that says nothing for so long is replaced, unless the sweep's trials
-            had pauses that are not much shorter (`raysearch.search.silence`).
+            had pauses that are not much shorter (`raysearch.search.hang_detection`).
         stated: What every row says of the sweep's set-up, for example how GPUs are shared.
         metrics: Names of the metrics that trials can have on dev, as the method says; empty where
             it says none.
@@ -256,3 +270,118 @@ class SweepEvent:
     report: Report | None = None
     trial: Run | None = None
     text: str = ""
+
+
+def reach_note(space: SearchSpace, task: str = "", *, at_once: int = 1) -> str:
+    """One sentence where no configuration can be chosen by the sampler's model; else empty.
+
+    Args:
+        space: What is searched.
+        task: One of its tasks in ``mode: per_task``; empty for all together.
+        at_once: Configurations of the task that are asked before the first one ends.
+    """
+    if space.sampler not in MODELS or _modelled(space, space.trials, task, at_once) > 0:
+        return ""
+    enough = space.trials
+    while _modelled(space, enough, task, at_once) <= 0:
+        enough += 1
+    each = " of each task" if space.mode == "per_task" else ""
+    return (
+        f"the model of the sampler `{space.sampler}` cannot choose any of {space.trials} "
+        f"configurations{each}: all are drawn at random, as the first ones are, or run at the "
+        f"same time; it can from --trials {enough} on"
+    )
+
+
+def reach_notes(plan: SweepPlan) -> tuple[str, ...]:
+    """The same of a sweep with its slots; one sentence or none."""
+    space, alone = plan.space, plan.space.mode == "per_task"
+    # Early stopping runs the first cell of a configuration alone.
+    cells = plan.cells_each if space.pruner == "none" else 1
+    tracks = len(plan.tasks) if alone and not space.warm_start else 1
+    at_once = math.ceil(plan.slots / (cells * tracks))
+    note = reach_note(space, plan.tasks[0] if alone else "", at_once=at_once)
+    return (note,) if note else ()
+
+
+def _modelled(space: SearchSpace, trials: int, task: str, at_once: int) -> int:
+    """How many of the configurations a model may choose at most."""
+    config, params = space.paper_first(task)
+    literal = checked_config(space, params)[0] != config  # no model learns from it then
+    return trials - max(literal + startup_trials(trials), at_once)
+
+
+def known_metrics(space: SearchSpace, role: str, data_dir: str) -> frozenset[str]:
+    """Names of the metrics that trials of the space can have on a role.
+
+    Args:
+        space: What is searched.
+        role: ``dev`` or ``test``.
+        data_dir: Folder of the corpora.
+
+    Returns:
+        Every name ``{role}/…``; empty for a method that says none.
+
+    Raises:
+        RaysearchError: No trial of the space could run, and why.
+    """
+    loader = get_method(space.method)
+    if not isinstance(loader, Reported):
+        return frozenset()
+    found: set[str] = set()
+    for config in _variety(space):
+        found.update(loader.metrics(config, role=role, data_dir=data_dir))
+    return frozenset(found)
+
+
+def _variety(space: SearchSpace) -> list[TrainingConfig]:
+    """The paper's own setting, and that with each choice of each searched setting in it."""
+    paper, _ = space.paper_first()
+    changes = [{item.name: choice} for item in space.searched for choice in item.choices]
+    found = [space.read(paper)]
+    for change in changes:
+        try:
+            found.append(space.read({**paper, **change}))
+        except ConfigError:
+            continue  # it goes with other settings only
+    return found
+
+
+def check_metrics(space: SearchSpace, data_dir: str) -> None:
+    """See that trials have the metrics by which the space ranks them and answers its question.
+
+    Names of other roles than dev and test (``train/…``) are known once there is a report.
+
+    Raises:
+        ConfigError: One sentence for every metric that no trial can have.
+        RaysearchError: No trial of the space could run, and why.
+    """
+    asked = {"metric": space.goal.name}
+    if space.question is not None:
+        asked["study.metric"] = space.question.goal.name
+        asked |= {
+            f"study.beside[{place}]": name for place, name in enumerate(space.question.beside)
+        }
+        if space.question.figure == "curves":
+            asked["study.y"] = space.question.y
+    known = {role: known_metrics(space, role, data_dir) for role in ("dev", "test")}
+    problems = [
+        unknown_metric(place, name, known[role])
+        for place, name in asked.items()
+        for role in known
+        if name.startswith(f"{role}/") and known[role] and name not in known[role]
+    ]
+    if problems:
+        raise ConfigError([f"{problem} ({space.source})" for problem in problems])
+
+
+def unknown_metric(place: str, name: str, known: Collection[str]) -> str:
+    """One sentence for a metric that no trial has, with the nearest that they have.
+
+    Args:
+        place: Where it is asked for.
+        name: The metric.
+        known: What there is.
+    """
+    hint = unknown_name("metric", name, sorted(known))
+    return f"`{place}` must be a metric that trials report, but is an {hint}"

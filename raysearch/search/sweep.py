@@ -24,10 +24,10 @@ from raysearch.cluster.ray_session import ray_session
 from raysearch.run import Run, RunState
 from raysearch.search.incumbent import Incumbents, paper_result
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
-from raysearch.search.same_sources import SweepSources
+from raysearch.search.study.identity import SweepSources
 from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.lock import Guard, RootMark, SweepLock, sweep_lock, unguarded
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 from raysearch.summary import Ending, PaperResult, SweepSummary
 from raysearch.training.origin import versions
 

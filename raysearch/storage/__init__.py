@@ -9,7 +9,6 @@ from pathlib import Path
 from raysearch.errors import StoreError
 from raysearch.storage.base import Bytes, Storage, StoredFile
 from raysearch.storage.local import LocalStorage
-from raysearch.storage.place import is_uri, join, redacted
 from raysearch.storage.retry import (
     RETRY_LONG,
     RETRY_SHORT,
@@ -17,6 +16,7 @@ from raysearch.storage.retry import (
     RetryPolicy,
     UnansweredError,
 )
+from raysearch.storage.uri import is_uri, join, redacted
 from raysearch.storage.whole import unwritten
 
 __all__ = [

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from raysearch.errors import StoreError
-from raysearch.storage.file_lock import lock_file
+from raysearch.storage.locks import lock_file
 from raysearch.storage.no_follow import open_no_follow
 
 __all__ = ["MARKER", "new_folder"]

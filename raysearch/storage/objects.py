@@ -23,7 +23,7 @@ from pyarrow import fs
 
 from raysearch.storage.base import Bytes, Storage, StoredFile
 from raysearch.storage.local import LocalStorage
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 
 __all__ = ["ObjectStorage", "open_uri"]
 

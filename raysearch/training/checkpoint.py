@@ -22,7 +22,7 @@ import torch
 from raysearch.errors import StoreError
 from raysearch.run import CHECKPOINT, FORMER_CHECKPOINT, FORMER_KEPT, KEPT, RunSpec
 from raysearch.storage import RETRY_LONG, Storage, UnansweredError, open_storage
-from raysearch.storage.place import join, last_name, parent, redacted
+from raysearch.storage.uri import join, last_name, parent, redacted
 from raysearch.storage.whole import unwritten
 from raysearch.training.state_file import DamagedStateError, read_state, write_state
 

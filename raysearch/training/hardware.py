@@ -1,4 +1,4 @@
-"""Which of a device's means does a trial use: number formats, fused steps, pinned loading?
+"""What of its device a trial uses: threads, number formats, fused steps, pinned loading.
 
 ``precision: auto`` leaves the number format to the device: bf16 autocast, and TF32 for the
 products that autocast leaves in fp32, on a CUDA device of capability 8.0 or more, which has
@@ -22,7 +22,7 @@ import torch
 from raysearch.methods.optim import fuses
 from raysearch.methods.tensors import pins
 
-__all__ = ["Hardware", "choose_hardware", "matmul_format"]
+__all__ = ["Hardware", "choose_hardware", "matmul_format", "torch_threads"]
 
 TENSOR_CORES = (8, 0)
 """Compute capability from which a CUDA device has bf16 and TF32 products."""
@@ -82,3 +82,14 @@ def matmul_format(hardware: Hardware) -> Iterator[None]:
 
 def _capability(device: torch.device) -> tuple[int, int]:
     return torch.cuda.get_device_capability(device)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Inside, torch has so many threads; then as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -19,10 +19,9 @@ from raysearch.config import TrainingConfig
 from raysearch.errors import RunError
 from raysearch.methods.base import Method, Stage
 from raysearch.run import Report
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 from raysearch.training.progress import Listener, Position
-from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import (
     derive_seed,
     random_state,
@@ -31,7 +30,7 @@ from raysearch.training.seed import (
 )
 from raysearch.training.stages.cache import StageCache
 from raysearch.training.stages.sharing import SharedStages, TurnAbandoned
-from raysearch.training.steps import autocast, endless_batches, take_step
+from raysearch.training.steps import autocast, endless_batches, stage_rungs, take_step
 
 __all__ = ["Fit", "Listener"]
 

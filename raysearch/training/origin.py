@@ -1,12 +1,20 @@
-"""What is a trial made from, here and now: its data, its encoder, its method, the versions.
+"""What a trial is made from, here and now: data, encoder, method, versions, and this checkout.
 
 Needs no torch: a sweep asks before it starts anything, a worker when it has built its trial.
+
+A package that was installed into somebody else's repository, or whose environment points git at
+another one (``GIT_DIR``), has no commit: its version and the digest of its files say what ran.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import platform
+import subprocess
+import tomllib
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from raysearch.encoders.files import note_encoder
@@ -15,7 +23,7 @@ from raysearch.sources import NUMERIC, SOURCES, digests, recorded, sources_of, t
 from raysearch.training.stages.keys import code_version, method_code
 from raysearch.version import __version__
 
-__all__ = ["method_source", "sources_now", "versions"]
+__all__ = ["commit_of", "method_source", "package_digest", "sources_now", "versions"]
 
 _PACKAGES = (*NUMERIC, "safetensors", "ray", "optuna")
 
@@ -62,3 +70,69 @@ def sources_now(method: str, config: Any, data_dir: str, *encoders: str) -> dict
         for name in dict.fromkeys((config.encoder, *encoders)):
             note_encoder(name)
     return sources_of({SOURCES: to_text({**digests(found), **method_source(method)})})
+
+
+_SECONDS = 10.0
+
+
+def commit_of(package: Path) -> dict[str, str]:
+    """``commit`` and ``dirty`` of a package's own checkout; both empty where it has none.
+
+    Own is the checkout whose top folder holds the package, tracks it, and is the project that
+    builds it. Variables of the environment that redirect git do not count; a checkout of another
+    user, which git refuses to read, counts as none.
+
+    Args:
+        package: Folder of the package.
+    """
+    top = package.resolve().parent
+    environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+    environment["GIT_OPTIONAL_LOCKS"] = "0"  # a look at the tree writes nothing
+
+    def git(*arguments: str) -> str:
+        answer = subprocess.run(
+            ["git", "-C", str(top), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_SECONDS,
+            env=environment,
+        )
+        return answer.stdout.strip()
+
+    try:
+        if _project(top) == package.name and Path(git("rev-parse", "--show-toplevel")) == top:
+            git("ls-files", "--error-unmatch", "--", f"{package.name}/__init__.py")
+            dirty = bool(git("status", "--porcelain", "--", package.name))
+            return {"commit": git("rev-parse", "HEAD"), "dirty": str(dirty).lower()}
+    except (OSError, ValueError, subprocess.SubprocessError):
+        pass  # no git, no repository, none that git may read, or nothing committed
+    return {"commit": "", "dirty": ""}
+
+
+def package_digest(package: Path) -> str:
+    """SHA-256 (hex) over every file of a package, but for what Python compiles from them."""
+    digest = hashlib.sha256()
+    for file in sorted(_files(package)):
+        name = str(file.relative_to(package)).encode()
+        digest.update(name + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    """Files below a folder; links count as what they point to (the search spaces are one)."""
+    return [
+        Path(root, name)
+        for root, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if not name.endswith(".pyc")
+    ]
+
+
+def _project(top: Path) -> str:
+    """The project whose sources a folder holds; empty where it says none."""
+    pyproject = top / "pyproject.toml"
+    if not pyproject.is_file():
+        return ""
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project")
+    return str(project.get("name", "")) if isinstance(project, dict) else ""

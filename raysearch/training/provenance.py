@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 
 from raysearch.devices import cpu_device
-from raysearch.training.checkout import commit_of, package_digest
-from raysearch.training.origin import versions
+from raysearch.training.origin import commit_of, package_digest, versions
 from raysearch.version import PACKAGE
 
 __all__ = ["cpu_name", "device_name", "pick_device", "provenance"]

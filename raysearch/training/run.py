@@ -18,16 +18,16 @@ from raysearch.methods import get_method
 from raysearch.methods.base import Method
 from raysearch.run import CHECKPOINT, Run, RunSpec, RunState
 from raysearch.sources import SOURCES, Found, digests, recorded, sources_of, to_text
-from raysearch.storage.place import join, parent
+from raysearch.storage.uri import join, parent
 from raysearch.training.checkpoint import save_weights
 from raysearch.training.hardware import choose_hardware, matmul_format
 from raysearch.training.loop import Fit, Listener
 from raysearch.training.origin import method_source
 from raysearch.training.provenance import device_name, pick_device, provenance
-from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import derive_seed, seed_everything
 from raysearch.training.stages.cache import StageCache
 from raysearch.training.stages.keys import stage_keys
+from raysearch.training.steps import stage_rungs
 
 __all__ = ["restore_method", "run_lease"]
 

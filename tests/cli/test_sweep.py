@@ -22,7 +22,7 @@ from raysearch.objective import Best
 from raysearch.render.sweep_summary import ending_text
 from raysearch.run import Cell, RunState
 from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
-from raysearch.storage.place import absolute
+from raysearch.storage.uri import absolute
 from raysearch.summary import Ending, PaperResult, SweepSummary
 
 PAIRS = ("en-es", "en-fr", "en-nl")

@@ -13,7 +13,7 @@ from raysearch.errors import StoreError
 from raysearch.leaderboard import Store, find_stores, load_goal
 from raysearch.leaderboard import store as store_module
 from raysearch.storage import RetryPolicy
-from raysearch.storage.place import join
+from raysearch.storage.uri import join
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from raysearch.search.space.space import SearchSpace, load_space
-from raysearch.search.suggest.point_samplers import finite_choices
+from raysearch.search.suggest.own_samplers import finite_choices
 
 FOLDER = Path(__file__).parents[2] / "search_spaces" / "studies"
 CELLS = {

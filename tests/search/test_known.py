@@ -15,9 +15,9 @@ from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.msmo.config import VARIANTS, MsmoConfig
 from raysearch.methods.msmo.stages import outline
 from raysearch.run import Cell, Run, RunState
-from raysearch.search.known import trial_key
 from raysearch.search.space.space import SearchSpace, load_space
 from raysearch.search.study.ledger import StudyLedger
+from raysearch.search.suggest.task_search import trial_key
 
 MakeTrial = Callable[..., Run]
 Read = Callable[[str], SearchSpace]

@@ -15,12 +15,11 @@ from noop_sweep import noop_plan, noop_space
 from optuna.trial import TrialState as OptunaState
 
 from raysearch.run import Cell, Run, RunState
-from raysearch.search.plan import method_cells
-from raysearch.search.reach import reach_note, reach_notes
+from raysearch.search.plan import method_cells, reach_note, reach_notes
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace, load_space
 from raysearch.search.study.ledger import OpenTrial, StudyLedger
-from raysearch.search.suggest.mirror import SamplerView
+from raysearch.search.suggest.sampler_view import SamplerView
 from raysearch.search.suggest.samplers import startup_trials
 
 MakeTrial = Callable[..., Run]

@@ -10,7 +10,7 @@ import pytest
 from raysearch.methods.msmo.config import PAPER_BETA
 from raysearch.run import MetricGoal
 from raysearch.search.space.space import SearchSpace, load_space
-from raysearch.search.suggest.point_samplers import finite_choices
+from raysearch.search.suggest.own_samplers import finite_choices
 
 FOLDER = Path(__file__).parents[2] / "search_spaces" / "studies"
 CELLS = {

@@ -13,10 +13,10 @@ from noop_sweep import GOAL, noop_plan, noop_report, noop_space
 
 from raysearch.events import EventKind, SlotEvent
 from raysearch.run import Run, RunState
+from raysearch.search.disk_budget import size_text
 from raysearch.search.driver import QueuedRun, RunQueue
 from raysearch.search.incumbent import Incumbents
 from raysearch.search.plan import SweepEvent, SweepPlan
-from raysearch.search.retention import size_text
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import _reconcile
 from raysearch.storage import Storage, open_storage

@@ -5,7 +5,7 @@ import math
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from raysearch.search.stopped import losses, teaches
+from raysearch.search.suggest.sampler_view import losses, teaches
 
 NAN = math.nan
 

@@ -14,7 +14,7 @@ from postgres import PostgresServer
 
 from raysearch.errors import ConfigError, DataError, RaysearchError, StoreError
 from raysearch.run import Run, RunState
-from raysearch.search import silence
+from raysearch.search import hang_detection
 from raysearch.search.plan import SweepEvent, SweepEventKind
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import run_sweep
@@ -97,8 +97,10 @@ def test_bugs_and_deaths_of_a_trial_do_not_take_the_slot_down(tmp_path: Path) ->
 def test_a_worker_that_hangs_is_said_and_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(silence, "TELL_SECONDS", 4.0)  # a busy machine's workers are no faster
-    monkeypatch.setattr(silence, "FACTOR", 1.0)
+    monkeypatch.setattr(
+        hang_detection, "TELL_SECONDS", 4.0
+    )  # a busy machine's workers are no faster
+    monkeypatch.setattr(hang_detection, "FACTOR", 1.0)
     log = tmp_path / "log"
     runner = NoopRunner(log=str(log), hangs=[1])
     trials: list[Run] = []

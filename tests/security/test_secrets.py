@@ -28,7 +28,7 @@ from raysearch.devices import cpu_device
 from raysearch.events import ended_trial
 from raysearch.run import Cell, Run, RunSpec, RunState
 from raysearch.search.plan import SweepEvent, SweepEventKind
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 from raysearch.training.provenance import provenance
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy
 
-from raysearch.storage.secret_parts import secret_parts, shown_text, shown_url
+from raysearch.storage.uri import secret_parts, shown_text, shown_url
 
 
 @pytest.mark.parametrize(

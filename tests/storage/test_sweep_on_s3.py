@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 import torch
 from storage.s3_server import ENVIRONMENT, S3Server
-from training.lease_worker import Silence
 
 from raysearch.cli import main, parser
 from raysearch.cli.sweep import plan_of
 from raysearch.leaderboard import Store
 from raysearch.run import Run, RunSpec
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.storage.place import join
+from raysearch.storage.uri import join
 from raysearch.training.checkpoint import load_checkpoint
+from raysearch.training.progress import NullListener
 from raysearch.training.run import run_lease
 
 SPACE = """\
@@ -83,7 +83,7 @@ def undisturbed(folder: Path) -> list[Run]:
                 folder="",
             )
             lease = replace(lease, folder=join(plan.leases, lease.id))
-            trial = run_lease(lease, Silence(), data_dir=plan.data_dir)
+            trial = run_lease(lease, NullListener(), data_dir=plan.data_dir)
             assert trial is not None
             trials.append(ledger.finish_cell(asked.number, trial))
     assert (folder / "place" / "far" / "leases" / trials[0].id / "checkpoint.safetensors").is_file()

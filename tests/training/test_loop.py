@@ -18,9 +18,9 @@ from raysearch.run import Report
 from raysearch.training.checkpoint import load_checkpoint
 from raysearch.training.loop import TICK_STEPS, Fit
 from raysearch.training.progress import NullListener
-from raysearch.training.schedule import report_rungs, warmup_then_linear
 from raysearch.training.seed import seed_everything
 from raysearch.training.stages.cache import StageCache
+from raysearch.training.steps import report_rungs, warmup_then_linear
 
 
 class Toy:

@@ -14,10 +14,10 @@ from raysearch.methods.stage import parents_of
 from raysearch.run import Report
 from raysearch.training.loop import Fit
 from raysearch.training.progress import NullListener
-from raysearch.training.schedule import stage_rungs
 from raysearch.training.seed import seed_everything
 from raysearch.training.stages.cache import StageCache
 from raysearch.training.stages.keys import stage_keys
+from raysearch.training.steps import stage_rungs
 
 STAGES = (
     Stage("teacher", ("a",), 6, parents=(), data=("text_digest",), reports=False),

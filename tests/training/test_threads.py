@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from raysearch.training.threads import torch_threads
+from raysearch.training.hardware import torch_threads
 
 
 def test_threads_are_put_back() -> None:

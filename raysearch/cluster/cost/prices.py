@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.errors import ConfigError, known_names
-from raysearch.storage.place import expanded
+from raysearch.storage.uri import expanded
 from raysearch.yaml_lines import LocatedValue, Problems, inside, read_located
 
 __all__ = [

@@ -25,7 +25,7 @@ from raysearch.cluster.ray_version import check_ray
 from raysearch.cluster.remote.manifest import check_manifest
 from raysearch.errors import ConfigError, RaysearchError
 from raysearch.printable import without_colour
-from raysearch.storage.place import expanded
+from raysearch.storage.uri import expanded
 
 __all__ = ["NoAnswerError", "bring_up", "connect", "is_url", "take_down"]
 

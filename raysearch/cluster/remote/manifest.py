@@ -27,7 +27,7 @@ import yaml
 
 from raysearch.cluster.cost.prices import check_prices, is_amount
 from raysearch.errors import ConfigError, shortened
-from raysearch.storage.place import expanded, is_uri
+from raysearch.storage.uri import expanded, is_uri
 from raysearch.yaml_lines import LocatedValue, Problems, inside, read_located
 
 __all__ = ["Site", "TREE", "UNSET", "check_manifest", "check_site", "read_site"]

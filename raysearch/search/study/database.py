@@ -54,7 +54,7 @@ from raysearch.search.study.server import (
 )
 from raysearch.storage.no_follow import check_no_link
 from raysearch.storage.retry import RETRY_LONG
-from raysearch.storage.secret_parts import shown_url
+from raysearch.storage.uri import shown_url
 
 __all__ = ["REASON", "DamagedStudyError", "StudyDatabase"]
 

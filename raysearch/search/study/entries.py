@@ -24,8 +24,7 @@ from optuna.trial import TrialState as OptunaState
 
 from raysearch.errors import StoreError, quoted, reason_of
 from raysearch.objective import aggregate_value, is_over
-from raysearch.run import Cell, MetricGoal, Run, RunState
-from raysearch.search.origins import PROPOSED
+from raysearch.run import PROPOSED, Cell, MetricGoal, Run, RunState
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import DamagedStudyError
 
@@ -149,7 +148,7 @@ class OpenTrial:
         reports: Rung to objective of cell 0, as recorded.
         stopped_at: Rung of the report at which early stopping ended cell 0, or None.
         problem: Why the config cannot be run at all, or empty; finish cell 0 as FAILED with it.
-        origin: Who proposed it (`raysearch.search.origins`); empty where nothing says so.
+        origin: Who proposed it (`raysearch.run`); empty where nothing says so.
     """
 
     number: int
@@ -181,13 +180,13 @@ class Entry:
         config: Every setting.
         cells: All cells in order.
         problem: Why the config cannot be run, or empty.
-        origin: Where it came from (`raysearch.search.origins`); empty where nothing says so.
+        origin: Where it came from (`raysearch.run`); empty where nothing says so.
         finished: Outcomes of the cells whose record is written.
         reports: Rung to objective of cell 0.
         judged: Rungs at which early stopping has judged.
         stopped_at: Rung of the report that ended cell 0, or None.
         ended: Whether Optuna has its end already, and it is open for the cells of further seeds
-            (`raysearch.search.further_seeds`).
+            (`raysearch.search.study.further_seeds`).
     """
 
     space: SearchSpace
@@ -297,7 +296,7 @@ def intent_of(
         problem: Why the config cannot be run, or empty.
         literal: Whether the config is no point of the space, as a paper's own setting may be;
             no sampler learns from it then.
-        origin: Where it came from (`raysearch.search.origins`); empty where that is not known.
+        origin: Where it came from (`raysearch.run`); empty where that is not known.
     """
     return {
         "config": config,

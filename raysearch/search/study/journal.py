@@ -17,7 +17,7 @@ from raysearch.run import RunSpec
 from raysearch.seal import seal, unseal
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.storage import RETRY_LONG, RETRY_SHORT, open_storage
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 
 __all__ = ["RunJournal"]
 

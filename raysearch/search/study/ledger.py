@@ -13,7 +13,7 @@ Life of a configuration::
     finish_cell    the cell's record, then the end, when all cells are in or this one did not
                    run to its own: COMPLETE with what it is worth, PRUNED, or FAIL with its reason
 
-Seeds that are added later open the complete ones again: `raysearch.search.further_seeds`.
+Seeds that are added later open the complete ones again: `raysearch.search.study.further_seeds`.
 
 Every call may be repeated: what is recorded already stays as it is. So a driver that was
 killed between any two writes repeats what it does not know to be done.
@@ -30,7 +30,6 @@ from types import TracebackType
 from optuna.trial import TrialState as OptunaState
 
 from raysearch.run import Cell, Run, tasks_of
-from raysearch.search.further_seeds import FurtherSeeds
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import StudyDatabase
 from raysearch.search.study.entries import (
@@ -47,6 +46,7 @@ from raysearch.search.study.entries import (
     with_objective,
     with_origin,
 )
+from raysearch.search.study.further_seeds import FurtherSeeds
 from raysearch.search.study.identity import begin_with, begun_with, claim_study, sealed_trials
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
@@ -131,7 +131,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
 
     @property
     def origins(self) -> dict[str, int]:
-        """Where configurations came from (`raysearch.search.origins`) to how many."""
+        """Where configurations came from (`raysearch.run`) to how many."""
         return dict(sum((track.origins for track in self._tracks.all.values()), Counter()))
 
     @property

@@ -17,7 +17,7 @@ from pathlib import Path
 from raysearch.errors import StoreError
 from raysearch.json_text import read_json
 from raysearch.storage import RETRY_LONG, open_storage
-from raysearch.storage.folder_lock import FolderLock, HeldError, hold_folder, this_process
+from raysearch.storage.locks import FolderLock, HeldError, hold_folder, this_process
 
 __all__ = ["Guard", "RootMark", "SweepLock", "sweep_lock", "unguarded"]
 

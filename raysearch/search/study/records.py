@@ -10,11 +10,11 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from raysearch.run import Run, tasks_of
-from raysearch.search.further_seeds import further_records
 from raysearch.search.space.card import IDENTITY
 from raysearch.search.space.file import TASK_DEFAULTS
 from raysearch.search.study.database import StudyDatabase
 from raysearch.search.study.entries import cells_of, records
+from raysearch.search.study.further_seeds import further_records
 from raysearch.search.study.identity import identity_in, is_sealed_study, sealed_trials
 
 __all__ = ["RecordedStudy", "recorded_study"]

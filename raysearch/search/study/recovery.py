@@ -25,8 +25,7 @@ from optuna.trial import TrialState as OptunaState
 
 from raysearch.config import as_scalar, plain_config, read_config, rules
 from raysearch.errors import ConfigError, StoreError
-from raysearch.run import Cell, Run, RunSpec, RunState, Scalar
-from raysearch.search.origins import PROPOSED
+from raysearch.run import PROPOSED, Cell, Run, RunSpec, RunState, Scalar
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import REASON, StudyDatabase
@@ -37,7 +36,7 @@ from raysearch.search.study.lock import sweep_lock
 from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
 from raysearch.search.suggest.samplers import distribution
 from raysearch.search.suggest.task_search import cells_within, checked_config
-from raysearch.storage.place import redacted
+from raysearch.storage.uri import redacted
 
 __all__ = ["Recovery", "recover_study"]
 

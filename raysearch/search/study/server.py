@@ -31,7 +31,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import StaticPool
 
 from raysearch.errors import StoreError
-from raysearch.storage.secret_parts import shown_url
+from raysearch.storage.uri import shown_url
 
 __all__ = [
     "ConnectionLost",

@@ -27,10 +27,15 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler
 
 from raysearch.errors import ConfigError
-from raysearch.search.origins import Origin
+from raysearch.run import Origin
 from raysearch.search.space.parameters import Parameter
-from raysearch.search.suggest.cmaes import CmaesSampler, numbers_of
-from raysearch.search.suggest.point_samplers import GridSampler, SobolSampler, grid_size
+from raysearch.search.suggest.own_samplers import (
+    CmaesSampler,
+    GridSampler,
+    SobolSampler,
+    grid_size,
+    numbers_of,
+)
 
 __all__ = [
     "SAMPLERS",

@@ -1,13 +1,14 @@
-"""Which task is asked next, and which configuration does it get.
+"""Which task is asked next, and which configuration it gets.
 
-A *track* is the search of one task: the part of the study that its sampler sees, its share of
-the budget, and what early stopping compares. In ``mode: joint`` there is one track for all
-tasks together; in ``per_task`` each task has its own, and none sees another. All of it follows
-from the study's trials, so a driver that was started again goes on as the old one would have.
+A `TaskSearch` is the search of one task: the part of the study that its sampler sees, its share
+of the budget, and what early stopping compares. In ``mode: joint`` there is one for all tasks
+together; in ``per_task`` each task has its own, and none sees another. All of it follows from the
+study's trials, so a driver that was started again goes on as the old one would have.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import zlib
 from collections import Counter
@@ -19,17 +20,59 @@ import numpy as np
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from raysearch.config import as_scalar
+from raysearch.config import as_scalar, read_config
 from raysearch.errors import ConfigError
 from raysearch.events import NODE_WENT
-from raysearch.run import Cell, Scalar, tasks_of
-from raysearch.search.known import trial_key
-from raysearch.search.origins import Origin
+from raysearch.run import Cell, Origin, Scalar, tasks_of
+from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.entries import INTENT, cells_of, intent_in, origin_in, records, verdicts
-from raysearch.search.suggest.mirror import SamplerView
+from raysearch.search.suggest.own_samplers import share_of
+from raysearch.search.suggest.sampler_view import SamplerView
 
-__all__ = ["CellsOf", "Draft", "TaskSearch", "TaskSearches", "cells_within", "checked_config"]
+__all__ = [
+    "CellsOf",
+    "Draft",
+    "TaskSearch",
+    "TaskSearches",
+    "cells_within",
+    "checked_config",
+    "trial_key",
+]
+
+_DIGITS = 6
+
+
+def trial_key(space: SearchSpace, config: Mapping[str, Any]) -> str:
+    """What two configs have in common exactly if nothing is learnt from running both.
+
+    That is every setting after validation, but for those that have no effect beside the others
+    (`raysearch.config.TrainingConfig.inert`), and to a millionth of its range of what is searched
+    in a range of floats: a model that has reached the end of a range comes back to it with other
+    last digits. Tasks and seeds are not in it.
+
+    Args:
+        space: What is searched.
+        config: Every setting, or what there is of a config that cannot be run.
+    """
+    try:
+        inert = read_config(space.config_type, config, where=space.source).inert
+    except ConfigError:
+        inert = frozenset()
+    counts = {name: value for name, value in config.items() if name not in inert}
+    for item in space.parameters:
+        if item.kind == "float" and isinstance(counts.get(item.name), float):
+            counts[item.name] = _place(item, counts[item.name])
+    return json.dumps(counts, sort_keys=True)
+
+
+def _place(item: Parameter, value: float) -> float | str:
+    """Where in its range a value lies, to a millionth, on the scale that is searched."""
+    if item.log and value <= 0:  # the paper's own value may lie outside
+        return value
+    share = round(share_of(item, value), _DIGITS) + 0.0 if item.high > item.low else 0.0  # no -0.0
+    return f"{share:.{_DIGITS}f}"
+
 
 CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
 

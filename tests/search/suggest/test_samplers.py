@@ -10,7 +10,7 @@ from raysearch.errors import ConfigError
 from raysearch.run import Scalar
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.suggest import samplers
-from raysearch.search.suggest.mirror import SamplerView
+from raysearch.search.suggest.sampler_view import SamplerView
 from raysearch.search.suggest.samplers import SAMPLERS, make_sampler
 
 Read = Callable[[str], SearchSpace]

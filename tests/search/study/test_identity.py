@@ -9,7 +9,7 @@ import pytest
 
 from raysearch.errors import ConfigError
 from raysearch.run import Cell, Run
-from raysearch.search.same_sources import SweepSources
+from raysearch.search.study.identity import SweepSources
 from raysearch.sources import SOURCES, file_digest, sources_of, to_text
 
 DEV = "data xabsa/gold-en-dev.txt"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from raysearch.leaderboard.keys import made_by
-from raysearch.training.checkout import commit_of, package_digest
+from raysearch.training.origin import commit_of, package_digest
 
 ABSENT = {"commit": "", "dirty": ""}
 

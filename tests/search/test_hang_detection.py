@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from raysearch.events import EventKind
-from raysearch.search.silence import Silence
+from raysearch.search.hang_detection import Silence
 
 
 class Clock:

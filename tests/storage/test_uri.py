@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from raysearch.errors import ConfigError
-from raysearch.storage.place import absolute, expanded, is_uri, join, last_name, parent, redacted
+from raysearch.storage.uri import absolute, expanded, is_uri, join, last_name, parent, redacted
 
 QUERY = "scheme=http&endpoint_override=127.0.0.1:9000&region=us-east-1"
 

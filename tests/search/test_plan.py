@@ -10,7 +10,7 @@ import pytest
 
 from raysearch.corpora import data_dir
 from raysearch.errors import ConfigError
-from raysearch.search.metric_names import check_metrics, known_metrics
+from raysearch.search.plan import check_metrics, known_metrics
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace, load_space
 

@@ -16,11 +16,11 @@ import pytest
 
 from raysearch.errors import StoreError
 from raysearch.search.study.lock import sweep_lock
-from raysearch.storage import file_lock
-from raysearch.storage.folder_lock import HeldError, hold_folder, this_process
+from raysearch.storage import locks
+from raysearch.storage.locks import HeldError, hold_folder, this_process
 from raysearch.storage.new_folder import new_folder
 
-Numbers = pytest.mark.parametrize("number", file_lock.NO_LOCKS, ids=errno.errorcode.get)
+Numbers = pytest.mark.parametrize("number", locks.NO_LOCKS, ids=errno.errorcode.get)
 
 
 def refusing(number: int) -> Callable[..., None]:
@@ -33,8 +33,8 @@ def refusing(number: int) -> Callable[..., None]:
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signs of life in quick succession; a test waits for a death as long as it must."""
-    monkeypatch.setattr(file_lock, "BEAT_SECONDS", 0.02)
-    monkeypatch.setattr(file_lock, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(locks, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(locks, "LOOK_SECONDS", 0.02)
 
 
 def without(monkeypatch: pytest.MonkeyPatch, number: int, *, ranges: bool) -> None:
@@ -55,7 +55,7 @@ def test_without_flock_the_lock_is_that_of_the_open_file(
         # Another descriptor of the file was closed just now, which ends no lock of an open file.
         code = (
             "import errno, fcntl, sys; from pathlib import Path\n"
-            "from raysearch.storage.folder_lock import HeldError, hold_folder\n"
+            "from raysearch.storage.locks import HeldError, hold_folder\n"
             f"def flock(*_): raise OSError({number}, 'no flock')\n"
             "fcntl.flock = flock\n"
             "try:\n    with hold_folder(Path(sys.argv[1]), 'a.lock'): print('taken')\n"
@@ -94,11 +94,11 @@ def test_without_any_lock_the_dead_are_buried_and_who_slept_too_long_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brisk: None
 ) -> None:
     without(monkeypatch, errno.ENOSYS, ranges=True)
-    monkeypatch.setattr(file_lock, "STALE_SECONDS", 0.2)
+    monkeypatch.setattr(locks, "STALE_SECONDS", 0.2)
     (tmp_path / "sweep.lock.held").write_text("process 1 on elsewhere 0123 000000000007")
     with sweep_lock(tmp_path) as first:
         first.check()
-    monkeypatch.setattr(file_lock, "BEAT_SECONDS", 600.0)  # as of a process that is stopped
+    monkeypatch.setattr(locks, "BEAT_SECONDS", 600.0)  # as of a process that is stopped
     with sweep_lock(tmp_path) as sleeper, sweep_lock(tmp_path) as awake:
         awake.check()
         with pytest.raises(StoreError, match="was removed or replaced: nothing more is written"):
@@ -109,13 +109,13 @@ def test_without_any_lock_the_dead_are_buried_and_who_slept_too_long_is_told(
 def test_a_file_that_is_made_anew_meanwhile_is_not_buried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brisk: None
 ) -> None:
-    monkeypatch.setattr(file_lock, "STALE_SECONDS", 0.0)
+    monkeypatch.setattr(locks, "STALE_SECONDS", 0.0)
     path = tmp_path / "held"
     path.write_text("a dead one")
     texts = iter([b"a dead one", b"one that lives"])
-    monkeypatch.setattr(file_lock, "_read", lambda path: next(texts))
+    monkeypatch.setattr(locks, "_read", lambda path: next(texts))
     inode = path.stat().st_ino
-    with pytest.raises(BlockingIOError), file_lock.sole_file(path, "me"):
+    with pytest.raises(BlockingIOError), locks.sole_file(path, "me"):
         pass
     assert [found.stat().st_ino for found in tmp_path.iterdir()] == [inode]
 
@@ -151,6 +151,6 @@ def test_every_sign_of_life_leaves_this_machines_cache(
         raise OSError(errno.EINVAL, "no fsync here")
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with file_lock.sole_file(tmp_path / "held", "me"):
+    with locks.sole_file(tmp_path / "held", "me"):
         assert thrice.wait(60)
     assert [sign[-12:] for sign in seen[:3]] == [b"%012d" % count for count in range(3)]

@@ -13,7 +13,7 @@ from raysearch.run import Cell, Run
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import DamagedStudyError
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.search.suggest.mirror import SamplerView
+from raysearch.search.suggest.sampler_view import SamplerView
 
 Read = Callable[[str], SearchSpace]
 

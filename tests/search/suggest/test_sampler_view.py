@@ -6,7 +6,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.search.space.space import SearchSpace
-from raysearch.search.suggest.mirror import SamplerView
+from raysearch.search.suggest.sampler_view import SamplerView
 
 
 def seen_by_samplers(mirror: SamplerView, *states: TrialState) -> list[FrozenTrial]:

@@ -1,16 +1,35 @@
-"""What of a URL is secret, and how is a URL named without it?
+"""Names of places, a folder's path or a URI: what lies below them, and how they are shown.
 
-One answer for the URLs of stores (``s3://KEY:SECRET@bucket/path?region=…``) and of databases
+A query stays at the end (``s3://bucket/sweeps?region=eu-1`` and ``leases`` make
+``s3://bucket/sweeps/leases?region=eu-1``). What the user sees of a URI has no credentials, be it
+a store's (``s3://KEY:SECRET@bucket/path?region=…``) or a database's
 (``postgresql://user:password@host/db?sslmode=…``). A part of a query counts as secret unless it
 is known to be none, since libraries keep finding new names for keys.
 """
 
 from __future__ import annotations
 
+import os
+import posixpath
 import re
-from urllib.parse import parse_qsl, urlencode
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-__all__ = ["secret_parts", "shown_text", "shown_url"]
+from raysearch.errors import ConfigError
+from raysearch.names import is_text
+
+__all__ = [
+    "absolute",
+    "expanded",
+    "is_uri",
+    "join",
+    "last_name",
+    "parent",
+    "redacted",
+    "secret_parts",
+    "shown_text",
+    "shown_url",
+]
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"`<>]+")
@@ -97,3 +116,67 @@ def _database(rest: str) -> tuple[str, str, tuple[str, ...]]:
     if not re.fullmatch(r"(\[.*\]|[^:]*)(:[0-9]*)?", host):
         secrets, host = ("a password",), "…"  # cut off before its `@`
     return f"{user}{host}{slash}{path}", query, secrets
+
+
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^?]*)(\?.*)?", re.DOTALL)
+
+
+def is_uri(place: str | Path) -> bool:
+    """Whether the place is named by a URI, not by a path."""
+    return _URI.fullmatch(str(place)) is not None
+
+
+def join(place: str | Path, *names: str) -> str:
+    """The place below another, its names one after the other."""
+    text = str(place)
+    found = _URI.fullmatch(text)
+    if found is None:
+        return str(Path(text, *names))
+    scheme, path, query = found.groups(default="")
+    return scheme + "/".join([path.rstrip("/"), *(quote(name) for name in names)]) + query
+
+
+def parent(place: str | Path, levels: int = 1) -> str:
+    """The place that holds this one, or holds what holds it, and so on."""
+    found = _URI.fullmatch(str(place))
+    if found is None:
+        return str(Path(place).parents[levels - 1])
+    scheme, path, query = found.groups(default="")
+    path = path.rstrip("/")
+    for _ in range(levels):
+        path = posixpath.dirname(path)
+    return scheme + path + query
+
+
+def last_name(place: str | Path) -> str:
+    """The place's own name, within what holds it."""
+    found = _URI.fullmatch(str(place))
+    return Path(place).name if found is None else unquote(posixpath.basename(found[2].rstrip("/")))
+
+
+def absolute(place: str | Path) -> str:
+    """A folder by its full path, since workers start elsewhere; a URI or nothing as it is.
+
+    Raises:
+        ConfigError: The folder that this process is in has a name that is no text.
+    """
+    text = str(place)
+    if not text or is_uri(text):
+        return text
+    full = str(Path(text).absolute())
+    if not is_text(full):
+        raise ConfigError(
+            f"folders must have names of UTF-8 text, but got {full!r}; "
+            "rename it, or start elsewhere"
+        )
+    return full
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with the home folder for ``~``; ``~who/x`` as it is written if nobody is who."""
+    return Path(os.path.expanduser(path))
+
+
+def redacted(place: str | Path) -> str:
+    """The place as a message or a row may name it: without credentials."""
+    return shown_url(str(place))
