@@ -1,48 +1,71 @@
-"""Which earlier trials tell how long those of a planned sweep take, and how are they scaled."""
+"""What a sweep will take, from earlier trials that are most like its own and the nodes' prices."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
+
+from raysearch.cluster.cost.prices import NodeType, PriceTable
 from raysearch.devices import Kind, kind_of
+from raysearch.estimates import Interval, MoneyTerms, PlaceEstimate, PriorRuns, SweepEstimate
 from raysearch.leaderboard.keys import encoder_name
 from raysearch.methods import notes_of
-from raysearch.render.plan import SEED, money_of, places_of, work_of
 from raysearch.run import Run, RunState
+from raysearch.search.estimate import Draws, Work, draw_sweeps, interval, simulate_stopping
+from raysearch.search.plan import SweepPlan
 
-if TYPE_CHECKING:
-    from raysearch.search.plan import SweepPlan
-if TYPE_CHECKING:
-    from raysearch.cluster.cost.prices import PriceTable
-    from raysearch.search.plan import SweepPlan
+__all__ = ["estimate", "pilots"]
 
-
-__all__ = ["PriorRuns", "kind_wanted", "pilots", "plan_record"]
-
+_SEED = 0
+"""Of the draws: the same rows give the same estimate."""
 _ENOUGH = 3
 """With fewer configurations than this that are alike, those that are less alike count too."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PriorRuns:
-    """The seconds of earlier trials, as a planned sweep's would take.
+def estimate(
+    plan: SweepPlan, table: PriceTable | None, prior: PriorRuns | None, *, free: bool
+) -> SweepEstimate:
+    """What a sweep is expected to take.
 
-    Attributes:
-        seconds: Of each earlier configuration the seconds of its trials, as whole ones.
-        rows: Trials in all.
-        alike: What they have in common with the plan, in words.
-        scaled: By what they were scaled, in words; empty when by nothing.
-        devices: What they ran on, as their rows say it.
+    Args:
+        plan: The sweep.
+        table: The cluster's node types and prices; None without a cluster.
+        prior: Earlier trials like its own; None where there are none.
+        free: Whether the number of slots is not given: it is what the cluster holds.
     """
-
-    seconds: tuple[tuple[float, ...], ...]
-    rows: int
-    alike: str
-    scaled: str
-    devices: tuple[str, ...]
+    work = _work_of(plan)
+    generator = np.random.default_rng(_SEED)
+    survival = simulate_stopping(work, generator)
+    found = SweepEstimate(
+        name=plan.name,
+        method=plan.space.method,
+        source=plan.space.source,
+        tasks=len(plan.tasks) if plan.space.mode == "per_task" else 0,
+        configurations=work.configurations,
+        cells=work.cells,
+        pruner=work.pruner,
+        kept=survival.expected(work.cells),
+        device=_kind_wanted(plan),
+    )
+    if prior is None:
+        return found
+    draws = draw_sweeps(prior.seconds, work, survival, generator)
+    each = np.array([sum(group) / len(group) for group in prior.seconds])
+    places = tuple(_places(plan, table, draws, free=free))
+    return replace(
+        found,
+        prior=prior,
+        trial=interval(each, len(each)),
+        total=draws.total(),
+        hours=draws.total().scaled(_devices_of_a_trial(plan) / 3600),
+        places=places,
+        money=_terms(table, {place.name for place in places}),
+        max_cost=plan.max_cost,
+    )
 
 
 def pilots(trials: Iterable[Run], plan: SweepPlan) -> PriorRuns | None:
@@ -72,7 +95,7 @@ def pilots(trials: Iterable[Run], plan: SweepPlan) -> PriorRuns | None:
     )
 
 
-def kind_wanted(plan: SweepPlan) -> Kind:
+def _kind_wanted(plan: SweepPlan) -> Kind:
     """The kind of device that the planned trials ask for."""
     return "GPU" if plan.gpus_per_worker > 0 else "CPU"
 
@@ -88,7 +111,7 @@ def _whole(trial: Run) -> float:
 
 
 def _most_alike(trials: Sequence[Run], plan: SweepPlan, encoder: str) -> tuple[Sequence[Run], str]:
-    wanted = kind_wanted(plan)
+    wanted = _kind_wanted(plan)
 
     def same_encoder(trial: Run) -> bool:
         return encoder_name(trial.config) == encoder
@@ -132,45 +155,74 @@ def _scaled(ratios: Sequence[float], work: Sequence[str]) -> str:
     return f"scaled by {' x '.join(work)}: times {factor}"
 
 
-def plan_record(
-    plan: SweepPlan, table: PriceTable | None, pilots: PriorRuns | None, *, free: bool
-) -> dict[str, Any]:
-    """The figures of `plan_text.plan_text`, from the same draws; see there for the arguments.
+def _work_of(plan: SweepPlan) -> Work:
+    """What the sweep may ask for, before early stopping."""
+    config, _ = plan.space.paper_first()
+    return Work(
+        configurations=plan.configurations,
+        cells=plan.cells_each,
+        reports=int(config.get("reports", 1)),
+        pruner=plan.space.pruner,
+        reduction=plan.space.reduction,
+    )
 
-    Returns:
-        Seconds and money are ``{"mean", "low", "high"}``: 9 of 10 cases lie between the last two,
-        which are None where one earlier configuration is known. ``seconds`` is None without any.
-    """
-    import numpy as np
 
-    from raysearch.search.estimate import draw_sweeps, simulate_stopping
+def _devices_of_a_trial(plan: SweepPlan) -> float:
+    """GPUs that a trial holds, or CPUs where it holds no GPU."""
+    each = plan.gpus_per_worker if plan.gpus_per_worker > 0 else plan.cpus_per_worker
+    return each * plan.workers_per_trial
 
-    work = work_of(plan)
-    generator = np.random.default_rng(SEED)
-    survival = simulate_stopping(work, generator)
-    record: dict[str, Any] = {
-        "name": plan.name,
-        "method": plan.space.method,
-        "space": plan.space.source,
-        "configurations": work.configurations,
-        "cells": work.cells,
-        "trials": work.configurations * work.cells,
-        "from": None,
-        "seconds": None,
-        "on": [],
-    }
-    if pilots is None:
-        return record
-    draws = draw_sweeps(pilots.seconds, work, survival, generator)
-    record["from"] = {"trials": pilots.rows, "devices": list(pilots.devices)}
-    record["seconds"] = dataclasses.asdict(draws.total())
-    for place in places_of(plan, table, free=free):
-        wall = draws.wall(place.slots)
-        money = None
-        if table is not None and place.price is not None:
-            money = dataclasses.asdict(money_of(table, place, wall))
-        found = {"node": place.name, "nodes": place.nodes, "slots": place.slots}
-        currency = table.currency if table is not None and money else None
-        seconds = dataclasses.asdict(wall)
-        record["on"].append({**found, "seconds": seconds, "money": money, "currency": currency})
-    return record
+
+def _places(
+    plan: SweepPlan, table: PriceTable | None, draws: Draws, *, free: bool
+) -> Iterator[PlaceEstimate]:
+    """The node types that can hold a trial; without a cluster, the slots of this machine."""
+    if table is None or not (table.types or table.per_hour):
+        wall = draws.wall(plan.slots)
+        yield PlaceEstimate(
+            name="this machine", nodes=1, slots=plan.slots, seconds=wall, money=None
+        )
+        return
+    for item in table.worker_types():
+        workers = _workers(plan, item)
+        nodes = min(item.most, table.most)
+        slots = nodes * workers // plan.workers_per_trial
+        slots = min(slots if free else plan.slots, slots, plan.configurations * plan.cells_each)
+        if slots > 0:
+            needed = math.ceil(slots * plan.workers_per_trial / workers)
+            wall = draws.wall(slots)
+            yield PlaceEstimate(
+                name=item.name,
+                nodes=needed,
+                slots=slots,
+                seconds=wall,
+                money=_money(table, item.name, needed, wall) if table.per_hour else None,
+            )
+
+
+def _workers(plan: SweepPlan, item: NodeType) -> int:
+    """Workers of trials that fit on a node; one where its resources are not in the file."""
+    if not item.resources:
+        return 1
+    wanted = plan.shape.resources_per_worker.items()
+    return min(int(item.resources.get(name, 0) / each + 1e-9) for name, each in wanted)
+
+
+def _money(table: PriceTable, node: str, nodes: int, wall: Interval) -> Interval:
+    """Nodes and head for the time, and the nodes until they are found to be idle."""
+    each = nodes * table.price(node)
+    rate = (each + table.head_price()) / 3600
+    tail = each * table.idle_seconds / 3600
+    low, high = (None if end is None else end * rate + tail for end in (wall.low, wall.high))
+    return Interval(wall.mean * rate + tail, low, high)
+
+
+def _terms(table: PriceTable | None, fit: Set[str]) -> MoneyTerms | None:
+    if table is None or not table.per_hour:
+        return None
+    return MoneyTerms(
+        currency=table.currency,
+        head=table.money(table.head_price()),
+        idle_seconds=table.idle_seconds,
+        unfit=tuple(item.name for item in table.worker_types() if item.name not in fit),
+    )

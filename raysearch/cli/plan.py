@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from raysearch.api.options import find_space
 from raysearch.cli.arguments import add_data_dir, add_format, add_results, add_settings
 from raysearch.cli.config_file import add_config
+from raysearch.cli.output import write_json
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cores import usable_cores
@@ -54,17 +54,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print the estimate; without earlier trials, what cannot be known and how to know it."""
-    from raysearch.api.plan import pilots, plan_record
-    from raysearch.render.plan import plan_text
+    from raysearch.api.plan import estimate, pilots
+    from raysearch.render.plan import plan_record, plan_text
 
     table = _table(args)
     free = args.slots is None
     plan = _plan(args)
-    known = pilots(_earlier(args.results), plan)
+    found = estimate(plan, table, pilots(_earlier(args.results), plan), free=free)
     if args.format == "json":
-        sys.stdout.write(json.dumps(plan_record(plan, table, known, free=free), indent=1) + "\n")
+        write_json(plan_record(found))
     else:
-        sys.stdout.write(plan_text(plan, table, known, free=free))
+        sys.stdout.write(plan_text(found))
     return 0
 
 

@@ -17,9 +17,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from raysearch.estimates import Interval
 from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
 
-__all__ = ["Draws", "Interval", "Survival", "Work", "draw_sweeps", "interval", "simulate_stopping"]
+__all__ = ["Draws", "Survival", "Work", "draw_sweeps", "interval", "simulate_stopping"]
 
 LEVEL = 0.9
 """Share of the cases that an interval holds."""
@@ -32,20 +33,6 @@ _JUDGED = 10_000
 """Configurations that the pruner judges, over all draws."""
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An expectation and where 90 % of the cases lie; `low` and `high` are None from one case."""
-
-    mean: float
-    low: float | None
-    high: float | None
-
-    def scaled(self, factor: float) -> Interval:
-        """The interval of a multiple."""
-        low, high = (None if end is None else factor * end for end in (self.low, self.high))
-        return Interval(factor * self.mean, low, high)
 
 
 @dataclass(frozen=True, kw_only=True)
