@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 
 from raysearch.analysis.importance import importances
-from raysearch.analysis.intervals import rank_correlation
-from raysearch.analysis.statistics import stochastic_order
-from raysearch.analysis.statistics.permutation import corrected
-from raysearch.analysis.statistics.stochastic_order import THRESHOLD
 from raysearch.leaderboard.card import SearchRange
+from raysearch.statistics.intervals import rank_correlation
+from raysearch.statistics.permutation import corrected
+from raysearch.statistics.stochastic_order import THRESHOLD, stochastic_order
 from raysearch.training.provenance import provenance
 
 DECISIVE = (

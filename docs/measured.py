@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.analysis.answer import answer
-from raysearch.analysis.statistics import MeanInterval
 from raysearch.api.experiment import Study, find_study, read_study
+from raysearch.statistics.intervals import Interval
 
 ROOT = Path(__file__).parents[1]
 PASSAGE = re.compile(r"<!-- measured: (\S+) -->(.*?)<!-- /measured -->", re.S)
@@ -47,7 +47,7 @@ def signed(value: float, digits: int = 3) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def ends(interval: MeanInterval) -> str:
+def ends(interval: Interval) -> str:
     """``−0.009 to +0.057``."""
     return f"{signed(interval.low)} to {signed(interval.high)}"
 
@@ -147,7 +147,7 @@ def experiment(name: str) -> Study:
     return read_study(str(ROOT / REFERENCE / name), find_study(name)[1], name)
 
 
-def _of(found: Study) -> dict[tuple[Any, ...], MeanInterval]:
+def _of(found: Study) -> dict[tuple[Any, ...], Interval]:
     """Values of an arm's settings to its difference from the reference."""
     return {
         tuple(result.arm.settings.values()): result.difference
@@ -178,20 +178,20 @@ def experiments_of_carl() -> Words:
     [untrained] = [r.difference for r in beside.others if r.arm.settings["variant"] == "no_mccl"]
     assert untrained is not None and not untrained.excludes_zero
     yield (
-        f"without the contrastive term {-gone.mean:.3f} below CARL (Pearson, Facebook posts) and "
-        f"not distinguishable from the untrained encoder ({signed(untrained.mean)}, "
+        f"without the contrastive term {-gone.value:.3f} below CARL (Pearson, Facebook posts) and "
+        f"not distinguishable from the untrained encoder ({signed(untrained.value)}, "
         f"{ends(untrained)})"
     )
     rest = [_of(found)[(name,)] for name in ("no_ptd", "saliency", "placebo")]
     assert not any(interval.excludes_zero for interval in rest)
-    sizes = sorted(-interval.mean for interval in rest)
+    sizes = sorted(-interval.value for interval in rest)
     yield f"no significant difference ({sizes[0]:.3f} to {sizes[-1]:.3f})"
     found = experiment("carl-labels")
     assert _told(found) == (1, 3)  # the untrained encoder, which is not of the two
-    yield f"continuous labels {_of(found)[('carl',)].mean:.3f} above discrete ones"
+    yield f"continuous labels {_of(found)[('carl',)].value:.3f} above discrete ones"
     [frozen] = [r for r in found.answer.others if r.arm.settings["variant"] == "frozen"]
     moved = frozen.beside_difference["dev/transfer_accuracy"]
-    yield f"in transfer the untrained encoder is {moved.mean:.3f} better"
+    yield f"in transfer the untrained encoder is {moved.value:.3f} better"
     yield from _normalisation()
     found = experiment("carl-embedding")
     means = {r.arm.settings["variant"]: r.mean for r in found.answer.results}
@@ -230,23 +230,23 @@ def _normalisation() -> Words:
     yield f"has {entropy('emobank'):.1f} % of a uniform one's entropy on EmoBank"
     apart = _of(found)
     yield (
-        f"is {apart[('cos_centred', 'scale')].mean:.3f} below centred cosines and "
-        f"{apart[('cos_centred', 'standardised')].mean:.3f} below either cosine on standardised"
+        f"is {apart[('cos_centred', 'scale')].value:.3f} below centred cosines and "
+        f"{apart[('cos_centred', 'standardised')].value:.3f} below either cosine on standardised"
     )
     better = apart[("gauss", "scale", 0.1)], apart[("gauss", "standardised", 0.5)]
     other = apart[("gauss", "scale", 0.5)], apart[("gauss", "standardised", 0.1)]
     assert not any(interval.excludes_zero for interval in other)
     yield (
-        f"{better[0].mean:.3f} and {better[1].mean:.3f} below the better one, and not "
-        f"distinguishable from the other ({signed(other[0].mean)} and {signed(other[1].mean)})"
+        f"{better[0].value:.3f} and {better[1].value:.3f} below the better one, and not "
+        f"distinguishable from the other ({signed(other[0].value)} and {signed(other[1].value)})"
     )
 
 
 def _scale() -> Words:
     found = experiment("carl-scale")
     apart, rows = _of(found), (532, 2128, 8515)
-    carl = [apart[("carl", count)].mean for count in rows]
-    tuned = [apart[("finetune", count)].mean for count in rows]
+    carl = [apart[("carl", count)].value for count in rows]
+    tuned = [apart[("finetune", count)].value for count in rows]
     [effect] = found.answer.effects
     assert _told(found) == (0, 6)
     yield (
@@ -262,20 +262,20 @@ def experiments_of_msmo() -> Words:
     base = _of(experiment("msmo-baseline"))
     assert _told(experiment("msmo-baseline")) == (0, 2)
     msmo, acs = base[("msmo",)], base[("acs",)]
-    yield f"MSMO {signed(msmo.mean)} F1 ({ends(msmo)}), ACS {signed(acs.mean)} ({ends(acs)})"
+    yield f"MSMO {signed(msmo.value)} F1 ({ends(msmo)}), ACS {signed(acs.value)} ({ends(acs)})"
     assert _told(experiment("msmo-ablation")) == (0, 6)
     beta = _of(experiment("msmo-ablation"))[("msmo", 0.1)]
-    alone = f"{signed(beta.mean)}, by itself {ends(beta)}"
+    alone = f"{signed(beta.value)}, by itself {ends(beta)}"
     yield f"nor β = 0.1 when the six are taken together ({alone})"
     free = _of(experiment("msmo-translation-free"))[("no_translation",)]
-    yield f"{signed(free.mean)} without any translated sentence ({ends(free)})"
+    yield f"{signed(free.value)} without any translated sentence ({ends(free)})"
     wrong = _of(experiment("msmo-alignment-noise"))
-    yield (f"wrong costs {-wrong[(0.1,)].mean:.3f} F1, half of them {-wrong[(0.5,)].mean:.3f}")
-    yield f"0.25 costs {-_of(experiment('msmo-beta'))[(0.25,)].mean:.3f}"
+    yield (f"wrong costs {-wrong[(0.1,)].value:.3f} F1, half of them {-wrong[(0.5,)].value:.3f}")
+    yield f"0.25 costs {-_of(experiment('msmo-beta'))[(0.25,)].value:.3f}"
     one, three = (_of(experiment("msmo-teachers"))[(name,)] for name in ("single", "multi"))
     yield (
-        f"a student of one teacher {signed(one.mean)} ({ends(one)}), of three not significant "
-        f"({signed(three.mean)}, {ends(three)})"
+        f"a student of one teacher {signed(one.value)} ({ends(one)}), of three not significant "
+        f"({signed(three.value)}, {ends(three)})"
     )
     clip = experiment("msmo-clip").answer.results
     low = [r.mean for r in clip if r.arm.settings["critic_clip"] == 0.01]

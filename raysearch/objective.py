@@ -1,10 +1,17 @@
-"""What is a configuration worth, which of two is ahead, and when is one over.
+"""The value of a trial, which of two is better, and when one is over.
 
-The study, which tells the sampler, the driver, which keeps the weights of the best, and the
-leaderboard, which ranks, all ask here, so that they agree to the last bit. First comes the mean
-over the seeds of each task, then the mean over the tasks or the worst task. Sums are exact and
-rounded once, so the order in which cells end does not matter; of equal configurations the lower
-number is ahead.
+The one rule of all boards, reports, comparisons, experiments, studies and drivers:
+
+- A trial's value is the mean over its tasks of the means over their seeds (`task_mean`), or, where
+  a sweep says ``aggregate: worst``, the mean over the seeds of its worst task. A task counts the
+  same however many of its cells are in; only a trial with every cell has a rank.
+- The goal says whether the higher or the lower value is better; NaN and infinities never are.
+- Of equal values the lower trial number is ahead.
+- The difference of two trials is paired over the cells that both have, task by task
+  (`paired_differences`).
+
+Sums are exact and rounded once, so that the order in which cells end does not matter and all
+places agree to the last bit.
 """
 
 from __future__ import annotations
@@ -19,12 +26,13 @@ __all__ = [
     "AGGREGATES",
     "Aggregate",
     "Best",
+    "aggregate_value",
     "deciding_cells",
     "exact_mean",
     "is_over",
     "paired_differences",
+    "task_mean",
     "task_means",
-    "aggregate_value",
 ]
 
 Aggregate = Literal["mean", "worst"]
@@ -32,7 +40,7 @@ AGGREGATES: tuple[Aggregate, ...] = ("mean", "worst")
 
 
 class Best(NamedTuple):
-    """A configuration's number and what it is worth."""
+    """A trial's number and value."""
 
     number: int
     value: float
@@ -63,6 +71,11 @@ def aggregate_value(values: Mapping[Cell, float], goal: MetricGoal, aggregate: A
     if aggregate == "mean":
         return exact_mean(list(means.values()))
     return means[_worst_task(means, goal)]
+
+
+def task_mean(values: Mapping[Cell, float]) -> float:
+    """The mean over tasks of the means over their seeds; NaN unless all values are finite."""
+    return exact_mean(list(task_means(values).values()))
 
 
 def task_means(values: Mapping[Cell, float]) -> dict[str, float]:
@@ -105,7 +118,7 @@ def paired_differences(
     goal: MetricGoal,
     aggregate: Aggregate,
 ) -> list[list[float]]:
-    """First less second in strata, whose mean of means is the difference of what they are worth.
+    """First less second in strata, whose mean of means is the difference of their values.
 
     By ``mean`` there is a stratum a task, paired over the cells that both have. By ``worst``
     there is one: the worst task of the first less the worst of the second, which may be

@@ -1,10 +1,9 @@
 """What do the arms of an experiment answer: each against the reference, and what matters at all.
 
-Differences are paired over cells (task and seed), with Student's interval, as most arms have a
-handful of seeds. Several comparisons are made with one reference, so that some intervals would
-miss zero by chance; the interval that holds for all of them together (Bonferroni) is given
-beside. Whether a setting
-matters at all is one test, however many values it has (`statistics.blocks`).
+Differences are paired over cells (task and seed), with Student's interval
+(`statistics.intervals`). Several comparisons are made with one reference, so that some intervals
+would miss zero by chance; beside each stands the one that holds for all of them together
+(Bonferroni). Whether a setting matters at all is one test, however many values it has.
 """
 
 from __future__ import annotations
@@ -17,15 +16,17 @@ from statistics import fmean, stdev
 import numpy as np
 
 from raysearch.analysis.arms import Arm
-from raysearch.analysis.statistics import (
-    BlockTest,
-    MeanInterval,
-    block_test,
-    student_interval,
-)
-from raysearch.analysis.statistics.bootstrap import LEVEL
 from raysearch.errors import ConfigError
+from raysearch.objective import paired_differences, task_mean, task_means
 from raysearch.run import Cell, MetricGoal, Scalar
+from raysearch.statistics.intervals import (
+    LEVEL,
+    BlockTest,
+    Interval,
+    block_test,
+    by_task,
+    mean_interval,
+)
 
 __all__ = ["Answer", "ArmResult", "Course", "Effect", "answer", "curve_change"]
 
@@ -40,7 +41,7 @@ class ArmResult:
         mean: Mean over tasks of their means; NaN where no cell has the metric.
         sd: Between seeds of the mean over tasks (n - 1); NaN with one seed.
         by_task: Mean of each task.
-        beside: Further metrics: mean over cells; left out where no cell has them.
+        beside: Further metrics, means likewise; left out where no cell has them.
         beside_difference: The same less those of the reference, where both have them.
         difference: The arm less the reference, the mean over tasks of the means over shared
             cells; None for the reference itself, and where they share no cell.
@@ -55,9 +56,9 @@ class ArmResult:
     sd: float
     by_task: Mapping[str, float]
     beside: Mapping[str, float]
-    beside_difference: Mapping[str, MeanInterval]
-    difference: MeanInterval | None
-    jointly: MeanInterval | None
+    beside_difference: Mapping[str, Interval]
+    difference: Interval | None
+    jointly: Interval | None
     twin: Arm | None
 
 
@@ -219,41 +220,31 @@ def _result(
     twin: Arm | None,
 ) -> ArmResult:
     values = arm.values(goal.name)
-    by_task = _by_task(values)
     difference = jointly = None
-    strata = [] if arm is base else _differences(values, base.values(goal.name))
+    strata = [] if arm is base else paired_differences(values, base.values(goal.name), goal, "mean")
     if strata:
-        difference = student_interval(strata, level=level)
-        jointly = student_interval(strata, level=1 - (1 - level) / compared)
+        difference = mean_interval(strata, level=level)
+        jointly = mean_interval(strata, level=1 - (1 - level) / compared)
     also = {name: arm.values(name) for name in beside}
-    pairs = {} if arm is base else {n: _differences(v, base.values(n)) for n, v in also.items()}
+    pairs = {
+        name: paired_differences(cells, base.values(name), goal, "mean")
+        for name, cells in also.items()
+        if arm is not base
+    }
     return ArmResult(
         arm=arm,
         values=values,
-        mean=fmean(by_task.values()),
+        mean=task_mean(values),
         sd=_sd(values),
-        by_task=by_task,
-        beside={name: fmean(cells.values()) for name, cells in also.items() if cells},
+        by_task=task_means(values),
+        beside={name: task_mean(cells) for name, cells in also.items() if cells},
         beside_difference={
-            name: student_interval(found, level=level) for name, found in pairs.items() if found
+            name: mean_interval(found, level=level) for name, found in pairs.items() if found
         },
         difference=difference,
         jointly=jointly,
         twin=twin,
     )
-
-
-def _differences(first: Mapping[Cell, float], second: Mapping[Cell, float]) -> list[list[float]]:
-    """First less second on the cells of both, task by task."""
-    found: dict[str, list[float]] = {}
-    for cell in sorted(set(first) & set(second)):
-        found.setdefault(cell.task, []).append(first[cell] - second[cell])
-    return list(found.values())
-
-
-def _by_task(values: Mapping[Cell, float]) -> dict[str, float]:
-    tasks = dict.fromkeys(cell.task for cell in values)
-    return {task: fmean(v for cell, v in values.items() if cell.task == task) for task in tasks}
 
 
 def _sd(values: Mapping[Cell, float]) -> float:
@@ -308,7 +299,7 @@ class Course:
     Attributes:
         metric: Its name.
         steps: Steps of the first and of the last report, means over trials.
-        first: Mean at the first report, over cells of the mean over arms.
+        first: Mean at the first report: over tasks of the means over cells of the mean over arms.
         last: Mean at the last.
         change: Last less first, paired over cells.
     """
@@ -317,7 +308,7 @@ class Course:
     steps: tuple[float, float]
     first: float
     last: float
-    change: MeanInterval
+    change: Interval
 
 
 def curve_change(arms: Sequence[Arm], metric: str) -> Course | None:
@@ -338,12 +329,11 @@ def curve_change(arms: Sequence[Arm], metric: str) -> Course | None:
         return None
     first = {cell: fmean(pair[0] for pair in pairs) for cell, pairs in ends.items()}
     last = {cell: fmean(pair[1] for pair in pairs) for cell, pairs in ends.items()}
-    tasks = dict.fromkeys(cell.task for cell in ends)
-    strata = [[last[cell] - first[cell] for cell in ends if cell.task == task] for task in tasks]
+    change = {cell: last[cell] - first[cell] for cell in ends}
     return Course(
         metric=metric,
         steps=(fmean(pair[0] for pair in steps), fmean(pair[1] for pair in steps)),
-        first=fmean(first.values()),
-        last=fmean(last.values()),
-        change=student_interval(strata),
+        first=task_mean(first),
+        last=task_mean(last),
+        change=mean_interval(by_task(change)),
     )

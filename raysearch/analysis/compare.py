@@ -10,16 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from raysearch.analysis.statistics import (
-    MeanInterval,
-    StochasticOrder,
-    mean_interval,
-    stochastic_order,
-)
-from raysearch.analysis.statistics.bootstrap import LEVEL
 from raysearch.leaderboard.keys import encoder_name
 from raysearch.objective import Aggregate, aggregate_value, paired_differences
 from raysearch.run import Cell, MetricGoal, Run, Scalar
+from raysearch.statistics.intervals import LEVEL, Interval, mean_interval
+from raysearch.statistics.stochastic_order import StochasticOrder, stochastic_order
 
 __all__ = ["Contrast", "Side", "TaskContrast", "contrast"]
 
@@ -103,7 +98,7 @@ class Contrast:
     tasks: tuple[TaskContrast, ...]
     aggregate_value: tuple[float, float]
     paired: tuple[tuple[float, ...], ...]
-    interval: MeanInterval
+    interval: Interval
     alone: tuple[int, int]
     sources: tuple[str, ...]
 

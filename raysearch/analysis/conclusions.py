@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from raysearch.analysis.compare import Contrast, Side
 from raysearch.analysis.expected_best import ExpectedBest, Tuned
-from raysearch.analysis.statistics import chance_of_separation
-from raysearch.analysis.statistics.stochastic_order import THRESHOLD
 from raysearch.run import MetricGoal
+from raysearch.statistics.stochastic_order import THRESHOLD, chance_of_separation
 
 __all__ = ["contrast_sentences", "effort_sentences", "tuned_sentence"]
 
@@ -116,13 +115,13 @@ def _difference(found: Contrast) -> str:
     interval, name = found.interval, found.goal.name
     if found.aggregate == "worst":
         name += " on the worst task of each"
-    mean = f"A − B = {interval.mean:+.4f} in {name}"
+    mean = f"A − B = {interval.value:+.4f} in {name}"
     percent = f"{100 * interval.level:g} %"
     if found.cells == 1:
         return f"{mean} on the one shared cell: one cell says nothing of other seeds."
-    better = "A" if found.goal.better(interval.mean, 0.0) else "B"
+    better = "A" if found.goal.better(interval.value, 0.0) else "B"
     if interval.low == interval.high:
-        if interval.mean == 0:
+        if interval.value == 0:
             return f"A and B are equal in {name} on all {found.cells} shared cells."
         return f"{better} is better: {mean}, the same on all {found.cells} shared cells."
     if not interval.bounded:

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.analysis.statistics.permutation import (
+from raysearch.leaderboard.keys import Floats
+from raysearch.leaderboard.rank import Ranked, RankStatus
+from raysearch.run import MetricGoal
+from raysearch.statistics.permutation import (
     ALPHA,
     FEWEST,
     dealt,
@@ -17,11 +20,9 @@ from raysearch.analysis.statistics.permutation import (
     explained,
     explained_p,
 )
-from raysearch.leaderboard.keys import Floats
-from raysearch.leaderboard.rank import Ranked, RankStatus
-from raysearch.run import MetricGoal
+from raysearch.statistics.ranks import pearson, ranks_of
 
-__all__ = ["Association", "association", "most_telling", "ranks_of", "spearman"]
+__all__ = ["Association", "association", "most_telling"]
 
 _FEWEST = 5
 """Complete trials below which no order is better than the config's own."""
@@ -74,27 +75,11 @@ def association(ranking: Iterable[Ranked], name: str, goal: MetricGoal) -> Assoc
     own = ranks_of([float(value or 0) for value in values]) if signed else np.empty(0)
     columns = own[:, None] if signed else _indicators(values)
     return Association(
-        value=_correlation(own, ranks) if signed else math.sqrt(_between(values, ranks)),
+        value=pearson(own, ranks) if signed else math.sqrt(_between(values, ranks)),
         signed=signed,
         count=len(rows),
         p_value=explained_p(ranks, columns, dealt(ranks)),
     )
-
-
-def spearman(first: Sequence[float], second: Sequence[float]) -> float:
-    """Spearman's ρ in [-1, 1]; NaN for fewer than two pairs, or where one side is constant."""
-    if len(set(first)) < 2 or len(set(second)) < 2:
-        return float("nan")
-    return _correlation(ranks_of(first), ranks_of(second))
-
-
-def ranks_of(values: Sequence[float]) -> Floats:
-    """Ranks from 0; equal values share the mean of theirs."""
-    _, inverse, count = np.unique(
-        np.asarray(values, float), return_inverse=True, return_counts=True
-    )
-    last = np.cumsum(count)
-    return np.asarray((last - (count + 1) / 2)[inverse], dtype=np.float64)
 
 
 def most_telling(rankings: Sequence[Iterable[Ranked]], names: Sequence[str]) -> list[str]:
@@ -133,18 +118,12 @@ def _share(values: Sequence[Any], ranks: Floats) -> float:
     if len(set(ranks.tolist())) < 2 or len(set(values)) < 2:
         return 0.0
     if _numeric(values):
-        return _correlation(ranks_of(values), ranks) ** 2 - 1 / (len(ranks) - 1)
+        return pearson(ranks_of(values), ranks) ** 2 - 1 / (len(ranks) - 1)
     return _between(values, ranks) - (len(set(values)) - 1) / (len(ranks) - 1)
 
 
 def _numeric(values: Sequence[Any]) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-
-
-def _correlation(first: Floats, second: Floats) -> float:
-    """Pearson's r; neither side is constant."""
-    x, y = first - first.mean(), second - second.mean()
-    return float((x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()))
 
 
 def _between(values: Sequence[Any], ranks: Floats) -> float:

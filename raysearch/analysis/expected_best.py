@@ -9,22 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from raysearch.analysis.statistics import (
-    ESTIMATORS,
-    MeanInterval,
-    Overtuning,
-    budgets,
-    expected_best,
-    mean_interval,
-    overtuning,
-)
-from raysearch.analysis.statistics.validation_curve import Estimator
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.keys import rows_with
 from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank
 from raysearch.leaderboard.tasks import task_names
 from raysearch.objective import aggregate_value, paired_differences
 from raysearch.run import Cell, MetricGoal
+from raysearch.statistics.intervals import Interval, mean_interval
+from raysearch.statistics.overtuning import Overtuning, overtuning
+from raysearch.statistics.validation_curve import ESTIMATORS, Estimator, budgets, expected_best
 
 __all__ = ["ExpectedBest", "Tuned", "efforts", "tuned"]
 
@@ -78,7 +71,7 @@ class Tuned:
     stopped: bool = False
     incumbents: tuple[int, ...] = ()
     found: Overtuning | None = None
-    interval: MeanInterval | None = None
+    interval: Interval | None = None
 
 
 def efforts(table: pa.Table, card: SweepCard) -> list[ExpectedBest]:

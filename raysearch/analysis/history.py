@@ -6,6 +6,7 @@ early costs as the others do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,9 +16,10 @@ import pyarrow as pa
 
 from raysearch.leaderboard.keys import Floats, column_values
 from raysearch.leaderboard.rank import Ranked, RankStatus
+from raysearch.objective import Best
 from raysearch.run import MetricGoal
 
-__all__ = ["History", "Span", "best_so_far", "pareto", "spans"]
+__all__ = ["History", "Span", "best_so_far", "spans"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,20 +79,24 @@ def best_so_far(items: Sequence[Ranked], table: pa.Table, goal: MetricGoal) -> H
     ends = _ends(table)
     ordered = sorted(items, key=lambda item: (ends.get(item.trial, 0.0), item.trial))
     complete = [item.standing is RankStatus.COMPLETE for item in ordered]
-    scores = np.array(
-        [item.score if done else np.nan for item, done in zip(ordered, complete, strict=True)]
-    )
-    signed = np.where(np.isnan(scores), -np.inf, scores if _up(goal) else -scores)
-    running = np.maximum.accumulate(signed) if len(signed) else signed
-    before = np.concatenate([[-np.inf], running[:-1]]) if len(running) else running
-    best = np.where(np.isinf(running), np.nan, running if _up(goal) else -running)
+    scores = [
+        item.score if done else math.nan for item, done in zip(ordered, complete, strict=True)
+    ]
+    first: Best | None = None
+    best: list[float] = []
+    improved = []
+    for index, (item, score) in enumerate(zip(ordered, scores, strict=True)):
+        if (found := Best(item.trial, score)).ahead_of(first, goal):
+            first = found
+            improved.append(index)
+        best.append(math.nan if first is None else first.value)
     return History(
         trials=tuple(item.trial for item in ordered),
         steps=np.cumsum([float(item.steps) for item in ordered]),
         seconds=np.cumsum([item.seconds for item in ordered]),
-        scores=scores,
-        best=best,
-        improved=tuple(np.flatnonzero(running > before).tolist()),
+        scores=np.array(scores),
+        best=np.array(best),
+        improved=tuple(improved),
     )
 
 
@@ -134,28 +140,6 @@ def spans(table: pa.Table) -> list[Span]:
             )
         )
     return found
-
-
-def pareto(first: Sequence[float], second: Sequence[float], up: tuple[bool, bool]) -> list[int]:
-    """Indices that no other point beats in both, in order of the first objective, best first.
-
-    Args:
-        first: Finite values, (N,).
-        second: Finite values, (N,).
-        up: Whether higher is better in each.
-    """
-    x = np.asarray(first, float) * (1 if up[0] else -1)
-    y = np.asarray(second, float) * (1 if up[1] else -1)
-    found, best = [], -np.inf
-    for index in np.lexsort((-y, -x)).tolist():
-        if y[index] > best:
-            found.append(index)
-            best = y[index]
-    return found
-
-
-def _up(goal: MetricGoal) -> bool:
-    return goal.direction == "maximize"
 
 
 def _ends(table: pa.Table) -> dict[int, float]:

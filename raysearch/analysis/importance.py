@@ -29,25 +29,28 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from raysearch.analysis.correlation import ranks_of
-from raysearch.analysis.statistics.divergence import divergence
-from raysearch.analysis.statistics.permutation import (
+from raysearch.leaderboard.card import SearchRange
+from raysearch.leaderboard.keys import Codes, Floats
+from raysearch.run import Scalar
+from raysearch.statistics.divergence import divergence
+from raysearch.statistics.intervals import Interval
+from raysearch.statistics.permutation import (
     ALPHA,
     FEWEST,
     dealt,
     explained_p,
     holm,
 )
-from raysearch.leaderboard.card import SearchRange
-from raysearch.leaderboard.keys import Codes, Floats
-from raysearch.run import Scalar
+from raysearch.statistics.ranks import ranks_of, spearman
 
-__all__ = ["Importance", "Importances", "divergences", "importances"]
+__all__ = ["Importance", "Importances", "agreement", "divergences", "importances"]
 
 _BEST = 10
 """Configurations that the best group holds where a quarter is as many; Optuna's documentation
 asks for five, of which no placebo test tells much."""
 _DEALS, _SAMPLES = 999, 300
+_FEWEST_SHARED = 3
+"""Settings below which two orders of them are not compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +144,31 @@ def importances(
     return _told(
         names, np.array(values), np.stack(placebos), np.stack(samples), holm(p_values), top
     )
+
+
+def agreement(first: Importances, second: Importances) -> Interval:
+    """Spearman's ρ between the importances of two pairs, over the settings that both have.
+
+    Its interval comes from the bootstrap samples of both, which are independent of each other.
+
+    Returns:
+        NaN for fewer than three settings in common.
+    """
+    names = [one.name for one in first.settings]
+    others = [one.name for one in second.settings]
+    common = [name for name in names if name in others]
+    if len(common) < _FEWEST_SHARED:
+        return Interval(value=np.nan, low=np.nan, high=np.nan, count=len(common))
+    here = [names.index(name) for name in common]
+    there = [others.index(name) for name in common]
+    value = spearman(
+        [first.settings[index].value for index in here],
+        [second.settings[index].value for index in there],
+    )
+    drawn = zip(first.samples[here].T, second.samples[there].T, strict=True)
+    samples = np.array([spearman(one.tolist(), two.tolist()) for one, two in drawn])
+    low, high = np.nanquantile(samples, [0.025, 0.975])
+    return Interval(value=value, low=float(low), high=float(high), count=len(common))
 
 
 def divergences(

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from raysearch.analysis.correlation import spearman
 from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.keys import column_values, rows_at, rows_with
 from raysearch.leaderboard.rank import Ranked, Ranking, rank
 from raysearch.leaderboard.tasks import task_names
 from raysearch.run import MetricGoal
+from raysearch.statistics.ranks import spearman
 
 __all__ = ["Regret", "oracle_goal", "regrets"]
 

@@ -60,7 +60,7 @@ class Ranked:
         seconds: Sum over the cells.
         steps: Sum over the cells.
         config: Settings, without the prefix ``config/``.
-        metrics: Mean of every metric over the cells that have it.
+        metrics: Mean of every metric, likewise.
         by_task: Mean of the ranking metric per task of the table; NaN where there is none.
     """
 
@@ -173,7 +173,7 @@ def rank(
     have = np.bincount(group, ~np.isnan(values)).astype(np.int64)
     whole = (have == size) & (size >= (cells or int(size.max())))
     partial = (severity[first] == 0) & ~whole
-    found = _worth(table, values, group, goal, aggregate)
+    found = _values(table, values, group, goal, aggregate)
     # Of what is not whole a part may be shown, and is not to be compared.
     shown, score = found.score, np.where(whole, found.score, np.nan)
 
@@ -193,9 +193,11 @@ def rank(
     ranked = int((place == 0).sum())
     config = {name[7:]: picked.column(name).to_pylist() for name in _named(table, "config/")}
     metrics = {
-        name[7:]: _mean_and_sd(column_values(table, name), group)[0][chosen].tolist()
+        name[7:]: _task_means(table, column_values(table, name), group)[chosen].tolist()
         for name in _named(table, "metric/")
     }
+    if goal.name in metrics:  # with sums that are rounded once
+        metrics[goal.name] = found.mean[chosen].tolist()
     standings = np.where(partial, len(_STATES), severity[first])[chosen]
     columns |= {
         "rank": [i + 1 if i < ranked else None for i in range(len(chosen))],
@@ -251,8 +253,25 @@ def _mean_and_sd(values: Floats, group: Codes) -> tuple[Floats, Floats]:
         return mean, np.where(count > 1, np.sqrt(squares / (count - 1)), np.nan)
 
 
-class _Worth(NamedTuple):
-    """What configurations are worth by the cells that are in, (G,) each."""
+def _task_means(table: pa.Table, values: Floats, group: Codes) -> Floats:
+    """Mean over tasks of the means over their cells, (G,), NaN where there is none.
+
+    As `objective.task_mean` but for the last bits.
+    """
+    task, count = group_rows(table, ["task"])
+    if count == 1:
+        return _mean_and_sd(values, group)[0]
+    groups = int(group.max()) + 1
+    size = np.bincount(group * count + task, ~np.isnan(values), minlength=groups * count)
+    known = np.where(np.isnan(values), 0.0, values)
+    total = np.bincount(group * count + task, known, minlength=groups * count)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (total / size).reshape(groups, count)
+        return np.asarray(np.nansum(means, axis=1) / (size.reshape(groups, count) > 0).sum(axis=1))
+
+
+class _Values(NamedTuple):
+    """Values of configurations by the cells that are in, (G,) each."""
 
     mean: Floats
     score: Floats
@@ -260,9 +279,9 @@ class _Worth(NamedTuple):
     by_task: dict[str, Floats]
 
 
-def _worth(
+def _values(
     table: pa.Table, values: Floats, group: Codes, goal: MetricGoal, aggregate: Aggregate
-) -> _Worth:
+) -> _Values:
     """As `objective.aggregate_value`, to the last bit; NaN where no cell has the metric."""
     task, count = group_rows(table, ["task"])
     groups = int(group.max()) + 1
@@ -271,12 +290,12 @@ def _worth(
     # The codes of one column are in the order of first appearance, as `distinct` is.
     by_task = dict(zip(distinct(table, "task"), means.T, strict=True))
     if aggregate == "mean" or count == 1:
-        return _Worth(mean, mean, _mean_and_sd(values, group)[1], by_task)
+        return _Values(mean, mean, _mean_and_sd(values, group)[1], by_task)
     losses = np.where(np.isnan(means), -np.inf, -means if goal.direction == "maximize" else means)
     worst = losses.argmax(axis=1)
     of_worst = np.where(task == worst[group], values, np.nan)
     score = means[np.arange(groups), worst]
-    return _Worth(mean, score, _mean_and_sd(of_worst, group)[1], by_task)
+    return _Values(mean, score, _mean_and_sd(of_worst, group)[1], by_task)
 
 
 def _exact_means(values: Floats, group: Codes, groups: int) -> Floats:

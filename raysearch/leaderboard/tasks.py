@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from raysearch.analysis.correlation import Association, association, most_telling
-from raysearch.analysis.statistics.permutation import corrected
 from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.keys import column_values, distinct, group_rows, rows_at, rows_with
 from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank
 from raysearch.run import MetricGoal
+from raysearch.statistics.permutation import corrected
 
 __all__ = [
     "TaskColumn",

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from raysearch.analysis.compare import Contrast, Side, TaskContrast
 from raysearch.analysis.expected_best import ExpectedBest, Tuned
-from raysearch.analysis.statistics import ESTIMATORS, StochasticOrder
 from raysearch.render.format import Glyphs, duration, glyphs_for, score
 from raysearch.render.table import bare_table, note
+from raysearch.statistics.stochastic_order import StochasticOrder
+from raysearch.statistics.validation_curve import ESTIMATORS
 
 __all__ = ["Comparison", "ComparisonBoard", "mean_and_sd", "with_encoders"]
 
@@ -104,7 +105,7 @@ def _tasks(result: Contrast, glyphs: Glyphs) -> Table:
     if len(result.tasks) > 1:
         name = "all tasks" if result.aggregate == "mean" else "worst task"
         ends = map(score, result.aggregate_value)
-        cells = [str(result.cells), *ends, f"{result.interval.mean:+.4f}", "", ""]
+        cells = [str(result.cells), *ends, f"{result.interval.value:+.4f}", "", ""]
         table.add_row(*map(Text, [name, *cells]), style="bold")
     return table
 

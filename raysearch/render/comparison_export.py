@@ -8,10 +8,12 @@ from typing import Any
 
 from raysearch.analysis.compare import Contrast, Side, TaskContrast
 from raysearch.analysis.expected_best import ExpectedBest, Tuned
-from raysearch.analysis.statistics import ESTIMATORS, StochasticOrder
 from raysearch.render.comparison import Comparison, mean_and_sd, with_encoders
 from raysearch.render.format import json_number, score
 from raysearch.render.table_export import escape, tabular
+from raysearch.statistics.intervals import Interval
+from raysearch.statistics.stochastic_order import StochasticOrder
+from raysearch.statistics.validation_curve import ESTIMATORS
 
 __all__ = ["comparison_latex", "comparison_record"]
 
@@ -65,7 +67,7 @@ def _table(result: Contrast) -> str:
         str(result.cells),
         "",
         "",
-        f"{interval.mean:+.4f} ({ends})",
+        f"{interval.value:+.4f} ({ends})",
         "",
         "",
     ]
@@ -120,7 +122,7 @@ def _contrast(result: Contrast, sentences: Sequence[str]) -> dict[str, Any]:
         "cells": result.cells,
         "left_out": {"a": result.alone[0], "b": result.alone[1]},
         "a_better_on": result.ahead,
-        "difference": {name: json_number(value) for name, value in asdict(interval).items()},
+        "difference": _interval(interval),
         "tasks": [
             {
                 "task": task.task,
@@ -133,6 +135,16 @@ def _contrast(result: Contrast, sentences: Sequence[str]) -> dict[str, Any]:
         ],
         "differing_sources": list(result.sources),
         "conclusions": list(sentences),
+    }
+
+
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {
+        "mean": interval.value,
+        "low": json_number(interval.low),
+        "high": json_number(interval.high),
+        "level": interval.level,
+        "count": interval.count,
     }
 
 
@@ -156,9 +168,7 @@ def _tuned(item: Tuned, sentence: str) -> dict[str, Any]:
         "chosen": item.chosen,
         "incumbents": list(item.incumbents),
         "gains": {n: json_number(v) for n, v in asdict(result).items()} if result else None,
-        "test_difference": (
-            {n: json_number(v) for n, v in asdict(interval).items()} if interval else None
-        ),
+        "test_difference": (_interval(interval) if interval else None),
         "conclusion": sentence,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, stdev
+from statistics import stdev
 from typing import Any
 
 import yaml
@@ -13,6 +13,7 @@ import yaml
 from raysearch.corpora.registry import CORPORA
 from raysearch.leaderboard.openings import count_of
 from raysearch.methods.description import SettingNotes
+from raysearch.objective import task_mean
 from raysearch.printable import printable
 from raysearch.render.readings import read_words
 from raysearch.render.table_export import code, prose, table
@@ -136,10 +137,10 @@ def _scores(found: Exported) -> list[str]:
     test, untold = _shown(own.metrics if own else {}, found, "test/")
     rows = []
     for name in dev:
-        values = [cell.metrics[name] for cell in found.cells if name in cell.metrics]
+        values = {cell.cell: cell.metrics[name] for cell in found.cells if name in cell.metrics}
         rows.append((name, f"{trial.metrics[name]:.4f}", _mean_sd(values)))
     for name in test:
-        values = [r.metrics[name] for r in found.readings.values() if name in r.metrics]
+        values = {c: r.metrics[name] for c, r in found.readings.items() if name in r.metrics}
         rows.append((name, f"{own.metrics[name]:.4f}" if own else "", _mean_sd(values)))
     lines = table(("metric", "these weights", "mean ± sd over cells"), rows) if rows else []
     if beside or untold:
@@ -175,6 +176,6 @@ def _made(trial: Run) -> list[tuple[str, str]]:
     return [*entries, ("device", trial.device), ("finished", trial.finished)]
 
 
-def _mean_sd(values: Sequence[float]) -> str:
-    spread = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{fmean(values):.4f}{spread} (n = {len(values)})" if values else ""
+def _mean_sd(values: Mapping[Cell, float]) -> str:
+    spread = f" ± {stdev(values.values()):.4f}" if len(values) > 1 else ""
+    return f"{task_mean(values):.4f}{spread} (n = {len(values)})" if values else ""

@@ -15,13 +15,13 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from raysearch.analysis.correlation import Association
-from raysearch.analysis.statistics.permutation import FEWEST
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.keys import Summary, summarize
 from raysearch.leaderboard.tasks import TaskColumn, task_settings
 from raysearch.render.board import origin_lines
 from raysearch.render.format import UNICODE, Glyphs, glyphs_for, score, setting
 from raysearch.render.table import GAP, Layout
+from raysearch.statistics.permutation import FEWEST
 
 __all__ = ["ParameterBoard", "make_parameter_board"]
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import stdev
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from raysearch.leaderboard.keys import encoder_name
-from raysearch.objective import deciding_cells
+from raysearch.objective import deciding_cells, task_mean
 from raysearch.render.format import Glyphs, glyphs_for
 from raysearch.render.table import GAP, bare_table
-from raysearch.run import MetricGoal, Run
+from raysearch.run import Cell, MetricGoal, Run
 
 __all__ = ["READ_ONCE", "mean_sd", "read_words", "readings_table", "worst_words"]
 
@@ -74,7 +74,7 @@ def worst_words(readings: Sequence[Run], goal: MetricGoal) -> list[str]:
             continue
         worst = deciding_cells(known, goal, "worst")
         said.append(
-            f"trial {number}: {goal.name} {mean_sd(list(worst.values()))} on "
+            f"trial {number}: {goal.name} {mean_sd(worst)} on "
             f"{next(iter(worst)).task}, its worst pair; the sweep ranks by the worst"
         )
     return said
@@ -163,12 +163,15 @@ def read_words(counts: Iterable[tuple[int, int]]) -> str:
 _ALL = "all pairs"
 
 
-def mean_sd(values: Sequence[float]) -> str:
-    """``0.612 ± 0.004``; no spread from a single cell, and a dash from none."""
+def mean_sd(values: Mapping[Cell, float]) -> str:
+    """``0.612 ± 0.004``; no spread from a single cell, and a dash from none.
+
+    The mean is that of `objective.task_mean`, the spread over cells.
+    """
     if not values:
         return "–"
-    spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{fmean(values):.3f}{spread}"
+    spread = f" ± {stdev(values.values()):.3f}" if len(values) > 1 else ""
+    return f"{task_mean(values):.3f}{spread}"
 
 
 def _of(trial: Run, task: str) -> bool:
@@ -180,5 +183,5 @@ def _short(name: str) -> str:
     return name.partition("/")[2] or name
 
 
-def _values(readings: Sequence[Run], name: str, number: int) -> list[float]:
-    return [t.metrics[name] for t in readings if t.number == number and name in t.metrics]
+def _values(readings: Sequence[Run], name: str, number: int) -> dict[Cell, float]:
+    return {t.cell: t.metrics[name] for t in readings if t.number == number and name in t.metrics}

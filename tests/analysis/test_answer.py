@@ -70,9 +70,9 @@ def test_differences_are_paired_and_the_mean_is_over_tasks() -> None:
     assert other.mean == pytest.approx(0.575)
     assert math.isnan(other.sd)  # one seed has both tasks
     assert other.difference is not None
-    assert other.difference.mean == pytest.approx((0.1 + 0.0) / 2)
-    assert other.beside == pytest.approx({"dev/other": 1.2})
-    assert other.beside_difference["dev/other"].mean == pytest.approx(0.1)
+    assert other.difference.value == pytest.approx((0.1 + 0.0) / 2)
+    assert other.beside == pytest.approx({"dev/other": 1.15})  # of tasks, not of cells
+    assert other.beside_difference["dev/other"].value == pytest.approx(0.1)
     assert list(other.beside_difference) == ["dev/other"] and not reference.beside_difference
 
 

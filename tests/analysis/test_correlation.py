@@ -3,10 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from raysearch.analysis.correlation import association, most_telling, spearman
-from raysearch.analysis.statistics.permutation import corrected
+from raysearch.analysis.correlation import association, most_telling
 from raysearch.leaderboard import Ranked, RankStatus
 from raysearch.run import MetricGoal
+from raysearch.statistics.permutation import corrected
+from raysearch.statistics.ranks import spearman
 
 
 def _rows(configs, means, standing=RankStatus.COMPLETE):

@@ -34,7 +34,7 @@ def test_cells_are_paired_and_arms_of_a_cell_count_once() -> None:
     assert found.steps == (10, 30)
     assert found.first == pytest.approx(0.35) and found.last == pytest.approx(0.6)
     assert found.change.count == 2
-    assert found.change.mean == pytest.approx((0.2 + 0.3) / 2)
+    assert found.change.value == pytest.approx((0.2 + 0.3) / 2)
 
 
 def test_without_two_reports_there_is_no_course() -> None:

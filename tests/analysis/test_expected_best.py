@@ -98,7 +98,7 @@ def test_by_the_worst_pair_overtuning_is_that_of_the_worst_pair(
     assert (found.default, found.chosen) == (0, 1)
     assert found.found is not None and found.interval is not None
     assert found.found.dev_gain == pytest.approx(0.12)
-    assert found.found.test_gain == pytest.approx(0.06) == pytest.approx(found.interval.mean)
+    assert found.found.test_gain == pytest.approx(0.06) == pytest.approx(found.interval.value)
     assert "not overtuned" in tuned_sentence(found, GOAL, "pairs", "")
     [by_mean] = tuned(rows.table(), readings.table(), replace(card, aggregate="mean"))
     assert by_mean.found is not None and by_mean.found.test_gain == pytest.approx(-0.05)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from raysearch.analysis.answer import Answer, ArmResult
-from raysearch.analysis.statistics import MeanInterval
 from raysearch.render.experiment.words import names_of
 from raysearch.render.format import json_number
+from raysearch.statistics.intervals import Interval
 
 __all__ = ["answer_record"]
 
@@ -75,9 +75,9 @@ def _arm(result: ArmResult, name: str) -> dict[str, Any]:
     }
 
 
-def _interval(interval: MeanInterval) -> dict[str, Any]:
+def _interval(interval: Interval) -> dict[str, Any]:
     return {
-        "mean": interval.mean,
+        "mean": interval.value,
         "low": json_number(interval.low),
         "high": json_number(interval.high),
         "level": interval.level,

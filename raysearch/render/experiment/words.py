@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from raysearch.analysis.answer import Answer, ArmResult, Course, Effect
 from raysearch.analysis.arms import PAPER_ARM, Arm
-from raysearch.analysis.statistics import MeanInterval
 from raysearch.render.format import score, setting
 from raysearch.run import Scalar
+from raysearch.statistics.intervals import Interval
 
 __all__ = [
     "answer_sentences",
@@ -90,10 +90,10 @@ def spread(result: ArmResult) -> str:
 
 def difference(result: ArmResult) -> str:
     """``+0.0123``; empty for the reference."""
-    return f"{result.difference.mean:+.4f}" if result.difference else ""
+    return f"{result.difference.value:+.4f}" if result.difference else ""
 
 
-def interval_text(interval: MeanInterval) -> str:
+def interval_text(interval: Interval) -> str:
     """``+0.0010 to +0.0210``, or that there is none."""
     if not interval.bounded:
         return "no interval"
@@ -140,13 +140,13 @@ def _against(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
         yield f"Against {reference}, difference with its {percent} interval: {'; '.join(parts)}."
 
 
-def _verdict(interval: MeanInterval, answer: Answer) -> str:
+def _verdict(interval: Interval, answer: Answer) -> str:
     """One of `_VERDICTS`."""
     if not interval.bounded:
         return _NO_INTERVAL
     if not interval.excludes_zero:
         return "not told apart"
-    return "better" if answer.goal.better(interval.mean, 0.0) else "worse"
+    return "better" if answer.goal.better(interval.value, 0.0) else "worse"
 
 
 def _listed(results: Sequence[ArmResult], name: Callable[[Arm], str], *, ends: bool = False) -> str:
@@ -161,7 +161,7 @@ def _listed(results: Sequence[ArmResult], name: Callable[[Arm], str], *, ends: b
 
 
 def _mean(result: ArmResult) -> float:
-    return result.difference.mean if result.difference else 0.0
+    return result.difference.value if result.difference else 0.0
 
 
 def _jointly(answer: Answer) -> Iterator[str]:
@@ -190,9 +190,9 @@ def _beside(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
         for result in answer.others:
             interval = result.beside_difference.get(metric)
             if interval is not None and interval.bounded and interval.excludes_zero:
-                way = "higher" if interval.mean > 0 else "lower"
+                way = "higher" if interval.value > 0 else "lower"
                 told[way].append(
-                    f"{name(result.arm)} ({interval.mean:+.4f}, {interval_text(interval)})"
+                    f"{name(result.arm)} ({interval.value:+.4f}, {interval_text(interval)})"
                 )
         parts = [f"{way}: {'; '.join(arms)}" for way, arms in told.items() if arms]
         if parts:
@@ -288,7 +288,7 @@ def _p(value: float) -> str:
 def course_sentence(found: Course) -> str:
     """Where a metric begins and ends, and whether the change is more than noise."""
     change = found.change
-    ends = f"{change.mean:+.4f}, {interval_text(change)}"
+    ends = f"{change.value:+.4f}, {interval_text(change)}"
     sure = "" if change.bounded and change.excludes_zero else ", which cannot be told from none"
     return (
         f"{found.metric} is {score(found.first)} at the first report (step {found.steps[0]:.0f}) "

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, variance
 
-from raysearch.analysis.intervals import Interval, Lead, lead, mean_interval
 from raysearch.leaderboard.rank import Ranked
 from raysearch.objective import deciding_cells, paired_differences
 from raysearch.render.format import duration, setting
 from raysearch.render.report.figure import Figure, Section, TableBlock, View, colour, label, tidy
-from raysearch.render.report.sweep import Cells, Contest, SweepView
+from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.render.report.words import between, counted, listed, of_mean, percent, short
 from raysearch.run import Cell
+from raysearch.statistics.intervals import Interval, by_task, mean_interval
 
 __all__ = ["best_section", "lead_words", "trials_section"]
 
@@ -78,31 +78,32 @@ def lead_words(sweep: SweepView, contest: Contest) -> str:
         return text + "; no other trial is complete."
     found = _lead(sweep, contest, best.trial, ranked[1].trial)
     second = f"trial {ranked[1].trial}"
-    if found is None or not found.difference.known:
+    if found is None or not found.bounded:
         return f"{text}; with one cell each, its lead over {second} cannot be judged."
     level = _level_with(sweep, contest, ranked)
-    if found.sure:
+    if found.excludes_zero:
         return (
-            f"{text}; its lead over {second} is {between(found.difference, 4)} (95 %, paired, not "
+            f"{text}; its lead over {second} is {between(found, 4)} (95 %, paired, not "
             f"corrected for being the best of {len(ranked):,})."
         )
     return (
         f"{text}, but {counted(level, 'other trial')} cannot be told from it by these cells: the "
-        f"lead over {second} is {between(found.difference, 4)} (95 %, paired)."
+        f"lead over {second} is {between(found, 4)} (95 %, paired)."
     )
 
 
 def _level_with(sweep: SweepView, contest: Contest, ranked: Sequence[Ranked]) -> int:
     """How many of the first hundred cannot be told from the best."""
     leads = (_lead(sweep, contest, ranked[0].trial, item.trial) for item in ranked[1:100])
-    return sum(found is not None and not found.sure for found in leads)
+    return sum(found is not None and not found.excludes_zero for found in leads)
 
 
-def _lead(sweep: SweepView, contest: Contest, first: int, second: int) -> Lead | None:
-    """How far the first is ahead, by what ranks the two."""
-    one, two = (contest.cells.get(trial, {}) for trial in (first, second))
+def _lead(sweep: SweepView, contest: Contest, first: int, second: int) -> Interval | None:
+    """How far the first is ahead by what ranks the two, above 0; None where they share no cell."""
+    cells = [contest.cells.get(trial, {}) for trial in (first, second)]
+    one, two = cells if sweep.higher else reversed(cells)
     strata = paired_differences(one, two, sweep.card.goal, contest.aggregate)
-    return lead([value for stratum in strata for value in stratum], higher=sweep.higher)
+    return mean_interval(strata) if strata else None
 
 
 def _deciding(sweep: SweepView, contest: Contest, trial: int) -> dict[Cell, float]:
@@ -130,8 +131,8 @@ def _row(sweep: SweepView, contest: Contest) -> list[str | float | int]:
     if not ranked:
         return [contest.name, "none", "–", 0, "–", of_paper, "–", len(contest.items)]
     best = ranked[0]
-    interval = _interval(_deciding(sweep, contest, best.trial))
-    ends = f"{short(interval.low)} … {short(interval.high)}" if interval.known else "one cell"
+    interval = mean_interval(by_task(_deciding(sweep, contest, best.trial)))
+    ends = f"{short(interval.low)} … {short(interval.high)}" if interval.bounded else "one cell"
     gain = None
     if paper and complete and paper.trial != best.trial:
         gain = _lead(sweep, contest, best.trial, paper.trial)
@@ -144,7 +145,7 @@ def _row(sweep: SweepView, contest: Contest) -> list[str | float | int]:
         cells,
         ends,
         of_paper,
-        between(gain.difference, 4) if gain else ("it is the best" if complete else "–"),
+        between(gain, 4) if gain else ("it is the best" if complete else "–"),
         len(contest.items),
     ]
 
@@ -178,7 +179,7 @@ def _top_view(sweep: SweepView, contest: Contest) -> View:
             places.append(name)
             values.append(value)
             texts.append(label(f"{cell.task} seed {cell.seed}"))
-    found = [_interval(_deciding(sweep, contest, item.trial)) for item in shown]
+    found = [mean_interval(by_task(_deciding(sweep, contest, item.trial))) for item in shown]
     means = {
         "type": "scatter",
         "mode": "markers",
@@ -189,7 +190,7 @@ def _top_view(sweep: SweepView, contest: Contest) -> View:
         "error_x": {
             "type": "data",
             "symmetric": True,
-            "array": tidy([one.high - one.value if one.known else 0.0 for one in found]),
+            "array": tidy([one.high - one.value if one.bounded else 0.0 for one in found]),
             "color": colour(0),
             "thickness": 1.5,
         },
@@ -214,17 +215,6 @@ def _top_view(sweep: SweepView, contest: Contest) -> View:
         layout=layout,
         caption=_spread_words(sweep, contest),
     )
-
-
-def _interval(cells: Cells) -> Interval:
-    """The mean with its interval over seeds: over several pairs, of each seed's mean of them.
-
-    The pairs' levels differ, and that is no uncertainty of the mean over these pairs.
-    """
-    seeds: dict[int, list[float]] = {}
-    for cell, value in cells.items():
-        seeds.setdefault(cell.seed, []).append(value)
-    return mean_interval([fmean(values) for values in seeds.values()])
 
 
 def _spread_words(sweep: SweepView, contest: Contest) -> str:

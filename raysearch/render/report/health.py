@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.analysis.intervals import RankCorrelation, rank_correlation
-from raysearch.analysis.statistics.permutation import corrected
 from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.rank import RankStatus
 from raysearch.render.report.figure import (
@@ -24,6 +22,8 @@ from raysearch.render.report.figure import (
 from raysearch.render.report.learning import Curve, curves_of
 from raysearch.render.report.sweep import SweepView
 from raysearch.render.report.words import between, counted, listed, percent, short
+from raysearch.statistics.intervals import RankCorrelation, rank_correlation
+from raysearch.statistics.permutation import corrected
 
 __all__ = ["health_section"]
 
@@ -184,7 +184,7 @@ def _words(
         f"{short(first)} to {short(last)}"
     )
     text += f" (it grew in {percent(float(grew))})." if first != last else " and stays there."
-    if found is not None and found.known:
+    if found is not None and found.bounded:
         tells = "told from none" if found.told else "not told from none"
         text += f" Its end and {sweep.metric} go together by ρ = {between(found)}: {tells}."
     return text

@@ -11,7 +11,8 @@ from raysearch.leaderboard.keys import Floats, column_values, group_rows
 from raysearch.leaderboard.rank import Ranked, RankStatus
 from raysearch.render.report.figure import Figure, Note, Section, View, label, tidy
 from raysearch.render.report.sweep import Contest, SweepView
-from raysearch.render.report.words import counted, percent
+from raysearch.render.report.words import between, counted, percent
+from raysearch.statistics.intervals import rank_correlation
 
 __all__ = ["Curve", "curves_of", "learning_section"]
 
@@ -196,11 +197,8 @@ def _overtaken(sweep: SweepView, contest: Contest, curves: Mapping[int, Curve]) 
         for item in contest.complete
         if item.trial in curves and len(values := curves[item.trial][1]) > 1
     ]
-    from raysearch.analysis.intervals import rank_correlation
-    from raysearch.render.report.words import between
-
     found = rank_correlation([a for a, _ in ends], [b for _, b in ends])
-    if not found.known:
+    if not found.bounded:
         return ""
     verdict = (
         "so the first report says something of the end"

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.analysis.history import pareto
-from raysearch.analysis.intervals import rank_correlation
 from raysearch.leaderboard.card import SearchRange
 from raysearch.leaderboard.keys import Floats
 from raysearch.leaderboard.rank import Ranked
@@ -17,6 +15,8 @@ from raysearch.render.report.figure import Figure, Note, Section, View, label, t
 from raysearch.render.report.progress import device_words
 from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.render.report.words import between, counted, listed, short
+from raysearch.statistics.intervals import rank_correlation
+from raysearch.statistics.ranks import pareto
 
 __all__ = ["fronts_section", "parallel_section"]
 
@@ -195,7 +195,7 @@ def _price(sweep: SweepView, contest: Contest) -> View:
             f"From trial {last.trial} ({short(last.score)} in {duration(last.seconds)}) to trial "
             f"{first.trial} ({short(first.score)} in {duration(first.seconds)}). "
         )
-    if found.known:
+    if found.bounded:
         tells = "can" if found.told else "cannot"
         text += (
             f"Time and metric go together by ρ = {between(found)}, which {tells} be told from none "
@@ -223,7 +223,7 @@ def _between(sweep: SweepView, first: str, second: str) -> View:
             f"No trial is best on both: trials {numbers} are the front, each better on one of "
             f"{first} and {second} than any that is better on the other."
         )
-    if found.known:
+    if found.bounded:
         text += f" Over {counted(len(items), 'trial')} the pairs agree by ρ = {between(found)}."
     titles = (f"{sweep.metric}, {first}", f"{sweep.metric}, {second}")
     return _scatter(f"{first} and {second}", items, x, y, front, titles, text)

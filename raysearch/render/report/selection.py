@@ -7,7 +7,6 @@ from shlex import quote
 
 import numpy as np
 
-from raysearch.analysis.intervals import mean_interval
 from raysearch.analysis.regret import oracle_goal
 from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.openings import counts_in
@@ -16,6 +15,7 @@ from raysearch.render.readings import read_words
 from raysearch.render.report.figure import Block, Note, Section, TableBlock
 from raysearch.render.report.sweep import SweepView
 from raysearch.render.report.words import counted, listed, short
+from raysearch.statistics.intervals import mean_interval
 
 __all__ = ["selection_section"]
 
@@ -46,9 +46,9 @@ def _test(sweep: SweepView) -> Block:
     rows: list[list[str | int]] = []
     words = []
     for (task, trial), found in sorted(groups.items()):
-        interval = mean_interval(found)
+        interval = mean_interval([found])
         spread = f" ± {short(float(np.std(found, ddof=1)))}" if len(found) > 1 else ""
-        ends = f"{short(interval.low)} … {short(interval.high)}" if interval.known else "one cell"
+        ends = f"{short(interval.low)} … {short(interval.high)}" if interval.bounded else "one cell"
         rows.append([task, trial, f"{short(interval.value)}{spread}", len(found), ends])
         words.append(f"{task} {short(interval.value)}")
     opened = read_words(counts_in(table)).capitalize()

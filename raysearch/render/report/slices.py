@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.analysis.intervals import Interval, RankCorrelation, mean_interval, rank_correlation
-from raysearch.analysis.statistics.permutation import FEWEST, corrected
 from raysearch.leaderboard.card import SearchRange, is_number
 from raysearch.leaderboard.rank import Ranked
 from raysearch.render.format import setting
@@ -25,6 +23,13 @@ from raysearch.render.report.figure import (
 )
 from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.render.report.words import between, counted, listed, short
+from raysearch.statistics.intervals import (
+    Interval,
+    RankCorrelation,
+    mean_interval,
+    rank_correlation,
+)
+from raysearch.statistics.permutation import FEWEST, corrected
 
 __all__ = ["Found", "correlations", "setting_map", "slices_section"]
 
@@ -56,12 +61,14 @@ def setting_map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -
     for one in rows:
         line = [found[one.name, contest.name] for contest in sweep.contests]
         told += sum(value.told for value in line)
-        values.append(tidy([value.value if value.known else np.nan for value in line]))
-        texts.append([f"{v.value:+.2f}{' *' if v.told else ''}" if v.known else "–" for v in line])
+        values.append(tidy([value.value if value.bounded else np.nan for value in line]))
+        texts.append(
+            [f"{v.value:+.2f}{' *' if v.told else ''}" if v.bounded else "–" for v in line]
+        )
     columns = [contest.name for contest in sweep.contests]
     heat = rho_map(columns, [sweep.notes.title(one.name) for one in rows], values, texts)
     heat |= {"xgap": 2, "ygap": 2}
-    total = sum(found[one.name, c.name].known for one in rows for c in sweep.contests)
+    total = sum(found[one.name, c.name].bounded for one in rows for c in sweep.contests)
     if not total:
         text = f"Fewer than {FEWEST} trials are complete in every contest: no ρ can be given."
         return Note(title=title, text=text)
@@ -160,7 +167,7 @@ def _traces(
         label(setting(group[0].config[one.name]) or "null") if one.choices else _middle(one, group)
         for group in groups
     ]
-    bands = [mean_interval([item.score for item in group]) for group in groups]
+    bands = [mean_interval([[item.score for item in group]]) for group in groups]
     line: dict[str, Any] = {
         "type": "scatter",
         "name": "mean of neighbours, 95 % interval",
@@ -177,7 +184,7 @@ def _traces(
         return [points, _band(line, bands, tint), line]
     line["error_y"] = {
         "type": "data",
-        "array": tidy([band.high - band.value if band.known else 0.0 for band in bands]),
+        "array": tidy([band.high - band.value if band.bounded else 0.0 for band in bands]),
         "color": tint,
         "thickness": 1.5,
     }
@@ -282,7 +289,7 @@ def _words(sweep: SweepView, one: SearchRange, contests: Sequence[Contest], foun
     """Which way the metric goes, where that is sure."""
     name = sweep.notes.title(one.name)
     known = {c.name: found[one.name, c.name] for c in contests}
-    judged = {where: value for where, value in known.items() if value.known}
+    judged = {where: value for where, value in known.items() if value.bounded}
     if not judged:
         most = max((value.count for value in known.values()), default=0)
         return (
@@ -315,15 +322,15 @@ def _choice_words(sweep: SweepView, one: SearchRange, contests: Sequence[Contest
         items = [item for item in contest.complete if one.active(item.config)]
         groups = _groups(one, items)
         bands = sorted(
-            ((mean_interval([i.score for i in g]), g[0].config[one.name]) for g in groups),
+            ((mean_interval([[i.score for i in g]]), g[0].config[one.name]) for g in groups),
             key=lambda pair: -pair[0].value if sweep.higher else pair[0].value,
         )
         if len(bands) < 2:
             continue
         (first, choice), (second, other) = bands[:2]
         apart = (
-            first.known
-            and second.known
+            first.bounded
+            and second.bounded
             and (first.low > second.high if sweep.higher else first.high < second.low)
         )
         verdict = "apart from" if apart else "not told from"

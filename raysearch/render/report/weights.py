@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.analysis.agreement import agreement
-from raysearch.analysis.importance import Importances, importances
-from raysearch.analysis.intervals import Interval
-from raysearch.analysis.statistics.permutation import FEWEST
+from raysearch.analysis.importance import Importances, agreement, importances
 from raysearch.render.report.figure import Block, Figure, Note, Section, View, label, rho_map, tidy
 from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.render.report.words import between, counted, listed
+from raysearch.statistics.intervals import Interval
+from raysearch.statistics.permutation import FEWEST
 
 __all__ = ["importance_section"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from raysearch.analysis.intervals import Interval
 from raysearch.render.format import score
+from raysearch.statistics.intervals import Interval
 
 __all__ = ["between", "counted", "listed", "of_mean", "percent", "short"]
 
@@ -40,7 +40,7 @@ def percent(share: float) -> str:
 
 def between(interval: Interval, digits: int = 2) -> str:
     """``+0.42 [0.11, 0.67]``."""
-    if not interval.known:
+    if not interval.bounded:
         return f"{interval.value:+.{digits}f}"
     ends = f"[{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]"
     return f"{interval.value:+.{digits}f} {ends}"

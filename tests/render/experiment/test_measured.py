@@ -1,12 +1,12 @@
 """Sentences on curves, from numbers worked by hand."""
 
 from raysearch.analysis.answer import Course
-from raysearch.analysis.statistics import MeanInterval
 from raysearch.render.experiment.words import course_sentence
+from raysearch.statistics.intervals import Interval
 
 
 def course(low: float, high: float) -> Course:
-    change = MeanInterval(mean=(low + high) / 2, low=low, high=high, level=0.95, count=5)
+    change = Interval(value=(low + high) / 2, low=low, high=high, level=0.95, count=5)
     return Course(metric="dev/x", steps=(12, 72), first=0.5, last=0.6, change=change)
 
 

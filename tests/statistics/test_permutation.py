@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from raysearch.analysis.statistics.permutation import (
+from raysearch.statistics.permutation import (
     dealt,
     difference_p,
     directions,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from raysearch.analysis.statistics.stochastic_order import (
+from raysearch.statistics.stochastic_order import (
     THRESHOLD,
     chance_of_separation,
     stochastic_order,

@@ -32,9 +32,9 @@ from statistics import NormalDist
 
 import numpy as np
 
-from raysearch.analysis.statistics.bootstrap import LEVEL
-from raysearch.analysis.statistics.permutation import difference_p
 from raysearch.leaderboard.keys import Codes, Floats
+from raysearch.statistics.intervals import LEVEL
+from raysearch.statistics.permutation import difference_p
 
 __all__ = [
     "THRESHOLD",

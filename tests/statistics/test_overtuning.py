@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from raysearch.analysis.statistics import overtuning
 from raysearch.run import MetricGoal
+from raysearch.statistics.overtuning import overtuning
 
 UP, DOWN = MetricGoal("dev/f1"), MetricGoal("dev/mae", "minimize")
 
