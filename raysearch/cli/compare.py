@@ -17,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "compare",
         help="is one better than the other, and how surely",
         description="Compare two configurations cell by cell (task and seed): the mean "
-        "difference with a bootstrap interval, almost stochastic order, and, of two sweeps, the "
+        "difference with Student's interval, almost stochastic order, and, of two sweeps, the "
         "expected best against budget and whether tuning overshot. What cannot be concluded is "
         "said. Each side is SWEEP (its best), SWEEP:N, SWEEP:best or SWEEP:default (the paper's "
         "own setting, trial 0).",

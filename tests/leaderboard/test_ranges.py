@@ -1,9 +1,8 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from raysearch.analysis.agreement import agreement
 
-from raysearch.analysis.importance import importances
+from raysearch.analysis.importance import agreement, importances
 from raysearch.leaderboard.card import SearchRange, parse_ranges, ranges_of
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 
