@@ -28,7 +28,7 @@ from raysearch.methods import get_method
 from raysearch.methods.base import Update
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch
-from raysearch.methods.carl.losses.detection import focal_detection_loss
+from raysearch.methods.carl.losses import focal_detection_loss
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.perturbation import ascend, choose_tokens, saliency
 from raysearch.run import Cell

@@ -26,15 +26,14 @@ from raysearch.config import read_config
 from raysearch.corpora import data_dir
 from raysearch.methods import get_method
 from raysearch.methods.base import Update
+from raysearch.methods.msmo.batches import Batch
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data.batches import Batch
-from raysearch.methods.msmo.data.items import pack
-from raysearch.methods.msmo.data.tokens import Rows, spans
-from raysearch.methods.msmo.losses.adversarial import clip_weights, wasserstein_gap
-from raysearch.methods.msmo.losses.consistency import bidirectional_kl, span_distribution
-from raysearch.methods.msmo.losses.supervised import token_cross_entropy
+from raysearch.methods.msmo.critic import clip_weights, wasserstein_gap
+from raysearch.methods.msmo.items import pack
+from raysearch.methods.msmo.losses import bidirectional_kl, span_distribution, token_cross_entropy
 from raysearch.methods.msmo.method import MsmoMethod
 from raysearch.methods.msmo.model import Outputs, frozen
+from raysearch.methods.msmo.tokens import Rows, spans
 from raysearch.run import Cell
 from raysearch.training.progress import Position
 from raysearch.training.provenance import device_name, pick_device, provenance

@@ -22,8 +22,7 @@ from raysearch.leaderboard import Ranking, Store, SweepCard, find_stores, rank_t
 from raysearch.leaderboard.openings import counts_in, readings_of
 from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.tasks import rank_all
-from raysearch.methods import METHODS, config_type
-from raysearch.methods.plugins import outside_methods
+from raysearch.methods import METHODS, config_type, outside_methods
 from raysearch.printable import printable
 from raysearch.render.board import make_board, make_task_board
 from raysearch.render.parameters import make_parameter_board

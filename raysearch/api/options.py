@@ -18,7 +18,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_
 
 from raysearch.config import SEED, as_scalar, check_value
 from raysearch.errors import ConfigError, quoted, unknown_name
-from raysearch.methods.plugins import package_folder
+from raysearch.methods import package_folder
 from raysearch.names import checked_name
 from raysearch.version import PACKAGE
 

@@ -130,8 +130,7 @@ def add_parser(
 def _run(shell: str, root: argparse.ArgumentParser) -> int:
     import shtab
 
-    from raysearch.methods import METHODS
-    from raysearch.methods.plugins import outside_methods
+    from raysearch.methods import METHODS, outside_methods
 
     methods = " ".join([*METHODS, *outside_methods()])
     _mark(root)

@@ -111,8 +111,7 @@ def _plan(args: argparse.Namespace) -> SweepPlan:
 
 
 def _is_method(name: str) -> bool:
-    from raysearch.methods import METHODS
-    from raysearch.methods.plugins import outside_methods
+    from raysearch.methods import METHODS, outside_methods
 
     return name in METHODS or name in outside_methods()
 

@@ -1,20 +1,32 @@
-"""The methods there are; one is loaded without loading what the others need.
+"""The methods there are: CARL and MSMO, and those that other installed packages add.
 
 Importing this module, or asking for a method's config class, imports no torch: the command
 line and the search spaces read settings long before anything trains.
+
+A package adds a method by an entry point of the group ``raysearch.methods``, whose object is a
+`raysearch.methods.base.MethodLoader`::
+
+    [project.entry-points."raysearch.methods"]
+    toy = "raysearch_toy:LOADER"
+
+An entry point is a file of the installed package, so every process that trains knows it too,
+on every machine where the package is installed. ``docs/extending.md`` has a whole one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from raysearch.config import TrainingConfig
 from raysearch.errors import ConfigError, unknown_name
 from raysearch.methods.description import Measure, Noted, SettingNotes
-from raysearch.methods.plugins import load_method, outside_methods
 from raysearch.methods.stage import Stage
 
 if TYPE_CHECKING:
@@ -23,7 +35,74 @@ if TYPE_CHECKING:
     from raysearch.methods.base import Method, MethodLoader
     from raysearch.run import Cell
 
-__all__ = ["METHODS", "config_type", "get_method", "notes_of"]
+
+__all__ = [
+    "GROUP",
+    "METHODS",
+    "config_type",
+    "get_method",
+    "load_method",
+    "notes_of",
+    "outside_methods",
+    "package_folder",
+    "package_sources",
+]
+
+GROUP = "raysearch.methods"
+
+
+@cache
+def outside_methods() -> Mapping[str, EntryPoint]:
+    """Name to entry point; nothing of the packages is imported.
+
+    Raises:
+        ConfigError: Two packages add a method of the same name.
+    """
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=GROUP):
+        other = found.setdefault(point.name, point)
+        if other.value != point.value:
+            raise ConfigError(
+                f"a method must come from one package, but `{point.name}` comes as {other.value} "
+                f"and as {point.value}; uninstall one of them"
+            )
+    return found
+
+
+def load_method(name: str) -> MethodLoader:
+    """The loader that a package gives for one of `outside_methods`.
+
+    Raises:
+        ConfigError: It cannot be imported.
+    """
+    point = outside_methods()[name]
+    try:
+        return cast("MethodLoader", point.load())
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"the method `{name}` must be importable as {point.value}, but: {error}; install its "
+            "package again, or uninstall it"
+        ) from error
+
+
+def package_folder(name: str) -> Path | None:
+    """Folder of the package that adds a method; None for a method that none adds, or a module.
+
+    It holds the code that the method's numbers depend on, and its ``search_spaces/``.
+    """
+    place = package_sources(name)
+    return place if place and place.is_dir() else None
+
+
+def package_sources(name: str) -> Path | None:
+    """Folder or, of a method that is one module, file of what a package adds; None for no such."""
+    point = outside_methods().get(name)
+    spec = find_spec(point.module.partition(".")[0]) if point else None
+    if spec is None:
+        return None
+    folders = list(spec.submodule_search_locations or ())
+    place = folders[0] if folders else spec.origin
+    return Path(place) if place else None
 
 
 @dataclass(frozen=True)
@@ -34,7 +113,7 @@ class _LazyLoader:
         package: Package of the method; its ``config`` module defines ``tasks`` and the config
             class, its ``corpora`` module ``check``, its ``stages`` module ``outline``, its
             ``description`` module ``metrics``, ``of_encoder``, ``NOTES`` and ``MEASURES``; these
-            need no torch. Its ``build`` module defines ``build``.
+            need no torch. Its ``method`` module defines ``build``.
         config_name: Name of the config class.
     """
 
@@ -57,7 +136,7 @@ class _LazyLoader:
         data_dir: str,
     ) -> Method:
         """See `methods.base.MethodLoader.build`."""
-        build = import_module(f"{self.package}.build").build
+        build = import_module(f"{self.package}.method").build
         return cast("Method", build(config, cell, device=device, roles=roles, data_dir=data_dir))
 
     def check(self, config: Any, *, data_dir: str) -> None:
@@ -104,7 +183,7 @@ METHODS: Mapping[str, MethodLoader] = {
 
 
 def get_method(name: str) -> MethodLoader:
-    """The loader of a method, of this package or of another (`raysearch.methods.plugins`).
+    """The loader of a method, of this package or of another package.
 
     Raises:
         ConfigError: There is no such method; the message names those that are.

@@ -1,4 +1,4 @@
-"""What is a method to the loop: stages, and updates that the loop performs.
+"""What a method is to the loop: stages, and updates that the loop performs.
 
 A method yields updates and the loop performs them: for each `Update` it runs one backward
 pass of `loss` and, unless `step` is False, averages the gradients over workers, clips, steps

@@ -1,4 +1,4 @@
-"""Which parameters does AdamW train, at which rate and with which decay, in any method."""
+"""AdamW for the networks of any method: rates and weight decay of groups of parameters."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What is a part of a trial whose result others may share: its name, its settings, its parents.
+"""A part of a trial whose result other trials may share: its name, settings and parents.
 
-Needs no torch, so that a sampler can compare the stages of two configs.
+Needs no torch, so that stages of two configs can be compared before anything trains.
 """
 
 from __future__ import annotations

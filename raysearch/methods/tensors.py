@@ -1,4 +1,4 @@
-"""In which format do losses compute, whatever the encoder ran in."""
+"""The number format that losses compute in, and tensors on their way to a device."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from raysearch import methods
 from raysearch.api.options import find_space
 from raysearch.config import rules
 from raysearch.errors import ConfigError
-from raysearch.methods import plugins
 from raysearch.run import Cell, RunSpec
 from raysearch.search.space.space import load_space
 from raysearch.training.run import run_lease
@@ -22,7 +21,7 @@ TOY = Path(__file__).parents[2] / "examples" / "raysearch-toy"
 
 
 def point(name: str, value: str) -> EntryPoint:
-    return EntryPoint(name, value, plugins.GROUP)
+    return EntryPoint(name, value, methods.GROUP)
 
 
 @pytest.fixture
@@ -30,12 +29,12 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes entry points be there, as an installed package does."""
 
     def install(*points: EntryPoint) -> None:
-        monkeypatch.setattr(plugins, "entry_points", lambda group: points)
+        monkeypatch.setattr(methods, "entry_points", lambda group: points)
 
-    for cached in (plugins.outside_methods, keys.code_version, keys.method_code):
+    for cached in (methods.outside_methods, keys.code_version, keys.method_code):
         cached.cache_clear()
     yield install
-    for cached in (plugins.outside_methods, keys.code_version, keys.method_code):
+    for cached in (methods.outside_methods, keys.code_version, keys.method_code):
         cached.cache_clear()
 
 
@@ -110,7 +109,7 @@ def test_a_method_that_is_one_module_counts_by_its_file(
     installed(point("single", "single:LOADER"))
     code, method = keys.code_version("single"), keys.method_code("single")
     assert code != keys.code_version() and len(method) == 64
-    assert plugins.package_folder("single") is None
+    assert methods.package_folder("single") is None
     (tmp_path / "single.py").write_text("LOADER = 2\n")
     for cached in (keys.code_version, keys.method_code):
         cached.cache_clear()

@@ -1,4 +1,4 @@
-"""What does the paper set, what do we set, and why: the card of CARL.
+"""CARL: the paper card, which sets the paper's values beside ours and says why they differ.
 
 S. Son, A. Saurez, D. Har: Continuous Adversarial Text Representation Learning for Affective
 Recognition, ICAIIC 2025, arXiv:2502.20613. No code of the authors was found, and the body of
@@ -11,11 +11,11 @@ symbol          here
 f, g, q         `model._Branch.states` and `pool`; `projection`; `CarlModel.prediction`
 p_i, k_j        `queries` (Eq. 1), `keys` (Eq. 2), (B, D)
 θ_t, m          `model.Target.follow`, `model.momentum_at` (Eq. 3)
-s_ij, c_ij      `losses.contrastive.label_similarity` (4), `embedding_similarity` (5)
+s_ij, c_ij      `losses.label_similarity` (4), `embedding_similarity` (5)
 P, L_MCCL       `ContrastiveObjective.targets`, `soft_contrast` (6)
 e_t, g_t        word embeddings before position and LayerNorm; `perturbation.saliency` (7)
-T, δ            `perturbation.choose_tokens` (8), `perturb.ascend` (9)
-L_PTD           `losses.detection.focal_detection_loss` (10)
+T, δ            `perturbation.choose_tokens` (8), `perturbation.ascend` (9)
+L_PTD           `losses.focal_detection_loss` (10)
 L               `algorithm.CarlAlgorithm._contrast_and_detect` (11), two backward passes
 z               `corpora.Split.labels` (12)
 ==============  ==========================================================================

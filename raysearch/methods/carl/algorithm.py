@@ -1,6 +1,6 @@
-"""What is a step of CARL: the algorithm box, as updates that the loop performs.
+"""The steps of CARL, as updates that the loop performs.
 
-Read beside carl.md §5 and §7. The seven-forward step is `_contrast_and_detect`: the backward
+Read beside docs/carl.md §5 and §7. The seven-forward step is `_contrast_and_detect`: the backward
 pass of the contrastive term also leaves its gradient on the word embeddings, which gives the
 saliency and the first ascent step for nothing; as the perturbation is a constant, the two
 backward passes add up to the gradient of 0.8 L_MCCL + 0.2 L_PTD.
@@ -20,15 +20,15 @@ from raysearch.methods.base import Update
 from raysearch.methods.carl import health
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch
-from raysearch.methods.carl.losses.contrastive import (
+from raysearch.methods.carl.losses import (
     Contrast,
     ContrastiveObjective,
     class_targets,
     embedding_similarity,
+    focal_detection_loss,
     quadrants,
     soft_contrast,
 )
-from raysearch.methods.carl.losses.detection import focal_detection_loss
 from raysearch.methods.carl.model import CarlModel
 from raysearch.methods.carl.perturbation import Adversary
 from raysearch.methods.tensors import at_least_fp32

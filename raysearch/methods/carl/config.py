@@ -1,4 +1,4 @@
-"""Which settings has a CARL trial, what do they mean, and what does the paper say of them.
+"""The settings of CARL: what each means, and what the paper says of it.
 
 Places in the paper are given by equation and section as `docs/carl.md` numbers them;
 "paper silent" means that no value could be found. The defaults are the useful variant; the

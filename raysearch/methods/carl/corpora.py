@@ -1,10 +1,11 @@
-"""Which corpora does a trial of CARL read, and are they there: asked before anything trains.
+"""The corpora that a trial of CARL reads, checked before anything trains.
 
 Needs no torch, so that a sweep says what is missing before it starts Ray.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -14,10 +15,17 @@ from raysearch import corpora
 from raysearch.corpora.records import Corpus, Split, frozen
 from raysearch.errors import ConfigError, DataError
 from raysearch.methods.carl.config import CarlConfig
-from raysearch.methods.carl.evaluation.embedded import hash_order
 from raysearch.sources import remembered
 
-__all__ = ["POLES", "check", "load_corpora", "rateable", "training_corpora"]
+__all__ = [
+    "POLES",
+    "check",
+    "hash_order",
+    "load_corpora",
+    "rateable",
+    "text_hash",
+    "training_corpora",
+]
 
 POLES: tuple[str, ...] = ("negative", "positive")
 """Labels of a polarity corpus that can be read as valence 0 and 1; see `training_rows`."""
@@ -143,3 +151,15 @@ def _limited(corpus: Corpus, rows: int, seed: int) -> Corpus:
             )
         splits.append((role, split))
     return replace(corpus, _splits=tuple(splits))
+
+
+def hash_order(split: Split, seed: int) -> list[int]:
+    """The rows of a split in an order by text, id and seed: its first N are a choice of N."""
+    return sorted(
+        range(len(split)), key=lambda row: text_hash(split.texts[row] + split.ids[row], seed)
+    )
+
+
+def text_hash(text: str, seed: int) -> bytes:
+    """A seeded hash that orders texts the same way on every machine."""
+    return hashlib.blake2b(f"{seed}:{text}".encode(), digest_size=16).digest()

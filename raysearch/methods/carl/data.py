@@ -1,4 +1,4 @@
-"""How do rated sentences become batches: tokenised once, bucketed by length, little padding.
+"""Rated sentences as batches: tokenised once, bucketed by length, with little padding.
 
 A batch keeps its size B, because B is a setting of the contrastive loss: what is left over at
 the end of an epoch is dropped (another rest in each epoch), unless a corpus is smaller than

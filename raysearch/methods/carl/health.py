@@ -1,7 +1,7 @@
-"""Which figures say that a CARL trial has failed, so that it ends with a stated reason.
+"""Failure signatures of CARL, which end a trial with a stated reason.
 
-The paper's failure signatures with thresholds that no working trial of ours came near; what
-is only unusual is logged. A term that is not finite ends any method's trial: the loop sees it.
+The paper's signatures, with thresholds that no working trial of ours came near; what is only
+unusual is logged. A term that is not finite ends any method's trial: the loop sees it.
 """
 
 from __future__ import annotations

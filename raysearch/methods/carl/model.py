@@ -1,4 +1,4 @@
-"""Which networks does CARL have: online encoder with heads, momentum target, discriminator.
+"""The networks of CARL: online encoder with heads, momentum target, discriminator.
 
 The word embeddings are looked up apart from the encoder, before position and normalisation:
 there saliency is read and the perturbation is added (carl.md §4.4).

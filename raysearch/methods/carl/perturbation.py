@@ -1,7 +1,6 @@
-"""Which tokens are perturbed, and by how much: saliency, choice and ascent, Eq. (7)-(9).
+"""Perturbation of tokens: saliency, choice and ascent, Eq. (7)-(9).
 
-Pure functions on gradients: where the gradient comes from is the method's affair. Nothing
-here has a graph; the perturbation is a constant of the update.
+Nothing here has a graph; the perturbation is a constant of the update.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import torch
 from raysearch.distributed import gather
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch
-from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
+from raysearch.methods.carl.losses import ContrastiveObjective
 from raysearch.methods.carl.model import CarlModel
 
 __all__ = ["Adversary", "ascend", "ball_radius", "choose_tokens", "saliency", "share_changed"]

@@ -1,4 +1,4 @@
-"""Which stages has a CARL trial, how many steps has each, and what does each depend on."""
+"""The stages of a CARL trial, how many steps each has, and what each depends on."""
 
 from __future__ import annotations
 

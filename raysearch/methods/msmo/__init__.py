@@ -1,4 +1,4 @@
-"""What do paper and code set, what do we set, and why: the card of MSMO.
+"""MSMO: the paper card, which sets the values of paper and code beside ours and says why.
 
 Multi-Scale and Multi-Objective Optimization for Cross-Lingual Aspect-Based Sentiment Analysis,
 arXiv:2502.13718. The body of the paper could not be read here: what follows rests on its
@@ -12,11 +12,11 @@ symbol          here
 F, P, Q         `model.Network`: encoder, tagger, critic
 D_S D_ST        `corpora.absa.records.AlignedViews`: ``s``, ``st``
 D_TS D_T        ``ts``, ``t``
-L_CE            `losses.supervised.token_cross_entropy`
-L_Q, L_adv      `losses.adversarial.wasserstein_gap`, minimised by Q and, times λ, by F
+L_CE            `losses.token_cross_entropy`
+L_Q, L_adv      `critic.wasserstein_gap`, minimised by Q and, times λ, by F
 c, n_critic     `critic_clip`, `critic_steps`
-q(z), L_cons    `losses.consistency`: `span_distribution`, `bidirectional_kl`; weight β
-p_t, L_KD       `losses.distillation.mix`, `distill_loss`
+q(z), L_cons    `losses.span_distribution`, `bidirectional_kl`; weight β
+p_t, L_KD       `distillation.mix`, `distill_loss`
 ==============  ==========================================================================
 
 Rungs of the ladder are `config.VARIANTS`, with `distillation` (Distill-S ``single``, Distill-M

@@ -1,4 +1,4 @@
-"""What is a step of MSMO: the algorithm box, as updates that the loop performs.
+"""The steps of MSMO, as updates that the loop performs.
 
 Read beside docs/msmo.md §2.2 and §2.4. A step has the critic's updates, then one update of
 encoder and tagger from the sum of all terms: one forward pass, one backward pass.
@@ -13,18 +13,23 @@ from torch.nn import functional
 
 from raysearch.distributed import gather, world_size
 from raysearch.methods.base import Update
+from raysearch.methods.msmo.batches import UNLEARNED, Batch
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.critic import (
     critic_rate,
     critic_rounds,
     gap_between,
+    saturation,
     train_critic,
 )
-from raysearch.methods.msmo.data.batches import UNLEARNED, Batch
-from raysearch.methods.msmo.losses.adversarial import saturation
-from raysearch.methods.msmo.losses.consistency import OUTCOMES, bidirectional_kl, span_distribution
-from raysearch.methods.msmo.losses.contrast import sentiment_contrast, token_contrast
-from raysearch.methods.msmo.losses.supervised import token_cross_entropy
+from raysearch.methods.msmo.losses import (
+    OUTCOMES,
+    bidirectional_kl,
+    sentiment_contrast,
+    span_distribution,
+    token_contrast,
+    token_cross_entropy,
+)
 from raysearch.methods.msmo.model import Network, Outputs, frozen
 from raysearch.methods.msmo.stages import Terms
 

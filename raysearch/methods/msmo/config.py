@@ -1,4 +1,4 @@
-"""Which settings has an MSMO trial, what do they mean, and what do paper and code say of them.
+"""The settings of MSMO: what each means, and what paper and code say of it.
 
 A setting's `part` says what depends on it: "" every network; ``views``, ``train``, ``align``,
 ``critic``, ``consistency`` and ``contrast`` the stages of a network that have it; ``reports`` the

@@ -1,4 +1,4 @@
-"""Which language pairs does a trial of MSMO read, with which roles, and are they there?
+"""The language pairs that a trial of MSMO reads, with their roles, checked before anything trains.
 
 Needs no torch, so that a sweep says what is missing before it starts Ray.
 """

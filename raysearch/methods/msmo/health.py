@@ -1,4 +1,4 @@
-"""Which figures say that an MSMO trial has failed, so that it ends with a stated reason?
+"""Failure signatures of MSMO, which end a trial with a stated reason.
 
 Four signatures, with thresholds that no working trial of ours came near. What is merely weak
 (a gap that closes, a saturated critic, a consistency that grows from nothing) is normal for

@@ -1,4 +1,4 @@
-"""Which networks has MSMO: encoder F, tagger P, language critic Q (docs/msmo.md §2.1)."""
+"""The networks of MSMO: encoder F, tagger P, and the critic Q of `critic` (docs/msmo.md §2.1)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import nn
 
 from raysearch.errors import StoreError
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data.items import PackedBatch
-from raysearch.methods.msmo.losses.adversarial import clip_weights, masked_mean
+from raysearch.methods.msmo.critic import Critic, masked_mean
+from raysearch.methods.msmo.items import PackedBatch
 from raysearch.methods.msmo.tags import TAGS
 from raysearch.methods.tensors import at_least_fp32
 
-__all__ = ["Critic", "Network", "Outputs", "frozen"]
+__all__ = ["Network", "Outputs", "frozen"]
 
 
 @dataclass(frozen=True)
@@ -55,35 +55,6 @@ class Outputs:
 
     def _flat(self) -> torch.Tensor:
         return torch.cat([states.flatten(0, 1) for states in self.states])
-
-
-class Critic(nn.Module):
-    """Q: a score of a sentence feature, high for the source language; no sigmoid.
-
-    Linear as in the code with one layer; ReLU between several. The last layer has no bias, which
-    the code has: in the gap, a difference of means, it cancels. The critic computes in fp32:
-    with c = 0.01 scores differ in digits that bf16 has not.
-
-    Args:
-        hidden: H of the encoder.
-        config: Depth, width, dropout, c.
-    """
-
-    def __init__(self, hidden: int, config: MsmoConfig) -> None:
-        super().__init__()
-        sizes = [hidden, *[config.critic_width] * (config.critic_layers - 1), 1]
-        layers: list[nn.Module] = [nn.Dropout(config.dropout)]
-        for number, (size, following) in enumerate(zip(sizes, sizes[1:], strict=False)):
-            layers += [nn.ReLU()] * (number > 0)
-            layers.append(nn.Linear(size, following, bias=number < len(sizes) - 2))
-        self.layers = nn.Sequential(*layers)
-        clip_weights(self, config.critic_clip)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Scores (P,) of features (P, H)."""
-        with torch.autocast(features.device.type, enabled=False):
-            scores: torch.Tensor = self.layers(at_least_fp32(features)).squeeze(-1)
-        return scores
 
 
 class Network(nn.Module):

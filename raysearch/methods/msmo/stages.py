@@ -1,4 +1,4 @@
-"""Which stages has an MSMO trial, what does each depend on, and which views does each read.
+"""The stages of an MSMO trial, what each depends on, and which views each reads.
 
 One network is trained by one or two stages: ``align-X`` (critic against encoder; only with
 ``schedule: sequential`` and a critic), then ``train-X`` (labels and all other terms). X is

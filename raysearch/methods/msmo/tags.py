@@ -1,4 +1,4 @@
-"""Which labels has a word, and which aspects does a sequence of labels stand for.
+"""Labels of words, the aspects that a sequence of labels stands for, and their F1.
 
 `bieos` turns the runs of marked words of a file into labels; `decode` reads aspects out of
 any sequence of labels, also of one that a tagger made and that is not well formed.

@@ -26,7 +26,7 @@ from raysearch.config import (
     said_value,
 )
 from raysearch.errors import ConfigError
-from raysearch.methods.plugins import outside_methods
+from raysearch.methods import outside_methods
 from raysearch.objective import Aggregate
 from raysearch.run import MetricGoal, Scalar
 from raysearch.search.space.experiment import Question, read_question

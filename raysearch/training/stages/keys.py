@@ -13,8 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from raysearch.methods import METHODS
-from raysearch.methods.plugins import package_sources
+from raysearch.methods import METHODS, package_sources
 from raysearch.methods.stage import Stage, parents_of
 from raysearch.version import PACKAGE
 

@@ -10,18 +10,17 @@ import pytest
 import torch
 
 from raysearch.errors import UnhealthyError
-from raysearch.methods.carl.build import objective
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch
 from raysearch.methods.carl.evaluation.diagnostics import detection_skill
-from raysearch.methods.carl.losses.contrastive import (
+from raysearch.methods.carl.losses import (
     ContrastiveObjective,
     embedding_similarity,
+    focal_detection_loss,
     label_similarity,
     soft_contrast,
 )
-from raysearch.methods.carl.losses.detection import focal_detection_loss
-from raysearch.methods.carl.method import CarlMethod
+from raysearch.methods.carl.method import CarlMethod, objective
 from raysearch.methods.carl.model import momentum_at
 from raysearch.methods.carl.perturbation import ascend, choose_tokens, saliency
 

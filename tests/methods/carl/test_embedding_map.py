@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from raysearch.errors import RoleError, RunError
-from raysearch.methods.carl.evaluation.evaluation import embed
+from raysearch.methods.carl.evaluation.downstream import embed
 from raysearch.methods.carl.evaluation.geometry import MAPPED_ROWS, embedding_map
 
 

@@ -17,7 +17,7 @@ from raysearch.errors import ConfigError, RoleError, UnhealthyError
 from raysearch.methods import get_method
 from raysearch.methods.carl import health
 from raysearch.methods.carl.config import CarlConfig
-from raysearch.methods.carl.evaluation.evaluation import embed
+from raysearch.methods.carl.evaluation.downstream import embed
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.model import pool
 from raysearch.run import Cell
@@ -191,13 +191,13 @@ def test_a_corpus_of_another_task_is_refused() -> None:
 
 
 def test_the_batch_divides_over_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("raysearch.methods.carl.build.world_size", lambda: 3)
+    monkeypatch.setattr("raysearch.methods.carl.method.world_size", lambda: 3)
     with pytest.raises(ConfigError, match="`batch_size` must be a multiple of the 3 workers"):
         build(TINY)
 
 
 def test_every_worker_has_a_row_of_the_smallest_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("raysearch.methods.carl.build.world_size", lambda: 4)
+    monkeypatch.setattr("raysearch.methods.carl.method.world_size", lambda: 4)
     both = {**TINY, "corpora": "sample,sample_polarity", "train_rows": 6}
     with pytest.raises(ConfigError) as caught:
         build(both)

@@ -10,13 +10,18 @@ import torch
 from torch.nn import functional
 
 from raysearch.methods.base import Update
+from raysearch.methods.msmo.batches import UNLEARNED, Batch, CriticBatch
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.critic import critic_rate, critic_rounds, ordered_share, train_critic
-from raysearch.methods.msmo.data.batches import UNLEARNED, Batch, CriticBatch
-from raysearch.methods.msmo.data.items import COLUMNS, pack
-from raysearch.methods.msmo.losses.contrast import token_contrast
+from raysearch.methods.msmo.critic import (
+    Critic,
+    critic_rate,
+    critic_rounds,
+    ordered_share,
+    train_critic,
+)
+from raysearch.methods.msmo.items import COLUMNS, pack
+from raysearch.methods.msmo.losses import token_contrast
 from raysearch.methods.msmo.method import MsmoMethod
-from raysearch.methods.msmo.model import Critic
 from raysearch.methods.msmo.tags import TAGS
 
 Make = Callable[..., MsmoMethod]

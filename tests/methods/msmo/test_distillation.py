@@ -7,8 +7,6 @@ import pytest
 import torch
 
 from raysearch.errors import StoreError
-from raysearch.methods.msmo.data.items import pack
-from raysearch.methods.msmo.data.tokens import Rows, Tokenised
 from raysearch.methods.msmo.distillation import (
     DistillBatch,
     distill_batches,
@@ -16,8 +14,10 @@ from raysearch.methods.msmo.distillation import (
     soft_labels,
     teach,
 )
+from raysearch.methods.msmo.items import pack
 from raysearch.methods.msmo.method import MsmoMethod
 from raysearch.methods.msmo.tags import TAGS
+from raysearch.methods.msmo.tokens import Rows, Tokenised
 
 Make = Callable[..., MsmoMethod]
 CPU = torch.device("cpu")

@@ -10,11 +10,11 @@ import torch
 from raysearch.corpora.absa.records import PairCorpus, TaggedSentence
 from raysearch.errors import RoleError
 from raysearch.methods.msmo import evaluation
-from raysearch.methods.msmo.data.items import pack
-from raysearch.methods.msmo.data.tokens import tokenise
 from raysearch.methods.msmo.evaluation import evaluate, predict
+from raysearch.methods.msmo.items import pack
 from raysearch.methods.msmo.method import MsmoMethod
 from raysearch.methods.msmo.tags import TAGS
+from raysearch.methods.msmo.tokens import tokenise
 
 Make = Callable[..., MsmoMethod]
 CPU = torch.device("cpu")

@@ -228,10 +228,10 @@ def test_multilingual_trials_are_one_for_all_pairs(make_config: Callable[..., Ms
 def test_the_batch_divides_over_the_workers(
     make_method: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("raysearch.methods.msmo.build.world_size", lambda: 3)
+    monkeypatch.setattr("raysearch.methods.msmo.method.world_size", lambda: 3)
     with pytest.raises(ConfigError, match="`batch_size` must be a multiple of the 3 workers"):
         make_method()
-    monkeypatch.setattr("raysearch.methods.msmo.build.world_size", lambda: 8)
+    monkeypatch.setattr("raysearch.methods.msmo.method.world_size", lambda: 8)
     with pytest.raises(ConfigError, match="must give each of the 8 workers .* at least 32"):
         make_method()
     make_method(sampling="literal")
@@ -241,7 +241,7 @@ def test_every_worker_has_a_sentence_of_the_smallest_batch(
     make_method: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = len(make_method(variant="zero_shot").material.items)
-    monkeypatch.setattr("raysearch.methods.msmo.build.world_size", lambda: there + 1)
+    monkeypatch.setattr("raysearch.methods.msmo.method.world_size", lambda: there + 1)
     for sampling in ("literal", "aligned"):
         with pytest.raises(ConfigError, match=f"stage train-main must have .* but has {there};"):
             make_method(variant="zero_shot", batch_size=there + 1, sampling=sampling)

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from raysearch.errors import StoreError
-from raysearch.methods.msmo.data.batches import Batch
-from raysearch.methods.msmo.data.items import PackedBatch, pack
+from raysearch.methods.msmo.batches import Batch
+from raysearch.methods.msmo.critic import Critic
+from raysearch.methods.msmo.items import PackedBatch, pack
 from raysearch.methods.msmo.method import MsmoMethod
-from raysearch.methods.msmo.model import Critic, frozen
+from raysearch.methods.msmo.model import frozen
 
 Make = Callable[..., MsmoMethod]
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from raysearch.methods.msmo.losses.consistency import OUTCOMES, span_distribution
+from raysearch.methods.msmo.losses import OUTCOMES, span_distribution
 from raysearch.methods.msmo.tags import TAGS
 
 

@@ -1,11 +1,11 @@
-"""What does a trained discriminator really see: detection skill on fixed development batches.
+"""Diagnostics of detection on fixed development batches: the discriminator's skill, and saliency.
 
-The label "is among the salient tokens" can be told from the clean sentence (carl.md §4.2), so
+The label "is among the salient tokens" can be told from the clean sentence (docs/carl.md §4.2), so
 a detection figure alone proves nothing. Both are measured on the same tokens: with the
 perturbation, and with the same labels but the perturbation removed. The gap is the skill.
 
-Where tokens are chosen by saliency alone, `saliency_noise` tells on the same batches how much of
-the choice is noise.
+Where tokens are chosen by saliency alone, the same batches tell how much of the choice is noise:
+each sentence's gradient is taken again beside other sentences, and the choices are compared.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from raysearch import metrics
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.data import Batch, RatedSentences
-from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
+from raysearch.methods.carl.losses import ContrastiveObjective
 from raysearch.methods.carl.model import CarlModel
 from raysearch.methods.carl.perturbation import Adversary
 from raysearch.methods.tensors import at_least_fp32

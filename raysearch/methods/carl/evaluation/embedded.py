@@ -1,4 +1,4 @@
-"""What of a corpus do probes see: its opened splits as embeddings, from one pass."""
+"""A corpus as probes see it: its opened splits as embeddings, from one pass of the encoder."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raysearch.corpora.records import Corpus, Split
-from raysearch.methods.carl.evaluation.probes import text_hash
+from raysearch.corpora.records import Corpus
+from raysearch.methods.carl.corpora import hash_order
 
-__all__ = ["Embed", "EmbeddedCorpus", "EmbeddedSplit", "embed_corpus", "hash_order", "join"]
+__all__ = ["Embed", "EmbeddedCorpus", "EmbeddedSplit", "embed_corpus", "join"]
 
 Array = npt.NDArray[Any]
 
@@ -75,13 +75,6 @@ def embed_corpus(
         splits[role] = EmbeddedSplit(rows=part, labels=labels, texts=texts)
         start += len(texts)
     return EmbeddedCorpus(name=corpus.name, label_names=corpus.label_names, splits=splits)
-
-
-def hash_order(split: Split, seed: int) -> list[int]:
-    """The rows of a split in an order by text, id and seed: its first N are a choice of N."""
-    return sorted(
-        range(len(split)), key=lambda row: text_hash(split.texts[row] + split.ids[row], seed)
-    )
 
 
 def join(splits: Sequence[EmbeddedSplit]) -> EmbeddedSplit:

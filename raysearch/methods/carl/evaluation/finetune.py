@@ -1,6 +1,6 @@
-"""What is an encoder worth when it is trained on, for one downstream corpus at a time?
+"""The fine-tuning protocol: an encoder is trained on, for one downstream corpus at a time.
 
-The fine-tuning protocol: for every corpus a copy of the encoder gets a linear head and is
+For every corpus a copy of the encoder gets a linear head and is
 trained in a stage ``finetune-{corpus}`` of its own, by the same loop, optimizer and schedule
 as everything else, and scored on the corpus's own splits (no cross-validation). Its metrics
 are called ``emobank/finetuned_valence_pearson`` and so on; the frozen probe (`downstream`) is

@@ -1,4 +1,4 @@
-"""How are embeddings spread: alignment, uniformity and silhouettes of labelled sentences.
+"""The spread of embeddings: alignment, uniformity, silhouettes, and maps in two dimensions.
 
 Rows of a class-labelled corpus have positives of their own, the rows of the same class; the
 silhouette of a valence-arousal corpus is that of its four quadrants.
@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from raysearch import metrics
 from raysearch.errors import RunError
-from raysearch.methods.carl.losses.contrastive import quadrants
+from raysearch.methods.carl.losses import quadrants
 
 __all__ = [
     "ALL_PAIRS",

@@ -15,7 +15,7 @@ from raysearch.corpora import Corpus
 from raysearch.methods.carl.data import LABEL_CENTRES, scaled_labels
 from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus, EmbeddedSplit
 from raysearch.methods.carl.evaluation.geometry import embedding_map
-from raysearch.methods.carl.losses.contrastive import (
+from raysearch.methods.carl.losses import (
     ContrastiveObjective,
     label_similarity,
     quadrants,
@@ -144,7 +144,7 @@ QUADRANTS: tuple[str, ...] = (
     "high valence, low arousal",
     "high valence, high arousal",
 )
-"""Names of what `losses.contrastive.quadrants` numbers."""
+"""Names of what `losses.quadrants` numbers."""
 
 
 def spread_of_training_labels(finished: FinishedRuns) -> list[Record]:

@@ -1,9 +1,8 @@
-"""What can a linear model read out of frozen embeddings?
+"""Linear probes on frozen embeddings, both on standardised embeddings and fitted by scikit-learn.
 
-Two probes, both on standardised embeddings and both fitted by scikit-learn: ridge regression
-for valence and arousal, multinomial logistic regression for classes. A penalty is chosen on
-the rows that a probe is fitted on, or on rows that the caller names, never on rows that are
-scored.
+Ridge regression reads valence and arousal, multinomial logistic regression classes. A penalty is
+chosen on the rows that a probe is fitted on, or on rows that the caller names, never on rows that
+are scored.
 
 Held-out parts and folds depend on the texts and a seed, not on the order of the rows, and
 equal texts stand in the same part. A probe computes in one thread: its numbers do not depend
@@ -12,7 +11,6 @@ on the machine's number of cores, and it does not fight other trials for them.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Sequence
@@ -28,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from raysearch import metrics
 from raysearch.corpora.records import normalise
 from raysearch.errors import DataError, RunError
+from raysearch.methods.carl.corpora import text_hash
 
 __all__ = [
     "CLASS_PENALTIES",
@@ -228,11 +227,6 @@ def assign_folds(texts: Sequence[str], labels: Array, count: int, seed: int) -> 
         fold_of[key] = position % count
         dealt[class_of[key]] = position + 1
     return np.array([fold_of[key] for key in keys], dtype=np.int64)
-
-
-def text_hash(text: str, seed: int) -> bytes:
-    """A seeded hash that orders texts the same way on every machine."""
-    return hashlib.blake2b(f"{seed}:{text}".encode(), digest_size=16).digest()
 
 
 def _finite(rows: Array) -> Array:

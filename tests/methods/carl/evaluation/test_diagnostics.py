@@ -11,7 +11,7 @@ from raysearch.methods.carl.evaluation.diagnostics import (
     BatchContext,
     gradient_in_other_company,
 )
-from raysearch.methods.carl.losses.contrastive import ContrastiveObjective
+from raysearch.methods.carl.losses import ContrastiveObjective
 from raysearch.methods.carl.method import CarlMethod
 
 OBJECTIVE = ContrastiveObjective(

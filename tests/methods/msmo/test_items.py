@@ -10,7 +10,7 @@ from raysearch import encoders
 from raysearch.corpora.absa.records import PairCorpus
 from raysearch.encoders import Encoder
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data.items import COLUMNS, TrainingSet, load_material, pack
+from raysearch.methods.msmo.items import COLUMNS, TrainingSet, load_material, pack
 
 MakeConfig = Callable[..., MsmoConfig]
 ALL = ("s", "st", "ts", "t")

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from raysearch.methods.msmo.losses.supervised import token_cross_entropy
+from raysearch.methods.msmo.losses import token_cross_entropy
 
 
 def drawn(words: int = 8) -> tuple[torch.Tensor, torch.Tensor]:

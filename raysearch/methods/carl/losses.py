@@ -1,7 +1,7 @@
-"""How does continuous label similarity pull embedding similarity: MCCL, Eq. (4)-(6).
+"""The two loss terms of CARL: MCCL, Eq. (4)-(6), and PTD, Eq. (10).
 
-Every function works on one whole batch and in fp32 at least, whatever format the encoder ran
-in: a softmax over cosines in bf16 cannot tell neighbours apart.
+Every function works in fp32 at least, whatever format the encoder ran in: a softmax over cosines
+in bf16 cannot tell neighbours apart. MCCL is computed on one whole batch.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ __all__ = [
     "binary_contrast",
     "class_targets",
     "embedding_similarity",
+    "focal_detection_loss",
     "label_similarity",
     "quadrants",
     "soft_contrast",
@@ -227,3 +228,37 @@ class ContrastiveObjective:
         return soft_contrast(
             similarity, targets, self.temperature, reverse=self.reading == "reverse"
         )
+
+
+def focal_detection_loss(
+    logits: torch.Tensor,
+    perturbed: torch.Tensor,
+    eligible: torch.Tensor,
+    *,
+    gamma: float,
+    alpha: float | None = None,
+    tokens: float | None = None,
+) -> torch.Tensor:
+    """Sigmoid focal loss on "was this token perturbed?". Implements Eq. (10).
+
+    -α_c (1 - p_c)^γ log p_c, with p_c the probability of the true class.
+
+    Args:
+        logits: (B, T) float, above 0 says perturbed.
+        perturbed: (B, T) bool, True = was perturbed.
+        eligible: (B, T) bool, True = real token that is not special; others do not count.
+        gamma: γ >= 0; 0 is plain cross-entropy.
+        alpha: Weight of perturbed tokens in [0, 1], others 1 - α; None weighs both 1.
+        tokens: What the sum is divided by; by default the number of eligible tokens. A worker
+            that holds a part of the batch passes the whole batch's number over the workers.
+
+    Returns:
+        Scalar in fp32 at least; 0 when no token is eligible.
+    """
+    logits = at_least_fp32(logits)
+    margins = torch.where(perturbed, logits, -logits)
+    losses = -torch.sigmoid(-margins).pow(gamma) * functional.logsigmoid(margins)
+    if alpha is not None:
+        losses = losses * torch.where(perturbed, alpha, 1 - alpha)
+    count = eligible.sum().clamp(min=1) if tokens is None else max(tokens, 1.0)
+    return (losses * eligible).sum() / count

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from raysearch.methods.msmo.losses.consistency import bidirectional_kl, span_distribution
+from raysearch.methods.msmo.losses import bidirectional_kl, span_distribution
 
 
 def drawn(rows: int = 6) -> tuple[torch.Tensor, torch.Tensor]:

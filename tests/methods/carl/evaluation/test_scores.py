@@ -6,7 +6,7 @@ import pytest
 from raysearch.corpora.passages import Passages
 from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus, EmbeddedSplit
 from raysearch.methods.carl.evaluation.probes import LogisticProbe
-from raysearch.methods.carl.evaluation.transfer import transfer_matrix
+from raysearch.methods.carl.evaluation.scores import transfer_matrix
 
 POLARITY = ("negative", "positive")
 

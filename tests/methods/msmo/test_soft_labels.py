@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from raysearch.methods.msmo.losses.distillation import DISTANCES, distill_loss, mix, soften
+from raysearch.methods.msmo.distillation import DISTANCES, distill_loss, mix, soften
 
 KINDS = ("mse", "kl")
 

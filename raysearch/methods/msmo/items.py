@@ -1,8 +1,8 @@
-"""Which sentences does a trial train on, which of them belong together, and how are they padded?
+"""The training sentences of a trial, which of them belong together, and how they are padded.
 
 `TrainingSet` holds every training sentence of a trial once, tokenised, and a table of *items*: an
 item is one row of one language pair with the numbers of its views. In a multilingual trial all
-pairs have the same source sentences; each counts once, as learned by one of the pairs.
+pairs have the same source sentences; each counts once, as labelled by one of the pairs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from raysearch.corpora.absa.records import VIEWS, PairCorpus, TaggedSentence
 from raysearch.encoders import Encoder
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.data.tokens import Rows, Tokenised, join, spans, tokenise
+from raysearch.methods.msmo.tokens import Rows, Tokenised, join, spans, tokenise
 from raysearch.methods.tensors import on_device
 
 __all__ = ["COLUMNS", "AlignedRows", "TrainingSet", "PackedBatch", "load_material", "pack"]

@@ -1,4 +1,4 @@
-"""How do words become pieces, which piece speaks for a word, and where is a long sentence split?
+"""Tokenisation of tagged sentences: pieces, the piece that speaks for a word, parts of long ones.
 
 A sentence that is longer than the encoder takes becomes several *parts*, cut between words and
 never within an aspect; its words stay together on the word axis, so that nothing after this

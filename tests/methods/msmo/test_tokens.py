@@ -14,9 +14,9 @@ from raysearch import encoders
 from raysearch.corpora.absa.records import TaggedSentence
 from raysearch.encoders import Encoder
 from raysearch.errors import DataError, EncoderError
-from raysearch.methods.msmo.data import tokens as tokens_file
-from raysearch.methods.msmo.data.tokens import Tokenised, join, spans, tokenise
+from raysearch.methods.msmo import tokens as tokens_file
 from raysearch.methods.msmo.tags import TAGS, bieos
+from raysearch.methods.msmo.tokens import Tokenised, join, spans, tokenise
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from raysearch.methods.msmo.losses.contrast import (
+from raysearch.methods.msmo.losses import (
     sentiment_classes,
     sentiment_contrast,
     supervised_contrast,

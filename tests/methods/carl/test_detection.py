@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from raysearch.methods.carl.losses.detection import focal_detection_loss
+from raysearch.methods.carl.losses import focal_detection_loss
 
 
 def drawn(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

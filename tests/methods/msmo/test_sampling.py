@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raysearch.methods.msmo.data.items import COLUMNS
-from raysearch.methods.msmo.data.sampling import (
+from raysearch.methods.msmo.items import COLUMNS
+from raysearch.methods.msmo.method import MsmoMethod
+from raysearch.methods.msmo.sampling import (
     SampledRows,
     aligned_draws,
     bucketed,
@@ -16,7 +17,6 @@ from raysearch.methods.msmo.data.sampling import (
     items_per_batch,
     literal_draws,
 )
-from raysearch.methods.msmo.method import MsmoMethod
 from raysearch.methods.msmo.stages import Terms, terms_of
 
 Make = Callable[..., MsmoMethod]

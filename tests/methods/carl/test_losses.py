@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from raysearch.methods.carl.losses.contrastive import (
+from raysearch.methods.carl.losses import (
     ContrastiveObjective,
     binary_contrast,
     class_targets,

@@ -1,4 +1,4 @@
-"""Which sentences does each term of a step draw: whole rows, or every term its own.
+"""Sampling: the sentences that each term of a step draws, whole rows or every term its own.
 
 ``aligned``: a batch is some items with all views that the step reads, so that one forward pass
 serves every term (docs/msmo.md §4.3). ``literal``: every term draws its own, as the code means to
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.methods.msmo.data.items import AlignedRows, TrainingSet
-from raysearch.methods.msmo.data.tokens import Rows
+from raysearch.methods.msmo.items import AlignedRows, TrainingSet
 from raysearch.methods.msmo.stages import Terms
+from raysearch.methods.msmo.tokens import Rows
 
 __all__ = [
     "SampledRows",

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from raysearch.methods.msmo.losses.adversarial import (
+from raysearch.methods.msmo.critic import (
     clip_weights,
     masked_mean,
     saturation,

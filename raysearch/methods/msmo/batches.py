@@ -1,4 +1,4 @@
-"""How does a draw become tensors: sentences forwarded once, and what each term reads of them."""
+"""Batches: a draw as tensors, each sentence forwarded once, and what each term reads of them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from raysearch.methods.msmo.data.items import PackedBatch, pack
-from raysearch.methods.msmo.data.sampling import SampledRows
-from raysearch.methods.msmo.data.tokens import Rows, Tokenised, spans
+from raysearch.methods.msmo.items import PackedBatch, pack
+from raysearch.methods.msmo.sampling import SampledRows
+from raysearch.methods.msmo.tokens import Rows, Tokenised, spans
 from raysearch.methods.tensors import on_device
 
 __all__ = ["Aspects", "Collator", "Batch", "CriticBatch"]

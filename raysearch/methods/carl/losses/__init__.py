@@ -1,1 +1,0 @@
-"""The two loss terms of CARL, each a pure function of tensors."""

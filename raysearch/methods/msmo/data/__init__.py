@@ -1,1 +1,0 @@
-"""MSMO's training data: corpora, items, tokens, sampling, batches."""

@@ -1,1 +1,0 @@
-"""The terms of MSMO, one file each, in the symbols of the paper."""
