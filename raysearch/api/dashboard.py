@@ -10,7 +10,7 @@ from raysearch.api.options import Folder
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.render.tensorboard import write_curves
-from raysearch.search.study.server import file_url
+from raysearch.search.study.connection import file_url
 from raysearch.storage.no_follow import check_no_link
 from raysearch.storage.uri import is_uri, redacted
 from raysearch.storage.whole import unwritten

@@ -25,9 +25,9 @@ from raysearch.errors import ConfigError, RaysearchError, StoreError
 from raysearch.leaderboard import Store, find_stores
 from raysearch.render.audit import AuditBoard
 from raysearch.run import MetricGoal, Run
+from raysearch.search.study.connection import file_url
 from raysearch.search.study.database import DamagedStudyError
 from raysearch.search.study.records import RecordedStudy, recorded_study
-from raysearch.search.study.server import file_url
 from raysearch.storage.uri import is_uri, redacted
 
 __all__ = ["verify"]

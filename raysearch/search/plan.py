@@ -24,7 +24,7 @@ from raysearch.methods.description import Reported
 from raysearch.run import Cell, Report, Run, RunSpec, tasks_of
 from raysearch.search.hang_detection import HANG_SECONDS
 from raysearch.search.space.space import SearchSpace
-from raysearch.search.study.server import file_url
+from raysearch.search.study.connection import file_url
 from raysearch.search.suggest.samplers import MODELS, startup_trials
 from raysearch.search.suggest.task_search import checked_config
 from raysearch.storage.uri import absolute, join

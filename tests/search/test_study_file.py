@@ -4,8 +4,8 @@ import pytest
 import sqlalchemy
 
 from raysearch.errors import StoreError
+from raysearch.search.study.connection import check_file_url, file_url
 from raysearch.search.study.database import StudyDatabase
-from raysearch.search.study.server import check_file_url, file_url
 
 NAMES = ["plain", "a?b", "a#b", "50%", "a%41", "{x}", "a&b=c+d", "a b", "ü", "a@b:c", "a;b"]
 

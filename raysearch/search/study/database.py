@@ -1,9 +1,7 @@
-"""Where does the study live, and what may go wrong there.
+"""A sweep's study in a database: an Optuna study, checked whenever it is read.
 
-An Optuna study in any database that SQLAlchemy reaches. SQLite runs in WAL mode with
-``synchronous=NORMAL``: a killed process loses nothing that was written, and a write costs well
-under a millisecond; only a power cut may lose the last writes. WAL needs a local disk; a study
-on a server (PostgreSQL) may be driven from any machine, and one at a time does: see
+It lies in any database that SQLAlchemy reaches (`raysearch.search.study.connection`). A study on
+a server (PostgreSQL) may be driven from any machine, and one at a time does: see
 `raysearch.search.study.server`, also for what happens when the connection is lost.
 
 Every change of a trial is two transactions, its seal (`raysearch.search.study.seal`) and itself,
@@ -14,23 +12,28 @@ bit has changed is refused.
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import optuna
 import sqlalchemy
-from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.errors import StoreError, quoted
 from raysearch.seal import digest_of, is_sealed, seal, unseal
+from raysearch.search.study.connection import (
+    check_file_url,
+    driver_url,
+    first_line,
+    is_locked,
+    open_database,
+    parsed_url,
+    sentence,
+)
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.search.study.seal import (
     SEAL,
@@ -41,18 +44,7 @@ from raysearch.search.study.seal import (
     is_intact,
     sealed,
 )
-from raysearch.search.study.server import (
-    LOST_SECONDS,
-    ConnectionLost,
-    LockHeld,
-    StudyServer,
-    check_file_url,
-    driver_url,
-    first_line,
-    is_locked,
-    sentence,
-)
-from raysearch.storage.no_follow import check_no_link
+from raysearch.search.study.server import LOST_SECONDS, ConnectionLost, LockHeld, StudyServer
 from raysearch.storage.retry import RETRY_LONG
 from raysearch.storage.uri import shown_url
 
@@ -65,8 +57,6 @@ _DRIVER = "driver"
 """Attribute of a study on a server: who opened it last."""
 _ATTRIBUTE, _VALUE = "attribute", "attribute_value"
 """In a study's sealed attribute: its name, and its value where that is no object."""
-_BUSY_SECONDS = 5.0
-"""How long one attempt waits for another program that has SQLite's file locked."""
 _LOOKS, _PAUSE_SECONDS = 3, 0.1
 """How often a trial must be found damaged, and how long is waited in between."""
 _FAILURES = (
@@ -136,7 +126,7 @@ class StudyDatabase:
         self._contents: dict[int, Content] = {}
         """Trial's id to what is written of it, of those that may change."""
         try:
-            parsed = driver_url(_parsed(url))
+            parsed = driver_url(parsed_url(url))
             self.shown = shown_url(parsed.render_as_string(hide_password=False))
             if parsed.get_backend_name() == "sqlite":
                 check_file_url(url)
@@ -149,7 +139,7 @@ class StudyDatabase:
             raise self.damaged(f"it cannot be read ({first_line(error)})") from error
 
     def _open(self, url: sqlalchemy.engine.URL, direction: str | None) -> None:
-        self._storage = _open_storage(url, self.shown, self._server)
+        self._storage = open_database(url, self.shown, self._server)
         try:
             if self._server is None:
                 self._check_pages()
@@ -450,70 +440,3 @@ class StudyDatabase:
 
 def _intact(trial: FrozenTrial, again: bool) -> bool:
     return is_intact(trial)
-
-
-def _parsed(url: str) -> sqlalchemy.engine.URL:
-    try:
-        return sqlalchemy.engine.make_url(url)
-    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # not shown: may hold a password
-        raise StoreError(
-            "`--study` must be a URL as SQLAlchemy takes it, such as sqlite:///FILE or "
-            "postgresql://USER@HOST/DATABASE, but got another text; write an @ in a password as %40"
-        ) from error
-
-
-def _open_storage(url: sqlalchemy.engine.URL, shown: str, server: StudyServer | None) -> RDBStorage:
-    options: dict[str, Any] = {} if server is None else server.options
-    path = url.database
-    if server is None and path and path != ":memory:":
-        options["creator"] = lambda: _connect_sqlite(Path(path))
-    try:
-        return RDBStorage(
-            url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}"),
-            engine_kwargs=options,
-        )
-    except ImportError as error:
-        raise StoreError(
-            f"the study's database {shown} needs a driver that is not installed: {_missing(error)}"
-        ) from error
-    except RuntimeError as error:
-        if server is not None:
-            server.close()
-        raise StoreError(
-            f"the study's database {shown} must have the schema of optuna {optuna.__version__}, "
-            "but another version made it; install that version, or take another database"
-        ) from error
-    except BaseException:
-        if server is not None:
-            server.close()
-        raise
-
-
-def _missing(error: ImportError) -> str:
-    what = str(error.__cause__ or error)
-    return what + ("; pip install 'raysearch[postgres]'" if "psycopg" in what else "")
-
-
-def _connect_sqlite(path: Path) -> sqlite3.Connection:
-    for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite itself would follow a link
-        check_no_link(path.with_name(path.name + suffix))
-    _make_file(path)
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _make_file(path: Path) -> None:
-    """Make the file as the umask says, and its log with it; SQLite lets no group write.
-
-    A file that is there is not opened: to close it would let go of SQLite's own locks on it.
-    """
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666))
-    except OSError:  # it is there, or SQLite says why it cannot be
-        return

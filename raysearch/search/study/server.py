@@ -23,7 +23,6 @@ import re
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy
@@ -31,6 +30,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import StaticPool
 
 from raysearch.errors import StoreError
+from raysearch.search.study.connection import first_line
 from raysearch.storage.uri import shown_url
 
 __all__ = [
@@ -38,63 +38,7 @@ __all__ = [
     "LOST_SECONDS",
     "LockHeld",
     "StudyServer",
-    "check_file_url",
-    "driver_url",
-    "file_url",
-    "first_line",
-    "is_locked",
-    "sentence",
 ]
-
-_ANEW = (
-    "move it away, with the files -wal and -shm beside it, then `python -m raysearch recover` with "
-    "the sweep's folder makes the study anew from the rows"
-)
-_LOCKED = "is locked"
-_SENTENCES = {
-    _LOCKED: "is locked by another program: end that one, then run the same command again",
-    "readonly": "must be writable, but is read-only",
-    "read-only transaction": "must be writable, but is read-only",
-    "is full": "cannot be written, the disk is full: make room, then run the same command again",
-    "No space left": "cannot be written, its disk is full: make room, then run the same command "
-    "again",
-    "unable to open": "cannot be opened: does its folder exist, and may it be written to?",
-    "not a database": f"must be a database, but is damaged or another kind of file: {_ANEW}",
-    "malformed": f"must be a database, but is damaged: {_ANEW}",
-    "authentication failed": "must be given a user and a password that it knows, but refused these",
-    "no password supplied": "must be given a password, but got none: put it into the URL, or "
-    "into ~/.pgpass",
-    "resolve host": "must be on a host that is known, but there is none of this name",
-    "Connection refused": "must be reached, but no server listens there: is it up?",
-    "timeout expired": "must be reached, but its host does not answer",
-    "does not exist": "must be there, but the server has no such database or user: create it "
-    "there (createdb)",
-    "permission denied": "must be writable for this user, who may create tables, but is not",
-}
-"""Part of a database's own message to what to tell the user."""
-
-
-def sentence(error: BaseException) -> str:
-    """The rest of a sentence that begins with the database's name; never with a password."""
-    text = first_line(error)
-    for part, meaning in _SENTENCES.items():
-        if part in text:
-            return meaning
-    return f"cannot be used: {text}"
-
-
-def is_locked(error: BaseException) -> bool:
-    """Whether another program has the database locked, which passes."""
-    return _LOCKED in first_line(error)
-
-
-def first_line(error: BaseException) -> str:
-    """What the database itself said, in one line; it has neither statement nor password."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".: ") if text else type(error).__name__
-
 
 LOST_SECONDS = 60
 """Of silence after which both sides take a connection for lost."""
@@ -121,13 +65,6 @@ class ConnectionLost(Exception):
 
 class LockHeld(Exception):
     """Another driver's connection holds the study; says whose."""
-
-
-def driver_url(url: URL) -> URL:
-    """The URL with the driver that this package's extra installs, where it names none."""
-    if url.drivername in ("postgresql", "postgres"):
-        return url.set(drivername="postgresql+psycopg")
-    return url
 
 
 class StudyServer:
@@ -255,22 +192,3 @@ def _take_lock(cursor: Any, server: StudyServer) -> str:
     )
     holder = cursor.fetchone()
     return str(holder[0]).removeprefix("raysearch ") if holder else "another process"
-
-
-def file_url(path: Path) -> str:
-    """The URL of a study in a file; signs that end a path in a URL, such as ``?``, are quoted."""
-    return URL.create("sqlite", database=str(path)).render_as_string()
-
-
-def check_file_url(url: str) -> None:
-    """Refuse a URL of SQLite whose path ends before its file's name does.
-
-    Raises:
-        StoreError: It has options, of which none is known.
-    """
-    path, mark, _ = url.partition("?")
-    if mark:
-        raise StoreError(
-            f"`--study` must name a file of SQLite without options, but {path} is followed by "
-            "a question mark; write one that is part of a name as %3F"
-        )

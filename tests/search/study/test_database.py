@@ -12,7 +12,7 @@ import pytest
 from raysearch.errors import StoreError
 from raysearch.run import Cell
 from raysearch.search.space.space import SearchSpace
-from raysearch.search.study import database
+from raysearch.search.study import connection, database
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.storage.retry import RetryPolicy
 
@@ -84,7 +84,7 @@ def test_a_newer_schema_of_ours(tmp_path: Path, toy_space: SearchSpace) -> None:
 def test_a_locked_database(
     tmp_path: Path, toy_space: SearchSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "_BUSY_SECONDS", 0.05)
     monkeypatch.setattr(database, "RETRY_LONG", RetryPolicy(seconds=0))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with open_ledger(f"sqlite:///{tmp_path}/study.db", toy_space) as ledger:
@@ -102,7 +102,7 @@ def test_a_locked_database(
 def test_a_database_that_is_locked_for_a_while_is_waited_for(
     tmp_path: Path, toy_space: SearchSpace, monkeypatch: pytest.MonkeyPatch, first: bool
 ) -> None:
-    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "_BUSY_SECONDS", 0.05)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     url, said = f"sqlite:///{tmp_path}/study.db", list[str]()
     other: list[sqlite3.Connection] = []
@@ -132,14 +132,14 @@ def test_a_database_that_is_locked_for_a_while_is_waited_for(
 
 def with_pragma(monkeypatch: pytest.MonkeyPatch, pragma: str) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # Optuna tries a few times
-    connect = database._connect_sqlite
+    connect = connection._connect_sqlite
 
     def connect_with_pragma(path: str) -> sqlite3.Connection:
         connection = connect(path)
         connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    monkeypatch.setattr(database, "_connect_sqlite", connect_with_pragma)
+    monkeypatch.setattr(connection, "_connect_sqlite", connect_with_pragma)
 
 
 def test_a_full_disk(

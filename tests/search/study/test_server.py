@@ -21,8 +21,8 @@ from raysearch.errors import StoreError
 from raysearch.run import Cell, Run
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study import server as study_server
+from raysearch.search.study.connection import driver_url
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.search.study.server import driver_url
 
 MakeTrial = Callable[..., Run]
 CELL = Cell("toy", 0)
