@@ -1,4 +1,4 @@
-"""How many of the machine's cores may this process use?
+"""How many of the machine's cores this process may use.
 
 One rule for everybody who counts, Ray included: the smallest of what the machine has, what the
 process may run on (affinity), what its control group and those above it may use (the quota of

@@ -1,4 +1,4 @@
-"""What does a row say of the device that it was trained on, and which kind of device is that.
+"""The device in a row, as text, and its kind.
 
 The one place that writes and reads the text in a row's column ``device``.
 """

@@ -1,4 +1,4 @@
-"""Which worker am I, and what do the others hold: identities in one process.
+"""Exchange between the workers of a trial; in one process every function is an identity.
 
 Losses and methods call these without knowing whether a process group exists, so that they
 run unchanged in a test, on one worker and on several. What the channels between workers bring

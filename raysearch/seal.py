@@ -1,4 +1,4 @@
-"""Is a record that is kept as JSON still as it was written? It carries its own digest.
+"""A digest in a record that is kept as JSON, by which damage is found.
 
 A disk, a copy or a database may change a bit of a number, which is then another number. A seal
 tells such damage; it is no signature, since whoever writes a record can seal it too.

@@ -1,4 +1,4 @@
-"""From which bytes does a number come: every file that a trial read, by its name and SHA-256.
+"""The files that a number depends on: what a trial read, by name and SHA-256.
 
 Whoever reads a file that a number depends on says so with `note_read`; whoever wants to know
 reads inside of `recorded`. A row keeps the result as text in its provenance, so that a later run

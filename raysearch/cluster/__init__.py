@@ -1,1 +1,1 @@
-"""Where does a trial run: Ray, and Ray Train kept warm in slots."""
+"""Where trials run: Ray, and Ray Train kept warm in slots."""

@@ -1,4 +1,4 @@
-"""What does the user read when Ray or a slot breaks: one sentence, where it is no bug of ours.
+"""What the user reads when Ray or a slot breaks: one sentence, where it is no bug of ours.
 
 What Ray raises for a process that its memory monitor has ended differs with the place where it is
 noticed: an `OutOfMemoryError`, an actor that died of one, or the text of either.

@@ -1,4 +1,4 @@
-"""How many trials share a GPU: as many as the user says, or as one trial's peak leaves room for?
+"""How many trials share a GPU: as the user says, or as many as one trial's peak leaves room for.
 
 One trial's peak is measured in a task of its own on a whole GPU, wherever the cluster has one.
 """

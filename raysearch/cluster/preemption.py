@@ -1,4 +1,4 @@
-"""How does a worker hear that its node is about to go, and how long does it stay to save?
+"""Notices that a node is about to go, and the time that its workers stay to save.
 
 Two ways lead here: SIGTERM to the worker's process, and Ray's drain, of which the slot's
 controller tells (`raysearch.cluster.trainer`). Training runs beside the main thread, where

@@ -1,4 +1,4 @@
-"""How do the workers of a trial meet, when several share one.
+"""The process group of the workers that share a trial.
 
 Torch's own way is a store that listens on every address and knows no token. On one machine they
 meet over a file in the session's private folder instead, and then talk over loopback. On a

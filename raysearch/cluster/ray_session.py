@@ -1,4 +1,4 @@
-"""How does a sweep get a Ray: one of its own, a cluster to join, or the one that is there.
+"""A sweep's Ray: one of its own, a cluster to join, or the one that is there.
 
 Ray's own output is silent, nothing is sent anywhere, and nothing is written to the home
 folder. A Ray of its own answers on the loopback address only, there too only to whoever has the

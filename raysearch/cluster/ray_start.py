@@ -1,4 +1,4 @@
-"""How does a Ray of our own come up and go: with patience, and by the sweep's word alone.
+"""Starts a Ray of our own, patiently, and ends it when the sweep says so and not before.
 
 Ray gives its processes 30 s and then gives up, which on a loaded machine they need; no setting
 changes all of that. Here the same question is asked for longer, as long as the processes live;

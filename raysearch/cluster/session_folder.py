@@ -1,4 +1,4 @@
-"""Where do files and sockets of a Ray of our own lie: in a folder that only this user enters.
+"""A folder for the files and sockets of a Ray of our own, which only this user enters.
 
 Ray opens its folders to everybody (0777), and its default, /tmp/ray, is whoever's who came first.
 Here a folder has a name that nobody can foresee, and goes with its session. That of a session

@@ -1,4 +1,4 @@
-"""What of Ray Train does a slot keep: the controller and the workers, nothing beside them.
+"""Ray Train cut down to what a slot needs: the controller and the workers, nothing beside them.
 
 A plain `TorchTrainer` starts a controller process and several helper actors, each a second or
 more of start-up and 230 to 460 MB. A slot reports through its mailbox and reads no Ray Data,

@@ -1,4 +1,4 @@
-"""What do the files of a sweep's leases and stages take, and how are they removed?
+"""Measures what the files of a sweep's runs and stages take, and removes what need not stay.
 
 `raysearch.search.incumbent` says which files are needed; here they are measured and removed, in
 a folder or in an object store. Room is made before it is needed: a trial that runs is counted

@@ -1,4 +1,4 @@
-"""What will a sweep take: hours of a device and of the clock, with intervals, from earlier trials.
+"""Estimates what a sweep will take, in device and wall-clock hours, from earlier trials.
 
 A *draw* is one possible sweep: configurations take the seconds of earlier ones, drawn from a
 bootstrap sample of these, and early stopping ends some of them. So the spread of many draws

@@ -1,4 +1,4 @@
-"""Which worker says nothing for longer than its steps so far make likely, and when is it given up?
+"""Finds workers that say nothing for longer than their steps so far make likely.
 
 A worker that was stopped, or waits for what never comes, looks like one at work: its process
 lives. Its news tell them apart: a trial's progress comes every second or every few steps,

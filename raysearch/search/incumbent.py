@@ -1,4 +1,4 @@
-"""Which configuration is best so far, and what of a finished lease stays on disk."""
+"""The best configurations so far, and what of a finished run stays on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where do a sweep's files lie (checkpoints, stages, rows): a folder, or an object store."""
+"""Where a sweep's files lie (checkpoints, stages, rows): a folder, or an object store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does everybody who keeps files ask of the place where they lie?
+"""The operations that a store of files has, wherever the files lie.
 
 A folder and an object store show the same few operations and the same two promises: a file is
 there whole or not at all, and what was written is seen by the next look of every process.

@@ -1,4 +1,4 @@
-"""Where do files lie in a folder of this machine or of a shared file system?"""
+"""Files in a folder of this machine or of a shared file system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does a folder of this machine appear whole, and never in the place of another?
+"""Makes a folder that appears whole, and never in the place of another.
 
 It is made in a folder beside its place, ``.NAME.raysearch``, and renamed. That folder has a file
 in it that says whose it is and that its maker holds locked. One that a killed maker left is

@@ -1,4 +1,4 @@
-"""How is a file of a fixed name opened for writing where somebody else may have prepared it?
+"""Opens a file of a fixed name for writing where somebody else may have prepared it.
 
 Who may write to a folder can put a link under the name that we are about to open, and have us
 write through it into a file of this user's. So such a name is never followed, and what was

@@ -1,4 +1,4 @@
-"""How are files kept in an object store, such as S3?
+"""Files in an object store, such as S3.
 
 An object appears whole when its upload ends, and every later look of anybody sees it: that is
 what S3, GCS and Azure promise. Where an upload can be seen half done (HDFS), readers tell: a

@@ -1,4 +1,4 @@
-"""What is done when a store does not answer, or refuses credentials that have expired?
+"""Tries again where a store does not answer, or refuses credentials that have expired.
 
 An operation that fails for a passing reason is tried again, with growing pauses, for as long as
 its `RetryPolicy` says; before it is tried again after a refusal, the store is opened anew, so that

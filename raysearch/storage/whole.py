@@ -1,4 +1,4 @@
-"""How does a file of this machine appear whole or not at all?
+"""Writes files that appear whole or not at all.
 
 It is written beside its place under a name that says whose it is, and renamed. A writer that is
 killed leaves that file behind; `is_leftover` knows it, and no file that somebody else made.

@@ -1,1 +1,1 @@
-"""How a step is taken: the one loop, its checkpoints, seeds and stage keys."""
+"""Training: the one loop, its checkpoints, seeds and stages."""

@@ -1,4 +1,4 @@
-"""How does a trial's state reach its place whole, and come back as it was written.
+"""Writes and reads a trial's checkpoint and its final weights.
 
 In a folder a file is written under a temporary name, flushed, and renamed; in an object store it
 is one upload. A reader sees the old one or the new one and nothing between, and what has been

@@ -1,4 +1,4 @@
-"""How is a step taken: the one loop that performs the updates of every method.
+"""The training loop, which performs the updates of every method.
 
 It knows no method by name and no Ray. It schedules, steps, reports, writes checkpoints and
 resumes; what is learned is in the method, where reports go is in the listener.

@@ -1,4 +1,4 @@
-"""Where is a trial, and who is told."""
+"""The position of a trial, and the listeners that are told of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must a row hold so that its number can be made again."""
+"""What a row holds so that its number can be made again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is one lease run from its settings to its trial record, wherever it runs."""
+"""Trains one run from its settings to its record, wherever that is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One seed to all generators: where does a trial's randomness come from.
+"""Seeds of all random generators, derived from the cell's.
 
 Every stage starts from a seed derived from the cell's seed and the stage's name, so that a
 stage's result does not depend on what ran before it in the process or in the trial.

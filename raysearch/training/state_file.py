@@ -1,4 +1,4 @@
-"""How is a state (tensors, numbers, plain containers) kept in a file that tells its own damage?
+"""A file of tensors, numbers and plain containers that tells its own damage.
 
 The file is a safetensors file: any program opens its tensors, and nothing in it is ever unpickled.
 What is no tensor stands as JSON in the file's metadata, beside what the file is (`kind`), what it

@@ -1,4 +1,4 @@
-"""How long was each node up, with a trial and without: what a cluster is paid for, and why.
+"""How long each node was up, with a trial and without.
 
 Pure arithmetic over what is seen: node ids with their types at an instant, and leases that
 begin and end on nodes. Times are seconds of any clock that does not go back.

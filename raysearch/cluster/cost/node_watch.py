@@ -1,4 +1,4 @@
-"""Which nodes does a sweep keep up, what have they cost, and is the money used up."""
+"""Watches a sweep's nodes and what they cost, and tells when the money is used up."""
 
 from __future__ import annotations
 

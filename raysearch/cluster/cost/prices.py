@@ -1,4 +1,4 @@
-"""What does a node cost: the price table of a cluster file, and the slots that its nodes hold.
+"""The price table of a cluster file, and the slots that its nodes hold.
 
 ``provider.raysearch`` of a cluster file, where Ray does not look::
 

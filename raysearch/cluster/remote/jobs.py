@@ -1,4 +1,4 @@
-"""How is a sweep a job of a cluster: started, found again, followed, ended.
+"""A sweep as a job of a cluster: started, found again, followed, ended.
 
 Over Ray's job submission SDK. A job outlives the connection that started it, and whoever has
 the cluster file and the token may watch it.

@@ -1,4 +1,4 @@
-"""How is a cluster brought up, reached and ended from a laptop.
+"""Brings a cluster up from a laptop, connects to it, and takes it down.
 
 By Ray's own cluster launcher: `ray up`, `ray dashboard`, `ray down`, as commands, since that is
 their interface. In place of a cluster file stands the URL of the head's dashboard, where a way

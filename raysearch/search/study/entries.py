@@ -1,4 +1,4 @@
-"""How does a configuration stand in the study: its attributes, written and read back.
+"""The attributes of a configuration in the study, written and read back.
 
 Attributes of an Optuna trial::
 

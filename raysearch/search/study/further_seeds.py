@@ -1,4 +1,4 @@
-"""How do configurations that have ended get the cells of seeds that were added to their sweep?
+"""Cells of seeds that were added to a sweep, for configurations that have ended.
 
 Optuna never changes a trial that has ended. So the records of further cells stand beside the
 trials, as attributes of the study, and what the trial is worth over all its cells is worked out

@@ -1,4 +1,4 @@
-"""Which trials were begun and are not at their end, told where the study is not.
+"""A write-ahead journal of the runs that have begun and not ended, kept apart from the study.
 
 ``<root>/intents/<lease id>.json`` is a lease as it was offered first; it appears before the
 lease runs and goes once the trial's row is there. The study needs none of them: they are for

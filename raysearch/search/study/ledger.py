@@ -1,4 +1,4 @@
-"""Which configurations were asked, how far are they, and what is next.
+"""The ledger of a sweep: which configurations were asked, how far they are, what is next.
 
 `StudyLedger` is the only authority over a sweep: an Optuna study on a database. The intent is
 written before anybody acts and the result before anybody is told, so a run that was killed at

@@ -1,4 +1,4 @@
-"""How is a sweep kept to one driver: a lock in its folder, which it looks at before each write.
+"""Keeps a sweep to one driver: a lock in its folder, which is checked before each write.
 
 A folder that was removed under a running sweep, and made anew by another one, has another
 lock; the first driver then ends where it would write next. Of a sweep whose rows lie elsewhere

@@ -1,4 +1,4 @@
-"""What does a study hold of its finished cells and of its sweep, for whoever only reads it."""
+"""What a study holds of its finished cells and of its sweep, for readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is a lost study made anew from what the sweep left at its root?
+"""Makes a lost study anew from what the sweep left at its root.
 
 From the rows and curves come the finished configurations, as the study had them: numbers,
 parameters, intermediate values, what early stopping compared, papers' own settings. From

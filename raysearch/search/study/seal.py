@@ -1,4 +1,4 @@
-"""Is a trial of the study still as it was written, whatever keeps the study's database?
+"""Seals on the trials of a study, which tell whether one is still as it was written.
 
 SQLite checks no value: one changed bit in a page is another number. So every trial has an
 attribute ``seal``: digests of all that makes it (number, state, values, parameters, reports and

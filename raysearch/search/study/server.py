@@ -1,4 +1,4 @@
-"""How does one driver hold a study on a database server, and what when the connection is lost.
+"""One driver's lock on a study on a database server, and its lost connections.
 
 A driver has one connection, and takes a lock with it that the server gives to one connection
 only: every write of the sweep goes through a session that holds the lock, so a driver that has

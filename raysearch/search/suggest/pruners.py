@@ -1,4 +1,4 @@
-"""When is a configuration not worth training on.
+"""Early stopping: which configurations are not worth training on.
 
 A pruner judges the objective of a configuration at a rung against what others had there. It
 is a pure function, so that the study can store its decision together with what it was made

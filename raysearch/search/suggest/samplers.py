@@ -1,4 +1,4 @@
-"""How is the next configuration chosen.
+"""The samplers that choose the next configuration, by name.
 
 Optuna's samplers under the names that a search-space file may use. A sampler is made anew for
 every configuration, from the sweep's seed and the trial's number: what it suggests depends on

@@ -1,4 +1,4 @@
-"""Which task is asked next, and which configuration it gets.
+"""Chooses which task is asked next, and which configuration it gets.
 
 A `TaskSearch` is the search of one task: the part of the study that its sampler sees, its share
 of the budget, and what early stopping compares. In ``mode: joint`` there is one for all tasks

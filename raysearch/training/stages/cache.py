@@ -1,4 +1,4 @@
-"""Which stages are finished already, here or by another slot, and who computes the missing ones?
+"""A cache of finished stages, which slots and machines share.
 
 Entries are addressed by content (`training.stages`): same key, same bytes. So nothing here can
 make a number wrong: an entry that is damaged, evicted or computed twice costs time only, and a

@@ -1,4 +1,4 @@
-"""When are two stages the same work: keys made of content, and a cache under these keys.
+"""Keys of stages, made of content.
 
 Same key, same bytes: the key hashes the method, the stage, the settings that it depends on,
 the digests of data and encoder, the seed, the key of the stage before it and the code.

@@ -1,4 +1,4 @@
-"""Who uses which entries of the stage cache right now, and who is at work on which?
+"""Locks on entries of the stage cache: who uses which, and who is computing which.
 
 Every process that uses entries keeps one small file under ``holders/``: the keys that it has
 pinned, the keys that it is computing, and a counter that a thread raises while the process

@@ -1,4 +1,4 @@
-"""Which stages of a trial must be run, and which did others leave behind.
+"""Which stages of a trial must be run, and which others left behind.
 
 A stage is needed when it is the last, or when a needed stage that nobody has finished starts
 from it. What is found is loaded at once and held, so that an eviction in mid-trial costs
