@@ -12,50 +12,21 @@ from __future__ import annotations
 import threading
 import traceback
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 import ray
 
 from raysearch.cluster.session_folder import scratch_folder
-from raysearch.cluster.worker import Runner
+from raysearch.cluster.worker import SlotShape
 from raysearch.events import SlotEvent
 from raysearch.run import RunSpec
 
-__all__ = ["Slot", "SlotShape"]
+__all__ = ["Slot"]
 
 WANTED_SECONDS = 60.0
 """Length of one question whether workers are wanted; the answer comes when it is yes."""
 CLOSE_SECONDS = 5.0
 """So long a closing slot waits for its workers to leave by themselves."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SlotShape:
-    """What a slot is made of.
-
-    Attributes:
-        runner: What its workers do with a lease: a callable, or ``module:name``.
-        workers: Worker processes, which share every trial; at least 1.
-        cpus_per_worker: CPUs that each holds; also its number of torch threads, rounded down.
-        gpus_per_worker: GPUs that each holds; fractions share a GPU.
-    """
-
-    runner: Runner | str
-    workers: int = 1
-    cpus_per_worker: float = 1.0
-    gpus_per_worker: float = 0.0
-
-    @property
-    def threads(self) -> int:
-        """Torch threads per worker; at least 1."""
-        return max(1, int(self.cpus_per_worker))
-
-    @property
-    def resources_per_worker(self) -> dict[str, float]:
-        """What a worker's bundle asks of the cluster."""
-        gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker > 0 else {}
-        return {"CPU": self.cpus_per_worker, **gpus}
 
 
 class Slot:

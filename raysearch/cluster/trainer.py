@@ -45,8 +45,7 @@ from ray.util.placement_group import (
 from raysearch.cluster.breakdown import is_lack_of_memory
 from raysearch.cluster.preemption import give_notice, watch_signals
 from raysearch.cluster.process_group import GroupConfig
-from raysearch.cluster.slots import SlotShape
-from raysearch.cluster.worker import serve
+from raysearch.cluster.worker import SlotShape, serve
 
 __all__ = ["slot_trainer"]
 

@@ -26,7 +26,7 @@ from raysearch.run import Report, Run, RunSpec, RunState
 from raysearch.storage import open_storage
 from raysearch.storage.uri import join, redacted, shown_text
 
-__all__ = ["Listener", "Runner", "TrainingRunner", "serve", "storage_news"]
+__all__ = ["SlotShape", "Listener", "Runner", "TrainingRunner", "serve", "storage_news"]
 
 
 class _Teller(logging.Handler):
@@ -110,6 +110,34 @@ class TrainingRunner:
             limit=self.limit,
             stated=self.stated,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotShape:
+    """What a slot is made of.
+
+    Attributes:
+        runner: What its workers do with a lease: a callable, or ``module:name``.
+        workers: Worker processes, which share every trial; at least 1.
+        cpus_per_worker: CPUs that each holds; also its number of torch threads, rounded down.
+        gpus_per_worker: GPUs that each holds; fractions share a GPU.
+    """
+
+    runner: Runner | str
+    workers: int = 1
+    cpus_per_worker: float = 1.0
+    gpus_per_worker: float = 0.0
+
+    @property
+    def threads(self) -> int:
+        """Torch threads per worker; at least 1."""
+        return max(1, int(self.cpus_per_worker))
+
+    @property
+    def resources_per_worker(self) -> dict[str, float]:
+        """What a worker's bundle asks of the cluster."""
+        gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker > 0 else {}
+        return {"CPU": self.cpus_per_worker, **gpus}
 
 
 def serve(settings: Mapping[str, Any]) -> None:

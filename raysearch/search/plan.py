@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from raysearch.cluster.cost.prices import PriceTable
-from raysearch.cluster.slots import SlotShape
-from raysearch.cluster.worker import Runner, TrainingRunner
+from raysearch.cluster.worker import Runner, SlotShape, TrainingRunner
 from raysearch.config import SEED, TrainingConfig, check_value, read_config
 from raysearch.errors import ConfigError, quoted, unknown_name
 from raysearch.methods import get_method

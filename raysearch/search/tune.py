@@ -14,7 +14,8 @@ from ray.tune.search import Searcher
 from raysearch.cluster.breakdown import slot_breakdown
 from raysearch.cluster.ray_session import HEAD, open_mailroom
 from raysearch.cluster.session_folder import scratch_folder
-from raysearch.cluster.slots import Slot, SlotShape
+from raysearch.cluster.slots import Slot
+from raysearch.cluster.worker import SlotShape
 from raysearch.events import EventKind, SlotEvent
 from raysearch.run import RunSpec
 from raysearch.search.driver import RunQueue

@@ -13,8 +13,8 @@ from noop_sweep import NoopConfig, NoopRunner
 
 from raysearch.cluster.packing import measure_on_cluster
 from raysearch.cluster.ray_session import open_mailroom
-from raysearch.cluster.slots import Slot, SlotShape
-from raysearch.cluster.worker import IDLE_SECONDS
+from raysearch.cluster.slots import Slot
+from raysearch.cluster.worker import IDLE_SECONDS, SlotShape
 from raysearch.config import flatten
 from raysearch.errors import ConfigError
 from raysearch.events import EventKind, SlotEvent

@@ -19,8 +19,8 @@ from ray.cluster_utils import Cluster
 
 from raysearch.cluster.dispatcher import Dispatcher
 from raysearch.cluster.ray_session import ray_session
-from raysearch.cluster.slots import Slot, SlotShape
-from raysearch.cluster.worker import Listener, TrainingRunner
+from raysearch.cluster.slots import Slot
+from raysearch.cluster.worker import Listener, SlotShape, TrainingRunner
 from raysearch.config import flatten, read_config
 from raysearch.events import EventKind, SlotEvent
 from raysearch.methods import get_method
