@@ -6,7 +6,9 @@ import grimp
 
 STILL_THERE = {
     ("raysearch.leaderboard.card", "raysearch.leaderboard.tasks"),
+    ("raysearch.leaderboard.tasks", "raysearch.leaderboard.card"),
     ("raysearch.api.restore", "raysearch.cli.train"),
+    ("raysearch.cli.train", "raysearch.api.restore"),
     ("raysearch.cli.remote", "raysearch.cli.sweep"),
     ("raysearch.cli.sweep", "raysearch.cli.remote"),
     ("raysearch.cli", "raysearch.cli.experiment"),
