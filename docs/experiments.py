@@ -12,7 +12,13 @@ import shutil
 from itertools import takewhile
 from pathlib import Path
 
-from raysearch.api.experiment import MEASURED, Study, find_study, read_study, studies
+from raysearch.api.experiment import (
+    MEASURED,
+    Experiment,
+    experiments,
+    find_experiment,
+    read_experiment,
+)
 from raysearch.leaderboard import Store
 from raysearch.run import RunState
 from raysearch.seal import seal
@@ -24,9 +30,10 @@ PAGES = Path(__file__).with_suffix("")
 HEAD = """\
 # The papers' own questions
 
-Each page is the answer of `raysearch study NAME` at the small scale. `python docs/experiments.py`
-writes it from the rows in `results/reference/NAME` (Parquet, with learning curves and the test
-readings), which `raysearch leaderboard`, `report` and `compare` read like those of any sweep.
+Each page is the answer of `raysearch experiment NAME` at the small scale. `python
+docs/experiments.py` writes it from the rows in `results/reference/NAME` (Parquet, with learning
+curves and the test readings), which `raysearch leaderboard`, `report` and `compare` read like those
+of any sweep.
 
 The same command with `--scale paper` runs the experiment at the paper's own size on a GPU; none has
 been run at that size. The scores here are those of one small encoder after a few dozen steps, and
@@ -56,13 +63,16 @@ def take(folder: Path) -> None:
         shutil.copyfile(folder / MEASURED, place / MEASURED)
 
 
-def kept() -> dict[str, Study]:
+def kept() -> dict[str, Experiment]:
     """The studies whose rows are there, by name."""
-    names = [name for name in studies() if (REFERENCE / name).is_dir()]
-    return {name: read_study(str(REFERENCE / name), find_study(name)[1], name) for name in names}
+    names = [name for name in experiments() if (REFERENCE / name).is_dir()]
+    return {
+        name: read_experiment(str(REFERENCE / name), find_experiment(name)[1], name)
+        for name in names
+    }
 
 
-def index(found: dict[str, Study]) -> str:
+def index(found: dict[str, Experiment]) -> str:
     """The page that lists all."""
     rows = [
         f"| [{name}]({name}.md) | {study.question.text} | {lead(study)} |"
@@ -71,7 +81,7 @@ def index(found: dict[str, Study]) -> str:
     return HEAD + "\n".join([*rows, ""])
 
 
-def lead(study: Study) -> str:
+def lead(study: Experiment) -> str:
     """The answer in short: of a series whether it matters, else what the reference is beside."""
     series = takewhile(lambda sentence: not sentence.startswith("Against"), study.sentences)
     return " ".join(series) or study.sentences[0]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.analysis.answer import answer
-from raysearch.api.experiment import Study, find_study, read_study
+from raysearch.api.experiment import Experiment, find_experiment, read_experiment
 from raysearch.statistics.intervals import Interval
 
 ROOT = Path(__file__).parents[1]
@@ -142,12 +142,12 @@ def msmo_xabsa() -> Words:
 
 
 @cache
-def experiment(name: str) -> Study:
+def experiment(name: str) -> Experiment:
     """The answer of an experiment from its rows."""
-    return read_study(str(ROOT / REFERENCE / name), find_study(name)[1], name)
+    return read_experiment(str(ROOT / REFERENCE / name), find_experiment(name)[1], name)
 
 
-def _of(found: Study) -> dict[tuple[Any, ...], Interval]:
+def _of(found: Experiment) -> dict[tuple[Any, ...], Interval]:
     """Values of an arm's settings to its difference from the reference."""
     return {
         tuple(result.arm.settings.values()): result.difference
@@ -156,7 +156,7 @@ def _of(found: Study) -> dict[tuple[Any, ...], Interval]:
     }
 
 
-def _told(found: Study) -> tuple[int, int]:
+def _told(found: Experiment) -> tuple[int, int]:
     """Of the arms that differ: how many still do when all are taken together, and of how many."""
     several = [r for r in found.answer.others if r.twin is None and r.difference and r.jointly]
     both = [r for r in several if r.jointly and r.jointly.excludes_zero]

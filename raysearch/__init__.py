@@ -18,9 +18,9 @@ from raysearch.account import complete_account
 from raysearch.version import __version__
 
 if TYPE_CHECKING:
-    from raysearch.api import Sweep, evaluate, leaderboard, study, sweep, train
+    from raysearch.api import Sweep, evaluate, experiment, leaderboard, sweep, train
 
-__all__ = ["Sweep", "__version__", "evaluate", "leaderboard", "study", "sweep", "train"]
+__all__ = ["Sweep", "__version__", "evaluate", "leaderboard", "experiment", "sweep", "train"]
 
 complete_account()
 

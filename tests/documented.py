@@ -80,7 +80,7 @@ SMALL = {
 few steps in place of minutes. Not of the studies of ``REFERENCE``: they are gone on with."""
 OPTIONS = {
     "sweep": "--trials=8 --slots=1 --quiet",
-    "study": "--slots=1 --quiet",
+    "experiment": "--slots=1 --quiet",
     "train": "--quiet",
 }
 """Options of what trains, where the line says nothing else and no cluster runs it."""
@@ -145,7 +145,7 @@ def changed(line: str) -> list[str]:
     words = shlex.split(line)
     if words[0] not in OPTIONS or "--cluster" in words:
         return words
-    small = [] if words[0] == "study" else SMALL[words[1]].split()
+    small = [] if words[0] == "experiment" else SMALL[words[1]].split()
     said = {word.partition("=")[0] for word in words}
     options = [word for word in OPTIONS[words[0]].split() if word.partition("=")[0] not in said]
     settings = [f"--set={pair}" for pair in small if pair.partition("=")[0] not in said]

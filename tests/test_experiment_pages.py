@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from raysearch.api.experiment import Study, studies
+from raysearch.api.experiment import Experiment, experiments
 from raysearch.leaderboard import Store
 
 ROOT = Path(__file__).parents[1]
@@ -26,26 +26,26 @@ def script() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def kept() -> dict[str, Study]:
-    found: dict[str, Study] = script().kept()
+def kept() -> dict[str, Experiment]:
+    found: dict[str, Experiment] = script().kept()
     return found
 
 
 def test_every_study_has_its_rows() -> None:
-    assert set(NAMES) == set(studies())
+    assert set(NAMES) == set(experiments())
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_page_is_what_the_rows_answer(name: str, kept: dict[str, Study]) -> None:
+def test_the_page_is_what_the_rows_answer(name: str, kept: dict[str, Experiment]) -> None:
     page = ROOT / "docs" / "experiments" / f"{name}.md"
     assert page.read_text() == kept[name].page(f"{name}.svg"), "run python docs/experiments.py"
     assert (page.with_suffix(".svg")).is_file()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_arm_of_the_space_was_trained(name: str, kept: dict[str, Study]) -> None:
+def test_every_arm_of_the_space_was_trained(name: str, kept: dict[str, Experiment]) -> None:
     card = json.loads((REFERENCE / name / "sweep.json").read_text())
-    space = studies()[name]
+    space = experiments()[name]
     assert card["space_digest"] == space.digest, "the space has changed: run the study again"
     assert card["space"] == f"search_spaces/studies/{name}.yaml"
     cells = {arm.numbers: len(arm.cells) for arm in kept[name].arms}
@@ -53,5 +53,5 @@ def test_every_arm_of_the_space_was_trained(name: str, kept: dict[str, Study]) -
     assert {t.provenance["dirty"] for t in Store(REFERENCE / name).trials()} == {"false"}
 
 
-def test_the_list_of_pages_is_complete(kept: dict[str, Study]) -> None:
+def test_the_list_of_pages_is_complete(kept: dict[str, Experiment]) -> None:
     assert (ROOT / "docs" / "experiments" / "README.md").read_text() == script().index(kept)

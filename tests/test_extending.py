@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from raysearch import corpora
-from raysearch.api.experiment import find_study
+from raysearch.api.experiment import find_experiment
 from raysearch.corpora import registry
 from raysearch.run import Origin
 from raysearch.search.space.space import load_space
@@ -74,5 +74,5 @@ def test_the_example_is_shown_as_it_is() -> None:
 def test_a_study_is_a_space_with_a_question(tmp_path: Path) -> None:
     [text] = re.findall(r"```yaml\n(# question.yaml.*?)```", TEXT, re.S)
     (tmp_path / "question.yaml").write_text(text)
-    _, space = find_study(str(tmp_path / "question.yaml"))
+    _, space = find_experiment(str(tmp_path / "question.yaml"))
     assert space.question is not None and space.question.text.endswith("knows nothing?")

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         data_fetch,
         data_list,
     )
-    from raysearch.api.experiment import Study
+    from raysearch.api.experiment import Experiment
     from raysearch.api.export import Export, export
     from raysearch.api.leaderboard import leaderboard
     from raysearch.api.recover import Recovered, recover
@@ -73,12 +73,12 @@ __all__ = [
     "data_fetch",
     "data_list",
     "evaluate",
+    "experiment",
     "export",
     "leaderboard",
     "recover",
     "replay",
     "report",
-    "study",
     "sweep",
     "train",
     "verify",
@@ -227,7 +227,7 @@ def evaluate(
     return pd.DataFrame([reading_record(item) for item in found])
 
 
-def study(
+def experiment(
     name: str,
     *,
     scale: Literal["small", "paper"] = "small",
@@ -238,13 +238,13 @@ def study(
     results: Folder = "results",
     data_dir: Folder | None = None,
     quiet: bool = False,
-) -> Study | None:
+) -> Experiment | None:
     """Answer one of the papers' own questions; the same call again goes on where it ended.
 
     Args:
         name: For example ``carl-ablation``, or a space file with a section ``study``.
         scale: ``small`` for two CPU cores, ``paper`` for a GPU.
-        seeds: Cells of each arm and task; None for the study's own.
+        seeds: Cells of each arm and task; None for the experiment's own.
         settings: Settings of the method that are held at a value.
         slots: Trials at once; None for as many as the CPUs hold.
         gpus_per_worker: Fractions share a GPU.
@@ -253,24 +253,24 @@ def study(
         quiet: Whether the progress is left out.
 
     Returns:
-        The study: ``sentences`` say the answer, ``answer.results`` has every arm, ``page`` and
+        The experiment: ``sentences`` say the answer, ``answer.results`` has every arm, ``page`` and
         ``figure`` are what was written; None after Ctrl-C.
 
     Raises:
         RaysearchError: It cannot run, and why.
 
     >>> import raysearch
-    >>> raysearch.study("carl-ablation", seeds=0)
+    >>> raysearch.experiment("carl-ablation", seeds=0)
     Traceback (most recent call last):
     raysearch.errors.ConfigError: `--seeds` must be an integer in [1, 10000], but got 0
     """
-    from raysearch.cli.experiment import studied
+    from raysearch.cli.experiment import run_experiment
 
     options: dict[str, Any] = {"scale": scale, "seeds": seeds, "slots": slots, "results": results}
     options |= {"gpus_per_worker": gpus_per_worker, "data_dir": data_dir, "quiet": quiet}
-    args = _arguments("study", name, settings, options)
+    args = _arguments("experiment", name, settings, options)
     with _output(args):
-        found = studied(args)
+        found = run_experiment(args)
     return None if found is None else found[1]
 
 

@@ -1,4 +1,4 @@
-"""Which studies are there, and what do the rows of one answer?"""
+"""The papers' own questions, and what the rows of one answer."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MEASURED",
-    "STUDIES",
-    "Study",
+    "EXPERIMENTS",
+    "Experiment",
     "SweepRuns",
-    "find_study",
+    "find_experiment",
     "measure",
     "measure_of",
-    "read_study",
-    "studies",
+    "read_experiment",
+    "experiments",
 ]
 
-STUDIES = PACKAGE / "search_spaces" / "studies"
+EXPERIMENTS = PACKAGE / "search_spaces" / "studies"
 MEASURED = "measured.parquet"
-"""What a study measured beyond its rows, in the sweep's folder."""
+"""What an experiment measured beyond its rows, in the sweep's folder."""
 _OF = "raysearch.measure"
 """Key of the file's metadata: the measure, and the rows that it is of."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
-    """A study whose rows are there.
+class Experiment:
+    """An experiment whose rows are there.
 
     Attributes:
         name: Its name.
@@ -134,16 +134,16 @@ class Study:
         )
 
 
-def studies() -> dict[str, SearchSpace]:
-    """The studies that come with this package, by name."""
+def experiments() -> dict[str, SearchSpace]:
+    """The experiments that come with this package, by name."""
     from raysearch.search.space.space import load_space
 
-    spaces = {path.stem: load_space(path) for path in sorted(STUDIES.glob("*.yaml"))}
+    spaces = {path.stem: load_space(path) for path in sorted(EXPERIMENTS.glob("*.yaml"))}
     return {name: space for name, space in spaces.items() if space.question is not None}
 
 
-def find_study(name: str) -> tuple[Path, SearchSpace]:
-    """A study by its name, or by a file of the user's own.
+def find_experiment(name: str) -> tuple[Path, SearchSpace]:
+    """An experiment by its name, or by a file of the user's own.
 
     Raises:
         ConfigError: There is none, or its file is wrong or asks nothing.
@@ -151,10 +151,10 @@ def find_study(name: str) -> tuple[Path, SearchSpace]:
     from raysearch.search.space.space import load_space
 
     path = next(
-        (place for place in (Path(name), STUDIES / f"{name}.yaml") if place.is_file()), None
+        (place for place in (Path(name), EXPERIMENTS / f"{name}.yaml") if place.is_file()), None
     )
     if path is None:
-        raise ConfigError(unknown_name("study", name, tuple(studies())))
+        raise ConfigError(unknown_name("experiment", name, tuple(experiments())))
     space = load_space(path)
     if space.question is None:
         raise ConfigError(
@@ -165,11 +165,11 @@ def find_study(name: str) -> tuple[Path, SearchSpace]:
 
 
 def measure(folder: str, space: SearchSpace, data_dir: str) -> None:
-    """Measure what a study needs beyond its rows, once for the same rows, and keep it beside them.
+    """Measure what an experiment needs beyond its rows, once for the same rows, and keep it there.
 
     Args:
         folder: The sweep's folder or URI.
-        space: The study's space, whose question names a measure of its method.
+        space: The experiment's space, whose question names a measure of its method.
         data_dir: Folder of the corpora.
 
     Raises:
@@ -206,7 +206,7 @@ def measure_of(method: str, name: str) -> Measure:
             f"`measure` must be known, but got {name!r}; {known_names(tuple(known))}"
             if known
             else f"`measure` must be of a method that has measures, but {method} has none; leave "
-            "it out of the study, or set another method"
+            "it out of the experiment, or set another method"
         )
     return known[name]
 
@@ -238,13 +238,15 @@ class SweepRuns:
                 openings.finish(opened[0])
 
 
-def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True) -> Study:
+def read_experiment(
+    folder: str, space: SearchSpace, name: str, *, small: bool = True
+) -> Experiment:
     """What the rows of a folder answer.
 
     Args:
         folder: The sweep's folder or URI.
-        space: The study's space.
-        name: The study's name.
+        space: The experiment's space.
+        name: The experiment's name.
         small: Whether the rows are of the small scale.
 
     Raises:
@@ -260,13 +262,13 @@ def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True
     rows = Store(folder).trials()
     if not rows:
         raise StoreError(
-            f"`{redacted(folder)}` must hold the rows of a study, but has none; "
-            f"python -m raysearch study {name} makes them"
+            f"`{redacted(folder)}` must hold the rows of an experiment, but has none; "
+            f"python -m raysearch experiment {name} makes them"
         )
     trials = with_readings(rows, readings_of(folder).trials())
     arms = sorted(arms_of(trials, _varied(space), _among(space)), key=_place(space))
     asked = space.question
-    return Study(
+    return Experiment(
         name=name,
         method=space.method,
         question=asked,
@@ -281,7 +283,7 @@ def read_study(folder: str, space: SearchSpace, name: str, *, small: bool = True
         trials=[trial for trial in trials if trial.state is RunState.COMPLETE],
         measured=_measured(folder),
         small=small,
-        command=f"python -m raysearch study {name}",
+        command=f"python -m raysearch experiment {name}",
     )
 
 
@@ -336,8 +338,7 @@ def _kept_measures(folder: str) -> pa.Table | None:
         return None
     except DamagedError as error:
         raise StoreError(
-            f"`{join(redacted(folder), MEASURED)}` must be what a study measured, but "
-            f"{error}; move "
-            "it away and run the same study again, which measures it anew (an embedding opens the "
-            "test data for that, which is recorded)"
+            f"`{join(redacted(folder), MEASURED)}` must be what an experiment measured, but "
+            f"{error}; move it away and run the same command again, which measures it anew (an "
+            "embedding opens the test data for that, which is recorded)"
         ) from error

@@ -52,6 +52,9 @@ _COMMANDS = (
     *(experiment, verify, export, data, check, remote),
 )
 
+_FORMER = {"study": "experiment"}
+"""Former words of commands, which mean the same and are shown nowhere."""
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
@@ -75,8 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when all went well, 2 on a user's mistake, 130 when interrupted.
     """
     _buffer_output()
+    words = list(sys.argv[1:] if argv is None else argv)
     with lasting_output(), safe_output():
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        return _run([*(_FORMER.get(word, word) for word in words[:1]), *words[1:]])
 
 
 def _run(words: list[str]) -> int:

@@ -1,9 +1,8 @@
-"""`raysearch study NAME`: one of the papers' own questions, trained, read and answered.
+"""`raysearch experiment NAME`: one of the papers' own questions, trained, read and answered.
 
-A study is a search space whose combinations are arms (`raysearch.search.space.experiment`). The
-command
-trains them all as a sweep, reads the test data where the answer is given in it, and writes page,
-figure and report into the sweep's folder. The same command goes on where it ended.
+An experiment is a search space whose combinations are arms (`raysearch.search.space.experiment`).
+The command trains them all as a sweep, reads the test data where the answer is given in it, and
+writes page, figure and report into the sweep's folder. The same command goes on where it ended.
 """
 
 from __future__ import annotations
@@ -32,30 +31,33 @@ from raysearch.errors import ConfigError, RunError
 from raysearch.storage.uri import join, redacted, shown_text, shown_url
 
 if TYPE_CHECKING:
-    from raysearch.api.experiment import Study
+    from raysearch.api.experiment import Experiment
     from raysearch.search.space.space import SearchSpace
 
-__all__ = ["add_parser", "run", "studied"]
+__all__ = ["add_parser", "run", "run_experiment"]
 
 SCALES = ("small", "paper")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register ``study``."""
+    """Register ``experiment``."""
     parser = commands.add_parser(
-        "study",
+        "experiment",
         help="answer one of the papers' own questions: arms, table, figure, page",
-        description="Train all arms of a study, read the test data once where the answer is given "
-        "in it, and say what was found and how surely. Without NAME, list the studies. Running the "
-        "same command again goes on where it ended.",
+        description="Train all arms of an experiment, read the test data once where the answer is "
+        "given in it, and say what was found and how surely. Without NAME, list the experiments. "
+        "Running the same command again goes on where it ended.",
         epilog=examples(
-            "raysearch study",
-            "raysearch study carl-ablation",
-            "raysearch study msmo-beta --scale paper --gpus-per-worker 0.5",
+            "raysearch experiment",
+            "raysearch experiment carl-ablation",
+            "raysearch experiment msmo-beta --scale paper --gpus-per-worker 0.5",
         ),
     )
     parser.add_argument(
-        "name", metavar="NAME", nargs="?", help="a study, or a space file with a section `study`"
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="an experiment, or a space file with a section `study`",
     )
     parser.add_argument(
         "--scale",
@@ -74,13 +76,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the studies, or run one and say its answer."""
-    from raysearch.api.experiment import studies
+    """List the experiments, or run one and say its answer."""
+    from raysearch.api.experiment import experiments
 
     if args.name is None:
-        _list(args, studies())
+        _list(args, experiments())
         return 0
-    found = studied(args)
+    found = run_experiment(args)
     if found is None:
         again = _command(args)
         sys.stderr.write(f"interrupted; go on with\n  {again}\n")
@@ -89,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def studied(args: argparse.Namespace) -> tuple[str, Study] | None:
+def run_experiment(args: argparse.Namespace) -> tuple[str, Experiment] | None:
     """Train, read, measure and write a study's page.
 
     Returns:
@@ -99,22 +101,22 @@ def studied(args: argparse.Namespace) -> tuple[str, Study] | None:
         ConfigError: There is no such study, or it cannot run as asked.
         TrialError: It ran out of money before all arms were trained.
     """
-    from raysearch.api.experiment import find_study
+    from raysearch.api.experiment import find_experiment
     from raysearch.cli.sweep import search
     from raysearch.summary import Ending
 
-    path, space = find_study(args.name)
+    path, space = find_experiment(args.name)
     if args.cluster is not None:
         raise ConfigError(
-            "`--cluster` must be left out of a study, which reads test data where its weights are; "
-            "run it on the cluster's head with --address auto and --storage"
+            "`--cluster` must be left out of an experiment, which reads test data where its "
+            "weights are; run it on the cluster's head with --address auto and --storage"
         )
     plan, summary = search(_sweep_arguments(args, path, space))
     if summary.ending is Ending.INTERRUPTED:
         return None
     if summary.ending is not Ending.DONE:
         raise RunError(
-            f"a study must have all its arms, but its sweep ended by {summary.ending} with "
+            f"an experiment must have all its arms, but its sweep ended by {summary.ending} with "
             f"{summary.unfinished} of {summary.asked} configurations open; the same command with a "
             "higher limit goes on"
         )
@@ -132,13 +134,13 @@ def _list(args: argparse.Namespace, found: Mapping[str, SearchSpace]) -> None:
         sys.stdout.write(json.dumps(asked, indent=1) + "\n")
         return
     table = bare_table()
-    table.add_column("study", no_wrap=True)
+    table.add_column("experiment", no_wrap=True)
     table.add_column("question", overflow="fold")
     for name, text in asked.items():
         table.add_row(name, text)
     console = Terminal()
     console.print(table)
-    console.print("\npython -m raysearch study NAME answers one")
+    console.print("\npython -m raysearch experiment NAME answers one")
 
 
 def _sweep_arguments(
@@ -170,10 +172,10 @@ def _sweep_arguments(
     return sweep
 
 
-def _measured(args: argparse.Namespace, path: Path, space: SearchSpace, folder: str) -> Study:
+def _measured(args: argparse.Namespace, path: Path, space: SearchSpace, folder: str) -> Experiment:
     """The answer, after reading and measuring what it needs."""
     from raysearch import corpora
-    from raysearch.api.experiment import measure, read_study
+    from raysearch.api.experiment import measure, read_experiment
 
     assert space.question is not None
     wanted = (space.question.goal.name, *space.question.beside)
@@ -181,7 +183,7 @@ def _measured(args: argparse.Namespace, path: Path, space: SearchSpace, folder: 
         _read_test(args, folder)
     if space.question.measure:
         measure(folder, space, str(corpora.data_dir(args.data_dir)))
-    study = read_study(folder, space, path.stem, small=args.scale == "small")
+    study = read_experiment(folder, space, path.stem, small=args.scale == "small")
     return replace(study, command=_command(args))
 
 
@@ -212,7 +214,7 @@ def _read_test(args: argparse.Namespace, folder: str) -> None:
     readings(parser().parse_args(words))
 
 
-def _write(folder: str, study: Study) -> None:
+def _write(folder: str, study: Experiment) -> None:
     """Page, figure and the report of the sweep into the sweep's folder."""
     from raysearch.cli.report import sweep_records
     from raysearch.render.report import make_report
@@ -226,7 +228,7 @@ def _write(folder: str, study: Study) -> None:
     write_files(folder, {name: text.encode() for name, text in texts.items()})
 
 
-def _say(args: argparse.Namespace, folder: str, study: Study) -> None:
+def _say(args: argparse.Namespace, folder: str, study: Experiment) -> None:
     from raysearch.render.experiment import StudyBoard, answer_record
     from raysearch.render.terminal import Terminal
 

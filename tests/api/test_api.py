@@ -71,7 +71,7 @@ def test_the_docstrings_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "train",
         "leaderboard",
         "evaluate",
-        "study",
+        "experiment",
     ):  # `train` makes what is read
         for test in finder.find(getattr(api, name), name):
             runner.run(test)

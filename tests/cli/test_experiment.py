@@ -1,4 +1,4 @@
-"""`raysearch study`: a whole small study, its page, going on, other scales, and mistakes."""
+"""`raysearch experiment`: a whole small study, its page, going on, other scales, and mistakes."""
 
 import json
 import re
@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
-from raysearch.api.experiment import MEASURED, find_study, studies
+from raysearch.api.experiment import MEASURED, experiments, find_experiment
 from raysearch.cli import main, parser
 from raysearch.cli.experiment import _sweep_arguments
+from raysearch.cli.parsing import leaves
 from raysearch.summary import Ending, SweepSummary
 
 SPACE = """\
@@ -54,11 +55,11 @@ def test_every_study_that_is_asked_for_is_there(capsys: pytest.CaptureFixture[st
     msmo = ("baseline", "ablation", "codeswitch", "translation-free", "alignment-noise", "beta")
     names = {*(f"carl-{name}" for name in carl), *(f"msmo-{name}" for name in msmo)}
     names |= {"msmo-teachers", "msmo-clip"}
-    assert names == set(studies())
-    assert main(["study"]) == 0
+    assert names == set(experiments())
+    assert main(["experiment"]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in names)
-    assert main(["study", "--format", "json"]) == 0
+    assert main(["experiment", "--format", "json"]) == 0
     asked = json.loads(capsys.readouterr().out)
     assert set(asked) == names and all(text.endswith("?") for text in asked.values())
 
@@ -68,7 +69,7 @@ def test_a_study_from_training_to_its_page(
     space: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    assert main(["study", "mine.yaml", "--slots", "1"]) == 0
+    assert main(["experiment", "mine.yaml", "--slots", "1"]) == 0
     shown = capsys.readouterr().out
     assert "Does training help?" in shown and "reference" in shown
     assert max(map(len, shown.splitlines()[-12:])) <= 80
@@ -76,14 +77,14 @@ def test_a_study_from_training_to_its_page(
     page = (folder / "study.md").read_text()
     assert "**Does training help?**" in page and "| **frozen** |" in page
     assert "- One corpus." in page and "- One tiny encoder." in page
-    assert "python -m raysearch study mine.yaml --slots 1" in page
+    assert "python -m raysearch experiment mine.yaml --slots 1" in page
     assert (folder / "study.svg").read_text().startswith("<?xml")
     assert "<html" in (folder / "report.html").read_text()
     rows = pq.read_table(folder / "test" / "trials").to_pylist()
     assert len(rows) == 6  # the paper's setting and two arms, two seeds each
 
     # The same command trains and reads nothing again, and says the same.
-    assert main(["study", "mine.yaml", "--slots", "1", "--format", "json", "--quiet"]) == 0
+    assert main(["experiment", "mine.yaml", "--slots", "1", "--format", "json", "--quiet"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert pq.read_table(folder / "test" / "trials").num_rows == 6
     by_arm = {arm["arm"]: arm for arm in record["arms"]}
@@ -97,10 +98,10 @@ def test_a_study_from_training_to_its_page(
 
 
 def test_the_papers_scale_changes_settings_seeds_and_name(space: Path) -> None:
-    words = ["study", "mine.yaml", "--scale", "paper", "--set", "corpora=sample"]
+    words = ["experiment", "mine.yaml", "--scale", "paper", "--set", "corpora=sample"]
     args = parser().parse_args([*words, "--gpus-per-worker", "0.5", "--results", "there"])
     args.words, args.warn = words, print
-    sweep = _sweep_arguments(args, *find_study("mine.yaml"))
+    sweep = _sweep_arguments(args, *find_experiment("mine.yaml"))
     assert (sweep.name, sweep.seeds, sweep.keep) == ("mine-paper", 5, "all")
     assert sweep.settings == ["encoder=google-bert/bert-base-uncased", "corpora=sample"]
     assert (sweep.gpus_per_worker, sweep.results) == (0.5, "there")
@@ -109,9 +110,12 @@ def test_the_papers_scale_changes_settings_seeds_and_name(space: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nothing"], "unknown study `nothing`"),
+        (["nothing"], "unknown experiment `nothing`"),
         (["plain.yaml"], "must have a section `study` that asks a question"),
-        (["mine.yaml", "--cluster", "cluster.yaml"], "`--cluster` must be left out of a study"),
+        (
+            ["mine.yaml", "--cluster", "cluster.yaml"],
+            "`--cluster` must be left out of an experiment",
+        ),
         (["mine.yaml", "--seeds", "0"], "`--seeds` must be an integer in [1, 10000]"),
         (["mine.yaml", "--set", "top_k"], "`--set` must be NAME=VALUE"),
     ],
@@ -120,7 +124,7 @@ def test_mistakes(
     space: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
     Path("plain.yaml").write_text(SPACE.partition("study:")[0])
-    assert main(["study", *words]) == 2
+    assert main(["experiment", *words]) == 2
     assert said in capsys.readouterr().err
     assert not Path("results").exists()
 
@@ -135,11 +139,19 @@ def test_a_study_without_all_its_arms_has_no_answer(
     monkeypatch.setattr(
         "raysearch.cli.sweep.search", lambda args: (SimpleNamespace(root="here"), ended.pop(0))
     )
-    assert main(["study", "mine.yaml"]) == 2
+    assert main(["experiment", "mine.yaml"]) == 2
     assert "ended by cost with 2 of 3 configurations open" in capsys.readouterr().err
-    assert main(["study", "mine.yaml", "--slots", "1"]) == 130
+    assert main(["experiment", "mine.yaml", "--slots", "1"]) == 130
     said = capsys.readouterr().err
-    assert "go on with\n  python -m raysearch study mine.yaml --slots 1" in said
+    assert "go on with\n  python -m raysearch experiment mine.yaml --slots 1" in said
+
+
+def test_the_former_word_means_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study"]) == 0
+    former = capsys.readouterr().out
+    assert main(["experiment"]) == 0
+    assert capsys.readouterr().out == former
+    assert "study" not in {leaf.prog.split()[1] for leaf in leaves(parser())}
 
 
 @pytest.mark.parametrize("form", ["--study {}", "--study={}"])
@@ -150,6 +162,6 @@ def test_no_part_of_a_password_stands_on_the_page(form: str) -> None:
     from raysearch.cli.experiment import _command
 
     words = form.format("postgresql://u:SEC'RET@h/d").split()
-    said = _command(Namespace(words=["study", "carl-ablation", *words]))
+    said = _command(Namespace(words=["experiment", "carl-ablation", *words]))
     assert "RET" not in said and "SEC" not in said and "h/d" in said
-    assert said.startswith("python -m raysearch study carl-ablation ") and "--study" in said
+    assert said.startswith("python -m raysearch experiment carl-ablation ") and "--study" in said

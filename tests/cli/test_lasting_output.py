@@ -45,7 +45,7 @@ def shell(words: str, end: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("words", ["--help", "study"])
+@pytest.mark.parametrize("words", ["--help", "experiment"])
 @pytest.mark.parametrize("end", ["| (exec <&-)", "2>&1 | (exec <&-)", ">&-"])
 def test_commands_end_well_without_a_reader(words: str, end: str) -> None:
     done = shell(words, end)

@@ -34,7 +34,11 @@ def test_another_one_is_one_sentence_before_it_is_imported(
     monkeypatch.setattr("raysearch.cluster.ray_version.version", version)
     for name in [name for name in sys.modules if name.split(".")[0] == "ray"]:
         monkeypatch.setitem(sys.modules, name, None)  # importing it is an error
-    for words in (["sweep", "carl"], ["attach", "http://127.0.0.1:1"], ["study", "carl-ablation"]):
+    for words in (
+        ["sweep", "carl"],
+        ["attach", "http://127.0.0.1:1"],
+        ["experiment", "carl-ablation"],
+    ):
         assert main(words) == 2
         said = capsys.readouterr().err
         assert said.startswith(f"raysearch: Ray must be {RAY}, but {found} is installed; pip ins")

@@ -46,7 +46,7 @@ def test_the_grid_is_what_is_asked_for_and_every_arm_can_be(space: SearchSpace) 
     assert (space.trials, space.seeds) == CELLS[name]
     assert space.trials == len(arms(space))
     assert all(space.read(point).problems() == [] for point in arms(space))
-    assert f"# python -m raysearch study {name}" in Path(space.source).read_text()
+    assert f"# python -m raysearch experiment {name}" in Path(space.source).read_text()
 
 
 @pytest.mark.parametrize("space", [n for n in CELLS if n != "carl-scale"], indirect=True)

@@ -105,5 +105,5 @@ def test_the_answer_is_given_on_test_and_the_papers_scale_can_be(space: SearchSp
     assert not set(asked.paper) & {item.name for item in space.parameters}
     scaled = replace(space, setting={**space.setting, **asked.paper})
     assert all(scaled.read(point).layers == 0 for point in arms(space))
-    command = f"# python -m raysearch study {Path(space.source).stem}\n"
+    command = f"# python -m raysearch experiment {Path(space.source).stem}\n"
     assert command in Path(space.source).read_text()

@@ -113,10 +113,10 @@ def test_an_error_on_the_screen_names_no_secret(
 
 @pytest.mark.parametrize("url", URLS)
 def test_a_command_on_the_page_of_a_study_has_no_secret(url: str) -> None:
-    words = ["study", "carl-ablation", "--stages", url, f"--storage={url}", "--slots", "2"]
+    words = ["experiment", "carl-ablation", "--stages", url, f"--storage={url}", "--slots", "2"]
     command = _command(argparse.Namespace(words=words))
     assert PLANTED not in command and command.endswith("--slots 2")
-    assert command.startswith("python -m raysearch study carl-ablation --stages ")
+    assert command.startswith("python -m raysearch experiment carl-ablation --stages ")
 
 
 def test_a_lease_in_the_news_names_its_folder_without_keys() -> None:
