@@ -18,7 +18,10 @@ from raysearch.account import complete_account
 from raysearch.version import __version__
 
 if TYPE_CHECKING:
-    from raysearch.api import Sweep, evaluate, experiment, leaderboard, sweep, train
+    from raysearch.api import Sweep, experiment, sweep
+    from raysearch.api.evaluate import evaluate
+    from raysearch.api.leaderboard import leaderboard
+    from raysearch.api.train import train
 
 __all__ = ["Sweep", "__version__", "evaluate", "leaderboard", "experiment", "sweep", "train"]
 

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pytest
 
 from raysearch.analysis.expected_best import efforts
-from raysearch.api.restore import trials_of
 from raysearch.api.select import select
+from raysearch.api.trials import trials_of
 from raysearch.cli import main
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store, SweepCard, load_card

@@ -1,4 +1,4 @@
-"""How are raysearch's parts used from Python: the commands as functions that return values.
+"""The commands as functions that return values: how raysearch is used from Python.
 
 Every option of a command is a keyword of the same name, is checked by the same code and has
 the same default, so `raysearch sweep carl --trials 8 --set top_k=0.2` is::
@@ -12,24 +12,16 @@ a whole session.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal
 
-from raysearch.api.messages import Messages
-from raysearch.api.options import setting_text
-from raysearch.cli.lasting_output import lasting_output
-from raysearch.cli.output import hushed, safe_output
-from raysearch.cli.sweep_arguments import Folder, SweepOptions
+from raysearch.api.messages import shown
+from raysearch.api.options import Folder, SweepOptions, setting_text, with_keywords
 from raysearch.errors import ConfigError
-from raysearch.printable import printable
-from raysearch.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,12 +38,14 @@ if TYPE_CHECKING:
         data_fetch,
         data_list,
     )
+    from raysearch.api.evaluate import evaluate
     from raysearch.api.experiment import Experiment
     from raysearch.api.export import Export, export
     from raysearch.api.leaderboard import leaderboard
     from raysearch.api.recover import Recovered, recover
     from raysearch.api.replay import replay
     from raysearch.api.report import ReportPage, report
+    from raysearch.api.train import train
     from raysearch.api.verify import verify
     from raysearch.summary import SweepSummary
 
@@ -104,15 +98,11 @@ class Sweep:
         return leaderboard(self.folder)
 
 
-def sweep(
-    method: str, *, settings: Mapping[str, Any] | None = None, **options: Unpack[SweepOptions]
-) -> Sweep:
+@with_keywords(SweepOptions)
+def sweep(options: SweepOptions) -> Sweep:
     """Search a method's hyper-parameters; the same call again goes on where it ended.
 
-    Args:
-        method: For example ``carl``.
-        settings: Settings of the method that are held at a value.
-        **options: As in `SweepOptions`; those left out are the search space's.
+    Takes the keywords of `raysearch.api.options.SweepOptions`.
 
     Returns:
         The sweep; after Ctrl-C, too, with ``summary.ending == "interrupted"``.
@@ -127,104 +117,11 @@ def sweep(
     """
     from raysearch.cli.sweep import search
 
-    if "cluster" in options:
+    if options.cluster is not None:
         raise ConfigError("a sweep with `cluster` must be started by the command: it is watched")
-    args = _arguments("sweep", method, settings, options)
-    with _output(args):
-        plan, summary = search(args)
+    with shown(options.quiet) as messages:
+        plan, summary = search(options, messages)
     return Sweep(plan.root, summary)
-
-
-def train(
-    method: str,
-    *,
-    settings: Mapping[str, Any] | None = None,
-    config: Folder | None = None,
-    task: str | None = None,
-    seed: int | None = None,
-    name: str | None = None,
-    results: Folder = "results",
-    data_dir: Folder | None = None,
-    quiet: bool = False,
-) -> Run:
-    """One trial without a search, in this process; the finished row when it has run before.
-
-    Args:
-        method: For example ``carl``.
-        settings: Settings of the method.
-        config: File of an exported configuration: its settings, task and seed are those of the
-            trial where nothing else is said.
-        task: Which language pair, for a method over several.
-        seed: The trial's seed; None for that of `config`, else 0.
-        name: Folder below `results`; None for one named after the settings.
-        results: Folder that holds a folder for each sweep.
-        data_dir: Folder of the corpora.
-        quiet: Whether the progress on standard error is left out.
-
-    Raises:
-        TrialError: The trial failed, and why.
-        RaysearchError: It cannot run, and why.
-
-    >>> import raysearch
-    >>> tiny = {"encoder": "tiny", "epochs": 0.5, "batch_size": 16, "reports": 1}
-    >>> trial = raysearch.train("carl", settings=tiny, name="one", quiet=True)
-    >>> trial.state.value, trial.config["encoder"], "dev/va_pearson" in trial.metrics
-    ('complete', 'tiny', True)
-    """
-    from raysearch.cli.train import trained
-
-    options = {"task": task, "seed": seed, "name": name, "results": results, "data_dir": data_dir}
-    options |= {"config": config, "quiet": quiet}
-    args = _arguments("train", method, settings, options)
-    with _output(args):
-        return trained(args)[0]
-
-
-def evaluate(
-    sweep: Folder,
-    *,
-    trial: int | str | Sequence[int | str] | None = None,
-    task: str | None = None,
-    oracle: bool = False,
-    metric: str | None = None,
-    data_dir: Folder | None = None,
-    quiet: bool = False,
-) -> pd.DataFrame:
-    """Read the test data, once for each selected trial, and record it.
-
-    Args:
-        sweep: Folder or URI of a sweep.
-        trial: Number, ``best`` or ``all``, or several; None for ``best``, of an oracle ``all``.
-        task: Only cells of this corpus or pair.
-        oracle: Whether to read target dev, which no selection may see, instead.
-        metric: What ``best`` means; None for the sweep's own goal.
-        data_dir: Folder of the corpora.
-        quiet: Whether the notes on standard error are left out: also those on earlier readings.
-
-    Returns:
-        A row for each cell: ``sweep``, ``trial``, ``task``, ``seed``, ``read`` (when),
-        ``openings`` (how often the data was opened for it), ``metric/*``.
-
-    Raises:
-        RaysearchError: There is no such trial, or it does not give its numbers again.
-
-    >>> import raysearch
-    >>> found = raysearch.evaluate("results/one", trial=0, quiet=True)
-    >>> found["metric/test/va_pearson"].between(-1, 1).all()
-    np.True_
-    """
-    import pandas as pd
-
-    from raysearch.cli.evaluate import reading_record
-    from raysearch.cli.reading import readings
-
-    trials = [trial] if isinstance(trial, int | str) else trial
-    options: dict[str, Any] = {"trial": trials, "task": task, "oracle": oracle, "metric": metric}
-    options |= {"data_dir": data_dir, "quiet": quiet}
-    args = _arguments("evaluate", os.fspath(sweep), None, options)
-    with _output(args):
-        _, found = readings(args)
-    return pd.DataFrame([reading_record(item) for item in found])
 
 
 def experiment(
@@ -269,7 +166,8 @@ def experiment(
     options: dict[str, Any] = {"scale": scale, "seeds": seeds, "slots": slots, "results": results}
     options |= {"gpus_per_worker": gpus_per_worker, "data_dir": data_dir, "quiet": quiet}
     args = _arguments("experiment", name, settings, options)
-    with _output(args):
+    with shown(args.quiet) as messages:
+        args.messages, args.warn = messages, messages.warn
         found = run_experiment(args)
     return None if found is None else found[1]
 
@@ -302,19 +200,6 @@ def _arguments(
     return args
 
 
-def _warn(text: str) -> None:
-    warnings.warn(printable(text), stacklevel=2)
-
-
-@contextlib.contextmanager
-def _output(args: argparse.Namespace) -> Iterator[None]:
-    """What is written inside is printable, and with ``quiet`` no progress; warnings stay."""
-    args.warn = _warn
-    args.messages = Messages(note=lambda text: sys.stderr.write(f"{text}\n"), warn=_warn)
-    with hushed(args.quiet), lasting_output(), safe_output():
-        yield
-
-
 _LAZY: Mapping[str, str] = {
     "CheckedCorpora": "data",
     "CheckedFile": "check",
@@ -330,11 +215,13 @@ _LAZY: Mapping[str, str] = {
     "data_convert": "data",
     "data_fetch": "data",
     "data_list": "data",
+    "evaluate": "evaluate",
     "export": "export",
     "leaderboard": "leaderboard",
     "recover": "recover",
     "replay": "replay",
     "report": "report",
+    "train": "train",
     "verify": "verify",
 }
 """Public name to its module below this package, which is loaded when the name is first used."""

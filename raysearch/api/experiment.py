@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysearch.api.restore import restored, settings_of
+from raysearch.api.restore import restored
+from raysearch.api.trials import settings_of
 from raysearch.config import read_config
 from raysearch.errors import ConfigError, StoreError, known_names, unknown_name
 from raysearch.methods import get_method, notes_of
@@ -225,7 +226,7 @@ class SweepRuns:
 
     def restored(self, runs: Iterable[Run], role: str, what: str) -> Iterator[tuple[Run, Any]]:
         """See `FinishedRuns.restored`."""
-        from raysearch.cli.opened import alone
+        from raysearch.api.openings import alone
 
         with alone(self.folder, role) as openings:
             for run in runs:

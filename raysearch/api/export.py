@@ -12,8 +12,9 @@ from typing import Literal, get_args
 from raysearch import corpora
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder
-from raysearch.api.restore import goal_of, settings_of, trials_of, with_weights
+from raysearch.api.restore import with_weights
 from raysearch.api.select import select
+from raysearch.api.trials import goal_of, settings_of, trials_of
 from raysearch.errors import ConfigError, StoreError, quoted
 from raysearch.leaderboard import Store, load_card
 from raysearch.leaderboard.openings import readings_of

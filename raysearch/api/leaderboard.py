@@ -16,7 +16,7 @@ from raysearch.analysis.export import records, setting_records
 from raysearch.analysis.regret import regrets
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder
-from raysearch.api.restore import card_of, oracle_role
+from raysearch.api.trials import card_of, oracle_role
 from raysearch.errors import ConfigError, RaysearchError, StoreError, known_names, quoted
 from raysearch.leaderboard import Ranking, Store, SweepCard, find_stores, rank_tasks, rows_with
 from raysearch.leaderboard.openings import counts_in, readings_of

@@ -6,15 +6,17 @@ are Python's own.
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from raysearch.printable import printable
+from raysearch.render.output import hushed, lasting_output, safe_output
 from raysearch.training.progress import Listener, NullListener
 
-__all__ = ["QUIET", "Messages"]
+__all__ = ["PROGRESS", "QUIET", "Messages", "shown"]
 
 
 def _nowhere(text: str) -> None:
@@ -47,3 +49,27 @@ class Messages:
 
 QUIET = Messages()
 """No progress; warnings are Python's."""
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _bar(label: str) -> AbstractContextManager[Listener]:
+    from raysearch.render.progress import TrialProgress  # rich takes a while to import
+
+    return TrialProgress(label)
+
+
+PROGRESS = Messages(note=_note, training=_bar)
+"""Progress on standard error; warnings are Python's."""
+
+
+@contextmanager
+def shown(quiet: bool) -> Iterator[Messages]:
+    """Messages to a caller from Python, who sees progress on standard error unless `quiet`.
+
+    What is written inside is printable, and goes nowhere where nobody takes it any more.
+    """
+    with hushed(quiet), lasting_output(), safe_output():
+        yield QUIET if quiet else PROGRESS

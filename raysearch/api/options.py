@@ -35,6 +35,7 @@ __all__ = [
     "find_space",
     "setting_text",
     "with_keywords",
+    "words_of",
 ]
 
 Folder = str | os.PathLike[str]
@@ -164,7 +165,6 @@ class SearchOptions(HardwareOptions):
         mode: One configuration judged on all tasks, or a search for each task.
         aggregate: Joint: the mean over the tasks, or the worst task.
         warm_start: Per task: first the so many best of every task before it.
-        reuse: Share of the proposals that take over a stage that is paid for, in [0, 1].
         seed: Of the sampler.
         keep: Whose final weights stay on disk.
         study: URL of the study's database; empty for a file of the sweep's own.
@@ -184,7 +184,6 @@ class SearchOptions(HardwareOptions):
     mode: Literal["joint", "per_task"] | None = None
     aggregate: Literal["mean", "worst"] | None = None
     warm_start: int | None = None
-    reuse: float | None = None
     seed: int = 0
     keep: Literal["best", "all", "none"] = "best"
     study: str = ""
@@ -273,6 +272,21 @@ def with_keywords(options: Callable[P, O]) -> Callable[[Callable[[O], R]], Calla
     return decorate
 
 
+def words_of(options: Options) -> list[str]:
+    """The options that are not at their defaults, as words of the command line."""
+    words = []
+    for item in fields(options):
+        value = getattr(options, item.name)
+        if item.name == "settings":
+            texts = cast("SettingsOptions", options).setting_texts
+            words += [f"--set={name}={text}" for name, text in texts.items()]
+        elif item.kw_only and value != item.default:
+            word = f"--{_word(item.name)}"
+            several = value if isinstance(value, list | tuple) else [value]
+            words += [word] if value is True else [f"{word}={one}" for one in several]
+    return words
+
+
 def absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with every folder of this machine by its full path.
 
@@ -342,7 +356,6 @@ def _word(name: str) -> str:
     return "set" if name == "settings" else name.replace("_", "-")
 
 
-@functools.cache
 def _kinds(options: type[Options]) -> dict[str, Any]:
     """Every field's type, resolved."""
     hints = inspect.get_annotations(options, eval_str=True)

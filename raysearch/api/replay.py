@@ -11,8 +11,8 @@ from raysearch import corpora
 from raysearch.analysis.replay import TOLERANCE, Replay, compare_replay
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder
-from raysearch.api.restore import lease_of
 from raysearch.api.select import rows_of
+from raysearch.api.trials import lease_of
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.devices import cpu_threads
 from raysearch.errors import ConfigError

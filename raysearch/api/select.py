@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from raysearch.analysis.compare import Side
-from raysearch.api.restore import trials_of
+from raysearch.api.trials import trials_of
 from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.leaderboard import RankStatus, Store, SweepCard, load_card, rank_tasks, rows_with
 from raysearch.leaderboard.card import Mode

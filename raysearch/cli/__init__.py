@@ -35,12 +35,11 @@ from raysearch.cli import (
     verify,
 )
 from raysearch.cli.failures import said_of
-from raysearch.cli.lasting_output import lasting_output, leave
 from raysearch.cli.messages import terminal_messages
-from raysearch.cli.output import hushed, safe_output
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import ConfigError, RaysearchError, quoted
 from raysearch.names import is_text
+from raysearch.render.output import hushed, lasting_output, leave, safe_output
 from raysearch.storage.uri import shown_text
 from raysearch.storage.whole import is_full
 from raysearch.version import __version__

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from raysearch.errors import ConfigError, quoted
-from raysearch.methods import notes_of
-
-if TYPE_CHECKING:
-    from raysearch.search.space.space import SearchSpace
 
 __all__ = [
+    "add_config",
     "add_data_dir",
     "add_format",
     "add_quiet",
@@ -20,8 +17,17 @@ __all__ = [
     "add_settings",
     "given",
     "parse_settings",
-    "settings_with_pairs",
 ]
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """``--config``."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="hold the settings that are not searched at those of this file, which `raysearch "
+        "export` wrote (raysearch.yaml, or --as config); --set comes on top",
+    )
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +82,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-_OWN = ("run", "format", "warn", "words")
+_OWN = ("run", "format", "messages", "warn", "words")
 """Of a parsed command: what only the command line has."""
 
 
@@ -102,7 +108,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     problems = []
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals or not name or not value:
+        if not equals or not name:
             problems.append(f"`--set` must be NAME=VALUE, but got {quoted(pair)}")
         elif name in settings:
             problems.append(f"`--set` must name a setting once, but `{name}` came twice")
@@ -110,24 +116,3 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     if problems:
         raise ConfigError(problems)
     return settings
-
-
-def settings_with_pairs(
-    settings: Mapping[str, str], pairs: str | None, space: SearchSpace
-) -> Mapping[str, str]:
-    """The settings of the command line with those of ``--pairs``.
-
-    Raises:
-        ConfigError: The method has no pairs, or they are given twice.
-    """
-    if pairs is None:
-        return settings
-    name = notes_of(space.method).tasks
-    if not name:
-        raise ConfigError(
-            f"`--pairs` must go with a method of language pairs, but {space.method} has none; "
-            "leave it out"
-        )
-    if name in settings:
-        raise ConfigError(f"`{name}` must be given once, but came by `--pairs` and by `--set`")
-    return {**settings, name: pairs}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from raysearch.cli.output import write_json
 from raysearch.cli.parsing import examples
+from raysearch.render.output import write_json
 
 __all__ = ["add_parser", "run"]
 

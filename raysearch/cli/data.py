@@ -6,9 +6,9 @@ import argparse
 from dataclasses import asdict
 
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
-from raysearch.cli.output import write_json
 from raysearch.cli.parsing import examples
 from raysearch.errors import DataError
+from raysearch.render.output import write_json
 
 __all__ = ["add_parser", "run"]
 

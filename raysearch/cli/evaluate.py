@@ -1,21 +1,21 @@
-"""`raysearch evaluate`: readings of data that no selection saw, of finished trials.
-
-See `raysearch.cli.reading` for what is read, by which rule, and what is recorded of it.
-"""
+"""`raysearch evaluate`: readings of data that no selection saw, of finished trials."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
-from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
+from raysearch.api.options import EvaluateOptions
+from raysearch.cli.arguments import add_data_dir, add_format, add_quiet, given
 from raysearch.cli.parsing import examples
-from raysearch.run import Run
 from raysearch.storage.uri import redacted
 
-__all__ = ["add_parser", "reading_record", "run"]
+if TYPE_CHECKING:
+    from raysearch.api.evaluate import Readings
+
+__all__ = ["add_parser", "run"]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             "raysearch evaluate results/msmo --oracle   # what selection on source data lost",
         ),
     )
-    parser.add_argument("folder", metavar="SWEEP", help="folder or URI, for example results/carl")
+    parser.add_argument("sweep", metavar="SWEEP", help="folder or URI, for example results/carl")
     parser.add_argument(
         "--trial",
         action="append",
@@ -53,41 +53,27 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Read what was not read before; show all that was asked for."""
-    from raysearch.cli.reading import readings
+    from raysearch.api.evaluate import read_trials, reading_record
 
-    role, found = readings(args)
+    found = read_trials(EvaluateOptions(**given(args)), args.messages)
     if args.format == "json":
-        sys.stdout.write(json.dumps([reading_record(trial) for trial in found], indent=1) + "\n")
+        sys.stdout.write(json.dumps([reading_record(row) for row in found.rows], indent=1) + "\n")
     else:
-        _show(args.folder, role, found)
+        _show(found)
     return 0
 
 
-def reading_record(trial: Run) -> dict[str, Any]:
-    """One reading as a flat record: which cell, when it was read, how often, and the metrics."""
-    from raysearch.leaderboard.openings import count_of
-
-    return {
-        "sweep": trial.sweep,
-        "trial": trial.number,
-        "task": trial.cell.task,
-        "seed": trial.cell.seed,
-        "read": trial.finished,
-        "openings": count_of(trial),
-        **{f"metric/{name}": value for name, value in trial.metrics.items()},
-    }
-
-
-def _show(folder: str, role: str, readings: list[Run]) -> None:
+def _show(found: Readings) -> None:
     from raysearch.analysis.regret import oracle_goal, regrets
-    from raysearch.api.restore import goal_of
-    from raysearch.cli.opened import named
+    from raysearch.api.openings import named
+    from raysearch.api.trials import goal_of
     from raysearch.leaderboard import Store
     from raysearch.leaderboard.openings import count_of, counts_in, readings_of
     from raysearch.render.readings import read_words, readings_table, worst_words
     from raysearch.render.regret import RegretTable
     from raysearch.render.terminal import Terminal
 
+    folder, role, readings = found.folder, found.role, found.rows
     store = Store(folder)
     card = store.card()
     console = Terminal()

@@ -12,18 +12,18 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raysearch.api.options import setting_text
+from raysearch.api.options import EvaluateOptions, SweepOptions, setting_text
 from raysearch.cli.arguments import (
     add_data_dir,
     add_format,
     add_quiet,
     add_results,
     add_settings,
-    parse_settings,
+    given,
 )
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware
@@ -111,7 +111,7 @@ def run_experiment(args: argparse.Namespace) -> tuple[str, Experiment] | None:
             "`--cluster` must be left out of an experiment, which reads test data where its "
             "weights are; run it on the cluster's head with --address auto and --storage"
         )
-    plan, summary = search(_sweep_arguments(args, path, space))
+    plan, summary = search(_sweep_options(args, path, space), args.messages)
     if summary.ending is Ending.INTERRUPTED:
         return None
     if summary.ending is not Ending.DONE:
@@ -143,33 +143,26 @@ def _list(args: argparse.Namespace, found: Mapping[str, SearchSpace]) -> None:
     console.print("\npython -m raysearch experiment NAME answers one")
 
 
-def _sweep_arguments(
-    args: argparse.Namespace, path: Path, space: SearchSpace
-) -> argparse.Namespace:
-    """The study's arguments as those of its sweep; the scale's settings come before the user's."""
-    from raysearch.cli import parser
-
+def _sweep_options(args: argparse.Namespace, path: Path, space: SearchSpace) -> SweepOptions:
+    """The options of the study's sweep; the scale's settings come before the user's."""
     assert space.question is not None
-    settings = parse_settings(args.settings)
-    seeds = args.seeds
-    name = path.stem
+    typed = given(args)
+    settings, name = typed.get("settings", {}), path.stem
     if args.scale == "paper":
         own = {key: setting_text(value) for key, value in space.question.paper.items()}
         settings = {**own, **settings}
-        seeds = space.question.paper_seeds if seeds is None else seeds
+        typed.setdefault("seeds", space.question.paper_seeds)
         name = f"{name}-paper"
-    words = ["sweep", space.method, "--space", str(path), "--name", name, "--keep", "all"]
-    sweep = parser().parse_args(words)
-    given = vars(args) | {"settings": [f"{key}={value}" for key, value in settings.items()]}
-    known = {key: value for key, value in given.items() if key in vars(sweep)}
-    held = ("name", "run", "keep", "format")
-    for key, value in known.items():
-        if key not in held:
-            setattr(sweep, key, value)
-    sweep.seeds = seeds
-    sweep.words = [*words, *(f"--set={pair}" for pair in sweep.settings)]
-    sweep.quiet, sweep.warn = args.quiet or args.format == "json", args.warn
-    return sweep
+    known = {item.name for item in fields(SweepOptions)}
+    own_options = {
+        **{key: value for key, value in typed.items() if key in known},
+        "space": str(path),
+        "name": name,
+        "keep": "all",
+        "settings": settings,
+        "quiet": args.quiet or args.format == "json",
+    }
+    return SweepOptions(space.method, **own_options)
 
 
 def _measured(args: argparse.Namespace, path: Path, space: SearchSpace, folder: str) -> Experiment:
@@ -200,8 +193,7 @@ def _shown_word(word: str) -> str:
 
 def _read_test(args: argparse.Namespace, folder: str) -> None:
     """Read test for every complete cell that has no reading yet."""
-    from raysearch.cli import parser
-    from raysearch.cli.reading import readings
+    from raysearch.api.evaluate import read_trials
     from raysearch.leaderboard import Store
     from raysearch.leaderboard.openings import readings_of
     from raysearch.run import RunState
@@ -209,14 +201,13 @@ def _read_test(args: argparse.Namespace, folder: str) -> None:
     complete = {t.key for t in Store(folder).trials() if t.state is RunState.COMPLETE}
     if not complete - readings_of(folder).keys():
         return
-    words = ["evaluate", folder, "--trial", "all"]
-    words += [] if args.data_dir is None else ["--data-dir", args.data_dir]
-    readings(parser().parse_args(words))
+    options = EvaluateOptions(folder, trial="all", data_dir=args.data_dir)
+    read_trials(options, args.messages)
 
 
 def _write(folder: str, study: Experiment) -> None:
     """Page, figure and the report of the sweep into the sweep's folder."""
-    from raysearch.cli.report import sweep_records
+    from raysearch.api.report import sweep_records
     from raysearch.render.report import make_report
     from raysearch.storage import write_files
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from raysearch.cli.output import as_it_is, write_json
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
+from raysearch.render.output import as_it_is, write_json
 
 if TYPE_CHECKING:
     from raysearch.api.leaderboard import BoardOptions

@@ -7,14 +7,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raysearch.api.options import find_space
-from raysearch.cli.arguments import add_data_dir, add_format, add_results, add_settings
-from raysearch.cli.config_file import add_config
-from raysearch.cli.output import write_json
+from raysearch.api.options import SweepOptions, find_space
+from raysearch.cli.arguments import (
+    add_config,
+    add_data_dir,
+    add_format,
+    add_results,
+    add_settings,
+    given,
+)
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cores import usable_cores
 from raysearch.errors import ConfigError
+from raysearch.render.output import write_json
 
 if TYPE_CHECKING:
     from raysearch.cluster.cost.prices import PriceTable
@@ -91,7 +97,7 @@ def _table(args: argparse.Namespace) -> PriceTable | None:
 
 
 def _plan(args: argparse.Namespace) -> SweepPlan:
-    from raysearch.cli.sweep import plan_of
+    from raysearch.api.sweep_plan import plan_of
     from raysearch.search.plan import check_room
     from raysearch.search.space.space import load_space
 
@@ -104,7 +110,7 @@ def _plan(args: argparse.Namespace) -> SweepPlan:
                 f"{args.space}"
             )
         args.space, args.method = str(path), load_space(path).method
-    plan = plan_of(args)[0]
+    plan = plan_of(SweepOptions(**given(args)))
     if args.cluster is None and args.address is None:
         check_room(plan, {"CPU": usable_cores()})
     return plan

@@ -3,49 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
-from typing import Literal, TypedDict
 
-__all__ = ["Folder", "SweepOptions", "add_hardware", "add_search"]
-
-Folder = str | os.PathLike[str]
-
-
-class SweepOptions(TypedDict, total=False):
-    """The options of `raysearch sweep`; its help says what each is."""
-
-    config: Folder
-    space: Folder
-    name: str
-    trials: int
-    time: str
-    seeds: int
-    sampler: str
-    metric: str
-    direction: Literal["maximize", "minimize"]
-    pairs: str
-    mode: Literal["joint", "per_task"]
-    aggregate: Literal["mean", "worst"]
-    warm_start: int
-    seed: int
-    keep: Literal["best", "all", "none"]
-    study: str
-    slots: int
-    workers_per_trial: int
-    cpus_per_worker: float
-    gpus_per_worker: float
-    pack: int | Literal["auto"]
-    storage: Folder
-    stages: Folder
-    stages_limit: float
-    quota: float
-    hang_limit: str
-    address: str
-    max_cost: float
-    prices: Folder
-    results: Folder
-    data_dir: Folder
-    quiet: bool
+__all__ = ["add_hardware", "add_search"]
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
@@ -72,14 +31,13 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--metric", help="what is optimised, for example dev/va_pearson")
     group.add_argument("--direction", choices=("maximize", "minimize"), help="of --metric")
     _add_tasks(group)
-    group.add_argument("--seed", type=int, default=0, help="seed of the sampler (default: 0)")
+    group.add_argument("--seed", type=int, help="seed of the sampler (default: 0)")
     group.add_argument(
         "--keep",
         choices=("best", "all", "none"),
-        default="best",
         help="whose final weights stay on disk (default: best)",
     )
-    group.add_argument("--study", default="", metavar="URL", help="database of the study")
+    group.add_argument("--study", metavar="URL", help="database of the study")
 
 
 def _add_tasks(group: argparse._ArgumentGroup) -> None:
@@ -109,21 +67,18 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--workers-per-trial",
         type=int,
-        default=1,
         metavar="N",
         help="processes that share a trial (default: 1)",
     )
     group.add_argument(
         "--cpus-per-worker",
         type=float,
-        default=1.0,
         metavar="N",
         help="fractions allowed (default: 1)",
     )
     group.add_argument(
         "--gpus-per-worker",
         type=float,
-        default=0.0,
         metavar="N",
         help="fractions share a GPU (default: 0)",
     )
@@ -135,14 +90,12 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--storage",
-        default="",
         metavar="DIR",
         help="folder or URI (s3://…, gs://…) that every node can write; below it, under the "
         "sweep's name, lie checkpoints, weights, stages and rows (default: --results)",
     )
     group.add_argument(
         "--stages",
-        default="",
         metavar="DIR",
         help="folder or URI (s3://…) of the stages that trials share (default: the sweep's own)",
     )
@@ -161,7 +114,6 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--hang-limit",
-        default="1h",
         metavar="T",
         help="a worker without news for so long is replaced, and its trial goes on from its "
         "checkpoint (default: 1h)",

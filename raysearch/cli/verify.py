@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from raysearch.analysis.replay import TOLERANCE, Outcome
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
-from raysearch.cli.output import write_json
 from raysearch.cli.parsing import examples
+from raysearch.render.output import write_json
 
 if TYPE_CHECKING:
     from raysearch.render.audit import AuditBoard

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raysearch.api.copies import COPY, refuse_others
 from raysearch.errors import ConfigError, StoreError, quoted, reason_of
 from raysearch.printable import without_colour
 from raysearch.storage import write_files
@@ -25,50 +26,7 @@ if TYPE_CHECKING:
     from raysearch.cli.live import SweepHeader
     from raysearch.summary import SweepSummary
 
-__all__ = ["refuse_copy", "refuse_others", "watch"]
-
-_COPY = "copy.json"
-"""In a folder of results: that it is a copy, and of what."""
-
-
-def refuse_copy(folder: Path) -> None:
-    """A sweep of this machine must not go into the copy of a cluster's.
-
-    Raises:
-        ConfigError: It would.
-    """
-    if root := _copied(folder):
-        raise ConfigError(
-            f"a sweep must go on where it is, but {folder} is a copy of {root}, on a cluster; add "
-            f"--cluster, or name another with --name"
-        )
-
-
-def refuse_others(folder: Path, root: str) -> None:
-    """The copy of a cluster's sweep must not go into another sweep.
-
-    Raises:
-        ConfigError: It would.
-    """
-    if folder.is_dir() and any(folder.iterdir()) and _copied(folder) != root:
-        other = _copied(folder) or "one of this machine"
-        raise ConfigError(
-            f"{folder} must hold the rows of {root}, but holds those of another sweep, {other}; "
-            f"name another folder with --results, or this sweep with --name"
-        )
-
-
-def _copied(folder: Path) -> str:
-    """What a folder is a copy of; empty when it is none."""
-    try:
-        return str(json.loads((folder / _COPY).read_text())["root"])
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StoreError(
-            f"`{folder / _COPY}` must say what {folder} is a copy of, but: {error!r}; move the "
-            "folder away: `raysearch attach` brings the rows again"
-        ) from error
+__all__ = ["watch"]
 
 
 def watch(cluster: str, job: str, results: Path) -> int:
@@ -176,7 +134,7 @@ class _Watcher:
         refuse_others(folder, opening.root)
         self._store: Store | None = None
         self._known: dict[Any, str] = {}
-        _write(folder / _COPY, {"root": opening.root})
+        _write(folder / COPY, {"root": opening.root})
         try:
             self._lock = self._open.enter_context(sweep_lock(folder))
         except StoreError:

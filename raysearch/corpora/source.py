@@ -25,7 +25,7 @@ SHOWN = 3
 """How many lines of one kind of problem are quoted; the rest are counted."""
 
 
-def data_dir(option: str | None = None) -> Path:
+def data_dir(option: str | os.PathLike[str] | None = None) -> Path:
     """The data folder: the option, else ``RAYSEARCH_DATA``, else a default.
 
     Args:
@@ -38,7 +38,7 @@ def data_dir(option: str | None = None) -> Path:
     """
     named = option or os.environ.get("RAYSEARCH_DATA")
     if named:
-        return expanded(named)
+        return expanded(os.fspath(named))
     beside = Path("../shared/data")
     return beside if beside.is_dir() else expanded("~/.cache/raysearch/data")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 import raysearch
-from raysearch.cli import main, parser
-from raysearch.cli.sweep import plan_of
+from raysearch.api.options import SweepOptions
+from raysearch.api.sweep_plan import plan_of, settings_of
+from raysearch.cli import main
 from raysearch.errors import ConfigError
 
 TINY = {
@@ -48,23 +50,14 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_sweep_holds_what_its_space_does_not_search(file: Path, tmp_path: Path) -> None:
-    words = [
-        "sweep",
-        "carl",
-        "--config",
-        str(file),
-        "--results",
-        str(tmp_path),
-        "--set",
-        "reports=2",
-    ]
-    args = parser().parse_args(words)
-    plan, _ = plan_of(args)
+    options = SweepOptions("carl", config=file, results=tmp_path, settings={"reports": 2})
+    plan = plan_of(options)
     held, searched = plan.space.setting, {item.name for item in plan.space.searched}
     assert (held["encoder"], held["epochs"], held["batch_size"]) == ("tiny", 0.1, 16)
     assert held["freeze_embeddings"] is True and held["reports"] == 2
     assert {"learning_rate", "top_k"} <= searched and not searched & set(held)
-    assert (plan_of(args)[0].space, args.config) == (plan.space, None)
+    settled = replace(options, settings=settings_of(options), config=None)
+    assert plan_of(settled).space == plan.space
 
 
 @pytest.mark.parametrize(

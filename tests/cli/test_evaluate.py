@@ -50,7 +50,7 @@ class Weights:
 
         return Restored()
 
-    def train(self, lease, data_dir):
+    def train(self, lease, data_dir, messages):
         self.trained.append(lease.id)
         path = Path(lease.folder) / "final.safetensors"
         path.parent.mkdir(parents=True)
@@ -89,9 +89,9 @@ def weights(tmp_path, monkeypatch, mode):
     }
     Path("results/msmo/sweep.json").write_text(json.dumps(card))
     found = Weights(mode)
-    monkeypatch.setattr("raysearch.training.checkpoint.load_weights", found.load)
-    monkeypatch.setattr("raysearch.training.run.restore_method", found.restore)
-    monkeypatch.setattr("raysearch.cli.train.train_here", found.train)
+    monkeypatch.setattr("raysearch.api.restore.load_weights", found.load)
+    monkeypatch.setattr("raysearch.api.restore.restore_method", found.restore)
+    monkeypatch.setattr("raysearch.api.restore.train_here", found.train)
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from raysearch.api.experiment import MEASURED, experiments, find_experiment
 from raysearch.cli import main, parser
-from raysearch.cli.experiment import _sweep_arguments
+from raysearch.cli.experiment import _sweep_options
 from raysearch.cli.parsing import leaves
 from raysearch.summary import Ending, SweepSummary
 
@@ -100,10 +100,12 @@ def test_a_study_from_training_to_its_page(
 def test_the_papers_scale_changes_settings_seeds_and_name(space: Path) -> None:
     words = ["experiment", "mine.yaml", "--scale", "paper", "--set", "corpora=sample"]
     args = parser().parse_args([*words, "--gpus-per-worker", "0.5", "--results", "there"])
-    args.words, args.warn = words, print
-    sweep = _sweep_arguments(args, *find_experiment("mine.yaml"))
+    sweep = _sweep_options(args, *find_experiment("mine.yaml"))
     assert (sweep.name, sweep.seeds, sweep.keep) == ("mine-paper", 5, "all")
-    assert sweep.settings == ["encoder=google-bert/bert-base-uncased", "corpora=sample"]
+    assert sweep.settings == {
+        "encoder": "google-bert/bert-base-uncased",
+        "corpora": "sample",
+    }
     assert (sweep.gpus_per_worker, sweep.results) == (0.5, "there")
 
 

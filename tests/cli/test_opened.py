@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from raysearch.analysis.audit import audit
-from raysearch.api.restore import lease_of
+from raysearch.api.openings import alone
+from raysearch.api.trials import lease_of
 from raysearch.cli import main
-from raysearch.cli.opened import alone
 from raysearch.config import flatten
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.openings import Openings, count_of, readings_of
@@ -59,7 +59,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
     monkeypatch.setenv("COLUMNS", "100")
     make_sweep(SWEEP)
     found = Weights()
-    monkeypatch.setattr("raysearch.training.run.restore_method", found.restore)
+    monkeypatch.setattr("raysearch.api.restore.restore_method", found.restore)
     return found
 
 
@@ -277,7 +277,7 @@ def test_a_map_of_test_sentences_is_an_opening_too(
     with monkeypatch.context() as patch:
         patch.setattr(CarlMethod, "embeddings", lambda self, role: iter(()))
         made = CarlMethod.__new__(CarlMethod)
-        patch.setattr("raysearch.training.run.restore_method", lambda lease, kept, **roles: made)
+        patch.setattr("raysearch.api.restore.restore_method", lambda lease, kept, **roles: made)
         trials = [trial for trial in Store(SWEEP).trials() if trial.number == 2]
         assert MEASURES["embedding"](SWEEP, trials, "") == []
     (opening,) = Openings(SWEEP).all("test")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
-from raysearch.cli.opened import alone
+from raysearch.api.openings import alone
 from raysearch.errors import StoreError
 from raysearch.run import Cell, Run, RunState
 from raysearch.training.stages.locks import HeartbeatInterval

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from raysearch.api.sweep_plan import write_card
 from raysearch.cli import main
-from raysearch.cli.sweep import _write_card
 from raysearch.config import as_scalar
 from raysearch.leaderboard import Store
 from raysearch.run import Run, RunSpec, RunState
@@ -45,7 +45,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepPlan:
         seed=4,
     )
     plan.folder.mkdir(parents=True)
-    _write_card(plan, tmp_path / "space.yaml")
+    write_card(plan)
     with open_study(plan) as ledger:
         for _ in range(3):
             item = ledger.ask()

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from noop_sweep import noop_plan, noop_space
 
-from raysearch.api.options import absolute_folders
-from raysearch.cli import main, parser, sweep
+from raysearch.api import sweep_plan
+from raysearch.api.options import SweepOptions, absolute_folders
+from raysearch.api.sweep_plan import write_card
+from raysearch.cli import main
 from raysearch.cli.live import QuietView
-from raysearch.cli.sweep import _write_card
 from raysearch.cluster.worker import TrainingRunner
 from raysearch.errors import ConfigError
 from raysearch.leaderboard.card import parse_card, used_up_text
@@ -74,10 +75,10 @@ def test_mistakes(
 def test_slots_are_as_many_as_the_cores_that_may_be_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sweep, "usable_cores", lambda: 5)
-    words = ["sweep", "carl", "--results", str(tmp_path)]
-    assert sweep.plan_of(parser().parse_args(words))[0].slots == 5
-    assert sweep.plan_of(parser().parse_args([*words, "--cpus-per-worker", "2"]))[0].slots == 2
+    monkeypatch.setattr(sweep_plan, "usable_cores", lambda: 5)
+    options = SweepOptions("carl", results=tmp_path)
+    assert sweep_plan.plan_of(options).slots == 5
+    assert sweep_plan.plan_of(replace(options, cpus_per_worker=2)).slots == 2
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_slots_are_as_many_as_the_cores_that_may_be_used(
 )
 def test_the_card_names_the_tasks(tmp_path: Path, mode: str, aggregate: str, cells: int) -> None:
     plan = plan_of(tmp_path, mode=mode, aggregate=aggregate)
-    _write_card(plan, Path("noop.yaml"))
+    write_card(plan)
     card = json.loads((tmp_path / "sweep.json").read_text())
     assert (card["mode"], card["aggregate"], card["cells"]) == (mode, aggregate, cells)
     assert card["tasks"] == list(PAIRS) and card["trials"] == 5
@@ -151,7 +152,7 @@ def test_the_end_of_a_search_over_all_tasks(tmp_path: Path) -> None:
 
 def test_the_card_says_that_a_space_is_used_up(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
-    _write_card(plan, Path("noop.yaml"), used_up=("en-es", "en-nl"))
+    write_card(plan, used_up=("en-es", "en-nl"))
     card = parse_card(json.loads((tmp_path / "sweep.json").read_text()))
     assert card.used_up == ("en-es", "en-nl")
     assert used_up_text(card.used_up) == (
@@ -190,8 +191,8 @@ def test_workers_are_told_where_stages_lie(tmp_path: Path) -> None:
 def test_quiet_hides_no_warning(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def search(args: Any) -> Any:
-        view = QuietView(args.warn)
+    def search(options: Any, messages: Any, form: str) -> Any:
+        view = QuietView(messages.warn)
         view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"))
         view.tell(SweepEvent(kind=SweepEventKind.WARNING, text="`--quota` is full"))
         raise ConfigError("ended")

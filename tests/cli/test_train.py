@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from raysearch.api import restore
 from raysearch.cli import main, train
 from raysearch.run import Cell, RunSpec
-from raysearch.training import run
 
 
 def test_no_more_threads_than_cores_that_may_be_used(
@@ -20,12 +20,12 @@ def test_no_more_threads_than_cores_that_may_be_used(
     seen = []
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
     monkeypatch.setattr(torch, "set_num_threads", seen.append)
-    monkeypatch.setattr(train, "usable_cores", lambda: 2)
-    monkeypatch.setattr(run, "run_lease", lambda lease, listener, **more: "done")
+    monkeypatch.setattr(restore, "usable_cores", lambda: 2)
+    monkeypatch.setattr(restore, "run_lease", lambda lease, listener, **more: "done")
     lease = RunSpec(
         sweep="s", number=0, cell=Cell("t", 0), method="carl", config={}, folder=str(tmp_path)
     )
-    assert train.train_here(lease, "") == "done"  # type: ignore[comparison-overlap]
+    assert restore.train_here(lease, "") == "done"  # type: ignore[comparison-overlap]
     assert seen == [2, 64]
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from raysearch.api.copies import refuse_copy, refuse_others
 from raysearch.cli import watch as watching
 from raysearch.cli.event_stream import EventReader, JsonEvents
 from raysearch.cli.live import SweepHeader
-from raysearch.cli.watch import refuse_copy, refuse_others, watch
+from raysearch.cli.watch import watch
 from raysearch.cluster.remote import jobs
 from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, StoreError

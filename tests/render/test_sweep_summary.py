@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from raysearch.api.options import SweepOptions
+from raysearch.api.sweep_plan import plan_of
 from raysearch.cli import main, parser
-from raysearch.cli.sweep import plan_of
+from raysearch.cli.arguments import given
 from raysearch.cluster.cost import prices
 from raysearch.render.sweep_summary import cost_lines
 from raysearch.summary import Cost, Ending, NodeTimes, NodeUsage, SweepSummary
@@ -74,7 +76,8 @@ def test_prices_come_from_the_file_that_is_named_else_from_the_heads(
     monkeypatch.setattr(prices, "BOOTSTRAP", str(at_head))
 
     def table(*words: str) -> dict[str, float] | None:
-        plan, _ = plan_of(parser().parse_args(["sweep", "carl", *words]))
+        args = parser().parse_args(["sweep", "carl", *words])
+        plan = plan_of(SweepOptions(**given(args)))
         return None if plan.prices is None else dict(plan.prices.per_hour)
 
     ours = {"gpu_spot": 0.5, "gpu_on_demand": 1.02, "head": 0.11}

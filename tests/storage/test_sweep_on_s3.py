@@ -15,8 +15,10 @@ import pytest
 import torch
 from storage.s3_server import ENVIRONMENT, S3Server
 
+from raysearch.api.options import SweepOptions
+from raysearch.api.sweep_plan import plan_of
 from raysearch.cli import main, parser
-from raysearch.cli.sweep import plan_of
+from raysearch.cli.arguments import given
 from raysearch.leaderboard import Store
 from raysearch.run import Run, RunSpec
 from raysearch.search.study.ledger import StudyLedger
@@ -69,7 +71,7 @@ def begin(folder: Path, storage: str) -> subprocess.Popen[str]:
 def undisturbed(folder: Path) -> list[Run]:
     """The same sweep's trials in a folder, one after the other in this process."""
     args: argparse.Namespace = parser().parse_args(words(folder, str(folder / "place")))
-    plan, _ = plan_of(args)
+    plan = plan_of(SweepOptions(**given(args)))
     plan.folder.mkdir()
     trials = []
     with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from raysearch.api.experiment import SweepRuns, measure_of
-from raysearch.api.restore import lease_of
-from raysearch.cli.train import train_here
+from raysearch.api.restore import train_here
+from raysearch.api.trials import lease_of
 from raysearch.config import flatten, read_config
 from raysearch.errors import ConfigError
 from raysearch.methods.carl.config import CarlConfig

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from raysearch.cli.lasting_output import lasting_output, leave
+from raysearch.render.output import lasting_output, leave
 
 
 def test_what_is_written_goes_nowhere_and_that_is_said_once(

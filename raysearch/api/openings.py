@@ -1,4 +1,4 @@
-"""How is data opened that no selection may see: by one process at a time, and told before.
+"""Data that no selection may see is opened by one process at a time, and recorded before.
 
 A sweep's openings are recorded before its data is opened (`raysearch.leaderboard.openings`), so
 whoever writes there must be alone. In a folder that is a lock, gone with its process. An object
@@ -8,12 +8,12 @@ as long as the others need to see that it stands still.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from raysearch.api.messages import QUIET, Messages
 from raysearch.errors import StoreError
 from raysearch.leaderboard.openings import OPENINGS, SCORES, Opening, Openings
 from raysearch.storage import open_storage
@@ -25,13 +25,16 @@ __all__ = ["alone", "named", "opened_words"]
 
 
 @contextmanager
-def alone(folder: str, role: str, pace: HeartbeatInterval | None = None) -> Iterator[Openings]:
+def alone(
+    folder: str, role: str, pace: HeartbeatInterval | None = None, *, messages: Messages = QUIET
+) -> Iterator[Openings]:
     """The openings of a sweep, to be written by this process only, inside the block.
 
     Args:
         folder: The sweep's folder or URI.
         role: Of the data that is opened.
         pace: How long a claim in an object store outlives its holder.
+        messages: Where to say that another one's claim is waited for.
 
     Raises:
         StoreError: Another process opens the same data, or nothing can be written; inside, from
@@ -40,7 +43,9 @@ def alone(folder: str, role: str, pace: HeartbeatInterval | None = None) -> Iter
     place = join(folder, OPENINGS)
     with ExitStack() as stack:
         if is_uri(folder):
-            guard = stack.enter_context(_claimed(place, role, pace or HeartbeatInterval()))
+            guard = stack.enter_context(
+                _claimed(place, role, pace or HeartbeatInterval(), messages)
+            )
         else:
             guard = stack.enter_context(_locked(Path(place), role))
         guard()  # removed between opening and locking
@@ -72,7 +77,9 @@ def _locked(place: Path, role: str) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _claimed(place: str, role: str, pace: HeartbeatInterval) -> Iterator[Callable[[], None]]:
+def _claimed(
+    place: str, role: str, pace: HeartbeatInterval, messages: Messages
+) -> Iterator[Callable[[], None]]:
     holders = StageLocks(open_storage(place), pace)
     deadline = time.monotonic() + pace.stale + 2 * pace.beat
     told = False
@@ -80,9 +87,9 @@ def _claimed(place: str, role: str, pace: HeartbeatInterval) -> Iterator[Callabl
         if time.monotonic() > deadline:
             raise StoreError(_busy("another process", role, redacted(place)))
         if not told:
-            sys.stderr.write(
+            messages.note(
                 f"{redacted(place)}: another process opens the {named(role)} data, or was killed; "
-                f"looking for {pace.stale:g} s whether it lives\n"
+                f"looking for {pace.stale:g} s whether it lives"
             )
             told = True
         time.sleep(pace.look)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from raysearch.cli import main
-from raysearch.cli.output import as_it_is, safe_output
 from raysearch.leaderboard import Store
+from raysearch.render.output import as_it_is, safe_output
 from raysearch.run import Cell, Report, Run, RunState
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b8m\u202egnp.exe\u2066\u200b\x7f\x85"

@@ -1,21 +1,18 @@
-"""`--config FILE`: a configuration that `raysearch export` wrote, as if it were typed."""
+"""A file that `raysearch export` wrote: a configuration that a trial or a sweep is held at."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysearch.api.options import setting_text
-from raysearch.cli.arguments import parse_settings
+from raysearch.api.options import Folder, setting_text
 from raysearch.config import rules
 from raysearch.errors import ConfigError
 from raysearch.methods import config_type
 from raysearch.yaml_lines import read_located
 
-__all__ = ["ConfigFile", "add_config", "read_config_file", "take_config"]
+__all__ = ["ConfigFile", "read_config_file"]
 
 _TYPES = {"method": str, "task": str, "seed": int, "setting": dict}
 
@@ -35,45 +32,13 @@ class ConfigFile:
     settings: dict[str, str]
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """``--config``."""
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        help="hold the settings that are not searched at those of this file, which `raysearch "
-        "export` wrote (raysearch.yaml, or --as config); --set comes on top",
-    )
-
-
-def take_config(args: argparse.Namespace, searched: Collection[str] = ()) -> ConfigFile | None:
-    """Have the settings of `args.config` among those that were typed, which come first.
-
-    Args:
-        args: Of a command with `add_config` and `--set`.
-        searched: Settings that are searched: they are not held at the file's.
-
-    Returns:
-        The file; None where none is named, or it was taken before.
-
-    Raises:
-        ConfigError: Everything wrong with the file.
-    """
-    if args.config is None:
-        return None
-    found = read_config_file(Path(args.config), args.method)
-    held = {name: text for name, text in found.settings.items() if name not in searched}
-    settings = {**held, **parse_settings(args.settings)}
-    args.settings = [f"{name}={value}" for name, value in settings.items()]
-    args.config = None
-    return found
-
-
-def read_config_file(path: Path, method: str) -> ConfigFile:
+def read_config_file(file: Folder, method: str) -> ConfigFile:
     """Read such a file; whether the settings fit the method is for who takes them to say.
 
     Raises:
         ConfigError: It cannot be read, is none, or is of another method.
     """
+    path = Path(file)
     fields, problems = read_located(path)
     problems.check_keys("key", fields, list(_TYPES))
     for name, node in fields.items():

@@ -1,0 +1,277 @@
+"""Readings of data that no selection may see, and the record that is kept of them.
+
+Test is read once per selected configuration, after selection; target dev, an oracle where a
+method has one, is read for every complete trial, to say what selection on source data lost.
+Every reading is recorded in ``results/<sweep>/test`` or ``oracle``, with its time and commit;
+asking again shows the record and reads nothing. That the data is about to be opened is recorded
+before it is (`raysearch.leaderboard.openings`): a reading that was cut off is reported, and made
+again as a further opening; one whose row was lost is written anew without opening anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from raysearch import corpora
+from raysearch.api.messages import QUIET, Messages, shown
+from raysearch.api.openings import alone, named, opened_words
+from raysearch.api.options import EvaluateOptions, with_keywords
+from raysearch.api.restore import restored
+from raysearch.api.trials import lease_of, oracle_role, trials_of
+from raysearch.errors import StoreError
+from raysearch.leaderboard import Store
+from raysearch.leaderboard.keys import made_by
+from raysearch.leaderboard.openings import (
+    OPENINGS,
+    SCORES,
+    Opening,
+    Openings,
+    count_of,
+    readings_of,
+)
+from raysearch.leaderboard.origins import origins
+from raysearch.run import Run
+from raysearch.storage.uri import redacted
+from raysearch.training.checkpoint import has_weights, remove_weights
+from raysearch.training.provenance import provenance
+
+__all__ = ["Readings", "evaluate", "read_trials", "reading_record"]
+
+_READER = ("raysearch", "package", "commit", "dirty", "code")
+"""What a reading says of the sources that read it, each with ``read_`` before its name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """What was read of a sweep's trials.
+
+    Attributes:
+        folder: The sweep's folder or URI.
+        role: Of the data.
+        rows: Every cell of the chosen trials, with its metrics on the role.
+    """
+
+    folder: str
+    role: str
+    rows: Sequence[Run]
+
+
+@with_keywords(EvaluateOptions)
+def evaluate(options: EvaluateOptions) -> pd.DataFrame:
+    """Read the test data, once for each selected trial, and record it.
+
+    Takes the keywords of `raysearch.api.options.EvaluateOptions`.
+
+    Returns:
+        A row for each cell: ``sweep``, ``trial``, ``task``, ``seed``, ``read`` (when),
+        ``openings`` (how often the data was opened for it), ``metric/*``.
+
+    Raises:
+        RaysearchError: There is no such trial, or it does not give its numbers again.
+
+    >>> import raysearch
+    >>> found = raysearch.evaluate("results/one", trial=0, quiet=True)
+    >>> found["metric/test/va_pearson"].between(-1, 1).all()
+    np.True_
+    """
+    with shown(options.quiet) as messages:
+        return pd.DataFrame([reading_record(row) for row in read_trials(options, messages).rows])
+
+
+def reading_record(row: Run) -> dict[str, Any]:
+    """One reading as a flat record: which cell, when it was read, how often, and the metrics."""
+    return {
+        "sweep": row.sweep,
+        "trial": row.number,
+        "task": row.cell.task,
+        "seed": row.cell.seed,
+        "read": row.finished,
+        "openings": count_of(row),
+        **{f"metric/{name}": value for name, value in row.metrics.items()},
+    }
+
+
+def read_trials(options: EvaluateOptions, messages: Messages = QUIET) -> Readings:
+    """Every cell of the chosen trials, read now where it was not before.
+
+    Args:
+        options: Which trials.
+        messages: Where to say what was read before, and what is read now.
+
+    Raises:
+        RaysearchError: There is no such trial, or it does not give its numbers again.
+    """
+    folder, oracle = str(options.sweep), options.oracle
+    wanted = [options.trial] if isinstance(options.trial, int | str) else options.trial
+    wanted = wanted or ["all" if oracle else "best"]
+    chosen = trials_of(folder, [str(w) for w in wanted], metric=options.metric, task=options.task)
+    role = oracle_role(chosen[0].method) if oracle else "test"
+    for text in origins(Store(folder).table()).sentences:
+        messages.note(text)
+    record = readings_of(folder, "oracle" if oracle else "test")
+    known = {trial.key: trial for trial in record.trials()}
+    if any(trial.key not in known for trial in chosen):
+        with alone(folder, role, messages=messages) as openings:
+            known = {trial.key: trial for trial in record.trials()}  # read since the first look
+            if not oracle:
+                _say_known(chosen, known, openings, messages)
+            missing = [trial for trial in chosen if trial.key not in known]
+            data_dir = str(corpora.data_dir(options.data_dir))
+            _Reader(folder, role, data_dir, record, openings, messages).read(missing)
+        known = {trial.key: trial for trial in record.trials()}
+    elif not oracle:
+        _say_known(chosen, known, Openings(folder), messages)
+    return Readings(folder=folder, role=role, rows=[known[trial.key] for trial in chosen])
+
+
+def _say_known(
+    chosen: Sequence[Run], known: Mapping[Any, Run], openings: Openings, messages: Messages
+) -> None:
+    """Say what was read before: of these trials, of others of the same task, and without a row."""
+    for trial in chosen:
+        if trial.key in known:
+            found = known[trial.key]
+            often = count_of(found)
+            times = f", and was opened {often} times in all" if often > 1 else ""
+            messages.note(
+                f"trial {trial.id}: test was read at {found.finished} by "
+                f"{made_by(found.provenance, 'read_')}{times}; showing the record"
+            )
+    fresh = {trial.cell.task for trial in chosen if trial.key not in known}
+    for task in sorted(fresh):
+        now = {trial.number for trial in chosen if trial.cell.task == task}
+        before = {trial.number for trial in known.values() if trial.cell.task == task} - now
+        if before:
+            numbers = ", ".join(map(str, sorted(before)))
+            messages.note(
+                f"{task}: test was read before, of trial {numbers}; say so where you report it"
+            )
+    told = {trial.id for trial in (*chosen, *known.values())}
+    for opening in openings.all("test"):
+        if opening.trial not in told:
+            messages.note(
+                f"trial {opening.trial}: test was {opened_words(opening)}, and there is no row of "
+                "it; say so where you report another"
+            )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads cells one after the other, and records each; of one that was cut off the next tells."""
+
+    folder: str
+    role: str
+    data_dir: str
+    record: Store
+    openings: Openings
+    messages: Messages
+
+    def read(self, missing: Sequence[Run]) -> None:
+        """Read and record."""
+        before = self.openings.all(self.role)
+        missing = [trial for trial in missing if not self._written_anew(trial, before)]
+        if self.role != "test" and missing:
+            kept = sum(has_weights(lease_of(trial, self.folder)) for trial in missing)
+            again = (
+                f", {len(missing) - kept} are trained again first (a sweep with --keep all keeps "
+                "them)"
+                if kept < len(missing)
+                else ""
+            )
+            self.messages.note(f"{len(missing)} cells to be read: {kept} have their weights{again}")
+        for trial in missing:
+            self._read_one(trial, [opening for opening in before if opening.trial == trial.id])
+
+    def _read_one(self, trial: Run, earlier: Sequence[Opening]) -> None:
+        opening, reading = self._opened(trial, earlier)
+        try:
+            often = max(len(earlier) + 1, self.openings.counts()[opening.rows, trial.id])
+            reading = replace(reading, provenance={**reading.provenance, OPENINGS: str(often)})
+            self.openings.finish(opening, reading)
+        except StoreError as error:
+            self._put_back(opening, trial)
+            raise StoreError(
+                f"{error}. The {named(self.role)} data was read for trial {trial.id} and nothing "
+                f"keeps what was read but this line: {json.dumps(dict(reading.metrics))}. Reading "
+                "it again will count as another opening"
+            ) from error
+        try:
+            self.record.append(reading)
+        except StoreError as error:
+            raise StoreError(
+                f"{error}. What was read of trial {trial.id} is kept in "
+                f"{redacted(self.openings.place)}: "
+                "the same command writes its row from there and reads nothing again"
+            ) from error
+
+    def _put_back(self, opening: Opening, trial: Run) -> None:
+        """See that an opening still counts, where the records were removed and the sweep not."""
+        with suppress(StoreError):  # there is an error already, and its line says what was read
+            rows = Store(self.folder).trials()
+            if any(_of_trial(row, trial) and row.finished == trial.finished for row in rows):
+                self.openings.put_back(opening)
+
+    def _written_anew(self, trial: Run, before: Sequence[Opening]) -> bool:
+        """Whether the reading of a trial whose row is gone was kept, so that it has a row now."""
+        of_cell = [opening for opening in before if opening.trial == trial.id]
+        kept = [item.reading for item in of_cell if item.reading and _of_trial(item.reading, trial)]
+        if not kept:
+            return False
+        self.record.append(
+            replace(kept[-1], provenance={**kept[-1].provenance, OPENINGS: str(len(of_cell))})
+        )
+        self.messages.note(
+            f"trial {trial.id}: the row of its reading was gone and is written anew from the "
+            f"record of it; the {named(self.role)} data was not read again"
+        )
+        return True
+
+    def _opened(self, trial: Run, earlier: Sequence[Opening]) -> tuple[Opening, Run]:
+        """The trial with its metrics on the role, and when and by which commit it was read."""
+        lease = lease_of(trial, self.folder)
+        kept = has_weights(lease)
+        begun: list[Opening] = []
+
+        def begin(weights: str) -> None:
+            for opening in earlier:
+                other = " with other weights" if opening.weights not in ("", weights) else ""
+                self.messages.note(
+                    f"trial {trial.id}: the {named(self.role)} data was {opened_words(opening)}"
+                    f"{other}; this is opening {len(earlier) + 1} of it"
+                )
+            begun.append(self.openings.begin(trial, self.role, what=SCORES, weights=weights))
+
+        method = restored(
+            trial, self.folder, self.data_dir, self.role, before=begin, messages=self.messages
+        )
+        metrics = method.evaluate(self.role)
+        if self.role != "test" and not kept:  # of hundreds of trials the weights fill the disk
+            remove_weights(lease)
+        made = provenance(trial.method)
+        reading = replace(
+            trial,
+            metrics=metrics,
+            curve=(),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            provenance={
+                **trial.provenance,
+                **{f"read_{name}": made[name] for name in _READER},
+            },
+        )
+        return begun[0], reading
+
+
+def _of_trial(reading: Run, trial: Run) -> bool:
+    """Whether a reading is of this trial, not of one that had its number in a former sweep."""
+    settings = [
+        {name: value for name, value in item.config.items() if value is not None}
+        for item in (reading, trial)
+    ]
+    return reading.key == trial.key and settings[0] == settings[1]
