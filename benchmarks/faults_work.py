@@ -22,12 +22,11 @@ from typing import Any
 
 from ray import cloudpickle
 
-from raysearch.cluster.worker import Listener
 from raysearch.config import TrainingConfig, read_config, setting
 from raysearch.devices import cpu_device
 from raysearch.run import Cell, MetricGoal, Report, Run, RunSpec, RunState
 from raysearch.search.space.parameters import Parameter
-from raysearch.training.progress import NullListener
+from raysearch.training.progress import Listener, NullListener
 
 # Ray's workers do not have benchmarks/ on their path: what is sent to them goes whole.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ray import cloudpickle
 
-from raysearch.cluster.worker import Listener
 from raysearch.config import TrainingConfig, setting
 from raysearch.devices import cpu_device
 from raysearch.leaderboard import Store
@@ -18,6 +17,7 @@ from raysearch.search.plan import SweepEvent, SweepPlan
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.sweep import run_sweep
+from raysearch.training.progress import Listener
 
 # Ray's workers do not have benchmarks/ on their path: what is sent to them goes whole.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

@@ -15,13 +15,13 @@ from typing import Any
 
 from ray import cloudpickle
 
-from raysearch.cluster.worker import Listener
 from raysearch.config import TrainingConfig, setting
 from raysearch.devices import cpu_device
 from raysearch.run import Cell, MetricGoal, Report, Run, RunSpec, RunState
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace
+from raysearch.training.progress import Listener
 
 # Ray's workers do not have the tests on their path: what is sent to them goes whole.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

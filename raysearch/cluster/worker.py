@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -25,8 +25,9 @@ from raysearch.events import EventKind, SlotEvent, ended_trial
 from raysearch.run import Report, Run, RunSpec, RunState
 from raysearch.storage import open_storage
 from raysearch.storage.uri import join, redacted, shown_text
+from raysearch.training.progress import Listener
 
-__all__ = ["SlotShape", "Listener", "Runner", "TrainingRunner", "serve", "storage_news"]
+__all__ = ["SlotShape", "Runner", "TrainingRunner", "serve", "storage_news"]
 
 
 class _Teller(logging.Handler):
@@ -53,28 +54,6 @@ IDLE_SECONDS = 20.0
 """Workers that get no lease for so long leave; others may wait for what they hold."""
 NEWS_SECONDS = 1.0
 """Progress is posted, and the mailbox asked between reports, at most so often."""
-
-
-class Listener(Protocol):
-    """Where a trial's news go; `raysearch.training.loop.Listener` says when each is called."""
-
-    def started(self, device: str, provenance: Mapping[str, str]) -> None:
-        """The trial begins or resumes."""
-
-    def progress(self, step: int, total: int) -> None:
-        """Optimizer steps done and to do."""
-
-    def report(self, report: Report) -> None:
-        """A point of the curve."""
-
-    def stopped(self) -> bool:
-        """Whether the trial shall end here."""
-
-    def preempted(self) -> bool:
-        """Whether the checkpoint shall be written: the node is about to go, or the run is over."""
-
-    def owns(self) -> bool:
-        """Whether the lease still is this worker's; else it must not write its files."""
 
 
 Runner = Callable[[RunSpec, Listener], Run | None]

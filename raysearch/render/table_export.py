@@ -13,7 +13,6 @@ from raysearch.leaderboard import Ranking, SweepCard, rank_tasks, summarize
 from raysearch.leaderboard.rank import Ranked
 from raysearch.leaderboard.tasks import rank_all, searched
 from raysearch.printable import printable
-from raysearch.render import table_export
 from raysearch.render.format import score, setting
 
 __all__ = ["board_text", "code", "escape", "prose", "table", "tabular"]
@@ -110,10 +109,10 @@ def board_text(
             rows.append([*([task] if alone else []), *_cells(item, names)])
     said = _said(table, card, rankings)
     if form == "latex":
-        body = table_export.tabular(heads, rows, left=1 if alone else 0, rules_before=begins[1:])
+        body = tabular(heads, rows, left=1 if alone else 0, rules_before=begins[1:])
         return f"% {printable(said, lines=False)}\n{body}"
-    lines = table_export.table(heads, rows, left=1 if alone else 0)
-    return "\n".join([*lines, "", table_export.prose(said), ""])
+    lines = table(heads, rows, left=1 if alone else 0)
+    return "\n".join([*lines, "", prose(said), ""])
 
 
 def _shown(ranking: Ranking, top: int) -> list[Ranked]:

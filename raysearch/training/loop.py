@@ -32,7 +32,7 @@ from raysearch.training.stages.cache import StageCache
 from raysearch.training.stages.sharing import SharedStages, TurnAbandoned
 from raysearch.training.steps import autocast, endless_batches, stage_rungs, take_step
 
-__all__ = ["Fit", "Listener"]
+__all__ = ["Fit"]
 
 _log = logging.getLogger(__name__)
 

@@ -21,8 +21,9 @@ from raysearch.sources import SOURCES, Found, digests, recorded, sources_of, to_
 from raysearch.storage.uri import join, parent
 from raysearch.training.checkpoint import save_weights
 from raysearch.training.hardware import choose_hardware, matmul_format
-from raysearch.training.loop import Fit, Listener
+from raysearch.training.loop import Fit
 from raysearch.training.origin import method_source
+from raysearch.training.progress import Listener
 from raysearch.training.provenance import device_name, pick_device, provenance
 from raysearch.training.seed import derive_seed, seed_everything
 from raysearch.training.stages.cache import StageCache

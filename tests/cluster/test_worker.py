@@ -15,6 +15,7 @@ from raysearch.cluster.preemption import PreemptionNotice
 from raysearch.errors import StoreError
 from raysearch.events import EventKind, SlotEvent
 from raysearch.run import Cell, RunSpec
+from raysearch.training.progress import Listener
 
 
 def test_worker_whose_driver_is_gone_leaves_no_failed_trial(
@@ -58,7 +59,7 @@ def test_what_fails_on_a_node_that_is_going_is_no_fault_of_the_sweep(
     )
     mail = worker._Mail(room, "slot", lease, "worker")
 
-    def runner(lease: RunSpec, listener: worker.Listener) -> None:
+    def runner(lease: RunSpec, listener: Listener) -> None:
         listener.progress(40, 100)
         if going:
             notice.give()

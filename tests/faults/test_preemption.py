@@ -20,13 +20,13 @@ from ray.cluster_utils import Cluster
 from raysearch.cluster.dispatcher import Dispatcher
 from raysearch.cluster.ray_session import ray_session
 from raysearch.cluster.slots import Slot
-from raysearch.cluster.worker import Listener, SlotShape, TrainingRunner
+from raysearch.cluster.worker import SlotShape, TrainingRunner
 from raysearch.config import flatten, read_config
 from raysearch.events import EventKind, SlotEvent
 from raysearch.methods import get_method
 from raysearch.run import Cell, Run, RunSpec, RunState
 from raysearch.training.checkpoint import load_checkpoint
-from raysearch.training.progress import NullListener
+from raysearch.training.progress import Listener, NullListener
 
 pytestmark = [
     pytest.mark.slow,

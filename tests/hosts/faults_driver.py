@@ -17,7 +17,6 @@ from typing import Any
 
 import yaml
 
-from raysearch.cluster.worker import Listener
 from raysearch.corpora import data_dir
 from raysearch.errors import RaysearchError
 from raysearch.leaderboard import Store
@@ -25,6 +24,7 @@ from raysearch.run import Run, RunSpec
 from raysearch.search.plan import SweepPlan, method_cells
 from raysearch.search.space.space import load_space
 from raysearch.search.sweep import run_sweep
+from raysearch.training.progress import Listener
 
 STEPS = 60
 """Steps of a trial."""

@@ -23,12 +23,13 @@ from raysearch.cli import main
 from raysearch.cli.event_stream import JsonEvents
 from raysearch.cli.experiment import _command
 from raysearch.cli.live import SweepHeader
-from raysearch.cluster.worker import Listener, _broken
+from raysearch.cluster.worker import _broken
 from raysearch.devices import cpu_device
 from raysearch.events import ended_trial
 from raysearch.run import Cell, Run, RunSpec, RunState
 from raysearch.search.plan import SweepEvent, SweepEventKind
 from raysearch.storage.uri import redacted
+from raysearch.training.progress import Listener
 from raysearch.training.provenance import provenance
 
 ROOT = Path(__file__).parents[2]
