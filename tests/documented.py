@@ -60,8 +60,8 @@ CHANGES = (
     Change(r"\bSWEEP:N\b", "results/carl:1", "a name for any row"),
     Change(r"\bSWEEP\b", "results/carl", "a name for any sweep"),
     Change(r"\[PATH\]|\bPATH\b", "results", "a name for any folder"),
-    Change(r"^study FILE$", "study question.yaml", "the page's own space is that file"),
-    Change(r"^study NAME", "study carl-ablation", "a name for any study"),
+    Change(r"^experiment FILE$", "experiment question.yaml", "the page's own space is that file"),
+    Change(r"^experiment NAME", "experiment carl-ablation", "a name for any of them"),
     Change(r"\bFOLDER\b", "reviews", "a name for any folder of language pairs"),
     Change(r"^sweep carl --set corpora=diary", "train carl --set corpora=diary",
            "the page's loader is in this process, and slots are others"),
@@ -77,7 +77,7 @@ SMALL = {
     "distill_steps=2 batch_size=16 max_length=128 reports=1 precision=fp32",
 }
 """Settings of whatever trains, where the line says nothing else: an encoder of random weights and
-few steps in place of minutes. Not of the studies of ``REFERENCE``: they are gone on with."""
+few steps in place of minutes. Not of the experiments of ``REFERENCE``: they are continued."""
 OPTIONS = {
     "sweep": "--trials=8 --slots=1 --quiet",
     "experiment": "--slots=1 --quiet",
@@ -92,7 +92,7 @@ MADE = (
 )
 """Lines that are run first, since others read what they make; each is then run a second time."""
 REFERENCE = ROOT / "results" / "reference"
-"""Rows of the studies: their lines are run as those of whoever goes on with a finished study."""
+"""Rows of the experiments: their lines are run as those of whoever continues a finished one."""
 XML = """<Reviews><Review rid="1"><sentences><sentence id="1:0"><text>Good soup.</text>
 <Opinions><Opinion target="soup" category="FOOD#QUALITY" polarity="positive" from="5" to="9"/>
 </Opinions></sentence></sentences></Review></Reviews>"""
@@ -153,8 +153,8 @@ def changed(line: str) -> list[str]:
 
 
 def reads_real_data(line: str) -> bool:
-    """Whether a line goes on with a finished study, whose rows are of the public corpora."""
-    return line.startswith(("study carl", "study msmo", "study NAME"))
+    """Whether a line continues a finished experiment, whose rows are of the public corpora."""
+    return line.startswith(("experiment carl", "experiment msmo", "experiment NAME"))
 
 
 class Cloud:
@@ -228,7 +228,7 @@ class Desk:
                 path.unlink()  # as it is when one needs the command
         elif line.startswith("sweep") and line not in MADE:
             shutil.rmtree("results")  # what it begins is not what is there under that name
-        elif line.startswith("study ") and (REFERENCE / words[1]).is_dir():
+        elif line.startswith("experiment ") and (REFERENCE / words[1]).is_dir():
             shutil.copytree(REFERENCE / words[1], Path("results", words[1]))
             assert main(["recover", f"results/{words[1]}"]) == 0
         elif line.startswith("data fetch"):
