@@ -38,14 +38,15 @@ if TYPE_CHECKING:
         data_fetch,
         data_list,
     )
-    from raysearch.api.evaluate import evaluate
+    from raysearch.api.evaluate import evaluate, read_trials, reading_record, readings_view
     from raysearch.api.experiment import Experiment
     from raysearch.api.export import Export, export
     from raysearch.api.leaderboard import leaderboard
     from raysearch.api.recover import Recovered, recover
+    from raysearch.api.remote import check_cluster, latest_job, stop, submit
     from raysearch.api.replay import replay
     from raysearch.api.report import ReportPage, report
-    from raysearch.api.train import train
+    from raysearch.api.train import train, train_trial
     from raysearch.api.verify import verify
     from raysearch.summary import SweepSummary
 
@@ -60,6 +61,7 @@ __all__ = [
     "Sweep",
     "SweepOptions",
     "check",
+    "check_cluster",
     "compare",
     "dashboard",
     "data_check",
@@ -69,12 +71,19 @@ __all__ = [
     "evaluate",
     "experiment",
     "export",
+    "latest_job",
     "leaderboard",
+    "read_trials",
+    "reading_record",
+    "readings_view",
     "recover",
     "replay",
     "report",
+    "stop",
+    "submit",
     "sweep",
     "train",
+    "train_trial",
     "verify",
 ]
 
@@ -209,6 +218,7 @@ _LAZY: Mapping[str, str] = {
     "Recovered": "recover",
     "ReportPage": "report",
     "check": "check",
+    "check_cluster": "remote",
     "compare": "compare",
     "dashboard": "dashboard",
     "data_check": "data",
@@ -217,11 +227,18 @@ _LAZY: Mapping[str, str] = {
     "data_list": "data",
     "evaluate": "evaluate",
     "export": "export",
+    "latest_job": "remote",
     "leaderboard": "leaderboard",
+    "read_trials": "evaluate",
+    "reading_record": "evaluate",
+    "readings_view": "evaluate",
     "recover": "recover",
     "replay": "replay",
     "report": "report",
+    "stop": "remote",
+    "submit": "remote",
     "train": "train",
+    "train_trial": "train",
     "verify": "verify",
 }
 """Public name to its module below this package, which is loaded when the name is first used."""

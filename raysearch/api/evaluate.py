@@ -11,20 +11,22 @@ again as a further opening; one whose row was lost is written anew without openi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
+from rich.console import RenderableType
 
 from raysearch import corpora
+from raysearch.analysis.regret import oracle_goal, regrets
 from raysearch.api.messages import QUIET, Messages, shown
 from raysearch.api.openings import alone, named, opened_words
 from raysearch.api.options import EvaluateOptions, with_keywords
 from raysearch.api.restore import restored
-from raysearch.api.trials import lease_of, oracle_role, trials_of
+from raysearch.api.trials import goal_of, lease_of, oracle_role, trials_of
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.keys import made_by
@@ -34,15 +36,18 @@ from raysearch.leaderboard.openings import (
     Opening,
     Openings,
     count_of,
+    counts_in,
     readings_of,
 )
 from raysearch.leaderboard.origins import origins
+from raysearch.render.readings import read_words, readings_table, worst_words
+from raysearch.render.regret import RegretTable
 from raysearch.run import Run
 from raysearch.storage.uri import redacted
 from raysearch.training.checkpoint import has_weights, remove_weights
 from raysearch.training.provenance import provenance
 
-__all__ = ["Readings", "evaluate", "read_trials", "reading_record"]
+__all__ = ["Readings", "evaluate", "read_trials", "reading_record", "readings_view"]
 
 _READER = ("raysearch", "package", "commit", "dirty", "code")
 """What a reading says of the sources that read it, each with ``read_`` before its name."""
@@ -83,6 +88,25 @@ def evaluate(options: EvaluateOptions) -> pd.DataFrame:
     """
     with shown(options.quiet) as messages:
         return pd.DataFrame([reading_record(row) for row in read_trials(options, messages).rows])
+
+
+def readings_view(found: Readings) -> Iterator[RenderableType | str]:
+    """What a terminal shows of readings: of test a table, of an oracle what selection lost."""
+    folder, role = found.folder, found.role
+    store = Store(folder)
+    card = store.card()
+    if role != "test" and card is not None:
+        table = readings_of(folder, "oracle").table()
+        rows = regrets(store.table(), table, card, role)
+        yield RegretTable(card.goal, role, rows, redacted(folder), read_words(counts_in(table)))
+        return
+    goal = goal_of(folder, found.rows[0].method)
+    first = goal.name.partition("/")[2] if goal else ""
+    counts = [(row.number, count_of(row)) for row in found.rows]
+    title = f"test, {read_words(counts)}" if role == "test" else f"{named(role)}, an oracle"
+    yield readings_table(found.rows, title=title, first=first)
+    if card is not None and card.aggregate == "worst":
+        yield from worst_words(found.rows, oracle_goal(card.goal, role))
 
 
 def reading_record(row: Run) -> dict[str, Any]:

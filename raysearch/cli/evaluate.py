@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from typing import TYPE_CHECKING
 
+from raysearch import api, render
 from raysearch.api.options import EvaluateOptions
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet, given
 from raysearch.cli.parsing import examples
-from raysearch.storage.uri import redacted
-
-if TYPE_CHECKING:
-    from raysearch.api.evaluate import Readings
+from raysearch.render.output import write_json
 
 __all__ = ["add_parser", "run"]
 
@@ -53,41 +48,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Read what was not read before; show all that was asked for."""
-    from raysearch.api.evaluate import read_trials, reading_record
-
-    found = read_trials(EvaluateOptions(**given(args)), args.messages)
+    found = api.read_trials(EvaluateOptions(**given(args)), args.messages)
     if args.format == "json":
-        sys.stdout.write(json.dumps([reading_record(row) for row in found.rows], indent=1) + "\n")
-    else:
-        _show(found)
+        write_json([api.reading_record(row) for row in found.rows])
+        return 0
+    console = render.Terminal()
+    for part in api.readings_view(found):
+        console.print(part)
     return 0
-
-
-def _show(found: Readings) -> None:
-    from raysearch.analysis.regret import oracle_goal, regrets
-    from raysearch.api.openings import named
-    from raysearch.api.trials import goal_of
-    from raysearch.leaderboard import Store
-    from raysearch.leaderboard.openings import count_of, counts_in, readings_of
-    from raysearch.render.readings import read_words, readings_table, worst_words
-    from raysearch.render.regret import RegretTable
-    from raysearch.render.terminal import Terminal
-
-    folder, role, readings = found.folder, found.role, found.rows
-    store = Store(folder)
-    card = store.card()
-    console = Terminal()
-    if role != "test" and card is not None:
-        table = readings_of(folder, "oracle").table()
-        rows = regrets(store.table(), table, card, role)
-        often = read_words(counts_in(table))
-        console.print(RegretTable(card.goal, role, rows, redacted(folder), often))
-        return
-    goal = goal_of(folder, readings[0].method)
-    first = goal.name.partition("/")[2] if goal else ""
-    counts = [(reading.number, count_of(reading)) for reading in readings]
-    title = f"test, {read_words(counts)}" if role == "test" else f"{named(role)}, an oracle"
-    console.print(readings_table(readings, title=title, first=first))
-    if card is not None and card.aggregate == "worst":
-        for sentence in worst_words(readings, oracle_goal(card.goal, role)):
-            console.print(sentence)

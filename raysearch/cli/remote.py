@@ -6,8 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from raysearch import api
 from raysearch.cli.arguments import add_results
 from raysearch.cli.parsing import examples
+from raysearch.cli.watch import watch
 
 __all__ = ["add_parser", "run_attach", "run_stop"]
 
@@ -43,22 +45,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run_attach(args: argparse.Namespace) -> int:
     """Watch a job to its end."""
-    from raysearch.api.remote import check_cluster, latest_job
-    from raysearch.cli.watch import watch
-
-    check_cluster(args.cluster)
+    api.check_cluster(args.cluster)
     job = args.job
     if job is None:
-        job = latest_job(args.cluster)
+        job = api.latest_job(args.cluster)
         sys.stderr.write(f"raysearch: {job}\n")
     return watch(args.cluster, job, Path(args.results))
 
 
 def run_stop(args: argparse.Namespace) -> int:
     """Stop a job and wait until it is over; then, if asked, the cluster."""
-    from raysearch.api.remote import stop
-
-    job, stopped = stop(args.cluster, args.job, down=args.down, messages=args.messages)
+    job, stopped = api.stop(args.cluster, args.job, down=args.down, messages=args.messages)
     if job:
         sys.stdout.write(f"{job} {'is stopped' if stopped else 'had ended before'}\n")
     if args.down:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from shlex import quote
 
+from raysearch import api, render
 from raysearch.api.options import TrainOptions
 from raysearch.cli.arguments import (
     add_config,
@@ -57,16 +58,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Train, store the row, show it, and say what can be done with it."""
-    from raysearch.api.train import train_trial
-    from raysearch.render.readings import readings_table
-    from raysearch.render.terminal import Terminal
-
-    found = train_trial(TrainOptions(**given(args)), args.messages)
+    found = api.train_trial(TrainOptions(**given(args)), args.messages)
     if args.format == "json":
         sys.stdout.write(found.trial.to_json() + "\n")
         return 0
     first = found.goal.name.partition("/")[2] if found.goal else ""
-    Terminal().print(readings_table([found.trial], title="dev", first=first))
+    render.Terminal().print(render.readings_table([found.trial], title="dev", first=first))
     where, named = quote(redacted(found.folder)), quote(f"{redacted(found.folder)}:0")
     sys.stdout.write(
         f"the row:      python -m raysearch leaderboard {where}"
