@@ -34,8 +34,9 @@ def note_finished(folder: Path, key: float) -> None:
 
 def raysearch(work: MapWork | CarlWork, folder: Path, trials: int) -> Result:
     """A sweep of raysearch."""
+    from raysearch.events import Event, EventKind
     from raysearch.leaderboard import Store
-    from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
+    from raysearch.search.plan import SweepPlan
     from raysearch.search.space.space import SearchSpace
     from raysearch.search.sweep import run_sweep
 
@@ -64,9 +65,9 @@ def raysearch(work: MapWork | CarlWork, folder: Path, trials: int) -> Result:
     )
     store = Store(plan.folder)
 
-    def hear(event: SweepEvent) -> None:
-        if event.kind is SweepEventKind.FINISHED and event.lease:
-            note_finished(folder, event.lease.config[work.parameter.name])
+    def hear(event: Event) -> None:
+        if event.kind is EventKind.FINISHED and event.record:
+            note_finished(folder, event.record.config[work.parameter.name])
 
     run_sweep(plan, on_trial=store.append, on_event=hear)
     columns = [f"config/{work.parameter.name}", f"metric/{work.goal.name}"]

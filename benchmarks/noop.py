@@ -11,9 +11,10 @@ from ray import cloudpickle
 
 from raysearch.config import TrainingConfig, setting
 from raysearch.devices import cpu_device
+from raysearch.events import Event
 from raysearch.leaderboard import Store
 from raysearch.run import Cell, MetricGoal, Report, Run, RunSpec, RunState
-from raysearch.search.plan import SweepEvent, SweepPlan
+from raysearch.search.plan import SweepPlan
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.sweep import run_sweep
@@ -83,7 +84,7 @@ def run_noop(
     sampler: str = "random",
     slots: int = 1,
     on_trial: Callable[[Run], None] = lambda trial: None,
-    on_event: Callable[[SweepEvent], None] = lambda event: None,
+    on_event: Callable[[Event], None] = lambda event: None,
     on_open: Callable[[], None] = lambda: None,
 ) -> None:
     """A whole sweep on SQLite, with its Parquet leaderboard, as `raysearch sweep` runs it."""

@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.cluster.ray_session import ray_session
-from raysearch.search.plan import SweepEventKind
+from raysearch.events import EventKind
 from raysearch.training.provenance import provenance
 
 Ends = list[float]
@@ -155,7 +155,7 @@ def first_metric(began: float) -> None:
     marks = {"imports": time.time() - began}
 
     def event(news: Any) -> None:
-        if news.kind in (SweepEventKind.STARTED, SweepEventKind.REPORT):
+        if news.kind in (EventKind.STARTED, EventKind.REPORT):
             marks.setdefault(str(news.kind), time.time() - began)
 
     with tempfile.TemporaryDirectory() as folder:

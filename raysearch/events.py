@@ -1,77 +1,315 @@
-"""What does a slot tell about its lease: frozen events, and records of trials cut short."""
+"""What happens in a sweep: one frozen event, from the worker to the screen, and its JSON.
+
+A worker makes an event, the slot's channel numbers it, the driver acts on it and passes it on
+to a `View`, with what only the driver knows. `raysearch sweep --format json` writes each event
+that a view gets as one JSON object a line. The rows are in it, so whoever reads along, for
+example a laptop that watches a sweep on a cluster, has the leaderboard without the cluster's
+files. Each line has ``news``, its kind, and ``at``, Unix seconds:
+
+    {"news": "sweep", "card": {...}, "headline": "...", "root": "...", "seconds": null}
+    {"news": "trial", "trial": {...}, "earlier": false}      a row that is safe
+    {"news": "started", "lease": {...}, "device": "cpu (1 threads)"}
+    {"news": "progress", "id": "00001-sample-s0", "step": 8, "total": 37}
+    {"news": "report", "id": "00001-sample-s0", "report": {...}}
+    {"news": "finished", "id": "00001-sample-s0"}            after its row
+    {"news": "message", "text": "...", "warning": false}     true: also for who sees no progress
+    {"news": "ending", "summary": {...}}
+
+Numbers that are not finite are written as JavaScript names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any, Protocol, Self
 
 from raysearch.config import as_scalar
+from raysearch.errors import ConfigError, StoreError, quoted
+from raysearch.names import checked_name
 from raysearch.run import Report, Run, RunSpec, RunState
+from raysearch.summary import SweepSummary
 
-__all__ = ["EventKind", "SlotEvent", "ended_trial"]
+__all__ = [
+    "NODE_WENT",
+    "Event",
+    "EventKind",
+    "QuietView",
+    "SweepHeader",
+    "View",
+    "ended_run",
+    "strange_header",
+]
+
+_LARGEST = 2**53
+"""Of a number: a double still tells it from its neighbours."""
 
 
 class EventKind(StrEnum):
-    """What happened in a slot."""
+    """What happened: first what views are told, then what ends at the driver."""
 
-    TAKEN = "taken"
-    """Workers have the lease and make ready."""
+    SWEEP = "sweep"
+    """The first event: `Event.header` says what sweep it is."""
+    TRIAL = "trial"
+    """A row is safe in the leaderboard: `Event.record`, by `Event.earlier` one of before."""
     STARTED = "started"
+    """A run begins or resumes."""
     PROGRESS = "progress"
     REPORT = "report"
     FINISHED = "finished"
-    """The lease is over; `SlotEvent.trial` is its record."""
-    STOPPED = "stopped"
-    """The worker let go of the lease because it was told to; there is no record."""
-    PREEMPTED = "preempted"
-    """The worker let go of the lease because its node is about to go; another goes on with it."""
+    """A run is over; `Event.record` is its record, which a view has seen as a row before."""
     MESSAGE = "message"
-    """What keeps the lease waiting, or does no more; `SlotEvent.text` is for the user."""
+    """What keeps a run or the sweep waiting, or does no more: a sentence for the user."""
+    WARNING = "warning"
+    """A message that also concerns whoever wants to see no progress."""
+    ENDING = "ending"
+    """The last event: `Event.summary` says how the sweep ended."""
+    OTHER = "other"
+    """A line of a stream that a later version wrote: nothing that this one shows."""
+
+    TAKEN = "taken"
+    """Workers have the run and make ready."""
+    STOPPED = "stopped"
+    """The worker let go of the run because it was told to; there is no record."""
+    PREEMPTED = "preempted"
+    """The worker let go of the run because its node is about to go; another goes on with it."""
     REFUSED = "refused"
-    """No trial of the sweep can run; `SlotEvent.text` is for the user."""
+    """No run of the sweep can work; `Event.text` is for the user."""
     CRASHED = "crashed"
-    """The slot itself broke; `SlotEvent.text` is a traceback."""
+    """The slot itself broke; `Event.text` is a traceback."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SlotEvent:
-    """One piece of news about a lease, in the order in which the mailbox took it.
+class SweepHeader:
+    """What a sweep says first.
+
+    Attributes:
+        card: What ``sweep.json`` holds.
+        headline: What runs on what, in one line.
+        root: Where the sweep lies, without credentials.
+        seconds: Time limit of this run; None when there is none.
+    """
+
+    card: Mapping[str, Any]
+    headline: str
+    root: str
+    seconds: float | None
+
+    @classmethod
+    def from_plain(cls, raw: Mapping[str, Any]) -> SweepHeader:
+        """Read what JSON holds of a header; of the card no more than its name, method and trials.
+
+        Raises:
+            ConfigError: It is none, or its name is not that of a folder.
+        """
+        try:
+            header = cls(**{item.name: raw[item.name] for item in dataclasses.fields(cls)})
+            name = _text(header.card, "name")
+            for part, field_name in ((header.card, "method"), (raw, "headline"), (raw, "root")):
+                _text(part, field_name)
+            _count(header.card, "trials")
+            if header.seconds is not None:
+                _number(raw, "seconds")
+        except (LookupError, TypeError) as error:
+            raise strange_header(error) from error
+        checked_name(name, "a sweep's name in a job's news")
+        return header
+
+
+def strange_header(error: Exception) -> ConfigError:
+    """What is said of a stream whose header is none, for this reason."""
+    return ConfigError(
+        f"a job's first news must say what sweep it is, but: {error!r}; has the cluster another "
+        "version of raysearch?"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened in a sweep.
 
     Attributes:
         kind: What happened; it says which of the other fields matter.
-        lease: The lease's id.
-        sequence: Its number in the slot, from 1; given by the mailbox.
+        run_id: `RunSpec.id` of the run it is about; empty for one on the sweep.
+        sequence: Its number in the slot, from 1; set by the slot's channel.
+        at: When it was written to a stream, in Unix seconds; 0 before that.
+        run: What runs (STARTED, from the driver on).
+        device: Where it runs (STARTED).
+        provenance: Digests, versions, host (STARTED).
+        nodes: Ray's ids of the nodes that the workers are on (TAKEN).
         step: Optimizer steps done (PROGRESS, PREEMPTED).
         total: Optimizer steps to do (PROGRESS).
-        nodes: Ray's ids of the nodes that the workers are on (TAKEN).
-        device: Where the trial runs (STARTED).
-        provenance: Digests, versions, host (STARTED).
         report: A point of the curve (REPORT).
-        trial: The record (FINISHED).
-        text: What went wrong (REFUSED, CRASHED), or one sentence (PREEMPTED, MESSAGE).
+        record: What became of the run (TRIAL, FINISHED; a stream has it with TRIAL only).
+        earlier: Whether the row is of an earlier run of the sweep (TRIAL).
+        text: One sentence (MESSAGE, WARNING, PREEMPTED), or what went wrong (REFUSED, CRASHED).
+        header: What sweep it is (SWEEP).
+        summary: How the sweep ended (ENDING).
     """
 
     kind: EventKind
-    lease: str
+    run_id: str = ""
     sequence: int = 0
-    step: int = 0
-    total: int = 0
-    nodes: tuple[str, ...] = ()
+    at: float = 0.0
+    run: RunSpec | None = None
     device: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
+    nodes: tuple[str, ...] = ()
+    step: int = 0
+    total: int = 0
     report: Report | None = None
-    trial: Run | None = None
+    record: Run | None = None
+    earlier: bool = False
     text: str = ""
+    header: SweepHeader | None = None
+    summary: SweepSummary | None = None
+
+    def to_json(self) -> str:
+        """The event as one JSON object on a line, without the line's end.
+
+        Raises:
+            ValueError: It is of a kind that no view is told, or lacks what its kind needs.
+        """
+        name, fields = str(self.kind), self._fields()
+        if self.kind is EventKind.WARNING:
+            name = "message"
+        return json.dumps({"news": name, "at": self.at, **fields})
+
+    def _fields(self) -> dict[str, Any]:
+        match self:
+            case Event(kind=EventKind.SWEEP, header=SweepHeader() as header):
+                return asdict(header)
+            case Event(kind=EventKind.TRIAL, record=Run() as record):
+                return {"trial": asdict(record), "earlier": self.earlier}
+            case Event(kind=EventKind.STARTED, run=RunSpec() as run):
+                return {"lease": asdict(run), "device": self.device}
+            case Event(kind=EventKind.PROGRESS):
+                return {"id": self.run_id, "step": self.step, "total": self.total}
+            case Event(kind=EventKind.REPORT, report=Report() as report):
+                return {"id": self.run_id, "report": asdict(report)}
+            case Event(kind=EventKind.FINISHED):
+                return {"id": self.run_id}
+            case Event(kind=EventKind.MESSAGE | EventKind.WARNING):
+                return {"text": self.text, "warning": self.kind is EventKind.WARNING}
+            case Event(kind=EventKind.ENDING, summary=SweepSummary() as summary):
+                return {"summary": asdict(summary)}
+        raise ValueError(f"a stream has no event {self}")
+
+    @classmethod
+    def from_json(cls, line: str) -> Event | None:
+        """The event on a line; None where it is none, such as a warning of a library.
+
+        Raises:
+            ConfigError: The header is not what a sweep writes.
+            RecursionError: It is nested too deeply for an event.
+            LookupError, TypeError, ValueError, AttributeError: A field is missing or is another.
+        """
+        if not line.startswith('{"news"'):
+            return None
+        try:
+            raw: dict[str, Any] = json.loads(line)
+        except ValueError:
+            return None
+        try:
+            return _read(raw)
+        except StoreError as error:
+            raise ValueError(str(error)) from error
+
+
+def _read(raw: Mapping[str, Any]) -> Event:
+    at = _number(raw, "at")
+    match raw["news"]:
+        case "sweep":
+            found = Event(kind=EventKind.SWEEP, header=SweepHeader.from_plain(raw))
+        case "trial":
+            record, earlier = Run.from_json(json.dumps(raw["trial"])), bool(raw["earlier"])
+            found = Event(kind=EventKind.TRIAL, run_id=record.id, record=record, earlier=earlier)
+        case "started":
+            run, device = RunSpec.from_json(json.dumps(raw["lease"])), _text(raw, "device")
+            found = Event(kind=EventKind.STARTED, run_id=run.id, run=run, device=device)
+        case "progress":
+            step, total = _count(raw, "step"), _count(raw, "total")
+            found = Event(kind=EventKind.PROGRESS, run_id=_text(raw, "id"), step=step, total=total)
+        case "report":
+            report = Report.from_plain(raw["report"])
+            found = Event(kind=EventKind.REPORT, run_id=_text(raw, "id"), report=report)
+        case "finished":
+            found = Event(kind=EventKind.FINISHED, run_id=_text(raw, "id"))
+        case "message":
+            warns = raw.get("warning") is True
+            kind_of = EventKind.WARNING if warns else EventKind.MESSAGE
+            found = Event(kind=kind_of, text=_text(raw, "text"))
+        case "ending":
+            summary = SweepSummary.from_plain(raw["summary"])
+            found = Event(kind=EventKind.ENDING, summary=summary)
+        case _:
+            found = Event(kind=EventKind.OTHER)
+    return replace(found, at=at)
+
+
+def _text(raw: Mapping[str, Any], name: str) -> str:
+    value = raw[name]
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be a text, but is {quoted(value)}")
+    return value
+
+
+def _number(raw: Mapping[str, Any], name: str) -> float:
+    value = raw[name]
+    if not (isinstance(value, int | float) and 0 <= value < _LARGEST):
+        raise TypeError(f"`{name}` must be a number >= 0, but is {quoted(value)}")
+    return float(value)
+
+
+def _count(raw: Mapping[str, Any], name: str) -> int:
+    value = raw[name]
+    if not (type(value) is int and 0 <= value < _LARGEST):
+        raise TypeError(f"`{name}` must be a whole number >= 0, but is {quoted(value)}")
+    return value
+
+
+class View(Protocol):
+    """Who is told what happens in a sweep; shows something from entering it to leaving it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: Any) -> None: ...
+
+    def event(self, event: Event) -> None:
+        """Take an event; they come in order, from one thread at a time."""
+
+
+class QuietView:
+    """Shows no progress, since the rows are in the leaderboard; warnings are passed on.
+
+    Args:
+        warn: Takes each warning.
+    """
+
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self._warn = warn
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None: ...
+
+    def event(self, event: Event) -> None:
+        """Take an event."""
+        if event.kind is EventKind.WARNING:
+            self._warn(event.text)
 
 
 NODE_WENT = "its node went away"
-"""How the reason of a trial begins that failed through no fault of its own."""
+"""How the reason of a run begins that failed through no fault of its own."""
 
 
-def ended_trial(
-    lease: RunSpec,
+def ended_run(
+    run: RunSpec,
     state: RunState,
     reason: str,
     *,
@@ -79,10 +317,10 @@ def ended_trial(
     device: str = "",
     provenance: Mapping[str, str] | None = None,
 ) -> Run:
-    """The record of a trial that did not write its own: pruned, lost or broken.
+    """The record of a run that did not write its own: pruned, lost or broken.
 
     Args:
-        lease: What was run.
+        run: What was run.
         state: PRUNED or FAILED.
         reason: Why; the row shows it.
         curve: The reports that count, in order; metrics, steps and seconds are the last one's.
@@ -91,13 +329,13 @@ def ended_trial(
     """
     last = curve[-1] if curve else None
     return Run(
-        sweep=lease.sweep,
-        number=lease.number,
-        cell=lease.cell,
-        method=lease.method,
+        sweep=run.sweep,
+        number=run.number,
+        cell=run.cell,
+        method=run.method,
         state=state,
         reason=reason,
-        config={name: as_scalar(value) for name, value in lease.config.items()},
+        config={name: as_scalar(value) for name, value in run.config.items()},
         metrics=dict(last.metrics) if last else {},
         curve=tuple(curve),
         steps=last.step if last else 0,

@@ -95,8 +95,12 @@ class NodeUsage:
         return total(item for item in self.types if not item.head)
 
     @classmethod
-    def read(cls, raw: Mapping[str, Any]) -> NodeUsage:
-        """From what ``dataclasses.asdict`` made of it, be it by way of JSON."""
+    def from_plain(cls, raw: Mapping[str, Any]) -> NodeUsage:
+        """Read what JSON holds of it.
+
+        Raises:
+            LookupError, TypeError: A field is missing or is another.
+        """
         types = tuple(NodeTimes(**item) for item in raw["types"])
         cost = raw["cost"]
         if cost is not None:
@@ -170,3 +174,20 @@ class SweepSummary:
     def best_value(self) -> float | None:
         """What that one is worth."""
         return self.best[""].value if "" in self.best else None
+
+    @classmethod
+    def from_plain(cls, raw: Mapping[str, Any]) -> SweepSummary:
+        """Read what JSON holds of a summary.
+
+        Raises:
+            LookupError, TypeError, ValueError, AttributeError: A field is missing or is another.
+        """
+        parts = {
+            "ending": Ending(raw["ending"]),
+            "trials": {RunState(state): count for state, count in raw["trials"].items()},
+            "best": {task: Best(*best) for task, best in raw["best"].items()},
+            "papers": {task: PaperResult(*paper) for task, paper in raw["papers"].items()},
+            "nodes": NodeUsage.from_plain(raw["nodes"]) if raw["nodes"] else None,
+            "used_up": tuple(raw.get("used_up", ())),
+        }
+        return cls(**{**raw, **parts})

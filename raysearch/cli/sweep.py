@@ -19,6 +19,7 @@ from raysearch.cli.arguments import (
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cluster.ray_version import check_ray
+from raysearch.events import QuietView, View
 from raysearch.render.output import lasting_output
 from raysearch.render.sweep_summary import ending_text
 from raysearch.storage.uri import redacted
@@ -88,9 +89,9 @@ def search(
     check_ray()  # before anything imports it
     from raysearch.api.copies import refuse_copy
     from raysearch.api.packing import packed
+    from raysearch.api.sweep import header_of, show_sweep
     from raysearch.api.sweep_plan import card_of, check_inputs, plan_of, with_sources, write_card
-    from raysearch.cli.event_stream import JsonEvents
-    from raysearch.cli.live import QuietView, ScreenView, opening_of, show_sweep
+    from raysearch.cli.views import JsonView, LiveView
     from raysearch.leaderboard import Store
     from raysearch.storage import open_storage
 
@@ -99,7 +100,7 @@ def search(
     plan = with_sources(plan)
     refuse_copy(plan.folder)
     plan = packed(plan, options.pack, slots=options.slots, messages=messages)
-    opening = opening_of(plan, card_of(plan))
+    header = header_of(plan, card_of(plan))
     if plan.storage:
         open_storage(plan.root)  # said before Ray starts, too
     store = Store(plan.root)
@@ -107,13 +108,12 @@ def search(
         f"nobody reads the output any more: the sweep goes on without it, and its rows are in "
         f"{redacted(plan.root)}"
     ):
+        view: View
         if form == "json":
-            news = JsonEvents(opening, _write)
-            summary = show_sweep(plan, store, news, on_open=lambda: write_card(plan))
-            news.ended(summary)
+            view = JsonView(_write)
         else:
-            view = QuietView(messages.warn) if options.quiet else ScreenView(opening)
-            summary = show_sweep(plan, store, view, on_open=lambda: write_card(plan))
+            view = QuietView(messages.warn) if options.quiet else LiveView()
+        summary = show_sweep(plan, header, store, view, on_open=lambda: write_card(plan))
     if summary.used_up:
         write_card(plan, summary.used_up)
     return plan, summary

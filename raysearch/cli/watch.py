@@ -1,8 +1,8 @@
 """A sweep on a cluster, watched from a laptop: its picture, its rows, what is next.
 
-The job's output is news as JSON (see `news`), from its first line on each time, so that a
-watcher who comes late sees all of it. Rows go to ``RESULTS/NAME`` here: a copy, that says of
-what. Nothing here is needed by the sweep.
+The job's output is its sweep's events as JSON (`raysearch.events`), from the first line on each
+time, so that a watcher who comes late sees all of it. Rows go to ``RESULTS/NAME`` here: a copy,
+that says of what. Nothing here is needed by the sweep.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 from raysearch.api.copies import COPY, refuse_others
 from raysearch.errors import ConfigError, StoreError, quoted, reason_of
+from raysearch.events import Event, SweepHeader, strange_header
 from raysearch.printable import without_colour
 from raysearch.storage import write_files
 from raysearch.storage.uri import is_uri, redacted
 
 if TYPE_CHECKING:
-    from raysearch.cli.live import SweepHeader
     from raysearch.summary import SweepSummary
 
 __all__ = ["watch"]
 
 
 def watch(cluster: str, job: str, results: Path) -> int:
-    """Show a job's news until it ends or Ctrl-C, and keep its rows.
+    """Show a job's events until it ends or Ctrl-C, and keep its rows.
 
     Args:
         cluster: The cluster file or a dashboard's URL.
@@ -60,15 +60,13 @@ def watch(cluster: str, job: str, results: Path) -> int:
 
 
 class _Watcher:
-    """Takes the lines of a job; those that are no news are shown as they are."""
+    """Takes the lines of a job; those that are no events are shown as they are."""
 
     def __init__(self, cluster: str, results: Path) -> None:
-        from raysearch.cli.event_stream import EventReader
-
         self._cluster, self._results = cluster, results
-        self._reader, self._clock = EventReader(), _Clock()
+        self._clock = _Clock()
         self._open = ExitStack()
-        self._opening: SweepHeader | None = None
+        self._header: SweepHeader | None = None
         self._said, self._line = "", 0
 
     def __enter__(self) -> _Watcher:
@@ -87,72 +85,72 @@ class _Watcher:
         """Take a line of the job's output.
 
         Raises:
-            ConfigError: It begins as news and is none that this version tells.
+            ConfigError: It begins as an event and is none that this version writes.
         """
         self._line += 1
         try:
-            news = self._reader.read(line)
-            if news is not None:
-                self._clock.hear(self._reader.at(news))
-                self._take(news)
+            event = Event.from_json(line)
+            if event is not None:
+                self._clock.hear(event.at)
+                self._take(event)
                 return
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ConfigError(
                 f"line {self._line} of the job's output must be news of a sweep, but "
                 f"{reason_of(error)}: {quoted(line)}; has the cluster another version of raysearch?"
             ) from error
-        if self._opening:
+        if self._header:
             self._view.say(without_colour(line))
         else:
             sys.stdout.write(f"{without_colour(line)}\n")
 
-    def _take(self, news: dict[str, Any]) -> None:
-        kind = news["news"]
-        if kind == "sweep":
-            self._begin(self._reader.opening(news))
-        elif self._opening is None:
+    def _take(self, event: Event) -> None:
+        if event.header is not None:
+            self._begin(event.header)
+        elif self._header is None:
             return
-        elif kind == "trial":
-            trial = self._reader.row(news)
-            if self._store and self._known.get(trial.key) != trial.finished:
+        elif event.record is not None:
+            if self._store and self._known.get(event.record.key) != event.record.finished:
                 self._lock.check()
-                self._store.append(trial)
-            self._view.recorded(trial, earlier=news["earlier"])
-        elif kind == "ending":
-            self._said = self._ending(self._opening, self._reader.summary(news))
-        elif event := self._reader.event(news):
-            self._view.tell(event)
+                self._store.append(event.record)
+        elif event.summary is not None:
+            self._said = self._ending(self._header, event.summary)
+        self._view.event(event)
 
-    def _begin(self, opening: SweepHeader) -> None:
+    def _begin(self, header: SweepHeader) -> None:
         """The first line: what sweep it is, so where its rows go here."""
-        from raysearch.cli.live import ScreenView
+        from raysearch.cli.views import LiveView
         from raysearch.leaderboard import Store
+        from raysearch.leaderboard.card import parse_card
         from raysearch.search.study.lock import sweep_lock
 
-        view = ScreenView(opening, self._clock)
-        folder = self._results / opening.card["name"]
-        refuse_others(folder, opening.root)
+        try:
+            parse_card(header.card)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise strange_header(error) from error
+        folder = self._results / header.card["name"]
+        refuse_others(folder, header.root)
         self._store: Store | None = None
         self._known: dict[Any, str] = {}
-        _write(folder / COPY, {"root": opening.root})
+        _write(folder / COPY, {"root": header.root})
         try:
             self._lock = self._open.enter_context(sweep_lock(folder))
         except StoreError:
             sys.stderr.write(f"raysearch: another process keeps {folder} up to date\n")
         else:
-            _write(folder / "sweep.json", opening.card)
+            _write(folder / "sweep.json", header.card)
             self._store = Store(folder)
             self._known = {trial.key: trial.finished for trial in self._store.trials()}
-        self._view = self._open.enter_context(view)
-        self._opening = opening
+        self._view = self._open.enter_context(LiveView(self._clock))
+        self._header = header
 
-    def _ending(self, opening: SweepHeader, summary: SweepSummary) -> str:
+    def _ending(self, header: SweepHeader, summary: SweepSummary) -> str:
         """What is next, in commands of this machine; weights are not copied unasked."""
         from raysearch.leaderboard.card import parse_card
         from raysearch.render.sweep_summary import ending_of
 
-        rows = str(self._results / opening.card["name"])
-        card, root = parse_card(opening.card), opening.root
+        rows = str(self._results / header.card["name"])
+        card, root = parse_card(header.card), header.root
         if is_uri(root):
             return ending_of(card, summary, rows=rows, stored=root)
         words = ("ray", "rsync-down", self._cluster, f"{root}/leases/", f"{rows}/leases/")
@@ -167,13 +165,13 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 class _Clock:
-    """The head's clock, as far as its news tell it: what is past is shown as it was."""
+    """The head's clock, as far as its events tell it: what is past is shown as it was."""
 
     def __init__(self) -> None:
         self._at = self._heard = self._latest = 0.0
 
     def hear(self, at: float) -> None:
-        """It was so late there when this piece of news was told."""
+        """It was so late there when this event was written."""
         self._at, self._heard = at, time.monotonic()
 
     def __call__(self) -> float:

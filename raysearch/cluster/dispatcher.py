@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from raysearch.events import NODE_WENT, EventKind, SlotEvent, ended_trial
+from raysearch.events import NODE_WENT, Event, EventKind, ended_run
 from raysearch.run import RunSpec, RunState
 
 __all__ = ["MAX_DEATHS", "MAX_LOSSES", "RunChannel", "Dispatcher"]
@@ -43,7 +43,7 @@ class RunChannel:
         self._closed = False
         self._resting = False
         self._sequence = self._read = after
-        self._events: list[SlotEvent] = []
+        self._events: list[Event] = []
         self._rungs: set[int] = set()
         self._grants = self._losses = 0
         self._furthest = -1
@@ -82,7 +82,7 @@ class RunChannel:
         self._closed = True
         await self._notify()
 
-    async def next_events(self, after: int, seconds: float) -> tuple[SlotEvent, ...]:
+    async def next_events(self, after: int, seconds: float) -> tuple[Event, ...]:
         """The events after a number, as soon as there are any; reading on approves the earlier.
 
         Args:
@@ -119,8 +119,8 @@ class RunChannel:
         if died or self._losses >= MAX_LOSSES:
             what = f"its worker died {MAX_DEATHS}" if died else f"{NODE_WENT} {MAX_LOSSES}"
             reason = f"{what} times at the same place (see the Ray logs)"
-            trial = ended_trial(self._lease, RunState.FAILED, reason)
-            await self.post(SlotEvent(kind=EventKind.FINISHED, lease=self._lease.id, trial=trial))
+            trial = ended_run(self._lease, RunState.FAILED, reason)
+            await self.post(Event(kind=EventKind.FINISHED, run_id=self._lease.id, record=trial))
             return await self.next_lease(seconds, worker)
         self._grants += 1
         self._worker = worker
@@ -132,15 +132,15 @@ class RunChannel:
         await self._wait(lambda: self._open or self._closed, seconds)
         return self._open and not self._closed
 
-    async def post(self, event: SlotEvent) -> bool:
+    async def post(self, event: Event) -> bool:
         """Take news of a lease.
 
         Returns:
             Whether the worker shall let go of this lease: it is finished, called off, or the
             slot is over. For a judged report the answer waits for the search.
         """
-        if self.called_off(event.lease) or self._is_repeated(event):
-            return self.called_off(event.lease)
+        if self.called_off(event.run_id) or self._is_repeated(event):
+            return self.called_off(event.run_id)
         self._sequence += 1
         sequence = self._sequence
         self._events.append(replace(event, sequence=sequence))
@@ -152,9 +152,9 @@ class RunChannel:
         await self._notify()
         if event.kind is EventKind.REPORT and self._judged:
             await self._wait(
-                lambda: self._read >= sequence or self.called_off(event.lease), VERDICT_SECONDS
+                lambda: self._read >= sequence or self.called_off(event.run_id), VERDICT_SECONDS
             )
-        return self.called_off(event.lease)
+        return self.called_off(event.run_id)
 
     def lost(self) -> None:
         """The worker ends, or ended, with its node: no death of the lease."""
@@ -175,7 +175,7 @@ class RunChannel:
         self._open = False
         self._sequence += 1
         lease = self._lease.id if self._lease else ""
-        event = SlotEvent(kind=EventKind.CRASHED, lease=lease, sequence=self._sequence, text=text)
+        event = Event(kind=EventKind.CRASHED, run_id=lease, sequence=self._sequence, text=text)
         self._events.append(event)
         await self._notify()
 
@@ -197,14 +197,14 @@ class RunChannel:
             self._worker = worker
         return self._worker == worker
 
-    def _is_repeated(self, event: SlotEvent) -> bool:
+    def _is_repeated(self, event: Event) -> bool:
         if event.report is None:
             return False
         repeated = event.report.rung in self._rungs
         self._rungs.add(event.report.rung)
         return repeated
 
-    def _note_progress(self, event: SlotEvent) -> None:
+    def _note_progress(self, event: Event) -> None:
         """A worker that got further than any before it does not count as one more death."""
         step = event.report.step if event.report else event.step
         if step > self._furthest:
@@ -279,9 +279,7 @@ class Dispatcher:
         await self._boxes[slot].put(lease, judged)
         return True
 
-    async def next_events(
-        self, slot: str, after: int, seconds: float
-    ) -> Sequence[SlotEvent] | None:
+    async def next_events(self, slot: str, after: int, seconds: float) -> Sequence[Event] | None:
         """See `RunChannel.next_events`; None where the slot shall open its mailbox first."""
         box = self._boxes.get(slot)
         return await box.next_events(after, seconds) if box else None
@@ -304,7 +302,7 @@ class Dispatcher:
         box = await self._box(slot)
         return await box.wanted(seconds) if box else False
 
-    async def post(self, slot: str, event: SlotEvent) -> bool:
+    async def post(self, slot: str, event: Event) -> bool:
         """See `RunChannel.post`; a slot that is gone lets go of everything."""
         box = await self._box(slot)
         return await box.post(event) if box else True

@@ -18,7 +18,7 @@ import ray
 
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.cluster.worker import SlotShape
-from raysearch.events import SlotEvent
+from raysearch.events import Event
 from raysearch.run import RunSpec
 
 __all__ = ["Slot"]
@@ -54,7 +54,7 @@ class Slot:
         if not ray.get(self._room.put.remote(self.name, lease, judged)):
             self._open()
 
-    def next_events(self, seconds: float) -> tuple[SlotEvent, ...]:
+    def next_events(self, seconds: float) -> tuple[Event, ...]:
         """The next news, at least one; empty when nothing came in so many seconds."""
         news = ray.get(self._room.next_events.remote(self.name, self._read, seconds))
         if news is None:  # the room died, and the one in its place knows nothing

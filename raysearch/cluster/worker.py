@@ -21,7 +21,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from raysearch.cluster.preemption import NOTICE
 from raysearch.errors import ConfigError, RaysearchError, RunError, StoreError
-from raysearch.events import EventKind, SlotEvent, ended_trial
+from raysearch.events import Event, EventKind, ended_run
 from raysearch.run import Report, Run, RunSpec, RunState
 from raysearch.storage import open_storage
 from raysearch.storage.uri import join, redacted, shown_text
@@ -153,7 +153,7 @@ def serve(settings: Mapping[str, Any]) -> None:
         if lease is None:
             return
         if distributed.rank() == 0:
-            taken = SlotEvent(kind=EventKind.TAKEN, lease=lease.id, nodes=nodes)
+            taken = Event(kind=EventKind.TAKEN, run_id=lease.id, nodes=nodes)
             room.post.remote(slot, taken)
         with NOTICE.work():
             mail = _Mail(room, slot, lease, worker)
@@ -189,7 +189,7 @@ class _Mail:
         """What went wrong on a node that was about to go; it says nothing of the trial."""
 
     def post(self, kind: EventKind, *, wait: bool = True, **fields: Any) -> None:
-        event = SlotEvent(kind=kind, lease=self._lease.id, **fields)
+        event = Event(kind=kind, run_id=self._lease.id, **fields)
         answer = self._room.post.remote(self._slot, event)
         if wait:
             self._called_off = ray.get(answer)
@@ -254,7 +254,7 @@ def _work(mail: _Mail, runner: Runner, lease: RunSpec, *, alone: bool) -> bool:
     try:
         trial = runner(lease, mail)
     except RunError as error:
-        trial = ended_trial(lease, RunState.FAILED, str(error))
+        trial = ended_run(lease, RunState.FAILED, str(error))
     except RaysearchError as error:
         if NOTICE.given:
             mail.problem = _sentences(error)
@@ -264,12 +264,12 @@ def _work(mail: _Mail, runner: Runner, lease: RunSpec, *, alone: bool) -> bool:
     except Exception as error:
         if isinstance(error, RayError) and not isinstance(error, RayTaskError):
             raise  # the mail room is gone with its driver: the lease stays open
-        mail.post(EventKind.FINISHED, trial=_broken(lease, error))
+        mail.post(EventKind.FINISHED, record=_broken(lease, error))
         if alone:
             return True
         raise
     if trial is not None and distributed.rank() == 0:
-        mail.post(EventKind.FINISHED, trial=trial)
+        mail.post(EventKind.FINISHED, record=trial)
     return trial is not None
 
 
@@ -286,4 +286,4 @@ def _broken(lease: RunSpec, error: Exception) -> Run:
         where = f"see {redacted(join(lease.folder, 'error.txt'))}"
     except (OSError, StoreError) as failure:
         where = f"its traceback could not be kept: {failure}"
-    return ended_trial(lease, RunState.FAILED, f"{last} ({where})")
+    return ended_run(lease, RunState.FAILED, f"{last} ({where})")

@@ -1,7 +1,8 @@
 """How does a sweep look while it runs.
 
-`LiveState` is told what happens and is itself what rich draws: hand it to `rich.live.Live`.
-Where standard output is no terminal, `LiveState.line` gives one line per finished trial.
+`LiveState` is the sum of a sweep's events so far, and is itself what rich draws: hand it to
+`rich.live.Live`. Where standard output is no terminal, `LiveState.line` returns one line per
+finished run.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from raysearch.leaderboard.card import Mode, SweepCard
+from raysearch.events import Event, EventKind, SweepHeader
+from raysearch.leaderboard.card import parse_card
 from raysearch.leaderboard.keys import Summary, encoder_name, summarize
 from raysearch.leaderboard.rank import Ranked, Ranking, rank, varying
 from raysearch.leaderboard.schema import TRIAL_COLUMNS, conform, empty_table, trial_rows, unify
 from raysearch.leaderboard.tasks import rank_tasks, searched
-from raysearch.objective import Aggregate
 from raysearch.render.board import count_words, more_settings, origin_lines
 from raysearch.render.format import Glyphs, duration, glyphs_for, score, sparkline
 from raysearch.render.race import Race
 from raysearch.render.table import Layout, ranked_table
-from raysearch.run import MetricGoal, Report, Run, RunSpec, RunState
+from raysearch.run import Report, Run, RunSpec, RunState
 
 __all__ = ["LiveState", "MOST_RUNNING", "Running", "bar", "running_table"]
 
@@ -38,31 +39,31 @@ _SPARK = 16
 
 @dataclass
 class Running:
-    """A lease that is being run.
+    """A run that is under way.
 
     Attributes:
-        lease: What runs, on which cell.
+        run: What runs, on which cell.
         since: When it began, by the picture's clock.
         share: Steps done of those to do, 0 to 1.
         curve: The goal's values reported so far; NaN where a report lacks it.
     """
 
-    lease: RunSpec
+    run: RunSpec
     since: float
     share: float = 0.0
     curve: list[float] = field(default_factory=list)
 
 
 def running_table(running: Iterable[Running], now: float, glyphs: Glyphs) -> Table:
-    """A line per lease: trial, task and seed, how far, its curve, its last value, its time."""
+    """A line per run: trial, task and seed, how far, its curve, its last value, its time."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     for right in (False, False, False, True, False, True, True):
         table.add_column(justify="right" if right else "left", no_wrap=True)
-    items = sorted(running, key=lambda item: item.lease.id)
+    items = sorted(running, key=lambda item: item.run.id)
     for item in items[:MOST_RUNNING]:
-        cell = item.lease.cell
+        cell = item.run.cell
         table.add_row(
-            f"trial {item.lease.number}",
+            f"trial {item.run.number}",
             f"{cell.task} s{cell.seed}",
             bar(item.share, glyphs),
             f"{item.share:.0%}",
@@ -87,49 +88,28 @@ _MOST_NEW = 64
 
 
 class LiveState:
-    """What is known of a running sweep, and its picture.
+    """What is known of a running sweep, from its events, and its picture.
 
     Events may come from one thread while another draws.
 
     Args:
-        sweep: Name of the sweep.
-        method: Name of the method.
-        goal: What ranks trials.
-        trials: Configurations that the sweep wants, over all tasks; 0 when time alone limits it.
-        cells: Cells of a complete configuration.
-        mode: Whether a configuration is judged over all tasks, or every task has its own.
-        aggregate: What ranks a configuration that is judged over all tasks.
-        tasks: All tasks of the sweep, in its order.
-        seconds: Time limit of this run; None when there is none.
+        header: What sweep it is.
         clock: Seconds that never go back.
     """
 
-    def __init__(
-        self,
-        *,
-        sweep: str,
-        method: str,
-        goal: MetricGoal,
-        trials: int,
-        cells: int = 1,
-        mode: Mode = "joint",
-        aggregate: Aggregate = "mean",
-        tasks: Sequence[str] = (),
-        seconds: float | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.goal = goal
-        self._sweep, self._method = sweep, method
-        self._trials, self._cells, self._limit = trials, cells, seconds
-        self._card = SweepCard(
-            goal=goal, cells=cells, mode=mode, aggregate=aggregate, tasks=tuple(tasks)
-        )
+    def __init__(self, header: SweepHeader, clock: Callable[[], float] = time.monotonic) -> None:
+        self._card = card = parse_card(header.card)
+        self.goal, self._cells, self._limit = card.goal, card.cells, header.seconds
+        self._sweep, self._method = header.card["name"], header.card["method"]
+        tasks = len(card.tasks) if card.mode == "per_task" else 1
+        self._trials = header.card["trials"] * tasks
+        """Configurations that the sweep wants, over all tasks; 0 when time alone limits it."""
         self._clock = clock
         self._began = clock()
         self._first: float | None = None
         self._running: dict[str, Running] = {}
         self._seen: set[tuple[str, int, str, int]] = set()
-        column = pa.field(f"metric/{goal.name}", pa.float64())
+        column = pa.field(f"metric/{self.goal.name}", pa.float64())
         self._rows = empty_table(TRIAL_COLUMNS.append(column))
         self._new: list[pa.Table] = []
         self._ranking = Ranking.none()
@@ -140,54 +120,51 @@ class LiveState:
         self._message = ""
         self._lock = threading.RLock()
 
-    def started(self, lease: RunSpec) -> None:
-        """A lease runs, for the first time or again."""
+    def event(self, event: Event) -> None:
+        """Take in what happened; what is not drawn changes nothing."""
         with self._lock:
-            now = self._clock()
-            self._first = now if self._first is None else self._first
-            self._running[lease.id] = Running(lease, now)
+            running = self._running.get(event.run_id)
+            match event:
+                case Event(kind=EventKind.STARTED, run=RunSpec() as run):
+                    self._start(run)
+                case Event(kind=EventKind.PROGRESS) if running and event.total > 0:
+                    running.share = min(event.step / event.total, 1.0)
+                case Event(kind=EventKind.REPORT, report=Report() as report) if running:
+                    running.curve.append(report.metrics.get(self.goal.name, math.nan))
+                case Event(kind=EventKind.TRIAL, record=Run() as record):
+                    self._add(record, earlier=event.earlier)
+                case Event(kind=EventKind.MESSAGE | EventKind.WARNING):
+                    self._message = event.text
 
-    def progress(self, lease_id: str, step: int, total: int) -> None:
-        """Optimizer steps done of those to do; news of a lease that does not run is dropped."""
-        with self._lock:
-            if lease_id in self._running and total > 0:
-                self._running[lease_id].share = min(step / total, 1.0)
+    def _start(self, run: RunSpec) -> None:
+        """A run is under way, for the first time or again."""
+        now = self._clock()
+        self._first = now if self._first is None else self._first
+        self._running[run.id] = Running(run, now)
+        self._message = ""
 
-    def report(self, lease_id: str, report: Report) -> None:
-        """A point of a learning curve."""
-        with self._lock:
-            if lease_id in self._running:
-                value = report.metrics.get(self.goal.name, math.nan)
-                self._running[lease_id].curve.append(value)
-
-    def finished(self, trial: Run, *, earlier: bool = False) -> None:
+    def _add(self, trial: Run, *, earlier: bool) -> None:
         """A cell has ended; the same record a second time changes nothing.
 
         Args:
             trial: The record.
             earlier: Whether it is of an earlier run, so that it says nothing on this one's pace.
         """
-        with self._lock:
-            self._running.pop(trial.id, None)
-            if trial.state is not RunState.COMPLETE:  # its other cells are let go of
-                others = self._running.items()
-                self._running = {n: it for n, it in others if it.lease.number != trial.number}
-            if trial.key in self._seen:
-                return
-            self._seen.add(trial.key)
-            self._new.append(trial_rows(trial))
-            self._ranked = False
-            if len(self._new) >= _MOST_NEW:
-                self._fold()
-            self._race.add(trial, earlier=earlier)
-
-    def message(self, text: str) -> None:
-        """One sentence to show until the next one."""
-        with self._lock:
-            self._message = text
+        self._running.pop(trial.id, None)
+        if trial.state is not RunState.COMPLETE:  # its other cells are let go of
+            others = self._running.items()
+            self._running = {n: it for n, it in others if it.run.number != trial.number}
+        if trial.key in self._seen:
+            return
+        self._seen.add(trial.key)
+        self._new.append(trial_rows(trial))
+        self._ranked = False
+        if len(self._new) >= _MOST_NEW:
+            self._fold()
+        self._race.add(trial, earlier=earlier)
 
     def line(self, trial: Run, encoding: str = "utf-8") -> str:
-        """One line on a finished trial, after `finished` has been told of it."""
+        """One line on a finished run, whose row is in."""
         with self._lock:
             glyphs = glyphs_for(encoding)
             value = score(trial.metrics.get(self.goal.name, math.nan)) or glyphs.none
@@ -311,15 +288,15 @@ class LiveState:
             self._new = []
 
     def _summary(self) -> Summary:
-        """Where the numbers come from: the finished rows, and before them the running leases."""
+        """Where the numbers come from: the finished rows, and before them the runs under way."""
         if self._rows.num_rows:
             return summarize(self._rows)
-        leases = [item.lease for item in self._running.values()]
+        runs = [item.run for item in self._running.values()]
         return Summary(
             sweeps=(self._sweep,),
             methods=(self._method,),
-            tasks=tuple(dict.fromkeys(lease.cell.task for lease in leases)),
-            encoders=tuple(dict.fromkeys(encoder_name(lease.config) for lease in leases)),
+            tasks=tuple(dict.fromkeys(run.cell.task for run in runs)),
+            encoders=tuple(dict.fromkeys(encoder_name(run.config) for run in runs)),
             configurations=0,
             rows=0,
             seconds=0.0,

@@ -16,11 +16,11 @@ from typing import Any
 from raysearch.cluster.breakdown import ShortOfMemoryError, slot_breakdown
 from raysearch.cluster.cost.node_watch import LOOK_SECONDS, NodeWatch
 from raysearch.errors import ConfigError, RaysearchError
-from raysearch.events import EventKind, SlotEvent, ended_trial
+from raysearch.events import Event, EventKind, ended_run
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
 from raysearch.search.hang_detection import Silence
 from raysearch.search.incumbent import Incumbents
-from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan, unknown_metric
+from raysearch.search.plan import SweepPlan, unknown_metric
 from raysearch.search.study.entries import not_finite
 from raysearch.search.study.identity import SweepSources
 from raysearch.search.study.journal import RunJournal
@@ -73,7 +73,7 @@ class RunQueue:
         ledger: Its study.
         standing: The best so far.
         on_trial: Called with every record once it is in the study.
-        on_event: Called with news for the live view.
+        on_event: Called with every event for a view.
         watch: Sees the cluster's nodes and what they cost; None where there are none to see.
         sources: What every trial must have read; None where nothing is known of it.
         guard: Called every `LOOK_SECONDS`, and before each intent is written.
@@ -87,7 +87,7 @@ class RunQueue:
         standing: Incumbents,
         *,
         on_trial: Callable[[Run], None],
-        on_event: Callable[[SweepEvent], None],
+        on_event: Callable[[Event], None],
         watch: NodeWatch | None = None,
         sources: SweepSources | None = None,
         guard: Guard = unguarded,
@@ -165,10 +165,10 @@ class RunQueue:
                 self._running[offer.lease.id] = ActiveRun(offer)
                 self._make_room()
                 return offer
-            self._finish(offer.lease, ended_trial(offer.lease, RunState.FAILED, problem))
+            self._finish(offer.lease, ended_run(offer.lease, RunState.FAILED, problem))
         return None
 
-    def hear(self, lease_id: str, events: Sequence[SlotEvent]) -> bool:
+    def hear(self, lease_id: str, events: Sequence[Event]) -> bool:
         """Take in a lease's news; True when it ends here, whatever it still does."""
         self._look()
         running = self._running.get(lease_id)
@@ -182,7 +182,7 @@ class RunQueue:
                     return True
         self._tell_of_waiting(running)
         if text := self._silence.told(lease_id):
-            self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+            self._on_event(Event(kind=EventKind.MESSAGE, text=text))
         return self._ends(running)
 
     def _ends(self, running: ActiveRun) -> bool:
@@ -199,7 +199,7 @@ class RunQueue:
         if self.over or lease_id not in self._running or not self._silence.over(lease_id):
             return False
         text = f"trial {lease_id}: its worker hangs and is replaced, to go on from its checkpoint"
-        self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+        self._on_event(Event(kind=EventKind.MESSAGE, text=text))
         return True
 
     def renew(self, lease_id: str) -> None:
@@ -257,9 +257,9 @@ class RunQueue:
         wanted = self.plan.shape.resources_per_worker
         each = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
         text = f"trial {running.offer.lease.id} waits for {self.plan.workers_per_trial} x ({each})"
-        self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+        self._on_event(Event(kind=EventKind.MESSAGE, text=text))
 
-    def _take(self, running: ActiveRun, event: SlotEvent) -> bool:
+    def _take(self, running: ActiveRun, event: Event) -> bool:
         """Act on one piece of news; True when the lease is over."""
         lease = running.offer.lease
         match event.kind:
@@ -268,16 +268,16 @@ class RunQueue:
             case EventKind.STARTED:
                 return self._begin(running, event)
             case EventKind.PROGRESS:
-                self._show(SweepEventKind.PROGRESS, lease, step=event.step, total=event.total)
+                self._on_event(event)
             case EventKind.REPORT if event.report is not None:
                 return self._judge(running, event.report)
-            case EventKind.FINISHED if event.trial is not None:
-                self._finish(lease, event.trial)
+            case EventKind.FINISHED if event.record is not None:
+                self._finish(lease, event.record)
                 return True
             case EventKind.PREEMPTED | EventKind.MESSAGE:
                 running.saved |= event.kind is EventKind.PREEMPTED
                 text = f"trial {lease.id}: {event.text}"
-                self._on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+                self._on_event(replace(event, kind=EventKind.MESSAGE, text=text))
             case EventKind.REFUSED:
                 self.fail(RaysearchError(event.text))
                 return True
@@ -290,7 +290,7 @@ class RunQueue:
                 return True
         return False
 
-    def _begin(self, running: ActiveRun, event: SlotEvent) -> bool:
+    def _begin(self, running: ActiveRun, event: Event) -> bool:
         """A worker has begun; True when it has other data than the sweep, which ends the run.
 
         The lease stays open, and goes on where the data is the sweep's.
@@ -300,7 +300,7 @@ class RunQueue:
         if problem:
             self.fail(ConfigError(problem))
             return True
-        self._show(SweepEventKind.STARTED, running.offer.lease, device=event.device)
+        self._on_event(replace(event, run=running.offer.lease))
         return False
 
     def _judge(self, running: ActiveRun, report: Report) -> bool:
@@ -308,7 +308,7 @@ class RunQueue:
         lease = running.offer.lease
         if all(report.rung != earlier.rung for earlier in running.curve):
             running.curve.append(report)
-            self._show(SweepEventKind.REPORT, lease, report=report)
+            self._show(EventKind.REPORT, lease, report=report)
             self._make_room()  # a first checkpoint or a stage may be there since the last time
         value = report.metrics.get(self.plan.space.goal.name)
         if value is None and self._is_unknown(lease.number, report):
@@ -351,7 +351,7 @@ class RunQueue:
         self._on_trial(stored)
         self.standing.add(stored, cells=len(configuration.cells))
         self._intents.remove(lease.id)
-        self._show(SweepEventKind.FINISHED, lease, trial=stored)
+        self._show(EventKind.FINISHED, lease, record=stored)
 
     def _abandon(self, number: int) -> None:
         """Let go of the cells that still run of a configuration that is over."""
@@ -365,14 +365,14 @@ class RunQueue:
         """Keep the quota, and pass on what is to be said of it."""
         text = self.standing.make_room(self._running)
         if text:
-            self._on_event(SweepEvent(kind=SweepEventKind.WARNING, text=text))
+            self._on_event(Event(kind=EventKind.WARNING, text=text))
 
-    def _show(self, kind: SweepEventKind, lease: RunSpec, **fields: Any) -> None:
-        self._on_event(SweepEvent(kind=kind, lease=lease, **fields))
+    def _show(self, kind: EventKind, lease: RunSpec, **fields: Any) -> None:
+        self._on_event(Event(kind=kind, run_id=lease.id, **fields))
 
 
 def _ended(running: ActiveRun, state: RunState, reason: str) -> Run:
-    return ended_trial(
+    return ended_run(
         running.offer.lease,
         state,
         reason,

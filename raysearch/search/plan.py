@@ -1,4 +1,4 @@
-"""A sweep's plan and events, and what can be said of the plan before anything runs.
+"""A sweep's plan, and what can be said of the plan before anything runs.
 
 That is whether its slots find room, whether trials have the metrics that it asks for (a misspelt
 objective would otherwise train every trial to its end, and rank none), and whether its budget
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +19,7 @@ from raysearch.config import SEED, TrainingConfig, check_value, read_config
 from raysearch.errors import ConfigError, quoted, unknown_name
 from raysearch.methods import get_method
 from raysearch.methods.description import Reported
-from raysearch.run import Cell, Report, Run, RunSpec, tasks_of
+from raysearch.run import Cell, tasks_of
 from raysearch.search.hang_detection import HANG_SECONDS
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.connection import file_url
@@ -30,8 +29,6 @@ from raysearch.storage.uri import absolute, join
 
 __all__ = [
     "MOST",
-    "SweepEvent",
-    "SweepEventKind",
     "SweepPlan",
     "check_metrics",
     "check_room",

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 from raysearch.cluster.breakdown import ShortOfMemoryError, ray_breakdown
 from raysearch.cluster.cost.node_watch import NodeWatch, live_nodes
 from raysearch.cluster.ray_session import ray_session
+from raysearch.events import Event, EventKind
 from raysearch.run import Run, RunState
 from raysearch.search.incumbent import Incumbents, paper_result
-from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
+from raysearch.search.plan import SweepPlan
 from raysearch.search.study.identity import SweepSources
 from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.lock import Guard, RootMark, SweepLock, sweep_lock, unguarded
@@ -41,7 +42,7 @@ PAUSE_SECONDS = 20.0
 """After a lack of memory; what else took it may be gone then."""
 
 OnTrial = Callable[[Run], None]
-OnEvent = Callable[[SweepEvent], None]
+OnEvent = Callable[[Event], None]
 Have = Callable[[tuple[str, int, str, int]], bool]
 
 
@@ -65,7 +66,7 @@ def run_sweep(
         plan: What to run and where.
         on_trial: Called with every finished cell's record once it is in the study; it may be
             called again with a record that it was given before.
-        on_event: Called with news for the live view, in this thread.
+        on_event: Called with every event for a view, in this thread.
         have: Whether a record (`Run.key`) of an earlier run need not be given again.
         on_open: Called once the sweep is this driver's alone and its study fits the plan.
         rows: Records that earlier runs left; where there are some, the study must be there too.
@@ -80,7 +81,7 @@ def run_sweep(
     began = time.monotonic()
 
     def tell(text: str) -> None:
-        on_event(SweepEvent(kind=SweepEventKind.MESSAGE, text=text))
+        on_event(Event(kind=EventKind.MESSAGE, text=text))
 
     with ExitStack() as stack:
         lock = stack.enter_context(sweep_lock(plan.folder))
@@ -208,7 +209,7 @@ def _same_sources(plan: SweepPlan, ledger: StudyLedger, on_event: OnEvent) -> Sw
     sources.go_on_with(plan.sources, plan.data_dir)
     ledger.sources = sources.known
     for text in sources.caveats(versions(plan.space.method)):
-        on_event(SweepEvent(kind=SweepEventKind.WARNING, text=text))
+        on_event(Event(kind=EventKind.WARNING, text=text))
     return sources
 
 

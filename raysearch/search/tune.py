@@ -16,7 +16,7 @@ from raysearch.cluster.ray_session import HEAD, open_mailroom
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.cluster.slots import Slot
 from raysearch.cluster.worker import SlotShape
-from raysearch.events import EventKind, SlotEvent
+from raysearch.events import Event, EventKind
 from raysearch.run import RunSpec
 from raysearch.search.driver import RunQueue
 from raysearch.search.plan import SweepPlan, check_room
@@ -62,7 +62,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         self._room.call_off.remote(lease_id)
         return str(TrialScheduler.STOP)
 
-    def _note_progress(self, trial: Any, events: Sequence[SlotEvent]) -> None:
+    def _note_progress(self, trial: Any, events: Sequence[Event]) -> None:
         """A lease that got further than ever starts its count of slots that broke anew."""
         steps = [event.report.step if event.report else event.step for event in events]
         if max(steps, default=0) > self._furthest.get(trial.trial_id, 0):

@@ -15,14 +15,14 @@ from raysearch.api import sweep_plan
 from raysearch.api.options import SweepOptions, absolute_folders
 from raysearch.api.sweep_plan import write_card
 from raysearch.cli import main
-from raysearch.cli.live import QuietView
 from raysearch.cluster.worker import TrainingRunner
 from raysearch.errors import ConfigError
+from raysearch.events import Event, EventKind, QuietView
 from raysearch.leaderboard.card import parse_card, used_up_text
 from raysearch.objective import Best
 from raysearch.render.sweep_summary import ending_text
 from raysearch.run import Cell, RunState
-from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
+from raysearch.search.plan import SweepPlan
 from raysearch.storage.uri import absolute
 from raysearch.summary import Ending, PaperResult, SweepSummary
 
@@ -193,8 +193,8 @@ def test_quiet_hides_no_warning(
 ) -> None:
     def search(options: Any, messages: Any, form: str) -> Any:
         view = QuietView(messages.warn)
-        view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"))
-        view.tell(SweepEvent(kind=SweepEventKind.WARNING, text="`--quota` is full"))
+        view.event(Event(kind=EventKind.MESSAGE, text="starting"))
+        view.event(Event(kind=EventKind.WARNING, text="`--quota` is full"))
         raise ConfigError("ended")
 
     monkeypatch.setattr("raysearch.cli.sweep.search", search)

@@ -11,16 +11,15 @@ import pytest
 
 from raysearch.api.copies import refuse_copy, refuse_others
 from raysearch.cli import watch as watching
-from raysearch.cli.event_stream import EventReader, JsonEvents
-from raysearch.cli.live import SweepHeader
+from raysearch.cli.views import JsonView
 from raysearch.cli.watch import watch
 from raysearch.cluster.remote import jobs
 from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, StoreError
+from raysearch.events import Event, EventKind, SweepHeader
 from raysearch.leaderboard import Store
 from raysearch.objective import Best
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
-from raysearch.search.plan import SweepEvent, SweepEventKind
 from raysearch.summary import Cost, Ending, NodeTimes, NodeUsage, PaperResult, SweepSummary
 
 CARD = {
@@ -52,62 +51,79 @@ SUMMARY = SweepSummary(
 )
 
 
+def row(record: Run, *, earlier: bool) -> Event:
+    return Event(kind=EventKind.TRIAL, run_id=record.id, record=record, earlier=earlier)
+
+
+STARTED = Event(kind=EventKind.STARTED, run_id=LEASE.id, run=LEASE, device=cpu_device(1))
+BEFORE = [
+    Event(kind=EventKind.SWEEP, header=OPENING),
+    row(EARLIER, earlier=True),
+    Event(kind=EventKind.MESSAGE, text="starting"),
+    Event(kind=EventKind.WARNING, text="full"),
+    STARTED,
+]
+AFTER = [
+    Event(kind=EventKind.REPORT, run_id=LEASE.id, report=REPORT),
+    row(TRIAL, earlier=False),
+    Event(kind=EventKind.FINISHED, run_id=LEASE.id),
+    Event(kind=EventKind.ENDING, summary=SUMMARY),
+]
+
+
 def told() -> list[str]:
     """The lines of a sweep with one row of an earlier run."""
     lines: list[str] = []
-    view = JsonEvents(OPENING, lines.append)
-    with view:
-        view.recorded(EARLIER, earlier=True)
-        view.tell(SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"))
-        view.tell(SweepEvent(kind=SweepEventKind.WARNING, text="full"))
-        view.tell(SweepEvent(kind=SweepEventKind.STARTED, lease=LEASE, device=cpu_device(1)))
+    with JsonView(lines.append) as view:
+        for event in BEFORE:
+            view.event(event)
         for step in range(1, 1001):
-            view.tell(SweepEvent(kind=SweepEventKind.PROGRESS, lease=LEASE, step=step, total=1000))
-        view.tell(SweepEvent(kind=SweepEventKind.REPORT, lease=LEASE, report=REPORT))
-        view.recorded(TRIAL, earlier=False)
-        view.tell(SweepEvent(kind=SweepEventKind.FINISHED, trial=TRIAL))
-    view.ended(SUMMARY)
+            view.event(
+                Event(
+                    kind=EventKind.PROGRESS, run_id=LEASE.id, step=step, total=1000, sequence=step
+                )
+            )
+        for event in AFTER:
+            view.event(event)
     return [line.removesuffix("\n") for line in lines]
 
 
-def test_news_come_back_as_they_were_told() -> None:
-    reader, found = EventReader(), []
-    for line in told():
-        news = reader.read(line)
-        assert news is not None
-        kind = news["news"]
-        if kind == "sweep":
-            found.append(reader.opening(news))
-        elif kind == "trial":
-            found.append(reader.row(news))
-        elif kind == "ending":
-            found.append(reader.summary(news))
-        else:
-            found.append(reader.event(news))
-    steps = [item for item in found if getattr(item, "kind", "") == "progress"]
-    told_steps = [event.step for event in steps]
-    assert told_steps[:2] == [20, 40] and 45 <= len(told_steps) <= 50
-    rest = [item for item in found if item not in steps]
-    assert rest[0] == OPENING
-    assert repr(rest[1:]) == repr(  # by their texts, since NaN is not itself
-        [
-            EARLIER,
-            SweepEvent(kind=SweepEventKind.MESSAGE, text="starting"),
-            SweepEvent(kind=SweepEventKind.WARNING, text="full"),
-            SweepEvent(kind=SweepEventKind.STARTED, lease=LEASE, device=cpu_device(1)),
-            SweepEvent(kind=SweepEventKind.REPORT, lease=LEASE, report=REPORT),
-            TRIAL,
-            SweepEvent(kind=SweepEventKind.FINISHED, trial=TRIAL),
-            SUMMARY,
-        ]
-    )
+def test_events_come_back_as_they_were_written() -> None:
+    found = [Event.from_json(line) for line in told()]
+    assert all(event is not None and event.at > 1.7e9 for event in found)
+    events = [replace(event, at=0.0) for event in found if event is not None]
+    steps = [event.step for event in events if event.kind is EventKind.PROGRESS]
+    assert steps[:2] == [20, 40] and 45 <= len(steps) <= 50
+    rest = [event for event in events if event.kind is not EventKind.PROGRESS]
+    assert repr(rest) == repr([*BEFORE, *AFTER])  # by their texts, since NaN is not itself
 
 
-def test_what_is_no_news_is_none() -> None:
-    reader = EventReader()
+def test_the_format_of_a_line_is_what_earlier_versions_wrote() -> None:
+    lines = [json.loads(line) for line in told()]
+    assert [list(line)[:2] for line in lines] == [["news", "at"]] * len(lines)
+    fields = {line["news"]: list(line)[2:] for line in lines}
+    assert fields == {
+        "sweep": ["card", "headline", "root", "seconds"],
+        "trial": ["trial", "earlier"],
+        "message": ["text", "warning"],
+        "started": ["lease", "device"],
+        "progress": ["id", "step", "total"],
+        "report": ["id", "report"],
+        "finished": ["id"],
+        "ending": ["summary"],
+    }
+
+
+def test_an_event_that_no_view_is_told_has_no_line() -> None:
+    with pytest.raises(ValueError, match="a stream has no event"):
+        Event(kind=EventKind.TAKEN, run_id=LEASE.id).to_json()
+
+
+def test_what_is_no_event_is_none() -> None:
     for line in ("", "a warning", '{"other": 1}', '{"news": "mess'):
-        assert reader.read(line) is None
-    assert reader.event({"news": "of a later version"}) is None
+        assert Event.from_json(line) is None
+    later = Event.from_json('{"news": "of a later version", "at": 1.5}')
+    assert later == Event(kind=EventKind.OTHER, at=1.5)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from raysearch.cluster import dispatcher as mailbox_module
 from raysearch.cluster import dispatcher as mailroom_module
 from raysearch.cluster.dispatcher import MAX_DEATHS, MAX_LOSSES, Dispatcher, RunChannel
-from raysearch.events import EventKind, SlotEvent
+from raysearch.events import Event, EventKind
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
 
 
@@ -27,12 +27,12 @@ def lease(number: int = 0) -> RunSpec:
     )
 
 
-def report(rung: int, of: RunSpec) -> SlotEvent:
+def report(rung: int, of: RunSpec) -> Event:
     point = Report(rung=rung, step=10 * rung, seconds=1.0, metrics={"dev/x": 1.0})
-    return SlotEvent(kind=EventKind.REPORT, lease=of.id, report=point)
+    return Event(kind=EventKind.REPORT, run_id=of.id, report=point)
 
 
-def finished(of: RunSpec) -> SlotEvent:
+def finished(of: RunSpec) -> Event:
     trial = Run(
         sweep="s",
         number=of.number,
@@ -41,7 +41,7 @@ def finished(of: RunSpec) -> SlotEvent:
         state=RunState.COMPLETE,
         config={},
     )
-    return SlotEvent(kind=EventKind.FINISHED, lease=of.id, trial=trial)
+    return Event(kind=EventKind.FINISHED, run_id=of.id, record=trial)
 
 
 def run(body: Coroutine[Any, Any, None]) -> None:
@@ -71,7 +71,7 @@ def test_events_come_in_order_and_are_forgotten_once_read() -> None:
     async def body() -> None:
         box = RunChannel()
         await box.put(lease(), judged=False)
-        await box.post(SlotEvent(kind=EventKind.STARTED, lease=lease().id))
+        await box.post(Event(kind=EventKind.STARTED, run_id=lease().id))
         await box.post(report(1, lease()))
         first = await box.next_events(0, 1)
         assert [event.sequence for event in first] == [1, 2]
@@ -183,10 +183,10 @@ def test_lease_that_kills_its_worker_at_one_place_ends_as_failed() -> None:
             assert await box.next_lease(1) == lease()
         assert await box.next_lease(0.01) is None
         (event,) = await box.next_events(0, 1)
-        assert event.kind is EventKind.FINISHED and event.trial is not None
-        assert event.trial.state is RunState.FAILED
-        assert f"died {MAX_DEATHS} times" in event.trial.reason
-        assert event.trial.config == {"corpora": "mr+sst2"}
+        assert event.kind is EventKind.FINISHED and event.record is not None
+        assert event.record.state is RunState.FAILED
+        assert f"died {MAX_DEATHS} times" in event.record.reason
+        assert event.record.config == {"corpora": "mr+sst2"}
 
     run(body())
 
@@ -206,7 +206,7 @@ def test_preemptions_and_lost_nodes_are_no_deaths_but_have_a_bound() -> None:
     async def body() -> None:
         box = RunChannel()
         await box.put(lease(), judged=False)
-        going = SlotEvent(kind=EventKind.PREEMPTED, lease=lease().id)
+        going = Event(kind=EventKind.PREEMPTED, run_id=lease().id)
         for life in range(MAX_LOSSES):
             assert await box.next_lease(1) == lease()
             if life % 2:
@@ -215,8 +215,8 @@ def test_preemptions_and_lost_nodes_are_no_deaths_but_have_a_bound() -> None:
                 assert await box.post(going) is False  # the lease stays to be gone on with
         assert await box.next_lease(0.01) is None
         event = (await box.next_events(0, 1))[-1]
-        assert event.trial is not None and event.trial.state is RunState.FAILED
-        assert f"its node went away {MAX_LOSSES} times" in event.trial.reason
+        assert event.record is not None and event.record.state is RunState.FAILED
+        assert f"its node went away {MAX_LOSSES} times" in event.record.reason
 
     run(body())
 
@@ -227,7 +227,7 @@ def test_preemptions_do_not_use_up_deaths_and_steps_between_them_count() -> None
         await box.put(lease(), judged=False)
         for life in range(2 * MAX_LOSSES):
             assert await box.next_lease(1) == lease()
-            await box.post(SlotEvent(kind=EventKind.PROGRESS, lease=lease().id, step=life))
+            await box.post(Event(kind=EventKind.PROGRESS, run_id=lease().id, step=life))
             box.lost()
         for _ in range(MAX_DEATHS):
             assert await box.next_lease(1) == lease()
@@ -272,7 +272,7 @@ def test_crash_is_an_event() -> None:
         await box.put(lease(), judged=False)
         await box.crash("Traceback")
         (event,) = await box.next_events(0, 1)
-        assert (event.kind, event.text, event.lease) == (
+        assert (event.kind, event.text, event.run_id) == (
             EventKind.CRASHED,
             "Traceback",
             lease().id,

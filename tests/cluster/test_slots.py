@@ -17,7 +17,7 @@ from raysearch.cluster.slots import Slot
 from raysearch.cluster.worker import IDLE_SECONDS, SlotShape
 from raysearch.config import flatten
 from raysearch.errors import ConfigError
-from raysearch.events import EventKind, SlotEvent
+from raysearch.events import Event, EventKind
 from raysearch.run import Cell, RunSpec
 
 pytestmark = [
@@ -49,7 +49,7 @@ def owner(first: RunSpec, *, room: Any = None, shape: SlotShape | None = None) -
         def put(self, next_lease: RunSpec) -> None:
             self.slot.put(next_lease, judged=False)
 
-        def events(self) -> tuple[SlotEvent, ...]:
+        def events(self) -> tuple[Event, ...]:
             return self.slot.next_events(1)
 
         def close(self) -> bool:
@@ -59,8 +59,8 @@ def owner(first: RunSpec, *, room: Any = None, shape: SlotShape | None = None) -
     return ray.remote(num_cpus=0)(Owner).remote(room or open_mailroom())
 
 
-def events_to_the_end(actor: Any) -> list[SlotEvent]:
-    found: list[SlotEvent] = []
+def events_to_the_end(actor: Any) -> list[Event]:
+    found: list[Event] = []
     deadline = time.monotonic() + 200
     while not any(event.kind is EventKind.FINISHED for event in found):
         assert time.monotonic() < deadline
@@ -96,7 +96,7 @@ def test_idle_workers_give_their_place_back_and_return_with_the_next_lease(tmp_p
         time.sleep(0.5)
     ray.get(actor.put.remote(lease(tmp_path, 1)))
     last = events_to_the_end(actor)[-1]
-    assert last.trial is not None and last.trial.number == 1
+    assert last.record is not None and last.record.number == 1
     assert not ray.get(actor.close.remote())
     deadline = time.monotonic() + 20
     while free_cpus() < 2:
@@ -108,18 +108,18 @@ def test_a_mail_room_that_dies_is_replaced_and_the_lease_goes_on(tmp_path: Path)
     room = open_mailroom()
     runner = NoopRunner(step_seconds=0.1, steps_per_report=20, log=str(tmp_path / "log"))
     actor = owner(lease(tmp_path, 0), room=room, shape=SlotShape(runner=runner))
-    found: list[SlotEvent] = []
+    found: list[Event] = []
     while not any(event.kind is EventKind.REPORT for event in found):
         found += ray.get(actor.events.remote())
     ray.kill(room, no_restart=False)
     found += events_to_the_end(actor)
     assert [event.sequence for event in found] == sorted({event.sequence for event in found})
-    trial = found[-1].trial
+    trial = found[-1].record
     assert trial is not None and [report.rung for report in trial.curve] == [1, 2]
     assert len((tmp_path / "log").read_text().splitlines()) == 40  # no step was redone
     ray.get(actor.put.remote(lease(tmp_path, 1)))
     last = events_to_the_end(actor)[-1]
-    assert last.trial is not None and last.trial.number == 1
+    assert last.record is not None and last.record.number == 1
     ray.get(actor.close.remote())
 
 

@@ -13,7 +13,7 @@ from ray.exceptions import ActorDiedError
 from raysearch.cluster import worker
 from raysearch.cluster.preemption import PreemptionNotice
 from raysearch.errors import StoreError
-from raysearch.events import EventKind, SlotEvent
+from raysearch.events import Event, EventKind
 from raysearch.run import Cell, RunSpec
 from raysearch.training.progress import Listener
 
@@ -43,9 +43,9 @@ def test_what_fails_on_a_node_that_is_going_is_no_fault_of_the_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, going: bool
 ) -> None:
     """A checkpoint that a closing network does not take ends nothing: the lease stays open."""
-    posted: list[SlotEvent] = []
+    posted: list[Event] = []
 
-    def remote(slot: str, event: SlotEvent) -> bool:
+    def remote(slot: str, event: Event) -> bool:
         posted.append(event)
         return False
 
@@ -77,7 +77,7 @@ def test_what_fails_on_a_node_that_is_going_is_no_fault_of_the_sweep(
 
 def test_a_run_that_winds_up_has_its_workers_save(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked at most once a second; what is let go of then stays open, with its checkpoint."""
-    posted: list[SlotEvent] = []
+    posted: list[Event] = []
     answers = iter([False, True])
     monkeypatch.setattr(worker, "NOTICE", PreemptionNotice())
     monkeypatch.setattr(worker.ray, "get", lambda answer: answer)

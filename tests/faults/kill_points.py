@@ -28,7 +28,7 @@ from noop_sweep import NoopRunner, noop_plan, noop_space, outcome
 from sqlalchemy.engine import Engine
 
 from raysearch import distributed  # noqa: F401
-from raysearch.events import EventKind, SlotEvent
+from raysearch.events import Event, EventKind
 from raysearch.leaderboard import Store
 from raysearch.run import Cell, Report, Run, RunSpec
 from raysearch.search.driver import RunQueue
@@ -82,7 +82,7 @@ class Inline:
 
     def tell(self, kind: EventKind, **fields: Any) -> None:
         self.sequence += 1
-        event = SlotEvent(kind=kind, lease=self.lease.id, sequence=self.sequence, **fields)
+        event = Event(kind=kind, run_id=self.lease.id, sequence=self.sequence, **fields)
         self.stop = self.book.hear(self.lease.id, [event])
 
     def started(self, device: str, provenance: Mapping[str, str]) -> None:
@@ -117,7 +117,7 @@ def drive(plan: SweepPlan) -> None:
             listener = Inline(book, offer.lease)
             trial = plan.runner(offer.lease, listener)  # type: ignore[operator, misc]
             if trial is not None:
-                listener.tell(EventKind.FINISHED, trial=trial)
+                listener.tell(EventKind.FINISHED, record=trial)
             book.let_go(offer.lease.id)
         store.compact()
 

@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from driver import killable_plan  # noqa: E402
 from kill_points import drive, result  # noqa: E402
 
+from raysearch.events import Event, EventKind
 from raysearch.run import Run, RunState
-from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
+from raysearch.search.plan import SweepPlan
 from raysearch.search.sweep import run_sweep
 from raysearch.summary import Ending
 
@@ -150,9 +151,9 @@ def test_sweep_survives_the_raylet_of_a_second_node(tmp_path: Path) -> None:
         trials: list[Run] = []
         running: set[str] = set()
 
-        def lose_the_node(event: SweepEvent) -> None:
-            if event.kind is SweepEventKind.REPORT and event.lease:
-                running.add(event.lease.id)
+        def lose_the_node(event: Event) -> None:
+            if event.kind is EventKind.REPORT:
+                running.add(event.run_id)
                 if len(running) == 2 and node in cluster.worker_nodes:  # both nodes are in use
                     cluster.remove_node(node, allow_graceful=False)
 

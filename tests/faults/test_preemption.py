@@ -22,7 +22,7 @@ from raysearch.cluster.ray_session import ray_session
 from raysearch.cluster.slots import Slot
 from raysearch.cluster.worker import SlotShape, TrainingRunner
 from raysearch.config import flatten, read_config
-from raysearch.events import EventKind, SlotEvent
+from raysearch.events import Event, EventKind
 from raysearch.methods import get_method
 from raysearch.run import Cell, Run, RunSpec, RunState
 from raysearch.training.checkpoint import load_checkpoint
@@ -80,7 +80,7 @@ class Owner:
     def __init__(self, room: Any, first: RunSpec) -> None:
         self.slot = Slot(room, SlotShape(runner=PidRunner("")), first, judged=False)
 
-    def events(self) -> tuple[SlotEvent, ...]:
+    def events(self) -> tuple[Event, ...]:
         return self.slot.next_events(0.2)
 
     def close(self) -> None:
@@ -101,9 +101,9 @@ class Story:
 
     def __init__(self, owner: Any, folder: Path) -> None:
         self.owner, self.folder = owner, folder
-        self.events: list[SlotEvent] = []
+        self.events: list[Event] = []
 
-    def until(self, kind: EventKind, *, step: int = 0) -> SlotEvent:
+    def until(self, kind: EventKind, *, step: int = 0) -> Event:
         """The next event of a kind, at this step or later."""
         deadline = time.monotonic() + 200
         while time.monotonic() < deadline:
@@ -157,7 +157,7 @@ def test_a_trial_outlives_its_worker_and_its_nodes(tmp_path: Path, cluster: Clus
         os.kill(lost.all_processes["raylet"][0].process.pid, signal.SIGTERM)
         story.until(EventKind.STARTED)
         assert ray.get(room.counts.remote()) == (1, 1)
-        trial = story.until(EventKind.FINISHED).trial
+        trial = story.until(EventKind.FINISHED).record
         ray.get(story.owner.close.remote())
     assert trial is not None and trial.state is RunState.COMPLETE
     assert curve(trial) == curve(undisturbed(tmp_path / "calm"))

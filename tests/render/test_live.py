@@ -4,6 +4,7 @@ import time
 import pyarrow as pa
 import pytest
 
+from raysearch.events import Event, EventKind, SweepHeader
 from raysearch.leaderboard import rank
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.render.live import LiveState
@@ -27,8 +28,12 @@ def clock():
 @pytest.fixture
 def make_state(clock):
     def build(**changes):
-        fields = {"sweep": "carl-emobank", "method": "carl", "goal": GOAL, "trials": 10}
-        return LiveState(**{**fields, **changes}, clock=clock)
+        seconds = changes.pop("seconds", None)
+        goal = changes.pop("goal", GOAL)
+        card = {"name": "carl-emobank", "method": "carl", "trials": 10, "cells": 1}
+        card |= {"metric": goal.name, "direction": goal.direction, **changes}
+        header = SweepHeader(card=card, headline="", root="", seconds=seconds)
+        return LiveState(header, clock)
 
     return build
 
@@ -44,8 +49,22 @@ def _lease(trial):
     )
 
 
-def _report(rung, value):
-    return Report(rung=rung, step=rung, seconds=1.0, metrics={"dev/va_pearson": value})
+def _start(state, trial):
+    run = _lease(trial)
+    state.event(Event(kind=EventKind.STARTED, run_id=run.id, run=run))
+
+
+def _progress(state, run_id, step, total):
+    state.event(Event(kind=EventKind.PROGRESS, run_id=run_id, step=step, total=total))
+
+
+def _report(state, run_id, rung, value):
+    report = Report(rung=rung, step=rung, seconds=1.0, metrics={"dev/va_pearson": value})
+    state.event(Event(kind=EventKind.REPORT, run_id=run_id, report=report))
+
+
+def _finish(state, trial, *, earlier=False):
+    state.event(Event(kind=EventKind.TRIAL, run_id=trial.id, record=trial, earlier=earlier))
 
 
 def test_before_anything_ran(make_state, draw):
@@ -59,11 +78,11 @@ def test_before_anything_ran(make_state, draw):
 
 def test_running_trial_shows_progress_and_curve(make_state, make_trial, clock, draw):
     state, trial = make_state(), make_trial(3)
-    state.started(_lease(trial))
+    _start(state, trial)
     clock.now = 12.0
-    state.progress(trial.id, 30, 60)
+    _progress(state, trial.id, 30, 60)
     for rung, value in enumerate([0.1, 0.2, 0.3], 1):
-        state.report(trial.id, _report(rung, value))
+        _report(state, trial.id, rung, value)
     assert draw(state) == [
         "carl-emobank  carl on emobank with package:minilm (first 6 layers)",
         "dev/va_pearson, higher is better",
@@ -85,8 +104,8 @@ def test_finished_trials_are_ranked_as_the_leaderboard_ranks_them(make_state, ma
     trials[3] = make_trial(1, None, seed=1, state=RunState.FAILED, reason="NaN")
     state = make_state(cells=2)
     for trial in trials:
-        state.started(_lease(trial))
-        state.finished(trial)
+        _start(state, trial)
+        _finish(state, trial)
     schema = unify([trial_rows(trial).schema for trial in trials])
     table = pa.concat_tables([conform(trial_rows(trial), schema) for trial in trials])
     expected = [item.trial for item in rank(table, GOAL, cells=2)]
@@ -100,14 +119,14 @@ def test_finished_trials_are_ranked_as_the_leaderboard_ranks_them(make_state, ma
 def test_same_record_twice_counts_once(make_state, make_trial, draw):
     state = make_state()
     for _ in range(2):
-        state.finished(make_trial(0))
+        _finish(state, make_trial(0))
     assert any("1/10 trials" in line for line in draw(state))
 
 
 def test_news_of_a_lease_that_does_not_run_is_dropped(make_state, draw):
     state = make_state()
-    state.progress("00000-x-s0", 1, 2)
-    state.report("00000-x-s0", _report(1, 0.5))
+    _progress(state, "00000-x-s0", 1, 2)
+    _report(state, "00000-x-s0", 1, 0.5)
     assert "0 running" in draw(state)
 
 
@@ -117,23 +136,23 @@ def test_time_left_by_hand(make_state, make_trial, clock):
     assert state.seconds_left() is None
     clock.now = 5.0  # Ray starts; no trial is slow because of it
     for number in range(2):
-        state.started(_lease(make_trial(number)))
+        _start(state, make_trial(number))
         clock.now += 10.0
-        state.finished(make_trial(number))
+        _finish(state, make_trial(number))
     third = make_trial(2)
-    state.started(_lease(third))
-    state.progress(third.id, 1, 2)
+    _start(state, third)
+    _progress(state, third.id, 1, 2)
     assert state.seconds_left() == pytest.approx(7.5 * 20 / 2.5)
 
 
 def test_trials_of_an_earlier_run_say_nothing_on_the_pace(make_state, make_trial, clock):
     state = make_state()
     for number in range(6):
-        state.finished(make_trial(number), earlier=True)
+        _finish(state, make_trial(number), earlier=True)
     assert state.seconds_left() is None
-    state.started(_lease(make_trial(6)))
+    _start(state, make_trial(6))
     clock.now = 10.0
-    state.finished(make_trial(6))
+    _finish(state, make_trial(6))
     assert state.seconds_left() == pytest.approx(3 * 10.0)
 
 
@@ -144,16 +163,16 @@ def test_time_limit_bounds_what_is_left(make_state, make_trial, clock):
     clock.now = 70.0
     assert state.seconds_left() == 0.0
     state = make_state(trials=2, seconds=1000.0)
-    state.started(_lease(make_trial(0)))
+    _start(state, make_trial(0))
     clock.now += 10.0
-    state.finished(make_trial(0))
+    _finish(state, make_trial(0))
     assert state.seconds_left() == pytest.approx(10.0)
 
 
 def test_pruned_configuration_needs_no_more_cells(make_state, make_trial, draw):
     state = make_state(cells=3)
-    state.finished(make_trial(0, state=RunState.PRUNED))
-    state.finished(make_trial(1))
+    _finish(state, make_trial(0, state=RunState.PRUNED))
+    _finish(state, make_trial(1))
     text = "\n".join(draw(state))
     assert "1/10 trials" in text
     assert "1 partial, 1 pruned, 0 running" in text
@@ -162,21 +181,21 @@ def test_pruned_configuration_needs_no_more_cells(make_state, make_trial, draw):
 def test_cells_that_are_let_go_of_run_no_more(make_state, make_trial, draw):
     state = make_state(cells=3)
     for number, seed in [(0, 0), (0, 1), (1, 0)]:
-        state.started(_lease(make_trial(number, seed=seed)))
-    state.finished(make_trial(0, None, seed=1, state=RunState.FAILED, reason="no memory"))
+        _start(state, make_trial(number, seed=seed))
+    _finish(state, make_trial(0, None, seed=1, state=RunState.FAILED, reason="no memory"))
     assert "1 running" in "\n".join(draw(state))
 
 
 def test_lines_for_a_pipe(make_state, make_trial):
     state = make_state()
     trial = make_trial(0, 0.61)
-    state.finished(trial)
+    _finish(state, trial)
     assert state.line(trial) == (
         "1/10 trials · trial 0 emobank seed 0 complete · dev/va_pearson 0.6100 · 3.0s · "
         "best 0.6100 (trial 0)"
     )
     failed = make_trial(1, None, state=RunState.FAILED, reason="loss is NaN")
-    state.finished(failed)
+    _finish(state, failed)
     assert state.line(failed, "ascii") == (
         "2/10 trials | trial 1 emobank seed 0 failed | dev/va_pearson - | 3.0s | loss is NaN | "
         "best 0.6100 (trial 0)"
@@ -194,7 +213,7 @@ def test_best_in_lines_is_the_first_of_the_ranking(make_state, make_trial):
         ]
         generator.shuffle(trials)
         for trial in trials:
-            state.finished(trial)
+            _finish(state, trial)
             first = state._rank()[:1]
             ending = f"(trial {first[0].trial})" if first[0].rank else "3.0s"
             assert state.line(trial).endswith(ending)
@@ -208,7 +227,7 @@ def test_cost_of_a_trial_does_not_grow(make_state, make_trial):
     for start in range(0, 2000, 200):
         began = time.process_time()
         for trial in trials[start : start + 200]:
-            state.finished(trial)
+            _finish(state, trial)
             state.line(trial)
         times.append(time.process_time() - began)
     assert min(times[-3:]) < 2 * max(times[1:4])
@@ -217,9 +236,9 @@ def test_cost_of_a_trial_does_not_grow(make_state, make_trial):
 def test_many_slots_and_a_low_terminal_leave_room_for_the_best(make_state, make_trial, draw):
     state = make_state(trials=100)
     for number in range(30):
-        state.finished(make_trial(number, number / 100))
+        _finish(state, make_trial(number, number / 100))
     for number in range(30, 60):
-        state.started(_lease(make_trial(number)))
+        _start(state, make_trial(number))
     lines = draw(state, height=24)
     assert len(lines) <= 24
     assert "and 22 more" in lines
@@ -232,9 +251,9 @@ def test_no_line_is_too_long(make_state, make_trial, draw, width):
     for number in range(8):
         config = {"label_temperature": number / 10, "contrastive_weight": 0.1 * number}
         for seed in range(3):
-            state.finished(make_trial(number, 0.5, seed=seed, config=config))
-        state.started(_lease(make_trial(number + 10)))
-    state.message("slot 1 was lost and has been replaced")
+            _finish(state, make_trial(number, 0.5, seed=seed, config=config))
+        _start(state, make_trial(number + 10))
+    state.event(Event(kind=EventKind.MESSAGE, text="slot 1 was lost and has been replaced"))
     assert max(map(len, draw(state, width))) <= width
 
 
@@ -244,13 +263,13 @@ PAIRS = ("en-es", "en-fr", "en-nl", "en-ru")
 def _pairs_state(make_state, trials, mode, **more):
     alone = mode == "per_task"
     return make_state(
-        sweep="msmo",
+        name="msmo",
         method="msmo",
         goal=MetricGoal("dev/f1"),
-        trials=64 if alone else 16,
+        trials=16,
         cells=3 if alone else 12,
         mode=mode,
-        tasks=PAIRS,
+        tasks=list(PAIRS),
         **more,
     )
 
@@ -265,9 +284,9 @@ def test_a_sweep_over_pairs_fits_and_shows_the_best_of_each(
     trials = make_pairs(mode)
     state = _pairs_state(make_state, trials, mode, aggregate=aggregate)
     for trial in trials[:-4]:
-        state.finished(trial)
+        _finish(state, trial)
     for trial in trials[-4:]:
-        state.started(_lease(trial))
+        _start(state, trial)
     lines = draw(state, width, height)
     assert len(lines) <= height and max(map(len, lines)) <= width
     running = [line for line in lines if line.startswith("trial ")]
@@ -284,7 +303,7 @@ def test_lines_of_a_sweep_per_pair_name_the_best_of_the_pair(make_state, make_pa
     trials = make_pairs("per_task")
     state = _pairs_state(make_state, trials, "per_task")
     for trial in trials:
-        state.finished(trial)
+        _finish(state, trial)
     first = {ranking[0].tasks: ranking[0].trial for ranking in _by_task(state)}
     for pair in PAIRS:
         last = [trial for trial in trials if trial.cell.task == pair][-1]
@@ -296,7 +315,7 @@ def test_lines_of_a_joint_sweep_name_the_best_by_the_worst_pair(make_state, make
     trials = make_pairs("joint")
     state = _pairs_state(make_state, trials, "joint", aggregate="worst")
     for trial in trials:
-        state.finished(trial)
+        _finish(state, trial)
     first = state._rank()[0]
     assert state.line(trials[-1]).endswith(f"best {first.score:.4f} (trial {first.trial})")
 

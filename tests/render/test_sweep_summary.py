@@ -50,7 +50,7 @@ def test_without_prices_or_a_cluster_there_is_less_to_say() -> None:
 @pytest.mark.parametrize("cost", [COST, None])
 def test_the_usage_comes_back_from_json(cost: Cost | None) -> None:
     usage = NodeUsage(types=(HEAD, GPU), cost=cost)
-    assert NodeUsage.read(json.loads(json.dumps(dataclasses.asdict(usage)))) == usage
+    assert NodeUsage.from_plain(json.loads(json.dumps(dataclasses.asdict(usage)))) == usage
 
 
 def test_a_cap_without_prices_is_refused(

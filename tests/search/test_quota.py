@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from noop_sweep import GOAL, noop_plan, noop_report, noop_space
 
-from raysearch.events import EventKind, SlotEvent
+from raysearch.events import Event, EventKind
 from raysearch.run import Run, RunState
 from raysearch.search.disk_budget import size_text
 from raysearch.search.driver import QueuedRun, RunQueue
 from raysearch.search.incumbent import Incumbents
-from raysearch.search.plan import SweepEvent, SweepPlan
+from raysearch.search.plan import SweepPlan
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import _reconcile
 from raysearch.storage import Storage, open_storage
@@ -31,7 +31,7 @@ class House:
 
     def __init__(self, plan: SweepPlan) -> None:
         self.plan, self.most = plan, 0
-        self.events: list[SweepEvent] = []
+        self.events: list[Event] = []
         self.trials: list[Run] = []
         self.store: Storage = open_storage(plan.root)
 
@@ -48,7 +48,7 @@ class House:
         def tell(kind: EventKind, **fields: Any) -> bool:
             nonlocal sequence
             sequence += 1
-            event = SlotEvent(kind=kind, lease=lease.id, sequence=sequence, **fields)
+            event = Event(kind=kind, run_id=lease.id, sequence=sequence, **fields)
             return book.hear(lease.id, [event])
 
         curve = []
@@ -75,7 +75,7 @@ class House:
             metrics=curve[-1].metrics,
             curve=tuple(curve),
         )
-        tell(EventKind.FINISHED, trial=done)
+        tell(EventKind.FINISHED, record=done)
         book.let_go(lease.id)
 
     def run(self, look: Callable[[int], None]) -> Incumbents:

@@ -13,9 +13,9 @@ from noop_sweep import GOAL, NoopRunner, noop_plan, noop_report, noop_space, out
 from postgres import PostgresServer
 
 from raysearch.errors import ConfigError, DataError, RaysearchError, StoreError
+from raysearch.events import Event, EventKind
 from raysearch.run import Run, RunState
 from raysearch.search import hang_detection
-from raysearch.search.plan import SweepEvent, SweepEventKind
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.sweep import run_sweep
 from raysearch.summary import Ending
@@ -37,7 +37,7 @@ def test_sweep_runs_to_its_end_goes_on_and_is_not_redone(tmp_path: Path) -> None
     runner = NoopRunner(log=str(log))
     space = noop_space(trials=6, seeds=2, pruner="halving")
     trials: list[Run] = []
-    events: list[SweepEvent] = []
+    events: list[Event] = []
     plan = noop_plan(tmp_path, space, runner)
     summary = run_sweep(plan, on_trial=trials.append, on_event=events.append)
 
@@ -58,7 +58,7 @@ def test_sweep_runs_to_its_end_goes_on_and_is_not_redone(tmp_path: Path) -> None
         assert steps_done(log)[f"{trial.id} {len(trial.curve) + 1}"] == 0
         expected = noop_report(trial.config, trial.cell, len(trial.curve), len(trial.curve))
         assert trial.metrics == expected.metrics
-    finished = [event.trial for event in events if event.kind is SweepEventKind.FINISHED]
+    finished = [event.record for event in events if event.kind is EventKind.FINISHED]
     assert finished == trials
 
     again: list[Run] = []
@@ -106,8 +106,8 @@ def test_a_worker_that_hangs_is_said_and_replaced(
     trials: list[Run] = []
     said: list[str] = []
 
-    def hear(event: SweepEvent) -> None:
-        said.extend([event.text] if event.kind is SweepEventKind.MESSAGE else [])
+    def hear(event: Event) -> None:
+        said.extend([event.text] if event.kind is EventKind.MESSAGE else [])
 
     plan = noop_plan(tmp_path, noop_space(trials=3), runner, hang_seconds=8.0)
     run_sweep(plan, on_trial=trials.append, on_event=hear)
@@ -163,8 +163,8 @@ def test_time_and_interrupt_leave_what_runs_to_the_next_run(tmp_path: Path) -> N
     runner = NoopRunner(log=str(log), step_seconds=0.2)
     trials: list[Run] = []
 
-    def interrupt(event: SweepEvent) -> None:
-        if event.kind is SweepEventKind.REPORT and event.lease and event.lease.number == 1:
+    def interrupt(event: Event) -> None:
+        if event.kind is EventKind.REPORT and event.run_id.startswith("00001"):
             os.kill(os.getpid(), signal.SIGINT)
 
     plan = noop_plan(tmp_path, noop_space(trials=3, reports=5), runner)
@@ -223,9 +223,9 @@ def test_the_studys_server_is_started_again_in_mid_sweep(
     heard: list[str] = []
     restarts: list[threading.Timer] = []
 
-    def restart(event: SweepEvent) -> None:
-        heard.extend([event.text] if event.kind is SweepEventKind.MESSAGE else [])
-        if event.kind is SweepEventKind.REPORT and not restarts:
+    def restart(event: Event) -> None:
+        heard.extend([event.text] if event.kind is EventKind.MESSAGE else [])
+        if event.kind is EventKind.REPORT and not restarts:
             postgres.stop()
             restarts.append(threading.Timer(2, postgres.start))
             restarts[0].start()

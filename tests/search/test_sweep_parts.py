@@ -24,12 +24,12 @@ from raysearch.cluster.cost.node_watch import NodeWatch
 from raysearch.cluster.cost.prices import PriceTable
 from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, RaysearchError, StoreError
-from raysearch.events import EventKind, SlotEvent
+from raysearch.events import Event, EventKind
 from raysearch.run import Cell, MetricGoal, Report, Run, RunState
 from raysearch.search import sweep as sweep_module
 from raysearch.search.driver import QueuedRun, RunQueue
 from raysearch.search.incumbent import Incumbents, paper_result
-from raysearch.search.plan import SweepEvent, SweepEventKind, SweepPlan
+from raysearch.search.plan import SweepPlan
 from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.lock import sweep_lock
 from raysearch.search.sweep import _reconcile
@@ -203,7 +203,7 @@ class Desk:
 
     def __init__(self, plan: SweepPlan) -> None:
         self.trials: list[Run] = []
-        self.events: list[SweepEvent] = []
+        self.events: list[Event] = []
         self.ledger = StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells)
         standing = Incumbents(plan.space.goal, plan.leases, plan.keep)
         self.book = RunQueue(
@@ -218,9 +218,9 @@ class Desk:
         """Report up to a rung; whether the lease was stopped."""
         lease = offer.lease
         for rung in range(1, rungs + 1):
-            event = SlotEvent(
+            event = Event(
                 kind=EventKind.REPORT,
-                lease=lease.id,
+                run_id=lease.id,
                 sequence=rung,
                 report=noop_report(lease.config, lease.cell, rung, rung),
             )
@@ -228,13 +228,13 @@ class Desk:
                 return True
         return False
 
-    def finish(self, offer: QueuedRun, sequence: int = 99) -> SlotEvent:
+    def finish(self, offer: QueuedRun, sequence: int = 99) -> Event:
         record = replace(
             trial(offer.lease.number, 0.5, seed=offer.lease.cell.seed),
             config=dict(offer.lease.config),
         )
-        event = SlotEvent(
-            kind=EventKind.FINISHED, lease=offer.lease.id, sequence=sequence, trial=record
+        event = Event(
+            kind=EventKind.FINISHED, run_id=offer.lease.id, sequence=sequence, record=record
         )
         assert self.book.hear(offer.lease.id, [event])
         self.book.let_go(offer.lease.id)
@@ -299,7 +299,7 @@ def test_an_objective_that_is_not_finite_is_a_failed_row_with_its_reason(
     offer = desk.book.next()
     assert offer is not None
     report = Report(rung=1, step=1, seconds=1.0, metrics={GOAL: value})
-    event = SlotEvent(kind=EventKind.REPORT, lease=offer.lease.id, sequence=1, report=report)
+    event = Event(kind=EventKind.REPORT, run_id=offer.lease.id, sequence=1, report=report)
     assert desk.book.hear(offer.lease.id, [event])
     (record,) = desk.trials
     assert record.state is RunState.FAILED
@@ -330,9 +330,9 @@ def test_a_worker_with_other_data_ends_the_run_and_its_trial_stays_open(desk: De
     heard = []
     for offer, digest in zip(offers, ("a" * 64, "b" * 64), strict=True):
         assert offer is not None
-        event = SlotEvent(
+        event = Event(
             kind=EventKind.STARTED,
-            lease=offer.lease.id,
+            run_id=offer.lease.id,
             sequence=1,
             device=cpu_device(1),
             provenance={"host": "node-7", SOURCES: to_text({"data dev.txt": digest})},
@@ -397,8 +397,8 @@ def test_a_run_that_is_over_waits_for_checkpoints_but_not_for_ever(
     assert offer is not None
     lease = offer.lease.id
 
-    def news(sequence: int, kind: EventKind, text: str = "") -> list[SlotEvent]:
-        return [SlotEvent(kind=kind, lease=lease, sequence=sequence, device="cpu", text=text)]
+    def news(sequence: int, kind: EventKind, text: str = "") -> list[Event]:
+        return [Event(kind=kind, run_id=lease, sequence=sequence, device="cpu", text=text)]
 
     assert not desk.book.hear(lease, news(1, EventKind.STARTED))
     desk.book.interrupted = True
@@ -418,8 +418,8 @@ def test_a_run_that_is_over_waits_for_checkpoints_but_not_for_ever(
 def test_refusal_ends_the_run_with_its_sentence(desk: Desk) -> None:
     offer = desk.book.next()
     assert offer is not None
-    event = SlotEvent(
-        kind=EventKind.REFUSED, lease=offer.lease.id, sequence=1, text="`mr` must be there"
+    event = Event(
+        kind=EventKind.REFUSED, run_id=offer.lease.id, sequence=1, text="`mr` must be there"
     )
     assert desk.book.hear(offer.lease.id, [event])
     assert isinstance(desk.book.failure, RaysearchError)
@@ -460,7 +460,7 @@ def test_an_objective_that_comes_later_is_waited_for_where_the_method_names_it(
 def test_runner_that_lets_go_unasked_is_a_failed_row(desk: Desk) -> None:
     offer = desk.book.next()
     assert offer is not None
-    event = SlotEvent(kind=EventKind.STOPPED, lease=offer.lease.id, sequence=1)
+    event = Event(kind=EventKind.STOPPED, run_id=offer.lease.id, sequence=1)
     assert desk.book.hear(offer.lease.id, [event])
     assert desk.trials[0].state is RunState.FAILED
 
@@ -474,7 +474,7 @@ def test_lease_that_waits_long_is_told_of_once_a_while(desk: Desk) -> None:
     desk.book.hear(offer.lease.id, [])
     desk.book.hear(offer.lease.id, [])
     (event,) = desk.events
-    assert event.kind is SweepEventKind.MESSAGE
+    assert event.kind is EventKind.MESSAGE
     assert event.text == "trial 00000-noop-s0 waits for 1 x (1 CPU)"
 
 
@@ -484,7 +484,7 @@ def test_a_silent_worker_is_said_and_then_given_up_once(
     offer = desk.book.next()
     assert offer is not None
     lease_id = offer.lease.id
-    taken = SlotEvent(kind=EventKind.TAKEN, lease=lease_id, sequence=1)
+    taken = Event(kind=EventKind.TAKEN, run_id=lease_id, sequence=1)
     assert not desk.book.hear(lease_id, [taken]) and not desk.book.hangs(lease_id)
     seconds = itertools.count(time.monotonic(), 20.0)
     monkeypatch.setattr(desk.book._silence, "_clock", lambda: next(seconds))
@@ -507,7 +507,7 @@ def test_workers_are_spare_once_every_cell_that_is_left_runs(tmp_path: Path) -> 
     desk.finish(first)
     last = desk.book.next()
     assert last is not None and not desk.book.spare
-    failed = SlotEvent(kind=EventKind.STOPPED, lease=second.lease.id, sequence=1)
+    failed = Event(kind=EventKind.STOPPED, run_id=second.lease.id, sequence=1)
     assert desk.book.hear(second.lease.id, [failed])
     assert desk.book.spare, "a failed first cell is followed by none, and the other runs"
     desk.finish(last)
@@ -528,7 +528,7 @@ def test_money_ends_what_runs_and_leases_are_counted_on_their_nodes(tmp_path: Pa
     offer = desk.book.next()
     assert offer is not None
     now[0] = 5
-    taken = SlotEvent(kind=EventKind.TAKEN, lease=offer.lease.id, sequence=1, nodes=("a",))
+    taken = Event(kind=EventKind.TAKEN, run_id=offer.lease.id, sequence=1, nodes=("a",))
     assert not desk.book.hear(offer.lease.id, [taken])
     now[0] = 40
     desk.finish(offer)
@@ -544,10 +544,10 @@ def test_money_ends_what_runs_and_leases_are_counted_on_their_nodes(tmp_path: Pa
     desk.ledger.close()
 
 
-def failed_news(offer: QueuedRun) -> SlotEvent:
+def failed_news(offer: QueuedRun) -> Event:
     record = replace(trial(offer.lease.number, 0.0, seed=offer.lease.cell.seed, state="failed"))
     record = replace(record, reason="out of memory")
-    return SlotEvent(kind=EventKind.FINISHED, lease=offer.lease.id, sequence=9, trial=record)
+    return Event(kind=EventKind.FINISHED, run_id=offer.lease.id, sequence=9, record=record)
 
 
 def test_a_failed_cell_ends_its_configuration_and_lets_go_of_the_others(tmp_path: Path) -> None:
@@ -569,7 +569,7 @@ def test_a_failed_cell_ends_its_configuration_and_lets_go_of_the_others(tmp_path
     assert not Path(running.lease.folder).exists()
     assert desk.book.hear(running.lease.id, []), "it is stopped at its next news"
     late = replace(trial(0, 0.5, seed=2), config={})
-    news = SlotEvent(kind=EventKind.FINISHED, lease=running.lease.id, sequence=9, trial=late)
+    news = Event(kind=EventKind.FINISHED, run_id=running.lease.id, sequence=9, record=late)
     assert desk.book.hear(running.lease.id, [news]) and len(desk.trials) == 2
     following = desk.book.next()
     assert following is not None and following.lease.id == "00001-noop-s0", "not 00000-noop-s3"
@@ -583,7 +583,7 @@ def test_a_configuration_with_a_failed_cell_is_over_after_a_restart(tmp_path: Pa
     desk = Desk(plan)
     offers = [offer for _ in range(3) if (offer := desk.book.next())]
     desk.finish(offers[2])
-    record = failed_news(offers[1]).trial
+    record = failed_news(offers[1]).record
     assert record is not None
     entry = desk.ledger._open[0]
     desk.ledger._database.set_trial_attribute(

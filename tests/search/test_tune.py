@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from raysearch.events import EventKind, SlotEvent
+from raysearch.events import Event, EventKind
 from raysearch.search.tune import EVENTS, StudyScheduler
 
 
@@ -51,7 +51,7 @@ def story(steps: list[int]) -> Book:
     searcher: Any = SimpleNamespace(leases={"trial": "lease"})
     scheduler = StudyScheduler(book, searcher, room=None)  # type: ignore[arg-type]
     for step in steps:
-        news = SlotEvent(kind=EventKind.PROGRESS, lease="lease", step=step, total=100)
+        news = Event(kind=EventKind.PROGRESS, run_id="lease", step=step, total=100)
         scheduler.on_trial_result(None, trial, {EVENTS: (news,)})
         trial.run_metadata.num_failures += 1  # as Tune counts
         scheduler.on_trial_error(None, trial)

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysearch.cli import main
-from raysearch.cli.event_stream import JsonEvents
-from raysearch.cli.live import SweepHeader
+from raysearch.cli.views import JsonView
 from raysearch.cli.watch import watch
 from raysearch.cluster.remote import jobs
 from raysearch.corpora.absa.files import languages
 from raysearch.errors import ConfigError
+from raysearch.events import Event, EventKind, SweepHeader
 from raysearch.leaderboard import Store
 from raysearch.objective import Best
 from raysearch.render.tensorboard import write_curves
@@ -111,8 +111,10 @@ def test_commands_that_a_watcher_is_told_of_are_quoted(
         card={**card, "tasks": tasks, "cells": 2}, headline="h", root="/r; touch x", seconds=None
     )
     lines: list[str] = []
-    with JsonEvents(opening, lines.append) as view:
-        view.ended(SweepSummary(ending=Ending.DONE, asked=1, best={"": Best(0, 0.5)}))
+    summary = SweepSummary(ending=Ending.DONE, asked=1, best={"": Best(0, 0.5)})
+    with JsonView(lines.append) as view:
+        view.event(Event(kind=EventKind.SWEEP, header=opening))
+        view.event(Event(kind=EventKind.ENDING, summary=summary))
     monkeypatch.setattr(jobs, "follow", lambda cluster, job, hear: [hear(x) for x in lines])
     watch("cluster.yaml", "job", tmp_path)
     said = capsys.readouterr().out

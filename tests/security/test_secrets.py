@@ -20,14 +20,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 from kill_points import drive  # noqa: E402
 
 from raysearch.cli import main
-from raysearch.cli.event_stream import JsonEvents
 from raysearch.cli.experiment import _command
-from raysearch.cli.live import SweepHeader
+from raysearch.cli.views import JsonView
 from raysearch.cluster.worker import _broken
 from raysearch.devices import cpu_device
-from raysearch.events import ended_trial
+from raysearch.events import Event, EventKind, ended_run
 from raysearch.run import Cell, Run, RunSpec, RunState
-from raysearch.search.plan import SweepEvent, SweepEventKind
 from raysearch.storage.uri import redacted
 from raysearch.training.progress import Listener
 from raysearch.training.provenance import provenance
@@ -68,7 +66,7 @@ def killed_in_the_second_trial(lease: RunSpec, listener: Listener) -> Run:
     if lease.number:
         raise KeyboardInterrupt
     listener.report(noop_report(lease.config, lease.cell, 1, 1))
-    return ended_trial(lease, RunState.FAILED, f"a bug (see {redacted(lease.folder)})")
+    return ended_run(lease, RunState.FAILED, f"a bug (see {redacted(lease.folder)})")
 
 
 def test_tokens_in_the_environment(tmp_path: Path) -> None:
@@ -126,10 +124,9 @@ def test_a_lease_in_the_news_names_its_folder_without_keys() -> None:
         sweep="s", number=1, cell=Cell("sample", 0), method="m", config={}, folder=folder
     )
     lines: list[str] = []
-    opening = SweepHeader(card={}, headline="", root="s3://b/sweeps/noop", seconds=None)
-    with JsonEvents(opening, lines.append) as view:
-        view.tell(SweepEvent(kind=SweepEventKind.STARTED, lease=lease))
-    told = json.loads(lines[1])["lease"]["folder"]
+    with JsonView(lines.append) as view:
+        view.event(Event(kind=EventKind.STARTED, run_id=lease.id, run=lease))
+    told = json.loads(lines[0])["lease"]["folder"]
     assert told == "s3://b/sweeps/noop/leases/00001-sample-s0"
 
 

@@ -13,7 +13,7 @@ import pytest
 from noop_sweep import GOAL, noop_plan, noop_report, noop_space
 
 from raysearch.errors import ConfigError
-from raysearch.events import EventKind, SlotEvent, ended_trial
+from raysearch.events import Event, EventKind, ended_run
 from raysearch.leaderboard.rank import rank
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.run import MetricGoal, Run, RunState
@@ -171,11 +171,11 @@ def run_book(plan: SweepPlan, rows: dict[Any, Run], at_most: int = 99) -> Incumb
                 break
             lease = offer.lease
             report = noop_report(lease.config, lease.cell, 1, 1)
-            trial = ended_trial(lease, RunState.COMPLETE, "", curve=[report])
+            trial = ended_run(lease, RunState.COMPLETE, "", curve=[report])
             trial = dataclasses.replace(
                 trial, metrics={GOAL: SCORES[lease.number, lease.cell.seed]}
             )
-            event = SlotEvent(kind=EventKind.FINISHED, lease=lease.id, sequence=1, trial=trial)
+            event = Event(kind=EventKind.FINISHED, run_id=lease.id, sequence=1, record=trial)
             assert book.hear(lease.id, [event])
             book.let_go(lease.id)
         return standing
