@@ -232,42 +232,6 @@ def method_cells(space: SearchSpace) -> CellsOf:
     return cells
 
 
-class SweepEventKind(StrEnum):
-    """What happened in a sweep; a warning is a message that is also for who sees no progress."""
-
-    STARTED = "started"
-    PROGRESS = "progress"
-    REPORT = "report"
-    FINISHED = "finished"
-    MESSAGE = "message"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepEvent:
-    """News for the live view.
-
-    Attributes:
-        kind: What happened; it says which of the other fields matter.
-        lease: The lease it is about; None for a message on the sweep.
-        step: Optimizer steps done (PROGRESS).
-        total: Optimizer steps to do (PROGRESS).
-        device: Where the trial runs (STARTED).
-        report: A point of the curve (REPORT).
-        trial: The record, as stored (FINISHED).
-        text: One sentence (MESSAGE, WARNING).
-    """
-
-    kind: SweepEventKind
-    lease: RunSpec | None = None
-    step: int = 0
-    total: int = 0
-    device: str = ""
-    report: Report | None = None
-    trial: Run | None = None
-    text: str = ""
-
-
 def reach_note(space: SearchSpace, task: str = "", *, at_once: int = 1) -> str:
     """One sentence where no configuration can be chosen by the sampler's model; else empty.
 
