@@ -271,7 +271,7 @@ def _break() -> None:
 def test_a_map_of_test_sentences_is_an_opening_too(
     weights: Weights, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from raysearch.methods.carl.evaluation.measures import MEASURES
+    from raysearch.api.experiment import SweepRuns, measure_of
     from raysearch.methods.carl.method import CarlMethod
 
     with monkeypatch.context() as patch:
@@ -279,7 +279,7 @@ def test_a_map_of_test_sentences_is_an_opening_too(
         made = CarlMethod.__new__(CarlMethod)
         patch.setattr("raysearch.api.restore.restore_method", lambda lease, kept, **roles: made)
         trials = [trial for trial in Store(SWEEP).trials() if trial.number == 2]
-        assert MEASURES["embedding"](SWEEP, trials, "") == []
+        assert measure_of("carl", "embedding").take(SweepRuns(SWEEP, trials, "")) == []
     (opening,) = Openings(SWEEP).all("test")
     assert (opening.trial, opening.what) == ("00002-sample-s0", "embedding")
     assert opening.finished and opening.reading is None
