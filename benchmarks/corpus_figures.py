@@ -19,20 +19,16 @@ import numpy as np
 import torch
 
 from raysearch import corpora, encoders
-from raysearch.corpora import facebook
+from raysearch.corpora import LOADERS, facebook
 from raysearch.corpora.absa.files import gold_file, open_corpus, pair_files, pairs
+from raysearch.corpora.absa.pairs import report_corpus
 from raysearch.corpora.absa.records import POLARITIES, TaggedSentence
-from raysearch.corpora.absa.report import report_corpus
-from raysearch.corpora.absa.rowmap import RowMap, TrainFiles, map_rows
 from raysearch.corpora.absa.tagged import TaggedFile, read_tagged
-from raysearch.corpora.assemble import Rows
-from raysearch.corpora.loading import LOADERS
-from raysearch.corpora.passages import Passages
-from raysearch.corpora.records import ROLES, normalise
+from raysearch.corpora.absa.views import RowMap, TrainFiles, map_rows
+from raysearch.corpora.records import ROLES, Rows, normalise
 from raysearch.corpora.registry import corpus_info
-from raysearch.corpora.seen import marks
-from raysearch.corpora.source import Source
-from raysearch.corpora.tables import read_csv
+from raysearch.corpora.seen import Passages, marks
+from raysearch.corpora.source import Source, read_csv
 from raysearch.methods.carl.data import tokenise
 from raysearch.methods.carl.evaluation.measures import label_spread
 from raysearch.methods.carl.model import momentum_at

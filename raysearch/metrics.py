@@ -1,4 +1,4 @@
-"""How good are predictions and embeddings, in single numbers.
+"""Metrics: predictions and embeddings in single numbers.
 
 Pure functions of arrays. Where a number is not defined (constant input, one class, nothing to
 average, a value that is not finite) it is NaN, never a warning. Arrays of different lengths are

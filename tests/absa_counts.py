@@ -1,6 +1,6 @@
 """What `data check` counts in XABSA's format, as tests of made and of real files state it."""
 
-from raysearch.corpora.absa.report import CorpusReport
+from raysearch.corpora.absa.pairs import CorpusReport
 
 
 def sizes_of_languages(report: CorpusReport) -> dict[str, list[tuple[int, int]]]:

@@ -18,7 +18,7 @@ from hosts.lab import missing
 from shared_ray import SharedRay
 
 from raysearch.corpora import data_dir
-from raysearch.corpora.pins import PINS
+from raysearch.corpora.registry import PINS
 
 REAL = "RAYSEARCH_REAL_DATA"
 """Where the data folder lies that a user would have; for the processes of pytest-xdist too."""

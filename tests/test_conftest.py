@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from raysearch.corpora import check, data_dir
-from raysearch.corpora.pins import PINS
+from raysearch.corpora.registry import PINS
 
 TESTS = Path(__file__).parent
 SKIPPING = """
 import pytest
-from raysearch.corpora import data_dir
+from raysearch.corpora import check, data_dir
 
 def test_runs():
     assert (data_dir() / "xabsa").is_dir()

@@ -12,7 +12,7 @@ from raysearch import corpora
 from raysearch.api.options import Folder
 from raysearch.corpora import CheckResult, CorpusInfo, Progress
 from raysearch.corpora.absa.files import is_folder, open_corpus, pairs
-from raysearch.corpora.absa.report import CorpusReport, report_corpus
+from raysearch.corpora.absa.pairs import CorpusReport, report_corpus
 from raysearch.corpora.absa.semeval import read_semeval
 from raysearch.corpora.absa.tagged import tagged_text
 from raysearch.errors import DataError

@@ -1,20 +1,27 @@
-"""Where does text come from: registry, download with checksums, loaders, bundled samples.
+"""Corpora: registry, download with checksums, loaders, bundled samples.
 
-``load("emobank", data_dir(), {"train", "dev"})`` gives frozen splits of the opened roles only,
+``load("emobank", data_dir(), {"train", "dev"})`` returns frozen splits of the opened roles only,
 with labels in [0, 1] or class ids, and no text of dev or test in train. Corpora named
 ``sample…`` are bundled and need no data folder. Language pairs with marked aspects (task
 ``absa``) are loaded by `absa.load_pair`, one pair at a time.
 
-Adding a corpus: its files and SHA-256 in `pins` and `registry`, one loader file, one line in
-`loading.LOADERS`; the tests that every corpus must pass then run on it.
+Adding a corpus: its files and their SHA-256 in `registry`, one loader file, one line in
+`LOADERS`; the tests that every corpus must pass then run on it. `load` is the only way to a corpus:
+it checks the roles first, reads, and hands the rows to `records.assemble`. Nothing is cached on
+disk.
 """
 
-from raysearch.corpora.check import CheckResult, check
-from raysearch.corpora.download import Progress, fetch
-from raysearch.corpora.loading import LOADERS, load
-from raysearch.corpora.records import ROLES, Corpus, Removal, Split, Task, normalise
-from raysearch.corpora.registry import CORPORA, CorpusFile, CorpusInfo, corpus_info
-from raysearch.corpora.source import data_dir
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from raysearch.corpora import emobank, emotales, facebook, goemotions, iemocap, polarity, sample
+from raysearch.corpora.download import CheckResult, Progress, check, fetch
+from raysearch.corpora.records import ROLES, Corpus, Removal, Rows, Split, assemble, normalise
+from raysearch.corpora.registry import CORPORA, CorpusFile, CorpusInfo, Task, corpus_info
+from raysearch.corpora.source import Source, data_dir
+from raysearch.errors import DataError, RoleError
 
 __all__ = [
     "CORPORA",
@@ -35,3 +42,51 @@ __all__ = [
     "load",
     "normalise",
 ]
+
+LOADERS: dict[str, Callable[[Source], Rows]] = {
+    "sample": sample.load,
+    "sample_polarity": sample.load,
+    "sample_emotions": sample.load,
+    "emobank": emobank.load,
+    "facebook": facebook.load,
+    "emotales": emotales.load,
+    "iemocap": iemocap.load,
+    "iemocap_classes": iemocap.load_classes,
+    "goemotions": goemotions.load,
+    "goemotions_ekman": goemotions.load,
+    "mr": polarity.load,
+    "sst2": polarity.load,
+    "cr": polarity.load,
+    "subj": polarity.load,
+    "mpqa": polarity.load,
+}
+"""The loader of every corpus but those of task ``absa``, which `absa.load_pair` reads."""
+
+
+def load(name: str, folder: str | Path, roles: Collection[str]) -> Corpus:
+    """Read a corpus and keep the splits of the opened roles.
+
+    Args:
+        name: Its name in `CORPORA`.
+        folder: The data folder (`data_dir`); bundled corpora do not look at it.
+        roles: Which of train, dev and test to open, at least one.
+
+    Raises:
+        DataError: Unknown name, language pairs (`absa.load_pair` reads them), missing file, or
+            rows that are not as described.
+        RoleError: No role, or one that does not exist.
+    """
+    info = corpus_info(name)
+    if info.task == "absa":
+        raise DataError(
+            f"corpus {name} must be read pair by pair (`raysearch.corpora.absa.load_pair`), as "
+            "method msmo does, but was asked for as one corpus of sentences; such are: "
+            + ", ".join(sorted(LOADERS))
+        )
+    if isinstance(roles, str) or not roles or not set(roles) <= set(ROLES):
+        got = repr(roles) if isinstance(roles, str) else ", ".join(sorted(roles)) or "none"
+        raise RoleError(
+            f"`roles` must be one or more of {', '.join(ROLES)}, but got {got} (corpus {name})"
+        )
+    place = sample.FOLDER if info.origin == "bundled" else Path(folder)
+    return assemble(info, LOADERS[name](Source(info, place)), roles)

@@ -1,11 +1,9 @@
-"""How is EmoBank read: one CSV with its official split, ratings 1 to 5."""
+"""EmoBank: one CSV with its official split, ratings 1 to 5."""
 
 from __future__ import annotations
 
-from raysearch.corpora.assemble import Row, Rows
-from raysearch.corpora.records import ROLES
-from raysearch.corpora.source import Source
-from raysearch.corpora.tables import read_csv
+from raysearch.corpora.records import ROLES, Row, Rows
+from raysearch.corpora.source import Source, read_csv
 
 __all__ = ["load"]
 

@@ -1,4 +1,4 @@
-"""How is EmoTales read: column-oriented JSON, many raters a sentence, 1 to 9, no split.
+"""EmoTales: column-oriented JSON, many raters a sentence, ratings 1 to 9, no split.
 
 The label is the mean of the raters, taken here: ``ANNOTATOR_n`` is the evaluation (valence),
 ``ANNOTATOR_n_ACT`` the activation (arousal). The columns ``HUMAN`` and ``avg_action`` of the
@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from raysearch.corpora.assemble import Row, Rows
+from raysearch.corpora.records import Row, Rows
 from raysearch.corpora.source import Source
 from raysearch.errors import DataError
 from raysearch.json_text import read_json

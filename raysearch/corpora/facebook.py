@@ -1,4 +1,4 @@
-"""How are the Facebook posts read: two raters per post, ratings 1 to 9, no official split.
+"""Facebook posts: two raters per post, ratings 1 to 9, no official split.
 
 The label is the mean of both raters. One row of the pinned file (line 72) has ratings and no
 message; it is left out and counted. A blank message anywhere else is an error.
@@ -6,9 +6,8 @@ message; it is left out and counted. A blank message anywhere else is an error.
 
 from __future__ import annotations
 
-from raysearch.corpora.assemble import Row, Rows
-from raysearch.corpora.source import Source
-from raysearch.corpora.tables import read_csv
+from raysearch.corpora.records import Row, Rows
+from raysearch.corpora.source import Source, read_csv
 
 __all__ = ["load"]
 

@@ -1,4 +1,4 @@
-"""How is GoEmotions read: Reddit comments with exactly one emotion that is not neutral.
+"""GoEmotions: Reddit comments with exactly one emotion that is not neutral.
 
 The paper's "GoEmotions-10, 29K" has the size of this selection (29,425 rows of all splits,
 carl.md §2); its grouping into ten is not known. So there are two readings, both ours:
@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from raysearch.corpora.assemble import Row, Rows
-from raysearch.corpora.records import ROLES
+from raysearch.corpora.records import ROLES, Row, Rows
 from raysearch.corpora.registry import CORPORA
 from raysearch.corpora.source import Source
 

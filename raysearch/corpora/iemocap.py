@@ -1,4 +1,4 @@
-"""How is IEMOCAP read from the user's own copy: valence-arousal, or ten classes.
+"""IEMOCAP, from the user's own copy: valence-arousal, or ten classes.
 
 For every dialogue the folder holds ``SessionN/dialog/EmoEvaluation/NAME.txt``, with lines
 ``[start - end] TAB utterance TAB emotion TAB [V, A, D]``, and
@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from raysearch.corpora.assemble import Row, Rows
+from raysearch.corpora.records import Row, Rows
 from raysearch.corpora.source import Source
 from raysearch.errors import DataError
 

@@ -1,4 +1,4 @@
-"""How are MR, SST-2, CR, SUBJ and MPQA read: "label text" a line, label 0 or 1.
+"""MR, SST-2, CR, SUBJ and MPQA: "label text" a line, label 0 or 1.
 
 Encodings differ by file, whatever the collection's own description says: MR and SUBJ hold the
 bytes 0x85, 0x91, 0x96 and 0x97 as ellipsis, quote and dashes, which is Windows-1252 (latin-1
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from raysearch.corpora.assemble import Row, Rows
+from raysearch.corpora.records import Row, Rows
 from raysearch.corpora.source import Source
 
 __all__ = ["load"]

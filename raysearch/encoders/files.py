@@ -1,4 +1,4 @@
-"""Which files make an encoder what it is, and which bytes are they: found without loading it.
+"""The files that make an encoder what it is, found without loading it.
 
 Weights are what `from_pretrained` takes: safetensors, else PyTorch's own. Of the other files
 all count but those that nothing reads: tokenizers read files of many names (``bpe.codes``,
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
 
-from raysearch.encoders.digests import file_sha256
+from raysearch.encoders.encoder import file_sha256
 from raysearch.encoders.packaged import PACKAGED, find_weights
 from raysearch.sources import note_read
 from raysearch.storage.uri import expanded

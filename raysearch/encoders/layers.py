@@ -1,4 +1,4 @@
-"""How many layers and positions has a model, and how does it keep the first few layers only?"""
+"""Layers and positions of a model; keeping the first few layers only."""
 
 from __future__ import annotations
 

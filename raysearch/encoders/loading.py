@@ -1,13 +1,18 @@
-"""How does a name become an encoder that a trial may train.
+"""Loading of an encoder by its name; the random encoder `tiny`.
 
 The first load of a name reads it into a pristine copy that stays in the process; every load,
-the first too, gives a copy of that, so that trials cannot touch each other's weights. Loading
+the first too, returns a copy of that, so that trials cannot touch each other's weights. Loading
 draws no random number from the caller's generators and prints nothing.
+
+`tiny` is a random BERT of 2 layers x 64 and a byte-level tokenizer, for tests and dry runs: every
+text of every script has tokens, none is unknown. Lower-case letters merge in pairs, so that an
+English word is about half as many tokens as letters. Its vectors mean nothing.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 import logging
 import re
@@ -15,37 +20,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import torch
 from huggingface_hub import HfApi, try_to_load_from_cache
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    PreTrainedTokenizerFast,
+)
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
-from raysearch.encoders.digests import combined_digest, file_sha256
 from raysearch.encoders.e5 import build_model, build_tokenizer, read_image
-from raysearch.encoders.encoder import Encoder
+from raysearch.encoders.encoder import Encoder, combined_digest, file_sha256
 from raysearch.encoders.files import folder_files, note_encoder
 from raysearch.encoders.layers import keep_layers, kept_layers, positions, take_padding
 from raysearch.encoders.packaged import PACKAGED, find_weights
 from raysearch.encoders.probe import check_encoder, check_tokenizer_files
 from raysearch.encoders.quiet import in_one_line, quiet
 from raysearch.encoders.saving import TRAINED_ON
-from raysearch.encoders.tiny import TINY_LAYERS, tiny_model, tiny_tokenizer
 from raysearch.errors import EncoderError
 from raysearch.storage.uri import expanded
 
-__all__ = ["load"]
+__all__ = ["TINY_LAYERS", "load", "tiny_model", "tiny_tokenizer"]
 
 _FORMS = (
     "an encoder is "
     + ", ".join(f"`package:{name}`" for name in sorted(PACKAGED))
     + ", `tiny`, a folder that `from_pretrained` opens, or a hub id such as `roberta-base`"
 )
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+
 _HUB_SECONDS = 10.0
+
 _log = logging.getLogger(__name__)
+
 _ADAPTER = "adapter_config.json"
+
 _MARK = re.compile(r"[0-9a-f]{16}")
 
 
@@ -276,3 +293,69 @@ def _trained_on(folder: Path) -> frozenset[str]:
             "encoder again: without it, probes would score texts that it was trained on"
         )
     return found
+
+
+TINY_LAYERS = 2
+
+_POSITIONS = 512
+
+_SEED = 20_240
+
+_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+_SPACE = "\u0120"  # how byte-level pre-tokenisers write a space
+
+
+def tiny_tokenizer() -> Any:
+    """The tokenizer: NFKC, lower case, bytes, merged letter pairs; ``[CLS] text [SEP]``."""
+    merges = [(_SPACE, letter) for letter in ascii_lowercase]
+    merges += [(first, second) for first in ascii_lowercase for second in ascii_lowercase]
+    pieces = [*_SPECIALS, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    pieces += [first + second for first, second in merges]
+    ids = {piece: index for index, piece in enumerate(pieces)}
+
+    backend = Tokenizer(models.BPE(vocab=ids, merges=merges, unk_token="[UNK]"))
+    spaces = normalizers.Replace(Regex(r"\s+"), " ")
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Lowercase(), spaces, normalizers.Strip()]
+    )
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=_POSITIONS,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
+
+
+def tiny_model(layers: int, vocabulary_size: int) -> tuple[Any, str]:
+    """The model and the SHA-256 (hex) of its tensors; the same on every call.
+
+    The first layers of the two-layer model are those of the one-layer model.
+    """
+    config = BertConfig(
+        vocab_size=vocabulary_size,
+        hidden_size=64,
+        num_hidden_layers=TINY_LAYERS,
+        num_attention_heads=2,
+        intermediate_size=128,
+        max_position_embeddings=_POSITIONS,
+        pad_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        model = BertModel(config, add_pooling_layer=False)
+    model.encoder.layer = model.encoder.layer[:layers]
+    model.config.num_hidden_layers = layers
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    return model.eval(), digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Where do the encoders lie that come as Python packages, and are they the bytes we know.
+"""Encoders that come as Python packages: where their weights lie, and their digests.
 
 The packages are read as files and never imported: they are small one-author packages, one of
 them with a compiled part for another Python. A file is hashed once per process.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from raysearch.encoders.digests import file_sha256
+from raysearch.encoders.encoder import file_sha256
 from raysearch.errors import EncoderError, known_names
 
 __all__ = ["PACKAGED", "PackagedWeights", "find_weights"]

@@ -1,4 +1,4 @@
-"""Does a loaded encoder do what every method takes for granted? Asked once, when it is loaded.
+"""Checks on a loaded encoder: that it does what every method takes for granted.
 
 Files that do not belong together mostly load without a word and give vectors, but not those
 that the user believes in. One short and one longest text through the first layer find out;

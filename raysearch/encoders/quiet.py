@@ -1,4 +1,4 @@
-"""How do transformers and the hub's client work without writing to the terminal.
+"""Silence of transformers and of the hub's client on the terminal.
 
 Their reports and progress bars would tear the live leaderboard and fill the workers' logs.
 What goes wrong reaches the user as an exception, not as a line of theirs.

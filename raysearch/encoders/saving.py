@@ -1,4 +1,4 @@
-"""How is an encoder kept so that any other program can open it."""
+"""Saving of an encoder so that any other program can open it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""How do texts become token ids, and which of the tokens are not text."""
+"""Token ids of texts and of their words, and which of the tokens are not text.
+
+A word is tokenised with the space before it, as it stands in the text: byte-level vocabularies
+have other pieces for a word without one, which only the first word is. Tokenizers that separate
+words by spaces themselves do not mind it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from typing import Any, NamedTuple
 
 from raysearch.errors import DataError, EncoderError
 
-__all__ = ["EncodedText", "encode", "written"]
+__all__ = ["EncodedText", "check_words", "encode", "specials_around", "word_pieces", "written"]
 
 _ROOM_FOR_SPECIALS = 3  # begin, one piece of text, end
 
@@ -77,4 +82,67 @@ def written(tokenizer: Any, texts: Sequence[str]) -> list[str]:
     found = list(texts)
     for token in tokenizer.all_special_tokens:
         found = [text.replace(token, f"{token[:1]} {token[1:]}") for text in found]
+    return found
+
+
+_SAMPLE = "The caf\u00e9 isn't bad , 10 stars \U0001f600 ; \u4f60\u597d \u0430\u0431\u0432 !"
+
+
+def word_pieces(tokenizer: Any, sentences: Sequence[Sequence[str]]) -> list[list[list[int]]]:
+    """Vocabulary ids of every word of every sentence, without special tokens.
+
+    Args:
+        tokenizer: An encoder's tokenizer, fast or slow.
+        sentences: Words of each; joined by spaces they are its text.
+
+    Returns:
+        Lists of ids, sentence by sentence and word by word; empty for a word that has none.
+    """
+    spaced = [_spaced(words) for words in sentences]
+    distinct = list(dict.fromkeys(word for words in spaced for word in words))
+    if not distinct:
+        return [[] for _ in spaced]
+    ids = dict(zip(distinct, _ids(tokenizer, distinct), strict=True))
+    return [[ids[word] for word in words] for words in spaced]
+
+
+def check_words(name: str, tokenizer: Any) -> None:
+    """See that the pieces of words are those of their text.
+
+    Raises:
+        EncoderError: They are not: a piece may span words, or words are changed by others.
+    """
+    words = _SAMPLE.split(" ")
+    ((whole,), (apart,)) = _ids(tokenizer, [_SAMPLE]), word_pieces(tokenizer, [words])
+    joined = [piece for word in apart for piece in word]
+    if joined != whole:
+        raise EncoderError(
+            f"the tokenizer of {name} must make the same pieces of a text and of its words, but "
+            f"makes {len(whole)} of {_SAMPLE!r} and {len(joined)} of its words; words cannot be "
+            "labelled with it, so take an encoder whose tokenizer separates words"
+        )
+
+
+def specials_around(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """Ids that the tokenizer puts before a text and behind it."""
+    (own,) = _ids(tokenizer, [_SAMPLE])
+    whole: list[int] = tokenizer(_SAMPLE, verbose=False)["input_ids"]
+    starts = range(len(whole) - len(own) + 1)
+    first = next(start for start in starts if whole[start : start + len(own)] == own)
+    return whole[:first], whole[first + len(own) :]
+
+
+def _spaced(words: Sequence[str]) -> list[str]:
+    return [word if place == 0 else f" {word}" for place, word in enumerate(words)]
+
+
+def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    batch = tokenizer(
+        written(tokenizer, texts),
+        add_special_tokens=False,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
+    )
+    found: list[list[int]] = batch["input_ids"]
     return found

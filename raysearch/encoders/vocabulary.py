@@ -1,4 +1,4 @@
-"""How does a multilingual encoder lose the words that the data never uses.
+"""Pruning of a multilingual vocabulary to the pieces that the data uses.
 
 Four fifths of multilingual-e5-small, and most of XLM-R, are word embeddings. A corpus touches a
 tenth of them; the rest costs memory, loading time and optimiser steps.
@@ -16,8 +16,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
-from raysearch.encoders.digests import combined_digest
-from raysearch.encoders.encoder import Encoder
+from raysearch.encoders.encoder import Encoder, combined_digest
 from raysearch.errors import EncoderError
 
 __all__ = ["prune_vocabulary"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.table import Table
 
-from raysearch.corpora.absa.report import CorpusReport, LanguageReport
+from raysearch.corpora.absa.pairs import CorpusReport, LanguageReport
 from raysearch.corpora.absa.views import PairReport
 
 __all__ = ["languages_table", "pairs_tables"]

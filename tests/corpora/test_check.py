@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from raysearch.corpora import CORPORA, check
-from raysearch.corpora.pins import PINS
+from raysearch.corpora.registry import PINS
 from raysearch.errors import DataError
 
 TALES = "emotales/emotales_data.json"

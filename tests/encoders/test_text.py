@@ -3,7 +3,7 @@
 import pytest
 
 from raysearch import encoders
-from raysearch.encoders.words import word_pieces
+from raysearch.encoders.text import word_pieces
 from raysearch.errors import DataError, EncoderError
 
 

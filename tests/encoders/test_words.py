@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from raysearch import encoders
 from raysearch.encoders.quiet import quiet
-from raysearch.encoders.words import check_words, specials_around, word_pieces
+from raysearch.encoders.text import check_words, specials_around, word_pieces
 from raysearch.errors import EncoderError
 
 ACCENTS = "Le café naïf était très bon ; crème brûlée Ångström ."

@@ -1,6 +1,6 @@
 from rich.console import Console
 
-from raysearch.corpora.absa.report import CorpusReport, LanguageReport
+from raysearch.corpora.absa.pairs import CorpusReport, LanguageReport
 from raysearch.corpora.absa.views import PairReport
 from raysearch.render.language_pairs import languages_table, pairs_tables
 

@@ -1,6 +1,6 @@
-"""Where do aligned views of sentences with marked aspects come from, pair by pair.
+"""Language pairs: aligned views of sentences with marked aspects.
 
-``load_pair("xabsa", "en-es", data_dir(), {"train", "dev"})`` gives the views of a pair and
+``load_pair("xabsa", "en-es", data_dir(), {"train", "dev"})`` returns the views of a pair and
 nothing of the roles that were not asked for. A new language needs its files (`files` lists
 them) and no code.
 """

@@ -1,4 +1,4 @@
-"""What if words outside of aspects were switched instead of the aspect terms.
+"""Code-switched views, and a placebo that switches words outside of aspects.
 
 The placebo of aspect switching: as many words change their language, but none of an aspect. Each
 aspect has one swap, of a run of words in the sentence and a run in its translation, which change

@@ -1,4 +1,4 @@
-"""Where does a corpus of language pairs lie, and which files make up a pair.
+"""The files of a corpus of language pairs, and which of them make up a pair.
 
 The files of a pair S-T, in one folder (msmo.md §1.3 and §1.5)::
 

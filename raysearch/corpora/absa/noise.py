@@ -1,4 +1,4 @@
-"""What if some aspects had been aligned wrongly: translations with a stated share of errors.
+"""Alignment noise: translations in which a stated share of aspects is aligned wrongly.
 
 A wrongly aligned aspect keeps its polarity and its place in the order of aspects, so that the
 k-th aspects of all views still correspond; but it marks other words of the translation:

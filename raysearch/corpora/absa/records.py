@@ -1,4 +1,4 @@
-"""What is a sentence with marked aspects, what are its views, and what is a language pair.
+"""Sentences with marked aspects, their views, and language pairs.
 
 Tags are those of the files: ``O`` or ``T-POS``, ``T-NEG``, ``T-NEU`` for every word. An aspect
 is a maximal run of words that are not ``O`` (msmo.md §1.2): two touching aspects are one.

@@ -1,4 +1,4 @@
-"""How does a SemEval XML file of aspects become sentences with marked aspects.
+"""SemEval XML files as sentences with marked aspects.
 
 Of 2015 and 2016 (tasks 12 and 5) the schema is ``Reviews/Review/sentences/sentence`` with ``text``
 and ``Opinions/Opinion``, each opinion with ``target``, ``category``, ``polarity``, ``from`` and

@@ -1,4 +1,4 @@
-r"""How are sentences with marked aspects read from and written to word-tag-category files.
+r"""Word-tag-category files: sentences with marked aspects, read and written.
 
 One word a line, ``word<TAB>tag<TAB>category``, an empty line after each sentence (msmo.md §1.3).
 The category is not used. Tags are ``O`` and ``T-POS``, ``T-NEG``, ``T-NEU``; some files hold

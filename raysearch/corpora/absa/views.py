@@ -1,20 +1,239 @@
-"""How do the training files of a pair become aligned views, and what was mended on the way.
+"""Rows of the training files of a pair as aligned views, with what was mended on the way.
 
 A row whose views do not agree in number and polarity of aspects keeps its source sentence
 alone: which of its views is wrong cannot be told (msmo.md §1.5.5). Sentences without
 translation, which stand once more at the end of D_ST, are source sentences alone too.
+
+The files of a pair have different numbers of rows: sentences whose aspects were lost in
+translation are missing from the translation and stand at the end of D_ST, and a translation
+may have a row more (msmo.md §1.5). Rows are paired by what does not change when aspect terms
+are swapped: the words outside of aspects, searched forward, so that the order is kept. Where
+several rows fit ("Great [food]!", "Great [service]!") the first is taken whose aspect terms
+are those of the other code-switched sentence, and if there is none the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import bisect
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from raysearch.corpora.absa.code_switching import terms
 from raysearch.corpora.absa.records import AlignedViews, TaggedSentence
-from raysearch.corpora.absa.rowmap import Link, RowMap, TrainFiles, polarities
+from raysearch.corpora.absa.tagged import TaggedFile
+from raysearch.corpora.source import Source
+from raysearch.errors import DataError
 
-__all__ = ["PairReport", "align", "mixed_runs"]
+__all__ = [
+    "Link",
+    "PairReport",
+    "RowMap",
+    "TrainFiles",
+    "align",
+    "map_rows",
+    "mixed_runs",
+    "polarities",
+    "scan",
+]
+
+Key = tuple[str, ...]
+
+MOST_UNEQUAL = 0.1
+"""Share of rows that may disagree in their aspects before files are said not to pair by row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFiles:
+    """The training files of a pair as read; without ``st`` and ``ts``, or with both."""
+
+    s: TaggedFile
+    t: TaggedFile
+    st: TaggedFile | None = None
+    ts: TaggedFile | None = None
+
+
+class Link(NamedTuple):
+    """Rows that belong together, each from 0.
+
+    Attributes:
+        s: Row of the source file.
+        t: Row of the translation.
+        switched: Row of both code-switched files; -1 where there are none.
+    """
+
+    s: int
+    t: int
+    switched: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowMap:
+    """The rows of a pair.
+
+    Attributes:
+        links: In order of the source row.
+        extra: Rows of the translation that belong to no source sentence, from 0.
+        repeated: Rows at the end of D_ST that repeat a source sentence.
+    """
+
+    links: tuple[Link, ...]
+    extra: tuple[int, ...] = ()
+    repeated: int = 0
+
+
+def map_rows(place: Source, files: TrainFiles) -> RowMap:
+    """Pair the rows of a pair's training files.
+
+    With code-switched files by the words outside of aspects; without them row by row.
+
+    Raises:
+        DataError: A code-switched row has no counterpart, with its line; or, without
+            code-switched files, the rows of source and translation are not as many, or
+            more than `MOST_UNEQUAL` of them differ in their aspects.
+    """
+    if files.st is None or files.ts is None:
+        return _row_by_row(place, files.s, files.t)
+    return _by_words(place, files, files.st, files.ts)
+
+
+def _row_by_row(place: Source, s: TaggedFile, t: TaggedFile) -> RowMap:
+    if len(s) != len(t):
+        raise DataError(
+            f"{place.folder / t.path}: a translation without its two code-switched files must "
+            f"have a row for each of the {len(s)} rows of {s.path}, but has {len(t)} (the last "
+            f"begins at line {t.lines[-1]}); add the code-switched files, whose words tell "
+            "which rows belong together, or the missing rows"
+        )
+    unequal = [
+        row
+        for row, (one, other) in enumerate(zip(s.sentences, t.sentences, strict=True))
+        if polarities(one) != polarities(other)
+    ]
+    marked = sum(1 for sentence in s.sentences if sentence.aspects)
+    if len(unequal) > MOST_UNEQUAL * max(marked, 1):
+        raise DataError(
+            f"{place.folder / t.path}: rows must be translations of the same rows of {s.path}, "
+            f"but {len(unequal)} of them differ in number or polarity of aspects, the first at "
+            f"line {t.lines[unequal[0]]}; bring the two files into one order"
+        )
+    return RowMap(links=tuple(Link(row, row, -1) for row in range(len(s))))
+
+
+def _by_words(place: Source, files: TrainFiles, st: TaggedFile, ts: TaggedFile) -> RowMap:
+    paired = len(ts)
+    if len(st) < paired:
+        raise DataError(
+            f"{place.folder / st.path} must have at least the {paired} rows of {ts.path}, but "
+            f"has {len(st)} (the last begins at line {st.lines[-1]}); {place.cure()}"
+        )
+    to_s = _found(place, st, files.s, _ends(ts, paired), "source sentence")
+    to_t = _found(place, ts, files.t, _ends(st, paired), "translation")
+    known = set(files.s.sentences)
+    for row in range(paired, len(st)):
+        if st.sentences[row] not in known:
+            rule = f"a row after the {paired} of {ts.path} must repeat a row of {files.s.path}"
+            place.problem(st.path, st.lines[row], rule, _quoted(st.sentences[row]))
+    place.finish()
+    return RowMap(
+        links=tuple(Link(to_s[row], to_t[row], row) for row in range(paired)),
+        extra=tuple(sorted(set(range(len(files.t))) - set(to_t))),
+        repeated=len(st) - paired,
+    )
+
+
+def _found(
+    place: Source, switched: TaggedFile, among: TaggedFile, ends: list[Key], what: str
+) -> list[int]:
+    """Row of the counterpart of each of the first rows; -1, and a problem, where none is."""
+    keys = [_unmarked(sentence) for sentence in switched.sentences[: len(ends)]]
+    entries = [_unmarked(sentence) for sentence in among.sentences]
+    rows = scan(keys, entries, ends, _ends(among, len(among)))
+    for row, found in enumerate(rows):
+        if found < 0:
+            rule = f"a row must be a {what} of {among.path} with other aspect terms, in its order"
+            got = _quoted(switched.sentences[row])
+            place.problem(switched.path, switched.lines[row], rule, got)
+    return rows
+
+
+def scan(
+    keys: Sequence[Key],
+    among: Sequence[Key],
+    wanted: Sequence[Key],
+    offered: Sequence[Key],
+) -> list[int]:
+    """For each key an equal entry after that of the key before it.
+
+    Args:
+        keys: What is looked for, in order.
+        among: Where.
+        wanted: For each key what its entry should have besides.
+        offered: For each entry what it has.
+
+    Returns:
+        Rising indices. If every key can be found: of the entries that leave one for every
+        later key the first that has what is wanted, or if none has it the first. Otherwise
+        the first entry each, and -1 where no entry is left.
+    """
+    first = _forward(keys, among)
+    if -1 in first:
+        return first
+    latest = [len(among) - 1 - index for index in _forward(keys[::-1], among[::-1])][::-1]
+    places = _places(among)
+    chosen: list[int] = []
+    for key, want, end in zip(keys, wanted, latest, strict=True):
+        here = places[key]
+        begin = bisect.bisect_right(here, chosen[-1] if chosen else -1)
+        fitting = here[begin : bisect.bisect_right(here, end)]
+        chosen.append(next((index for index in fitting if offered[index] == want), fitting[0]))
+    return chosen
+
+
+def _forward(keys: Sequence[Key], among: Sequence[Key]) -> list[int]:
+    """For each key the first equal entry after that of the key before it, or -1."""
+    places = _places(among)
+    found = []
+    last = -1
+    for key in keys:
+        here = places.get(key, [])
+        begin = bisect.bisect_right(here, last)
+        found.append(here[begin] if begin < len(here) else -1)
+        last = max(last, found[-1])
+    return found
+
+
+def _places(among: Sequence[Key]) -> dict[Key, list[int]]:
+    """Where each entry stands, rising."""
+    places: dict[Key, list[int]] = defaultdict(list)
+    for index, entry in enumerate(among):
+        places[entry].append(index)
+    return places
+
+
+def _ends(file: TaggedFile, count: int) -> list[Key]:
+    """First and last word of every aspect of the first rows: D_TS may have no others."""
+    return [
+        tuple(word for a in one.aspects for word in (one.words[a.begin], one.words[a.end]))
+        for one in file.sentences[:count]
+    ]
+
+
+def polarities(sentence: TaggedSentence) -> tuple[str, ...]:
+    """The polarities of its aspects from left to right."""
+    return tuple(aspect.polarity for aspect in sentence.aspects)
+
+
+def _unmarked(sentence: TaggedSentence) -> Key:
+    pairs = zip(sentence.words, sentence.tags, strict=True)
+    return tuple(word for word, tag in pairs if tag == "O")
+
+
+def _quoted(sentence: TaggedSentence) -> str:
+    text = " ".join(sentence.words)
+    return repr(text if len(text) <= 40 else text[:39] + "…")
+
 
 SHORTENED = 3
 """Source aspects of this many words and more lose their inner words in D_TS (msmo.md §1.5.6)."""

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from raysearch.corpora.assemble import Row, Rows
-from raysearch.corpora.records import ROLES
-from raysearch.corpora.source import Source
-from raysearch.corpora.tables import read_csv
+from raysearch.corpora.records import ROLES, Row, Rows
+from raysearch.corpora.source import Source, read_csv
 
 __all__ = ["CLASS_COLUMNS", "COLUMNS", "FOLDER", "REVIEWS", "load"]
 

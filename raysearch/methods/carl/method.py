@@ -17,7 +17,7 @@ from raysearch.corpora import Corpus
 from raysearch.corpora.seen import SeenTexts
 from raysearch.distributed import rank, world_size
 from raysearch.encoders import Encoder
-from raysearch.encoders.digests import combined_digest
+from raysearch.encoders.encoder import combined_digest
 from raysearch.errors import ConfigError
 from raysearch.methods.base import Stage, Update
 from raysearch.methods.carl import health

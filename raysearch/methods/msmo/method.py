@@ -18,7 +18,7 @@ from raysearch.corpora.absa.records import VIEWS, PairCorpus, TaggedSentence
 from raysearch.corpora.seen import marks
 from raysearch.distributed import rank, world_size
 from raysearch.encoders import Encoder
-from raysearch.encoders.digests import combined_digest
+from raysearch.encoders.encoder import combined_digest
 from raysearch.errors import ConfigError, UnhealthyError
 from raysearch.methods.base import Stage, Update
 from raysearch.methods.msmo import health

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from raysearch.corpora.absa.records import TaggedSentence
 from raysearch.encoders import Encoder
-from raysearch.encoders.digests import combined_digest
-from raysearch.encoders.words import check_words, specials_around, word_pieces
+from raysearch.encoders.encoder import combined_digest
+from raysearch.encoders.text import check_words, specials_around, word_pieces
 from raysearch.errors import DataError, EncoderError
 from raysearch.methods.msmo.tags import bieos
 

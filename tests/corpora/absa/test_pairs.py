@@ -56,8 +56,8 @@ def test_noise_changes_all_but_the_source(pair):
             one = [sentence.aspects for sentence in (view.s, view.st, view.ts, view.t) if sentence]
             assert len({tuple(a.polarity for a in aspects) for aspects in one}) == 1
             if view.t is not None:  # the wrong term is inserted, the wrong place replaced
-                assert absa.switching.terms(view.st) == absa.switching.terms(view.t)
-                assert absa.switching.terms(view.ts) == absa.switching.terms(view.s)
+                assert absa.code_switching.terms(view.st) == absa.code_switching.terms(view.t)
+                assert absa.code_switching.terms(view.ts) == absa.code_switching.terms(view.s)
     assert len(seeds) > 1
 
 

@@ -6,7 +6,7 @@ import pytest
 from absa_counts import counts_of_pairs, sizes_of_languages
 
 from raysearch.corpora import absa
-from raysearch.corpora.absa.report import report_corpus
+from raysearch.corpora.absa.pairs import report_corpus
 
 pytestmark = pytest.mark.real_data
 

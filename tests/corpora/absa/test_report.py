@@ -7,7 +7,7 @@ from absa_counts import counts_of_pairs, sizes_of_languages
 from made_corpora import LOST, OTHER_POLARITY
 
 from raysearch.corpora import absa, data_dir
-from raysearch.corpora.absa.report import report_corpus
+from raysearch.corpora.absa.pairs import report_corpus
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from raysearch.corpora.assemble import Row
+from raysearch.corpora.records import Row
 
 __all__ = ["sentences"]
 

@@ -32,7 +32,7 @@ from collections.abc import Callable, Iterator
 
 from corpora.construction.va_phrases import REGIONS, Clause
 
-from raysearch.corpora.assemble import Row
+from raysearch.corpora.records import Row
 
 __all__ = ["sentences"]
 

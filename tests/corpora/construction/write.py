@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from corpora.construction import emotions, polarity, reviews, va
 
-from raysearch.corpora.assemble import Row
+from raysearch.corpora.records import Row
 from raysearch.corpora.sample import CLASS_COLUMNS, COLUMNS
 
 CONSTRUCTIONS: dict[str, Callable[[], Iterator[Row]]] = {

@@ -18,8 +18,8 @@ from typing import Any
 import numpy.typing as npt
 
 from raysearch import metrics
-from raysearch.corpora.passages import Passages
 from raysearch.corpora.records import Corpus
+from raysearch.corpora.seen import Passages
 from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus
 from raysearch.methods.carl.evaluation.probes import LogisticProbe
 

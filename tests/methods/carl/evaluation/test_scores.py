@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from raysearch.corpora.passages import Passages
+from raysearch.corpora.seen import Passages
 from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus, EmbeddedSplit
 from raysearch.methods.carl.evaluation.probes import LogisticProbe
 from raysearch.methods.carl.evaluation.scores import transfer_matrix

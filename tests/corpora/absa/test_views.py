@@ -4,7 +4,7 @@ import random
 import pytest
 
 from raysearch.corpora.absa import load_pair
-from raysearch.corpora.absa.rowmap import scan
+from raysearch.corpora.absa.views import scan
 
 
 def find(keys, among, wanted=None, offered=None):

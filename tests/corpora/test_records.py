@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from raysearch.corpora import CORPORA, Removal, normalise
-from raysearch.corpora.assemble import Row, Rows, assemble, hashed_role
+from raysearch.corpora.records import Row, Rows, assemble, hashed_role
 from raysearch.errors import DataError
 
 ALL = ("train", "dev", "test")
