@@ -1,7 +1,8 @@
 """How is a value that is written as text read? By the core schema of YAML 1.2, everywhere.
 
 Files, ``--set`` and options have one reading: ``020`` is 20, ``0o20`` and ``0x14`` are 16 and 20,
-``1e-5`` is a number; ``1:30``, ``1_000``, ``yes``, ``off`` and dates are text.
+``1e-5`` is a number; ``1:30``, ``1_000``, ``yes``, ``off`` and dates are text. A size in bytes is
+written by `size_text`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["NULL", "read_scalar"]
+__all__ = ["NULL", "read_scalar", "size_text"]
 
 NULL = ("", "~", "null", "Null", "NULL")
 """What stands for no value."""
@@ -38,3 +39,17 @@ def read_scalar(text: str) -> str | float | bool | None:
     if found := _INFINITE.fullmatch(text):
         return float(f"{found[1]}inf")
     return math.nan if text in _NAN else text
+
+
+def size_text(size: float, *, enough: bool = False) -> str:
+    """Bytes as a user reads them: ``1.2 GB``, ``350.0 MB``, ``12 kB``.
+
+    Args:
+        size: Bytes; at least 0.
+        enough: Round up, where the user is told what suffices.
+    """
+    rounded = math.ceil if enough else round
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{rounded(10 * size / factor) / 10:.1f} {unit}"
+    return f"{rounded(size / 1e3)} kB"

@@ -31,7 +31,7 @@ from raysearch.render.race import Race
 from raysearch.render.report import SweepRecord
 from raysearch.render.report.best import lead_words
 from raysearch.render.report.sweep import view_of
-from raysearch.render.sweep_summary import ending_of
+from raysearch.render.sweep_summary import ending_text
 from raysearch.run import Cell, MetricGoal, Run, RunState
 from raysearch.search.incumbent import Incumbents
 from raysearch.summary import Ending, SweepSummary
@@ -308,7 +308,7 @@ def test_the_end_of_a_sweep_names_the_board_s_best() -> None:
     for row in sorted(sweep.rows, key=lambda row: row.state is not RunState.COMPLETE):
         standing.count(row, cells=sweep.card.cells)
     summary = SweepSummary(ending=Ending.DONE, asked=4, best=standing.best)
-    text = ending_of(sweep.card, summary, rows="results/s")
+    text = ending_text(sweep.card, summary, rows="results/s")
     first = rank_all(sweep.table, sweep.card)[0]
     assert first.rank == 1
     assert f"best: {OWN} {first.score:.4f} on the worst task, trial {first.trial}" in text

@@ -21,7 +21,6 @@ from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cluster.ray_version import check_ray
 from raysearch.events import QuietView, View
 from raysearch.render.output import lasting_output
-from raysearch.render.sweep_summary import ending_text
 from raysearch.storage.uri import redacted
 
 if TYPE_CHECKING:
@@ -76,10 +75,20 @@ def run(args: argparse.Namespace) -> int:
         return watch(str(options.cluster), job, Path(options.results))
     plan, summary = search(options, args.messages, args.format)
     if args.format == "text":
-        sys.stdout.write(ending_text(plan, summary))
+        sys.stdout.write(ending_of(plan, summary))
     if summary.ending == "interrupted":
         return 130
     return 0 if summary.best else 2
+
+
+def ending_of(plan: SweepPlan, summary: SweepSummary) -> str:
+    """The lines after the leaderboard of a sweep of this machine."""
+    from raysearch.leaderboard import SweepCard
+    from raysearch.render.sweep_summary import ending_text
+
+    goal, mode, aggregate = plan.space.goal, plan.space.mode, plan.space.aggregate
+    card = SweepCard(goal=goal, mode=mode, aggregate=aggregate, tasks=plan.tasks)
+    return ending_text(card, summary, rows=redacted(plan.root))
 
 
 def search(

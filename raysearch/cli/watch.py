@@ -147,15 +147,15 @@ class _Watcher:
     def _ending(self, header: SweepHeader, summary: SweepSummary) -> str:
         """What is next, in commands of this machine; weights are not copied unasked."""
         from raysearch.leaderboard.card import parse_card
-        from raysearch.render.sweep_summary import ending_of
+        from raysearch.render.sweep_summary import ending_text
 
         rows = str(self._results / header.card["name"])
         card, root = parse_card(header.card), header.root
         if is_uri(root):
-            return ending_of(card, summary, rows=rows, stored=root)
+            return ending_text(card, summary, rows=rows, stored=root)
         words = ("ray", "rsync-down", self._cluster, f"{root}/leases/", f"{rows}/leases/")
         fetch = shlex.join(words)
-        return ending_of(card, summary, rows=rows, fetch=fetch)
+        return ending_text(card, summary, rows=rows, fetch=fetch)
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

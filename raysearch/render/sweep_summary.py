@@ -5,22 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from shlex import quote
-from typing import TYPE_CHECKING
 
+from raysearch.leaderboard.card import SweepCard, used_up_text
 from raysearch.render.format import duration
 from raysearch.run import Origin, RunState
-from raysearch.search.disk_budget import size_text
-from raysearch.storage.uri import redacted
+from raysearch.scalars import size_text
+from raysearch.summary import Cost, NodeTimes, SweepSummary
 
-if TYPE_CHECKING:
-    from raysearch.leaderboard import SweepCard
-    from raysearch.search.plan import SweepPlan
-    from raysearch.summary import SweepSummary
-if TYPE_CHECKING:
-    from raysearch.summary import Cost, NodeTimes, SweepSummary
-
-
-__all__ = ["cost_lines", "ending_of", "ending_text"]
+__all__ = ["cost_lines", "ending_text"]
 
 
 def cost_lines(summary: SweepSummary) -> list[str]:
@@ -62,16 +54,7 @@ def _cost(cost: Cost, *, ended: bool) -> list[str]:
     return lines
 
 
-def ending_text(plan: SweepPlan, summary: SweepSummary) -> str:
-    """The lines after the leaderboard."""
-    from raysearch.leaderboard import SweepCard
-
-    goal, mode, aggregate = plan.space.goal, plan.space.mode, plan.space.aggregate
-    card = SweepCard(goal=goal, mode=mode, aggregate=aggregate, tasks=plan.tasks)
-    return ending_of(card, summary, rows=redacted(plan.root))
-
-
-def ending_of(
+def ending_text(
     card: SweepCard, summary: SweepSummary, *, rows: str, stored: str = "", fetch: str = ""
 ) -> str:
     """The lines after the leaderboard, for whoever sees the rows in one place.
@@ -132,8 +115,6 @@ def _where_from(summary: SweepSummary) -> list[str]:
     if counts:
         lines.append(f"configurations: {', '.join(counts)}")
     if summary.used_up:
-        from raysearch.leaderboard.card import used_up_text
-
         lines.append(used_up_text(summary.used_up))
     return lines
 

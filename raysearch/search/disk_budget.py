@@ -8,7 +8,6 @@ with what it may come to hold, so that the quota holds while its next checkpoint
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,27 +20,13 @@ from raysearch.storage import Storage, StoredFile, open_storage
 if TYPE_CHECKING:
     from raysearch.training.stages.cache import StageCache
 
-__all__ = ["DiskBudget", "DiskUsage", "size_text"]
+__all__ = ["DiskBudget", "DiskUsage"]
 
 _log = logging.getLogger(__name__)
 
 _CHECKPOINTS = (CHECKPOINT, FORMER_CHECKPOINT)
 BROKEN = "error.txt"
 """A lease whose runner broke leaves its traceback; that stays."""
-
-
-def size_text(size: float, *, enough: bool = False) -> str:
-    """Bytes as a user reads them: ``1.2 GB``, ``350.0 MB``, ``12 kB``.
-
-    Args:
-        size: Bytes; at least 0.
-        enough: Round up, where the user is told what suffices.
-    """
-    rounded = math.ceil if enough else round
-    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
-        if size >= factor:
-            return f"{rounded(10 * size / factor) / 10:.1f} {unit}"
-    return f"{rounded(size / 1e3)} kB"
 
 
 @dataclass(frozen=True)

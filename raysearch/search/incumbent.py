@@ -11,7 +11,8 @@ from typing import Literal
 from raysearch.errors import StoreError
 from raysearch.objective import Aggregate, Best, aggregate_value, is_over
 from raysearch.run import MetricGoal, Run, RunState
-from raysearch.search.disk_budget import DiskBudget, size_text
+from raysearch.scalars import size_text
+from raysearch.search.disk_budget import DiskBudget
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.summary import PaperResult

@@ -15,12 +15,12 @@ from raysearch.api import sweep_plan
 from raysearch.api.options import SweepOptions, absolute_folders
 from raysearch.api.sweep_plan import write_card
 from raysearch.cli import main
+from raysearch.cli.sweep import ending_of
 from raysearch.cluster.worker import TrainingRunner
 from raysearch.errors import ConfigError
 from raysearch.events import Event, EventKind, QuietView
 from raysearch.leaderboard.card import parse_card, used_up_text
 from raysearch.objective import Best
-from raysearch.render.sweep_summary import ending_text
 from raysearch.run import Cell, RunState
 from raysearch.search.plan import SweepPlan
 from raysearch.storage.uri import absolute
@@ -104,7 +104,7 @@ def test_the_end_of_a_search_for_each_task(tmp_path: Path) -> None:
             "en-nl": PaperResult(2, math.nan, "no memory"),
         },
     )
-    assert ending_text(plan, summary).splitlines() == [
+    assert ending_of(plan, summary).splitlines() == [
         "task   best dev/score  trial  the paper's own         trial",
         "en-es  0.5123          12     0.5000                  0",
         "en-fr  0.4000          1      0.4000 (stopped early)  1",
@@ -126,25 +126,25 @@ def test_the_end_of_a_search_over_all_tasks(tmp_path: Path) -> None:
         best={"": Best(3, 0.25)},
         papers={"": PaperResult(0, math.nan, "not finished yet")},
     )
-    text = ending_text(plan, summary)
+    text = ending_of(plan, summary)
     assert text.startswith(
         "2 configurations are open: run the same command again\n"
         "best: dev/score 0.2500 on the worst task, trial 3\n"
         "  the paper's own setting, trial 0, has not finished yet\n"
     )
     assert f"export {tmp_path}:best DIR" in text and "--trials 10" in text
-    freed = ending_text(plan, replace(summary, freed=1_234_000_000)).splitlines()[0]
+    freed = ending_of(plan, replace(summary, freed=1_234_000_000)).splitlines()[0]
     assert freed == "freed 1.2 GB: checkpoints, weights and stages that were of no more use"
     told = replace(summary, origins={"drawn": 2, "paper": 1, "modelled": 2}, used_up=("",))
-    assert ending_text(plan, told).splitlines()[1:3] == [
+    assert ending_of(plan, told).splitlines()[1:3] == [
         "configurations: 1 paper, 2 drawn, 2 modelled",
         "the search space is used up: no configuration is left that was not tried",
     ]
-    assert "more trials" not in ending_text(plan, told)
-    nothing = ending_text(plan, replace(summary, best={}))
+    assert "more trials" not in ending_of(plan, told)
+    nothing = ending_of(plan, replace(summary, best={}))
     assert nothing.endswith("\nno trial has ended yet\n")  # and no board would say why
     counts = {RunState.FAILED: 2, RunState.PRUNED: 1}
-    assert ending_text(plan, replace(summary, best={}, trials=counts)).endswith(
+    assert ending_of(plan, replace(summary, best={}, trials=counts)).endswith(
         "\nno configuration was completed, but trials ended: 1 pruned, 2 failed; why: "
         f"python -m raysearch leaderboard {tmp_path}\n"
     )

@@ -14,7 +14,7 @@ from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
 from raysearch.errors import ConfigError, StoreError
 from raysearch.run import Cell, MetricGoal, Run, RunState
-from raysearch.search.disk_budget import size_text
+from raysearch.scalars import size_text
 from raysearch.search.incumbent import Incumbents
 from raysearch.storage import open_storage
 

@@ -13,7 +13,7 @@ from noop_sweep import GOAL, noop_plan, noop_report, noop_space
 
 from raysearch.events import Event, EventKind
 from raysearch.run import Run, RunState
-from raysearch.search.disk_budget import size_text
+from raysearch.scalars import size_text
 from raysearch.search.driver import QueuedRun, RunQueue
 from raysearch.search.incumbent import Incumbents
 from raysearch.search.plan import SweepPlan
