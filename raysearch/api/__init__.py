@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from raysearch.api.experiment import Experiment
     from raysearch.api.export import Export, export
     from raysearch.api.leaderboard import leaderboard
+    from raysearch.api.plan import plan
     from raysearch.api.recover import Recovered, recover
     from raysearch.api.remote import check_cluster, latest_job, stop, submit
     from raysearch.api.replay import replay
@@ -76,6 +77,7 @@ __all__ = [
     "read_trials",
     "reading_record",
     "readings_view",
+    "plan",
     "recover",
     "replay",
     "report",
@@ -232,6 +234,7 @@ _LAZY: Mapping[str, str] = {
     "read_trials": "evaluate",
     "reading_record": "evaluate",
     "readings_view": "evaluate",
+    "plan": "plan",
     "recover": "recover",
     "replay": "replay",
     "report": "report",

@@ -3,27 +3,127 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from raysearch.cluster.cost.prices import NodeType, PriceTable
+from raysearch.api.messages import QUIET, Messages, shown
+from raysearch.api.options import SweepOptions, find_space, with_keywords
+from raysearch.api.sweep_plan import plan_of
+from raysearch.cluster.cost.prices import NodeType, PriceTable, known_prices, read_prices
+from raysearch.cluster.remote.manifest import check_manifest, check_site
+from raysearch.cores import usable_cores
 from raysearch.devices import Kind, kind_of
+from raysearch.errors import ConfigError, StoreError
 from raysearch.estimates import Interval, MoneyTerms, PlaceEstimate, PriorRuns, SweepEstimate
+from raysearch.leaderboard import find_stores
 from raysearch.leaderboard.keys import encoder_name
-from raysearch.methods import notes_of
+from raysearch.methods import METHODS, notes_of, outside_methods
 from raysearch.run import Run, RunState
 from raysearch.search.estimate import Draws, Work, draw_sweeps, interval, simulate_stopping
-from raysearch.search.plan import SweepPlan
+from raysearch.search.plan import SweepPlan, check_room
+from raysearch.search.space.space import load_space
+from raysearch.yaml_lines import read_located
 
-__all__ = ["estimate", "pilots"]
+__all__ = ["estimate", "estimate_sweep", "pilots", "plan"]
 
 _SEED = 0
 """Of the draws: the same rows give the same estimate."""
 _ENOUGH = 3
 """With fewer configurations than this that are alike, those that are less alike count too."""
+
+
+@with_keywords(SweepOptions)
+def plan(options: SweepOptions) -> SweepEstimate:
+    """What a sweep will take: trials, hours, money; runs nothing.
+
+    Takes the keywords of `raysearch.api.options.SweepOptions`. The first argument may also be a
+    search space's file, or the name of one that comes with raysearch. With ``cluster``, hardware
+    that is left at its default is what the cluster file has for sweeps.
+
+    Raises:
+        ConfigError: Everything wrong with the space, the options or the cluster file.
+    """
+    given = {item.name for item in fields(options) if getattr(options, item.name) != item.default}
+    with shown(options.quiet) as messages:
+        return estimate_sweep(options, given, messages)
+
+
+def estimate_sweep(
+    options: SweepOptions, given: Collection[str], messages: Messages = QUIET
+) -> SweepEstimate:
+    """See `plan`.
+
+    Args:
+        options: Of the sweep.
+        given: Names of those that were given, which the cluster file does not change.
+        messages: Where to warn of rows that cannot be read.
+    """
+    options, table = _with_cluster(options, given)
+    options = _with_space(options)
+    sweep = plan_of(options)
+    if options.cluster is None and options.address is None:
+        check_room(sweep, {"CPU": usable_cores()})
+    prior = pilots(_earlier(str(options.results), messages), sweep)
+    return estimate(sweep, table, prior, free=options.slots is None)
+
+
+def _with_cluster(
+    options: SweepOptions, given: Collection[str]
+) -> tuple[SweepOptions, PriceTable | None]:
+    """The options with what the cluster file has for sweeps; its prices and node types.
+
+    Raises:
+        ConfigError: The cluster file is wrong.
+    """
+    prices = None if options.prices is None else Path(options.prices)
+    if options.cluster is None:
+        return options, known_prices(prices)
+    cluster = Path(options.cluster)
+    check_manifest(cluster)  # what is still unset matters to `ray up` only
+    its = check_site(*read_located(cluster))
+    hardware = ("slots", "cpus_per_worker", "gpus_per_worker")
+    taken = {name: its[name] for name in hardware if name in its and name not in given}
+    return replace(options, **taken), read_prices(prices or cluster)
+
+
+def _with_space(options: SweepOptions) -> SweepOptions:
+    """The options with method and space apart, where the first argument is a space.
+
+    Raises:
+        ConfigError: There is no such space, or two are named.
+    """
+    named = options.method
+    if not Path(named).is_file() and (named in METHODS or named in outside_methods()):
+        return options
+    path = find_space("", named, said="SPACE")
+    if options.space is not None:
+        raise ConfigError(
+            f"`--space` must be left out where SPACE is a search space, {path}, but got "
+            f"{options.space}"
+        )
+    return replace(options, space=str(path), method=load_space(path).method)
+
+
+def _earlier(results: str, messages: Messages) -> list[Run]:
+    """The trials of all sweeps in a folder of results that can be read; none without a sweep."""
+    try:
+        stores = find_stores(results)
+    except StoreError:  # nothing has run yet, which the estimate says in its own words
+        return []
+    trials: list[Run] = []
+    for store in stores:
+        try:
+            found, problems = store.readable()
+        except StoreError as error:
+            found, problems = [], (str(error),)
+        trials += found
+        for text in problems:
+            messages.warn(f"left out of the estimate: {text}")
+    return trials
 
 
 def estimate(

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from raysearch.cli import leaderboard, main
+from raysearch.cli.messages import terminal_messages
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.run import Cell, Run, RunState
@@ -49,6 +50,7 @@ def _run(*argv):
     parser = argparse.ArgumentParser()
     leaderboard.add_parser(parser.add_subparsers())
     args = parser.parse_args(["leaderboard", *argv])
+    args.messages = terminal_messages()
     return args.run(args)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,7 @@ def test_two_spaces_are_refused(space: Path, capsys: pytest.CaptureFixture[str])
 def test_slots_that_a_sweep_refuses(
     space: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("raysearch.cli.plan.usable_cores", lambda: 2)
+    monkeypatch.setattr(import_module("raysearch.api.plan"), "usable_cores", lambda: 2)
     assert main(["plan", str(space), "--slots", "3"]) == 2
     assert "must be at most the 2 CPUs that this process may use, but got 3 x 1 x 1" in (
         capsys.readouterr().err
