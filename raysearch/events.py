@@ -116,14 +116,14 @@ class SweepHeader:
                 _number(raw, "seconds")
         except (LookupError, TypeError) as error:
             raise strange_header(error) from error
-        checked_name(name, "a sweep's name in a job's news")
+        checked_name(name, "a sweep's name in a job's events")
         return header
 
 
 def strange_header(error: Exception) -> ConfigError:
     """What is said of a stream whose header is none, for this reason."""
     return ConfigError(
-        f"a job's first news must say what sweep it is, but: {error!r}; has the cluster another "
+        f"a job's first event must say what sweep it is, but: {error!r}; has the cluster another "
         "version of raysearch?"
     )
 

@@ -58,7 +58,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--format",
         choices=("text", "json"),
         default="text",
-        help="what is written: text, or each piece of news as JSON for a program (default: text)",
+        help="what is written: text, or each event as JSON for a program (default: text)",
     )
     parser.set_defaults(run=run)
 

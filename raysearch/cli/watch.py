@@ -96,7 +96,7 @@ class _Watcher:
                 return
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ConfigError(
-                f"line {self._line} of the job's output must be news of a sweep, but "
+                f"line {self._line} of the job's output must be an event of a sweep, but "
                 f"{reason_of(error)}: {quoted(line)}; has the cluster another version of raysearch?"
             ) from error
         if self._header:

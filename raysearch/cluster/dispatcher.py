@@ -1,8 +1,8 @@
-"""How do leases reach a slot's worker, and news reach the search, without polling or loss.
+"""The way of runs to a slot's worker and of its events to the search, without polling or loss.
 
 A `RunChannel` belongs to one slot. The search puts a lease in; the worker takes it, posts events
 and asks whether to go on; the search reads events in order. All of it survives the worker: a
-worker that takes its place gets the lease that is not finished, and news that it repeats are
+worker that takes its place gets the lease that is not finished, and events that it repeats are
 dropped. Nothing here touches Ray; `raysearch.cluster.dispatcher` is what a Ray actor holds.
 """
 
@@ -133,7 +133,7 @@ class RunChannel:
         return self._open and not self._closed
 
     async def post(self, event: Event) -> bool:
-        """Take news of a lease.
+        """Take an event of a lease.
 
         Returns:
             Whether the worker shall let go of this lease: it is finished, called off, or the
@@ -227,7 +227,7 @@ class RunChannel:
 IDLE_SECONDS = 1.0
 """So long who asks for work waits for the answer, when there will be none."""
 REOPEN_SECONDS = 30.0
-"""So long a room waits for a slot that it does not know: it asks for its news every second."""
+"""So long a room waits for a slot that it does not know: it asks for its events every second."""
 
 
 class Dispatcher:

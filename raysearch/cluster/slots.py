@@ -55,14 +55,14 @@ class Slot:
             self._open()
 
     def next_events(self, seconds: float) -> tuple[Event, ...]:
-        """The next news, at least one; empty when nothing came in so many seconds."""
-        news = ray.get(self._room.next_events.remote(self.name, self._read, seconds))
-        if news is None:  # the room died, and the one in its place knows nothing
+        """The next events, at least one; empty when nothing came in so many seconds."""
+        events = ray.get(self._room.next_events.remote(self.name, self._read, seconds))
+        if events is None:  # the room died, and the one in its place knows nothing
             self._open()
             return ()
-        if news:
-            self._read = news[-1].sequence
-        return tuple(news)
+        if events:
+            self._read = events[-1].sequence
+        return tuple(events)
 
     def _open(self) -> None:
         """A mailbox in a room that does not know this slot."""

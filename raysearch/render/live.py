@@ -272,7 +272,7 @@ class LiveState:
                 self._by_task = rank_tasks(
                     self._rows, self.goal, cells=card.cells_of_task, order=card.tasks
                 )
-            # By no order that news could change: columns stay where they are.
+            # By no order that an event could change: columns stay where they are.
             first = searched(self._rows)
             rest = [name for name in varying(self._rows) if name not in first]
             self._parameters = first + rest

@@ -1,4 +1,4 @@
-"""Which lease runs next, and what becomes of its news: the study's words as leases, and back.
+"""Which run is next, and what its events change: the study's proposals as runs, and back.
 
 `RunQueue` stands between the study, which decides, and Ray Tune, which schedules. It writes
 to the study first and tells afterwards: a finished cell is in the study before anybody hears
@@ -169,7 +169,7 @@ class RunQueue:
         return None
 
     def hear(self, lease_id: str, events: Sequence[Event]) -> bool:
-        """Take in a lease's news; True when it ends here, whatever it still does."""
+        """Take in a lease's events; True when it ends here, whatever it still does."""
         self._look()
         running = self._running.get(lease_id)
         if running is None:
@@ -203,7 +203,7 @@ class RunQueue:
         return True
 
     def renew(self, lease_id: str) -> None:
-        """The lease's slot broke and another takes it; its news are numbered from 1 again."""
+        """The lease's slot broke and another takes it; its events are numbered from 1 again."""
         self._silence.forget(lease_id)
         if lease_id in self._running:
             self._running[lease_id].read = 0
@@ -260,7 +260,7 @@ class RunQueue:
         self._on_event(Event(kind=EventKind.MESSAGE, text=text))
 
     def _take(self, running: ActiveRun, event: Event) -> bool:
-        """Act on one piece of news; True when the lease is over."""
+        """Act on an event; True when the lease is over."""
         lease = running.offer.lease
         match event.kind:
             case EventKind.TAKEN if self.watch is not None:

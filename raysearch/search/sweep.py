@@ -58,7 +58,7 @@ def run_sweep(
     """Run a sweep, or go on with it.
 
     When the time of `plan.space` or the money of `plan.max_cost` is used up, or on the first
-    Ctrl-C or SIGTERM, the trials that run are let go of at their next news; their
+    Ctrl-C or SIGTERM, the trials that run are let go of at their next event; their
     configurations stay open in the study, and the next run goes on with them from their
     checkpoints.
 

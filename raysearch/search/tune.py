@@ -41,7 +41,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         self._furthest: dict[str, int] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Hand the news on; STOP when the lease is over."""
+        """Hand the events on; STOP when the lease is over."""
         lease_id = self._searcher.leases.get(trial.trial_id)
         if lease_id is None:
             return str(TrialScheduler.STOP)
@@ -167,7 +167,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """The trial's last news, which Tune gives to nobody else, and its end."""
+        """The trial's last events, which Tune gives to nobody else, and its end."""
         lease_id = self.leases.pop(trial_id, None)
         if lease_id is None:
             return
@@ -194,7 +194,7 @@ class SlotTrainable(tune.Trainable):  # type: ignore[misc]
     """A thin proxy of one slot: Tune's trial is a lease, Tune's actor owns the slot.
 
     Its config holds ``lease`` (JSON) and ``judged``; `setup` starts the slot with the first
-    lease, `reset_config` gives it the next, `step` returns its news, `cleanup` closes it.
+    lease, `reset_config` gives it the next, `step` returns its events, `cleanup` closes it.
     """
 
     def setup(self, config: dict[str, Any], room: Any, shape: SlotShape) -> None:
@@ -207,7 +207,7 @@ class SlotTrainable(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        """The next news; the trial is done with its record."""
+        """The next events; the trial is done with its record."""
         events = self._slot.next_events(POLL_SECONDS)
         return {EVENTS: events, "done": any(event.kind is EventKind.FINISHED for event in events)}
 

@@ -1,4 +1,4 @@
-"""A sweep's news as JSON and back: a watcher far away shows and keeps what the sweep told."""
+"""A sweep's events as JSON and back: a watcher far away shows and keeps what the sweep wrote."""
 
 from __future__ import annotations
 
@@ -248,11 +248,11 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("what", STRANGE)
-def test_strange_news_are_one_sentence_that_names_the_line(
+def test_strange_events_are_one_sentence_that_names_the_line(
     tmp_path: Path, job: list[str], capsys: pytest.CaptureFixture[str], what: str
 ) -> None:
     job += [*told()[:3], STRANGE[what]]
-    with pytest.raises(ConfigError, match="line 4 of the job's output must be news of") as error:
+    with pytest.raises(ConfigError, match="line 4 of the job's output must be an event") as error:
         watch("cluster.yaml", "noop-1", tmp_path)
     assert len(str(error.value)) < 400 and "\n" not in str(error.value)
     assert "best:" not in capsys.readouterr().out
@@ -272,7 +272,7 @@ def test_strange_news_are_one_sentence_that_names_the_line(
 )
 def test_a_strange_opening_writes_nothing(tmp_path: Path, job: list[str], first: str) -> None:
     job.append(first)
-    with pytest.raises(ConfigError, match="first news must say what sweep it is"):
+    with pytest.raises(ConfigError, match="first event must say what sweep it is"):
         watch("cluster.yaml", "noop-1", tmp_path)
     assert not list(tmp_path.iterdir())
 

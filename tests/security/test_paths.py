@@ -84,7 +84,7 @@ def test_name_of_a_sweep_in_the_output_of_a_cluster(
     line = json.dumps({"news": "sweep", "at": 0.0, **opening})
     monkeypatch.setattr(jobs, "follow", lambda cluster, job, hear: hear(line))
     results = tmp_path / "a" / "results"
-    said = "a sweep's name in a job's news must be the name of a|`name` must be a text"
+    said = "a sweep's name in a job's events must be the name of a|`name` must be a text"
     with pytest.raises(ConfigError, match=said):
         watch("cluster.yaml", "job", results)
     assert list(tmp_path.iterdir()) == []
@@ -97,7 +97,7 @@ def test_card_in_the_output_of_a_cluster(
     opening = {"card": card, "headline": "h", "root": "/r", "seconds": None}
     line = json.dumps({"news": "sweep", "at": 0.0, **opening})
     monkeypatch.setattr(jobs, "follow", lambda cluster, job, hear: hear(line))
-    with pytest.raises(ConfigError, match="a job's first news must say what sweep it is"):
+    with pytest.raises(ConfigError, match="a job's first event must say what sweep it is"):
         watch("cluster.yaml", "job", tmp_path)
 
 
