@@ -10,61 +10,18 @@ arm holds the trials of all tasks that have its combination.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from raysearch.findings.experiment import Arm
 from raysearch.leaderboard.openings import OPENINGS, count_of
 from raysearch.leaderboard.tasks import first_trials
-from raysearch.run import Cell, Run, RunState, Scalar
+from raysearch.run import Run, RunState, Scalar
 
-__all__ = ["PAPER_ARM", "Arm", "arms_of", "with_readings"]
+__all__ = ["arms_of", "with_readings"]
 
-PAPER_ARM = "the paper's setting"
 
 Varied = Callable[[Mapping[str, Scalar]], Mapping[str, Scalar]]
 Among = Callable[[Mapping[str, Scalar]], bool]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """One combination.
-
-    Attributes:
-        settings: Varied settings that matter in it, in the order of the space.
-        paper: Whether it is the paper's own setting.
-        literal: Whether it is that, and none of the combinations.
-        cells: Its complete rows.
-        failed: Cells that did not run to their end, with the reason.
-    """
-
-    settings: Mapping[str, Scalar]
-    paper: bool
-    literal: bool
-    cells: Mapping[Cell, Run]
-    failed: Mapping[Cell, str]
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """Its trial numbers."""
-        return tuple(sorted({trial.number for trial in self.cells.values()}))
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Tasks of its complete rows."""
-        return tuple(dict.fromkeys(cell.task for cell in sorted(self.cells)))
-
-    def values(self, metric: str) -> dict[Cell, float]:
-        """The metric of every complete row that has it."""
-        return {
-            cell: trial.metrics[metric]
-            for cell, trial in sorted(self.cells.items())
-            if metric in trial.metrics
-        }
-
-    def matches(self, wanted: Mapping[str, Scalar]) -> bool:
-        """Whether it is a combination with these settings."""
-        return not self.literal and all(
-            name in self.settings and self.settings[name] == value for name, value in wanted.items()
-        )
 
 
 def arms_of(trials: Sequence[Run], varied: Varied, among: Among) -> list[Arm]:

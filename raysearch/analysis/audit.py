@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from raysearch.errors import StoreError, quoted
+from raysearch.findings.audit import Finding
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.openings import SCORES, Opening, Openings, count_of, readings_of
 from raysearch.leaderboard.origins import origins
@@ -34,27 +34,12 @@ from raysearch.run import Run, RunState
 from raysearch.sources import SOURCES
 from raysearch.storage import open_storage
 
-__all__ = ["Finding", "audit", "compare_card", "compare_with_study", "draw_rows"]
+__all__ = ["audit", "compare_card", "compare_with_study", "draw_rows"]
 
 _SHOWN = 4
 """Fields of a row that are told."""
 _NEEDED = ("code", "data_digest", "encoder_digest", "torch")
 """Provenance without which a row cannot be judged."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """Something that an audit found.
-
-    Attributes:
-        fault: Whether it is a fault, and not a remark.
-        where: The row or file, for example ``trial 3, sample seed 0``.
-        what: A sentence.
-    """
-
-    fault: bool
-    where: str
-    what: str
 
 
 def audit(store: Store) -> list[Finding]:

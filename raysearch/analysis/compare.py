@@ -7,120 +7,15 @@ what the seed decides. Cells that only one has are left out and counted.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from raysearch.leaderboard.keys import encoder_name
+from raysearch.findings.comparison import Contrast, Side, TaskContrast
 from raysearch.objective import Aggregate, aggregate_value, paired_differences
-from raysearch.run import Cell, MetricGoal, Run, Scalar
-from raysearch.statistics.intervals import LEVEL, Interval, mean_interval
-from raysearch.statistics.stochastic_order import StochasticOrder, stochastic_order
+from raysearch.run import Cell, MetricGoal
+from raysearch.statistics.intervals import LEVEL, mean_interval
+from raysearch.statistics.stochastic_order import stochastic_order
 
-__all__ = ["Contrast", "Side", "TaskContrast", "contrast"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Side:
-    """One of the two that are compared.
-
-    Attributes:
-        label: How it is called, for example ``results/carl:best``.
-        cells: Its complete rows.
-        among: Configurations that it was selected from by the sweep's own metric; 0 where it
-            was named, and so not selected here.
-    """
-
-    label: str
-    cells: Mapping[Cell, Run]
-    among: int = 0
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """Its trial numbers; several where every task has a best of its own."""
-        return tuple(sorted({trial.number for trial in self.cells.values()}))
-
-    @property
-    def encoders(self) -> tuple[str, ...]:
-        """Encoders of its cells; one, but for a method that has none."""
-        configs = [trial.config for trial in self.cells.values() if "encoder" in trial.config]
-        return tuple(sorted({encoder_name(config) for config in configs}))
-
-    def settings(self) -> dict[str, set[Scalar]]:
-        """Every setting with its values over the cells."""
-        found: dict[str, set[Scalar]] = {}
-        for trial in self.cells.values():
-            for name, value in trial.config.items():
-                found.setdefault(name, set()).add(value)
-        return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskContrast:
-    """The two on the cells of one task.
-
-    Attributes:
-        task: Its name.
-        first: A's values, by seed.
-        second: B's values on the same seeds.
-        over: ε_min of A over B; None for fewer than two seeds.
-        under: ε_min of B over A.
-    """
-
-    task: str
-    first: tuple[float, ...]
-    second: tuple[float, ...]
-    over: StochasticOrder | None
-    under: StochasticOrder | None
-
-    @property
-    def differences(self) -> tuple[float, ...]:
-        """A less B, cell by cell."""
-        return tuple(a - b for a, b in zip(self.first, self.second, strict=True))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contrast:
-    """The two on one metric.
-
-    Attributes:
-        goal: The metric and its direction.
-        aggregate: What the tasks of a configuration make of it.
-        tasks: Task by task.
-        worth: What A and B are worth on the shared cells.
-        paired: A less B, cell by cell; by the worst task that of A less that of B, seed by seed.
-        interval: Of A less B, of what they are worth.
-        alone: Cells of A and of B without a partner.
-        sources: Digests by their name that differ between the two on some shared cell.
-    """
-
-    goal: MetricGoal
-    aggregate: Aggregate
-    tasks: tuple[TaskContrast, ...]
-    aggregate_value: tuple[float, float]
-    paired: tuple[tuple[float, ...], ...]
-    interval: Interval
-    alone: tuple[int, int]
-    sources: tuple[str, ...]
-
-    @property
-    def differences(self) -> list[float]:
-        """All that is in `paired`."""
-        return [value for stratum in self.paired for value in stratum]
-
-    @property
-    def cells(self) -> int:
-        """How many there are."""
-        return len(self.differences)
-
-    @property
-    def ahead(self) -> int:
-        """On how many of them A is strictly better."""
-        return sum(self.goal.better(value, 0.0) for value in self.differences)
-
-    @property
-    def over_tasks(self) -> bool:
-        """Whether tasks are what was resampled: several, each with one seed."""
-        return len(self.paired) > 1 and all(len(stratum) == 1 for stratum in self.paired)
+__all__ = ["contrast"]
 
 
 def contrast(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from raysearch.analysis.compare import Contrast, Side
-from raysearch.analysis.expected_best import ExpectedBest, Tuned
+from raysearch.findings.comparison import Contrast, ExpectedBest, Side, Tuned
 from raysearch.run import MetricGoal
 from raysearch.statistics.stochastic_order import THRESHOLD, chance_of_separation
 

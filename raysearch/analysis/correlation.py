@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from raysearch.findings.sweep import Association, TaskColumn
+from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.keys import Floats
-from raysearch.leaderboard.rank import Ranked, RankStatus
+from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, varying
+from raysearch.leaderboard.tasks import rank_tasks, searched
 from raysearch.run import MetricGoal
 from raysearch.statistics.permutation import (
-    ALPHA,
     FEWEST,
+    corrected,
     dealt,
     directions,
     explained,
@@ -22,34 +25,16 @@ from raysearch.statistics.permutation import (
 )
 from raysearch.statistics.ranks import pearson, ranks_of
 
-__all__ = ["Association", "association", "most_telling"]
+__all__ = [
+    "association",
+    "most_telling",
+    "ordered_settings",
+    "task_columns",
+    "task_settings",
+]
 
 _FEWEST = 5
 """Complete trials below which no order is better than the config's own."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Association:
-    """How a setting goes with the metric's ranks over complete configurations.
-
-    Attributes:
-        value: Spearman's ρ in [-1, 1] of a number, above 0 where larger values do better; η in
-            [0, 1] of names: the root of the share of variance that lies between them.
-        signed: Whether it is ρ.
-        count: Configurations that have the setting.
-        p_value: Chance of one so large where setting and metric have nothing to do with each
-            other, by permutation.
-    """
-
-    value: float
-    signed: bool
-    count: int
-    p_value: float
-
-    @property
-    def told(self) -> bool:
-        """Whether it can be told from none."""
-        return self.p_value < ALPHA
 
 
 def association(ranking: Iterable[Ranked], name: str, goal: MetricGoal) -> Association | None:
@@ -107,6 +92,12 @@ def most_telling(rankings: Sequence[Iterable[Ranked]], names: Sequence[str]) -> 
     return sorted(names, key=lambda name: -total[name])
 
 
+def ordered_settings(rankings: Sequence[Ranking], table: pa.Table) -> list[str]:
+    """Settings that were searched, the most telling first, then what only the paper's differ in."""
+    first = most_telling(rankings, searched(table))
+    return first + [name for name in varying(table) if name not in first]
+
+
 def _complete(ranking: Iterable[Ranked]) -> list[Ranked]:
     return [
         item for item in ranking if item.standing is RankStatus.COMPLETE and np.isfinite(item.score)
@@ -135,3 +126,43 @@ def _indicators(values: Sequence[Any]) -> Floats:
     """Of which of the names each value is, (N, names)."""
     names = dict.fromkeys(values)
     return np.array([[float(value == name) for name in names] for value in values])
+
+
+def task_columns(
+    rankings: Mapping[str, Ranking], goal: MetricGoal, names: Sequence[str]
+) -> list[TaskColumn]:
+    """Per task the best configuration, and how each setting goes with the metric within it."""
+    found = corrected(
+        {
+            (task, name): association(ranking, name, goal)
+            for task, ranking in rankings.items()
+            for name in names
+        }
+    )
+    columns = []
+    for task, ranking in rankings.items():
+        first = ranking[0] if len(ranking) and ranking[0].rank == 1 else None
+        columns.append(
+            TaskColumn(
+                task=task,
+                best=first,
+                complete=ranking.counts().get(RankStatus.COMPLETE, 0),
+                associations={name: found[task, name] for name in names},
+            )
+        )
+    return columns
+
+
+def task_settings(table: pa.Table, card: SweepCard) -> tuple[list[TaskColumn], list[str]]:
+    """What each task says of the settings that the sweep searched, and these, telling ones first.
+
+    Args:
+        table: Rows of *trials* of one sweep.
+        card: What ranks them; its order of tasks is that of the columns.
+
+    Raises:
+        ConfigError: No row of a task has the metric.
+    """
+    rankings = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+    names = most_telling(list(rankings.values()), searched(table))
+    return task_columns(rankings, card.goal, names), names

@@ -3,75 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
+from raysearch.findings.comparison import ExpectedBest, Tuned
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.keys import rows_with
 from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank
 from raysearch.leaderboard.tasks import task_names
 from raysearch.objective import aggregate_value, paired_differences
 from raysearch.run import Cell, MetricGoal
-from raysearch.statistics.intervals import Interval, mean_interval
-from raysearch.statistics.overtuning import Overtuning, overtuning
-from raysearch.statistics.validation_curve import ESTIMATORS, Estimator, budgets, expected_best
+from raysearch.statistics.intervals import mean_interval
+from raysearch.statistics.overtuning import overtuning
+from raysearch.statistics.validation_curve import ESTIMATORS, budgets, expected_best
 
-__all__ = ["ExpectedBest", "Tuned", "efforts", "tuned"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExpectedBest:
-    """Expected validation performance of a sweep.
-
-    Attributes:
-        task: Within which task; empty where a configuration is judged over all.
-        configurations: Those that count: complete, or stopped early.
-        stopped: How many of these were stopped early; with their last value where that is of all
-            their cells.
-        short: How many of these were stopped before all their cells had run. A part is not to
-            be compared with the whole: they count as the worst that was reached.
-        left_out: Others: failed, or not all cells in.
-        default: The first trial, the paper's own setting, which nobody drew and which does not
-            count, unless it is the only one; None then.
-        seconds: Mean training seconds of one.
-        points: Budget to estimator to the expected best.
-    """
-
-    task: str
-    configurations: int
-    stopped: int
-    short: int
-    left_out: int
-    default: int | None
-    seconds: float
-    points: Mapping[int, Mapping[Estimator, float]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tuned:
-    """The selected configuration beside the default, on dev and on test.
-
-    Attributes:
-        task: Within which task; empty where a configuration is judged over all.
-        default: The trial that was there first, the paper's own setting.
-        stopped: Whether that one is not complete, so that its test data cannot be read.
-        chosen: The selected trial.
-        incumbents: Trials between them that were best when their turn came and whose test data
-            were read, the two included; empty when one of the two has not been read.
-        found: What came of it; None when it cannot be said.
-        interval: Of what the chosen is worth on test less what the default is, over their cells.
-    """
-
-    task: str
-    default: int
-    chosen: int
-    stopped: bool = False
-    incumbents: tuple[int, ...] = ()
-    found: Overtuning | None = None
-    interval: Interval | None = None
+__all__ = ["efforts", "tuned"]
 
 
 def efforts(table: pa.Table, card: SweepCard) -> list[ExpectedBest]:

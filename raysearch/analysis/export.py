@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from raysearch.analysis.correlation import task_settings
 from raysearch.config import as_scalar
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.keys import distinct
 from raysearch.leaderboard.rank import Ranked
-from raysearch.leaderboard.tasks import task_settings
 from raysearch.printable import printable
 from raysearch.run import MetricGoal
 

@@ -8,64 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 
-from raysearch.leaderboard.keys import Floats, column_values
+from raysearch.findings.sweep import History, Span
+from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.rank import Ranked, RankStatus
 from raysearch.objective import Best
 from raysearch.run import MetricGoal
 
-__all__ = ["History", "Span", "best_so_far", "spans"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class History:
-    """The best so far after each configuration, in order of their ends.
-
-    Attributes:
-        trials: Their numbers, (N,).
-        steps: Encoder steps until then, over all cells, (N,).
-        seconds: Training seconds until then, over all cells and devices, (N,).
-        scores: What each scored; NaN unless complete, (N,).
-        best: The best until then; NaN before the first complete one, (N,).
-        improved: Indices at which the best changed.
-    """
-
-    trials: tuple[int, ...]
-    steps: Floats
-    seconds: Floats
-    scores: Floats
-    best: Floats
-    improved: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """When and where a row was trained.
-
-    Attributes:
-        host: The machine; empty where it is not recorded.
-        slot: A lane of the host, from 0: rows that overlap have different ones.
-        trial: Its number.
-        task: Its task.
-        seed: Its seed.
-        state: How it ended.
-        start: Its end less its seconds of training.
-        end: When it was finished.
-    """
-
-    host: str
-    slot: int
-    trial: int
-    task: str
-    seed: int
-    state: str
-    start: datetime
-    end: datetime
+__all__ = ["best_so_far", "spans"]
 
 
 def best_so_far(items: Sequence[Ranked], table: pa.Table, goal: MetricGoal) -> History:

@@ -24,11 +24,11 @@ look important by chance.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from raysearch.findings.sweep import Importance, Importances
 from raysearch.leaderboard.card import SearchRange
 from raysearch.leaderboard.keys import Codes, Floats
 from raysearch.run import Scalar
@@ -43,7 +43,7 @@ from raysearch.statistics.permutation import (
 )
 from raysearch.statistics.ranks import ranks_of, spearman
 
-__all__ = ["Importance", "Importances", "agreement", "divergences", "importances"]
+__all__ = ["agreement", "divergences", "importances"]
 
 _BEST = 10
 """Configurations that the best group holds where a quarter is as many; Optuna's documentation
@@ -51,46 +51,6 @@ asks for five, of which no placebo test tells much."""
 _DEALS, _SAMPLES = 999, 300
 _FEWEST_SHARED = 3
 """Settings below which two orders of them are not compared."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Importance:
-    """A setting's weight in who is among the best.
-
-    Attributes:
-        name: The setting.
-        value: Its divergence, as a share of the sum over all settings.
-        low: Lower end of a 95 % percentile interval by bootstrap, in the same unit.
-        high: Its upper end.
-        placebo: 95 % of placebos stay below this share, beside the other settings as they are.
-        p_value: Of the test whether it has an effect, corrected for the number of settings (Holm).
-        told: Whether it can be told from a placebo: `p_value` is below 5 %.
-    """
-
-    name: str
-    value: float
-    low: float
-    high: float
-    placebo: float
-    p_value: float
-    told: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Importances:
-    """All settings of one contest.
-
-    Attributes:
-        settings: By value, largest first; empty for fewer than 8 configurations.
-        count: Complete configurations.
-        best: How many of them are the best group.
-        samples: Settings (in the order of `settings`) × bootstrap samples, (P, B).
-    """
-
-    settings: tuple[Importance, ...]
-    count: int
-    best: int
-    samples: Floats
 
 
 def importances(

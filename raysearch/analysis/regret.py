@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from raysearch.findings.sweep import Regret, oracle_goal
 from raysearch.leaderboard.card import Mode, SweepCard
 from raysearch.leaderboard.keys import column_values, rows_at, rows_with
 from raysearch.leaderboard.rank import Ranked, Ranking, rank
@@ -22,41 +22,7 @@ from raysearch.leaderboard.tasks import task_names
 from raysearch.run import MetricGoal
 from raysearch.statistics.ranks import spearman
 
-__all__ = ["Regret", "oracle_goal", "regrets"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Regret:
-    """What selection lost on one task, or over all of them.
-
-    Attributes:
-        task: The task; empty for all of them together.
-        chosen: Trial that the sweep's own metric selects; None when none is complete.
-        chosen_value: The oracle's metric of it; NaN when the oracle has not read it.
-        oracle: Trial that the oracle's metric selects among those read; None when none is.
-        oracle_value: The oracle's metric of it; NaN when there is none.
-        agreement: Spearman's ρ between the two metrics over the configurations read; NaN for
-            fewer than two.
-        read: Complete configurations whose every cell the oracle has read.
-        missing: The other complete configurations.
-        value: `oracle_value` less `chosen_value`, turned so that above 0 is a loss; NaN where
-            either is.
-    """
-
-    task: str
-    chosen: int | None
-    chosen_value: float
-    oracle: int | None
-    oracle_value: float
-    agreement: float
-    read: int
-    missing: int
-    value: float
-
-
-def oracle_goal(goal: MetricGoal, role: str) -> MetricGoal:
-    """The sweep's metric on another role: ``dev/f1`` becomes ``target_dev/f1``."""
-    return MetricGoal(f"{role}/{goal.name.partition('/')[2]}", goal.direction)
+__all__ = ["regrets"]
 
 
 def regrets(

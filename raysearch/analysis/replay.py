@@ -9,14 +9,13 @@ other code, data or another encoder explain any, so that such a row is not judge
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable
 
+from raysearch.findings.audit import Outcome, Replay
 from raysearch.run import Run
 from raysearch.sources import SOURCES
 
-__all__ = ["TOLERANCE", "Outcome", "Replay", "compare_replay"]
+__all__ = ["TOLERANCE", "compare_replay"]
 
 TOLERANCE = 0.01
 """Largest difference, relative to values above 1, that another machine or version explains."""
@@ -28,46 +27,6 @@ _MACHINE = (
     *("python", "torch", "transformers", "tokenizers", "scikit-learn", "numpy"),
 )
 """What rounding depends on, beside the device."""
-
-
-class Outcome(StrEnum):
-    """What a replay says of a row."""
-
-    EQUAL = "bit-equal"
-    CLOSE = "close"
-    OTHER = "not judged"
-    DIFFERS = "differs"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Replay:
-    """A row beside what training it again gave.
-
-    Attributes:
-        row: The row.
-        again: Its metrics as they came out here.
-        outcome: What it comes to.
-        compared: Numbers compared: every metric of every report, and those of the row.
-        unequal: How many of them are not equal bit for bit.
-        largest: The largest difference, absolute for values below 1 and relative above; inf
-            where one side lacks a number or ended otherwise.
-        where: The number that differs most, for example ``dev/f1 at report 2``; what else
-            differs where it is no number; empty where nothing does.
-        identity: Name to row's and this run's value of digests that differ.
-        machine: The same of device, processor and versions.
-        commits: The row's commit and this one.
-    """
-
-    row: Run
-    again: Mapping[str, float]
-    outcome: Outcome
-    compared: int
-    unequal: int
-    largest: float
-    where: str
-    identity: Mapping[str, tuple[str, str]]
-    machine: Mapping[str, tuple[str, str]]
-    commits: tuple[str, str]
 
 
 def compare_replay(row: Run, again: Run, *, tolerance: float = TOLERANCE) -> Replay:

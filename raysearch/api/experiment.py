@@ -22,8 +22,7 @@ from raysearch.version import PACKAGE
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from raysearch.analysis.answer import Answer
-    from raysearch.analysis.arms import Arm
+    from raysearch.findings.experiment import Answer, Arm
     from raysearch.leaderboard.openings import Opening
     from raysearch.search.space.experiment import Question
     from raysearch.search.space.space import SearchSpace

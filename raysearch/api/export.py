@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from raysearch import corpora
+from raysearch.analysis.correlation import most_telling
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder
 from raysearch.api.restore import with_weights
 from raysearch.api.select import select
 from raysearch.api.trials import goal_of, settings_of, trials_of
 from raysearch.errors import ConfigError, StoreError, quoted
-from raysearch.leaderboard import Store, load_card
+from raysearch.leaderboard import Store, load_card, rank_tasks
 from raysearch.leaderboard.openings import readings_of
+from raysearch.leaderboard.tasks import rank_all, searched
 from raysearch.methods import get_method, notes_of
 from raysearch.methods.description import is_of_encoder
 from raysearch.names import path_part
@@ -159,7 +161,12 @@ def _table(sweep: str, folder: Folder | None, form: Form, top: int) -> str:
     card, table = load_card(sweep), Store(sweep).table()
     if not table.num_rows:
         raise StoreError(f"a sweep must have rows, but {redacted(sweep)} has none yet")
-    return board_text(table, card, form=form, top=top)
+    if card.mode == "per_task" and len(card.tasks) > 1:
+        rankings = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+    else:
+        rankings = {"": rank_all(table, card)}
+    names = most_telling(list(rankings.values()), searched(table))
+    return board_text(table, card, rankings, names, form=form, top=top)
 
 
 def _chosen(text: str, task: str | None, seed: int | None) -> list[Exported]:

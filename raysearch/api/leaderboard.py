@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import pyarrow as pa
 from rich.text import Text
 
+from raysearch.analysis.correlation import ordered_settings, task_settings
 from raysearch.analysis.export import records, setting_records
 from raysearch.analysis.regret import regrets
 from raysearch.api.messages import QUIET, Messages
@@ -24,8 +25,8 @@ from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.tasks import rank_all
 from raysearch.methods import METHODS, config_type, outside_methods
 from raysearch.printable import printable
-from raysearch.render.board import make_board, make_task_board
-from raysearch.render.parameters import make_parameter_board
+from raysearch.render.board import Board, make_board, make_task_board
+from raysearch.render.parameters import ParameterBoard, make_parameter_board
 from raysearch.render.readings import read_words
 from raysearch.render.regret import RegretTable
 from raysearch.storage.uri import redacted
@@ -33,7 +34,15 @@ from raysearch.storage.uri import redacted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BoardOptions", "boards", "flat_records", "leaderboard", "left_out", "papers_of"]
+__all__ = [
+    "BoardOptions",
+    "board_of",
+    "boards",
+    "flat_records",
+    "leaderboard",
+    "left_out",
+    "papers_of",
+]
 
 By = Literal["configuration", "pair", "parameter"]
 
@@ -175,11 +184,38 @@ def _board(options: BoardOptions, store: Store, table: pa.Table) -> Any:
     if options.regret:
         return _regret(options, store, card, table)
     view = _view(options, card)
-    if view == "parameter":
-        return make_parameter_board(table, card, papers_of(table))
-    if view == "pair":
-        return make_task_board(table, card, top=5 if options.top is None else options.top)
-    return make_board(table, card, top=20 if options.top is None else options.top)
+    top = {"pair": 5, "configuration": 20}.get(view, 0) if options.top is None else options.top
+    return board_of(table, card, view, top=top, papers=papers_of(table))
+
+
+def board_of(
+    table: pa.Table,
+    card: SweepCard,
+    by: By = "configuration",
+    *,
+    top: int = 0,
+    papers: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Board | ParameterBoard:
+    """The board of one sweep, as something that rich prints.
+
+    Args:
+        table: Rows of *trials*.
+        card: What ranks them, and how many cells make a configuration complete.
+        by: As in `BoardOptions`.
+        top: How many configurations to show, by pair of each; 0 for all.
+        papers: Task to the paper's values of it, by setting.
+
+    Raises:
+        ConfigError: No row has the metric.
+    """
+    if by == "parameter":
+        return make_parameter_board(table, card, papers or {}, *task_settings(table, card))
+    if by == "pair":
+        within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+        names = ordered_settings(list(within.values()), table)
+        return make_task_board(table, card, within, names, top=top)
+    ranking = rank_all(table, card)
+    return make_board(table, card, ranking, ordered_settings([ranking], table), top=top)
 
 
 def _regret(options: BoardOptions, store: Store, card: SweepCard, table: pa.Table) -> Any:
@@ -214,10 +250,10 @@ def _rankings(options: BoardOptions, card: SweepCard, table: pa.Table) -> list[R
     return [rank_all(table, card)]
 
 
-def _view(options: BoardOptions, card: SweepCard) -> str:
+def _view(options: BoardOptions, card: SweepCard) -> By:
     """What was asked for, else what the sweep was made for."""
     alone = card.mode == "per_task" and len(card.tasks) > 1 and options.task is None
-    return str(options.by or ("pair" if alone else "configuration"))
+    return options.by or ("pair" if alone else "configuration")
 
 
 def _tables(options: BoardOptions) -> tuple[list[tuple[Store, pa.Table]], list[str]]:

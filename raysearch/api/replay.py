@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from raysearch import corpora
-from raysearch.analysis.replay import TOLERANCE, Replay, compare_replay
+from raysearch.analysis.replay import TOLERANCE, compare_replay
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder
 from raysearch.api.select import rows_of
@@ -16,6 +16,7 @@ from raysearch.api.trials import lease_of
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.devices import cpu_threads
 from raysearch.errors import ConfigError
+from raysearch.findings.audit import Replay
 from raysearch.run import Report, Run, RunState
 from raysearch.storage.uri import join
 from raysearch.training.hardware import torch_threads

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from raysearch.analysis.history import best_so_far, spans
+from raysearch.analysis.importance import agreement, importances
+from raysearch.analysis.regret import regrets
 from raysearch.api.leaderboard import left_out, papers_of
 from raysearch.api.options import Folder
 from raysearch.errors import StoreError
+from raysearch.findings.sweep import Regret, SweepFindings
 from raysearch.leaderboard import Store, SweepCard, find_stores, load_card
 from raysearch.leaderboard.openings import readings_of
 from raysearch.methods import METHODS, config_type, notes_of
-from raysearch.render.report import SweepRecord, make_report
+from raysearch.render.report import SweepRecord, SweepView, make_report, view_of
 from raysearch.storage.uri import redacted
 from raysearch.storage.whole import write_output
 
-if TYPE_CHECKING:
-    from raysearch.analysis.regret import Regret
-
-__all__ = ["ReportPage", "report", "sweep_records"]
+__all__ = ["ReportPage", "page_of", "report", "sweep_records"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +75,44 @@ def report(
             "make the report when the sweep has finished its first"
         )
         raise StoreError("\n".join(problems or [none]))
-    page = make_report(records)
+    page = page_of(records)
     write_output(target, page, "`--output`")
     return ReportPage(
         path=target,
         size=len(page.encode()),
         sweeps=tuple(record.folder for record in records),
         problems=(*problems, *(problem for record in records for problem in record.problems)),
+    )
+
+
+def page_of(records: Sequence[SweepRecord]) -> str:
+    """The page of some sweeps, each with at least one row.
+
+    Raises:
+        ConfigError: A sweep's rows lack the metric that ranks them.
+    """
+    views = [view_of(record) for record in records]
+    return make_report([(view, _findings(view)) for view in views])
+
+
+def _findings(view: SweepView) -> SweepFindings:
+    table, goal = view.record.table, view.card.goal
+    found = {
+        contest.name: importances(
+            [item.config for item in contest.complete], view.losses(contest.complete), view.ranges
+        )
+        for contest in view.contests
+    }
+    alone = [contest.name for contest in view.per_task if found[contest.name].settings]
+    return SweepFindings(
+        importances=found,
+        agreements={(a, b): agreement(found[a], found[b]) for a, b in combinations(alone, 2)},
+        histories={
+            contest.name: best_so_far(contest.items, table, goal)
+            for contest in view.contests
+            if contest.complete
+        },
+        spans=spans(table),
     )
 
 
@@ -127,8 +159,6 @@ def _record(
 
 def _regrets(store: Store, table: pa.Table, card: SweepCard) -> tuple[str, Sequence[Regret]]:
     """The oracle's role and what selection lost; empty for a method without one."""
-    from raysearch.analysis.regret import regrets
-
     method = str(table.column("method")[0].as_py())
     role = config_type(method).ORACLE if method in METHODS else ""
     if not role:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from raysearch.analysis.compare import Side
 from raysearch.api.trials import trials_of
 from raysearch.errors import ConfigError, StoreError, known_names
+from raysearch.findings.comparison import Side
 from raysearch.leaderboard import RankStatus, Store, SweepCard, load_card, rank_tasks, rows_with
 from raysearch.leaderboard.card import Mode
 from raysearch.leaderboard.openings import readings_of

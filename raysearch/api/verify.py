@@ -10,18 +10,13 @@ from os import fspath
 from pathlib import Path
 
 from raysearch import corpora
-from raysearch.analysis.audit import (
-    Finding,
-    audit,
-    compare_card,
-    compare_with_study,
-    draw_rows,
-)
-from raysearch.analysis.replay import TOLERANCE, Replay
+from raysearch.analysis.audit import audit, compare_card, compare_with_study, draw_rows
+from raysearch.analysis.replay import TOLERANCE
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder, check_seed
 from raysearch.api.replay import check_tolerance, replay_run
 from raysearch.errors import ConfigError, RaysearchError, StoreError
+from raysearch.findings.audit import Finding, Replay
 from raysearch.leaderboard import Store, find_stores
 from raysearch.render.audit import AuditBoard
 from raysearch.run import MetricGoal, Run

@@ -207,14 +207,13 @@ def _read_test(args: argparse.Namespace, folder: str) -> None:
 
 def _write(folder: str, study: Experiment) -> None:
     """Page, figure and the report of the sweep into the sweep's folder."""
-    from raysearch.api.report import sweep_records
-    from raysearch.render.report import make_report
+    from raysearch.api.report import page_of, sweep_records
     from raysearch.storage import write_files
 
     texts = {
         "study.svg": study.figure(),
         "study.md": study.page("study.svg"),
-        "report.html": make_report(sweep_records(folder, None)[0]),
+        "report.html": page_of(sweep_records(folder, None)[0]),
     }
     write_files(folder, {name: text.encode() for name, text in texts.items()})
 

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from raysearch.analysis.replay import TOLERANCE, Outcome
+from raysearch.analysis.replay import TOLERANCE
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
+from raysearch.findings.audit import Outcome
 from raysearch.render.output import write_json
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 
 from raysearch.errors import ConfigError, quoted
 from raysearch.json_text import read_json
@@ -25,15 +24,12 @@ __all__ = [
     "parse_card",
     "parse_goal",
     "parse_ranges",
-    "ranges_of",
     "read_card",
     "used_up_text",
 ]
 
 _STEPS = 50
 """Points of a range's grid, as Optuna's PED-ANOVA has them."""
-_WIDE = 50.0
-"""A span of positive values with this ratio is taken for a logarithmic one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,17 +118,6 @@ def parse_ranges(raw: object) -> tuple[SearchRange, ...]:
     return tuple(_range(name, said) for name, said in raw["space"]["search"].items())
 
 
-def ranges_of(table: pa.Table, known: Sequence[SearchRange]) -> tuple[SearchRange, ...]:
-    """The sweep's own ranges, else the span of every setting that differs."""
-    if known:
-        return tuple(known)
-    from raysearch.leaderboard.tasks import searched  # which imports the card, which imports this
-
-    return tuple(
-        _span(name, table.column(f"config/{name}").to_pylist()) for name in searched(table)
-    )
-
-
 def _range(name: str, said: Mapping[str, Any]) -> SearchRange:
     when = {other: tuple(values) for other, values in said.get("when", {}).items()}
     if "choices" in said:
@@ -153,17 +138,6 @@ def _range(name: str, said: Mapping[str, Any]) -> SearchRange:
 def _scalar(value: Any) -> Scalar:
     """A list is a flat row's text, as its rows have it."""
     return "+".join(map(str, value)) if isinstance(value, list | tuple) else value
-
-
-def _span(name: str, values: Sequence[Scalar]) -> SearchRange:
-    found = [value for value in dict.fromkeys(values) if value is not None]
-    if not all(map(is_number, found)):
-        return SearchRange(name=name, choices=tuple(dict.fromkeys(values)))
-    low, high = min(map(float, found)), max(map(float, found))
-    whole = all(isinstance(value, int) for value in found)
-    return SearchRange(
-        name=name, low=low, high=high, log=low > 0 and high / low > _WIDE, whole=whole
-    )
 
 
 _DIRECTIONS = ("maximize", "minimize")

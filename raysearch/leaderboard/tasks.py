@@ -6,48 +6,31 @@ searches each by itself; its rows can be looked at either way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from raysearch.analysis.correlation import Association, association, most_telling
-from raysearch.leaderboard.card import Mode, SweepCard
-from raysearch.leaderboard.keys import column_values, distinct, group_rows, rows_at, rows_with
-from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank
-from raysearch.run import MetricGoal
-from raysearch.statistics.permutation import corrected
+from raysearch.leaderboard.card import Mode, SearchRange, SweepCard, is_number
+from raysearch.leaderboard.keys import (
+    column_values,
+    distinct,
+    group_rows,
+    rows_at,
+    rows_with,
+)
+from raysearch.leaderboard.rank import Ranking, rank
+from raysearch.run import MetricGoal, Scalar
 
 __all__ = [
-    "TaskColumn",
+    "ranges_of",
     "first_trials",
     "rank_all",
     "rank_tasks",
     "same_settings",
     "searched",
-    "task_columns",
     "task_names",
-    "task_settings",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskColumn:
-    """What a task says of the settings.
-
-    Attributes:
-        task: Its name.
-        best: Its best complete configuration; None when there is none.
-        complete: Number of its complete configurations.
-        associations: Setting to how it goes with the metric within the task, its p-value
-            corrected for all settings and tasks; None where that cannot be said.
-    """
-
-    task: str
-    best: Ranked | None
-    complete: int
-    associations: Mapping[str, Association | None]
 
 
 def task_names(table: pa.Table, order: Iterable[str] = ()) -> tuple[str, ...]:
@@ -157,41 +140,26 @@ def searched(table: pa.Table) -> list[str]:
     return []
 
 
-def task_columns(
-    rankings: Mapping[str, Ranking], goal: MetricGoal, names: Sequence[str]
-) -> list[TaskColumn]:
-    """Per task the best configuration, and how each setting goes with the metric within it."""
-    found = corrected(
-        {
-            (task, name): association(ranking, name, goal)
-            for task, ranking in rankings.items()
-            for name in names
-        }
+def ranges_of(table: pa.Table, known: Sequence[SearchRange]) -> tuple[SearchRange, ...]:
+    """The sweep's own ranges, else the span of every setting that differs."""
+    if known:
+        return tuple(known)
+
+    return tuple(
+        _span(name, table.column(f"config/{name}").to_pylist()) for name in searched(table)
     )
-    columns = []
-    for task, ranking in rankings.items():
-        first = ranking[0] if len(ranking) and ranking[0].rank == 1 else None
-        columns.append(
-            TaskColumn(
-                task=task,
-                best=first,
-                complete=ranking.counts().get(RankStatus.COMPLETE, 0),
-                associations={name: found[task, name] for name in names},
-            )
-        )
-    return columns
 
 
-def task_settings(table: pa.Table, card: SweepCard) -> tuple[list[TaskColumn], list[str]]:
-    """What each task says of the settings that the sweep searched, and these, telling ones first.
+def _span(name: str, values: Sequence[Scalar]) -> SearchRange:
+    found = [value for value in dict.fromkeys(values) if value is not None]
+    if not all(map(is_number, found)):
+        return SearchRange(name=name, choices=tuple(dict.fromkeys(values)))
+    low, high = min(map(float, found)), max(map(float, found))
+    whole = all(isinstance(value, int) for value in found)
+    return SearchRange(
+        name=name, low=low, high=high, log=low > 0 and high / low > _WIDE, whole=whole
+    )
 
-    Args:
-        table: Rows of *trials* of one sweep.
-        card: What ranks them; its order of tasks is that of the columns.
 
-    Raises:
-        ConfigError: No row of a task has the metric.
-    """
-    rankings = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
-    names = most_telling(list(rankings.values()), searched(table))
-    return task_columns(rankings, card.goal, names), names
+_WIDE = 50.0
+"""A span of positive values with this ratio is taken for a logarithmic one."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from raysearch.analysis.audit import Finding
-from raysearch.analysis.replay import Outcome, Replay
+from raysearch.findings.audit import Finding, Outcome, Replay
 from raysearch.render.format import glyphs_for, score
 from raysearch.render.table import bare_table
 from raysearch.run import MetricGoal

@@ -14,11 +14,10 @@ import pyarrow as pa
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from raysearch.analysis.correlation import most_telling
 from raysearch.leaderboard.card import SweepCard, used_up_text
 from raysearch.leaderboard.keys import Summary, summarize
-from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank, varying
-from raysearch.leaderboard.tasks import rank_all, rank_tasks, searched, task_names
+from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank
+from raysearch.leaderboard.tasks import task_names
 from raysearch.render.format import Glyphs, duration, glyphs_for, setting
 from raysearch.render.table import Layout, ranked_table
 
@@ -102,21 +101,21 @@ class Board:
         return f"{more_settings(hidden)}; trial {first.trial} has {values}"
 
 
-def make_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
+def make_board(
+    table: pa.Table, card: SweepCard, ranking: Ranking, parameters: Sequence[str], *, top: int = 0
+) -> Board:
     """The leaderboard of the rows of *trials*, over all their tasks.
 
     Args:
         table: Rows of one sweep. Where every task was searched by itself, those with equal
             settings are one configuration.
         card: What ranks them, and how many cells make a configuration complete.
+        ranking: Their ranking (`rank_all`).
+        parameters: Settings that differ, the most telling first.
         top: How many to show; 0 for all.
-
-    Raises:
-        ConfigError: No row has the metric.
     """
     tasks = task_names(table, card.tasks)
     alone = card.mode == "per_task" and len(tasks) > 1
-    ranking = rank_all(table, card)
     own = "trials of equal settings are one, under the lowest number; best per pair: --by pair"
     notes = [f"every pair was searched by itself: {own}"] if alone else []
     return Board(
@@ -130,25 +129,30 @@ def make_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
         ),
         summary=summarize(table),
         counts=ranking.counts(),
-        parameters=_in_order([ranking], table),
+        parameters=parameters,
         reasons=ranking.reasons(RankStatus.FAILED),
         lacking=ranking.reasons(RankStatus.PARTIAL),
         note="\n".join([*notes, *_used_up(card)]),
     )
 
 
-def make_task_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
+def make_task_board(
+    table: pa.Table,
+    card: SweepCard,
+    rankings: Mapping[str, Ranking],
+    parameters: Sequence[str],
+    *,
+    top: int = 0,
+) -> Board:
     """The leaderboard with a section per task, its configurations ranked within it.
 
     Args:
         table: Rows of one sweep.
-        card: What ranks them; its order of tasks is that of the sections.
+        card: What ranks them.
+        rankings: Task to its ranking (`rank_tasks`), in the order of the sections.
+        parameters: Settings that differ, the most telling first.
         top: How many to show of each task; 0 for all.
-
-    Raises:
-        ConfigError: No row of a task has the metric.
     """
-    rankings = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
     rows = [row for ranking in rankings.values() for row in ranking[: top or None]]
     whole = rank(table, card.goal, cells=card.cells)
     return Board(
@@ -157,7 +161,7 @@ def make_task_board(table: pa.Table, card: SweepCard, *, top: int = 0) -> Board:
         layout=Layout(goal=card.goal, cells=card.cells_of_task, split=True),
         summary=summarize(table),
         counts=whole.counts(),
-        parameters=_in_order(list(rankings.values()), table),
+        parameters=parameters,
         reasons=whole.reasons(RankStatus.FAILED),
         lacking=whole.reasons(RankStatus.PARTIAL),
         note="\n".join(_used_up(card)),
@@ -196,12 +200,6 @@ def count_words(counts: Mapping[RankStatus, int]) -> str:
     noun = "trial" if total == 1 else "trials"
     parts = ", ".join(f"{count} {standing}" for standing, count in counts.items())
     return f"{total} {noun}: {parts}" if parts else "no trials"
-
-
-def _in_order(rankings: Sequence[Ranking], table: pa.Table) -> list[str]:
-    """Settings that were searched, the most telling first, then what only the paper's differ in."""
-    first = most_telling(rankings, searched(table))
-    return first + [name for name in varying(table) if name not in first]
 
 
 def _failures(reasons: Mapping[str, Sequence[int]]) -> list[Text]:

@@ -10,8 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from raysearch.analysis.compare import Contrast, Side, TaskContrast
-from raysearch.analysis.expected_best import ExpectedBest, Tuned
+from raysearch.findings.comparison import Contrast, ExpectedBest, Side, TaskContrast, Tuned
 from raysearch.render.format import Glyphs, duration, glyphs_for, score
 from raysearch.render.table import bare_table, note
 from raysearch.statistics.stochastic_order import StochasticOrder

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from raysearch.analysis.compare import Contrast, Side, TaskContrast
-from raysearch.analysis.expected_best import ExpectedBest, Tuned
+from raysearch.findings.comparison import Contrast, ExpectedBest, Side, TaskContrast, Tuned
 from raysearch.render.comparison import Comparison, mean_and_sd, with_encoders
 from raysearch.render.format import json_number, score
 from raysearch.render.table_export import escape, tabular

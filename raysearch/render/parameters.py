@@ -14,10 +14,9 @@ import pyarrow as pa
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from raysearch.analysis.correlation import Association
+from raysearch.findings.sweep import Association, TaskColumn
 from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.keys import Summary, summarize
-from raysearch.leaderboard.tasks import TaskColumn, task_settings
 from raysearch.render.board import origin_lines
 from raysearch.render.format import UNICODE, Glyphs, glyphs_for, score, setting
 from raysearch.render.table import GAP, Layout
@@ -90,19 +89,21 @@ class ParameterBoard:
 
 
 def make_parameter_board(
-    table: pa.Table, card: SweepCard, papers: Mapping[str, Mapping[str, Any]]
+    table: pa.Table,
+    card: SweepCard,
+    papers: Mapping[str, Mapping[str, Any]],
+    columns: Sequence[TaskColumn],
+    names: Sequence[str],
 ) -> ParameterBoard:
     """The settings that the sweep searched, by task.
 
     Args:
         table: Rows of *trials* of one sweep.
-        card: What ranks them; its order of tasks is that of the columns.
+        card: What ranks them.
         papers: Task to the paper's values of it, by setting; empty where there are none.
-
-    Raises:
-        ConfigError: No row of a task has the metric.
+        columns: What each task says.
+        names: Settings, the most telling first.
     """
-    columns, names = task_settings(table, card)
     return ParameterBoard(
         columns=columns,
         names=names,

@@ -10,7 +10,7 @@ from shlex import quote
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from raysearch.analysis.regret import Regret, oracle_goal
+from raysearch.findings.sweep import Regret, oracle_goal
 from raysearch.render.format import Glyphs, glyphs_for, score
 from raysearch.render.readings import READ_ONCE
 from raysearch.render.table import bare_table

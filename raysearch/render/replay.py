@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from raysearch.analysis.replay import Outcome, Replay
+from raysearch.findings.audit import Outcome, Replay
 
 __all__ = ["replay_record", "replay_sentences"]
 

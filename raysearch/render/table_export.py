@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import pyarrow as pa
 
-from raysearch.analysis.correlation import most_telling
-from raysearch.leaderboard import Ranking, SweepCard, rank_tasks, summarize
+from raysearch.leaderboard import Ranking, SweepCard, summarize
 from raysearch.leaderboard.rank import Ranked
-from raysearch.leaderboard.tasks import rank_all, searched
 from raysearch.printable import printable
 from raysearch.render.format import score, setting
 
@@ -84,22 +82,25 @@ _SETTINGS = 5
 
 
 def board_text(
-    table: pa.Table, card: SweepCard, *, form: Literal["latex", "markdown"], top: int = 10
+    table: pa.Table,
+    card: SweepCard,
+    rankings: Mapping[str, Ranking],
+    names: Sequence[str],
+    *,
+    form: Literal["latex", "markdown"],
+    top: int = 10,
 ) -> str:
     """The configurations of a sweep in their order, and a line that says what they are of.
 
     Args:
         table: Rows of *trials* of one sweep.
         card: What ranks them.
+        rankings: Task to its ranking; one of "" where configurations are ranked over all tasks.
+        names: Settings, the most telling first; the first few have a column.
         form: Of the text.
         top: Ranked configurations to show, of each task where each was searched by itself.
     """
-    alone = card.mode == "per_task" and len(card.tasks) > 1
-    if alone:
-        rankings = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
-    else:
-        rankings = {"": rank_all(table, card)}
-    names = most_telling(list(rankings.values()), searched(table))[:_SETTINGS]
+    alone, names = "" not in rankings, names[:_SETTINGS]
     heads = [*(["pair"] if alone else []), "rank", "trial", card.goal.name, *names]
     rows: list[list[str]] = []
     begins = []
@@ -125,7 +126,7 @@ def _cells(item: Ranked, names: Sequence[str]) -> list[str]:
     return [str(item.rank), str(item.trial), score(item.score) + spread, *values]
 
 
-def _said(table: pa.Table, card: SweepCard, rankings: dict[str, Ranking]) -> str:
+def _said(table: pa.Table, card: SweepCard, rankings: Mapping[str, Ranking]) -> str:
     """What the table is of, in one line."""
     summary = summarize(table)
     way = "higher" if card.goal.direction == "maximize" else "lower"

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import pytest
 
 from raysearch.analysis.answer import answer
-from raysearch.analysis.arms import Arm, arms_of, with_readings
+from raysearch.analysis.arms import arms_of, with_readings
 from raysearch.errors import ConfigError
+from raysearch.findings.experiment import Arm
 from raysearch.run import Cell, MetricGoal, Run, RunState, Scalar
 
 GOAL = MetricGoal("dev/f1")

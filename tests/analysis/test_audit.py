@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from raysearch.analysis.audit import Finding, audit, compare_with_study, draw_rows
+from raysearch.analysis.audit import audit, compare_with_study, draw_rows
+from raysearch.findings.audit import Finding
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.part_file import encode
 from raysearch.run import RunState

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from raysearch.analysis.compare import Contrast, Side, contrast
+from raysearch.analysis.compare import contrast
 from raysearch.analysis.conclusions import contrast_sentences
+from raysearch.findings.comparison import Contrast, Side
 from raysearch.run import MetricGoal
 
 UP = MetricGoal("dev/va_pearson")

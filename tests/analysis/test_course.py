@@ -3,7 +3,7 @@
 import pytest
 
 from raysearch.analysis.answer import curve_change
-from raysearch.analysis.arms import Arm
+from raysearch.findings.experiment import Arm
 from raysearch.run import Cell, Report, Run, RunState
 
 

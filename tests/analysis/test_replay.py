@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from raysearch.analysis.replay import Outcome, compare_replay
+from raysearch.analysis.replay import compare_replay
 from raysearch.devices import cpu_device
+from raysearch.findings.audit import Outcome
 from raysearch.run import RunState
 
 MADE = {"code": "c1", "data_digest": "d1", "encoder_digest": "e1", "torch": "2.13.0", "cpu": "A"}

@@ -3,8 +3,9 @@ import pyarrow as pa
 import pytest
 
 from raysearch.analysis.importance import agreement, importances
-from raysearch.leaderboard.card import SearchRange, parse_ranges, ranges_of
+from raysearch.leaderboard.card import SearchRange, parse_ranges
 from raysearch.leaderboard.schema import conform, trial_rows, unify
+from raysearch.leaderboard.tasks import ranges_of
 
 SAID = {
     "space": {

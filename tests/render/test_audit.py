@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from raysearch.analysis.audit import Finding
 from raysearch.analysis.replay import compare_replay
+from raysearch.findings.audit import Finding
 from raysearch.render.audit import AuditBoard
 from raysearch.run import Cell, MetricGoal, Run, RunState
 

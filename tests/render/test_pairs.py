@@ -6,10 +6,9 @@ import pyarrow as pa
 import pytest
 
 from raysearch.analysis.regret import regrets
+from raysearch.api.leaderboard import board_of
 from raysearch.leaderboard import SweepCard
 from raysearch.leaderboard.schema import conform, trial_rows, unify
-from raysearch.render.board import make_board, make_task_board
-from raysearch.render.parameters import make_parameter_board
 from raysearch.render.readings import read_words, readings_table, worst_words
 from raysearch.render.regret import RegretTable
 from raysearch.run import Cell, MetricGoal
@@ -46,7 +45,7 @@ def small(make_trial):
 
 def test_a_mean_of_every_pair_in_full(small, draw):
     card = SweepCard(goal=GOAL, cells=2, tasks=("en-es", "en-fr"))
-    assert draw(make_board(small, card))[1:] == [
+    assert draw(board_of(small, card))[1:] == [
         "dev/f1, higher is better: mean ± sd (cells)",
         "2 trials: 2 complete · 12s of training",
         "",
@@ -58,7 +57,7 @@ def test_a_mean_of_every_pair_in_full(small, draw):
 
 def test_the_worst_pair_ranks_and_it_says_so(small, draw):
     card = SweepCard(goal=GOAL, cells=2, tasks=("en-es", "en-fr"), aggregate="worst")
-    lines = draw(make_board(small, card))
+    lines = draw(board_of(small, card))
     assert lines[1] == "dev/f1, higher is better, ranked by the worst pair: mean ± sd (cells)"
     assert lines[4].split()[:4] == ["rank", "trial", "worst", "dev/f1"]
     assert lines[5].split()[:3] == ["1", "1", "0.5000"]
@@ -66,7 +65,7 @@ def test_the_worst_pair_ranks_and_it_says_so(small, draw):
 
 def test_a_section_a_pair_in_full(small, draw):
     card = SweepCard(goal=GOAL, cells=1, tasks=("en-fr", "en-es"), mode="per_task")
-    assert draw(make_task_board(small, card))[4:] == [
+    assert draw(board_of(small, card, "pair"))[4:] == [
         " pair  rank  trial  dev/f1  time  top_k",
         "en-fr     1      1  0.5000  3.0s    0.2",
         "          2      0  0.4000  3.0s    0.1",
@@ -77,13 +76,13 @@ def test_a_section_a_pair_in_full(small, draw):
 
 
 def test_a_pair_without_room_is_named(make_pairs, draw):
-    lines = draw(make_board(_table(make_pairs("joint")), WORST, top=5), 60)
+    lines = draw(board_of(_table(make_pairs("joint")), WORST, top=5), 60)
     assert max(map(len, lines)) <= 60
     assert "no room for en-nl, en-ru: --by pair shows every pair" in lines
 
 
 def test_top_is_of_every_pair(make_pairs, draw):
-    text = "\n".join(draw(make_task_board(_table(make_pairs("per_task")), ALONE, top=2), 160))
+    text = "\n".join(draw(board_of(_table(make_pairs("per_task")), ALONE, "pair", top=2), 160))
     assert [text.count(f"\n{pair} ") for pair in PAIRS] == [1] * 4
     assert "ranked within each pair" in text
     assert "56 more: --top 0 shows all" in text
@@ -91,7 +90,7 @@ def test_top_is_of_every_pair(make_pairs, draw):
 
 
 def test_equal_settings_of_pairs_stand_in_one_row(make_pairs, draw):
-    lines = draw(make_board(_table(make_pairs("per_task")), ALONE, top=3), 160)
+    lines = draw(board_of(_table(make_pairs("per_task")), ALONE, top=3), 160)
     [first] = [line.split() for line in lines if line.split()[:1] == ["1"]]
     assert first[1] == "0" and first[5] == "(12)" and "–" not in first
     assert any("(3/12)" in line and "–" in line for line in lines)
@@ -99,7 +98,7 @@ def test_equal_settings_of_pairs_stand_in_one_row(make_pairs, draw):
 
 
 def test_parameters_by_pair(make_pairs, draw):
-    board = make_parameter_board(_table(make_pairs("per_task")), ALONE, PAPER)
+    board = board_of(_table(make_pairs("per_task")), ALONE, "parameter", papers=PAPER)
     lines = draw(board, 80)
     assert list(PAIRS) in [line.split() for line in lines]
     at = next(i for i, line in enumerate(lines) if line.startswith("consistency_weight"))
@@ -113,7 +112,7 @@ def test_parameters_by_pair(make_pairs, draw):
 
 def test_too_few_trials_for_a_correlation_is_said(small, draw):
     card = SweepCard(goal=GOAL, cells=2, tasks=("en-es", "en-fr"))
-    assert draw(make_parameter_board(small, card, {}))[3:] == [
+    assert draw(board_of(small, card, "parameter"))[3:] == [
         "                  en-es    en-fr",
         "best trial            0        1",
         "dev/f1           0.7000   0.5000",
@@ -125,7 +124,7 @@ def test_too_few_trials_for_a_correlation_is_said(small, draw):
 
 
 def test_more_pairs_than_fit_go_below(make_pairs, draw):
-    lines = draw(make_parameter_board(_table(make_pairs("joint")), JOINT, {}), 50)
+    lines = draw(board_of(_table(make_pairs("joint")), JOINT, "parameter"), 50)
     assert sum(line.startswith("best trial") for line in lines) == 2
     assert "  paper" not in lines
 
@@ -144,9 +143,9 @@ def test_no_line_is_too_long(make_pairs, draw, width, encoding, mode, card):
     )
     first = [t for t in trials if t.number % 16 == 0]
     shown = [
-        make_board(table, card, top=5),
-        make_task_board(table, card, top=3),
-        make_parameter_board(table, card, PAPER),
+        board_of(table, card, top=5),
+        board_of(table, card, "pair", top=3),
+        board_of(table, card, "parameter", papers=PAPER),
         RegretTable(GOAL, "target_dev", regrets(table, readings, card, "target_dev"), "results/m"),
         readings_table([make_read(t, "test/f1", 0.5) for t in first], first="f1"),
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from raysearch.analysis.answer import Answer, ArmResult
+from raysearch.findings.experiment import Answer, ArmResult
 from raysearch.render.experiment.labels import labels_figure
 from raysearch.render.experiment.maps import map_figure
 from raysearch.render.experiment.plot import COLOURS, MARKERS, panels, style

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from raysearch.analysis.answer import Answer
+from raysearch.findings.experiment import Answer
 from raysearch.leaderboard.keys import encoder_name, made_by
 from raysearch.leaderboard.openings import count_of
 from raysearch.printable import printable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from raysearch.analysis.answer import Answer, ArmResult
+from raysearch.findings.experiment import Answer, ArmResult
 from raysearch.render.experiment.words import names_of
 from raysearch.render.format import json_number
 from raysearch.statistics.intervals import Interval

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from raysearch.analysis.answer import Answer, ArmResult
+from raysearch.findings.experiment import Answer, ArmResult
 from raysearch.render import table_export
 from raysearch.render.experiment.words import difference, interval_text, names_of, spread
 from raysearch.render.format import glyphs_for, score

@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from raysearch.analysis.answer import Answer, ArmResult, Course, Effect
-from raysearch.analysis.arms import PAPER_ARM, Arm
+from raysearch.findings.experiment import PAPER_ARM, Answer, Arm, ArmResult, Course, Effect
 from raysearch.render.format import score, setting
 from raysearch.run import Scalar
 from raysearch.statistics.intervals import Interval

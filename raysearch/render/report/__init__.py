@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from raysearch.findings.sweep import SweepFindings
 from raysearch.leaderboard.keys import summarize
 from raysearch.render.format import duration
 from raysearch.render.report.best import best_section, trials_section
@@ -22,43 +23,38 @@ from raysearch.render.report.timeline import timeline_section
 from raysearch.render.report.weights import importance_section
 from raysearch.render.report.words import counted, listed
 
-__all__ = ["SweepRecord", "make_report"]
+__all__ = ["SweepRecord", "SweepView", "make_report", "view_of"]
 
 
-def make_report(records: Sequence[SweepRecord]) -> str:
-    """The page of some sweeps, each with at least one row.
-
-    Raises:
-        ConfigError: A sweep's rows lack the metric that ranks them.
-    """
-    views = [view_of(record) for record in records]
+def make_report(sweeps: Sequence[tuple[SweepView, SweepFindings]]) -> str:
+    """The page of some sweeps, each with at least one row, and what was found of each."""
     parts = [
         SweepPart(
             title=view.name,
             origin=_origin(view),
-            sections=_sections(view),
+            sections=_sections(view, found),
             problems=view.record.problems,
         )
-        for view in views
+        for view, found in sweeps
     ]
-    names = listed([view.name for view in views], 3)
+    names = listed([view.name for view, _ in sweeps], 3)
     return assemble(f"raysearch report: {names}", parts)
 
 
-def _sections(view: SweepView) -> list[Section]:
+def _sections(view: SweepView, found: SweepFindings) -> list[Section]:
     """In the order in which a reader asks: what won, how surely, why, and what went wrong."""
     return [
         best_section(view),
-        progress_section(view),
+        progress_section(view, found.histories),
         learning_section(view),
-        importance_section(view),
+        importance_section(view, found),
         slices_section(view, correlations(view)),
         parallel_section(view),
         fronts_section(view),
         selection_section(view),
         endings_section(view),
         health_section(view),
-        timeline_section(view),
+        timeline_section(found.spans),
         trials_section(view),
         origin_section(view),
     ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from raysearch.analysis.history import History, best_so_far
 from raysearch.devices import kinds_of
+from raysearch.findings.sweep import History
 from raysearch.leaderboard.keys import distinct
 from raysearch.render.format import duration
 from raysearch.render.report.figure import Figure, Note, Section, View, colour, label, tidy
@@ -21,13 +21,9 @@ _POINTS = 400
 """Points of single trials at most, so that a long sweep stays a quick page."""
 
 
-def progress_section(sweep: SweepView) -> Section:
+def progress_section(sweep: SweepView, histories: Mapping[str, History]) -> Section:
     """Best so far, of each contest."""
-    found = [
-        (contest, best_so_far(contest.items, sweep.record.table, sweep.card.goal))
-        for contest in sweep.contests
-        if contest.complete
-    ]
+    found = [(c, histories[c.name]) for c in sweep.contests if c.name in histories]
     if not found:
         note = Note(title="Best so far", text="No trial is complete, so there is no best yet.")
         return Section(name="Progress", blocks=[note])

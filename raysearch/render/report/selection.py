@@ -7,7 +7,7 @@ from shlex import quote
 
 import numpy as np
 
-from raysearch.analysis.regret import oracle_goal
+from raysearch.findings.sweep import oracle_goal
 from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.openings import counts_in
 from raysearch.render.format import score

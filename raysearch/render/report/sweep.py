@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from raysearch.analysis.regret import Regret
-from raysearch.leaderboard.card import SearchRange, SweepCard, ranges_of
+from raysearch.findings.sweep import Regret
+from raysearch.leaderboard.card import SearchRange, SweepCard
 from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.rank import Ranked, RankStatus
-from raysearch.leaderboard.tasks import first_trials, rank_all, rank_tasks, task_names
+from raysearch.leaderboard.tasks import first_trials, ranges_of, rank_all, rank_tasks, task_names
 from raysearch.methods.description import SettingNotes
 from raysearch.objective import Aggregate
 from raysearch.run import Cell, Scalar

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from raysearch.analysis.history import Span, spans
+from raysearch.findings.sweep import Span
 from raysearch.render.format import duration
 from raysearch.render.report.figure import Figure, Note, Section, View, label
-from raysearch.render.report.sweep import SweepView
 from raysearch.render.report.words import counted, percent
 
 __all__ = ["timeline_section"]
@@ -20,9 +19,8 @@ _LONG_SECONDS = 120.0
 _STATES = ("complete", "pruned", "failed")
 
 
-def timeline_section(sweep: SweepView) -> Section:
+def timeline_section(found: Sequence[Span]) -> Section:
     """A lane per slot, a bar per row."""
-    found = spans(sweep.record.table)
     if not found:
         text = "No row says when it was finished, so there is no time line."
         return Section(name="Time line", blocks=[Note(title="Slots and nodes", text=text)])

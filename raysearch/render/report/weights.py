@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from raysearch.analysis.importance import Importances, agreement, importances
+from raysearch.findings.sweep import Importances, SweepFindings
 from raysearch.render.report.figure import Block, Figure, Note, Section, View, label, rho_map, tidy
 from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.render.report.words import between, counted, listed
@@ -17,9 +17,9 @@ from raysearch.statistics.permutation import FEWEST
 __all__ = ["importance_section"]
 
 
-def importance_section(sweep: SweepView) -> Section:
+def importance_section(sweep: SweepView, findings: SweepFindings) -> Section:
     """PED-ANOVA of each contest beside a placebo, and the agreement of the pairs."""
-    found = {contest.name: _of(sweep, contest) for contest in sweep.contests}
+    found = findings.importances
     told = {name: one for name, one in found.items() if one.settings}
     finding = _finding(sweep, found)
     if not told:
@@ -35,9 +35,9 @@ def importance_section(sweep: SweepView) -> Section:
     most = max(len(one.settings) for one in told.values())
     title = "Importance of the settings (PED-ANOVA), beside a placebo"
     blocks: list[Block] = [Figure(title=title, views=views, height=150 + 30 * most)]
-    alone = {c.name: found[c.name] for c in sweep.per_task if c.name in told}
-    if len(alone) > 1:
-        blocks.append(_agreement(alone))
+    if findings.agreements:
+        names = [contest.name for contest in sweep.per_task if contest.name in told]
+        blocks.append(_agreement(names, findings.agreements))
     return Section(name="Importance", blocks=blocks, finding=finding)
 
 
@@ -47,11 +47,6 @@ def _finding(sweep: SweepView, found: Mapping[str, Importances]) -> str:
     if len(alike) == 1:
         return next(iter(alike))
     return "\n".join(_words(c, found[c.name], named=True) for c in sweep.contests[:4])
-
-
-def _of(sweep: SweepView, contest: Contest) -> Importances:
-    items = contest.complete
-    return importances([item.config for item in items], sweep.losses(items), sweep.ranges)
 
 
 def _view(contest: Contest, found: Importances, sweep: SweepView) -> View:
@@ -136,13 +131,7 @@ def _words(contest: Contest, found: Importances, named: bool) -> str:
     return f"{where}{listed(parts)} {verb} who is among the best.{rest}"
 
 
-def _agreement(found: Mapping[str, Importances]) -> Figure:
-    names = list(found)
-    table = {
-        (a, b): agreement(found[a], found[b])
-        for index, a in enumerate(names)
-        for b in names[index + 1 :]
-    }
+def _agreement(names: Sequence[str], table: Mapping[tuple[str, str], Interval]) -> Figure:
     values: list[list[Any]] = []
     texts: list[list[str]] = []
     for a in names:

@@ -1,6 +1,6 @@
 """Sentences on curves, from numbers worked by hand."""
 
-from raysearch.analysis.answer import Course
+from raysearch.findings.experiment import Course
 from raysearch.render.experiment.words import course_sentence
 from raysearch.statistics.intervals import Interval
 

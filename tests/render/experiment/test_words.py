@@ -5,8 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from raysearch.analysis.answer import Answer, answer
+from raysearch.analysis.answer import answer
 from raysearch.analysis.arms import arms_of
+from raysearch.findings.experiment import Answer
 from raysearch.render.experiment import StudyBoard, answer_record, answer_sentences, draw, svg
 from raysearch.render.experiment.words import names_of
 from raysearch.run import Cell, MetricGoal, Report, Run, RunState, Scalar

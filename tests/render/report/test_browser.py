@@ -13,7 +13,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from raysearch.render.report import make_report
+from raysearch.api.report import page_of
 from raysearch.run import Cell, RunState
 
 pytestmark = pytest.mark.browser
@@ -74,7 +74,7 @@ def pairs_page(make_pairs, make_record, tmp_path) -> Path:
     trials[0] = dataclasses.replace(trials[0], seconds=3700.0)  # 1h01m sorts behind 30s
     joint = make_record(trials, card={"cells": 6})
     path: Path = tmp_path / "report.html"
-    path.write_text(make_report([joint, make_record(evil)]), encoding="utf-8")
+    path.write_text(page_of([joint, make_record(evil)]), encoding="utf-8")
     return path
 
 
@@ -170,7 +170,7 @@ def test_ten_thousand_trials_open_at_once(
     browser: webdriver.Chrome, make_trial: Callable, make_record: Callable, tmp_path: Path
 ) -> None:
     path = tmp_path / "large.html"
-    path.write_text(make_report([large_record(make_trial, make_record)]), encoding="utf-8")
+    path.write_text(page_of([large_record(make_trial, make_record)]), encoding="utf-8")
     assert path.stat().st_size / 1e6 < MEGABYTES
     wide(browser, 1280)
     taken = [opened(browser, path)]

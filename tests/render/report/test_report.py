@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from raysearch.analysis.regret import Regret
+from raysearch.api.report import page_of
 from raysearch.errors import ConfigError
+from raysearch.findings.sweep import Regret
 from raysearch.leaderboard import SweepCard
 from raysearch.leaderboard.card import SearchRange
-from raysearch.render.report import make_report
 from raysearch.run import Cell, MetricGoal, RunState
 
 EVIL = "<script>window.evil=1</script>'\"&amp;<b>x</b></script><!--"
@@ -72,7 +72,7 @@ RANGES = (
 
 def test_a_placebo_is_shown_for_what_it_is(make_trial, make_record):
     record = make_record(placebo_trials(make_trial), card={"ranges": RANGES, "cells": 2})
-    page = Page(make_report([record]))
+    page = Page(page_of([record]))
     [words] = {c for c in page.captions() if "decides who is among the best" in c}
     assert words.startswith("learning_rate (")
     assert "Indistinguishable from noise: epsilon." in words
@@ -83,7 +83,7 @@ def test_a_placebo_is_shown_for_what_it_is(make_trial, make_record):
 
 def test_with_few_trials_nothing_is_claimed(make_trial, make_record):
     few = placebo_trials(make_trial, count=5, seeds=1)
-    page = Page(make_report([make_record(few, card={"ranges": RANGES})]))
+    page = Page(page_of([make_record(few, card={"ranges": RANGES})]))
     assert "With 5 complete trials no setting's importance can be told from noise" in page.text
     assert "with one cell each, its lead over trial" in page.text
 
@@ -95,7 +95,7 @@ def test_the_best_is_named_with_its_spread_and_its_lead(make_trial, make_record)
         for n, values in scores.items()
         for seed, value in enumerate(values)
     ]
-    page = Page(make_report([make_record(trials, card={"cells": 2})]))
+    page = Page(page_of([make_record(trials, card={"cells": 2})]))
     assert "Trial 1 is best: dev/f1 0.7050 ± 0.0071 over 2 cells" in page.text
     assert (
         "its lead over trial 2 is +0.0100 [+0.0100, +0.0100] (95 %, paired, not corrected"
@@ -116,7 +116,7 @@ def test_the_levels_of_pairs_are_no_uncertainty(make_trial, make_record):
         for task, level in levels.items()
         for seed in (0, 1)
     ]
-    page = Page(make_report([make_record(trials, card={"cells": 4})]))
+    page = Page(page_of([make_record(trials, card={"cells": 4})]))
     # Trial 3: each seed's mean over the pairs is 0.56 and 0.57, so 0.565 ± 12.706 · 0.005.
     assert "0.5015 … 0.6285" in page.text
     [words] = [c for c in page.captions() if c.startswith("Seeds of one trial and pair")]
@@ -128,7 +128,7 @@ def test_the_levels_of_pairs_are_no_uncertainty(make_trial, make_record):
 def test_a_sweep_over_pairs_has_every_figure(mode, make_pairs, make_record):
     cells = 12 if mode == "joint" else 3
     record = make_record(make_pairs(mode), card={"mode": mode, "cells": cells})
-    page = Page(make_report([record]))
+    page = Page(page_of([record]))
     for title in (
         "Best of each pair", "The first ten, cell by cell", "Best so far", "Learning curves",
         "Importance of the settings", "Do the pairs agree on what is important", "Slices",
@@ -161,7 +161,7 @@ def test_what_stands_in_rows_stays_text(make_trial, make_record):
         )
         for number in range(12)
     ]
-    text = make_report([make_record(trials)])
+    text = page_of([make_record(trials)])
     page = Page(text)
     assert "window.evil" in page.text and "<script>window.evil" not in text
     assert page.tags.count("script") == 3 and "b" not in page.tags
@@ -175,7 +175,7 @@ def test_text_on_the_page_is_printable(make_trial, make_record):
     given = {"config": {"kind": hidden}, "provenance": {"host": hidden}}
     trials = [make_trial(n, metrics={"dev/f1": 0.1 * n}, **given) for n in range(6)]
     failed = make_trial(9, None, state=RunState.FAILED, reason=hidden, **given)
-    text = make_report([make_record([*trials, failed])])
+    text = page_of([make_record([*trials, failed])])
     figures = json.dumps(Page(text).figures, ensure_ascii=False)
     seen = text.partition("<main>")[2].partition("<script")[0]
     assert r"a\x1b[2J\u202eb\x9b\u200b" in seen
@@ -184,7 +184,7 @@ def test_text_on_the_page_is_printable(make_trial, make_record):
 
 
 def test_the_page_names_the_digests_of_its_only_scripts_and_no_address(make_trial, make_record):
-    text = make_report([make_record(placebo_trials(make_trial, 9))])
+    text = page_of([make_record(placebo_trials(make_trial, 9))])
     policy = re.search('Content-Security-Policy" content="([^"]*)"', text)
     assert policy and "default-src 'none'" in policy[1]
     assert policy[1].count("sha256-") == 2 and "unsafe-eval" not in policy[1]
@@ -198,13 +198,13 @@ def test_a_sweep_in_which_nothing_was_completed_still_has_its_reasons(make_trial
         make_trial(n, None, state=RunState.FAILED, reason=f"loss is NaN at step {n}")
         for n in range(3)
     ]
-    page = Page(make_report([make_record(failed)]))
+    page = Page(page_of([make_record(failed)]))
     assert "No trial is complete" in page.text
     assert "loss is NaN at step 0" in page.text and "0, 1 and 2" in page.text
 
 
 def test_one_trial_is_enough_for_a_page(make_trial, make_record):
-    page = Page(make_report([make_record([make_trial(0, metrics={"dev/f1": 0.5})])]))
+    page = Page(page_of([make_record([make_trial(0, metrics={"dev/f1": 0.5})])]))
     assert "no other trial is complete" in page.text
 
 
@@ -213,7 +213,7 @@ def test_several_sweeps_share_a_page(make_trial, make_record):
         make_record([make_trial(n, sweep=name, metrics={"dev/f1": 0.1 * n}) for n in range(3)])
         for name in ("first", "second")
     ]
-    page = Page(make_report(records))
+    page = Page(page_of(records))
     assert "first and second" in page.text
     assert {name.split("-")[0] for name in page.figures} == {"s0", "s1"}
 
@@ -229,7 +229,7 @@ def test_regret_test_scores_and_mixed_rows_are_said(make_trial, make_record):
     )  # fmt: skip
     test = make_record([make_trial(2, metrics={"test/f1": 0.41})], "test/f1").table
     record = make_record(trials, regrets=[regret], role="target_dev", test=test)
-    page = Page(make_report([record]))
+    page = Page(page_of([record]))
     assert "lost 0.0500 of target_dev/f1 on average over 1 pair" in page.text
     assert "1 complete trial not read, so it may be more" in page.text
     assert "test/f1 of emobank 0.4100" in page.text
@@ -240,7 +240,7 @@ def test_a_metric_that_no_row_has_is_an_error(make_trial, make_record):
     record = make_record([make_trial(0, 0.5)], "dev/va_pearson")
     other = SweepCard(goal=MetricGoal("dev/other"))
     with pytest.raises(ConfigError, match="must be a metric of these trials"):
-        make_report([dataclasses.replace(record, card=other)])
+        page_of([dataclasses.replace(record, card=other)])
 
 
 def test_lower_is_better_turns_every_word(make_trial, make_record):
@@ -252,6 +252,6 @@ def test_lower_is_better_turns_every_word(make_trial, make_record):
     low = SweepCard(
         goal=MetricGoal("dev/f1", "minimize"), ranges=card["ranges"], tasks=("emobank",)
     )
-    page = Page(make_report([dataclasses.replace(record, card=low)]))
+    page = Page(page_of([dataclasses.replace(record, card=low)]))
     assert "Trial 0 is best" in page.text and "lower is better" in page.text
     assert any("Smaller values of top_k go with better scores" in c for c in page.captions())

@@ -1,0 +1,208 @@
+"""What is found of one sweep: which settings matter, how the best came, what selection lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from raysearch.leaderboard.keys import (
+    Floats,
+)
+from raysearch.leaderboard.rank import Ranked
+from raysearch.run import MetricGoal
+from raysearch.statistics.intervals import Interval
+from raysearch.statistics.permutation import (
+    ALPHA,
+)
+
+__all__ = [
+    "SweepFindings",
+    "Association",
+    "History",
+    "Importance",
+    "Importances",
+    "Regret",
+    "Span",
+    "TaskColumn",
+    "oracle_goal",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regret:
+    """What selection lost on one task, or over all of them.
+
+    Attributes:
+        task: The task; empty for all of them together.
+        chosen: Trial that the sweep's own metric selects; None when none is complete.
+        chosen_value: The oracle's metric of it; NaN when the oracle has not read it.
+        oracle: Trial that the oracle's metric selects among those read; None when none is.
+        oracle_value: The oracle's metric of it; NaN when there is none.
+        agreement: Spearman's ρ between the two metrics over the configurations read; NaN for
+            fewer than two.
+        read: Complete configurations whose every cell the oracle has read.
+        missing: The other complete configurations.
+        value: `oracle_value` less `chosen_value`, turned so that above 0 is a loss; NaN where
+            either is.
+    """
+
+    task: str
+    chosen: int | None
+    chosen_value: float
+    oracle: int | None
+    oracle_value: float
+    agreement: float
+    read: int
+    missing: int
+    value: float
+
+
+def oracle_goal(goal: MetricGoal, role: str) -> MetricGoal:
+    """The sweep's metric on another role: ``dev/f1`` becomes ``target_dev/f1``."""
+    return MetricGoal(f"{role}/{goal.name.partition('/')[2]}", goal.direction)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskColumn:
+    """What a task says of the settings.
+
+    Attributes:
+        task: Its name.
+        best: Its best complete configuration; None when there is none.
+        complete: Number of its complete configurations.
+        associations: Setting to how it goes with the metric within the task, its p-value
+            corrected for all settings and tasks; None where that cannot be said.
+    """
+
+    task: str
+    best: Ranked | None
+    complete: int
+    associations: Mapping[str, Association | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Association:
+    """How a setting goes with the metric's ranks over complete configurations.
+
+    Attributes:
+        value: Spearman's ρ in [-1, 1] of a number, above 0 where larger values do better; η in
+            [0, 1] of names: the root of the share of variance that lies between them.
+        signed: Whether it is ρ.
+        count: Configurations that have the setting.
+        p_value: Chance of one so large where setting and metric have nothing to do with each
+            other, by permutation.
+    """
+
+    value: float
+    signed: bool
+    count: int
+    p_value: float
+
+    @property
+    def told(self) -> bool:
+        """Whether it can be told from none."""
+        return self.p_value < ALPHA
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importance:
+    """A setting's weight in who is among the best.
+
+    Attributes:
+        name: The setting.
+        value: Its divergence, as a share of the sum over all settings.
+        low: Lower end of a 95 % percentile interval by bootstrap, in the same unit.
+        high: Its upper end.
+        placebo: 95 % of placebos stay below this share, beside the other settings as they are.
+        p_value: Of the test whether it has an effect, corrected for the number of settings (Holm).
+        told: Whether it can be told from a placebo: `p_value` is below 5 %.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    placebo: float
+    p_value: float
+    told: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importances:
+    """All settings of one contest.
+
+    Attributes:
+        settings: By value, largest first; empty for fewer than 8 configurations.
+        count: Complete configurations.
+        best: How many of them are the best group.
+        samples: Settings (in the order of `settings`) × bootstrap samples, (P, B).
+    """
+
+    settings: tuple[Importance, ...]
+    count: int
+    best: int
+    samples: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """The best so far after each configuration, in order of their ends.
+
+    Attributes:
+        trials: Their numbers, (N,).
+        steps: Encoder steps until then, over all cells, (N,).
+        seconds: Training seconds until then, over all cells and devices, (N,).
+        scores: What each scored; NaN unless complete, (N,).
+        best: The best until then; NaN before the first complete one, (N,).
+        improved: Indices at which the best changed.
+    """
+
+    trials: tuple[int, ...]
+    steps: Floats
+    seconds: Floats
+    scores: Floats
+    best: Floats
+    improved: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """When and where a row was trained.
+
+    Attributes:
+        host: The machine; empty where it is not recorded.
+        slot: A lane of the host, from 0: rows that overlap have different ones.
+        trial: Its number.
+        task: Its task.
+        seed: Its seed.
+        state: How it ended.
+        start: Its end less its seconds of training.
+        end: When it was finished.
+    """
+
+    host: str
+    slot: int
+    trial: int
+    task: str
+    seed: int
+    state: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepFindings:
+    """What the page of a sweep shows beyond its rows and ranks.
+
+    Attributes:
+        importances: Contest to the weight of its settings.
+        agreements: Two contests, each of one task, to how well these weights agree.
+        histories: Contest with a complete configuration to how its best came about.
+        spans: When each row was trained.
+    """
+
+    importances: Mapping[str, Importances]
+    agreements: Mapping[tuple[str, str], Interval]
+    histories: Mapping[str, History]
+    spans: Sequence[Span]
