@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from raysearch.analysis.answer import answer
+from raysearch.analysis.experiment import answer
 from raysearch.api.experiment import Experiment, find_experiment, read_experiment
 from raysearch.statistics.intervals import Interval
 

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from raysearch.analysis.expected_best import efforts
+from raysearch.analysis.selection import efforts
 from raysearch.api.select import select
 from raysearch.api.trials import trials_of
 from raysearch.cli import main

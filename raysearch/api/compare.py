@@ -5,8 +5,7 @@ from __future__ import annotations
 from shlex import quote
 
 from raysearch.analysis.compare import contrast
-from raysearch.analysis.conclusions import contrast_sentences, effort_sentences, tuned_sentence
-from raysearch.analysis.expected_best import efforts, tuned
+from raysearch.analysis.selection import efforts, tuned
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.select import Selection, select, shared_goal
 from raysearch.errors import ConfigError, known_names
@@ -14,7 +13,12 @@ from raysearch.findings.comparison import Contrast, ExpectedBest, Tuned
 from raysearch.leaderboard.openings import readings_of
 from raysearch.leaderboard.origins import origins
 from raysearch.objective import Aggregate
-from raysearch.render.comparison import Comparison
+from raysearch.render.comparison import (
+    Comparison,
+    contrast_sentences,
+    effort_sentences,
+    tuned_sentence,
+)
 from raysearch.run import MetricGoal
 from raysearch.storage.uri import redacted
 

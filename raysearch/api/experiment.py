@@ -80,7 +80,7 @@ class Experiment:
     @cached_property
     def sentences(self) -> list[str]:
         """The answer in sentences."""
-        from raysearch.analysis.answer import curve_change
+        from raysearch.analysis.experiment import curve_change
         from raysearch.render.experiment import answer_sentences
         from raysearch.render.experiment.words import arm_name, course_sentence
 
@@ -253,8 +253,7 @@ def read_experiment(
         StoreError: There is no row.
         ConfigError: The reference has no complete cell.
     """
-    from raysearch.analysis.answer import answer
-    from raysearch.analysis.arms import arms_of, with_readings
+    from raysearch.analysis.experiment import answer, arms_of, with_readings
     from raysearch.leaderboard import Store
     from raysearch.leaderboard.openings import readings_of
 

@@ -13,8 +13,7 @@ import pyarrow as pa
 from rich.text import Text
 
 from raysearch.analysis.correlation import ordered_settings, task_settings
-from raysearch.analysis.export import records, setting_records
-from raysearch.analysis.regret import regrets
+from raysearch.analysis.selection import regrets
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder
 from raysearch.api.trials import card_of, oracle_role
@@ -25,10 +24,15 @@ from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.tasks import rank_all
 from raysearch.methods import METHODS, config_type, outside_methods
 from raysearch.printable import printable
-from raysearch.render.board import Board, make_board, make_task_board
-from raysearch.render.parameters import ParameterBoard, make_parameter_board
-from raysearch.render.readings import read_words
-from raysearch.render.regret import RegretTable
+from raysearch.render.board import (
+    Board,
+    ParameterBoard,
+    make_board,
+    make_parameter_board,
+    make_task_board,
+)
+from raysearch.render.readings import RegretTable, read_words
+from raysearch.render.table_export import records, setting_records
 from raysearch.storage.uri import redacted
 
 if TYPE_CHECKING:
@@ -154,7 +158,7 @@ def flat_records(
             sentences = origins(table).sentences
             card = _card(options, store, table)
             if options.by == "parameter":
-                rows += setting_records(table, card, papers_of(table))
+                rows += setting_records(table, card, papers_of(table), *task_settings(table, card))
             else:
                 for ranking in _rankings(options, card, table):
                     rows += records(ranking[: options.top or None], card.goal)

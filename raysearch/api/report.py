@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from raysearch.analysis.history import best_so_far, spans
 from raysearch.analysis.importance import agreement, importances
-from raysearch.analysis.regret import regrets
+from raysearch.analysis.selection import regrets
 from raysearch.api.leaderboard import left_out, papers_of
 from raysearch.api.options import Folder
 from raysearch.errors import StoreError

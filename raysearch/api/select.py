@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from raysearch.analysis.compare import Side
 from raysearch.api.trials import trials_of
 from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.findings.comparison import Side

@@ -92,8 +92,7 @@ def _fetch(args: argparse.Namespace) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     from raysearch.api.data import data_check
-    from raysearch.render.corpora import checks_table
-    from raysearch.render.language_pairs import languages_table, pairs_tables
+    from raysearch.render.corpora import checks_table, languages_table, pairs_tables
     from raysearch.render.terminal import Terminal
 
     found = data_check(args.names, data_dir=args.data_dir)

@@ -124,7 +124,7 @@ def _run_replay(args: argparse.Namespace) -> int:
     """Replay every wanted cell, one after the other."""
     from raysearch.api.messages import QUIET
     from raysearch.api.replay import replay
-    from raysearch.render.replay import replay_record, replay_sentences
+    from raysearch.render.audit import replay_record, replay_sentences
 
     found = []
     for done in replay(
@@ -151,7 +151,7 @@ def _exit_code(outcomes: Sequence[Outcome]) -> int:
 
 
 def _record(board: AuditBoard) -> dict[str, Any]:
-    from raysearch.render.replay import replay_record
+    from raysearch.render.audit import replay_record
 
     return {
         "path": board.place,

@@ -9,9 +9,8 @@ from raysearch.leaderboard.keys import encoder_name
 from raysearch.objective import Aggregate
 from raysearch.run import Cell, MetricGoal, Run, Scalar
 from raysearch.statistics.intervals import Interval
-from raysearch.statistics.overtuning import Overtuning
 from raysearch.statistics.stochastic_order import StochasticOrder
-from raysearch.statistics.validation_curve import Estimator
+from raysearch.statistics.tuning import Estimator, Overtuning
 
 __all__ = ["Contrast", "ExpectedBest", "Side", "TaskContrast", "Tuned"]
 

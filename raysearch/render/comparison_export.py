@@ -1,4 +1,4 @@
-"""How is a comparison written for a paper (LaTeX) and for a script (JSON)?"""
+"""A comparison for a paper (LaTeX) and for a script (JSON)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raysearch.render.format import json_number, score
 from raysearch.render.table_export import escape, tabular
 from raysearch.statistics.intervals import Interval
 from raysearch.statistics.stochastic_order import StochasticOrder
-from raysearch.statistics.validation_curve import ESTIMATORS
+from raysearch.statistics.tuning import ESTIMATORS
 
 __all__ = ["comparison_latex", "comparison_record"]
 

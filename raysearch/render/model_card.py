@@ -16,7 +16,7 @@ from raysearch.methods.description import SettingNotes
 from raysearch.objective import task_mean
 from raysearch.printable import printable
 from raysearch.render.readings import read_words
-from raysearch.render.table_export import code, prose, table
+from raysearch.render.table_export import code, prose
 from raysearch.run import Cell, MetricGoal, Run
 
 __all__ = ["Exported", "model_card", "setting_yaml"]
@@ -108,7 +108,7 @@ def model_card(found: Exported) -> str:
         "",
         "## Provenance",
         "",
-        *table(("entry", "value"), [*_made(trial)]),
+        *markdown_rows(("entry", "value"), [*_made(trial)]),
         "",
         f"Train it again and compare: {code(again)}",
         "",
@@ -128,7 +128,7 @@ def _data(names: Sequence[str]) -> list[str]:
         info = CORPORA.get(name)
         known = (info.title, info.licence, info.citation) if info else ("a folder of the user",)
         rows.append((name, *known) if info else (name, *known, "not known", "not known"))
-    return table(("corpus", "what", "licence", "cite"), rows)
+    return markdown_rows(("corpus", "what", "licence", "cite"), rows)
 
 
 def _scores(found: Exported) -> list[str]:
@@ -142,7 +142,7 @@ def _scores(found: Exported) -> list[str]:
     for name in test:
         values = {c: r.metrics[name] for c, r in found.readings.items() if name in r.metrics}
         rows.append((name, f"{own.metrics[name]:.4f}" if own else "", _mean_sd(values)))
-    lines = table(("metric", "these weights", "mean ± sd over cells"), rows) if rows else []
+    lines = markdown_rows(("metric", "these weights", "mean ± sd over cells"), rows) if rows else []
     if beside or untold:
         lines += [
             *([""] if lines else []),

@@ -1,19 +1,34 @@
-"""How is text put into LaTeX so that it compiles, and a table with nothing but the kernel?"""
+"""Boards as text: LaTeX that the kernel alone compiles, Markdown, and records for csv and json."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import pyarrow as pa
 
+from raysearch.config import as_scalar
+from raysearch.findings.sweep import TaskColumn
 from raysearch.leaderboard import Ranking, SweepCard, summarize
+from raysearch.leaderboard.keys import distinct
 from raysearch.leaderboard.rank import Ranked
 from raysearch.printable import printable
 from raysearch.render.format import score, setting
+from raysearch.run import MetricGoal
 
-__all__ = ["board_text", "code", "escape", "prose", "table", "tabular"]
+__all__ = [
+    "board_text",
+    "code",
+    "escape",
+    "markdown_rows",
+    "markdown_rows",
+    "prose",
+    "records",
+    "setting_records",
+    "spreadsheet_cell",
+    "tabular",
+]
 
 _SIGNS = {
     "\\": r"\textbackslash{}",
@@ -157,7 +172,9 @@ def code(text: str) -> str:
     return f"{ticks}{pad}{plain}{pad}{ticks}"
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 10**6) -> list[str]:
+def markdown_rows(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 10**6
+) -> list[str]:
     """The lines of a table; what would end a cell or begin a tag is escaped.
 
     Args:
@@ -180,3 +197,103 @@ def _cell(text: str) -> str:
 
 def _line_of(text: str) -> str:
     return printable(text.replace("\n", " "), lines=False)
+
+
+_FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+"""What a spreadsheet's formula begins with, also in full width."""
+
+
+def records(ranking: Iterable[Ranked], goal: MetricGoal) -> list[dict[str, Any]]:
+    """One mapping a configuration, every value a scalar; what is not known is None or NaN.
+
+    The order of names is that of the table: place, identity, score, costs, reason, where there
+    are several tasks the mean of each as ``mean/*``, then ``config/*`` and ``metric/*`` (means
+    over the cells that have it).
+    """
+    return [
+        {
+            "rank": item.rank,
+            "sweep": item.sweep,
+            "trial": item.trial,
+            "method": item.method,
+            "tasks": item.tasks,
+            "state": str(item.standing),
+            "cells": item.cells,
+            "goal": goal.name,
+            "direction": goal.direction,
+            "score": item.score,
+            "mean": item.mean,
+            "sd": item.sd,
+            "seconds": item.seconds,
+            "steps": item.steps,
+            "reason": item.reason,
+            **(
+                {f"mean/{name}": value for name, value in item.by_task.items()}
+                if len(item.by_task) > 1
+                else {}
+            ),
+            **{f"config/{name}": value for name, value in item.config.items()},
+            **{f"metric/{name}": value for name, value in item.metrics.items()},
+        }
+        for item in ranking
+    ]
+
+
+def setting_records(
+    table: pa.Table,
+    card: SweepCard,
+    papers: Mapping[str, Mapping[str, Any]],
+    columns: Sequence[TaskColumn],
+    names: Sequence[str],
+) -> list[dict[str, Any]]:
+    """One mapping a task and setting, in the order of the board by parameter.
+
+    Args:
+        table: Rows of *trials* of one sweep.
+        card: What ranks them.
+        papers: Task to the paper's values of it, by setting; empty where there are none.
+        columns: What each task says.
+        names: Settings, the most telling first.
+    """
+    found = []
+    for column in columns:
+        best = column.best
+        for name in names:
+            known = column.associations.get(name)
+            found.append(
+                {
+                    "sweep": ", ".join(distinct(table, "sweep")),
+                    "task": column.task,
+                    "goal": card.goal.name,
+                    "direction": card.goal.direction,
+                    "trial": best.trial if best else None,
+                    "score": best.score if best else None,
+                    "complete": column.complete,
+                    "setting": name,
+                    "value": best.config.get(name) if best else None,
+                    "paper": as_scalar(papers.get(column.task, {}).get(name)),
+                    "association": known.value if known else None,
+                    "measure": ("spearman" if known.signed else "eta") if known else None,
+                    "told": known.told if known else None,
+                }
+            )
+    return found
+
+
+def spreadsheet_cell(value: Any) -> Any:
+    """A cell that a spreadsheet shows and does not run: a quote before what it would compute.
+
+    Numbers stay, also where they are written as text.
+    """
+    if not isinstance(value, str):
+        return value
+    quote = "'" if value[:1] in _FORMULA and not _is_number(value) else ""
+    return quote + printable(value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text == ""
+    return True

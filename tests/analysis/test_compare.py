@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from raysearch.analysis.compare import contrast
-from raysearch.analysis.conclusions import contrast_sentences
 from raysearch.findings.comparison import Contrast, Side
+from raysearch.render.comparison import contrast_sentences
 from raysearch.run import MetricGoal
 
 UP = MetricGoal("dev/va_pearson")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from raysearch.analysis.answer import curve_change
+from raysearch.analysis.experiment import curve_change
 from raysearch.findings.experiment import Arm
 from raysearch.run import Cell, Report, Run, RunState
 

@@ -5,7 +5,7 @@ import math
 import pyarrow as pa
 import pytest
 
-from raysearch.analysis.regret import regrets
+from raysearch.analysis.selection import regrets
 from raysearch.findings.sweep import oracle_goal
 from raysearch.leaderboard import SweepCard
 from raysearch.leaderboard.schema import conform, trial_rows, unify

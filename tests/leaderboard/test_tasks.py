@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 
 from raysearch.analysis.correlation import task_columns
-from raysearch.analysis.export import records
 from raysearch.leaderboard import RankStatus, rank, rank_tasks, same_settings
 from raysearch.leaderboard.schema import conform, trial_rows, unify
 from raysearch.leaderboard.tasks import first_trials, searched, task_names
+from raysearch.render.table_export import records
 from raysearch.run import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/va_pearson")

@@ -1,6 +1,6 @@
 import pytest
 
-from raysearch.render.table_export import code, prose, table
+from raysearch.render.table_export import code, prose
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ def test_code_ends_where_it_ends() -> None:
 
 def test_a_cell_is_one_line_of_text() -> None:
     row = ["a|b\n<i>", "[x](y)\x9b"]
-    assert table(["h", "k"], [row])[2] == r"| a\|b &lt;i> | [x]\(y)\\x9b |"
+    assert markdown_rows(["h", "k"], [row])[2] == r"| a\|b &lt;i> | [x]\(y)\\x9b |"

@@ -5,7 +5,6 @@ import yaml
 from raysearch.corpora import CORPORA
 from raysearch.methods.description import SettingNotes
 from raysearch.render.model_card import Exported, model_card
-from raysearch.render.table_export import table
 from raysearch.run import Cell, MetricGoal, Run, RunState
 
 
@@ -66,4 +65,4 @@ def test_scores_that_do_not_hold_for_the_weights_are_only_named() -> None:
 
 
 def test_cells_of_a_table_do_not_end_it() -> None:
-    assert table(["a"], [["x|y\nz <b>"]])[2] == "| x\\|y z &lt;b> |"
+    assert markdown_rows(["a"], [["x|y\nz <b>"]])[2] == "| x\\|y z &lt;b> |"

@@ -5,12 +5,11 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from raysearch.analysis.regret import regrets
+from raysearch.analysis.selection import regrets
 from raysearch.api.leaderboard import board_of
 from raysearch.leaderboard import SweepCard
 from raysearch.leaderboard.schema import conform, trial_rows, unify
-from raysearch.render.readings import read_words, readings_table, worst_words
-from raysearch.render.regret import RegretTable
+from raysearch.render.readings import RegretTable, read_words, readings_table, worst_words
 from raysearch.run import Cell, MetricGoal
 
 GOAL = MetricGoal("dev/f1")

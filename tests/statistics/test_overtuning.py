@@ -5,7 +5,7 @@ import math
 import pytest
 
 from raysearch.run import MetricGoal
-from raysearch.statistics.overtuning import overtuning
+from raysearch.statistics.tuning import overtuning
 
 UP, DOWN = MetricGoal("dev/f1"), MetricGoal("dev/mae", "minimize")
 

@@ -3,8 +3,7 @@
 from raysearch.render.experiment.figures import draw
 from raysearch.render.experiment.page import Provenance, study_page
 from raysearch.render.experiment.plot import svg
-from raysearch.render.experiment.record import answer_record
-from raysearch.render.experiment.table import StudyBoard
+from raysearch.render.experiment.table import StudyBoard, answer_record
 from raysearch.render.experiment.words import answer_sentences
 
 __all__ = [

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from raysearch.findings.experiment import Answer, ArmResult
-from raysearch.render.experiment.labels import labels_figure
-from raysearch.render.experiment.maps import map_figure
+from raysearch.render.experiment.maps import labels_figure, map_figure
 from raysearch.render.experiment.plot import COLOURS, MARKERS, panels, style
 from raysearch.render.experiment.words import names_of
 from raysearch.render.format import setting

@@ -1,21 +1,23 @@
-"""How are the arms of a study set in a table: for a terminal, and in Markdown?"""
+"""The arms of an experiment as a table, on a terminal and in Markdown, and as a JSON object."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from raysearch.findings.experiment import Answer, ArmResult
-from raysearch.render import table_export
 from raysearch.render.experiment.words import difference, interval_text, names_of, spread
-from raysearch.render.format import glyphs_for, score
+from raysearch.render.format import glyphs_for, json_number, score
 from raysearch.render.table import GAP, bare_table, note
+from raysearch.render.table_export import markdown_rows
+from raysearch.statistics.intervals import Interval
 
-__all__ = ["StudyBoard", "markdown_table"]
+__all__ = ["StudyBoard", "answer_record", "markdown_table"]
 
 _FIXED = 3
 """Columns that are shown in any width: the arm, its score, its difference."""
@@ -74,7 +76,7 @@ def markdown_table(answer: Answer) -> list[str]:
     heads, rows = _columns(answer)
     reference = answer.results.index(answer.reference)
     rows[reference] = [f"**{cell}**" if cell else cell for cell in rows[reference]]
-    return table_export.table(heads, rows, left=1)
+    return markdown_rows(heads, rows, left=1)
 
 
 def _columns(answer: Answer) -> tuple[list[str], list[list[str]]]:
@@ -111,3 +113,74 @@ def _that_fit(widths: Sequence[int], room: int) -> list[int]:
             shown.append(index)
             room -= width + GAP
     return shown
+
+
+def answer_record(
+    answer: Answer, *, name: str, question: str, sentences: Sequence[str]
+) -> dict[str, Any]:
+    """Every number of the answer; what is not known is null.
+
+    Args:
+        answer: What was computed.
+        name: The study's name.
+        question: What was asked.
+        sentences: What may be said of it.
+    """
+    call = names_of(answer)
+    return {
+        "study": name,
+        "question": question,
+        "metric": answer.goal.name,
+        "direction": answer.goal.direction,
+        "reference": call(answer.reference.arm),
+        "answer": list(sentences),
+        "arms": [
+            {
+                **_arm(result, call(result.arm)),
+                "same_as": None if result.twin is None else call(result.twin),
+            }
+            for result in answer.results
+        ],
+        "effects": [
+            {
+                "setting": effect.name,
+                "means": [{"value": v, "mean": mean} for v, mean in effect.means.items()],
+                "p_value": effect.test.p_value,
+                "blocks": effect.test.blocks,
+            }
+            for effect in answer.effects
+        ],
+        "overall": None
+        if answer.overall is None
+        else {
+            "untested": list(answer.untested),
+            "p_value": json_number(answer.overall.p_value),
+            "blocks": answer.overall.blocks,
+        },
+    }
+
+
+def _arm(result: ArmResult, name: str) -> dict[str, Any]:
+    return {
+        "arm": name,
+        "settings": dict(result.arm.settings),
+        "paper": result.arm.paper,
+        "trials": list(result.arm.numbers),
+        "cells": len(result.values),
+        "mean": result.mean,
+        "sd": json_number(result.sd),
+        "by_task": dict(result.by_task),
+        "beside": dict(result.beside),
+        "beside_difference": {n: _interval_record(i) for n, i in result.beside_difference.items()},
+        "difference": None if result.difference is None else _interval_record(result.difference),
+        "jointly": None if result.jointly is None else _interval_record(result.jointly),
+    }
+
+
+def _interval_record(interval: Interval) -> dict[str, Any]:
+    return {
+        "mean": interval.value,
+        "low": json_number(interval.low),
+        "high": json_number(interval.high),
+        "level": interval.level,
+    }

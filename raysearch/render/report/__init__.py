@@ -7,21 +7,17 @@ from collections.abc import Sequence
 from raysearch.findings.sweep import SweepFindings
 from raysearch.leaderboard.keys import summarize
 from raysearch.render.format import duration
-from raysearch.render.report.best import best_section, trials_section
-from raysearch.render.report.endings import endings_section
-from raysearch.render.report.figure import Section
-from raysearch.render.report.health import health_section
+from raysearch.render.report.best import best_section, selection_section, trials_section
+from raysearch.render.report.figure import Section, counted, listed
+from raysearch.render.report.health import endings_section, health_section
 from raysearch.render.report.learning import learning_section
 from raysearch.render.report.origin import origin_section
 from raysearch.render.report.overview import fronts_section, parallel_section
 from raysearch.render.report.page import SweepPart, assemble
-from raysearch.render.report.progress import progress_section
-from raysearch.render.report.selection import selection_section
+from raysearch.render.report.progress import progress_section, timeline_section
 from raysearch.render.report.slices import correlations, slices_section
 from raysearch.render.report.sweep import SweepRecord, SweepView, view_of
-from raysearch.render.report.timeline import timeline_section
 from raysearch.render.report.weights import importance_section
-from raysearch.render.report.words import counted, listed
 
 __all__ = ["SweepRecord", "SweepView", "make_report", "view_of"]
 

@@ -9,9 +9,18 @@ import numpy as np
 
 from raysearch.leaderboard.keys import Floats, column_values, group_rows
 from raysearch.leaderboard.rank import Ranked, RankStatus
-from raysearch.render.report.figure import Figure, Note, Section, View, label, tidy
+from raysearch.render.report.figure import (
+    Figure,
+    Note,
+    Section,
+    View,
+    between,
+    counted,
+    label,
+    percent,
+    tidy,
+)
 from raysearch.render.report.sweep import Contest, SweepView
-from raysearch.render.report.words import between, counted, percent
 from raysearch.statistics.intervals import rank_correlation
 
 __all__ = ["Curve", "curves_of", "learning_section"]

@@ -6,9 +6,8 @@ from shlex import quote
 
 from raysearch.leaderboard.keys import distinct
 from raysearch.leaderboard.origins import origins
-from raysearch.render.report.figure import Block, Note, Section, TableBlock
+from raysearch.render.report.figure import Block, Note, Section, TableBlock, counted, listed
 from raysearch.render.report.sweep import SweepView
-from raysearch.render.report.words import counted, listed
 from raysearch.sources import SOURCES
 
 __all__ = ["origin_section"]

@@ -11,10 +11,20 @@ from raysearch.leaderboard.card import SearchRange
 from raysearch.leaderboard.keys import Floats
 from raysearch.leaderboard.rank import Ranked
 from raysearch.render.format import duration, setting
-from raysearch.render.report.figure import Figure, Note, Section, View, label, tidy
+from raysearch.render.report.figure import (
+    Figure,
+    Note,
+    Section,
+    View,
+    between,
+    counted,
+    label,
+    listed,
+    short,
+    tidy,
+)
 from raysearch.render.report.progress import device_words
 from raysearch.render.report.sweep import Contest, SweepView
-from raysearch.render.report.words import between, counted, listed, short
 from raysearch.statistics.intervals import rank_correlation
 from raysearch.statistics.ranks import pareto
 

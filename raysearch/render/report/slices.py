@@ -16,13 +16,16 @@ from raysearch.render.report.figure import (
     Note,
     Section,
     View,
+    between,
     colour,
+    counted,
     label,
+    listed,
     rho_map,
+    short,
     tidy,
 )
 from raysearch.render.report.sweep import Contest, SweepView
-from raysearch.render.report.words import between, counted, listed, short
 from raysearch.statistics.intervals import (
     Interval,
     RankCorrelation,

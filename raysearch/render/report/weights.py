@@ -8,9 +8,20 @@ from typing import Any
 import numpy as np
 
 from raysearch.findings.sweep import Importances, SweepFindings
-from raysearch.render.report.figure import Block, Figure, Note, Section, View, label, rho_map, tidy
+from raysearch.render.report.figure import (
+    Block,
+    Figure,
+    Note,
+    Section,
+    View,
+    between,
+    counted,
+    label,
+    listed,
+    rho_map,
+    tidy,
+)
 from raysearch.render.report.sweep import Contest, SweepView
-from raysearch.render.report.words import between, counted, listed
 from raysearch.statistics.intervals import Interval
 from raysearch.statistics.permutation import FEWEST
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from raysearch.methods.carl.description import MEASURES
-from raysearch.render.experiment.labels import labels_figure
+from raysearch.render.experiment.maps import labels_figure
 from raysearch.render.experiment.plot import style, svg
 
 PANELS = MEASURES["labels"].panels

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from raysearch.analysis.answer import answer
-from raysearch.analysis.arms import arms_of
+from raysearch.analysis.experiment import answer, arms_of
 from raysearch.render.experiment import draw
 from raysearch.render.experiment.maps import map_figure
 from raysearch.render.experiment.plot import style, svg

@@ -5,8 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from raysearch.analysis.answer import answer
-from raysearch.analysis.arms import arms_of
+from raysearch.analysis.experiment import answer, arms_of
 from raysearch.findings.experiment import Answer
 from raysearch.render.experiment import StudyBoard, answer_record, answer_sentences, draw, svg
 from raysearch.render.experiment.words import names_of

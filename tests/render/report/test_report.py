@@ -117,8 +117,8 @@ def test_the_levels_of_pairs_are_no_uncertainty(make_trial, make_record):
         for seed in (0, 1)
     ]
     page = Page(page_of([make_record(trials, card={"cells": 4})]))
-    # Trial 3: each seed's mean over the pairs is 0.56 and 0.57, so 0.565 ± 12.706 · 0.005.
-    assert "0.5015 … 0.6285" in page.text
+    # Trial 3: 0.66, 0.67 and 0.46, 0.47, so 0.565 ± 4.3027 · sqrt(2 · 2.5e-5) / 2, as Welch has it.
+    assert "0.5498 … 0.5802" in page.text
     [words] = [c for c in page.captions() if c.startswith("Seeds of one trial and pair")]
     # Variance over seeds 5e-5, of a mean over four cells 1.25e-5; between the trials 6.67e-4.
     assert "spread by 0.0071 (pooled sd)" in words and "chance explains 1.9 %." in words

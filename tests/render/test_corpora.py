@@ -2,7 +2,7 @@ from rich.console import Console
 
 from raysearch.corpora.absa.pairs import CorpusReport, LanguageReport
 from raysearch.corpora.absa.views import PairReport
-from raysearch.render.language_pairs import languages_table, pairs_tables
+from raysearch.render.corpora import languages_table, pairs_tables
 
 
 def pair(name, **more):

@@ -1,4 +1,4 @@
-"""How good is the best of n configurations expected to be: performance against budget.
+"""What searching buys: the best of n configurations that is expected, and whether tuning overshot.
 
 Expected validation performance (Dodge, Gururangan, Card, Schwartz and Smith, *Show Your Work*,
 EMNLP 2019) is the expected maximum of n independent draws, estimated from N ≥ n scores that
@@ -16,19 +16,27 @@ largest bias, and one between them the smallest error.
 
 All three are sums of the sorted scores v₁ ≤ … ≤ v_N with the weights below. They hold for
 configurations that were drawn independently of each other: a random search.
+
+Overtuning (Schneider, Bischl and Feurer, *Overtuning in Hyperparameter Optimization*, AutoML 2025,
+sec. 3): of the incumbents λ*₁ … λ*_t, the configurations that were best on validation data when
+their turn came, it is how much worse the last is on test data than the best of them; in relation
+to what tuning gained on test, above 1 says that the last is worse than the first, the default.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from raysearch.leaderboard.keys import Floats
+from raysearch.run import MetricGoal
 
-__all__ = ["ESTIMATORS", "Estimator", "budgets", "expected_best"]
+__all__ = ["ESTIMATORS", "Estimator", "Overtuning", "budgets", "expected_best", "overtuning"]
 
 Estimator = Literal["unbiased", "replaced", "between"]
 
@@ -85,3 +93,53 @@ def _weights(count: int, budget: int, estimator: Estimator) -> Floats:
         return np.diff((np.arange(count + 1) / count) ** budget)
     first, second = (_weights(count, budget, name) for name in ("unbiased", "replaced"))
     return (first + second) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overtuning:
+    """What tuning gained on dev, and what of it is there on test.
+
+    Attributes:
+        dev_gain: Dev metric of the last incumbent less that of the first, turned so that above
+            0 is a gain.
+        test_gain: The same of the test metric.
+        value: How far the last incumbent's test metric is from the best incumbent's; 0 or more.
+        relative: `value` by what the best incumbent gained on test over the first; inf where
+            that is nothing and `value` is not; 0 where both are.
+    """
+
+    dev_gain: float
+    test_gain: float
+    value: float
+    relative: float
+
+    @property
+    def worse_than_first(self) -> bool:
+        """Whether the tuned one is worse on test than the default."""
+        return self.test_gain < 0
+
+
+def overtuning(dev: Sequence[float], test: Sequence[float], goal: MetricGoal) -> Overtuning:
+    """Overtuning of a sequence of incumbents, the default first.
+
+    Args:
+        dev: Dev metric of every incumbent in the order of their turns; at least the first.
+        test: Test metric of the same.
+        goal: Direction of the metric.
+
+    Raises:
+        ValueError: The two differ in length, or are empty.
+    """
+    if len(dev) != len(test) or not dev:
+        raise ValueError("`dev` and `test` must be of the same incumbents, at least one")
+    sign = 1.0 if goal.direction == "maximize" else -1.0
+    turned = [sign * value for value in test]
+    best = max(turned)
+    value, gained = best - turned[-1], best - turned[0]
+    relative = value / gained if gained > 0 else math.inf if value > 0 else 0.0
+    return Overtuning(
+        dev_gain=sign * (dev[-1] - dev[0]),
+        test_gain=turned[-1] - turned[0],
+        value=value,
+        relative=relative,
+    )

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from raysearch.statistics.validation_curve import ESTIMATORS, budgets, expected_best
+from raysearch.statistics.tuning import ESTIMATORS, budgets, expected_best
 
 SCORES = [0.3, 0.9, 0.1, 0.4]
 

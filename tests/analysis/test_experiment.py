@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from raysearch.analysis.answer import answer
-from raysearch.analysis.arms import arms_of, with_readings
+from raysearch.analysis.experiment import answer, arms_of, with_readings
 from raysearch.errors import ConfigError
 from raysearch.findings.experiment import Arm
 from raysearch.run import Cell, MetricGoal, Run, RunState, Scalar

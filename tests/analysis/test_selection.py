@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from raysearch.analysis.conclusions import effort_sentences, tuned_sentence
-from raysearch.analysis.expected_best import efforts, tuned
+from raysearch.analysis.selection import efforts, tuned
 from raysearch.leaderboard import Store, SweepCard
+from raysearch.render.comparison import effort_sentences, tuned_sentence
 from raysearch.run import MetricGoal, RunState
 
 GOAL = MetricGoal("dev/va_pearson")
