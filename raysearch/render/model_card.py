@@ -16,7 +16,7 @@ from raysearch.methods.description import SettingNotes
 from raysearch.objective import task_mean
 from raysearch.printable import printable
 from raysearch.render.readings import read_words
-from raysearch.render.table_export import code, prose
+from raysearch.render.table_export import code, markdown_rows, prose
 from raysearch.run import Cell, MetricGoal, Run
 
 __all__ = ["Exported", "model_card", "setting_yaml"]

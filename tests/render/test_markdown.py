@@ -1,6 +1,6 @@
 import pytest
 
-from raysearch.render.table_export import code, prose
+from raysearch.render.table_export import code, markdown_rows, prose
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import yaml
 from raysearch.corpora import CORPORA
 from raysearch.methods.description import SettingNotes
 from raysearch.render.model_card import Exported, model_card
+from raysearch.render.table_export import markdown_rows
 from raysearch.run import Cell, MetricGoal, Run, RunState
 
 
