@@ -14,26 +14,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from raysearch.analysis.compare import contrast
 from raysearch.analysis.selection import efforts
 from raysearch.api.select import select
 from raysearch.api.trials import trials_of
 from raysearch.cli import main
 from raysearch.errors import StoreError
+from raysearch.findings.comparison import Side
 from raysearch.leaderboard import Store, SweepCard, load_card
 from raysearch.leaderboard.schema import CURVE_COLUMNS, conform, empty_table, trial_rows, unify
 from raysearch.leaderboard.tasks import rank_all, rank_tasks
+from raysearch.objective import Aggregate, Best
 from raysearch.render.race import Race
+from raysearch.render.readings import mean_sd
 from raysearch.render.report import SweepRecord
 from raysearch.render.report.best import lead_words
 from raysearch.render.report.sweep import view_of
 from raysearch.render.sweep_summary import ending_text
 from raysearch.run import Cell, MetricGoal, Run, RunState
 from raysearch.search.incumbent import Incumbents
+from raysearch.search.study.entries import Entry, Outcome
 from raysearch.summary import Ending, SweepSummary
 
 OWN, OTHER = "dev/f1", "dev/recall"
@@ -253,15 +259,7 @@ def _check_records(found: list[dict[str, Any]], wanted: dict[str, list[int]], sw
 
 
 def _check_report(sweep: Sweep, card: SweepCard, wanted: dict[str, list[int]], known: bool) -> None:
-    record = SweepRecord(
-        folder="s",
-        card=card,
-        table=sweep.table,
-        curves=empty_table(CURVE_COLUMNS),
-        papers={},
-        test=empty_table(CURVE_COLUMNS),
-    )
-    view = view_of(record)
+    view = view_of(_record(replace(sweep, card=card)))
     for task, order in wanted.items():
         name = task if len(sweep.card.tasks) > 1 else sweep.card.tasks[0]
         contest = next((c for c in view.contests if c.task == name), None)
@@ -312,3 +310,61 @@ def test_the_end_of_a_sweep_names_the_board_s_best() -> None:
     first = rank_all(sweep.table, sweep.card)[0]
     assert first.rank == 1
     assert f"best: {OWN} {first.score:.4f} on the worst task, trial {first.trial}" in text
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "worst"])
+def test_a_task_counts_the_same_however_many_cells_it_has(aggregate: Aggregate) -> None:
+    """By the mean over cells trial 1 would be ahead, 0.5 to 0.375; by the rule trial 0 is."""
+    goal = MetricGoal(OWN)
+    cells = [Cell("en-es", seed) for seed in range(3)] + [Cell("en-fr", 0)]
+    scores = {"mean": {"en-es": 0.2, "en-fr": 0.9}, "worst": {"en-es": 0.6, "en-fr": 0.51}}
+    wanted = {"mean": 0.55, "worst": 0.51}[aggregate]
+    draw = random.Random(0)
+    rows = [
+        replace(_row(number, cell, draw, None), metrics={OWN: value, OTHER: value})
+        for number in (0, 1)
+        for cell in cells
+        for value in [scores[aggregate][cell.task] if number == 0 else 0.5]
+    ]
+    card = SweepCard(goal=goal, cells=4, aggregate=aggregate, tasks=("en-es", "en-fr"))
+    sweep = Sweep(card, 3, rows)
+    driver, race = Incumbents(goal, "unused", "best", aggregate=aggregate), Race(card)
+    for row in rows:
+        driver.count(row, cells=4)
+        race.add(row, earlier=False)
+    best = Best(0, pytest.approx(wanted))
+    assert driver.best[""] == best
+    told = race.best(rows[0])
+    assert told is not None and told[1] == best
+    space: Any = SimpleNamespace(goal=goal, aggregate=aggregate)
+    entry = Entry(
+        space=space, number=0, trial_id=0, config={}, cells=tuple(cells), problem="", origin=""
+    )
+    entry.finished = {row.cell: Outcome.of(row, goal) for row in rows if row.number == 0}
+    ended = entry.end()
+    assert ended is not None and ended.values == [pytest.approx(wanted)]
+    board = rank_all(sweep.table, card)
+    assert (board[0].trial, board[0].score) == (0, pytest.approx(wanted))
+    by_mean = sum(scores[aggregate].values()) / 2
+    assert board[0].mean == board[0].metrics[OWN] == pytest.approx(by_mean)
+    assert board[0].metrics[OTHER] == pytest.approx(by_mean)
+    sides = [
+        Side(label="", cells={row.cell: row for row in rows if row.number == number})
+        for number in (0, 1)
+    ]
+    found = contrast(*sides, goal, aggregate=aggregate)
+    assert found is not None and found.interval.value == pytest.approx(wanted - 0.5)
+    assert mean_sd({row.cell: row.metrics[OWN] for row in rows[:4]})[:5] == f"{by_mean:.3f}"
+    lead = lead_words(view := view_of(_record(sweep)), view.contests[0])
+    assert f"{wanted:.4f}" in lead and "Trial 0 is best" in lead
+
+
+def _record(sweep: Sweep) -> SweepRecord:
+    return SweepRecord(
+        folder="s",
+        card=sweep.card,
+        table=sweep.table,
+        curves=empty_table(CURVE_COLUMNS),
+        papers={},
+        test=empty_table(CURVE_COLUMNS),
+    )
