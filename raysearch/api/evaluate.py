@@ -21,13 +21,14 @@ import pandas as pd
 from rich.console import RenderableType
 
 from raysearch import corpora
-from raysearch.analysis.regret import oracle_goal, regrets
+from raysearch.analysis.selection import regrets
 from raysearch.api.messages import QUIET, Messages, shown
 from raysearch.api.openings import alone, named, opened_words
 from raysearch.api.options import EvaluateOptions, with_keywords
 from raysearch.api.restore import restored
 from raysearch.api.trials import goal_of, lease_of, oracle_role, trials_of
 from raysearch.errors import StoreError
+from raysearch.findings.sweep import oracle_goal
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.keys import made_by
 from raysearch.leaderboard.openings import (
@@ -40,8 +41,7 @@ from raysearch.leaderboard.openings import (
     readings_of,
 )
 from raysearch.leaderboard.origins import origins
-from raysearch.render.readings import read_words, readings_table, worst_words
-from raysearch.render.regret import RegretTable
+from raysearch.render.readings import RegretTable, read_words, readings_table, worst_words
 from raysearch.run import Run
 from raysearch.storage.uri import redacted
 from raysearch.training.checkpoint import has_weights, remove_weights
