@@ -127,7 +127,7 @@ def board_text(
     if form == "latex":
         body = tabular(heads, rows, left=1 if alone else 0, rules_before=begins[1:])
         return f"% {printable(said, lines=False)}\n{body}"
-    lines = table(heads, rows, left=1 if alone else 0)
+    lines = markdown_rows(heads, rows, left=1 if alone else 0)
     return "\n".join([*lines, "", prose(said), ""])
 
 
