@@ -31,7 +31,7 @@ from shared_ray import SharedRay
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
 from raysearch import corpora
-from raysearch.cli import main, parser, watch
+from raysearch.cli import main, parser, remote, sweep
 from raysearch.cli.parsing import leaves
 from raysearch.cluster.remote import jobs, launch
 from raysearch.storage import open_storage
@@ -170,7 +170,8 @@ class Cloud:
         at_hand.setattr(jobs, "any_running", lambda _: False)
         at_hand.setattr(jobs, "latest_sweep", lambda _: "carl-1")
         at_hand.setattr(jobs, "stop", lambda *_: True)
-        at_hand.setattr(watch, "watch", lambda *_: 0)
+        for module in (remote, sweep):
+            at_hand.setattr(module, "watch", lambda *_: 0)
 
     @contextmanager
     def _connect(self, cluster: str) -> Iterator[Any]:

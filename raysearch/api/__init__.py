@@ -14,18 +14,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from raysearch.api.messages import shown
-from raysearch.api.options import Folder, SweepOptions, setting_text, with_keywords
-from raysearch.errors import ConfigError
+from raysearch.api.options import Folder, SweepOptions, setting_text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from raysearch.api.check import CheckedFile, check
     from raysearch.api.compare import compare
     from raysearch.api.dashboard import dashboard
@@ -47,9 +43,9 @@ if TYPE_CHECKING:
     from raysearch.api.remote import check_cluster, latest_job, stop, submit
     from raysearch.api.replay import replay
     from raysearch.api.report import ReportPage, report
+    from raysearch.api.sweep import Sweep, ending_of, search, sweep
     from raysearch.api.train import train, train_trial
     from raysearch.api.verify import verify
-    from raysearch.summary import SweepSummary
 
 __all__ = [
     "CheckedCorpora",
@@ -69,18 +65,20 @@ __all__ = [
     "data_convert",
     "data_fetch",
     "data_list",
+    "ending_of",
     "evaluate",
     "experiment",
     "export",
     "latest_job",
     "leaderboard",
+    "plan",
     "read_trials",
     "reading_record",
     "readings_view",
-    "plan",
     "recover",
     "replay",
     "report",
+    "search",
     "stop",
     "submit",
     "sweep",
@@ -88,51 +86,6 @@ __all__ = [
     "train_trial",
     "verify",
 ]
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A sweep that has ended, or was interrupted.
-
-    Attributes:
-        folder: Folder or URI of its rows.
-        summary: How it ended, its best configurations, the paper's own.
-    """
-
-    folder: str
-    summary: SweepSummary
-
-    def leaderboard(self) -> pd.DataFrame:
-        """Its configurations, best first; see `leaderboard`."""
-        from raysearch.api.leaderboard import leaderboard
-
-        return leaderboard(self.folder)
-
-
-@with_keywords(SweepOptions)
-def sweep(options: SweepOptions) -> Sweep:
-    """Search a method's hyper-parameters; the same call again goes on where it ended.
-
-    Takes the keywords of `raysearch.api.options.SweepOptions`.
-
-    Returns:
-        The sweep; after Ctrl-C, too, with ``summary.ending == "interrupted"``.
-
-    Raises:
-        RaysearchError: It cannot run, and why.
-
-    >>> import raysearch
-    >>> raysearch.sweep("carl", trials=0)
-    Traceback (most recent call last):
-    raysearch.errors.ConfigError: `--trials` must be an integer in [1, 1000000], but got 0
-    """
-    from raysearch.cli.sweep import search
-
-    if options.cluster is not None:
-        raise ConfigError("a sweep with `cluster` must be started by the command: it is watched")
-    with shown(options.quiet) as messages:
-        plan, summary = search(options, messages)
-    return Sweep(plan.root, summary)
 
 
 def experiment(
@@ -219,6 +172,7 @@ _LAZY: Mapping[str, str] = {
     "ListedCorpora": "data",
     "Recovered": "recover",
     "ReportPage": "report",
+    "Sweep": "sweep",
     "check": "check",
     "check_cluster": "remote",
     "compare": "compare",
@@ -227,19 +181,22 @@ _LAZY: Mapping[str, str] = {
     "data_convert": "data",
     "data_fetch": "data",
     "data_list": "data",
+    "ending_of": "sweep",
     "evaluate": "evaluate",
     "export": "export",
     "latest_job": "remote",
     "leaderboard": "leaderboard",
+    "plan": "plan",
     "read_trials": "evaluate",
     "reading_record": "evaluate",
     "readings_view": "evaluate",
-    "plan": "plan",
     "recover": "recover",
     "replay": "replay",
     "report": "report",
+    "search": "sweep",
     "stop": "remote",
     "submit": "remote",
+    "sweep": "sweep",
     "train": "train",
     "train_trial": "train",
     "verify": "verify",

@@ -3,19 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from raysearch.errors import StoreError
-from raysearch.events import Event, EventKind, SweepHeader, View
-from raysearch.leaderboard import Store
+import pandas as pd
+
+from raysearch.api.copies import refuse_copy
+from raysearch.api.leaderboard import leaderboard
+from raysearch.api.messages import QUIET, Messages, shown
+from raysearch.api.options import SweepOptions, with_keywords
+from raysearch.api.packing import packed
+from raysearch.api.sweep_plan import card_of, check_inputs, plan_of, with_sources, write_card
+from raysearch.cluster.ray_version import check_ray
+from raysearch.errors import ConfigError, StoreError
+from raysearch.events import Event, EventKind, QuietView, SweepHeader, View
+from raysearch.leaderboard import Store, SweepCard
 from raysearch.leaderboard.keys import encoder_name
+from raysearch.render.live import LiveView
+from raysearch.render.output import lasting_output
+from raysearch.render.sweep_summary import ending_text
 from raysearch.run import Run
 from raysearch.search.plan import SweepPlan, reach_notes
 from raysearch.search.sweep import run_sweep
+from raysearch.storage import open_storage
 from raysearch.storage.uri import redacted
 from raysearch.summary import SweepSummary
 
-__all__ = ["header_of", "show_sweep"]
+__all__ = ["Sweep", "ending_of", "header_of", "search", "show_sweep", "sweep"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that has ended, or was interrupted.
+
+    Attributes:
+        folder: Folder or URI of its rows.
+        summary: How it ended, its best configurations, the paper's own.
+    """
+
+    folder: str
+    summary: SweepSummary
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Its configurations, best first; see `leaderboard`."""
+        return leaderboard(self.folder)
+
+
+@with_keywords(SweepOptions)
+def sweep(options: SweepOptions) -> Sweep:
+    """Search a method's hyper-parameters; the same call again goes on where it ended.
+
+    Takes the keywords of `raysearch.api.options.SweepOptions`. On a terminal the sweep is drawn
+    while it runs, unless it is `quiet`.
+
+    Returns:
+        The sweep; after Ctrl-C, too, with ``summary.ending == "interrupted"``.
+
+    Raises:
+        RaysearchError: It cannot run, and why.
+
+    >>> import raysearch
+    >>> raysearch.sweep("carl", trials=0)
+    Traceback (most recent call last):
+    raysearch.errors.ConfigError: `--trials` must be an integer in [1, 1000000], but got 0
+    """
+    if options.cluster is not None:
+        raise ConfigError("a sweep with `cluster` must be started by the command: it is watched")
+    with shown(options.quiet) as messages:
+        plan, summary = search(options, None, messages)
+    return Sweep(plan.root, summary)
+
+
+def search(
+    options: SweepOptions, view: View | None = None, messages: Messages = QUIET
+) -> tuple[SweepPlan, SweepSummary]:
+    """Check everything that can be checked, and run the sweep on this machine or from it.
+
+    Args:
+        options: Of the sweep.
+        view: Who is told how it goes; None for the picture on a terminal, or with `quiet` for
+            warnings only.
+        messages: Where to say what is measured before it begins, and warnings.
+
+    Raises:
+        RaysearchError: It cannot run, and why.
+    """
+    check_ray()
+    plan = plan_of(options)
+    check_inputs(plan)
+    plan = with_sources(plan)
+    refuse_copy(plan.folder)
+    plan = packed(plan, options.pack, slots=options.slots, messages=messages)
+    header = header_of(plan, card_of(plan))
+    if plan.storage:
+        open_storage(plan.root)  # said before Ray starts, too
+    if view is None:
+        view = QuietView(messages.warn) if options.quiet else LiveView()
+    with lasting_output(
+        f"nobody reads the output any more: the sweep goes on without it, and its rows are in "
+        f"{redacted(plan.root)}"
+    ):
+        store = Store(plan.root)
+        summary = show_sweep(plan, header, store, view, on_open=lambda: write_card(plan))
+    if summary.used_up:
+        write_card(plan, summary.used_up)
+    return plan, summary
+
+
+def ending_of(plan: SweepPlan, summary: SweepSummary) -> str:
+    """The lines after the leaderboard of a sweep of this machine: its best, and what is next."""
+    goal, mode, aggregate = plan.space.goal, plan.space.mode, plan.space.aggregate
+    card = SweepCard(goal=goal, mode=mode, aggregate=aggregate, tasks=plan.tasks)
+    return ending_text(card, summary, rows=redacted(plan.root))
 
 
 def header_of(plan: SweepPlan, card: Mapping[str, Any]) -> SweepHeader:

@@ -16,6 +16,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raysearch import api
 from raysearch.api.options import EvaluateOptions, SweepOptions, setting_text
 from raysearch.cli.arguments import (
     add_data_dir,
@@ -102,7 +103,6 @@ def run_experiment(args: argparse.Namespace) -> tuple[str, Experiment] | None:
         TrialError: It ran out of money before all arms were trained.
     """
     from raysearch.api.experiment import find_experiment
-    from raysearch.cli.sweep import search
     from raysearch.summary import Ending
 
     path, space = find_experiment(args.name)
@@ -111,7 +111,7 @@ def run_experiment(args: argparse.Namespace) -> tuple[str, Experiment] | None:
             "`--cluster` must be left out of an experiment, which reads test data where its "
             "weights are; run it on the cluster's head with --address auto and --storage"
         )
-    plan, summary = search(_sweep_options(args, path, space), args.messages)
+    plan, summary = api.search(_sweep_options(args, path, space), None, args.messages)
     if summary.ending is Ending.INTERRUPTED:
         return None
     if summary.ending is not Ending.DONE:

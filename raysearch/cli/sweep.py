@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Self
 
+from raysearch import api
 from raysearch.api.options import SweepOptions
 from raysearch.cli.arguments import (
     add_config,
@@ -18,17 +22,15 @@ from raysearch.cli.arguments import (
 )
 from raysearch.cli.parsing import examples
 from raysearch.cli.sweep_arguments import add_hardware, add_search
+from raysearch.cli.watch import watch
 from raysearch.cluster.ray_version import check_ray
-from raysearch.events import QuietView, View
-from raysearch.render.output import lasting_output
+from raysearch.events import Event, EventKind
 from raysearch.storage.uri import redacted
 
-if TYPE_CHECKING:
-    from raysearch.api.messages import Messages
-    from raysearch.search.plan import SweepPlan
-    from raysearch.summary import SweepSummary
+__all__ = ["JsonView", "add_parser", "run"]
 
-__all__ = ["add_parser", "run", "search"]
+_WORTH_TELLING = 0.02
+"""A run's share must have grown by so much: at most 50 lines a run."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,69 +67,58 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the sweep, show its leaderboard, and say what is next."""
+    check_ray()  # before anything imports it
     typed = given(args)
     options = SweepOptions(**typed)
     if options.cluster is not None:
-        from raysearch.api.remote import submit
-        from raysearch.cli.watch import watch
-
-        job = submit(options, typed, args.messages, form=args.format)
+        job = api.submit(options, typed, args.messages, form=args.format)
         return watch(str(options.cluster), job, Path(options.results))
-    plan, summary = search(options, args.messages, args.format)
+    view = JsonView(_write) if args.format == "json" else None
+    plan, summary = api.search(options, view, args.messages)
     if args.format == "text":
-        sys.stdout.write(ending_of(plan, summary))
+        sys.stdout.write(api.ending_of(plan, summary))
     if summary.ending == "interrupted":
         return 130
     return 0 if summary.best else 2
 
 
-def ending_of(plan: SweepPlan, summary: SweepSummary) -> str:
-    """The lines after the leaderboard of a sweep of this machine."""
-    from raysearch.leaderboard import SweepCard
-    from raysearch.render.sweep_summary import ending_text
-
-    goal, mode, aggregate = plan.space.goal, plan.space.mode, plan.space.aggregate
-    card = SweepCard(goal=goal, mode=mode, aggregate=aggregate, tasks=plan.tasks)
-    return ending_text(card, summary, rows=redacted(plan.root))
-
-
-def search(
-    options: SweepOptions, messages: Messages, form: str = "text"
-) -> tuple[SweepPlan, SweepSummary]:
-    """Check everything that can be checked, and run the sweep on this machine or from it."""
-    check_ray()  # before anything imports it
-    from raysearch.api.copies import refuse_copy
-    from raysearch.api.packing import packed
-    from raysearch.api.sweep import header_of, show_sweep
-    from raysearch.api.sweep_plan import card_of, check_inputs, plan_of, with_sources, write_card
-    from raysearch.cli.views import JsonView, LiveView
-    from raysearch.leaderboard import Store
-    from raysearch.storage import open_storage
-
-    plan = plan_of(options)
-    check_inputs(plan)
-    plan = with_sources(plan)
-    refuse_copy(plan.folder)
-    plan = packed(plan, options.pack, slots=options.slots, messages=messages)
-    header = header_of(plan, card_of(plan))
-    if plan.storage:
-        open_storage(plan.root)  # said before Ray starts, too
-    store = Store(plan.root)
-    with lasting_output(
-        f"nobody reads the output any more: the sweep goes on without it, and its rows are in "
-        f"{redacted(plan.root)}"
-    ):
-        view: View
-        if form == "json":
-            view = JsonView(_write)
-        else:
-            view = QuietView(messages.warn) if options.quiet else LiveView()
-        summary = show_sweep(plan, header, store, view, on_open=lambda: write_card(plan))
-    if summary.used_up:
-        write_card(plan, summary.used_up)
-    return plan, summary
-
-
 def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+class JsonView:
+    """Writes every event as JSON on a line, without credentials; of the progress a part.
+
+    Args:
+        write: Takes each line, with its end.
+    """
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._shares: dict[str, float] = {}
+        """Of each run that is under way, the share that was written last."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._shares.clear()
+
+    def event(self, event: Event) -> None:
+        """Take an event."""
+        if event.kind is EventKind.PROGRESS and not self._is_worth_telling(event):
+            return
+        if event.run is not None:
+            self._shares[event.run_id] = 0.0
+            event = replace(event, run=replace(event.run, folder=redacted(event.run.folder)))
+        elif event.kind is EventKind.FINISHED:
+            self._shares.pop(event.run_id, None)
+        self._write(replace(event, at=round(time.time(), 3)).to_json() + "\n")
+
+    def _is_worth_telling(self, event: Event) -> bool:
+        share = event.step / event.total if event.total else 0.0
+        if share - self._shares.get(event.run_id, 0.0) < _WORTH_TELLING:
+            return False
+        self._shares[event.run_id] = share
+        return True

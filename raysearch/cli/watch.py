@@ -119,9 +119,9 @@ class _Watcher:
 
     def _begin(self, header: SweepHeader) -> None:
         """The first line: what sweep it is, so where its rows go here."""
-        from raysearch.cli.views import LiveView
         from raysearch.leaderboard import Store
         from raysearch.leaderboard.card import parse_card
+        from raysearch.render.live import LiveView
         from raysearch.search.study.lock import sweep_lock
 
         try:

@@ -11,10 +11,13 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import pyarrow as pa
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -28,9 +31,10 @@ from raysearch.render.board import count_words, more_settings, origin_lines
 from raysearch.render.format import Glyphs, duration, glyphs_for, score, sparkline
 from raysearch.render.race import Race
 from raysearch.render.table import Layout, ranked_table
+from raysearch.render.terminal import Terminal
 from raysearch.run import Report, Run, RunSpec, RunState
 
-__all__ = ["LiveState", "MOST_RUNNING", "Running", "bar", "running_table"]
+__all__ = ["LiveState", "LiveView", "MOST_RUNNING", "Running", "bar", "running_table"]
 
 MOST_RUNNING = 8
 _BAR = 16
@@ -301,3 +305,51 @@ class LiveState:
             rows=0,
             seconds=0.0,
         )
+
+
+class LiveView:
+    """The picture, drawn again and again in place; or a line for each run and message.
+
+    Args:
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._console = clock, Terminal()
+        self._drawn = ExitStack()
+        self._state: LiveState | None = None
+        self._rows: dict[str, Run] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._state is not None:
+            self._state.event(Event(kind=EventKind.MESSAGE))
+        self._drawn.close()
+
+    def event(self, event: Event) -> None:
+        """Take an event; the header comes first."""
+        if event.header is not None:
+            self._state = LiveState(event.header, self._clock)
+            if self._console.is_terminal:
+                self._drawn.enter_context(Live(self._state, console=self._console))
+            else:
+                self.say(event.header.headline)
+        elif self._state is not None:
+            self._state.event(event)
+            if not self._console.is_terminal:
+                self._tell(self._state, event)
+
+    def _tell(self, state: LiveState, event: Event) -> None:
+        """The event as a line, where it has one."""
+        if event.kind is EventKind.TRIAL and event.record and not event.earlier:
+            self._rows[event.run_id] = event.record
+        elif event.kind is EventKind.FINISHED and event.run_id in self._rows:
+            self.say(state.line(self._rows.pop(event.run_id), self._console.encoding))
+        elif event.kind in (EventKind.MESSAGE, EventKind.WARNING):
+            self.say(event.text)
+
+    def say(self, text: str) -> None:
+        """A line of its own; on a terminal above the picture."""
+        self._console.print(text, soft_wrap=True)

@@ -59,8 +59,8 @@ def test_importing_raysearch_costs_nothing() -> None:
         "import sys, raysearch\n"
         "heavy = {'torch', 'ray', 'pandas', 'pyarrow', 'rich', 'yaml'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "assert raysearch.sweep.__module__ == 'raysearch.api'\n"
         "assert callable(raysearch.leaderboard) and not {'torch', 'ray'} & set(sys.modules)\n"
+        "assert raysearch.sweep.__module__ == 'raysearch.api.sweep'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
@@ -143,14 +143,13 @@ def test_a_board_by_parameter(tmp_path: Path) -> None:
 
 
 def test_quiet_hides_no_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from raysearch.cli import sweep
 
-    def search(options: typing.Any, messages: typing.Any) -> typing.Any:
+    def search(options: typing.Any, view: typing.Any, messages: typing.Any) -> typing.Any:
         sys.stderr.write("progress")
         messages.warn("the quota is small")
         raise ConfigError("ended")
 
-    monkeypatch.setattr(sweep, "search", search)
+    monkeypatch.setattr(sys.modules[raysearch.sweep.__module__], "search", search)
     with (
         pytest.warns(UserWarning, match="the quota is small"),
         pytest.raises(ConfigError, match="ended"),

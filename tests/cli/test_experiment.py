@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
+from raysearch import api
 from raysearch.api.experiment import MEASURED, experiments, find_experiment
 from raysearch.cli import main, parser
 from raysearch.cli.experiment import _sweep_options
@@ -138,9 +139,7 @@ def test_a_study_without_all_its_arms_has_no_answer(
         SweepSummary(ending=Ending.COST, asked=3, unfinished=2),
         SweepSummary(ending=Ending.INTERRUPTED, asked=3, unfinished=2),
     ]
-    monkeypatch.setattr(
-        "raysearch.cli.sweep.search", lambda args: (SimpleNamespace(root="here"), ended.pop(0))
-    )
+    monkeypatch.setattr(api, "search", lambda *_: (SimpleNamespace(root="here"), ended.pop(0)))
     assert main(["experiment", "mine.yaml"]) == 2
     assert "ended by cost with 2 of 3 configurations open" in capsys.readouterr().err
     assert main(["experiment", "mine.yaml", "--slots", "1"]) == 130

@@ -64,7 +64,7 @@ def head(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Head:
     monkeypatch.setattr(jobs, "submit", made.submit)
     monkeypatch.setattr(jobs, "running_sweep", lambda *_: made.running)
     monkeypatch.setattr(jobs, "any_running", lambda _: made.busy)
-    monkeypatch.setattr("raysearch.cli.watch.watch", made.watch)
+    monkeypatch.setattr("raysearch.cli.sweep.watch", made.watch)
     (tmp_path / "raysearch").mkdir()
     (tmp_path / "raysearch" / "__init__.py").touch()
     (tmp_path / "space.yaml").write_text(SPACE)

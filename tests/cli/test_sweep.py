@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from noop_sweep import noop_plan, noop_space
 
+from raysearch import api
 from raysearch.api import sweep_plan
 from raysearch.api.options import SweepOptions, absolute_folders
+from raysearch.api.sweep import ending_of
 from raysearch.api.sweep_plan import write_card
 from raysearch.cli import main
-from raysearch.cli.sweep import ending_of
 from raysearch.cluster.worker import TrainingRunner
 from raysearch.errors import ConfigError
 from raysearch.events import Event, EventKind, QuietView
@@ -191,12 +192,12 @@ def test_workers_are_told_where_stages_lie(tmp_path: Path) -> None:
 def test_quiet_hides_no_warning(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def search(options: Any, messages: Any, form: str) -> Any:
+    def search(options: Any, view: Any, messages: Any) -> Any:
         view = QuietView(messages.warn)
         view.event(Event(kind=EventKind.MESSAGE, text="starting"))
         view.event(Event(kind=EventKind.WARNING, text="`--quota` is full"))
         raise ConfigError("ended")
 
-    monkeypatch.setattr("raysearch.cli.sweep.search", search)
+    monkeypatch.setattr(api, "search", search)
     assert main(["sweep", "carl", "-q"]) == 2
     assert capsys.readouterr().err == "raysearch: `--quota` is full\nraysearch: ended\n"

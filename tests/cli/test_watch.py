@@ -11,7 +11,7 @@ import pytest
 
 from raysearch.api.copies import refuse_copy, refuse_others
 from raysearch.cli import watch as watching
-from raysearch.cli.views import JsonView
+from raysearch.cli.sweep import JsonView
 from raysearch.cli.watch import watch
 from raysearch.cluster.remote import jobs
 from raysearch.devices import cpu_device

@@ -21,7 +21,7 @@ from kill_points import drive  # noqa: E402
 
 from raysearch.cli import main
 from raysearch.cli.experiment import _command
-from raysearch.cli.views import JsonView
+from raysearch.cli.sweep import JsonView
 from raysearch.cluster.worker import _broken
 from raysearch.devices import cpu_device
 from raysearch.events import Event, EventKind, ended_run
