@@ -1,1 +1,1 @@
-"""What rows show beyond a ranking: comparison, importance, regret, audit, history."""
+"""What rows show beyond a ranking: comparison, importance, selection, experiments, audit."""

@@ -1,4 +1,4 @@
-"""Is a leaderboard whole and consistent with itself, as far as that shows without training?
+"""Checks a leaderboard for faults and gaps, as far as they show without training.
 
 A *fault* is what no honest sweep leaves behind; a *remark* is what a reader should know, such as
 a configuration whose cells are not all in. That a row's number is true takes training it again

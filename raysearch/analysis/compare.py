@@ -1,4 +1,4 @@
-"""Is A better than B: two configurations on the cells that both have, pair by pair.
+"""Compares two configurations on the cells that both have, pair by pair.
 
 A cell is a task and a seed; what differs between the two on one cell is not the task and not
 what the seed decides. Cells that only one has are left out and counted.
@@ -62,7 +62,7 @@ def contrast(
         goal=goal,
         aggregate=rule,
         tasks=tasks,
-        aggregate_value=(
+        values=(
             aggregate_value({cell: own[cell] for cell in shared}, goal, rule),
             aggregate_value({cell: other[cell] for cell in shared}, goal, rule),
         ),

@@ -1,4 +1,4 @@
-"""Which settings go with the metric: how strongly, and in which order a narrow table shows them."""
+"""How strongly settings go with the metric, and the order in which a narrow table shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good was the best after so many trials, encoder steps and seconds, and who was busy when.
+"""How good the best was after so many trials, steps and seconds, and which slot was busy when.
 
 Configurations count at the time when their last row was finished; what failed or was stopped
 early costs as the others do.

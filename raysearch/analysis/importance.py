@@ -1,4 +1,4 @@
-"""Which settings decide who is among the best, and which cannot be told from a placebo.
+"""Which settings decide who is among the best, and which are no better than a placebo.
 
 PED-ANOVA (`statistics.divergence`): how much a setting's density among the best configurations
 differs from that among all. A divergence alone says little: it is above 0 even for a setting

@@ -1,4 +1,4 @@
-"""Does a row that was trained again say the same, and what may explain that it does not?
+"""Compares a row with the same run trained again, and names what may explain a difference.
 
 A row is a function of its settings, its cell, the code, the data and the encoder: the same of
 these give the same numbers bit for bit on the same kind of processor with the same versions.

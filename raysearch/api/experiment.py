@@ -81,8 +81,7 @@ class Experiment:
     def sentences(self) -> list[str]:
         """The answer in sentences."""
         from raysearch.analysis.experiment import curve_change
-        from raysearch.render.experiment import answer_sentences
-        from raysearch.render.experiment.words import arm_name, course_sentence
+        from raysearch.render.experiment.words import answer_sentences, arm_name, course_sentence
 
         failed = {
             f"{arm_name(arm, self.answer.self_naming)}, "
@@ -101,7 +100,8 @@ class Experiment:
 
     def figure(self) -> str:
         """The figure as SVG."""
-        from raysearch.render.experiment import draw, svg
+        from raysearch.render.experiment.figures import draw  # matplotlib: 0.3 s
+        from raysearch.render.experiment.plot import svg
 
         asked = self.question
         drawn = draw(
@@ -121,7 +121,7 @@ class Experiment:
         Args:
             figure: Path of the figure from the page.
         """
-        from raysearch.render.experiment import Provenance, study_page
+        from raysearch.render.experiment.page import Provenance, study_page
 
         return study_page(
             self.name,

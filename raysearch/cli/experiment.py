@@ -219,7 +219,7 @@ def _write(folder: str, study: Experiment) -> None:
 
 
 def _say(args: argparse.Namespace, folder: str, study: Experiment) -> None:
-    from raysearch.render.experiment import StudyBoard, answer_record
+    from raysearch.render.experiment.table import StudyBoard, answer_record
     from raysearch.render.terminal import Terminal
 
     if args.format == "json":

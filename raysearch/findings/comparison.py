@@ -82,9 +82,9 @@ class Contrast:
         goal: The metric and its direction.
         aggregate: What the tasks of a configuration make of it.
         tasks: Task by task.
-        worth: What A and B are worth on the shared cells.
+        values: The values of A and of B on the shared cells (`objective.aggregate_value`).
         paired: A less B, cell by cell; by the worst task that of A less that of B, seed by seed.
-        interval: Of A less B, of what they are worth.
+        interval: Of the value of A less that of B.
         alone: Cells of A and of B without a partner.
         sources: Digests by their name that differ between the two on some shared cell.
     """
@@ -92,7 +92,7 @@ class Contrast:
     goal: MetricGoal
     aggregate: Aggregate
     tasks: tuple[TaskContrast, ...]
-    aggregate_value: tuple[float, float]
+    values: tuple[float, float]
     paired: tuple[tuple[float, ...], ...]
     interval: Interval
     alone: tuple[int, int]
@@ -159,7 +159,7 @@ class Tuned:
         incumbents: Trials between them that were best when their turn came and whose test data
             were read, the two included; empty when one of the two has not been read.
         found: What came of it; None when it cannot be said.
-        interval: Of what the chosen is worth on test less what the default is, over their cells.
+        interval: Of the value of the chosen on test less that of the default.
     """
 
     task: str

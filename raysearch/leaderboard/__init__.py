@@ -1,4 +1,4 @@
-"""What happened: rows of finished trials in Parquet, and who came first.
+"""Rows of finished trials in Parquet, and who came first.
 
 `Store` writes and reads a sweep's rows, `rank` orders its configurations. Nothing here needs
 torch or Ray.

@@ -1,4 +1,4 @@
-"""What does a sweep say of itself, so that its rows can be ranked: metric, cells, tasks."""
+"""What a sweep says of itself so that its rows can be ranked: metric, cells, tasks, ranges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows of a table belong together.
+"""Groups, picks and summarizes the rows of a table.
 
 Grouping is done with numpy on dictionary codes. Arrow's own `Table.group_by` would do, but it
 imports the query engine, which takes 0.4 s: as long as the whole leaderboard may take to open.

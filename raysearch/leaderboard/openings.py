@@ -1,4 +1,4 @@
-"""When was data opened that no selection may see, by whom, and what was read?
+"""Records of when data was opened that no selection may see, by whom, and what was read.
 
 ``<sweep>/openings/<role>.<cell of a trial>.<token>.json`` is one opening. It is there, as *begun*,
 before the data is opened, and holds the reading once there is one; it is never removed. So who

@@ -1,4 +1,4 @@
-"""Are rows that are ranked together made from the same bytes, and by the same versions?
+"""Whether rows that are ranked together are made of the same bytes, by the same versions.
 
 Rows of two states of one file, encoder or method are a fault: their numbers are of other things.
 Rows of two versions of a library or of the code are a remark: they may round otherwise. What a

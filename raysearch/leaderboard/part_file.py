@@ -1,4 +1,4 @@
-"""How does a table become the bytes of one Parquet file, and are these as they were written.
+"""A table as the bytes of one Parquet file, with a check that they are as they were written.
 
 Pages have the checksums of the format, which any reader may check. What they do not cover (the
 footer with its names, types, sizes and offsets) the file's own digest does: ``raysearch.digest``

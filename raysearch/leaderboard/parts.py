@@ -1,4 +1,4 @@
-"""How is one table kept as Parquet files that can be read at any moment.
+"""One table kept as Parquet files that can be read at any moment.
 
 A folder of one table, on a disk or in an object store, holds, in the order of their names:
 

@@ -1,4 +1,4 @@
-"""Who came first: the cells of every configuration together, ordered by the goal.
+"""Ranks configurations: the cells of each together, ordered by the goal.
 
 A configuration is a trial number of a sweep; its cells (task × seed) are rows. Its score is
 what `objective.aggregate_value` makes of them: the mean over its tasks of the means over their
@@ -50,7 +50,7 @@ class Ranked:
             is lacking; else COMPLETE, and only then is it ranked.
         reason: Why it was pruned or failed, or which metric is lacking; empty otherwise.
         cells: How many cells are in; of a partial one those that have the metric.
-        score: What it is worth (`objective.aggregate_value`): `mean`, or the worst mean of a
+        score: Its value (`objective.aggregate_value`): `mean`, or the worst mean of a
             task; NaN unless every cell that it must have has the metric.
         score_sd: Standard deviation (n − 1) over the cells behind the score: all, or those of
             the worst task; NaN for fewer than two.

@@ -1,4 +1,4 @@
-"""Are these rows what a sweep writes: known columns, their types, and values that can be ranked.
+"""Checks rows for what a sweep writes: known columns, their types, values that can be ranked.
 
 Everything behind the reader (ranking, reports, replays) takes rows for true, so a file of rows is
 looked at here, once, whoever wrote it. Rows are numbered from 1 as they lie in the file.

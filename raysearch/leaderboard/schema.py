@@ -1,4 +1,4 @@
-"""Which columns does the leaderboard have, and how does a trial become rows and back.
+"""The columns of the leaderboard, and how a run becomes rows and back.
 
 Two tables, both keyed by `KEY`:
 

@@ -1,4 +1,4 @@
-"""Where do the rows of a sweep lie, and how are they written and read.
+"""Writes and reads the rows of a sweep.
 
 A sweep's folder holds ``trials/`` and ``curves/`` (see `parts`) and ``sweep.json``, whose
 ``metric``, ``direction`` and ``cells`` say how its trials are ranked. The rows are derived

@@ -1,4 +1,4 @@
-"""How do the configurations of a sweep stand within each of its tasks, and over all of them.
+"""Configurations within each task of a sweep and over all of them; which settings were searched.
 
 A sweep over several tasks (language pairs) either judges a configuration over all of them or
 searches each by itself; its rows can be looked at either way.

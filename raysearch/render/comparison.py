@@ -113,7 +113,7 @@ def _tasks(result: Contrast, glyphs: Glyphs) -> Table:
         table.add_row(*map(Text, _line(task, glyphs)))
     if len(result.tasks) > 1:
         name = "all tasks" if result.aggregate == "mean" else "worst task"
-        ends = map(score, result.aggregate_value)
+        ends = map(score, result.values)
         cells = [str(result.cells), *ends, f"{result.interval.value:+.4f}", "", ""]
         table.add_row(*map(Text, [name, *cells]), style="bold")
     return table

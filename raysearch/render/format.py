@@ -1,4 +1,4 @@
-"""How is a number, a time, a setting or a curve written in a few characters."""
+"""Numbers, times, settings and curves in a few characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must stand beside an exported encoder: data and their terms, scores, where it comes from."""
+"""The card beside an exported encoder: data and their terms, scores, provenance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does `raysearch plan` print: the trials, the hours, and a line for each kind of node."""
+"""The text of `raysearch plan`: the trials, the hours, and a line for each kind of node."""
 
 from __future__ import annotations
 

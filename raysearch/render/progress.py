@@ -1,4 +1,4 @@
-"""How is one trial in this process shown while it trains."""
+"""The progress of one run that trains in this process."""
 
 from __future__ import annotations
 

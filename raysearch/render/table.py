@@ -1,4 +1,4 @@
-"""How do ranked configurations fit into a table of a given width.
+"""Ranked configurations in a table of a given width.
 
 The columns that say what a row is always stand; means of tasks and settings follow as long as
 there is room, first come first shown.

@@ -1,4 +1,4 @@
-"""How do a sweep's learning curves become files that TensorBoard opens."""
+"""Learning curves of a sweep as files that TensorBoard opens."""
 
 from __future__ import annotations
 

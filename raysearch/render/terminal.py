@@ -1,4 +1,4 @@
-"""Where boards are drawn: rich's console, in which no text is a command.
+"""The console that boards are drawn on: rich's, in which no text is a command.
 
 Neither to the terminal (`raysearch.printable`) nor to rich, whose markup in brackets may stand
 in any name. It is never too narrow to show something.

@@ -1,4 +1,4 @@
-"""How far does a setting's density among the best lie from that among all: PED-ANOVA's figure.
+"""PED-ANOVA's figure: how far a setting's density among the best lies from that among all.
 
 The Pearson divergence of Watanabe et al. (IJCAI 2023), with conditions as in condPED-ANOVA (KDD
 2026). The figures equal those of Optuna's `PedAnovaImportanceEvaluator`; this one computes

@@ -1,4 +1,4 @@
-"""Can it be told from chance: tests that are exact however few values there are.
+"""Permutation tests, which are exact however few values there are.
 
 A permutation test deals one side of the data out anew, as if it had nothing to do with the
 other, and counts how often the figure comes out as large. The p-value counts the data as one of

@@ -1,4 +1,4 @@
-"""Is one set of scores better than another nearly everywhere, not on average only.
+"""Almost stochastic order: whether one set of scores is better nearly everywhere.
 
 Almost stochastic order (ASO): del Barrio, Cuesta-Albertos and Matrán, *An optimal
 transportation approach for assessing almost stochastic order* (2018), as Dror, Shlomov and

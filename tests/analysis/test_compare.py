@@ -118,7 +118,7 @@ def test_by_the_worst_task_the_lead_is_that_of_the_worst_task(
     found = contrast(first, second, goal, aggregate="worst")
     assert found is not None
     wanted = (0.40, 0.30) if goal.direction == "maximize" else (0.41, 0.61)
-    assert found.aggregate_value == pytest.approx(wanted)
+    assert found.values == pytest.approx(wanted)
     assert found.interval.value == pytest.approx(wanted[0] - wanted[1])
     said = " ".join(contrast_sentences(found, first, second))
     assert "in dev/va_pearson on the worst task of each" in said

@@ -1,13 +1,15 @@
-"""Which figure does a study get: dots with whiskers, lines, a heat map, curves, or measures."""
+"""Figures of experiments: dots with whiskers, lines, a heat map, curves, or measures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from raysearch.findings.experiment import Answer, ArmResult
 from raysearch.render.experiment.maps import labels_figure, map_figure
@@ -15,10 +17,6 @@ from raysearch.render.experiment.plot import COLOURS, MARKERS, panels, style
 from raysearch.render.experiment.words import names_of
 from raysearch.render.format import setting
 from raysearch.run import Scalar
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["draw"]
 

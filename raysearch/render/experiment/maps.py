@@ -9,19 +9,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from raysearch.render.experiment.plot import COLOURS, MARKERS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 __all__ = ["labels_figure", "map_figure"]
 
@@ -54,8 +50,6 @@ def map_figure(records: Sequence[Record], *, names: Mapping[int, str] | None = N
     Raises:
         ValueError: There is no record.
     """
-    from matplotlib.figure import Figure
-
     if not records:
         raise ValueError("a map must have records, but got none")
     arms = _arms(records, names or {})
@@ -128,8 +122,6 @@ def _classes(line: Sequence[Axes], shown: Sequence[Sequence[Record]], kind: str)
 
 def _legend(figure: Figure, colours: Mapping[str, str]) -> None:
     """Above all panels, so that every arm has the same width."""
-    from matplotlib.lines import Line2D
-
     figure.legend(
         [
             Line2D([], [], marker="o", linestyle="", color=paint, markersize=5)
@@ -187,8 +179,6 @@ def labels_figure(records: Sequence[Record], panels: Mapping[str, tuple[str, str
     Raises:
         ValueError: There is no record.
     """
-    from matplotlib.figure import Figure
-
     if not records:
         raise ValueError("a figure of labels must have records, but got none")
     corpora = list(dict.fromkeys(record["corpus"] for record in records))
@@ -231,8 +221,6 @@ def _distribution(axis: Axes, records: Sequence[Record], corpora: Sequence[str],
 
 def _tint(colour: str, share: float) -> tuple[float, ...]:
     """The colour on white, without transparency: bands lie on each other."""
-    from matplotlib.colors import to_rgb
-
     return tuple(1 - share * (1 - part) for part in to_rgb(colour))
 
 
@@ -255,8 +243,6 @@ def _entropy(axis: Axes, records: Sequence[Record], corpora: Sequence[str]) -> N
 
 
 def _keys(corpora: Sequence[str]) -> Iterator[Any]:
-    from matplotlib.lines import Line2D
-
     for number, corpus in enumerate(corpora):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         yield Line2D([], [], color=colour, marker=marker, markersize=4, label=corpus)

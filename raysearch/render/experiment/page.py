@@ -1,4 +1,4 @@
-"""How is a study written as a page: question, answer, table, figure, and how to make it again?"""
+"""An experiment as a Markdown page: question, answer, table, figure, and the command behind it."""
 
 from __future__ import annotations
 

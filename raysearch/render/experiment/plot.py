@@ -1,4 +1,4 @@
-"""How is a figure of a study drawn: one style, and the same bytes for the same numbers.
+"""How figures of experiments are drawn: one style, and the same bytes for the same numbers.
 
 Figures are SVG, which a Markdown page shows and a paper takes as it is. Lettering stays text.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from raysearch.printable import printable
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["COLOURS", "MARKERS", "panels", "style", "svg"]
 
@@ -44,8 +44,6 @@ _WIDTH = 8.0
 @contextmanager
 def style() -> Iterator[None]:
     """The settings of all figures, while one is made or written."""
-    import matplotlib
-
     with matplotlib.rc_context(dict(_STYLE)):
         yield
 
@@ -58,8 +56,6 @@ def panels(count: int, height: float, **options: Any) -> tuple[Figure, list[Axes
         height: Inches.
         **options: Of matplotlib's ``Figure.subplots``, such as ``sharey``.
     """
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     axes = figure.subplots(1, count, squeeze=False, **options)
     return figure, list(axes[0])

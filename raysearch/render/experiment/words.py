@@ -1,4 +1,4 @@
-"""What may be said of an answer: sentences from its numbers, never prepared ones."""
+"""Sentences on what an experiment answers, made of its numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How did the trials learn, and which were stopped early."""
+"""Learning curves, and which trials were stopped early."""
 
 from __future__ import annotations
 

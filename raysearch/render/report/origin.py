@@ -1,4 +1,4 @@
-"""What do the numbers come from, is it all of one kind, and how are they made again."""
+"""Where the numbers come from, whether they are of one kind, and the commands that repeat them."""
 
 from __future__ import annotations
 

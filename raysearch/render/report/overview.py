@@ -1,4 +1,4 @@
-"""Which whole configurations did well: parallel coordinates, and what is won at what price."""
+"""Whole configurations: parallel coordinates, and the front of metric against price."""
 
 from __future__ import annotations
 

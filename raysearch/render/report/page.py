@@ -1,4 +1,4 @@
-"""How do sections become one page that needs no network and runs nothing but its own code.
+"""Sections as one page that needs no network and runs nothing but its own code.
 
 Three walls stand between a row's text and the reader's browser: every text is escaped where it
 enters the page; the figures are JSON in which no tag can end; and a content security policy

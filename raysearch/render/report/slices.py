@@ -1,4 +1,4 @@
-"""How does the metric go with each setting, how uncertain is that, and do the pairs agree."""
+"""The metric by setting, with intervals, and whether the pairs agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does a page know of a sweep, and which contests were there in it.
+"""What a page knows of a sweep, and the contests that were in it.
 
 A *contest* ranks configurations against each other: those of one pair, or all of a joint
 sweep over all of its pairs.

@@ -1,4 +1,4 @@
-"""Which settings decide who is best, which are as good as a placebo, and do the pairs agree."""
+"""The importance of settings beside a placebo, and whether the pairs agree on it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from raysearch.analysis.experiment import answer, arms_of
-from raysearch.render.experiment import draw
+from raysearch.render.experiment.figures import draw
 from raysearch.render.experiment.maps import map_figure
 from raysearch.render.experiment.plot import style, svg
 from raysearch.run import Cell, MetricGoal, Run, RunState

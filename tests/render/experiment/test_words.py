@@ -7,8 +7,10 @@ from rich.console import Console
 
 from raysearch.analysis.experiment import answer, arms_of
 from raysearch.findings.experiment import Answer
-from raysearch.render.experiment import StudyBoard, answer_record, answer_sentences, draw, svg
-from raysearch.render.experiment.words import names_of
+from raysearch.render.experiment.figures import draw
+from raysearch.render.experiment.plot import svg
+from raysearch.render.experiment.table import StudyBoard, answer_record
+from raysearch.render.experiment.words import answer_sentences, names_of
 from raysearch.run import Cell, MetricGoal, Report, Run, RunState, Scalar
 
 GOAL = MetricGoal("test/f1")
