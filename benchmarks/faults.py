@@ -6,7 +6,7 @@
 Three parts. *Write points*: a driver of ours without Ray, killed before each of its writes in
 turn (`tests/faults/kill_points.py`). *Map* and *carl*: whole sweeps with real processes, two
 trials at a time, killed at instants that the seed draws: the driver, a worker, the process that
-owns a slot, the mail room; of plain Tune the driver and the trials' processes, at the same
+owns a slot, the dispatcher; of plain Tune the driver and the trials' processes, at the same
 steps of its log. Every trial takes 40 steps, with a checkpoint every 5.
 
 The bound is one checkpoint interval per kill and running trial. What each kill did lies in
@@ -26,7 +26,7 @@ from typing import Any
 from faults_count import Figures, count
 from faults_kills import Campaign
 from faults_work import INTERVAL
-from rich import box
+from rich import channel
 from rich.console import Console
 from rich.table import Table
 
@@ -116,7 +116,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def show(result: dict[str, Any]) -> None:
     """The table."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    table = Table(channel=channel.SIMPLE_HEAD, pad_edge=False, padding=0)
     columns = {
         "kills": "kills",
         "trials": "trials",

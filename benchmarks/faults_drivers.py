@@ -65,11 +65,11 @@ def raysearch(work: MapWork | CarlWork, folder: Path, trials: int) -> Result:
     )
     store = Store(plan.folder)
 
-    def hear(event: Event) -> None:
+    def handle_events(event: Event) -> None:
         if event.kind is EventKind.FINISHED and event.record:
             note_finished(folder, event.record.config[work.parameter.name])
 
-    run_sweep(plan, on_trial=store.append, on_event=hear)
+    run_sweep(plan, on_trial=store.append, on_event=handle_events)
     columns = [f"config/{work.parameter.name}", f"metric/{work.goal.name}"]
     rows = store.table().to_pylist()
     return [tuple(row[name] for name in columns) for row in rows if row["state"] == "complete"]

@@ -97,10 +97,10 @@ class MapWork(Work):
                     fresh.write_text(json.dumps([step, state]))
                     tell(fresh, state)
 
-    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
+    def __call__(self, spec: RunSpec, listener: Listener) -> Run | None:
         """The same in a slot."""
         listener.started(cpu_device(1), {})
-        key, kept = lease.config["x"], Path(lease.folder) / "checkpoint.pt"
+        key, kept = spec.config["x"], Path(spec.folder) / "checkpoint.pt"
         kept.parent.mkdir(parents=True, exist_ok=True)
         known = json.loads(kept.read_text())[0] if kept.exists() else 0
         curve: list[Report] = []
@@ -121,12 +121,12 @@ class MapWork(Work):
             report(self.value(key, step))
         self.run(key, kept if known else None, tell)
         return Run(
-            sweep=lease.sweep,
-            number=lease.number,
-            cell=lease.cell,
-            method=lease.method,
+            sweep=spec.sweep,
+            number=spec.number,
+            cell=spec.cell,
+            method=spec.method,
             state=RunState.COMPLETE,
-            config=dict(lease.config),
+            config=dict(spec.config),
             metrics=curve[-1].metrics,
             curve=tuple(curve),
             steps=STEPS,
@@ -184,7 +184,7 @@ class CarlWork(Work):
             kept.parent.mkdir(parents=True)
             if restored:
                 shutil.copy(restored, kept)
-            lease = RunSpec(
+            spec = RunSpec(
                 sweep="faults",
                 number=0,
                 cell=self.cell,
@@ -192,22 +192,22 @@ class CarlWork(Work):
                 config=config,
                 folder=str(kept.parent),
             )
-            self(lease, _Relay(self.goal.name, kept, tell))
+            self(spec, _Relay(self.goal.name, kept, tell))
 
-    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
+    def __call__(self, spec: RunSpec, listener: Listener) -> Run | None:
         """The same in a slot, whose own runner notes every step."""
         from raysearch.training import loop
-        from raysearch.training.run import run_lease
+        from raysearch.training.run import execute_run
         from raysearch.training.steps import take_step
 
-        key = lease.config[self.parameter.name]
+        key = spec.config[self.parameter.name]
 
         def noted(method: Any, config: Any, stage: Any, batch: Any, position: Any) -> None:
             take_step(method, config, stage, batch, position)
             self.note(key, position.done)
 
         loop.take_step = noted
-        return run_lease(lease, listener, data_dir="", limit=0)
+        return execute_run(spec, listener, data_dir="", limit=0)
 
 
 class _Relay(NullListener):

@@ -52,23 +52,23 @@ def score(config: dict[str, float], rung: int) -> float:
 class NoopRunner:
     """Reports as often as the config says, and ends."""
 
-    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
+    def __call__(self, spec: RunSpec, listener: Listener) -> Run | None:
         """Run nothing."""
         listener.started(cpu_device(1), {})
         curve = []
-        for rung in range(1, lease.config["reports"] + 1):
-            metrics = {GOAL: score(lease.config, rung)}
+        for rung in range(1, spec.config["reports"] + 1):
+            metrics = {GOAL: score(spec.config, rung)}
             curve.append(Report(rung=rung, step=rung, seconds=0.0, metrics=metrics))
             listener.report(curve[-1])
             if listener.stopped():
                 return None
         return Run(
-            sweep=lease.sweep,
-            number=lease.number,
-            cell=lease.cell,
-            method=lease.method,
+            sweep=spec.sweep,
+            number=spec.number,
+            cell=spec.cell,
+            method=spec.method,
             state=RunState.COMPLETE,
-            config=dict(lease.config),
+            config=dict(spec.config),
             metrics=curve[-1].metrics,
             curve=tuple(curve),
             steps=len(curve),

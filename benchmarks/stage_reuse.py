@@ -26,7 +26,7 @@ from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.run import Cell, Run, RunSpec, RunState
 from raysearch.training.progress import NullListener
 from raysearch.training.provenance import device_name, pick_device, provenance
-from raysearch.training.run import run_lease
+from raysearch.training.run import execute_run
 from raysearch.training.stages.cache import StageCache
 
 AXES: Mapping[str, tuple[Any, ...]] = {
@@ -67,7 +67,7 @@ def sweep(name: str, folder: Path, arguments: argparse.Namespace, *, shared: boo
     trials = []
     place = str(data_dir(arguments.data_dir))
     for number, config in enumerate(configs(arguments)):
-        lease = RunSpec(
+        spec = RunSpec(
             sweep=name,
             number=number,
             cell=Cell(arguments.pair, 0),
@@ -75,7 +75,7 @@ def sweep(name: str, folder: Path, arguments: argparse.Namespace, *, shared: boo
             config=config,
             folder=str(folder / name / "trials" / f"{number:05d}"),
         )
-        trial = run_lease(lease, NullListener(), data_dir=place, limit=LIMIT if shared else 0)
+        trial = execute_run(spec, NullListener(), data_dir=place, limit=LIMIT if shared else 0)
         assert trial is not None and trial.state is RunState.COMPLETE, trial and trial.reason
         trials.append(trial)
     return trials

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from raysearch.api.sweep import Sweep, sweep
     from raysearch.api.train import train
 
-__all__ = ["Sweep", "__version__", "evaluate", "leaderboard", "experiment", "sweep", "train"]
+__all__ = ["Sweep", "__version__", "evaluate", "experiment", "leaderboard", "sweep", "train"]
 
 complete_account()
 

@@ -215,7 +215,7 @@ def said_value(text: str) -> str | None:
 
 
 def as_scalar(value: Any) -> Scalar:
-    """A config value as a row, a parameter or a lease's record holds it: lists joined by ``+``."""
+    """A config value as a row, a parameter or a run's record holds it: lists joined by ``+``."""
     return "+".join(value) if isinstance(value, list | tuple) else value
 
 

@@ -1,6 +1,6 @@
 """What is run and what happened: the only records that cross folders.
 
-A *cell* is a task and a seed; a *lease* is one configuration to be run on one cell; a
+A *cell* is a task and a seed; a *run* is one configuration to be run on one cell; a
 *report* is a point of the learning curve; a *trial* is the finished record. All are frozen
 and turn into plain JSON and back without loss, so that the study's database, the slots and
 the leaderboard speak of the same thing.
@@ -21,13 +21,13 @@ from raysearch.names import path_part
 
 __all__ = [
     "CHECKPOINT",
-    "Cell",
     "FORMER_CHECKPOINT",
     "FORMER_KEPT",
     "KEPT",
+    "PROPOSED",
+    "Cell",
     "MetricGoal",
     "Origin",
-    "PROPOSED",
     "Report",
     "Run",
     "RunSpec",
@@ -37,9 +37,9 @@ __all__ = [
 ]
 
 CHECKPOINT = "checkpoint.safetensors"
-"""Name of the file in a lease's folder that a running trial goes on from."""
+"""Name of the file in a run's folder that a running trial goes on from."""
 KEPT = "final.safetensors"
-"""Name of the file in a lease's folder that holds a finished trial's weights, when kept."""
+"""Name of the file in a run's folder that holds a finished trial's weights, when kept."""
 FORMER_CHECKPOINT, FORMER_KEPT = "checkpoint.pt", "final.pt"
 """What they were called, and how they were written, by earlier versions."""
 
@@ -75,7 +75,7 @@ class Cell:
     seed: int
 
     def __post_init__(self) -> None:
-        # Leases, rows and studies of others come here, and folders are named after cells.
+        # Runs, rows and studies of others come here, and folders are named after cells.
         if not (isinstance(self.task, str) and isinstance(self.seed, int) and self.seed >= 0):
             raise StoreError(
                 "a cell must have a text as its task and a whole number >= 0 as its seed, but got "
@@ -88,7 +88,7 @@ class Cell:
         return f"{path_part(self.task)}-s{self.seed}"
 
     def id_of(self, number: int) -> str:
-        """The id of a trial's lease and row of this cell, by the trial's number."""
+        """The id of a trial's run and row of this cell, by the trial's number."""
         return f"{number:05d}-{self.slug}"
 
 
@@ -107,7 +107,7 @@ class RunSpec:
         cell: Task and seed.
         method: A name in `raysearch.methods.METHODS`.
         config: Every setting of the method's config as JSON scalars or lists; already validated.
-        folder: Folder or URI that holds this lease's checkpoint and, when kept, its encoder.
+        folder: Folder or URI that holds this run's checkpoint and, when kept, its encoder.
         keep: Whether the final encoder stays in `folder` when the trial completes.
         origin: Who proposed the configuration (`raysearch.run`); empty where that is
             not recorded.
@@ -128,7 +128,7 @@ class RunSpec:
         return self.cell.id_of(self.number)
 
     def to_json(self) -> str:
-        """The lease as one JSON object."""
+        """The run as one JSON object."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod
@@ -136,7 +136,7 @@ class RunSpec:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError, TypeError, KeyError, RecursionError, StoreError: The text is not a lease
+            ValueError, TypeError, KeyError, RecursionError, StoreError: The text is not a run
                 of this version.
         """
         return cls(**_checked(json.loads(text), _OF_LEASE))
@@ -214,7 +214,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        """The same id as that of its lease."""
+        """The same id as that of its run."""
         return self.cell.id_of(self.number)
 
     def to_json(self) -> str:

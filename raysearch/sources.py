@@ -25,8 +25,8 @@ from raysearch.json_text import read_json
 __all__ = [
     "NUMERIC",
     "SOURCES",
-    "Found",
     "VERSIONS",
+    "Found",
     "digests",
     "file_digest",
     "note_read",

@@ -82,10 +82,10 @@ class NoopRunner:
     hangs: Collection[int] = ()
     raises: Mapping[int, Exception] = field(default_factory=dict)
 
-    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
+    def __call__(self, spec: RunSpec, listener: Listener) -> Run | None:
         from raysearch import distributed
 
-        curve = self._restore(Path(lease.folder) / "checkpoint.safetensors")
+        curve = self._restore(Path(spec.folder) / "checkpoint.safetensors")
         if distributed.rank() != 0:  # as in training: worker 0 alone speaks and writes
             return None
         listener.started(cpu_device(1), {"host": "here", "workers": str(distributed.world_size())})
@@ -93,55 +93,55 @@ class NoopRunner:
             listener.report(report)
             if listener.stopped():
                 return None
-        return self._train(lease, listener, curve)
+        return self._train(spec, listener, curve)
 
-    def _train(self, lease: RunSpec, listener: Listener, curve: list[Report]) -> Run | None:
-        folder = Path(lease.folder)
-        total = lease.config["reports"] * self.steps_per_report
+    def _train(self, spec: RunSpec, listener: Listener, curve: list[Report]) -> Run | None:
+        folder = Path(spec.folder)
+        total = spec.config["reports"] * self.steps_per_report
         start = len(curve) * self.steps_per_report
         for step in range(start + 1, total + 1):
-            self._misbehave(lease, step)
+            self._misbehave(spec, step)
             time.sleep(self.step_seconds)
             if self.log:
                 with open(self.log, "a") as file:
-                    file.write(f"{lease.id} {step}\n")
+                    file.write(f"{spec.id} {step}\n")
             listener.progress(step, total)
             if step % self.steps_per_report == 0:
                 curve.append(
-                    noop_report(lease.config, lease.cell, step // self.steps_per_report, step)
+                    noop_report(spec.config, spec.cell, step // self.steps_per_report, step)
                 )
                 self._save(folder / "checkpoint.safetensors", curve)
                 listener.report(curve[-1])
             if listener.stopped() or listener.preempted():
                 return None
-        if lease.keep:
+        if spec.keep:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "final.safetensors").write_text("weights")
         return Run(
-            sweep=lease.sweep,
-            number=lease.number,
-            cell=lease.cell,
-            method=lease.method,
+            sweep=spec.sweep,
+            number=spec.number,
+            cell=spec.cell,
+            method=spec.method,
             state=RunState.COMPLETE,
-            config=dict(lease.config),
+            config=dict(spec.config),
             metrics=curve[-1].metrics,
             curve=tuple(curve),
             steps=total,
             device=cpu_device(1),
         )
 
-    def _misbehave(self, lease: RunSpec, step: int) -> None:
-        if lease.number in self.raises:
-            raise self.raises[lease.number]
-        if lease.number in self.deaths and step == self.steps_per_report + 1:
-            tombs = Path(lease.folder).parent.parent / "tombs" / lease.id
+    def _misbehave(self, spec: RunSpec, step: int) -> None:
+        if spec.number in self.raises:
+            raise self.raises[spec.number]
+        if spec.number in self.deaths and step == self.steps_per_report + 1:
+            tombs = Path(spec.folder).parent.parent / "tombs" / spec.id
             tombs.parent.mkdir(parents=True, exist_ok=True)
             died = len(tombs.read_text()) if tombs.exists() else 0
-            if died < self.deaths[lease.number]:
+            if died < self.deaths[spec.number]:
                 tombs.write_text("+" * (died + 1))
                 os._exit(1)
-        stone = Path(lease.folder) / "hung"
-        if lease.number in self.hangs and step > self.steps_per_report and not stone.exists():
+        stone = Path(spec.folder) / "hung"
+        if spec.number in self.hangs and step > self.steps_per_report and not stone.exists():
             stone.touch()
             os.kill(os.getpid(), signal.SIGSTOP)
 

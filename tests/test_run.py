@@ -22,11 +22,11 @@ def test_trial_survives_json() -> None:
 
 
 def test_lease_survives_json_and_has_a_stable_id() -> None:
-    lease = RunSpec(
+    spec = RunSpec(
         sweep="s", number=12, cell=Cell("en-es", 0), method="m", config={"x": [1, 2]}, folder="f"
     )
-    assert RunSpec.from_json(lease.to_json()) == lease
-    assert lease.id == "00012-en-es-s0"
+    assert RunSpec.from_json(spec.to_json()) == spec
+    assert spec.id == "00012-en-es-s0"
 
 
 def test_cells_of_different_tasks_have_different_names() -> None:

@@ -34,7 +34,7 @@ def compare_replay(row: Run, again: Run, *, tolerance: float = TOLERANCE) -> Rep
 
     Args:
         row: The row, with its curve.
-        again: The same lease run again, as far as the row went.
+        again: The same run run again, as far as the row went.
         tolerance: What another machine or version may explain.
     """
     compared = unequal = 0

@@ -26,7 +26,7 @@ from raysearch.api.messages import QUIET, Messages, shown
 from raysearch.api.openings import alone, named, opened_words
 from raysearch.api.options import EvaluateOptions, with_keywords
 from raysearch.api.restore import restored
-from raysearch.api.trials import goal_of, lease_of, oracle_role, trials_of
+from raysearch.api.trials import goal_of, oracle_role, spec_of, trials_of
 from raysearch.errors import StoreError
 from raysearch.findings.sweep import oracle_goal
 from raysearch.leaderboard import Store
@@ -202,7 +202,7 @@ class _Reader:
         before = self.openings.all(self.role)
         missing = [trial for trial in missing if not self._written_anew(trial, before)]
         if self.role != "test" and missing:
-            kept = sum(has_weights(lease_of(trial, self.folder)) for trial in missing)
+            kept = sum(has_weights(spec_of(trial, self.folder)) for trial in missing)
             again = (
                 f", {len(missing) - kept} are trained again first (a sweep with --keep all keeps "
                 "them)"
@@ -259,8 +259,8 @@ class _Reader:
 
     def _opened(self, trial: Run, earlier: Sequence[Opening]) -> tuple[Opening, Run]:
         """The trial with its metrics on the role, and when and by which commit it was read."""
-        lease = lease_of(trial, self.folder)
-        kept = has_weights(lease)
+        spec = spec_of(trial, self.folder)
+        kept = has_weights(spec)
         begun: list[Opening] = []
 
         def begin(weights: str) -> None:
@@ -277,7 +277,7 @@ class _Reader:
         )
         metrics = method.evaluate(self.role)
         if self.role != "test" and not kept:  # of hundreds of trials the weights fill the disk
-            remove_weights(lease)
+            remove_weights(spec)
         made = provenance(trial.method)
         reading = replace(
             trial,

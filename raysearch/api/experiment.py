@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from raysearch.search.space.space import SearchSpace
 
 __all__ = [
-    "MEASURED",
     "EXPERIMENTS",
+    "MEASURED",
     "Experiment",
     "SweepRuns",
+    "experiments",
     "find_experiment",
     "measure",
     "measure_of",
     "read_experiment",
-    "experiments",
 ]
 
 EXPERIMENTS = PACKAGE / "search_spaces" / "studies"

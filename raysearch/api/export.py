@@ -146,8 +146,8 @@ def _new(folder: Folder | None) -> Path:
 
 def _write(found: Exported, folder: str, target: Path, data: str, messages: Messages) -> None:
     """Restore the trial, training it again if its weights were not kept, and write its folder."""
-    lease, weights = with_weights(found.trial, folder, data)
-    method = restore_method(lease, weights.result, roles=("train", "dev"), data_dir=data)
+    spec, weights = with_weights(found.trial, folder, data)
+    method = restore_method(spec, weights.result, roles=("train", "dev"), data_dir=data)
     method.save_encoder(str(target))
     (target / "README.md").write_text(model_card(found), encoding="utf-8")
     (target / "raysearch.yaml").write_text(setting_yaml(found), encoding="utf-8")

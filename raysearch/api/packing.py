@@ -68,10 +68,10 @@ def packed(
     if slots is None:
         at_once = packing.trials * _gpus_here() // plan.workers_per_trial
         plan = replace(plan, slots=max(1, min(plan.slots, at_once)))  # it had what the CPUs allow
-    return replace(plan, gpus_per_worker=fraction(packing.trials), stated=packing.stated)
+    return replace(plan, gpus_per_worker=fraction(packing.trials), annotations=packing.annotations)
 
 
-def largest_lease(plan: SweepPlan) -> RunSpec:
+def largest_spec(plan: SweepPlan) -> RunSpec:
     """The paper's own setting, with what drives memory at the largest that the space allows."""
     from raysearch.run import RunSpec
 
@@ -96,13 +96,13 @@ def largest_lease(plan: SweepPlan) -> RunSpec:
 def _by_peak(plan: SweepPlan, messages: Messages) -> Packing:
     from raysearch.cluster.packing import MARGIN, measure_on_cluster, pack_by_peak
 
-    lease = largest_lease(plan)
+    spec = largest_spec(plan)
     messages.note("measuring what one trial takes of a GPU")
     peak = measure_on_cluster(
-        lease, data_dir=plan.data_dir, address=plan.address, cpus=plan.cpus_per_worker
+        spec, data_dir=plan.data_dir, address=plan.address, cpus=plan.cpus_per_worker
     )
     packing = pack_by_peak(peak)
-    sizes = ", ".join(f"{name} {lease.config[name]}" for name in DRIVES_MEMORY)
+    sizes = ", ".join(f"{name} {spec.config[name]}" for name in DRIVES_MEMORY)
     messages.note(
         f"a trial ({sizes}) takes {peak.taken / 1e9:.2f} GB of the {peak.total / 1e9:.2f} GB of "
         f"{peak.device}; with {MARGIN:.0%} on top, {packing.trials} share a GPU"

@@ -12,7 +12,7 @@ from raysearch.analysis.replay import TOLERANCE, compare_replay
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder
 from raysearch.api.select import rows_of
-from raysearch.api.trials import lease_of
+from raysearch.api.trials import spec_of
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.devices import cpu_threads
 from raysearch.errors import ConfigError
@@ -22,7 +22,7 @@ from raysearch.storage.uri import join
 from raysearch.training.hardware import torch_threads
 from raysearch.training.progress import Listener
 from raysearch.training.provenance import device_name, pick_device
-from raysearch.training.run import run_lease
+from raysearch.training.run import execute_run
 
 __all__ = ["check_tolerance", "replay", "replay_run"]
 
@@ -88,10 +88,10 @@ def replay_run(
     threads = cpu_threads(row.device) or torch.get_num_threads()  # sums are split by them
     with scratch_folder("replay") as folder, torch_threads(threads):
         scratch = str(folder)
-        lease = replace(lease_of(row, scratch), keep=False)
+        spec = replace(spec_of(row, scratch), keep=False)
         with messages.training(f"trial {row.id}") as shown:
             listener = _AsFarAs(shown, last)
-            again = run_lease(lease, listener, data_dir=data_dir, stages=join(scratch, "stages"))
+            again = execute_run(spec, listener, data_dir=data_dir, stages=join(scratch, "stages"))
         if again is None:  # the listener stopped it, as the sweep stopped the row
             reports = listener.reports
             again = replace(

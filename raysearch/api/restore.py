@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from raysearch.api.messages import QUIET, Messages
-from raysearch.api.trials import lease_of, settings_of
+from raysearch.api.trials import settings_of, spec_of
 from raysearch.config import read_config
 from raysearch.cores import usable_cores
 from raysearch.errors import StoreError
@@ -28,7 +28,7 @@ from raysearch.training.checkpoint import (
 )
 from raysearch.training.hardware import torch_threads
 from raysearch.training.origin import sources_now
-from raysearch.training.run import restore_method, run_lease
+from raysearch.training.run import execute_run, restore_method
 
 __all__ = ["changed_sources", "restored", "train_here", "with_weights"]
 
@@ -36,7 +36,7 @@ __all__ = ["changed_sources", "restored", "train_here", "with_weights"]
 def with_weights(
     trial: Run, folder: str | Path, data_dir: str, messages: Messages = QUIET
 ) -> tuple[RunSpec, Weights]:
-    """The trial's lease and its final weights: those that the sweep kept, or trained again.
+    """The trial's run and its final weights: those that the sweep kept, or trained again.
 
     Weights that are damaged, or those of another trial, are never used.
 
@@ -49,16 +49,16 @@ def with_weights(
     Raises:
         StoreError: Training again gave another number: code or data have changed since.
     """
-    lease, why = lease_of(trial, folder), "its weights were not kept"
+    spec, why = spec_of(trial, folder), "its weights were not kept"
     try:
-        weights = load_weights(lease, **_recorded(trial))
+        weights = load_weights(spec, **_recorded(trial))
     except DamagedStateError as error:
         weights = None
-        why = f"its kept weights in {redacted(lease.folder)} are not used, because {error}"
+        why = f"its kept weights in {redacted(spec.folder)} are not used, because {error}"
     if weights is None:
         messages.note(f"trial {trial.id}: {why}; training it again")
-        weights = _trained_again(trial, lease, data_dir, messages)
-    return lease, weights
+        weights = _trained_again(trial, spec, data_dir, messages)
+    return spec, weights
 
 
 def _recorded(trial: Run) -> dict[str, str]:
@@ -69,13 +69,13 @@ def _recorded(trial: Run) -> dict[str, str]:
     }
 
 
-def _trained_again(trial: Run, lease: RunSpec, data_dir: str, messages: Messages) -> Weights:
+def _trained_again(trial: Run, spec: RunSpec, data_dir: str, messages: Messages) -> Weights:
     """The trial's weights after training it again, which must give its numbers.
 
     Raises:
         StoreError: It gave others, or what was written of it cannot be read back.
     """
-    again = train_here(lease, data_dir, messages)
+    again = train_here(spec, data_dir, messages)
     shared = [name for name in trial.metrics if name in again.metrics and name.startswith("dev/")]
     moved = [n for n in shared if abs(again.metrics[n] - trial.metrics[n]) > 1e-2]
     if again.state is not RunState.COMPLETE or moved:
@@ -83,15 +83,15 @@ def _trained_again(trial: Run, lease: RunSpec, data_dir: str, messages: Messages
             f"{n} {trial.metrics[n]:.4f} → {again.metrics[n]:.4f}" for n in moved[:3]
         )
         raise StoreError(f"trial {trial.id} must give its numbers again, but did not: {said}")
-    remove_checkpoint(lease)
+    remove_checkpoint(spec)
     problem = "nothing is there"
     try:
-        weights = load_weights(lease, **_recorded(again))
+        weights = load_weights(spec, **_recorded(again))
     except DamagedStateError as error:
         weights, problem = None, str(error)
     if weights is None:
         raise StoreError(
-            f"`{redacted(lease.folder)}` must keep what is written to it, but the weights "
+            f"`{redacted(spec.folder)}` must keep what is written to it, but the weights "
             f"that were "
             f"written just now cannot be read back ({problem}); check the disk, then run the same "
             "command again"
@@ -148,23 +148,23 @@ def restored(
             f"trial {trial.id} must be read with the data and the encoder that it was made from, "
             f"but {'; '.join(changed)}: nothing was read; put it back"
         )
-    lease, weights = with_weights(trial, folder, data_dir, messages)
+    spec, weights = with_weights(trial, folder, data_dir, messages)
     before(weights.digest)
     messages.note(f"trial {trial.id}: reading the {role.replace('_', ' ')} data")
-    return restore_method(lease, weights.result, roles=("train", "dev", role), data_dir=data_dir)
+    return restore_method(spec, weights.result, roles=("train", "dev", role), data_dir=data_dir)
 
 
-def train_here(lease: RunSpec, data_dir: str, messages: Messages = QUIET) -> Run:
-    """Run a lease in this process.
+def train_here(spec: RunSpec, data_dir: str, messages: Messages = QUIET) -> Run:
+    """Run a run in this process.
 
     Args:
-        lease: What is trained.
+        spec: What is trained.
         data_dir: Folder of the corpora.
         messages: Has the listener of its progress.
     """
     # Torch counts the cores of the node; with more threads than a quota allows they wait in turn.
     threads = min(torch.get_num_threads(), usable_cores())
-    with torch_threads(threads), messages.training(f"trial {lease.id}") as listener:
-        trial = run_lease(lease, listener, data_dir=data_dir)
+    with torch_threads(threads), messages.training(f"trial {spec.id}") as listener:
+        trial = execute_run(spec, listener, data_dir=data_dir)
     assert trial is not None, "nobody stops a trial in this process"
     return trial

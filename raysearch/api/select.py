@@ -17,7 +17,7 @@ from raysearch.leaderboard.tasks import first_trials, rank_all
 from raysearch.run import MetricGoal, Run, RunState
 from raysearch.storage.uri import redacted
 
-__all__ = ["Selection", "WHICH", "select", "rows_of", "shared_goal", "split_row"]
+__all__ = ["WHICH", "Selection", "rows_of", "select", "shared_goal", "split_row"]
 
 WHICH = ("best", "default")
 """Names in place of a trial's number; the default is the paper's own setting, trial 0."""

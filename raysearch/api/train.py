@@ -76,27 +76,27 @@ def train_trial(options: TrainOptions, messages: Messages = QUIET) -> Trained:
         RunError: The trial failed, and why.
         RaysearchError: It cannot run, and why.
     """
-    lease = _lease(options)
-    folder = join(str(options.results), lease.sweep)
+    spec = _spec(options)
+    folder = join(str(options.results), spec.sweep)
     store = Store(folder)
     done = {trial.key: trial for trial in store.trials()}
-    trial = done.get((lease.sweep, lease.number, lease.cell.task, lease.cell.seed))
-    if any(dict(other.config) != lease.config for other in done.values()):
+    trial = done.get((spec.sweep, spec.number, spec.cell.task, spec.cell.seed))
+    if any(dict(other.config) != spec.config for other in done.values()):
         raise ConfigError(
-            f"`--name` {lease.sweep} holds a trial of other settings; choose another name"
+            f"`--name` {spec.sweep} holds a trial of other settings; choose another name"
         )
     data = str(data_dir(options.data_dir))
-    _check_same(done.values(), lease.sweep, data, messages)
+    _check_same(done.values(), spec.sweep, data, messages)
     if trial is None:
-        trial = train_here(lease, data, messages)
+        trial = train_here(spec, data, messages)
         store.append(trial)
-        remove_checkpoint(lease)
+        remove_checkpoint(spec)
     if trial.state is RunState.FAILED:
         raise RunError(f"trial {trial.id} failed: {trial.reason}")
     return Trained(trial=trial, folder=folder, goal=goal_of(folder, options.method))
 
 
-def _lease(options: TrainOptions) -> RunSpec:
+def _spec(options: TrainOptions) -> RunSpec:
     """What is trained, and where.
 
     Raises:
@@ -115,7 +115,7 @@ def _lease(options: TrainOptions) -> RunSpec:
     settings = flatten(config)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     name = checked_name(options.name or f"{options.method}-train-{digest}", "`--name`")
-    lease = RunSpec(
+    spec = RunSpec(
         sweep=name,
         number=0,
         cell=Cell(_task(task, loader.tasks(config)), seed),
@@ -124,7 +124,7 @@ def _lease(options: TrainOptions) -> RunSpec:
         folder="",
         keep=True,
     )
-    return replace(lease, folder=join(str(options.results), name, "leases", lease.id))
+    return replace(spec, folder=join(str(options.results), name, "leases", spec.id))
 
 
 def _check_same(rows: Collection[Run], name: str, data: str, messages: Messages) -> None:

@@ -1,4 +1,4 @@
-"""Which finished trials are meant, by which goal, and the lease that makes one again."""
+"""Which finished trials are meant, by which goal, and the run that makes one again."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from raysearch.run import MetricGoal, Run, RunSpec, RunState, Scalar
 from raysearch.search.space.space import load_space
 from raysearch.storage.uri import join, redacted
 
-__all__ = ["card_of", "goal_of", "lease_of", "oracle_role", "settings_of", "trials_of"]
+__all__ = ["card_of", "goal_of", "oracle_role", "settings_of", "spec_of", "trials_of"]
 
 
 def settings_of(method: str, row: Mapping[str, Scalar]) -> dict[str, Any]:
-    """A row's settings as a lease takes them; a missing value counts only where null may stand.
+    """A row's settings as a run takes them; a missing value counts only where null may stand.
 
     Raises:
         ConfigError: The row holds settings that this version's method does not know.
@@ -39,9 +39,9 @@ def settings_of(method: str, row: Mapping[str, Scalar]) -> dict[str, Any]:
     return values
 
 
-def lease_of(trial: Run, folder: str | Path) -> RunSpec:
-    """The lease that makes the trial again, in the folder of its sweep, keeping its weights."""
-    lease = RunSpec(
+def spec_of(trial: Run, folder: str | Path) -> RunSpec:
+    """The run that makes the trial again, in the folder of its sweep, keeping its weights."""
+    spec = RunSpec(
         sweep=trial.sweep,
         number=trial.number,
         cell=trial.cell,
@@ -50,7 +50,7 @@ def lease_of(trial: Run, folder: str | Path) -> RunSpec:
         folder="",
         keep=True,
     )
-    return replace(lease, folder=join(folder, "leases", lease.id))
+    return replace(spec, folder=join(folder, "leases", spec.id))
 
 
 def trials_of(

@@ -1,8 +1,8 @@
 """The way of runs to a slot's worker and of its events to the search, without polling or loss.
 
-A `RunChannel` belongs to one slot. The search puts a lease in; the worker takes it, posts events
+A `RunChannel` belongs to one slot. The search puts a run in; the worker takes it, posts events
 and asks whether to go on; the search reads events in order. All of it survives the worker: a
-worker that takes its place gets the lease that is not finished, and events that it repeats are
+worker that takes its place gets the run that is not finished, and events that it repeats are
 dropped. Nothing here touches Ray; `raysearch.cluster.dispatcher` is what a Ray actor holds.
 """
 
@@ -15,17 +15,17 @@ from dataclasses import replace
 from raysearch.events import NODE_WENT, Event, EventKind, ended_run
 from raysearch.run import RunSpec, RunState
 
-__all__ = ["MAX_DEATHS", "MAX_LOSSES", "RunChannel", "Dispatcher"]
+__all__ = ["MAX_DEATHS", "MAX_LOSSES", "Dispatcher", "RunChannel"]
 
 MAX_DEATHS = 3
-"""A lease whose worker died so often without getting any further ends as failed."""
+"""A run whose worker died so often without getting any further ends as failed."""
 MAX_LOSSES = 20
 """So does one whose node went away so often; that is not the trial's doing, but has a bound."""
 VERDICT_SECONDS = 10.0
 """So long a judged report waits for the search; then training goes on until it has spoken."""
 
-REST_SECONDS = 3.0
-"""So long a resting slot's worker still waits: Tune may have a last lease on its way to it."""
+DRAIN_WAIT_SECONDS = 3.0
+"""So long a draining slot's worker still waits: Tune may have a last run on its way to it."""
 
 
 class RunChannel:
@@ -37,11 +37,11 @@ class RunChannel:
 
     def __init__(self, after: int = 0) -> None:
         self._changed = asyncio.Condition()
-        self._lease: RunSpec | None = None
-        self._judged = False
+        self._spec: RunSpec | None = None
+        self._prunable = False
         self._open = False
         self._closed = False
-        self._resting = False
+        self._draining = False
         self._sequence = self._read = after
         self._events: list[Event] = []
         self._rungs: set[int] = set()
@@ -50,16 +50,16 @@ class RunChannel:
         self._worker: str | None = None
         self._given_up = False
 
-    async def put(self, lease: RunSpec, judged: bool) -> None:
-        """Give the slot its next lease; one that is still running is thereby called off.
+    async def put(self, spec: RunSpec, prunable: bool) -> None:
+        """Give the slot its next run; one that is still running is thereby cancelled.
 
         Args:
-            lease: What to run.
-            judged: Whether the worker waits at every report until the search has read it,
+            spec: What to run.
+            prunable: Whether the worker waits at every report until the search has read it,
                 so that early stopping takes effect at the report that caused it.
         """
-        self._lease, self._judged, self._open = lease, judged, True
-        self._resting = False
+        self._spec, self._prunable, self._open = spec, prunable, True
+        self._draining = False
         self._events, self._rungs = [], set()
         self._grants = self._losses = 0
         self._furthest = -1
@@ -67,14 +67,14 @@ class RunChannel:
         self._given_up = False
         await self._notify()
 
-    async def call_off(self) -> None:
-        """The lease is over for the search; the worker shall let go of it and ask for the next."""
+    async def cancel(self) -> None:
+        """The run is over for the search; the worker shall released it and ask for the next."""
         self._open = False
         await self._notify()
 
-    async def rest(self) -> None:
-        """No lease will come as far as anybody knows: a worker that waits for one shall leave."""
-        self._resting = True
+    async def drain(self) -> None:
+        """No run will come as far as anybody knows: a worker that waits for one shall leave."""
+        self._draining = True
         await self._notify()
 
     async def close(self) -> None:
@@ -96,51 +96,51 @@ class RunChannel:
         await self._wait(lambda: bool(self._events), seconds)
         return tuple(self._events)
 
-    async def next_lease(self, seconds: float, worker: str = "") -> RunSpec | None:
-        """The lease to run: the current one until it is finished, else the next.
+    async def next_run(self, seconds: float, worker: str = "") -> RunSpec | None:
+        """The run to run: the current one until it is finished, else the next.
 
         A worker that asks again without having finished has died: at the `MAX_DEATHS`th death
-        at the same step the lease ends as failed and the worker waits for another. What
+        at the same step the run ends as failed and the worker waits for another. What
         `lost` was told of is no death.
 
         Args:
             seconds: How long to wait for one.
-            worker: Who asks; from now on the lease is this one's, see `owns`.
+            worker: Who asks; from now on the run is this one's, see `owns`.
 
         Returns:
-            None when the worker shall leave: no lease came, or the slot is over.
+            None when the worker shall leave: no run came, or the slot is over.
         """
-        await self._wait(lambda: self._open or self._closed or self._resting, seconds)
-        if self._resting:
-            await self._wait(lambda: self._open or self._closed, min(seconds, REST_SECONDS))
-        if self._closed or not self._open or self._lease is None:
+        await self._wait(lambda: self._open or self._closed or self._draining, seconds)
+        if self._draining:
+            await self._wait(lambda: self._open or self._closed, min(seconds, DRAIN_WAIT_SECONDS))
+        if self._closed or not self._open or self._spec is None:
             return None
         died = self._grants >= MAX_DEATHS
         if died or self._losses >= MAX_LOSSES:
             what = f"its worker died {MAX_DEATHS}" if died else f"{NODE_WENT} {MAX_LOSSES}"
             reason = f"{what} times at the same place (see the Ray logs)"
-            trial = ended_run(self._lease, RunState.FAILED, reason)
-            await self.post(Event(kind=EventKind.FINISHED, run_id=self._lease.id, record=trial))
-            return await self.next_lease(seconds, worker)
+            trial = ended_run(self._spec, RunState.FAILED, reason)
+            await self.post(Event(kind=EventKind.FINISHED, run_id=self._spec.id, record=trial))
+            return await self.next_run(seconds, worker)
         self._grants += 1
         self._worker = worker
         self._given_up = False
-        return self._lease
+        return self._spec
 
     async def wanted(self, seconds: float) -> bool:
-        """Whether there is a lease that waits for a worker; answers when there is, or in time."""
+        """Whether there is a run that waits for a worker; answers when there is, or in time."""
         await self._wait(lambda: self._open or self._closed, seconds)
         return self._open and not self._closed
 
     async def post(self, event: Event) -> bool:
-        """Take an event of a lease.
+        """Take an event of a run.
 
         Returns:
-            Whether the worker shall let go of this lease: it is finished, called off, or the
+            Whether the worker shall released this run: it is finished, cancelled, or the
             slot is over. For a judged report the answer waits for the search.
         """
-        if self.called_off(event.run_id) or self._is_repeated(event):
-            return self.called_off(event.run_id)
+        if self.cancelled(event.run_id) or self._is_repeated(event):
+            return self.cancelled(event.run_id)
         self._sequence += 1
         sequence = self._sequence
         self._events.append(replace(event, sequence=sequence))
@@ -150,48 +150,48 @@ class RunChannel:
         if event.kind in (EventKind.FINISHED, EventKind.STOPPED, EventKind.REFUSED):
             self._open = False
         await self._notify()
-        if event.kind is EventKind.REPORT and self._judged:
+        if event.kind is EventKind.REPORT and self._prunable:
             await self._wait(
-                lambda: self._read >= sequence or self.called_off(event.run_id), VERDICT_SECONDS
+                lambda: self._read >= sequence or self.cancelled(event.run_id), VERDICT_SECONDS
             )
-        return self.called_off(event.run_id)
+        return self.cancelled(event.run_id)
 
     def lost(self) -> None:
-        """The worker ends, or ended, with its node: no death of the lease."""
+        """The worker ends, or ended, with its node: no death of the run."""
         self._grants = max(0, self._grants - 1)
         self._losses += 1
 
     def give_up(self) -> None:
-        """The lease's workers hang: they shall be killed, so that others take it."""
+        """The run's workers hang: they shall be killed, so that others take it."""
         self._given_up = True
 
     def given_up(self) -> bool:
-        """Whether the lease's workers are to be killed now; said once, to who kills them."""
+        """Whether the run's workers are to be killed now; said once, to who kills them."""
         said, self._given_up = self._given_up, False
         return said
 
     async def crash(self, text: str) -> None:
-        """The slot itself broke; nobody will take the lease."""
+        """The slot itself broke; nobody will take the run."""
         self._open = False
         self._sequence += 1
-        lease = self._lease.id if self._lease else ""
-        event = Event(kind=EventKind.CRASHED, run_id=lease, sequence=self._sequence, text=text)
+        spec = self._spec.id if self._spec else ""
+        event = Event(kind=EventKind.CRASHED, run_id=spec, sequence=self._sequence, text=text)
         self._events.append(event)
         await self._notify()
 
-    def called_off(self, lease_id: str) -> bool:
-        """Whether a worker that runs this lease shall let go of it."""
-        current = self._lease.id if self._lease and self._open else None
-        return self._closed or lease_id != current
+    def cancelled(self, run_id: str) -> bool:
+        """Whether a worker that runs this run shall released it."""
+        current = self._spec.id if self._spec and self._open else None
+        return self._closed or run_id != current
 
-    def owns(self, lease_id: str, worker: str) -> bool:
-        """Whether this worker, of all that ever had this lease, is the one that has it now.
+    def owns(self, run_id: str, worker: str) -> bool:
+        """Whether this worker, of all that ever had this run, is the one that has it now.
 
         One that was given up for dead may live on, beyond a link that is down, and must not
-        write over what the next one wrote. In a room that has given the lease to nobody the
+        write over what the next one wrote. In a room that has given the run to nobody the
         first that asks has it.
         """
-        if self._closed or self._lease is None or self._lease.id != lease_id:
+        if self._closed or self._spec is None or self._spec.id != run_id:
             return False
         if self._worker is None:
             self._worker = worker
@@ -231,10 +231,10 @@ REOPEN_SECONDS = 30.0
 
 
 class Dispatcher:
-    """The mailboxes of a sweep's slots; runs as one asynchronous Ray actor without a CPU."""
+    """The channels of a sweep's slots; runs as one asynchronous Ray actor without a CPU."""
 
     def __init__(self) -> None:
-        self._boxes: dict[str, RunChannel] = {}
+        self._channels: dict[str, RunChannel] = {}
         self._gone: set[str] = set()
         self._winding_up = False
         self._opened = asyncio.Condition()
@@ -242,76 +242,80 @@ class Dispatcher:
     async def ping(self) -> None:
         """Answer once the actor is up."""
 
-    async def open(self, slot: str, lease: RunSpec, judged: bool, after: int = 0) -> None:
-        """A mailbox for a slot that is new, or new to this room, with the lease that it runs.
+    async def open(self, slot: str, spec: RunSpec, prunable: bool, after: int = 0) -> None:
+        """A channel for a slot that is new, or new to this room, with the run that it runs.
 
-        Other slots that have this lease are dead, since nobody takes a lease from one that
-        lives; their mailboxes are closed.
+        Other slots that have this run are dead, since nobody takes a run from one that
+        lives; their channels are closed.
 
         Args:
             slot: The slot.
-            lease: See `RunChannel.put`.
-            judged: Likewise.
+            spec: See `RunChannel.put`.
+            prunable: Likewise.
             after: See `RunChannel`.
         """
-        for name in [name for name, box in self._boxes.items() if not box.called_off(lease.id)]:
+        for name in [
+            name for name, channel in self._channels.items() if not channel.cancelled(spec.id)
+        ]:
             await self.close(name)
         self._gone.discard(slot)
-        self._boxes[slot] = RunChannel(after)
-        await self._boxes[slot].put(lease, judged)
+        self._channels[slot] = RunChannel(after)
+        await self._channels[slot].put(spec, prunable)
         async with self._opened:
             self._opened.notify_all()
 
-    async def _box(self, slot: str) -> RunChannel | None:
-        """A slot's mailbox; None for one that is gone, or that nobody opens."""
-        if slot not in self._boxes and slot not in self._gone:
+    async def _channel(self, slot: str) -> RunChannel | None:
+        """A slot's channel; None for one that is gone, or that nobody opens."""
+        if slot not in self._channels and slot not in self._gone:
             try:
                 async with asyncio.timeout(REOPEN_SECONDS), self._opened:
-                    await self._opened.wait_for(lambda: slot in self._boxes or slot in self._gone)
+                    await self._opened.wait_for(
+                        lambda: slot in self._channels or slot in self._gone
+                    )
             except TimeoutError:
                 pass
-        return self._boxes.get(slot)
+        return self._channels.get(slot)
 
-    async def put(self, slot: str, lease: RunSpec, judged: bool) -> bool:
-        """See `RunChannel.put`; False where the slot shall open its mailbox instead."""
-        if slot not in self._boxes:
+    async def put(self, slot: str, spec: RunSpec, prunable: bool) -> bool:
+        """See `RunChannel.put`; False where the slot shall open its channel instead."""
+        if slot not in self._channels:
             return False
-        await self._boxes[slot].put(lease, judged)
+        await self._channels[slot].put(spec, prunable)
         return True
 
     async def next_events(self, slot: str, after: int, seconds: float) -> Sequence[Event] | None:
-        """See `RunChannel.next_events`; None where the slot shall open its mailbox first."""
-        box = self._boxes.get(slot)
-        return await box.next_events(after, seconds) if box else None
+        """See `RunChannel.next_events`; None where the slot shall open its channel first."""
+        channel = self._channels.get(slot)
+        return await channel.next_events(after, seconds) if channel else None
 
-    async def next_lease(self, slot: str, seconds: float, worker: str = "") -> RunSpec | None:
-        """See `RunChannel.next_lease`; a slot that is gone has none."""
-        box = None if self._winding_up else await self._box(slot)
-        return await box.next_lease(seconds, worker) if box else None
+    async def next_run(self, slot: str, seconds: float, worker: str = "") -> RunSpec | None:
+        """See `RunChannel.next_run`; a slot that is gone has none."""
+        channel = None if self._winding_up else await self._channel(slot)
+        return await channel.next_run(seconds, worker) if channel else None
 
-    async def owns(self, slot: str, lease_id: str, worker: str) -> bool:
+    async def owns(self, slot: str, run_id: str, worker: str) -> bool:
         """See `RunChannel.owns`; a slot that is gone owns nothing."""
-        box = await self._box(slot)
-        return box is not None and box.owns(lease_id, worker)
+        channel = await self._channel(slot)
+        return channel is not None and channel.owns(run_id, worker)
 
     async def wanted(self, slot: str, seconds: float) -> bool:
         """See `RunChannel.wanted`; a slot that is gone wants nobody."""
         if self._winding_up:
             await asyncio.sleep(min(seconds, IDLE_SECONDS))
             return False
-        box = await self._box(slot)
-        return await box.wanted(seconds) if box else False
+        channel = await self._channel(slot)
+        return await channel.wanted(seconds) if channel else False
 
     async def post(self, slot: str, event: Event) -> bool:
-        """See `RunChannel.post`; a slot that is gone lets go of everything."""
-        box = await self._box(slot)
-        return await box.post(event) if box else True
+        """See `RunChannel.post`; a slot that is gone releases everything."""
+        channel = await self._channel(slot)
+        return await channel.post(event) if channel else True
 
-    async def call_off(self, lease_id: str) -> None:
-        """Tell the worker that runs this lease, in whatever slot, to let go of it."""
-        for box in self._boxes.values():
-            if not box.called_off(lease_id):
-                await box.call_off()
+    async def cancel(self, run_id: str) -> None:
+        """Tell the worker that runs this run, in whatever slot, to released it."""
+        for channel in self._channels.values():
+            if not channel.cancelled(run_id):
+                await channel.cancel()
 
     async def wind_up(self) -> None:
         """The run is over: workers shall write their checkpoints and leave, and none shall come."""
@@ -321,42 +325,42 @@ class Dispatcher:
         """Whether that is so."""
         return self._winding_up
 
-    async def give_up(self, lease_id: str) -> None:
-        """See `RunChannel.give_up`; of the slot that runs this lease."""
-        for box in self._boxes.values():
-            if not box.called_off(lease_id):
-                box.give_up()
+    async def give_up(self, run_id: str) -> None:
+        """See `RunChannel.give_up`; of the slot that runs this run."""
+        for channel in self._channels.values():
+            if not channel.cancelled(run_id):
+                channel.give_up()
 
     async def given_up(self, slot: str) -> bool:
         """See `RunChannel.given_up`."""
-        return slot in self._boxes and self._boxes[slot].given_up()
+        return slot in self._channels and self._channels[slot].given_up()
 
-    async def rest(self) -> None:
-        """See `RunChannel.rest`; of every slot."""
-        for box in self._boxes.values():
-            await box.rest()
+    async def drain(self) -> None:
+        """See `RunChannel.drain`; of every slot."""
+        for channel in self._channels.values():
+            await channel.drain()
 
-    async def called_off(self, slot: str, lease_id: str) -> bool:
-        """See `RunChannel.called_off`."""
-        box = await self._box(slot)
-        return box.called_off(lease_id) if box else True
+    async def cancelled(self, slot: str, run_id: str) -> bool:
+        """See `RunChannel.cancelled`."""
+        channel = await self._channel(slot)
+        return channel.cancelled(run_id) if channel else True
 
     async def lost(self, slot: str) -> None:
         """See `RunChannel.lost`."""
-        if slot in self._boxes:
-            self._boxes[slot].lost()
+        if slot in self._channels:
+            self._channels[slot].lost()
 
     async def crash(self, slot: str, text: str) -> None:
         """See `RunChannel.crash`."""
-        box = await self._box(slot)
-        if box:
-            await box.crash(text)
+        channel = await self._channel(slot)
+        if channel:
+            await channel.crash(text)
 
     async def close(self, slot: str) -> None:
-        """Close the slot's mailbox and forget what was in it."""
+        """Close the slot's channel and forget what was in it."""
         self._gone.add(slot)
-        box = self._boxes.pop(slot, None)
-        if box:
-            await box.close()
+        channel = self._channels.pop(slot, None)
+        if channel:
+            await channel.close()
         async with self._opened:
             self._opened.notify_all()

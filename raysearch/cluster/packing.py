@@ -31,13 +31,13 @@ from raysearch.training.seed import derive_seed, seed_everything
 from raysearch.training.steps import autocast, endless_batches, take_step
 
 __all__ = [
-    "CudaMeter",
     "MARGIN",
+    "STEPS",
+    "CudaMeter",
     "Meter",
     "Packing",
     "Peak",
     "ResidentMeter",
-    "STEPS",
     "fraction",
     "measure_on_cluster",
     "measure_peak",
@@ -111,11 +111,11 @@ class ResidentMeter:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def measure_peak(lease: RunSpec, *, data_dir: str, meter: Meter | None = None) -> Peak:
-    """Run a few steps of a lease, with an evaluation, and read the meter.
+def measure_peak(spec: RunSpec, *, data_dir: str, meter: Meter | None = None) -> Peak:
+    """Run a few steps of a run, with an evaluation, and read the meter.
 
     Args:
-        lease: What to run; nothing is written to its folder.
+        spec: What to run; nothing is written to its folder.
         data_dir: Folder of the corpora.
         meter: What reads the memory; None for that of the device at hand.
 
@@ -123,18 +123,18 @@ def measure_peak(lease: RunSpec, *, data_dir: str, meter: Meter | None = None) -
         RaysearchError: Data or encoder cannot be used, or the device is too small.
     """
     device = pick_device()
-    config = read_config(get_method(lease.method).config_type, lease.config, where="measured")
+    config = read_config(get_method(spec.method).config_type, spec.config, where="measured")
     hardware = choose_hardware(config.precision, device)
     config = replace(config, precision=hardware.precision)
     if meter is None:
         meter = CudaMeter(device) if device.type == "cuda" else ResidentMeter()
-    seed_everything(derive_seed(lease.cell.seed, "build"))
+    seed_everything(derive_seed(spec.cell.seed, "build"))
     try:
-        method = get_method(lease.method).build(
-            config, lease.cell, device=device, roles=("train", "dev"), data_dir=data_dir
+        method = get_method(spec.method).build(
+            config, spec.cell, device=device, roles=("train", "dev"), data_dir=data_dir
         )
         with matmul_format(hardware):
-            _exercise(method, config, lease.cell.seed)
+            _exercise(method, config, spec.cell.seed)
     except torch.OutOfMemoryError as error:
         text = str(error).split("\n")[0]
         raise RaysearchError(
@@ -178,7 +178,7 @@ class Packing:
     peak: Peak | None = None
 
     @property
-    def stated(self) -> dict[str, str]:
+    def annotations(self) -> dict[str, str]:
         """As it stands in every row of the sweep."""
         found = {"pack": str(self.trials)}
         if self.peak is not None:
@@ -210,31 +210,31 @@ def pack_by_peak(peak: Peak) -> Packing:
 
 
 def measure_on_cluster(
-    lease: RunSpec,
+    spec: RunSpec,
     *,
     data_dir: str,
     address: str | None = None,
     cpus: float = 1.0,
     gpus: float = 1.0,
 ) -> Peak:
-    """Measure a lease's peak in a task of its own.
+    """Measure a run's peak in a task of its own.
 
     Args:
-        lease: What to run.
+        spec: What to run.
         data_dir: Folder of the corpora, on every node.
         address: Ray cluster to join; None starts a Ray on this machine.
         cpus: CPUs that the task holds.
         gpus: GPUs that it holds; with 0, memory of the host is measured.
 
     Raises:
-        ConfigError: The lease cannot be run, or no GPU came.
+        ConfigError: The run cannot be run, or no GPU came.
     """
     with ray_session(address):
         # The one call of a fresh process: its peak holds nothing of another's.
         resources = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "max_calls": 1}
         task = ray.remote(**resources)(_measured)
         try:
-            found: Peak | str = ray.get(task.remote(lease, data_dir), timeout=WAIT_SECONDS)
+            found: Peak | str = ray.get(task.remote(spec, data_dir), timeout=WAIT_SECONDS)
         except GetTimeoutError as error:
             raise ConfigError(
                 f"`--pack auto` must find a GPU to measure on, but none was free within "
@@ -251,12 +251,12 @@ def measure_on_cluster(
     return found
 
 
-def _measured(lease: RunSpec, data_dir: str) -> Peak | str:
+def _measured(spec: RunSpec, data_dir: str) -> Peak | str:
     """The peak, or why there is none."""
     import torch
 
     torch.set_num_threads(1)
     try:
-        return measure_peak(lease, data_dir=data_dir)
+        return measure_peak(spec, data_dir=data_dir)
     except RaysearchError as error:
         return str(error)

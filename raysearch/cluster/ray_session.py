@@ -26,7 +26,7 @@ from raysearch.cluster.session_folder import session_folder
 from raysearch.cores import usable_cores
 from raysearch.errors import ConfigError, one_line
 
-__all__ = ["HEAD", "open_mailroom", "ray_session", "shut_doors"]
+__all__ = ["HEAD", "open_dispatcher", "ray_session", "shut_doors"]
 
 HEAD = "node:__internal_head__"
 """A resource of which the head node alone has one unit; what must not be preempted asks for it."""
@@ -108,8 +108,8 @@ def _join(address: str, options: Mapping[str, Any]) -> None:
         ) from error
 
 
-def open_mailroom() -> Any:
-    """Start the sweep's mail room on the head node; it lives as long as the handle.
+def open_dispatcher() -> Any:
+    """Start the sweep's dispatcher on the head node; it lives as long as the handle.
 
     When its process dies another takes its place, and calls that were under way are made again.
     """

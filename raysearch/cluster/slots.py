@@ -1,10 +1,10 @@
-"""How does Ray Train run without its start-up cost: one run, kept warm, takes lease after lease.
+"""How does Ray Train run without its start-up cost: one run, kept warm, takes run after run.
 
 A `Slot` owns a `TorchTrainer` in a thread of the process that made it (a Tune trial's actor).
 Its workers hold the slot's CPUs and GPUs in a placement group of their own, so that an
 autoscaler sees the demand; the process that owns it needs next to nothing. A worker that dies
-comes back and goes on with the lease from its checkpoint. Workers with nothing to do leave, so
-that their node can go or another slot can have their place, and come back with the next lease.
+comes back and goes on with the run from its checkpoint. Workers with nothing to do leave, so
+that their node can go or another slot can have their place, and come back with the next run.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ CLOSE_SECONDS = 5.0
 
 
 class Slot:
-    """A running slot; made with its first lease.
+    """A running slot; made with its first run.
 
     Args:
-        room: Handle of the sweep's `raysearch.cluster.dispatcher.Dispatcher` actor.
+        dispatcher: Handle of the sweep's `raysearch.cluster.dispatcher.Dispatcher` actor.
         shape: Its workers.
-        lease: The first lease.
-        judged: See `raysearch.cluster.dispatcher.RunChannel.put`.
+        spec: The first run.
+        prunable: See `raysearch.cluster.dispatcher.RunChannel.put`.
     """
 
-    def __init__(self, room: Any, shape: SlotShape, lease: RunSpec, *, judged: bool) -> None:
+    def __init__(self, dispatcher: Any, shape: SlotShape, spec: RunSpec, *, prunable: bool) -> None:
         self.name = uuid.uuid4().hex[:12]
-        self._room, self._shape = room, shape
-        self._lease, self._judged, self._read = lease, judged, 0
+        self._dispatcher, self._shape = dispatcher, shape
+        self._spec, self._prunable, self._read = spec, prunable, 0
         self._closed = threading.Event()
         self._open()
         self._thread = threading.Thread(target=self._fit, name="slot", daemon=True)
         self._thread.start()
 
-    def put(self, lease: RunSpec, *, judged: bool) -> None:
-        """Give the slot its next lease; one that is still running is called off."""
-        self._lease, self._judged = lease, judged
-        if not ray.get(self._room.put.remote(self.name, lease, judged)):
+    def put(self, spec: RunSpec, *, prunable: bool) -> None:
+        """Give the slot its next run; one that is still running is cancelled."""
+        self._spec, self._prunable = spec, prunable
+        if not ray.get(self._dispatcher.put.remote(self.name, spec, prunable)):
             self._open()
 
     def next_events(self, seconds: float) -> tuple[Event, ...]:
         """The next events, at least one; empty when nothing came in so many seconds."""
-        events = ray.get(self._room.next_events.remote(self.name, self._read, seconds))
+        events = ray.get(self._dispatcher.next_events.remote(self.name, self._read, seconds))
         if events is None:  # the room died, and the one in its place knows nothing
             self._open()
             return ()
@@ -65,25 +65,25 @@ class Slot:
         return tuple(events)
 
     def _open(self) -> None:
-        """A mailbox in a room that does not know this slot."""
-        ray.get(self._room.open.remote(self.name, self._lease, self._judged, self._read))
+        """A channel in a room that does not know this slot."""
+        ray.get(self._dispatcher.open.remote(self.name, self._spec, self._prunable, self._read))
 
     def close(self) -> None:
         """Let the workers leave, and give back what the slot holds."""
         self._closed.set()
-        ray.get(self._room.close.remote(self.name))
+        ray.get(self._dispatcher.close.remote(self.name))
         self._thread.join(CLOSE_SECONDS)
 
     def _fit(self) -> None:
-        """Keep a Ray Train run up while there are leases; it ends when there is none for long."""
+        """Keep a Ray Train run up while there are runs; it ends when there is none for long."""
         try:
             # Torch takes a second to import; here it does not hold up the Tune trial.
             from raysearch.cluster.trainer import slot_trainer
 
             with scratch_folder("slot") as scratch:
                 while not self._closed.is_set():
-                    if ray.get(self._room.wanted.remote(self.name, WANTED_SECONDS)):
-                        slot_trainer(self._room, self.name, self._shape, str(scratch)).fit()
+                    if ray.get(self._dispatcher.wanted.remote(self.name, WANTED_SECONDS)):
+                        slot_trainer(self._dispatcher, self.name, self._shape, str(scratch)).fit()
         except Exception:
             if not self._closed.is_set():
-                ray.get(self._room.crash.remote(self.name, traceback.format_exc()))
+                ray.get(self._dispatcher.crash.remote(self.name, traceback.format_exc()))

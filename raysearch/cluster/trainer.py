@@ -1,7 +1,7 @@
 """Ray Train cut down to what a slot needs: the controller and the workers, nothing beside them.
 
 A plain `TorchTrainer` starts a controller process and several helper actors, each a second or
-more of start-up and 230 to 460 MB. A slot reports through its mailbox and reads no Ray Data,
+more of start-up and 230 to 460 MB. A slot reports through its channel and reads no Ray Data,
 so it does without: the controller runs in the thread that calls ``fit``, and only the
 callbacks that set up torch stay. The placement group's cleaner goes too, since it asks the
 dashboard whether the controller lives and never frees anything where there is none
@@ -58,11 +58,11 @@ DRAIN_SECONDS = 2.0
 whether its workers hang."""
 
 
-def slot_trainer(room: Any, slot: str, shape: SlotShape, scratch: str) -> TorchTrainer:
+def slot_trainer(dispatcher: Any, slot: str, shape: SlotShape, scratch: str) -> TorchTrainer:
     """The trainer of one slot; ``fit`` returns when its workers have left.
 
     Args:
-        room: Handle of the mail room.
+        dispatcher: Handle of the dispatcher.
         slot: The slot's name there.
         shape: Its workers.
         scratch: Folder for Ray Train's own files; nothing in it is needed afterwards.
@@ -70,7 +70,7 @@ def slot_trainer(room: Any, slot: str, shape: SlotShape, scratch: str) -> TorchT
     return _SlotTrainer(
         serve,
         train_loop_config={
-            "room": room,
+            "dispatcher": dispatcher,
             "slot": slot,
             "runner": shape.runner,
             "threads": shape.threads,
@@ -121,13 +121,13 @@ def _is_dead(actor: str) -> bool:
 
 
 class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
-    """Tell the workers that a node of theirs is drained, and the mail room that one is gone.
+    """Tell the workers that a node of theirs is drained, and the dispatcher that one is gone.
 
     Workers that hang are killed, so that others take their place.
     """
 
-    def __init__(self, room: Any, slot: str) -> None:
-        self._room, self._slot = room, slot
+    def __init__(self, dispatcher: Any, slot: str) -> None:
+        self._dispatcher, self._slot = dispatcher, slot
         self._group: Any = None
         self._nodes: dict[int, str] = {}
         self._looked = 0.0
@@ -143,9 +143,9 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
         if worker_group_status.errors:
             said = "".join(f"{error!r} {error}" for error in worker_group_status.errors.values())
             if is_lack_of_memory(said):  # the next worker would be ended, too
-                ray.get(self._room.crash.remote(self._slot, said))
+                ray.get(self._dispatcher.crash.remote(self._slot, said))
             elif any(map(self._lost, *zip(*worker_group_status.errors.items(), strict=True))):
-                ray.get(self._room.lost.remote(self._slot))
+                ray.get(self._dispatcher.lost.remote(self._slot))
         elif time.monotonic() - self._looked >= DRAIN_SECONDS:
             self._looked = time.monotonic()
             self._replace_what_hangs()
@@ -153,7 +153,7 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
 
     def _replace_what_hangs(self) -> None:
         """Kill workers that were given up; a killed one is a death of the trial, and replaced."""
-        if ray.get(self._room.given_up.remote(self._slot)):
+        if ray.get(self._dispatcher.given_up.remote(self._slot)):
             for worker in self._group.get_workers():
                 ray.kill(worker.actor)
 
@@ -193,7 +193,7 @@ class _SlotTrainer(TorchTrainer):  # type: ignore[misc]
         return [
             AcceleratorSetupCallback(self.backend_config, self.scaling_config),
             *group,
-            _WatchNodes(settings["room"], settings["slot"]),
+            _WatchNodes(settings["dispatcher"], settings["slot"]),
         ]
 
     def _initialize_and_run_controller(self, **parts: Any) -> Any:

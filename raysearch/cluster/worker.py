@@ -1,7 +1,7 @@
-"""What does a slot's worker do: take a lease, run it, hand in its record, take the next.
+"""What does a slot's worker do: take a run, run it, hand in its record, take the next.
 
 This is the ``train_loop_per_worker`` of the slot's Ray Train run. With several workers,
-worker 0 speaks to the mailbox and the others get the lease from it.
+worker 0 speaks to the channel and the others get the run from it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from raysearch.storage import open_storage
 from raysearch.storage.uri import join, redacted, shown_text
 from raysearch.training.progress import Listener
 
-__all__ = ["SlotShape", "Runner", "TrainingRunner", "serve", "storage_news"]
+__all__ = ["Runner", "SlotShape", "TrainingRunner", "serve", "storage_warnings"]
 
 
 class _Teller(logging.Handler):
@@ -40,7 +40,7 @@ class _Teller(logging.Handler):
 
 
 @contextmanager
-def storage_news(tell: Callable[[str], object]) -> Iterator[None]:
+def storage_warnings(tell: Callable[[str], object]) -> Iterator[None]:
     """Inside, `tell` gets every warning of `raysearch.storage` in this process, any thread's."""
     handler, log = _Teller(tell), logging.getLogger("raysearch.storage")
     log.addHandler(handler)
@@ -51,13 +51,13 @@ def storage_news(tell: Callable[[str], object]) -> Iterator[None]:
 
 
 IDLE_SECONDS = 20.0
-"""Workers that get no lease for so long leave; others may wait for what they hold."""
-NEWS_SECONDS = 1.0
-"""Progress is posted, and the mailbox asked between reports, at most so often."""
+"""Workers that get no run for so long leave; others may wait for what they hold."""
+EVENT_SECONDS = 1.0
+"""Progress is posted, and the channel asked between reports, at most so often."""
 
 
 Runner = Callable[[RunSpec, Listener], Run | None]
-"""Runs a lease to its record; None when the listener stopped it, or when it was preempted, with
+"""Runs a run to its record; None when the listener stopped it, or when it was preempted, with
 its checkpoint written. Picklable."""
 
 
@@ -69,25 +69,25 @@ class TrainingRunner:
         data_dir: Folder of the corpora, on every node.
         stages: Folder or URI of the stages that trials share; empty for the sweep's own folder.
         limit: Bytes that these may take; None for half of the free disk.
-        stated: What every row says of the sweep's set-up.
+        annotations: What every row says of the sweep's set-up.
     """
 
     data_dir: str
     stages: str = ""
     limit: int | None = None
-    stated: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
-        """See `raysearch.training.run.run_lease`."""
-        from raysearch.training.run import run_lease
+    def __call__(self, spec: RunSpec, listener: Listener) -> Run | None:
+        """See `raysearch.training.run.execute_run`."""
+        from raysearch.training.run import execute_run
 
-        return run_lease(
-            lease,
+        return execute_run(
+            spec,
             listener,
             data_dir=self.data_dir,
             stages=self.stages,
             limit=self.limit,
-            stated=self.stated,
+            annotations=self.annotations,
         )
 
 
@@ -96,7 +96,7 @@ class SlotShape:
     """What a slot is made of.
 
     Attributes:
-        runner: What its workers do with a lease: a callable, or ``module:name``.
+        runner: What its workers do with a run: a callable, or ``module:name``.
         workers: Worker processes, which share every trial; at least 1.
         cpus_per_worker: CPUs that each holds; also its number of torch threads, rounded down.
         gpus_per_worker: GPUs that each holds; fractions share a GPU.
@@ -120,13 +120,13 @@ class SlotShape:
 
 
 def serve(settings: Mapping[str, Any]) -> None:
-    """Run leases until the slot is closed, or has had nothing to do for `IDLE_SECONDS`.
+    """Run runs until the slot is closed, or has had nothing to do for `IDLE_SECONDS`.
 
     Workers of which one has notice that its node is about to go leave together; the slot then
-    asks for new ones, which get the same lease.
+    asks for new ones, which get the same run.
 
     Args:
-        settings: ``room`` (handle of the mail room), ``slot`` (name), ``runner`` (a `Runner`
+        settings: ``room`` (handle of the dispatcher), ``slot`` (name), ``runner`` (a `Runner`
             or ``module:name``), ``threads`` (of torch, per worker; at least 1).
     """
     import torch
@@ -136,32 +136,32 @@ def serve(settings: Mapping[str, Any]) -> None:
 
     torch.set_num_threads(settings["threads"])
     distributed.seal_with(group_key())
-    room, slot = settings["room"], settings["slot"]
+    dispatcher, slot = settings["dispatcher"], settings["slot"]
     try:
         runner = resolve(settings["runner"])
     except Exception:  # would come again in every worker that took this one's place
-        ray.get(room.crash.remote(slot, traceback.format_exc()))
+        ray.get(dispatcher.crash.remote(slot, traceback.format_exc()))
         return
     worker = uuid.uuid4().hex
     node = ray.get_runtime_context().get_node_id()
     nodes = tuple(str(name) for name in distributed.gather_objects(node))
     while True:
-        lease: RunSpec | None = None
+        spec: RunSpec | None = None
         if distributed.rank() == 0:
-            lease = ray.get(room.next_lease.remote(slot, IDLE_SECONDS, worker))
-        lease = cast(RunSpec | None, distributed.broadcast_object(lease))
-        if lease is None:
+            spec = ray.get(dispatcher.next_run.remote(slot, IDLE_SECONDS, worker))
+        spec = cast(RunSpec | None, distributed.broadcast_object(spec))
+        if spec is None:
             return
         if distributed.rank() == 0:
-            taken = Event(kind=EventKind.TAKEN, run_id=lease.id, nodes=nodes)
-            room.post.remote(slot, taken)
+            taken = Event(kind=EventKind.TAKEN, run_id=spec.id, nodes=nodes)
+            dispatcher.post.remote(slot, taken)
         with NOTICE.work():
-            mail = _Mail(room, slot, lease, worker)
-            with storage_news(mail.message):
-                recorded = _work(mail, runner, lease, alone=distributed.world_size() == 1)
-            leaving = any(distributed.average_values([float(NOTICE.given or mail.winding_up)]))
+            listener = _ChannelListener(dispatcher, slot, spec, worker)
+            with storage_warnings(listener.message):
+                recorded = _work(listener, runner, spec, alone=distributed.world_size() == 1)
+            leaving = any(distributed.average_values([float(NOTICE.given or listener.winding_up)]))
             if distributed.rank() == 0 and not recorded:
-                mail.let_go(preempted=leaving)
+                listener.release(preempted=leaving)
         if leaving:
             return
 
@@ -175,12 +175,12 @@ def resolve(runner: Runner | str) -> Runner:
     return found
 
 
-class _Mail:
-    """A `Listener` that posts to the slot's mailbox; worker 0 alone speaks through it."""
+class _ChannelListener:
+    """A `Listener` that posts to the slot's channel; worker 0 alone speaks through it."""
 
-    def __init__(self, room: Any, slot: str, lease: RunSpec, worker: str) -> None:
-        self._room, self._slot, self._lease, self._worker = room, slot, lease, worker
-        self._called_off = False
+    def __init__(self, dispatcher: Any, slot: str, spec: RunSpec, worker: str) -> None:
+        self._dispatcher, self._slot, self._spec, self._worker = dispatcher, slot, spec, worker
+        self._cancelled = False
         self._told = self._asked = self._looked = 0.0
         self.winding_up = False
         """Whether the run is over, and the checkpoint shall be written."""
@@ -189,10 +189,10 @@ class _Mail:
         """What went wrong on a node that was about to go; it says nothing of the trial."""
 
     def post(self, kind: EventKind, *, wait: bool = True, **fields: Any) -> None:
-        event = Event(kind=kind, run_id=self._lease.id, **fields)
-        answer = self._room.post.remote(self._slot, event)
+        event = Event(kind=kind, run_id=self._spec.id, **fields)
+        answer = self._dispatcher.post.remote(self._slot, event)
         if wait:
-            self._called_off = ray.get(answer)
+            self._cancelled = ray.get(answer)
             self._asked = time.monotonic()
 
     def started(self, device: str, provenance: Mapping[str, str]) -> None:
@@ -200,7 +200,7 @@ class _Mail:
 
     def progress(self, step: int, total: int) -> None:
         self._step = step
-        if time.monotonic() - self._told >= NEWS_SECONDS:
+        if time.monotonic() - self._told >= EVENT_SECONDS:
             self.post(EventKind.PROGRESS, wait=False, step=step, total=total)
             self._told = time.monotonic()
 
@@ -208,15 +208,15 @@ class _Mail:
         self.post(EventKind.REPORT, report=report)
 
     def stopped(self) -> bool:
-        if not self._called_off and time.monotonic() - self._asked >= NEWS_SECONDS:
-            answer = self._room.called_off.remote(self._slot, self._lease.id)
-            self._called_off = ray.get(answer)
+        if not self._cancelled and time.monotonic() - self._asked >= EVENT_SECONDS:
+            answer = self._dispatcher.cancelled.remote(self._slot, self._spec.id)
+            self._cancelled = ray.get(answer)
             self._asked = time.monotonic()
-        return self._called_off
+        return self._cancelled
 
     def preempted(self) -> bool:
-        if not self.winding_up and time.monotonic() - self._looked >= NEWS_SECONDS:
-            self.winding_up = ray.get(self._room.winding_up.remote())
+        if not self.winding_up and time.monotonic() - self._looked >= EVENT_SECONDS:
+            self.winding_up = ray.get(self._dispatcher.winding_up.remote())
             self._looked = time.monotonic()
         return NOTICE.given or self.winding_up
 
@@ -224,12 +224,12 @@ class _Mail:
         self.post(EventKind.MESSAGE, wait=False, text=text)
 
     def owns(self) -> bool:
-        answer = self._room.owns.remote(self._slot, self._lease.id, self._worker)
+        answer = self._dispatcher.owns.remote(self._slot, self._spec.id, self._worker)
         return bool(ray.get(answer))
 
-    def let_go(self, *, preempted: bool) -> None:
+    def release(self, *, preempted: bool) -> None:
         """The runner ended without a record: it was told to, or to save and leave."""
-        if self._called_off or not preempted:
+        if self._cancelled or not preempted:
             self.post(EventKind.STOPPED)
             return
         later = f", {NOTICE.seconds:.1f} s after the notice" if NOTICE.given else ""
@@ -239,37 +239,37 @@ class _Mail:
         self.post(EventKind.PREEMPTED, step=self._step, text=text)
 
 
-def _work(mail: _Mail, runner: Runner, lease: RunSpec, *, alone: bool) -> bool:
-    """Run one lease and hand in its record; whatever the runner does, the slot stays up.
+def _work(listener: _ChannelListener, runner: Runner, spec: RunSpec, *, alone: bool) -> bool:
+    """Run one run and hand in its record; whatever the runner does, the slot stays up.
 
     A bug on one of several workers leaves the others waiting for it, so there it is raised
     once the failed record is handed in: Ray Train then replaces all workers.
 
     Returns:
-        Whether the lease is over; not so when the runner ended without a record, or could not
+        Whether the run is over; not so when the runner ended without a record, or could not
         write its checkpoint on a node that was about to go.
     """
     from raysearch import distributed
 
     try:
-        trial = runner(lease, mail)
+        trial = runner(spec, listener)
     except RunError as error:
-        trial = ended_run(lease, RunState.FAILED, str(error))
+        trial = ended_run(spec, RunState.FAILED, str(error))
     except RaysearchError as error:
         if NOTICE.given:
-            mail.problem = _sentences(error)
+            listener.problem = _sentences(error)
             return False
-        mail.post(EventKind.REFUSED, text=_sentences(error))
+        listener.post(EventKind.REFUSED, text=_sentences(error))
         return True
     except Exception as error:
         if isinstance(error, RayError) and not isinstance(error, RayTaskError):
-            raise  # the mail room is gone with its driver: the lease stays open
-        mail.post(EventKind.FINISHED, record=_broken(lease, error))
+            raise  # the dispatcher is gone with its driver: the run stays open
+        listener.post(EventKind.FINISHED, record=_broken(spec, error))
         if alone:
             return True
         raise
     if trial is not None and distributed.rank() == 0:
-        mail.post(EventKind.FINISHED, record=trial)
+        listener.post(EventKind.FINISHED, record=trial)
     return trial is not None
 
 
@@ -277,13 +277,13 @@ def _sentences(error: RaysearchError) -> str:
     return "\n".join(error.problems) if isinstance(error, ConfigError) else str(error)
 
 
-def _broken(lease: RunSpec, error: Exception) -> Run:
-    """The failed record of a lease whose runner has a bug; its traceback lies in the folder."""
+def _broken(spec: RunSpec, error: Exception) -> Run:
+    """The failed record of a run whose runner has a bug; its traceback lies in the folder."""
     text = shown_text("".join(traceback.format_exception(error)))
     last = shown_text(traceback.format_exception_only(error)[-1].strip())
     try:
-        open_storage(lease.folder, make=False).write("error.txt", [text.encode()])
-        where = f"see {redacted(join(lease.folder, 'error.txt'))}"
+        open_storage(spec.folder, make=False).write("error.txt", [text.encode()])
+        where = f"see {redacted(join(spec.folder, 'error.txt'))}"
     except (OSError, StoreError) as failure:
         where = f"its traceback could not be kept: {failure}"
-    return ended_run(lease, RunState.FAILED, f"{last} ({where})")
+    return ended_run(spec, RunState.FAILED, f"{last} ({where})")

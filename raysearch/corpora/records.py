@@ -19,9 +19,9 @@ from raysearch.corpora.registry import CorpusInfo, Task
 from raysearch.errors import DataError, RoleError
 
 __all__ = [
+    "ROLES",
     "Corpus",
     "Labels",
-    "ROLES",
     "Removal",
     "Row",
     "Rows",

@@ -21,7 +21,7 @@ from typing import Literal
 
 from raysearch.errors import DataError, known_names
 
-__all__ = ["CORPORA", "CorpusFile", "CorpusInfo", "PINS", "Task", "corpus_info"]
+__all__ = ["CORPORA", "PINS", "CorpusFile", "CorpusInfo", "Task", "corpus_info"]
 
 Task = Literal["va", "classes", "polarity", "absa"]
 

@@ -26,10 +26,10 @@ from raysearch.corpora.records import Corpus, Removal, Split, frozen, normalise
 
 __all__ = [
     "LEAST_WORDS",
-    "Passages",
     "SHARED_WORDS",
-    "SeenTexts",
     "TRAINED_ON",
+    "Passages",
+    "SeenTexts",
     "marks",
     "seen_rows",
 ]

@@ -11,7 +11,7 @@ from raysearch.statistics.intervals import (
     Interval,
 )
 
-__all__ = ["Answer", "Arm", "ArmResult", "Course", "Effect", "PAPER_ARM"]
+__all__ = ["PAPER_ARM", "Answer", "Arm", "ArmResult", "Course", "Effect"]
 
 
 PAPER_ARM = "the paper's setting"

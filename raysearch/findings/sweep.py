@@ -17,13 +17,13 @@ from raysearch.statistics.permutation import (
 )
 
 __all__ = [
-    "SweepFindings",
     "Association",
     "History",
     "Importance",
     "Importances",
     "Regret",
     "Span",
+    "SweepFindings",
     "TaskColumn",
     "oracle_goal",
 ]

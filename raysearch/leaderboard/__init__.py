@@ -20,9 +20,9 @@ from raysearch.leaderboard.tasks import rank_tasks, same_settings
 
 __all__ = [
     "Mode",
+    "RankStatus",
     "Ranked",
     "Ranking",
-    "RankStatus",
     "Store",
     "Summary",
     "SweepCard",

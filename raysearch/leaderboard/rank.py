@@ -24,7 +24,7 @@ from raysearch.leaderboard.keys import Codes, Floats, column_values, distinct, g
 from raysearch.objective import Aggregate, exact_mean
 from raysearch.run import MetricGoal, RunState, Scalar
 
-__all__ = ["Ranked", "Ranking", "RankStatus", "rank", "varying"]
+__all__ = ["RankStatus", "Ranked", "Ranking", "rank", "varying"]
 
 
 class RankStatus(StrEnum):

@@ -23,8 +23,8 @@ from raysearch.leaderboard.rank import Ranking, rank
 from raysearch.run import MetricGoal, Scalar
 
 __all__ = [
-    "ranges_of",
     "first_trials",
+    "ranges_of",
     "rank_all",
     "rank_tasks",
     "same_settings",

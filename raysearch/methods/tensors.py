@@ -7,7 +7,7 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-__all__ = ["on_device", "pins", "at_least_fp32"]
+__all__ = ["at_least_fp32", "on_device", "pins"]
 
 
 def at_least_fp32(tensor: torch.Tensor) -> torch.Tensor:

@@ -34,7 +34,7 @@ from raysearch.render.table import Layout, ranked_table
 from raysearch.render.terminal import Terminal
 from raysearch.run import Report, Run, RunSpec, RunState
 
-__all__ = ["LiveState", "LiveView", "MOST_RUNNING", "Running", "bar", "running_table"]
+__all__ = ["MOST_RUNNING", "LiveState", "LiveView", "Running", "bar", "running_table"]
 
 MOST_RUNNING = 8
 _BAR = 16

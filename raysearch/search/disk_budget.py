@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 _CHECKPOINTS = (CHECKPOINT, FORMER_CHECKPOINT)
 BROKEN = "error.txt"
-"""A lease whose runner broke leaves its traceback; that stays."""
+"""A run whose runner broke leaves its traceback; that stays."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,19 @@ class DiskUsage:
     """What a sweep's files take, in bytes.
 
     Attributes:
-        leases: Id to the bytes of its folder.
+        runs: Id to the bytes of its folder.
         growth: Bytes that the trials which run may take beyond what they hold.
         stages: Bytes of the stages.
     """
 
-    leases: Mapping[str, int]
+    runs: Mapping[str, int]
     growth: int
     stages: int
 
     @property
     def total(self) -> int:
         """All of it."""
-        return sum(self.leases.values()) + self.growth + self.stages
+        return sum(self.runs.values()) + self.growth + self.stages
 
 
 @dataclass
@@ -57,8 +57,8 @@ class _Largest:
     weights: int = 0
     stage: int = 0
 
-    def see(self, lease_files: Collection[StoredFile]) -> None:
-        for file in lease_files:
+    def see(self, files: Collection[StoredFile]) -> None:
+        for file in files:
             name = file.name.rpartition("/")[2]
             if name in _CHECKPOINTS:
                 self.checkpoint = max(self.checkpoint, file.size)
@@ -76,13 +76,13 @@ class _Largest:
 
 @dataclass
 class DiskBudget:
-    """The room that a sweep's leases take, and its own stages.
+    """The room that a sweep's runs take, and its own stages.
 
     What cannot be listed or removed is logged and tried again at the next tidying: no trial
     fails because a file that nobody needs is still there.
 
     Attributes:
-        place: Folder or URI of the leases' folders.
+        place: Folder or URI of the runs' folders.
         stages_place: Folder or URI of the sweep's own stages; empty when others share them.
         guard: Called before files are removed.
         freed: Bytes removed so far.
@@ -101,30 +101,30 @@ class DiskBudget:
         if self.stages_place:
             self._stage_store = open_storage(self.stages_place, make=False)
 
-    def settle(self, lease_id: str, *, weights: bool) -> int:
-        """Remove what an ended lease need not hold any more; the bytes that this freed.
+    def settle(self, run_id: str, *, weights: bool) -> int:
+        """Remove what an ended run need not hold any more; the bytes that this freed.
 
         Args:
-            lease_id: The lease.
+            run_id: The run.
             weights: Whether its weights stay; a checkpoint never does.
         """
         try:
-            return self._settle(lease_id, self._store.files(lease_id), weights=weights)
+            return self._settle(run_id, self._store.files(run_id), weights=weights)
         except OSError as error:
-            _log.warning("files of trial %s are removed later: %s", lease_id, error)
+            _log.warning("files of trial %s are removed later: %s", run_id, error)
             return 0
 
     def tidy(self, ended: Callable[[str], bool], weights: Collection[str]) -> None:
-        """Settle every ended lease that still has a folder, in one pass.
+        """Settle every ended run that still has a folder, in one pass.
 
         Args:
-            ended: Whether a lease of this id is at its end.
+            ended: Whether a run of this id is at its end.
             weights: Those of them whose weights stay.
         """
         try:
-            for lease_id, files in self._by_lease().items():
-                if ended(lease_id):
-                    self._settle(lease_id, files, weights=lease_id in weights)
+            for run_id, files in self._by_run().items():
+                if ended(run_id):
+                    self._settle(run_id, files, weights=run_id in weights)
         except OSError as error:
             _log.warning("files in %s are removed later: %s", self._store.place, error)
 
@@ -132,18 +132,18 @@ class DiskBudget:
         """What there is now.
 
         Args:
-            running: Ids of the leases that run or are about to.
+            running: Ids of the runs that run or are about to.
 
         Raises:
             OSError: It cannot be listed.
         """
-        found = self._by_lease()
-        leases = {lease_id: sum(file.size for file in files) for lease_id, files in found.items()}
+        found = self._by_run()
+        runs = {run_id: sum(file.size for file in files) for run_id, files in found.items()}
         stages = self._stage_store.tree() if self._stage_store else []
         self._largest.stage = max([self._largest.stage, *(file.size for file in stages)])
         each = self._largest.of_a_trial
-        growth = sum(max(0, each - leases.get(lease_id, 0)) for lease_id in running)
-        return DiskUsage(leases, growth, sum(file.size for file in stages))
+        growth = sum(max(0, each - runs.get(run_id, 0)) for run_id in running)
+        return DiskUsage(runs, growth, sum(file.size for file in stages))
 
     def shrink_stages(self, limit: int) -> int:
         """Evict stages that are not in use, down to so many bytes; the bytes that this freed.
@@ -160,14 +160,14 @@ class DiskBudget:
         self.freed += freed
         return freed
 
-    def _settle(self, lease_id: str, files: Collection[StoredFile], *, weights: bool) -> int:
+    def _settle(self, run_id: str, files: Collection[StoredFile], *, weights: bool) -> int:
         self._largest.see(files)
         self.guard()
         # What lies in a folder of its own, such as an export, was put there by somebody else.
         own = [file for file in files if file.name.count("/") == 1]
         going = [file for file in own if not _stays(file.name.rpartition("/")[2], weights)]
         if len(going) == len(files):
-            self._store.remove_folder(lease_id)
+            self._store.remove_folder(run_id)
         else:
             for file in going:
                 self._store.remove(file.name)
@@ -175,17 +175,17 @@ class DiskBudget:
         self.freed += freed
         return freed
 
-    def _by_lease(self) -> dict[str, list[StoredFile]]:
+    def _by_run(self) -> dict[str, list[StoredFile]]:
         found: dict[str, list[StoredFile]] = {}
         for file in self._store.tree():
-            lease_id, slash, _ = file.name.partition("/")
+            run_id, slash, _ = file.name.partition("/")
             if slash:
-                found.setdefault(lease_id, []).append(file)
+                found.setdefault(run_id, []).append(file)
         for files in found.values():
             self._largest.see(files)
         return found
 
 
 def _stays(name: str, weights: bool) -> bool:
-    """Whether a file of an ended lease stays; hidden ones are what a killed writer left."""
+    """Whether a file of an ended run stays; hidden ones are what a killed writer left."""
     return name == BROKEN or (weights and name not in _CHECKPOINTS and not name.startswith("."))

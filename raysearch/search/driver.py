@@ -18,7 +18,7 @@ from raysearch.cluster.cost.node_watch import LOOK_SECONDS, NodeWatch
 from raysearch.errors import ConfigError, RaysearchError
 from raysearch.events import Event, EventKind, ended_run
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
-from raysearch.search.hang_detection import Silence
+from raysearch.search.hang_detection import HangDetector
 from raysearch.search.incumbent import Incumbents
 from raysearch.search.plan import SweepPlan, unknown_metric
 from raysearch.search.study.entries import not_finite
@@ -28,50 +28,50 @@ from raysearch.search.study.ledger import OpenTrial, StudyLedger
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.storage.uri import join
 
-__all__ = ["RunQueue", "QueuedRun"]
+__all__ = ["QueuedRun", "RunQueue"]
 
 WAITING_SECONDS = 60.0
-"""After so long a lease that has not started is told of, and again after as long."""
+"""After so long a run that has not started is told of, and again after as long."""
 SAVE_SECONDS = 8.0
 """So long a run that is over waits for the checkpoints of what runs: one step and a write."""
 
 
 @dataclass(frozen=True)
 class QueuedRun:
-    """A lease to be run.
+    """A run to be run.
 
     Attributes:
-        lease: What to run.
-        judged: Whether early stopping judges its reports.
+        spec: What to run.
+        prunable: Whether early stopping judges its reports.
     """
 
-    lease: RunSpec
-    judged: bool
+    spec: RunSpec
+    prunable: bool
 
 
 @dataclass
 class ActiveRun:
-    """What is known of a lease that runs."""
+    """What is known of a run that runs."""
 
-    offer: QueuedRun
+    queued: QueuedRun
     read: int = 0
     """Sequence number of the last event taken in."""
     since: float = field(default_factory=time.monotonic)
     """When it was offered, or when its waiting was last told of."""
     device: str = ""
     saved: bool = False
-    """Whether its worker has let go of it with its checkpoint written."""
+    """Whether its worker has released it with its checkpoint written."""
     provenance: dict[str, str] = field(default_factory=dict)
     curve: list[Report] = field(default_factory=list)
 
 
 class RunQueue:
-    """The leases of one run of a sweep.
+    """The runs of one run of a sweep.
 
     Args:
         plan: The sweep.
         ledger: Its study.
-        standing: The best so far.
+        incumbents: The best so far.
         on_trial: Called with every record once it is in the study.
         on_event: Called with every event for a view.
         watch: Sees the cluster's nodes and what they cost; None where there are none to see.
@@ -84,7 +84,7 @@ class RunQueue:
         self,
         plan: SweepPlan,
         ledger: StudyLedger,
-        standing: Incumbents,
+        incumbents: Incumbents,
         *,
         on_trial: Callable[[Run], None],
         on_event: Callable[[Event], None],
@@ -93,12 +93,12 @@ class RunQueue:
         guard: Guard = unguarded,
         began: float | None = None,
     ) -> None:
-        self.plan, self.ledger, self.standing = plan, ledger, standing
+        self.plan, self.ledger, self.incumbents = plan, ledger, incumbents
         self._sources = sources or SweepSources(plan.name)
         self.watch = watch
         self._guard, self._guarded = guard, -math.inf
         self.interrupted = False
-        """Set from outside to end the run: leases end once their checkpoints are written."""
+        """Set from outside to end the run: runs end once their checkpoints are written."""
         self._ending: float | None = None
         """When it was first seen that the run is over."""
         self.failure: BaseException | None = None
@@ -107,9 +107,9 @@ class RunQueue:
         self._started = time.monotonic() if began is None else began
         self._open = {item.number: item for item in ledger.open_configurations()}
         self._running: dict[str, ActiveRun] = {}
-        self._silence = Silence(plan.hang_seconds)
-        self._intents = RunJournal(plan.root, guard=guard)
-        self._intents.keep({offer.lease.id for offer in self._waiting()})
+        self._hang_detector = HangDetector(plan.hang_seconds)
+        self._journal = RunJournal(plan.root, guard=guard)
+        self._journal.keep({queued.spec.id for queued in self._waiting()})
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles what it is given, for a restore that we never ask it for."""
@@ -133,60 +133,60 @@ class RunQueue:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more shall be started and what runs shall be let go of."""
+        """Whether nothing more shall be started and what runs shall be released."""
         ended = self.interrupted or self.failure is not None
         return ended or self.out_of_time or self.out_of_money
 
     @property
     def spare(self) -> bool:
-        """Whether no lease will come but those that run: idle workers are of no more use."""
+        """Whether no run will come but those that run: idle workers are of no more use."""
         left = sum(len(item.cells) - len(item.finished) for item in self._open.values())
         return left <= len(self._running) and self.ledger.all_asked
 
     @property
     def exhausted(self) -> bool:
-        """Whether no lease will ever come again; a running one may open further cells."""
+        """Whether no run will ever come again; a running one may open further cells."""
         return self.over or not self._running
 
     def next(self) -> QueuedRun | None:
-        """The next lease, recorded as intended: cells of open configurations, then a new one."""
+        """The next run, recorded as intended: cells of open configurations, then a new one."""
         self._look()
         while not self.over:
-            offer = next(self._waiting(), None)
-            if offer is None:
+            queued = next(self._waiting(), None)
+            if queued is None:
                 asked = self.ledger.ask()
                 if asked is None:
                     return None
                 self._open[asked.number] = asked
                 continue
-            problem = self._open[offer.lease.number].problem
+            problem = self._open[queued.spec.number].problem
             if not problem:
-                self._intents.write(offer.lease)
-                self._running[offer.lease.id] = ActiveRun(offer)
+                self._journal.write(queued.spec)
+                self._running[queued.spec.id] = ActiveRun(queued)
                 self._make_room()
-                return offer
-            self._finish(offer.lease, ended_run(offer.lease, RunState.FAILED, problem))
+                return queued
+            self._finish(queued.spec, ended_run(queued.spec, RunState.FAILED, problem))
         return None
 
-    def hear(self, lease_id: str, events: Sequence[Event]) -> bool:
-        """Take in a lease's events; True when it ends here, whatever it still does."""
+    def handle_events(self, run_id: str, events: Sequence[Event]) -> bool:
+        """Take in a run's events; True when it ends here, whatever it still does."""
         self._look()
-        running = self._running.get(lease_id)
+        running = self._running.get(run_id)
         if running is None:
             return True
         for event in events:
             if event.sequence > running.read:
                 running.read = event.sequence
-                self._silence.hear(lease_id, event.kind)
+                self._hang_detector.note_event(run_id, event.kind)
                 if self._take(running, event):
                     return True
-        self._tell_of_waiting(running)
-        if text := self._silence.told(lease_id):
+        self._report_waiting(running)
+        if text := self._hang_detector.told(run_id):
             self._on_event(Event(kind=EventKind.MESSAGE, text=text))
         return self._ends(running)
 
     def _ends(self, running: ActiveRun) -> bool:
-        """Whether a lease ends with the run: once its checkpoint is written, or was waited for."""
+        """Whether a run ends with the run: once its checkpoint is written, or was waited for."""
         if not self.over:
             return False
         self._ending = self._ending or time.monotonic()
@@ -194,26 +194,26 @@ class RunQueue:
         broken = self.failure is not None and not isinstance(self.failure, ShortOfMemoryError)
         return broken or not running.device or running.saved or waited
 
-    def hangs(self, lease_id: str) -> bool:
-        """Whether the lease's worker has been silent for too long: another shall take its place."""
-        if self.over or lease_id not in self._running or not self._silence.over(lease_id):
+    def hangs(self, run_id: str) -> bool:
+        """Whether the run's worker has been silent for too long: another shall take its place."""
+        if self.over or run_id not in self._running or not self._hang_detector.over(run_id):
             return False
-        text = f"trial {lease_id}: its worker hangs and is replaced, to go on from its checkpoint"
+        text = f"trial {run_id}: its worker hangs and is replaced, to go on from its checkpoint"
         self._on_event(Event(kind=EventKind.MESSAGE, text=text))
         return True
 
-    def renew(self, lease_id: str) -> None:
-        """The lease's slot broke and another takes it; its events are numbered from 1 again."""
-        self._silence.forget(lease_id)
-        if lease_id in self._running:
-            self._running[lease_id].read = 0
+    def reset(self, run_id: str) -> None:
+        """The run's slot broke and another takes it; its events are numbered from 1 again."""
+        self._hang_detector.forget(run_id)
+        if run_id in self._running:
+            self._running[run_id].read = 0
 
-    def let_go(self, lease_id: str) -> None:
-        """The lease does not run any more; if it has no record it stays open for the next run."""
-        self._running.pop(lease_id, None)
-        self._silence.forget(lease_id)
+    def release(self, run_id: str) -> None:
+        """The run does not run any more; if it has no record it stays open for the next run."""
+        self._running.pop(run_id, None)
+        self._hang_detector.forget(run_id)
         if self.watch is not None:
-            self.watch.ended(lease_id)
+            self.watch.ended(run_id)
 
     def fail(self, error: BaseException) -> None:
         """End the run with this error; the first one counts."""
@@ -227,16 +227,16 @@ class RunQueue:
             self.watch.look()
 
     def _waiting(self) -> Iterator[QueuedRun]:
-        """Leases that may run and do not, in order of configuration and cell."""
+        """Runs that may run and do not, in order of configuration and cell."""
         for number in sorted(self._open):
             configuration = self._open[number]
             for cell in configuration.pending:
-                offer = self._offer(configuration, cell)
-                if offer.lease.id not in self._running:
-                    yield offer
+                queued = self._queued_run(configuration, cell)
+                if queued.spec.id not in self._running:
+                    yield queued
 
-    def _offer(self, configuration: OpenTrial, cell: Cell) -> QueuedRun:
-        lease = RunSpec(
+    def _queued_run(self, configuration: OpenTrial, cell: Cell) -> QueuedRun:
+        spec = RunSpec(
             sweep=self.plan.name,
             number=configuration.number,
             cell=cell,
@@ -246,25 +246,25 @@ class RunQueue:
             keep=self.plan.keep != "none",
             origin=configuration.origin,
         )
-        lease = replace(lease, folder=join(self.plan.leases, lease.id))
-        return QueuedRun(lease=lease, judged=cell == configuration.cells[0])
+        spec = replace(spec, folder=join(self.plan.runs, spec.id))
+        return QueuedRun(spec=spec, prunable=cell == configuration.cells[0])
 
-    def _tell_of_waiting(self, running: ActiveRun) -> None:
-        """Say so when a lease's worker does not come up: the cluster may have no room for it."""
+    def _report_waiting(self, running: ActiveRun) -> None:
+        """Say so when a run's worker does not come up: the cluster may have no room for it."""
         if running.device or time.monotonic() - running.since < WAITING_SECONDS:
             return
         running.since = time.monotonic()
         wanted = self.plan.shape.resources_per_worker
         each = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
-        text = f"trial {running.offer.lease.id} waits for {self.plan.workers_per_trial} x ({each})"
+        text = f"trial {running.queued.spec.id} waits for {self.plan.workers_per_trial} x ({each})"
         self._on_event(Event(kind=EventKind.MESSAGE, text=text))
 
     def _take(self, running: ActiveRun, event: Event) -> bool:
-        """Act on an event; True when the lease is over."""
-        lease = running.offer.lease
+        """Act on an event; True when the run is over."""
+        spec = running.queued.spec
         match event.kind:
             case EventKind.TAKEN if self.watch is not None:
-                self.watch.began(lease.id, event.nodes)
+                self.watch.began(spec.id, event.nodes)
             case EventKind.STARTED:
                 return self._begin(running, event)
             case EventKind.PROGRESS:
@@ -272,11 +272,11 @@ class RunQueue:
             case EventKind.REPORT if event.report is not None:
                 return self._judge(running, event.report)
             case EventKind.FINISHED if event.record is not None:
-                self._finish(lease, event.record)
+                self._finish(spec, event.record)
                 return True
             case EventKind.PREEMPTED | EventKind.MESSAGE:
                 running.saved |= event.kind is EventKind.PREEMPTED
-                text = f"trial {lease.id}: {event.text}"
+                text = f"trial {spec.id}: {event.text}"
                 self._on_event(replace(event, kind=EventKind.MESSAGE, text=text))
             case EventKind.REFUSED:
                 self.fail(RaysearchError(event.text))
@@ -286,43 +286,43 @@ class RunQueue:
                 return True
             case EventKind.STOPPED:
                 reason = "its runner let go of it unasked"
-                self._finish(lease, _ended(running, RunState.FAILED, reason))
+                self._finish(spec, _ended(running, RunState.FAILED, reason))
                 return True
         return False
 
     def _begin(self, running: ActiveRun, event: Event) -> bool:
         """A worker has begun; True when it has other data than the sweep, which ends the run.
 
-        The lease stays open, and goes on where the data is the sweep's.
+        The run stays open, and goes on where the data is the sweep's.
         """
         running.device, running.provenance = event.device, dict(event.provenance)
         problem = self._sources.stranger(event.provenance)
         if problem:
             self.fail(ConfigError(problem))
             return True
-        self._on_event(replace(event, run=running.offer.lease))
+        self._on_event(replace(event, run=running.queued.spec))
         return False
 
     def _judge(self, running: ActiveRun, report: Report) -> bool:
         """Record a point of the curve; True when early stopping ends the configuration."""
-        lease = running.offer.lease
+        spec = running.queued.spec
         if all(report.rung != earlier.rung for earlier in running.curve):
             running.curve.append(report)
-            self._show(EventKind.REPORT, lease, report=report)
+            self._show(EventKind.REPORT, spec, report=report)
             self._make_room()  # a first checkpoint or a stage may be there since the last time
         value = report.metrics.get(self.plan.space.goal.name)
-        if value is None and self._is_unknown(lease.number, report):
+        if value is None and self._is_unknown(spec.number, report):
             return True
-        if not running.offer.judged or value is None:
+        if not running.queued.prunable or value is None:
             return False
-        if not self.ledger.report(lease.number, report.rung, value):
+        if not self.ledger.report(spec.number, report.rung, value):
             return False
         state, reason = RunState.PRUNED, f"stopped early at report {report.rung}"
         reason += f" by {self.plan.space.pruner}"
         if not math.isfinite(value):  # nothing to be ranked by: no verdict on how good it is
             state = RunState.FAILED
             reason = f"{not_finite(self.plan.space.goal, value)} at report {report.rung}"
-        self._finish(lease, _ended(running, state, reason))
+        self._finish(spec, _ended(running, state, reason))
         return True
 
     def _is_unknown(self, number: int, report: Report) -> bool:
@@ -337,43 +337,43 @@ class RunQueue:
         self.fail(ConfigError(f"{problem} (it goes with another --name)"))
         return True
 
-    def _finish(self, lease: RunSpec, trial: Run) -> None:
+    def _finish(self, spec: RunSpec, trial: Run) -> None:
         """The record into the study, then to everybody else."""
-        stored = self.ledger.finish_cell(lease.number, trial)
-        configuration = self._open[lease.number]
-        configuration = replace(configuration, finished=(*configuration.finished, lease.cell))
-        self.let_go(lease.id)
+        stored = self.ledger.finish_cell(spec.number, trial)
+        configuration = self._open[spec.number]
+        configuration = replace(configuration, finished=(*configuration.finished, spec.cell))
+        self.release(spec.id)
         if stored.state is RunState.COMPLETE and configuration.pending:
-            self._open[lease.number] = configuration
+            self._open[spec.number] = configuration
         else:
-            del self._open[lease.number]
-            self._abandon(lease.number)
+            del self._open[spec.number]
+            self._abandon(spec.number)
         self._on_trial(stored)
-        self.standing.add(stored, cells=len(configuration.cells))
-        self._intents.remove(lease.id)
-        self._show(EventKind.FINISHED, lease, record=stored)
+        self.incumbents.add(stored, cells=len(configuration.cells))
+        self._journal.remove(spec.id)
+        self._show(EventKind.FINISHED, spec, record=stored)
 
     def _abandon(self, number: int) -> None:
         """Let go of the cells that still run of a configuration that is over."""
-        running = (item.offer.lease for item in self._running.values())
-        for lease in [lease for lease in running if lease.number == number]:
-            self.let_go(lease.id)
-            self.standing.abandon(lease.id)
-            self._intents.remove(lease.id)
+        running = (item.queued.spec for item in self._running.values())
+        for spec in [spec for spec in running if spec.number == number]:
+            self.release(spec.id)
+            self.incumbents.abandon(spec.id)
+            self._journal.remove(spec.id)
 
     def _make_room(self) -> None:
         """Keep the quota, and pass on what is to be said of it."""
-        text = self.standing.make_room(self._running)
+        text = self.incumbents.make_room(self._running)
         if text:
             self._on_event(Event(kind=EventKind.WARNING, text=text))
 
-    def _show(self, kind: EventKind, lease: RunSpec, **fields: Any) -> None:
-        self._on_event(Event(kind=kind, run_id=lease.id, **fields))
+    def _show(self, kind: EventKind, spec: RunSpec, **fields: Any) -> None:
+        self._on_event(Event(kind=kind, run_id=spec.id, **fields))
 
 
 def _ended(running: ActiveRun, state: RunState, reason: str) -> Run:
     return ended_run(
-        running.offer.lease,
+        running.queued.spec,
         state,
         reason,
         curve=running.curve,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from raysearch.events import EventKind
 
-__all__ = ["HANG_SECONDS", "Silence"]
+__all__ = ["HANG_SECONDS", "HangDetector"]
 
 HANG_SECONDS = 3600.0
 """By default a worker that says nothing for so long is replaced."""
@@ -37,7 +37,7 @@ class _Worker:
         return now - self.heard
 
 
-class Silence:
+class HangDetector:
     """The pauses between the news of a sweep's trials.
 
     Args:
@@ -51,15 +51,15 @@ class Silence:
         self._workers: dict[str, _Worker] = {}
         self._longest = self._once = 0.0
 
-    def hear(self, lease_id: str, kind: EventKind) -> None:
-        """A worker of a lease has news; the first of a worker is that it has the lease."""
-        now, before = self._clock(), self._workers.get(lease_id)
+    def note_event(self, run_id: str, kind: EventKind) -> None:
+        """A worker of a run has news; the first of a worker is that it has the run."""
+        now, before = self._clock(), self._workers.get(run_id)
         if kind is EventKind.PREEMPTED:
-            self.forget(lease_id)
+            self.forget(run_id)
         elif before is not None or kind is EventKind.TAKEN:
             if before is not None and kind is not EventKind.TAKEN:
                 self._learn(before.look(now), told=before.told)
-            self._workers[lease_id] = _Worker(now, now)
+            self._workers[run_id] = _Worker(now, now)
 
     def _learn(self, pause: float, *, told: bool) -> None:
         """A pause has ended by itself.
@@ -71,16 +71,16 @@ class Silence:
             pause, self._once = min(pause, self._once), max(pause, self._once)
         self._longest = max(self._longest, pause)
 
-    def forget(self, lease_id: str) -> None:
-        """No worker has the lease any more."""
-        self._workers.pop(lease_id, None)
+    def forget(self, run_id: str) -> None:
+        """No worker has the run any more."""
+        self._workers.pop(run_id, None)
 
-    def told(self, lease_id: str) -> str:
-        """What is to be said of the lease's silence, once for each; empty for nothing.
+    def told(self, run_id: str) -> str:
+        """What is to be said of the run's silence, once for each; empty for nothing.
 
         To be asked every few seconds.
         """
-        worker = self._workers.get(lease_id)
+        worker = self._workers.get(run_id)
         if worker is None:
             return ""
         silent = worker.look(self._clock())
@@ -88,17 +88,17 @@ class Silence:
             return ""
         worker.told = True
         return (
-            f"trial {lease_id}: no news for {silent:.0f} s, and no pause was longer than "
+            f"trial {run_id}: no news for {silent:.0f} s, and no pause was longer than "
             f"{self._longest:.0f} s so far; its worker is replaced after "
             f"{max(self._limit, self._unlikely):.0f} s (--hang-limit)"
         )
 
-    def over(self, lease_id: str) -> bool:
+    def over(self, run_id: str) -> bool:
         """Whether the worker is to be replaced now; nothing is expected until another has it."""
-        worker = self._workers.get(lease_id)
+        worker = self._workers.get(run_id)
         if worker is None or worker.look(self._clock()) < max(self._limit, self._unlikely):
             return False
-        self.forget(lease_id)
+        self.forget(run_id)
         return True
 
     @property

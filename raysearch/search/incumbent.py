@@ -54,8 +54,8 @@ def paper_result(
 class Incumbents:
     """The best configuration of a sweep and of each of its tasks, and what of the others stays.
 
-    A finished lease's checkpoint is of no use any more and always goes. What it kept stays
-    while its configuration is the best, or the best of the lease's task, or may become it. What
+    A finished run's checkpoint is of no use any more and always goes. What it kept stays
+    while its configuration is the best, or the best of the run's task, or may become it. What
     goes can be had again: the same settings give the same weights.
 
     A quota is met in this order: the sweep's own stages go, those unused for longest first and
@@ -64,12 +64,12 @@ class Incumbents:
 
     Args:
         goal: What ranks configurations, by what `objective.aggregate_value` makes of their cells.
-        leases: Folder or URI of the leases' folders.
+        runs: Folder or URI of the runs' folders.
         keep: Whose kept files stay.
         aggregate: What the tasks of a configuration make of it.
         per_task: Whether each task has a best of its own, and no configuration two tasks.
         seeds: Cells that a complete configuration has on each task.
-        quota: Bytes that leases and stages may take together; None for no limit.
+        quota: Bytes that runs and stages may take together; None for no limit.
         stages: Folder or URI of the stages that count for the quota; empty for none.
         guard: Called before files are removed.
     """
@@ -77,7 +77,7 @@ class Incumbents:
     def __init__(
         self,
         goal: MetricGoal,
-        leases: str | Path,
+        runs: str | Path,
         keep: Literal["best", "all", "none"],
         *,
         aggregate: Aggregate = "mean",
@@ -94,20 +94,20 @@ class Incumbents:
         """Task to its best complete configuration; "" is for all tasks together."""
         self.best_of_task: dict[str, Best] = {}
         """Where all tasks are judged together: task to the configuration that is best on it."""
-        self._room = DiskBudget(leases, stages, guard)
+        self._disk = DiskBudget(runs, stages, guard)
         self._said: set[str] = set()
         self._ended: set[str] = set()
         self._over: set[int] = set()
         """Configurations that are at their end, whichever of their cells have run."""
         self._open: dict[int, list[Run]] = {}
-        self._worth: dict[int, float] = {}
+        self._values: dict[int, float] = {}
         self._weights: dict[str, tuple[int, str]] = {}
-        """Ended leases whose weights stay for now: their number and task."""
+        """Ended runs whose weights stay for now: their number and task."""
 
     @property
     def freed(self) -> int:
         """Bytes of files that were removed."""
-        return self._room.freed
+        return self._disk.freed
 
     def add(self, trial: Run, *, cells: int) -> None:
         """Take in a finished cell and remove what is not needed any more.
@@ -116,14 +116,14 @@ class Incumbents:
             trial: The record, as stored.
             cells: Cells of a complete configuration.
         """
-        for lease_id in {trial.id, *self.count(trial, cells=cells)}:
-            self._room.settle(lease_id, weights=lease_id in self._weights)
+        for run_id in {trial.id, *self.count(trial, cells=cells)}:
+            self._disk.settle(run_id, weights=run_id in self._weights)
 
     def count(self, trial: Run, *, cells: int) -> list[str]:
         """Take in a finished cell as `add` does, without touching a file.
 
         Returns:
-            The leases whose weights are not needed any more.
+            The runs whose weights are not needed any more.
         """
         self.counts[trial.state] += 1
         self._ended.add(trial.id)
@@ -135,20 +135,20 @@ class Incumbents:
             return []
         self._over.add(trial.number)
         self._judge(self._open.pop(trial.number))
-        return [] if self.keep == "all" else self._let_go()
+        return [] if self.keep == "all" else self._release()
 
-    def abandon(self, lease_id: str) -> None:
-        """Remove what a lease left that will have no record, since its configuration is over."""
-        self._ended.add(lease_id)
-        self._room.settle(lease_id, weights=False)
+    def abandon(self, run_id: str) -> None:
+        """Remove what a run left that will have no record, since its configuration is over."""
+        self._ended.add(run_id)
+        self._disk.settle(run_id, weights=False)
 
     def tidy(self) -> None:
-        """Remove what ended leases hold and need not, whoever left it there."""
-        self._room.tidy(self._is_ended, self._weights)
+        """Remove what ended runs hold and need not, whoever left it there."""
+        self._disk.tidy(self._is_ended, self._weights)
 
-    def _is_ended(self, lease_id: str) -> bool:
-        number = lease_id.partition("-")[0]
-        return lease_id in self._ended or (number.isdecimal() and int(number) in self._over)
+    def _is_ended(self, run_id: str) -> bool:
+        number = run_id.partition("-")[0]
+        return run_id in self._ended or (number.isdecimal() and int(number) in self._over)
 
     def check_quota(self) -> None:
         """Refuse a quota that what must stay has passed already.
@@ -159,10 +159,10 @@ class Incumbents:
         if self.quota is None:
             return
         try:
-            taken = self._room.usage(()).leases
+            taken = self._disk.usage(()).runs
         except OSError as error:
             raise StoreError(f"what the sweep takes must be readable, but: {error}") from error
-        least = sum(taken.values()) - sum(taken.get(lease_id, 0) for lease_id in self._spare())
+        least = sum(taken.values()) - sum(taken.get(run_id, 0) for run_id in self._spare())
         if least > self.quota:
             raise StoreError(
                 f"`--quota` must be at least {size_text(least, enough=True)}, which the best "
@@ -174,7 +174,7 @@ class Incumbents:
         """Remove what the quota asks for, so that the trials which run find room.
 
         Args:
-            running: Ids of the leases that run or are about to.
+            running: Ids of the runs that run or are about to.
 
         Returns:
             A sentence for the user the first time that there is something to say, else nothing.
@@ -182,10 +182,10 @@ class Incumbents:
         if self.quota is None:
             return ""
         try:
-            usage = self._room.usage(running)
+            usage = self._disk.usage(running)
             excess = usage.total - self.quota
             if excess > 0 and usage.stages:
-                excess -= self._room.shrink_stages(max(0, usage.stages - excess))
+                excess -= self._disk.shrink_stages(max(0, usage.stages - excess))
         except OSError as error:
             return self._once("blind", f"`--quota` is not watched for now: {error}")
         left = self._drop_worst(excess)
@@ -202,11 +202,11 @@ class Incumbents:
 
     def _drop_worst(self, excess: int) -> int:
         """Remove weights that are not the best's until no excess is left; what is left of it."""
-        for lease_id in self._spare() if excess > 0 else ():
+        for run_id in self._spare() if excess > 0 else ():
             if excess <= 0:
                 break
-            excess -= self._room.settle(lease_id, weights=False)
-            del self._weights[lease_id]
+            excess -= self._disk.settle(run_id, weights=False)
+            del self._weights[run_id]
         return excess
 
     def _judge(self, done: list[Run]) -> None:
@@ -215,7 +215,7 @@ class Incumbents:
         task = done[0].cell.task if self.per_task else ""
         value = self._value(done)
         self._compare(self.best, task, Best(number, value))
-        self._worth[number] = value
+        self._values[number] = value
         if self.per_task:
             return
         for task in {trial.cell.task for trial in done}:
@@ -240,33 +240,33 @@ class Incumbents:
             best.number == number for best in self.best.values()
         )
 
-    def _let_go(self) -> list[str]:
+    def _release(self) -> list[str]:
         """Take back the word for weights that cannot be those of the best any more."""
         going = [
-            lease_id
-            for lease_id, (number, task) in self._weights.items()
+            run_id
+            for run_id, (number, task) in self._weights.items()
             if number not in self._open and not self._is_best(number, task)
         ]
-        for lease_id in going:
-            del self._weights[lease_id]
+        for run_id in going:
+            del self._weights[run_id]
         return going
 
     def _spare(self) -> list[str]:
-        """Leases whose weights stay though they are not the best's, the worst first.
+        """Runs whose weights stay though they are not the best's, the worst first.
 
         Those of a configuration that is not over come last, since it may become the best.
         """
         spare = [
-            (number not in self._open, self._behind(number, task), lease_id)
-            for lease_id, (number, task) in self._weights.items()
+            (number not in self._open, self._behind(number, task), run_id)
+            for run_id, (number, task) in self._weights.items()
             if not self._is_best(number, task)
         ]
-        return [lease_id for _, _, lease_id in sorted(spare, reverse=True)]
+        return [run_id for _, _, run_id in sorted(spare, reverse=True)]
 
     def _behind(self, number: int, task: str) -> float:
         """How far a configuration is from the best, of its own task where each has one."""
         best = self.best.get(task if self.per_task else "")
-        value = self._worth.get(number, math.nan)
+        value = self._values.get(number, math.nan)
         if best is None or not math.isfinite(value):
             return math.inf
         return abs(best.value - value)

@@ -67,9 +67,9 @@ class SweepPlan:
             for `folder`.
         stages: Folder or URI of the stages that trials share; empty for ``stages`` in `root`.
         stages_limit: Bytes that these may take; None for half of the free disk.
-        quota: Bytes that the leases' files and the sweep's own stages may take together, of which
+        quota: Bytes that the runs' files and the sweep's own stages may take together, of which
             the stages at most half; None for no limit.
-        runner: What runs a lease; None for real training.
+        runner: What runs a run; None for real training.
         keep: Whose final weights stay: those of the best configuration, of all, or none.
         address: Ray cluster to join; None starts a Ray on this machine.
         seed: Seed of the sampler.
@@ -78,7 +78,7 @@ class SweepPlan:
             None has no limit. See `raysearch.cluster.cost.node_watch.NodeWatch` for what counts.
         hang_seconds: A worker that says nothing for so long is replaced, unless the sweep's trials
             had pauses that are not much shorter (`raysearch.search.hang_detection`).
-        stated: What every row says of the sweep's set-up, for example how GPUs are shared.
+        annotations: What every row says of the sweep's set-up, for example how GPUs are shared.
         metrics: Names of the metrics that trials can have on dev, as the method says; empty where
             it says none.
         sources: Name to SHA-256 of what the driver found that trials read
@@ -106,7 +106,7 @@ class SweepPlan:
     prices: PriceTable | None = None
     max_cost: float | None = None
     hang_seconds: float = HANG_SECONDS
-    stated: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     metrics: Collection[str] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -161,12 +161,12 @@ class SweepPlan:
 
     @property
     def root(self) -> str:
-        """Folder or URI of rows, leases, stages and ``sweep.json``: what readers are given."""
+        """Folder or URI of rows, runs, stages and ``sweep.json``: what readers are given."""
         return join(self.storage, self.name) if self.storage else str(self.folder)
 
     @property
-    def leases(self) -> str:
-        """Folder (by its full path) or URI that holds one folder per lease."""
+    def runs(self) -> str:
+        """Folder (by its full path) or URI that holds one folder per run."""
         return join(absolute(self.root), "leases")
 
     @property
@@ -181,7 +181,7 @@ class SweepPlan:
         if self.quota is not None and not self.stages:
             limit = min(self.quota // 2, self.quota if limit is None else limit)
         stages = self.stages or self.stages_place
-        training = TrainingRunner(self.data_dir, stages, limit, self.stated)
+        training = TrainingRunner(self.data_dir, stages, limit, self.annotations)
         return SlotShape(
             runner=training if self.runner is None else self.runner,
             workers=self.workers_per_trial,

@@ -58,7 +58,7 @@ def run_sweep(
     """Run a sweep, or go on with it.
 
     When the time of `plan.space` or the money of `plan.max_cost` is used up, or on the first
-    Ctrl-C or SIGTERM, the trials that run are let go of at their next event; their
+    Ctrl-C or SIGTERM, the trials that run are released at their next event; their
     configurations stay open in the study, and the next run goes on with them from their
     checkpoints.
 
@@ -116,12 +116,12 @@ def run_sweep(
             guard()
             on_trial(trial)
 
-        standing = _reconcile(plan, ledger, keep, have, guard)
+        incumbents = _reconcile(plan, ledger, keep, have, guard)
         watch = _watch(plan)
         made = partial(
             RunQueue,
             ledger=ledger,
-            standing=standing,
+            incumbents=incumbents,
             on_trial=keep,
             on_event=on_event,
             watch=watch,
@@ -129,29 +129,29 @@ def run_sweep(
             guard=guard,
             began=time.monotonic(),
         )
-        book = _run(plan, made, tell)
-        standing.tidy()  # what a worker wrote that was let go of late
-        if book.failure is not None:
-            raise book.failure
+        queue = _run(plan, made, tell)
+        incumbents.tidy()  # what a worker wrote that was released late
+        if queue.failure is not None:
+            raise queue.failure
         return SweepSummary(
-            ending=_ending(book),
+            ending=_ending(queue),
             asked=ledger.asked,
             origins=ledger.origins,
             used_up=ledger.used_up,
-            trials=dict(standing.counts),
-            unfinished=book.unfinished,
-            best=dict(standing.best),
+            trials=dict(incumbents.counts),
+            unfinished=queue.unfinished,
+            best=dict(incumbents.best),
             papers=_papers(plan, ledger),
             seconds=time.monotonic() - began,
             nodes=watch.usage() if watch else None,
-            freed=standing.freed,
+            freed=incumbents.freed,
         )
 
 
 def _run(
     plan: SweepPlan, made: Callable[[SweepPlan], RunQueue], tell: Callable[[str], None]
 ) -> RunQueue:
-    """Run the leases; where memory is short, go on after a pause with one slot less.
+    """Run the runs; where memory is short, go on after a pause with one slot less.
 
     Returns:
         The book of the last run: the one that tells how it ended.
@@ -162,17 +162,17 @@ def _run(
     from raysearch.search.tune import run_tune
 
     while True:
-        book = made(plan)
+        queue = made(plan)
         try:
-            with _interrupts(book):
-                run_tune(plan, book)
+            with _interrupts(queue):
+                run_tune(plan, queue)
         except (RayError, TuneError) as error:
-            book.fail(ray_breakdown(error, plan.slots))
-        short = isinstance(book.failure, ShortOfMemoryError)
-        if short and book.interrupted:
-            book.failure = None  # the user has ended the run, which memory would have gone on with
-        if book.interrupted or plan.slots == 1 or not short:
-            return book
+            queue.fail(ray_breakdown(error, plan.slots))
+        short = isinstance(queue.failure, ShortOfMemoryError)
+        if short and queue.interrupted:
+            queue.failure = None  # the user has ended the run, which memory would have gone on with
+        if queue.interrupted or plan.slots == 1 or not short:
+            return queue
         plan = replace(plan, slots=plan.slots - 1)
         tell(
             f"this machine is short of memory, so that Ray ended a slot: going on in "
@@ -220,11 +220,11 @@ def _reconcile(
     have: Have,
     guard: Guard = unguarded,
 ) -> Incumbents:
-    """Give every record of the study to whoever lacks it, and clear the finished leases."""
+    """Give every record of the study to whoever lacks it, and clear the finished runs."""
     space = plan.space
-    standing = Incumbents(
+    incumbents = Incumbents(
         space.goal,
-        plan.leases,
+        plan.runs,
         plan.keep,
         aggregate=space.aggregate,
         per_task=space.mode == "per_task",
@@ -241,10 +241,10 @@ def _reconcile(
     for trial in records:
         if not have(trial.key):
             on_trial(trial)
-        standing.count(trial, cells=plan.cells_each)
-    standing.tidy()
-    standing.check_quota()
-    return standing
+        incumbents.count(trial, cells=plan.cells_each)
+    incumbents.tidy()
+    incumbents.check_quota()
+    return incumbents
 
 
 def _papers(plan: SweepPlan, ledger: StudyLedger) -> dict[str, PaperResult]:
@@ -263,7 +263,7 @@ def _papers(plan: SweepPlan, ledger: StudyLedger) -> dict[str, PaperResult]:
 
 
 @contextmanager
-def _interrupts(book: RunQueue) -> Iterator[None]:
+def _interrupts(queue: RunQueue) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the run in order; once more, and they act as they would."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -275,7 +275,7 @@ def _interrupts(book: RunQueue) -> Iterator[None]:
             signal.signal(name, handler)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        book.interrupted = True
+        queue.interrupted = True
         restore()
 
     for name in before:
@@ -286,13 +286,13 @@ def _interrupts(book: RunQueue) -> Iterator[None]:
         restore()
 
 
-def _ending(book: RunQueue) -> Ending:
-    if book.interrupted:
+def _ending(queue: RunQueue) -> Ending:
+    if queue.interrupted:
         return Ending.INTERRUPTED
-    left = book.unfinished or not book.ledger.all_asked
-    if book.out_of_money and left:
+    left = queue.unfinished or not queue.ledger.all_asked
+    if queue.out_of_money and left:
         return Ending.COST
-    return Ending.TIME if book.out_of_time and left else Ending.DONE
+    return Ending.TIME if queue.out_of_time and left else Ending.DONE
 
 
 def _watch(plan: SweepPlan) -> NodeWatch | None:

@@ -1,4 +1,4 @@
-"""How does Ray Tune run the leases: silent, without snapshots, one reused actor a slot."""
+"""How does Ray Tune run the runs: silent, without snapshots, one reused actor a slot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from raysearch.cluster.breakdown import slot_breakdown
-from raysearch.cluster.ray_session import HEAD, open_mailroom
+from raysearch.cluster.ray_session import HEAD, open_dispatcher
 from raysearch.cluster.session_folder import scratch_folder
 from raysearch.cluster.slots import Slot
 from raysearch.cluster.worker import SlotShape
@@ -28,54 +28,54 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
     """Tune's scheduler over a `RunQueue`: first come, first served, and the study's verdicts.
 
     Args:
-        book: The leases.
-        searcher: Knows which lease a Tune trial is.
-        room: Handle of the mail room: a lease that is stopped is called off there, since Tune
+        queue: The runs.
+        searcher: Knows which run a Tune trial is.
+        dispatcher: Handle of the dispatcher: a run that is stopped is cancelled there, since Tune
             tells a reused actor nothing until it has the next trial for it.
     """
 
-    def __init__(self, book: RunQueue, searcher: StudySearcher, room: Any) -> None:
+    def __init__(self, queue: RunQueue, searcher: StudySearcher, dispatcher: Any) -> None:
         super().__init__()
-        self._book, self._searcher, self._room = book, searcher, room
-        self._rested = False
+        self._queue, self._searcher, self._dispatcher = queue, searcher, dispatcher
+        self._drained = False
         self._furthest: dict[str, int] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Hand the events on; STOP when the lease is over."""
-        lease_id = self._searcher.leases.get(trial.trial_id)
-        if lease_id is None:
+        """Hand the events on; STOP when the run is over."""
+        run_id = self._searcher.runs.get(trial.trial_id)
+        if run_id is None:
             return str(TrialScheduler.STOP)
         events = result.get(EVENTS, ())
         self._note_progress(trial, events)
         try:
-            stop = self._book.hear(lease_id, events)
+            stop = self._queue.handle_events(run_id, events)
         except Exception as error:
-            self._book.fail(error)
+            self._queue.fail(error)
             stop = True
-        if self._book.over:
-            self._room.wind_up.remote()
+        if self._queue.over:
+            self._dispatcher.wind_up.remote()
         if not stop:
-            if self._book.hangs(lease_id):
-                self._room.give_up.remote(lease_id)
+            if self._queue.hangs(run_id):
+                self._dispatcher.give_up.remote(run_id)
             return str(TrialScheduler.CONTINUE)
         self._furthest.pop(trial.trial_id, None)
-        self._room.call_off.remote(lease_id)
+        self._dispatcher.cancel.remote(run_id)
         return str(TrialScheduler.STOP)
 
     def _note_progress(self, trial: Any, events: Sequence[Event]) -> None:
-        """A lease that got further than ever starts its count of slots that broke anew."""
+        """A run that got further than ever starts its count of slots that broke anew."""
         steps = [event.report.step if event.report else event.step for event in events]
         if max(steps, default=0) > self._furthest.get(trial.trial_id, 0):
             self._furthest[trial.trial_id] = max(steps)
             trial.run_metadata.num_failures = 0
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """The slot broke: another takes the lease, or the run ends with the slot's error."""
+        """The slot broke: another takes the run, or the run ends with the slot's error."""
         if trial.should_recover():
-            self._book.renew(self._searcher.leases.get(trial.trial_id, ""))
+            self._queue.reset(self._searcher.runs.get(trial.trial_id, ""))
         else:
             told = Path(trial.error_file).read_text("utf-8", "replace")
-            self._book.fail(slot_breakdown(told, self._book.plan.slots))
+            self._queue.fail(slot_breakdown(told, self._queue.plan.slots))
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """Nobody in particular: Tune starts pending trials by itself.
@@ -83,13 +83,13 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         The inherited method looks at every trial of the sweep in every turn of Tune's loop. Here
         idle workers leave, so that their nodes can go, once nothing is left for them.
         """
-        if self._book.spare and not self._rested:
-            self._rested = True
-            self._room.rest.remote()
+        if self._queue.spare and not self._drained:
+            self._drained = True
+            self._dispatcher.drain.remote()
 
 
 MAX_SLOT_FAILURES = 5
-"""So often the process that owns a slot may die without the lease getting further in between."""
+"""So often the process that owns a slot may die without the run getting further in between."""
 NO_LIMIT = 1_000_000_000
 """Tune wants a number of trials; the study ends the search."""
 
@@ -105,21 +105,21 @@ def check_resources(plan: SweepPlan) -> None:
         check_room(plan, {name: there.get(name, 0) for name in plan.shape.resources_per_worker})
 
 
-def run_tune(plan: SweepPlan, book: RunQueue) -> None:
-    """Run leases until the book has no more, it is over, or it failed; Ray is up.
+def run_tune(plan: SweepPlan, queue: RunQueue) -> None:
+    """Run runs until the book has no more, it is over, or it failed; Ray is up.
 
     Tune keeps nothing: its files go to a temporary folder, and its own result is of no use
     here, since the study has all of it.
     """
-    room = open_mailroom()
-    searcher = StudySearcher(book)
-    trainable = tune.with_parameters(SlotTrainable, room=room, shape=plan.shape)
+    dispatcher = open_dispatcher()
+    searcher = StudySearcher(queue)
+    trainable = tune.with_parameters(SlotTrainable, dispatcher=dispatcher, shape=plan.shape)
     with scratch_folder("tune") as scratch:
         tune.Tuner(
             tune.with_resources(trainable, {HEAD: 0.001}),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=StudyScheduler(book, searcher, room),
+                scheduler=StudyScheduler(queue, searcher, dispatcher),
                 num_samples=NO_LIMIT,
                 max_concurrent_trials=plan.slots,
                 reuse_actors=True,
@@ -142,40 +142,40 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     instead, the run ends, and the sweep raises it as it was.
     """
 
-    def __init__(self, book: RunQueue) -> None:
+    def __init__(self, queue: RunQueue) -> None:
         super().__init__(metric=None, mode=None)
-        self._book = book
-        self.leases: dict[str, str] = {}
-        """Tune's trial id to the lease's id, of trials that run."""
+        self._queue = queue
+        self.runs: dict[str, str] = {}
+        """Tune's trial id to the run's id, of trials that run."""
 
     def set_search_properties(self, *args: Any, **kwargs: Any) -> bool:
         """The space and the goal are the study's; Tune has nothing to add."""
         return True
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next lease as a Tune config; None when one may come later."""
+        """The next run as a Tune config; None when one may come later."""
         try:
-            offer = self._book.next()
+            offer = self._queue.next()
         except Exception as error:
-            self._book.fail(error)
+            self._queue.fail(error)
             offer = None
         if offer is None:
-            return str(Searcher.FINISHED) if self._book.exhausted else None
-        self.leases[trial_id] = offer.lease.id
-        return {"lease": offer.lease.to_json(), "judged": offer.judged}
+            return str(Searcher.FINISHED) if self._queue.exhausted else None
+        self.runs[trial_id] = offer.spec.id
+        return {"spec": offer.spec.to_json(), "prunable": offer.prunable}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """The trial's last events, which Tune gives to nobody else, and its end."""
-        lease_id = self.leases.pop(trial_id, None)
-        if lease_id is None:
+        run_id = self.runs.pop(trial_id, None)
+        if run_id is None:
             return
         try:
-            self._book.hear(lease_id, (result or {}).get(EVENTS, ()))
+            self._queue.handle_events(run_id, (result or {}).get(EVENTS, ()))
         except Exception as failure:
-            self._book.fail(failure)
-        self._book.let_go(lease_id)
+            self._queue.fail(failure)
+        self._queue.release(run_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the study is the state."""
@@ -191,19 +191,21 @@ POLL_SECONDS = 1.0
 
 
 class SlotTrainable(tune.Trainable):  # type: ignore[misc]
-    """A thin proxy of one slot: Tune's trial is a lease, Tune's actor owns the slot.
+    """A thin proxy of one slot: Tune's trial is a run, Tune's actor owns the slot.
 
-    Its config holds ``lease`` (JSON) and ``judged``; `setup` starts the slot with the first
-    lease, `reset_config` gives it the next, `step` returns its events, `cleanup` closes it.
+    Its config holds ``run`` (JSON) and ``judged``; `setup` starts the slot with the first
+    run, `reset_config` gives it the next, `step` returns its events, `cleanup` closes it.
     """
 
-    def setup(self, config: dict[str, Any], room: Any, shape: SlotShape) -> None:
+    def setup(self, config: dict[str, Any], dispatcher: Any, shape: SlotShape) -> None:
         """Start the slot; returns at once, while its workers come up."""
-        self._slot = Slot(room, shape, RunSpec.from_json(config["lease"]), judged=config["judged"])
+        self._slot = Slot(
+            dispatcher, shape, RunSpec.from_json(config["spec"]), prunable=config["prunable"]
+        )
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Put the next lease into the slot that is there."""
-        self._slot.put(RunSpec.from_json(new_config["lease"]), judged=new_config["judged"])
+        """Put the next run into the slot that is there."""
+        self._slot.put(RunSpec.from_json(new_config["spec"]), prunable=new_config["prunable"])
         return True
 
     def step(self) -> dict[str, Any]:
@@ -212,7 +214,7 @@ class SlotTrainable(tune.Trainable):  # type: ignore[misc]
         return {EVENTS: events, "done": any(event.kind is EventKind.FINISHED for event in events)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: a lease's checkpoint is the worker's."""
+        """Nothing: a run's checkpoint is the worker's."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing, as above."""

@@ -20,8 +20,8 @@ from raysearch.storage.uri import is_uri, join, redacted
 from raysearch.storage.whole import unwritten
 
 __all__ = [
-    "RETRY_SHORT",
     "RETRY_LONG",
+    "RETRY_SHORT",
     "Bytes",
     "RetryPolicy",
     "Storage",

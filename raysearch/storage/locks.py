@@ -29,9 +29,9 @@ from pathlib import Path
 from raysearch.storage.no_follow import open_no_follow
 
 __all__ = [
+    "NO_LOCKS",
     "FolderLock",
     "HeldError",
-    "NO_LOCKS",
     "hold_folder",
     "lock_file",
     "sole_file",

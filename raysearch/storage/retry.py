@@ -24,11 +24,11 @@ from typing import BinaryIO, TypeVar
 from raysearch.storage.base import Bytes, Storage, StoredFile
 
 __all__ = [
-    "RETRY_SHORT",
     "RETRY_LONG",
+    "RETRY_SHORT",
     "RetryPolicy",
-    "RetryingStorage",
     "RetryReason",
+    "RetryingStorage",
     "UnansweredError",
     "trouble",
 ]

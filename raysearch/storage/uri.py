@@ -1,6 +1,6 @@
 """Names of places, a folder's path or a URI: what lies below them, and how they are shown.
 
-A query stays at the end (``s3://bucket/sweeps?region=eu-1`` and ``leases`` make
+A query stays at the end (``s3://bucket/sweeps?region=eu-1`` and ``runs`` make
 ``s3://bucket/sweeps/leases?region=eu-1``). What the user sees of a URI has no credentials, be it
 a store's (``s3://KEY:SECRET@bucket/path?region=…``) or a database's
 (``postgresql://user:password@host/db?sslmode=…``). A part of a query counts as secret unless it

@@ -75,11 +75,11 @@ def load_checkpoint(place: str | Path) -> dict[str, Any] | None:
         return None
 
 
-def save_weights(lease: RunSpec, result: Mapping[str, Any], *, key: str) -> str:
-    """Keep what a finished trial's last stage left behind, in the folder of its lease.
+def save_weights(spec: RunSpec, result: Mapping[str, Any], *, key: str) -> str:
+    """Keep what a finished trial's last stage left behind, in the folder of its run.
 
     Args:
-        lease: The trial's.
+        spec: The trial's.
         result: What `Method.finish` gave.
         key: The last stage's key, which binds the weights to settings, data, seed and code.
 
@@ -89,7 +89,7 @@ def save_weights(lease: RunSpec, result: Mapping[str, Any], *, key: str) -> str:
     Raises:
         StoreError: As `save_checkpoint`.
     """
-    return _save(join(lease.folder, KEPT), result, kind="weights", key=key)
+    return _save(join(spec.folder, KEPT), result, kind="weights", key=key)
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,11 @@ class Weights:
     digest: str
 
 
-def load_weights(lease: RunSpec, *, key: str = "", digest: str = "") -> Weights | None:
+def load_weights(spec: RunSpec, *, key: str = "", digest: str = "") -> Weights | None:
     """What `save_weights` kept, or None where nothing was.
 
     Args:
-        lease: The trial's.
+        spec: The trial's.
         key: The key in the trial's record; empty where it has none.
         digest: The digest in it; empty where it has none, as in records of earlier versions.
             Weights that those kept (`FORMER_KEPT`) are told from damaged ones by the checksums
@@ -119,8 +119,8 @@ def load_weights(lease: RunSpec, *, key: str = "", digest: str = "") -> Weights 
         DamagedStateError: They are damaged, or those of another trial.
         StoreError: The store does not answer, or the file cannot be read.
     """
-    store = _store_of(lease)
-    with _saying(lease, "readable"):
+    store = _store_of(spec)
+    with _saying(spec, "readable"):
         try:
             with store.open(KEPT) as file:
                 return Weights(
@@ -135,38 +135,38 @@ def load_weights(lease: RunSpec, *, key: str = "", digest: str = "") -> Weights 
             return None
 
 
-def has_weights(lease: RunSpec) -> bool:
-    """Whether a lease kept its weights; they may still prove damaged.
+def has_weights(spec: RunSpec) -> bool:
+    """Whether a run kept its weights; they may still prove damaged.
 
     Raises:
         StoreError: The place cannot be looked at.
     """
-    store = _store_of(lease)
-    with _saying(lease, "readable"):
+    store = _store_of(spec)
+    with _saying(spec, "readable"):
         return store.exists(KEPT) or store.exists(FORMER_KEPT)
 
 
-def remove_checkpoint(lease: RunSpec) -> None:
-    """Remove what a lease's trial would go on from, if there is something.
+def remove_checkpoint(spec: RunSpec) -> None:
+    """Remove what a run's trial would go on from, if there is something.
 
     Raises:
         StoreError: It cannot be removed.
     """
-    _remove(lease, (CHECKPOINT, FORMER_CHECKPOINT))
+    _remove(spec, (CHECKPOINT, FORMER_CHECKPOINT))
 
 
-def remove_weights(lease: RunSpec) -> None:
-    """Remove the weights that a lease kept, if it did.
+def remove_weights(spec: RunSpec) -> None:
+    """Remove the weights that a run kept, if it did.
 
     Raises:
         StoreError: They cannot be removed.
     """
-    _remove(lease, (KEPT, FORMER_KEPT))
+    _remove(spec, (KEPT, FORMER_KEPT))
 
 
-def _remove(lease: RunSpec, names: Sequence[str]) -> None:
-    store = _store_of(lease)
-    with _saying(lease, "removable"):
+def _remove(spec: RunSpec, names: Sequence[str]) -> None:
+    store = _store_of(spec)
+    with _saying(spec, "removable"):
         for name in names:
             store.remove(name)
 
@@ -207,18 +207,18 @@ def _read_former(file: BinaryIO, key: str) -> Weights:
 
 
 @contextmanager
-def _saying(lease: RunSpec, rule: str) -> Iterator[None]:
-    """Turn the system's error over a lease's files into a sentence."""
+def _saying(spec: RunSpec, rule: str) -> Iterator[None]:
+    """Turn the system's error over a run's files into a sentence."""
     try:
         yield
     except UnansweredError as error:
         raise StoreError(str(error)) from error
     except OSError as error:
-        raise StoreError(f"{redacted(lease.folder)} must be {rule}, but is not: {error}") from error
+        raise StoreError(f"{redacted(spec.folder)} must be {rule}, but is not: {error}") from error
 
 
-def _store_of(lease: RunSpec) -> Storage:
-    return open_storage(lease.folder, make=False, patience=RETRY_LONG)
+def _store_of(spec: RunSpec) -> Storage:
+    return open_storage(spec.folder, make=False, patience=RETRY_LONG)
 
 
 def _store(place: str | Path) -> Storage:

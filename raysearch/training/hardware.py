@@ -50,7 +50,7 @@ class Hardware:
         return f"{self.precision}+tf32" if self.tf32 else self.precision
 
     @property
-    def stated(self) -> dict[str, str]:
+    def annotations(self) -> dict[str, str]:
         """As it stands in a row."""
         return {
             "precision": self.precision,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from raysearch.run import Report
 
-__all__ = ["Listener", "Position", "NullListener"]
+__all__ = ["Listener", "NullListener", "Position"]
 
 
 class Listener(Protocol):

@@ -30,31 +30,31 @@ from raysearch.training.stages.cache import StageCache
 from raysearch.training.stages.keys import stage_keys
 from raysearch.training.steps import stage_rungs
 
-__all__ = ["restore_method", "run_lease"]
+__all__ = ["execute_run", "restore_method"]
 
 
-def run_lease(
-    lease: RunSpec,
+def execute_run(
+    spec: RunSpec,
     listener: Listener,
     *,
     data_dir: str,
     stages: str = "",
     limit: int | None = None,
-    stated: Mapping[str, str] = MappingProxyType({}),
+    annotations: Mapping[str, str] = MappingProxyType({}),
 ) -> Run | None:
-    """Train a lease from its checkpoint or the start; train and dev data are opened, no other.
+    """Train a run from its checkpoint or the start; train and dev data are opened, no other.
 
-    The trial's numbers depend on the lease, the data and the code only: nothing that ran in
+    The trial's numbers depend on the run, the data and the code only: nothing that ran in
     the process before matters.
 
     Args:
-        lease: What to run, on which cell, and where its checkpoint lies.
+        spec: What to run, on which cell, and where its checkpoint lies.
         listener: Where progress and reports go.
         data_dir: Folder of the corpora.
-        stages: Folder or URI where stages lie that several leases share; empty for ``stages``
-            beside the leases' folder.
+        stages: Folder or URI where stages lie that several runs share; empty for ``stages``
+            beside the runs' folder.
         limit: Bytes that these may take; None for what `StageCache.default_limit` says.
-        stated: What the row shall say of the sweep's set-up, beside its own provenance.
+        annotations: What the row shall say of the sweep's set-up, beside its own provenance.
 
     Returns:
         The trial, COMPLETE, or FAILED with its reason when it cannot be evaluated (a term that
@@ -64,29 +64,29 @@ def run_lease(
     Raises:
         RaysearchError: Data, encoder or storage that no trial of the sweep could use.
     """
-    loader = get_method(lease.method)
-    config = read_config(loader.config_type, lease.config, where=f"trial {lease.id}")
+    loader = get_method(spec.method)
+    config = read_config(loader.config_type, spec.config, where=f"trial {spec.id}")
     device = pick_device()
     hardware = choose_hardware(config.precision, device)
     used = replace(config, precision=hardware.precision)
     fit: Fit | None = None
     workers = {"workers": str(distributed.world_size())}
-    where = {**provenance(lease.method), **hardware.stated, **workers, **stated}
+    where = {**provenance(spec.method), **hardware.annotations, **workers, **annotations}
     state, reason, complete = RunState.COMPLETE, "", False
     try:
-        seed_everything(derive_seed(lease.cell.seed, "build"))
+        seed_everything(derive_seed(spec.cell.seed, "build"))
         with recorded() as read:
             method = loader.build(
-                used, lease.cell, device=device, roles=("train", "dev"), data_dir=data_dir
+                used, spec.cell, device=device, roles=("train", "dev"), data_dir=data_dir
             )
         where.update(method.provenance)
-        where[SOURCES] = _same_on_every_worker(lease, read)
+        where[SOURCES] = _same_on_every_worker(spec, read)
         keys = stage_keys(
             method.stages(),
-            method=lease.method,
+            method=spec.method,
             config={**flatten(config), "precision": hardware.numbers},
             provenance=method.provenance,
-            seed=lease.cell.seed,
+            seed=spec.cell.seed,
             rungs=stage_rungs(method.stages(), config.reports),
         )
         where["stage_key"] = keys[-1]
@@ -94,16 +94,16 @@ def run_lease(
         fit = Fit(
             method,
             used,
-            seed=lease.cell.seed,
-            checkpoint=join(lease.folder, CHECKPOINT),
+            seed=spec.cell.seed,
+            checkpoint=join(spec.folder, CHECKPOINT),
             listener=listener,
             keys=keys,
-            cache=_cache(stages or join(parent(lease.folder, 2), "stages"), limit),
+            cache=_cache(stages or join(parent(spec.folder, 2), "stages"), limit),
         )
         with matmul_format(hardware):
             complete = fit.run()
-        if complete and lease.keep and listener.owns():
-            where["weights_sha256"] = save_weights(lease, fit.result, key=keys[-1])
+        if complete and spec.keep and listener.owns():
+            where["weights_sha256"] = save_weights(spec, fit.result, key=keys[-1])
     except RunError as error:
         state, reason = RunState.FAILED, str(error)
     except torch.OutOfMemoryError as error:
@@ -117,10 +117,10 @@ def run_lease(
     reports = tuple(fit.position.reports) if fit else ()
     where["steps_reused"] = str(fit.position.reused if fit else 0)
     return Run(
-        sweep=lease.sweep,
-        number=lease.number,
-        cell=lease.cell,
-        method=lease.method,
+        sweep=spec.sweep,
+        number=spec.number,
+        cell=spec.cell,
+        method=spec.method,
         state=state,
         reason=reason,
         config=flatten(config),
@@ -134,13 +134,13 @@ def run_lease(
     )
 
 
-def _same_on_every_worker(lease: RunSpec, read: Found) -> str:
+def _same_on_every_worker(spec: RunSpec, read: Found) -> str:
     """What the trial read, as its row keeps it.
 
     Raises:
         TrialError: Its workers read different bytes under one name.
     """
-    text = to_text({**digests(read), **method_source(lease.method)})
+    text = to_text({**digests(read), **method_source(spec.method)})
     told = [sources_of({SOURCES: str(other)}) for other in distributed.gather_objects(text)]
     names = {name for other in told for name in other}
     apart = [name for name in sorted(names) if len({other.get(name) for other in told}) > 1]
@@ -157,19 +157,19 @@ def _cache(root: str, limit: int | None) -> StageCache:
 
 
 def restore_method(
-    lease: RunSpec, weights: Mapping[str, Any], *, roles: Sequence[str], data_dir: str
+    spec: RunSpec, weights: Mapping[str, Any], *, roles: Sequence[str], data_dir: str
 ) -> Method:
     """The method of a finished trial with its final weights, to be evaluated or exported.
 
     Args:
-        lease: A lease that was run with `keep`.
+        spec: A run that was run with `keep`.
         weights: What `training.checkpoint.load_weights` read of it.
         roles: The roles that may be opened; ``test`` for the one reading after selection.
         data_dir: Folder of the corpora.
     """
-    loader = get_method(lease.method)
-    config = read_config(loader.config_type, lease.config, where=f"trial {lease.id}")
-    seed_everything(derive_seed(lease.cell.seed, "build"))
-    method = loader.build(config, lease.cell, device=pick_device(), roles=roles, data_dir=data_dir)
+    loader = get_method(spec.method)
+    config = read_config(loader.config_type, spec.config, where=f"trial {spec.id}")
+    seed_everything(derive_seed(spec.cell.seed, "build"))
+    method = loader.build(config, spec.cell, device=pick_device(), roles=roles, data_dir=data_dir)
     method.accept(method.stages()[-1], weights)
     return method

@@ -49,7 +49,7 @@ def test_a_number(
     found = packed(plan, pack, slots=slots)
     assert (found.gpus_per_worker, found.slots) == (share, at_once)
     runner = found.shape.runner
-    assert isinstance(runner, TrainingRunner) and dict(runner.stated) == {"pack": pack}
+    assert isinstance(runner, TrainingRunner) and dict(runner.annotations) == {"pack": pack}
 
 
 def test_without_the_option_nothing_changes(plan: SweepPlan) -> None:
@@ -80,7 +80,7 @@ def test_one_that_does_not_fit_is_said() -> None:
 
 
 def test_what_was_measured_stands_in_the_rows() -> None:
-    assert Packing(trials=2, peak=peak(3)).stated == {
+    assert Packing(trials=2, peak=peak(3)).annotations == {
         "pack": "2",
         "pack_peak_bytes": "3000000000",
         "pack_total_bytes": "80000000000",
@@ -93,10 +93,10 @@ def test_auto_measures_the_largest_that_the_space_allows(
 ) -> None:
     notes: list[str] = []
     messages = Messages(note=notes.append)
-    leases: list[RunSpec] = []
+    specs: list[RunSpec] = []
 
-    def measure(lease: RunSpec, **settings: Any) -> Peak:
-        leases.append(lease)
+    def measure(spec: RunSpec, **settings: Any) -> Peak:
+        specs.append(spec)
         return peak(10)
 
     monkeypatch.setattr(cluster_packing, "measure_on_cluster", measure)
@@ -106,9 +106,9 @@ def test_auto_measures_the_largest_that_the_space_allows(
     )
     space = replace(plan.space, parameters=(*plan.space.parameters, *more))
     found = packed(replace(plan, space=space), "auto", slots=None, messages=messages)
-    assert (leases[0].config["batch_size"], leases[0].config["max_length"]) == (256, 96)
+    assert (specs[0].config["batch_size"], specs[0].config["max_length"]) == (256, 96)
     assert (found.gpus_per_worker, found.slots) == (fraction(6), 12)
-    assert found.stated["pack_peak_bytes"] == "10000000000"
+    assert found.annotations["pack_peak_bytes"] == "10000000000"
     said = "\n".join(notes)
     assert "a trial (batch_size 256, max_length 96) takes 10.00 GB of the 80.00 GB of a GPU" in said
     assert "with 20% on top, 6 share a GPU" in said

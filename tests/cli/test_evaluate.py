@@ -33,29 +33,29 @@ class Weights:
         self.read: list[tuple[int, str, int, str]] = []
         self.trained: list[str] = []
 
-    def load(self, lease, *, key, digest):
-        kept = (Path(lease.folder) / "final.safetensors").exists()
+    def load(self, spec, *, key, digest):
+        kept = (Path(spec.folder) / "final.safetensors").exists()
         return checkpoint.Weights({}, "0" * 64) if kept else None
 
-    def restore(self, lease, kept, *, roles, data_dir):
+    def restore(self, spec, kept, *, roles, data_dir):
         assert kept == {}
-        weights, cell = self, lease.cell
+        weights, cell = self, spec.cell
 
         class Restored:
             def evaluate(self, role):
                 assert roles == ("train", "dev", role)
-                weights.read.append((lease.number, cell.task, cell.seed, role))
-                value = weights.target[lease.number, cell.task] + 0.01 * cell.seed
+                weights.read.append((spec.number, cell.task, cell.seed, role))
+                value = weights.target[spec.number, cell.task] + 0.01 * cell.seed
                 return {f"{role}/f1": value, f"{role}/recall": 0.5}
 
         return Restored()
 
-    def train(self, lease, data_dir, messages):
-        self.trained.append(lease.id)
-        path = Path(lease.folder) / "final.safetensors"
+    def train(self, spec, data_dir, messages):
+        self.trained.append(spec.id)
+        path = Path(spec.folder) / "final.safetensors"
         path.parent.mkdir(parents=True)
         path.touch()
-        again = next(t for t in Store(path.parents[2]).trials() if t.id == lease.id)
+        again = next(t for t in Store(path.parents[2]).trials() if t.id == spec.id)
         return replace(again, metrics=again.metrics)
 
 

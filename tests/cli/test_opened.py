@@ -18,7 +18,7 @@ import pytest
 
 from raysearch.analysis.audit import audit
 from raysearch.api.openings import alone
-from raysearch.api.trials import lease_of
+from raysearch.api.trials import spec_of
 from raysearch.cli import main
 from raysearch.config import flatten
 from raysearch.leaderboard import Store
@@ -39,16 +39,16 @@ class Weights:
         self.read: list[str] = []
         self.on_read = lambda: None
 
-    def restore(self, lease: Any, kept: object, *, roles: Any, data_dir: str) -> Any:
+    def restore(self, spec: Any, kept: object, *, roles: Any, data_dir: str) -> Any:
         weights = self
 
         class Restored:
             def evaluate(self, role: str) -> dict[str, float]:
-                weights.read.append(lease.id)
+                weights.read.append(spec.id)
                 weights.on_read()
-                return {f"{role}/va_pearson": 0.5 + 0.01 * lease.number}
+                return {f"{role}/va_pearson": 0.5 + 0.01 * spec.number}
 
-        assert Openings(str(Path(lease.folder).parents[1])).all("test"), "opened before recorded"
+        assert Openings(str(Path(spec.folder).parents[1])).all("test"), "opened before recorded"
         return Restored()
 
 
@@ -77,7 +77,7 @@ def make_sweep(root: str) -> None:
             finished="2026-01-02T03:04:05+00:00",
         )
         Store(root).append(trial)
-        save_weights(lease_of(trial, root), {"of": number}, key="")
+        save_weights(spec_of(trial, root), {"of": number}, key="")
     card = {"metric": "dev/va_pearson", "direction": "maximize", "cells": 1}
     storage.write("sweep.json", [json.dumps(card).encode()])
 
@@ -154,7 +154,7 @@ def test_other_weights_than_then_are_told_of(
         evaluate()
     weights.on_read = lambda: None
     (trial,) = (trial for trial in Store(SWEEP).trials() if trial.number == 2)
-    save_weights(lease_of(trial, SWEEP), {"of": "others"}, key="")
+    save_weights(spec_of(trial, SWEEP), {"of": "others"}, key="")
     assert evaluate() == 0
     assert "no reading was kept) with other weights; this is opening 2" in capsys.readouterr().err
 
@@ -277,7 +277,7 @@ def test_a_map_of_test_sentences_is_an_opening_too(
     with monkeypatch.context() as patch:
         patch.setattr(CarlMethod, "embeddings", lambda self, role: iter(()))
         made = CarlMethod.__new__(CarlMethod)
-        patch.setattr("raysearch.api.restore.restore_method", lambda lease, kept, **roles: made)
+        patch.setattr("raysearch.api.restore.restore_method", lambda spec, kept, **roles: made)
         trials = [trial for trial in Store(SWEEP).trials() if trial.number == 2]
         assert measure_of("carl", "embedding").take(SweepRuns(SWEEP, trials, "")) == []
     (opening,) = Openings(SWEEP).all("test")

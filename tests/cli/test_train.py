@@ -21,11 +21,11 @@ def test_no_more_threads_than_cores_that_may_be_used(
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
     monkeypatch.setattr(torch, "set_num_threads", seen.append)
     monkeypatch.setattr(restore, "usable_cores", lambda: 2)
-    monkeypatch.setattr(restore, "run_lease", lambda lease, listener, **more: "done")
-    lease = RunSpec(
+    monkeypatch.setattr(restore, "execute_run", lambda spec, listener, **more: "done")
+    spec = RunSpec(
         sweep="s", number=0, cell=Cell("t", 0), method="carl", config={}, folder=str(tmp_path)
     )
-    assert restore.train_here(lease, "") == "done"  # type: ignore[comparison-overlap]
+    assert restore.train_here(spec, "") == "done"  # type: ignore[comparison-overlap]
     assert seen == [2, 64]
 
 

@@ -238,7 +238,7 @@ STRANGE = {
     "a trial without cell": line("trial", earlier=False, trial={"number": 1}),
     "other metrics": line("trial", earlier=False, trial={**asdict(TRIAL), "metrics": 5}),
     "a message that is no text": line("message", text=[]),
-    "a lease that is none": line("started", lease=5, device=""),
+    "a run that is none": line("started", spec=5, device=""),
     "an id that is none": line("report", id=[], report={}),
     "a report that is none": line("report", id="00001-sample-s0", report={"metrics": 5}),
     "a share of no number": line("progress", id="00001-sample-s0", step=math.nan, total=3),

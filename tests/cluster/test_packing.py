@@ -18,7 +18,7 @@ from raysearch.run import Cell, RunSpec
 TINY = {"encoder": "tiny", "max_length": 16, "batch_size": 16, "epochs": 0.2}
 
 
-def lease(method: str = "carl", task: str = "sample", **settings: object) -> RunSpec:
+def spec(method: str = "carl", task: str = "sample", **settings: object) -> RunSpec:
     config = flatten(read_config(get_method(method).config_type, TINY | settings, where="t"))
     return RunSpec(
         sweep="s", number=0, cell=Cell(task, 0), method=method, config=config, folder="nowhere"
@@ -68,7 +68,7 @@ def of_msmo(**settings: object) -> RunSpec:
 
 
 @pytest.mark.parametrize(
-    "of", [lease(), lease(precision="auto", protocol="finetuned", finetune_epochs=0.1), of_msmo()]
+    "of", [spec(), spec(precision="auto", protocol="finetuned", finetune_epochs=0.1), of_msmo()]
 )
 def test_every_stage_is_run_and_nothing_is_written(of: RunSpec) -> None:
     peak = measure_peak(of, data_dir="", meter=Scale())
@@ -79,14 +79,14 @@ def test_every_stage_is_run_and_nothing_is_written(of: RunSpec) -> None:
 
 def test_what_no_trial_can_use_is_said() -> None:
     with pytest.raises(DataError):
-        measure_peak(lease(corpora=["emobank"]), data_dir="nowhere", meter=Scale())
+        measure_peak(spec(corpora=["emobank"]), data_dir="nowhere", meter=Scale())
 
 
 MEASURE = """
 import sys
 from raysearch.cluster.packing import measure_peak
-from raysearch.run import Lease
-peak = measure_peak(Lease.from_json(sys.argv[1]), data_dir="")
+from raysearch.run import Run
+peak = measure_peak(Run.from_json(sys.argv[1]), data_dir="")
 print(peak.taken, peak.total)
 """
 
@@ -102,8 +102,8 @@ def measured(of: RunSpec) -> tuple[int, int]:
 
 def test_resident_memory_of_a_real_process_grows_with_the_batch() -> None:
     ballast = torch.ones(300_000_000, dtype=torch.uint8)  # of the parent, and not to be counted
-    small, total = measured(lease())
-    large, _ = measured(lease(batch_size=128, max_length=64, epochs=0.5))
+    small, total = measured(spec())
+    large, _ = measured(spec(batch_size=128, max_length=64, epochs=0.5))
     assert 100e6 < small < large < total
     assert ballast.all()
     assert total == ResidentMeter().total()

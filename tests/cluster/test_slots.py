@@ -12,7 +12,7 @@ import ray
 from noop_sweep import NoopConfig, NoopRunner
 
 from raysearch.cluster.packing import measure_on_cluster
-from raysearch.cluster.ray_session import open_mailroom
+from raysearch.cluster.ray_session import open_dispatcher
 from raysearch.cluster.slots import Slot
 from raysearch.cluster.worker import IDLE_SECONDS, SlotShape
 from raysearch.config import flatten
@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 
-def lease(folder: Path, number: int) -> RunSpec:
+def spec(folder: Path, number: int) -> RunSpec:
     return RunSpec(
         sweep="s",
         number=number,
@@ -38,16 +38,16 @@ def lease(folder: Path, number: int) -> RunSpec:
     )
 
 
-def owner(first: RunSpec, *, room: Any = None, shape: SlotShape | None = None) -> Any:
+def owner(first: RunSpec, *, dispatcher: Any = None, shape: SlotShape | None = None) -> Any:
     """An actor that owns a slot, as a Tune trial's does."""
     shape = shape or SlotShape(runner=NoopRunner(), cpus_per_worker=1)
 
     class Owner:
-        def __init__(self, room: Any) -> None:
-            self.slot = Slot(room, shape, first, judged=False)
+        def __init__(self, dispatcher: Any) -> None:
+            self.slot = Slot(dispatcher, shape, first, prunable=False)
 
-        def put(self, next_lease: RunSpec) -> None:
-            self.slot.put(next_lease, judged=False)
+        def put(self, next_run: RunSpec) -> None:
+            self.slot.put(next_run, prunable=False)
 
         def events(self) -> tuple[Event, ...]:
             return self.slot.next_events(1)
@@ -56,7 +56,7 @@ def owner(first: RunSpec, *, room: Any = None, shape: SlotShape | None = None) -
             self.slot.close()
             return self.slot._thread.is_alive()
 
-    return ray.remote(num_cpus=0)(Owner).remote(room or open_mailroom())
+    return ray.remote(num_cpus=0)(Owner).remote(dispatcher or open_dispatcher())
 
 
 def events_to_the_end(actor: Any) -> list[Event]:
@@ -85,8 +85,8 @@ def free_cpus() -> float:
     return float(ray.available_resources().get("CPU", 0))
 
 
-def test_idle_workers_give_their_place_back_and_return_with_the_next_lease(tmp_path: Path) -> None:
-    actor = owner(lease(tmp_path, 0))
+def test_idle_workers_give_their_place_back_and_return_with_the_next_run(tmp_path: Path) -> None:
+    actor = owner(spec(tmp_path, 0))
     kinds = [event.kind for event in events_to_the_end(actor)]
     assert kinds[:2] == [EventKind.TAKEN, EventKind.STARTED] and kinds.count(EventKind.REPORT) == 2
     assert free_cpus() == 1
@@ -94,7 +94,7 @@ def test_idle_workers_give_their_place_back_and_return_with_the_next_lease(tmp_p
     while free_cpus() < 2:
         assert time.monotonic() < deadline
         time.sleep(0.5)
-    ray.get(actor.put.remote(lease(tmp_path, 1)))
+    ray.get(actor.put.remote(spec(tmp_path, 1)))
     last = events_to_the_end(actor)[-1]
     assert last.record is not None and last.record.number == 1
     assert not ray.get(actor.close.remote())
@@ -104,20 +104,20 @@ def test_idle_workers_give_their_place_back_and_return_with_the_next_lease(tmp_p
         time.sleep(0.2)
 
 
-def test_a_mail_room_that_dies_is_replaced_and_the_lease_goes_on(tmp_path: Path) -> None:
-    room = open_mailroom()
+def test_a_mail_room_that_dies_is_replaced_and_the_run_goes_on(tmp_path: Path) -> None:
+    dispatcher = open_dispatcher()
     runner = NoopRunner(step_seconds=0.1, steps_per_report=20, log=str(tmp_path / "log"))
-    actor = owner(lease(tmp_path, 0), room=room, shape=SlotShape(runner=runner))
+    actor = owner(spec(tmp_path, 0), dispatcher=dispatcher, shape=SlotShape(runner=runner))
     found: list[Event] = []
     while not any(event.kind is EventKind.REPORT for event in found):
         found += ray.get(actor.events.remote())
-    ray.kill(room, no_restart=False)
+    ray.kill(dispatcher, no_restart=False)
     found += events_to_the_end(actor)
     assert [event.sequence for event in found] == sorted({event.sequence for event in found})
     trial = found[-1].record
     assert trial is not None and [report.rung for report in trial.curve] == [1, 2]
     assert len((tmp_path / "log").read_text().splitlines()) == 40  # no step was redone
-    ray.get(actor.put.remote(lease(tmp_path, 1)))
+    ray.get(actor.put.remote(spec(tmp_path, 1)))
     last = events_to_the_end(actor)[-1]
     assert last.record is not None and last.record.number == 1
     ray.get(actor.close.remote())
@@ -126,13 +126,13 @@ def test_a_mail_room_that_dies_is_replaced_and_the_lease_goes_on(tmp_path: Path)
 def test_what_a_slot_held_is_freed_though_its_process_died_before_its_workers_were_up(
     tmp_path: Path,
 ) -> None:
-    room, whole = open_mailroom(), SlotShape(runner=NoopRunner(), cpus_per_worker=2)
-    first = owner(lease(tmp_path, 0), room=room, shape=whole)
+    dispatcher, whole = open_dispatcher(), SlotShape(runner=NoopRunner(), cpus_per_worker=2)
+    first = owner(spec(tmp_path, 0), dispatcher=dispatcher, shape=whole)
     deadline = time.monotonic() + 100
     while free_cpus() == 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     ray.kill(first)  # it holds both CPUs, and its workers have not said a word
-    second = owner(lease(tmp_path, 0), room=room, shape=whole)
+    second = owner(spec(tmp_path, 0), dispatcher=dispatcher, shape=whole)
     assert events_to_the_end(second)[-1].kind is EventKind.FINISHED
     ray.get(second.close.remote())

@@ -21,20 +21,25 @@ from raysearch.training.progress import Listener
 def test_worker_whose_driver_is_gone_leaves_no_failed_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not the trial broke, but the mail room: the next driver goes on with the lease."""
+    """Not the trial broke, but the dispatcher: the next driver goes on with the run."""
 
     def no_answer(reference: Any) -> Any:
         raise ActorDiedError
 
     monkeypatch.setattr(worker.ray, "get", no_answer)
     calls = SimpleNamespace(remote=lambda *arguments: None)
-    room = SimpleNamespace(post=calls, called_off=calls)
+    dispatcher = SimpleNamespace(post=calls, cancelled=calls)
     config = {"x": 0.5, "reports": 1}
-    lease = RunSpec(
+    spec = RunSpec(
         sweep="s", number=0, cell=Cell("t", 0), method="noop", config=config, folder=str(tmp_path)
     )
     with pytest.raises(ActorDiedError):
-        worker._work(worker._Mail(room, "slot", lease, "worker"), NoopRunner(), lease, alone=True)
+        worker._work(
+            worker._ChannelListener(dispatcher, "slot", spec, "worker"),
+            NoopRunner(),
+            spec,
+            alone=True,
+        )
     assert not (tmp_path / "error.txt").exists()
 
 
@@ -42,7 +47,7 @@ def test_worker_whose_driver_is_gone_leaves_no_failed_trial(
 def test_what_fails_on_a_node_that_is_going_is_no_fault_of_the_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, going: bool
 ) -> None:
-    """A checkpoint that a closing network does not take ends nothing: the lease stays open."""
+    """A checkpoint that a closing network does not take ends nothing: the run stays open."""
     posted: list[Event] = []
 
     def remote(slot: str, event: Event) -> bool:
@@ -52,23 +57,23 @@ def test_what_fails_on_a_node_that_is_going_is_no_fault_of_the_sweep(
     notice = PreemptionNotice()
     monkeypatch.setattr(worker, "NOTICE", notice)
     monkeypatch.setattr(worker.ray, "get", lambda answer: answer)
-    room = SimpleNamespace(post=SimpleNamespace(remote=remote))
+    dispatcher = SimpleNamespace(post=SimpleNamespace(remote=remote))
     config = {"x": 0.5, "reports": 1}
-    lease = RunSpec(
+    spec = RunSpec(
         sweep="s", number=0, cell=Cell("t", 0), method="noop", config=config, folder=str(tmp_path)
     )
-    mail = worker._Mail(room, "slot", lease, "worker")
+    listener = worker._ChannelListener(dispatcher, "slot", spec, "worker")
 
-    def runner(lease: RunSpec, listener: Listener) -> None:
+    def runner(spec: RunSpec, listener: Listener) -> None:
         listener.progress(40, 100)
         if going:
             notice.give()
         raise StoreError("the network is down")
 
-    over = worker._work(mail, runner, lease, alone=True)
+    over = worker._work(listener, runner, spec, alone=True)
     assert over is not going
     if not over:
-        mail.let_go(preempted=True)
+        listener.release(preempted=True)
     assert posted[-1].kind is (EventKind.PREEMPTED if going else EventKind.REFUSED)
     if going:
         said = "its node is about to go: no checkpoint (the network is down) at step 40, "
@@ -76,21 +81,21 @@ def test_what_fails_on_a_node_that_is_going_is_no_fault_of_the_sweep(
 
 
 def test_a_run_that_winds_up_has_its_workers_save(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asked at most once a second; what is let go of then stays open, with its checkpoint."""
+    """Asked at most once a second; what is released then stays open, with its checkpoint."""
     posted: list[Event] = []
     answers = iter([False, True])
     monkeypatch.setattr(worker, "NOTICE", PreemptionNotice())
     monkeypatch.setattr(worker.ray, "get", lambda answer: answer)
     post = SimpleNamespace(remote=lambda slot, event: posted.append(event))
     asked = SimpleNamespace(remote=lambda: next(answers))
-    room = SimpleNamespace(post=post, winding_up=asked)
-    lease = RunSpec(sweep="s", number=0, cell=Cell("t", 0), method="noop", config={}, folder="")
-    mail = worker._Mail(room, "slot", lease, "worker")
-    mail.progress(40, 100)
-    assert not mail.preempted()
-    assert not mail.preempted()
-    monkeypatch.setattr(worker, "NEWS_SECONDS", 0)
-    assert mail.preempted() and mail.preempted()
-    mail.let_go(preempted=mail.winding_up)
+    dispatcher = SimpleNamespace(post=post, winding_up=asked)
+    spec = RunSpec(sweep="s", number=0, cell=Cell("t", 0), method="noop", config={}, folder="")
+    listener = worker._ChannelListener(dispatcher, "slot", spec, "worker")
+    listener.progress(40, 100)
+    assert not listener.preempted()
+    assert not listener.preempted()
+    monkeypatch.setattr(worker, "EVENT_SECONDS", 0)
+    assert listener.preempted() and listener.preempted()
+    listener.release(preempted=listener.winding_up)
     assert posted[-1].kind is EventKind.PREEMPTED
     assert posted[-1].text == "checkpoint at step 40"

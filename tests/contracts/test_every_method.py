@@ -17,7 +17,7 @@ from raysearch.methods.description import Reported
 from raysearch.methods.msmo.config import VARIANTS as MSMO_VARIANTS
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
 from raysearch.training.progress import NullListener
-from raysearch.training.run import run_lease
+from raysearch.training.run import execute_run
 
 CARL = {
     "encoder": "tiny",
@@ -129,7 +129,7 @@ def run(
     loader = get_method(method)
     settings = {**CASES[method][case], **(given or {})}
     config = read_config(loader.config_type, settings, where=case)
-    lease = RunSpec(
+    spec = RunSpec(
         sweep="contract",
         number=0,
         cell=Cell(loader.tasks(config)[0], seed),
@@ -137,7 +137,7 @@ def run(
         config=settings,
         folder=str(folder / "leases" / "a"),
     )
-    return run_lease(lease, Record(stop_after), data_dir="nowhere")
+    return execute_run(spec, Record(stop_after), data_dir="nowhere")
 
 
 def metrics_of(method: str, case: str) -> Collection[str]:

@@ -75,15 +75,15 @@ class Trap:
 
 
 class Inline:
-    """A listener that hands the news to the lease book at once."""
+    """A listener that hands the news to the run book at once."""
 
-    def __init__(self, book: RunQueue, lease: RunSpec) -> None:
-        self.book, self.lease, self.sequence, self.stop = book, lease, 0, False
+    def __init__(self, queue: RunQueue, spec: RunSpec) -> None:
+        self.queue, self.spec, self.sequence, self.stop = queue, spec, 0, False
 
     def tell(self, kind: EventKind, **fields: Any) -> None:
         self.sequence += 1
-        event = Event(kind=kind, run_id=self.lease.id, sequence=self.sequence, **fields)
-        self.stop = self.book.hear(self.lease.id, [event])
+        event = Event(kind=kind, run_id=self.spec.id, sequence=self.sequence, **fields)
+        self.stop = self.queue.handle_events(self.spec.id, [event])
 
     def started(self, device: str, provenance: Mapping[str, str]) -> None:
         self.tell(EventKind.STARTED, device=device, provenance=provenance)
@@ -105,20 +105,22 @@ class Inline:
 
 
 def drive(plan: SweepPlan) -> None:
-    """`run_sweep` without Ray: the same lock, study, reconciliation and lease book."""
+    """`run_sweep` without Ray: the same lock, study, reconciliation and run book."""
     store = Store(plan.folder)
     with (
         sweep_lock(plan.folder) as lock,
         StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger,
     ):
-        standing = _reconcile(plan, ledger, store.append, lambda key: False, lock.check)
-        book = RunQueue(plan, ledger, standing, on_trial=store.append, on_event=lambda event: None)
-        while offer := book.next():
-            listener = Inline(book, offer.lease)
-            trial = plan.runner(offer.lease, listener)  # type: ignore[operator, misc]
+        incumbents = _reconcile(plan, ledger, store.append, lambda key: False, lock.check)
+        queue = RunQueue(
+            plan, ledger, incumbents, on_trial=store.append, on_event=lambda event: None
+        )
+        while queued := queue.next():
+            listener = Inline(queue, queued.spec)
+            trial = plan.runner(queued.spec, listener)  # type: ignore[operator, misc]
             if trial is not None:
                 listener.tell(EventKind.FINISHED, record=trial)
-            book.let_go(offer.lease.id)
+            queue.release(queued.spec.id)
         store.compact()
 
 
@@ -141,7 +143,7 @@ def result(plan: SweepPlan) -> dict[str, Any]:
 
 
 def weights(plan: SweepPlan) -> list[Path]:
-    return [path for path in Path(plan.leases).rglob("*") if path.is_file()]
+    return [path for path in Path(plan.runs).rglob("*") if path.is_file()]
 
 
 def in_fork(body: Callable[[], Any]) -> tuple[int, str]:

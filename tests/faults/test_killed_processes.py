@@ -1,4 +1,4 @@
-"""Real processes killed: driver, mail room, worker, owner of a slot, raylet of a second node."""
+"""Real processes killed: driver, dispatcher, worker, owner of a slot, raylet of a second node."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ SETTINGS = {
 }
 
 
-def lease(folder: Path) -> RunSpec:
+def spec(folder: Path) -> RunSpec:
     config = flatten(read_config(get_method("carl").config_type, SETTINGS, where="test"))
     cell = Cell("sample", 0)
     found = RunSpec(sweep="s", number=0, cell=cell, method="carl", config=config, folder="")
@@ -59,26 +59,26 @@ def lease(folder: Path) -> RunSpec:
 class PidRunner(TrainingRunner):
     """Training, and where its process is: a file of pid and node."""
 
-    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
+    def __call__(self, spec: RunSpec, listener: Listener) -> Run | None:
         where = f"{os.getpid()} {ray.get_runtime_context().get_node_id()}"
-        Path(lease.folder).mkdir(parents=True, exist_ok=True)
-        (Path(lease.folder) / "where").write_text(where)
-        return super().__call__(lease, listener)
+        Path(spec.folder).mkdir(parents=True, exist_ok=True)
+        (Path(spec.folder) / "where").write_text(where)
+        return super().__call__(spec, listener)
 
 
 class Room(Dispatcher):
-    """A mail room that says what it counts."""
+    """A dispatcher that says what it counts."""
 
     async def counts(self) -> tuple[int, int]:
-        (box,) = self._boxes.values()
-        return box._grants, box._losses
+        (channel,) = self._channels.values()
+        return channel._grants, channel._losses
 
 
 class Owner:
     """What owns the slot, as a Tune trial's actor does."""
 
-    def __init__(self, room: Any, first: RunSpec) -> None:
-        self.slot = Slot(room, SlotShape(runner=PidRunner("")), first, judged=False)
+    def __init__(self, dispatcher: Any, first: RunSpec) -> None:
+        self.slot = Slot(dispatcher, SlotShape(runner=PidRunner("")), first, prunable=False)
 
     def events(self) -> tuple[Event, ...]:
         return self.slot.next_events(0.2)
@@ -127,11 +127,13 @@ class Story:
 def test_a_trial_outlives_its_worker_and_its_nodes(tmp_path: Path, cluster: Cluster) -> None:
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     cluster.wait_for_nodes()
-    first = lease(tmp_path)
+    first = spec(tmp_path)
     with ray_session(cluster.address):
         here = {"num_cpus": 0, "resources": {"head": 0.01}}
-        room = ray.remote(Room).options(**here).remote()
-        story = Story(ray.remote(Owner).options(**here).remote(room, first), Path(first.folder))
+        dispatcher = ray.remote(Room).options(**here).remote()
+        story = Story(
+            ray.remote(Owner).options(**here).remote(dispatcher, first), Path(first.folder)
+        )
 
         # The process gets SIGTERM, as from `kill` or from a container's end.
         step = story.until(EventKind.PROGRESS, step=1).step
@@ -139,12 +141,12 @@ def test_a_trial_outlives_its_worker_and_its_nodes(tmp_path: Path, cluster: Clus
         os.kill(pid, signal.SIGTERM)
         gone = story.until(EventKind.PREEMPTED)
         assert gone.step == story.saved() > step
-        assert ray.get(room.counts.remote()) == (0, 1)
+        assert ray.get(dispatcher.counts.remote()) == (0, 1)
 
         # Ray drains the node, as before a spot instance is taken away.
         story.until(EventKind.PROGRESS, step=gone.step + 1)
         pid, node = story.where()
-        assert ray.get(room.counts.remote()) == (1, 0)
+        assert ray.get(dispatcher.counts.remote()) == (1, 0)
         drain(node)
         gone = story.until(EventKind.PREEMPTED)
         assert gone.step == story.saved()
@@ -156,7 +158,7 @@ def test_a_trial_outlives_its_worker_and_its_nodes(tmp_path: Path, cluster: Clus
         (lost,) = [item for item in nodes if item.node_id == story.where()[1]]
         os.kill(lost.all_processes["raylet"][0].process.pid, signal.SIGTERM)
         story.until(EventKind.STARTED)
-        assert ray.get(room.counts.remote()) == (1, 1)
+        assert ray.get(dispatcher.counts.remote()) == (1, 1)
         trial = story.until(EventKind.FINISHED).record
         ray.get(story.owner.close.remote())
     assert trial is not None and trial.state is RunState.COMPLETE
@@ -181,6 +183,6 @@ def curve(trial: Run) -> list[tuple[int, dict[str, float]]]:
 
 def undisturbed(folder: Path) -> Run:
     torch.set_num_threads(1)
-    trial = TrainingRunner("")(lease(folder), NullListener())
+    trial = TrainingRunner("")(spec(folder), NullListener())
     assert trial is not None
     return trial

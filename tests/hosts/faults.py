@@ -23,9 +23,9 @@ DRIVER = Path(__file__).with_name("faults_driver.py")
 
 @dataclass(frozen=True)
 class Step:
-    """A step that was taken: of which lease, by whom (host and process), when."""
+    """A step that was taken: of which run, by whom (host and process), when."""
 
-    lease: str
+    spec: str
     number: int
     who: str
     at: float
@@ -120,7 +120,7 @@ class Run:
         return found[0]
 
     def wait_for_recovery(self, met: Met, seconds: float = 400) -> None:
-        """Until each of the leases that a fault met is further than it was."""
+        """Until each of the runs that a fault met is further than it was."""
         self.wait(lambda: None not in met.progress(self.steps()), f"{met} was got over", seconds)
 
 
@@ -160,7 +160,7 @@ class Met:
 
     def _reached(self, steps: list[Step], last: Step) -> tuple[int, list[Step]]:
         """How far the trial's worker got, and the steps of those that went on."""
-        own = [step for step in steps if step.lease == last.lease]
+        own = [step for step in steps if step.spec == last.spec]
         then = [step for step in own if step.at > self.at]
         if not self.replaced:
             return last.number, then
@@ -169,13 +169,13 @@ class Met:
 
 
 def read_step(line: str) -> Step:
-    lease, number, who, at = line.split()
-    return Step(lease, int(number), who, float(at))
+    spec, number, who, at = line.split()
+    return Step(spec, int(number), who, float(at))
 
 
 def running(steps: Iterable[Step], host: str = "") -> list[Step]:
-    """The last step of every lease that is not through, of one host or of all."""
-    last = {step.lease: step for step in steps}
+    """The last step of every run that is not through, of one host or of all."""
+    last = {step.spec: step for step in steps}
     return [s for s in last.values() if s.number < STEPS and host in ("", s.host)]
 
 
@@ -186,5 +186,5 @@ def is_worst(step: Step) -> bool:
 
 def twice(steps: Iterable[Step]) -> int:
     """How many steps were taken more than once."""
-    counts = Counter((step.lease, step.number) for step in steps)
+    counts = Counter((step.spec, step.number) for step in steps)
     return sum(counts.values()) - len(counts)

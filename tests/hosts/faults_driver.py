@@ -60,11 +60,11 @@ class LoggedTraining:
     log: str
     step_seconds: float
 
-    def __call__(self, lease: RunSpec, listener: Listener) -> Run | None:
+    def __call__(self, spec: RunSpec, listener: Listener) -> Run | None:
         import torch
 
         from raysearch.training import loop
-        from raysearch.training.run import run_lease
+        from raysearch.training.run import execute_run
 
         torch.set_num_threads(1)  # on the hosts and beside them: the last bits depend on it
         take_step = loop.take_step
@@ -73,13 +73,13 @@ class LoggedTraining:
             time.sleep(self.step_seconds)
             take_step(method, config, stage, batch, position)
             who = f"{platform.node()}:{os.getpid()}"
-            line = f"{lease.id} {position.done} {who} {time.monotonic():.3f}\n"
+            line = f"{spec.id} {position.done} {who} {time.monotonic():.3f}\n"
             with open(self.log, "a") as file:
                 file.write(line)
 
         loop.take_step = logged
         try:
-            return run_lease(lease, listener, data_dir=str(data_dir(None)))
+            return execute_run(spec, listener, data_dir=str(data_dir(None)))
         finally:
             loop.take_step = take_step
 

@@ -57,6 +57,6 @@ def test_from_no_worker_to_four_and_to_none_after_the_last_trial(tmp_path: Path)
     idle = spot["before"] + spot["between"] + spot["after"]
     assert idle + spot["leased"] == pytest.approx(spot["up"])
     assert spot["leased"] >= 9 * 3 * 0.7
-    assert spot["between"] < spot["before"], "a warm slot takes lease after lease"
+    assert spot["between"] < spot["before"], "a warm slot takes run after lease"
     left = found["changes"][-1][0] - found["last_trial"]
     assert left <= IDLE + 20, "slots let their nodes go at once"

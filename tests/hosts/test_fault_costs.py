@@ -19,9 +19,9 @@ b 3 h2:7 11.0
 STEPS = [read_step(line) for line in LOG.splitlines()]
 
 
-def test_what_runs_is_the_last_step_of_each_lease() -> None:
-    assert [(step.lease, step.number) for step in running(STEPS[:5])] == [("a", 3), ("b", 2)]
-    assert [step.lease for step in running(STEPS[:5], "h1")] == ["a"]
+def test_what_runs_is_the_last_step_of_each_run() -> None:
+    assert [(step.spec, step.number) for step in running(STEPS[:5])] == [("a", 3), ("b", 2)]
+    assert [step.spec for step in running(STEPS[:5], "h1")] == ["a"]
 
 
 def test_steps_of_a_worker_that_nobody_hears_are_redone_and_no_recovery() -> None:

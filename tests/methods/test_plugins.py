@@ -14,7 +14,7 @@ from raysearch.config import rules
 from raysearch.errors import ConfigError
 from raysearch.run import Cell, RunSpec
 from raysearch.search.space.space import load_space
-from raysearch.training.run import run_lease
+from raysearch.training.run import execute_run
 from raysearch.training.stages import keys
 
 TOY = Path(__file__).parents[2] / "examples" / "raysearch-toy"
@@ -71,11 +71,11 @@ def test_the_toy_trains_and_resumes(toy: None, tmp_path: Path) -> None:
             "max_length": 16,
             "checkpoint_seconds": 0.0,
         }
-        lease = RunSpec(
+        spec = RunSpec(
             sweep="s", number=0, cell=Cell("sample", 0), method="toy", config=config,
             folder=str(tmp_path / folder / "leases" / "a"),
         )  # fmt: skip
-        trial = run_lease(lease, listener, data_dir="nowhere")  # type: ignore[arg-type]
+        trial = execute_run(spec, listener, data_dir="nowhere")  # type: ignore[arg-type]
         return [(report.step, dict(report.metrics)) for report in trial.curve] if trial else []
 
     straight = curve("straight")

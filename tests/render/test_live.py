@@ -38,7 +38,7 @@ def make_state(clock):
     return build
 
 
-def _lease(trial):
+def _spec(trial):
     return RunSpec(
         sweep=trial.sweep,
         number=trial.number,
@@ -50,7 +50,7 @@ def _lease(trial):
 
 
 def _start(state, trial):
-    run = _lease(trial)
+    run = _spec(trial)
     state.event(Event(kind=EventKind.STARTED, run_id=run.id, run=run))
 
 
@@ -123,7 +123,7 @@ def test_same_record_twice_counts_once(make_state, make_trial, draw):
     assert any("1/10 trials" in line for line in draw(state))
 
 
-def test_news_of_a_lease_that_does_not_run_is_dropped(make_state, draw):
+def test_news_of_a_run_that_does_not_run_is_dropped(make_state, draw):
     state = make_state()
     _progress(state, "00000-x-s0", 1, 2)
     _report(state, "00000-x-s0", 1, 0.5)

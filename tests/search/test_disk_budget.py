@@ -1,4 +1,4 @@
-"""What of the leases' files stays, what goes for a quota, and what is freed."""
+"""What of the runs' files stays, what goes for a quota, and what is freed."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def trial(number: int, value: float, *, task: str = "noop", state: str = "comple
     )
 
 
-def fill(leases: str | Path, lease_id: str, *, weights: bool = True) -> None:
-    """The files of a lease that ran to its end, of `CHECKPOINT` and `WEIGHTS` bytes."""
-    store = open_storage(leases)
-    store.write(f"{lease_id}/checkpoint.safetensors", [bytes(CHECKPOINT)])
+def fill(runs: str | Path, run_id: str, *, weights: bool = True) -> None:
+    """The files of a run that ran to its end, of `CHECKPOINT` and `WEIGHTS` bytes."""
+    store = open_storage(runs)
+    store.write(f"{run_id}/checkpoint.safetensors", [bytes(CHECKPOINT)])
     if weights:
-        store.write(f"{lease_id}/final.safetensors", [bytes(WEIGHTS)])
+        store.write(f"{run_id}/final.safetensors", [bytes(WEIGHTS)])
 
 
-def run(standing: Incumbents, leases: str | Path, *done: Run, cells: int = 1) -> None:
+def run(incumbents: Incumbents, runs: str | Path, *done: Run, cells: int = 1) -> None:
     for each in done:
-        fill(leases, each.id, weights=each.state is RunState.COMPLETE)
-        standing.add(each, cells=cells)
+        fill(runs, each.id, weights=each.state is RunState.COMPLETE)
+        incumbents.add(each, cells=cells)
 
 
-def files(leases: str | Path) -> list[str]:
-    return sorted(file.name for file in open_storage(leases).tree())
+def files(runs: str | Path) -> list[str]:
+    return sorted(file.name for file in open_storage(runs).tree())
 
 
 PAIRS = ("en-es", "en-fr")
@@ -66,8 +66,8 @@ def server() -> Iterator[S3Server]:
 
 
 @pytest.fixture(params=["folder", "s3"])
-def leases(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where leases lie: a folder, or objects."""
+def runs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where runs lie: a folder, or objects."""
     if request.param == "folder":
         return str(tmp_path / "leases")
     for name, value in ENVIRONMENT.items():
@@ -77,32 +77,32 @@ def leases(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     return server.uri(f"{bucket}/noop/leases")
 
 
-def test_the_best_of_all_and_of_each_task_stays(leases: str) -> None:
-    standing = Incumbents(MetricGoal(GOAL), leases, "best")
-    run(standing, leases, *pairs(0, 0.9, 0.1), *pairs(1, 0.6, 0.6), *pairs(2, 0.2, 0.8), cells=2)
-    assert standing.best == {"": (1, 0.6)}
-    assert standing.best_of_task == {"en-es": (0, 0.9), "en-fr": (2, 0.8)}
-    assert files(leases) == [
+def test_the_best_of_all_and_of_each_task_stays(runs: str) -> None:
+    incumbents = Incumbents(MetricGoal(GOAL), runs, "best")
+    run(incumbents, runs, *pairs(0, 0.9, 0.1), *pairs(1, 0.6, 0.6), *pairs(2, 0.2, 0.8), cells=2)
+    assert incumbents.best == {"": (1, 0.6)}
+    assert incumbents.best_of_task == {"en-es": (0, 0.9), "en-fr": (2, 0.8)}
+    assert files(runs) == [
         "00000-en-es-s0/final.safetensors",
         "00001-en-es-s0/final.safetensors",
         "00001-en-fr-s0/final.safetensors",
         "00002-en-fr-s0/final.safetensors",
     ]
-    assert standing.freed == 6 * CHECKPOINT + 2 * WEIGHTS
-    run(standing, leases, *pairs(3, 0.95, 0.7), cells=2)
-    assert files(leases) == [
+    assert incumbents.freed == 6 * CHECKPOINT + 2 * WEIGHTS
+    run(incumbents, runs, *pairs(3, 0.95, 0.7), cells=2)
+    assert files(runs) == [
         "00002-en-fr-s0/final.safetensors",
         "00003-en-es-s0/final.safetensors",
         "00003-en-fr-s0/final.safetensors",
     ]
-    assert standing.freed == 8 * CHECKPOINT + 5 * WEIGHTS
+    assert incumbents.freed == 8 * CHECKPOINT + 5 * WEIGHTS
 
 
 def test_a_task_may_be_best_where_another_of_its_configuration_failed(tmp_path: Path) -> None:
-    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best")
+    incumbents = Incumbents(MetricGoal(GOAL), tmp_path, "best")
     broken = [trial(0, 0.9, task="en-es"), trial(0, math.nan, task="en-fr", state="failed")]
-    run(standing, tmp_path, *broken, *pairs(1, 0.5, 0.5), cells=2)
-    assert standing.best == {"": (1, 0.5)}
+    run(incumbents, tmp_path, *broken, *pairs(1, 0.5, 0.5), cells=2)
+    assert incumbents.best == {"": (1, 0.5)}
     assert [name.split("/")[0] for name in files(tmp_path)] == [
         "00000-en-es-s0",
         "00001-en-es-s0",
@@ -111,89 +111,89 @@ def test_a_task_may_be_best_where_another_of_its_configuration_failed(tmp_path: 
 
 
 def test_a_tie_goes_to_the_lower_number_as_in_the_leaderboard(tmp_path: Path) -> None:
-    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best")
-    run(standing, tmp_path, trial(4, 0.5), trial(2, 0.5), trial(3, 0.5))
-    assert standing.best[""].number == 2
+    incumbents = Incumbents(MetricGoal(GOAL), tmp_path, "best")
+    run(incumbents, tmp_path, trial(4, 0.5), trial(2, 0.5), trial(3, 0.5))
+    assert incumbents.best[""].number == 2
     assert files(tmp_path) == ["00002-noop-s0/final.safetensors"]
 
 
-def test_what_others_left_in_ended_leases_is_tidied(leases: str) -> None:
-    store = open_storage(leases)
-    for lease_id in ("00000-noop-s0", "00001-noop-s0", "00007-noop-s0"):
-        fill(leases, lease_id)
-        store.write(f"{lease_id}/.checkpoint.safetensors.77.tmp", [bytes(KB)])
+def test_what_others_left_in_ended_runs_is_tidied(runs: str) -> None:
+    store = open_storage(runs)
+    for run_id in ("00000-noop-s0", "00001-noop-s0", "00007-noop-s0"):
+        fill(runs, run_id)
+        store.write(f"{run_id}/.checkpoint.safetensors.77.tmp", [bytes(KB)])
     store.write("00000-noop-s0/error.txt", [b"Traceback"])
-    standing = Incumbents(MetricGoal(GOAL), leases, "best")
+    incumbents = Incumbents(MetricGoal(GOAL), runs, "best")
     for each in (trial(0, 0.4), trial(1, 0.5)):
-        standing.count(each, cells=1)
-    standing.tidy()
-    assert files(leases) == [
+        incumbents.count(each, cells=1)
+    incumbents.tidy()
+    assert files(runs) == [
         "00000-noop-s0/error.txt",
         "00001-noop-s0/final.safetensors",
         "00007-noop-s0/.checkpoint.safetensors.77.tmp",  # its trial goes on
         "00007-noop-s0/checkpoint.safetensors",
         "00007-noop-s0/final.safetensors",
     ]
-    assert standing.freed == 2 * (CHECKPOINT + KB) + WEIGHTS
+    assert incumbents.freed == 2 * (CHECKPOINT + KB) + WEIGHTS
 
 
 @pytest.mark.parametrize("keep", ["best", "none"])
-def test_what_somebody_put_into_an_ended_lease_stays(leases: str, keep: str) -> None:
+def test_what_somebody_put_into_an_ended_run_stays(runs: str, keep: str) -> None:
     """Such as ``raysearch export SWEEP:0 results/carl/leases/00000-noop-s0/encoder``."""
-    store, mine = open_storage(leases), "00000-noop-s0/encoder/model.safetensors"
-    fill(leases, "00000-noop-s0")
+    store, mine = open_storage(runs), "00000-noop-s0/encoder/model.safetensors"
+    fill(runs, "00000-noop-s0")
     store.write(mine, [b"weights"])
-    standing = Incumbents(MetricGoal(GOAL), leases, keep)
-    standing.count(trial(0, 0.4), cells=1)
-    standing.tidy()
-    standing.add(trial(1, 0.5), cells=1)
-    standing.tidy()
-    assert files(leases) == [mine]
+    incumbents = Incumbents(MetricGoal(GOAL), runs, keep)
+    incumbents.count(trial(0, 0.4), cells=1)
+    incumbents.tidy()
+    incumbents.add(trial(1, 0.5), cells=1)
+    incumbents.tidy()
+    assert files(runs) == [mine]
 
 
 def test_what_cannot_be_removed_is_told_and_the_sweep_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best")
+    incumbents = Incumbents(MetricGoal(GOAL), tmp_path, "best")
 
     def denied(*arguments: Any) -> None:
         raise PermissionError("not yours")
 
     monkeypatch.setattr("raysearch.storage.local.LocalStorage.remove", denied)
-    run(standing, tmp_path, trial(0, 0.5))
+    run(incumbents, tmp_path, trial(0, 0.5))
     assert "files of trial 00000-noop-s0 are removed later: not yours" in caplog.text
     monkeypatch.undo()
-    standing.tidy()
+    incumbents.tidy()
     assert files(tmp_path) == ["00000-noop-s0/final.safetensors"]
 
 
-def test_with_a_full_quota_the_worst_weights_go_and_never_the_best(leases: str) -> None:
-    standing = Incumbents(MetricGoal(GOAL), leases, "all", quota=35 * KB)
+def test_with_a_full_quota_the_worst_weights_go_and_never_the_best(runs: str) -> None:
+    incumbents = Incumbents(MetricGoal(GOAL), runs, "all", quota=35 * KB)
     broken = [trial(4, 0.9, task="en-es"), trial(4, math.nan, task="en-fr", state="failed")]
-    run(standing, leases, trial(0, 0.2), trial(1, 0.9), trial(2, 0.1), trial(3, 0.5))
-    run(standing, leases, *broken, cells=2)
-    assert len(files(leases)) == 5 and standing.make_room(()).startswith("`--quota` is full")
+    run(incumbents, runs, trial(0, 0.2), trial(1, 0.9), trial(2, 0.1), trial(3, 0.5))
+    run(incumbents, runs, *broken, cells=2)
+    assert len(files(runs)) == 5 and incumbents.make_room(()).startswith("`--quota` is full")
     # en-es of the broken one is the best of its task; 0.1 and 0.2 are the worst.
     left = [
         "00001-noop-s0/final.safetensors",
         "00003-noop-s0/final.safetensors",
         "00004-en-es-s0/final.safetensors",
     ]
-    assert files(leases) == left
-    assert standing.freed == 6 * CHECKPOINT + 2 * WEIGHTS
-    assert standing.make_room(()) == "" and files(leases) == left
+    assert files(runs) == left
+    assert incumbents.freed == 6 * CHECKPOINT + 2 * WEIGHTS
+    assert incumbents.make_room(()) == "" and files(runs) == left
 
 
 def test_room_is_made_for_what_runs_before_it_is_written(tmp_path: Path) -> None:
     """A trial may come to hold two checkpoints: 200 kB here."""
-    standing = Incumbents(MetricGoal(GOAL, "minimize"), tmp_path, "all", quota=225 * KB)
-    run(standing, tmp_path, *(trial(number, 0.1 * number) for number in range(4)))
-    assert standing.make_room(["00004-noop-s0"]).startswith("`--quota` is full")
+    incumbents = Incumbents(MetricGoal(GOAL, "minimize"), tmp_path, "all", quota=225 * KB)
+    run(incumbents, tmp_path, *(trial(number, 0.1 * number) for number in range(4)))
+    assert incumbents.make_room(["00004-noop-s0"]).startswith("`--quota` is full")
     assert files(tmp_path) == ["00000-noop-s0/final.safetensors", "00001-noop-s0/final.safetensors"]
     fill(tmp_path, "00004-noop-s0", weights=False)  # 100 of the 200 kB are there
-    assert standing.make_room(["00004-noop-s0"]) == ""
+    assert incumbents.make_room(["00004-noop-s0"]) == ""
     assert len(files(tmp_path)) == 3
-    said = standing.make_room(["00004-noop-s0", "00005-noop-s0"])
+    said = incumbents.make_room(["00004-noop-s0", "00005-noop-s0"])
     assert said == (
         "`--quota` must be 410 kB for the best weights and 2 trials at once, but is 225 kB: the "
         "sweep goes on and may take more than that (fewer --slots need less)"
@@ -202,21 +202,21 @@ def test_room_is_made_for_what_runs_before_it_is_written(tmp_path: Path) -> None
         "00000-noop-s0/final.safetensors",
         "00004-noop-s0/checkpoint.safetensors",
     ]
-    assert standing.make_room(["00004-noop-s0", "00005-noop-s0"]) == ""  # said once
+    assert incumbents.make_room(["00004-noop-s0", "00005-noop-s0"]) == ""  # said once
 
 
 def test_a_quota_that_is_passed_already_is_refused(tmp_path: Path) -> None:
     run(Incumbents(MetricGoal(GOAL), tmp_path, "all"), tmp_path, trial(0, 0.5), trial(1, 0.6))
     fill(tmp_path, "00002-noop-s0", weights=False)
     for quota, refused in ((110 * KB, False), (109 * KB, True)):
-        standing = Incumbents(MetricGoal(GOAL), tmp_path, "all", quota=quota)
+        incumbents = Incumbents(MetricGoal(GOAL), tmp_path, "all", quota=quota)
         for each in (trial(0, 0.5), trial(1, 0.6)):
-            standing.count(each, cells=1)
+            incumbents.count(each, cells=1)
         if not refused:
-            standing.check_quota()
+            incumbents.check_quota()
             continue
         with pytest.raises(StoreError, match="must be at least 110 kB, .* but got 109 kB"):
-            standing.check_quota()
+            incumbents.check_quota()
 
 
 def test_stages_go_first_but_none_in_use(tmp_path: Path) -> None:
@@ -229,12 +229,12 @@ def test_stages_go_first_but_none_in_use(tmp_path: Path) -> None:
         os.utime(place / f"{key}.stage", (1000 + index, 1000 + index))
     size = cache.summary().bytes // 4
     quota = 2 * WEIGHTS + 2 * size + size // 2
-    standing = Incumbents(MetricGoal(GOAL), root, "all", quota=quota, stages=str(place))
-    run(standing, root, trial(0, 0.5), trial(1, 0.6))
+    incumbents = Incumbents(MetricGoal(GOAL), root, "all", quota=quota, stages=str(place))
+    run(incumbents, root, trial(0, 0.5), trial(1, 0.6))
     with cache.pin(["a"]):  # its holder's file counts for a few bytes
-        assert standing.make_room(()) == ""
+        assert incumbents.make_room(()) == ""
         assert [cache.has(key) for key in "abcd"] == [True, False, False, True]
-        assert standing.freed == 2 * CHECKPOINT + 2 * size
+        assert incumbents.freed == 2 * CHECKPOINT + 2 * size
     assert len(files(root)) == 2
     assert cache.shrink(0) == 2 * size and cache.summary().bytes == 0
 

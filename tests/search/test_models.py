@@ -157,12 +157,12 @@ def test_regret_is_not_above_that_of_plain_optuna(sampler: str) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
     def ours(seed: int) -> float:
-        mirror, found = SamplerView(space, seed, (), ()), []
+        view, found = SamplerView(space, seed, (), ()), []
         for number in range(space.trials):
-            proposal = mirror.propose(number)
+            proposal = view.propose(number)
             assert proposal is not None
             found.append(regret(proposal.trial.params))
-            mirror.tell(number, OptunaState.COMPLETE, found[-1:])
+            view.tell(number, OptunaState.COMPLETE, found[-1:])
         return min(found)
 
     def plain(seed: int) -> float:

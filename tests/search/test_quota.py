@@ -40,68 +40,68 @@ class House:
         path.touch()
         os.truncate(path, REAL[kind])
 
-    def life(self, book: RunQueue, offer: QueuedRun) -> Iterator[None]:
+    def life(self, book: RunQueue, queued: QueuedRun) -> Iterator[None]:
         """One trial, a write at a time."""
-        lease, folder = offer.lease, Path(offer.lease.folder)
+        spec, folder = queued.spec, Path(queued.spec.folder)
         sequence = 0
 
         def tell(kind: EventKind, **fields: Any) -> bool:
             nonlocal sequence
             sequence += 1
-            event = Event(kind=kind, run_id=lease.id, sequence=sequence, **fields)
-            return book.hear(lease.id, [event])
+            event = Event(kind=kind, run_id=spec.id, sequence=sequence, **fields)
+            return book.hear(spec.id, [event])
 
         curve = []
-        for rung in range(1, lease.config["reports"] + 1):
+        for rung in range(1, spec.config["reports"] + 1):
             self.write(folder / ".checkpoint.safetensors.1.tmp", "checkpoint")
             yield
             (folder / ".checkpoint.safetensors.1.tmp").replace(folder / "checkpoint.safetensors")
             if rung == 1:
-                self.write(Path(self.plan.stages_place) / f"{lease.number}.stage", "stage")
+                self.write(Path(self.plan.stages_place) / f"{spec.number}.stage", "stage")
             yield
-            curve.append(noop_report(lease.config, lease.cell, rung, rung))
+            curve.append(noop_report(spec.config, spec.cell, rung, rung))
             if tell(EventKind.REPORT, report=curve[-1]):
-                book.let_go(lease.id)
+                book.let_go(spec.id)
                 return
         self.write(folder / "final.safetensors", "weights")
         yield
         done = Run(
-            sweep=lease.sweep,
-            number=lease.number,
-            cell=lease.cell,
+            sweep=spec.sweep,
+            number=spec.number,
+            cell=spec.cell,
             method="noop",
             state=RunState.COMPLETE,
-            config=dict(lease.config),
+            config=dict(spec.config),
             metrics=curve[-1].metrics,
             curve=tuple(curve),
         )
         tell(EventKind.FINISHED, record=done)
-        book.let_go(lease.id)
+        book.let_go(spec.id)
 
     def run(self, look: Callable[[int], None]) -> Incumbents:
         """All slots at once, in an order by chance; `look` gets the bytes after each write."""
         plan, chance = self.plan, random.Random(0)
         with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
-            standing = _reconcile(plan, ledger, self.trials.append, lambda key: False)
+            incumbents = _reconcile(plan, ledger, self.trials.append, lambda key: False)
             book = RunQueue(
                 plan,
                 ledger,
-                standing,
+                incumbents,
                 on_trial=self.trials.append,
                 on_event=self.events.append,
             )
             lives: list[Iterator[None]] = []
             while True:
-                while len(lives) < plan.slots and (offer := book.next()):
-                    lives.append(self.life(book, offer))
+                while len(lives) < plan.slots and (queued := book.next()):
+                    lives.append(self.life(book, queued))
                 if not lives:
                     break
                 life = chance.choice(lives)
                 if next(life, self) is self:
                     lives.remove(life)
                 look(self.taken())
-            standing.tidy()
-        return standing
+            incumbents.tidy()
+        return incumbents
 
     def taken(self) -> int:
         places = ("leases/", "stages/")
@@ -121,9 +121,9 @@ def test_a_sweep_stays_under_its_quota_at_every_moment(tmp_path: Path, keep: str
         most = max(most, taken)
         assert taken <= quota, size_text(taken)
 
-    standing = house.run(look)
+    incumbents = house.run(look)
     assert len(house.trials) == 12 and most > 15 * GB
-    kept = [file.name for file in open_storage(plan.leases).tree()]
+    kept = [file.name for file in open_storage(plan.runs).tree()]
     values = {trial.number: trial.metrics[GOAL] for trial in house.trials}
     assert max(values, key=lambda number: values[number]) in {int(name[:5]) for name in kept}
     assert all(name.endswith("-noop-s0/final.safetensors") for name in kept)
@@ -133,7 +133,7 @@ def test_a_sweep_stays_under_its_quota_at_every_moment(tmp_path: Path, keep: str
     else:
         assert 1 <= len(kept) < 12
         assert said == ["`--quota` is full: weights of the worst trials are removed"]
-    assert standing.freed == 12 * sum(REAL.values()) - house.taken()
+    assert incumbents.freed == 12 * sum(REAL.values()) - house.taken()
 
 
 def test_without_a_quota_the_same_sweep_would_pass_it(tmp_path: Path) -> None:

@@ -106,11 +106,11 @@ def test_a_worker_that_hangs_is_said_and_replaced(
     trials: list[Run] = []
     said: list[str] = []
 
-    def hear(event: Event) -> None:
+    def handle_events(event: Event) -> None:
         said.extend([event.text] if event.kind is EventKind.MESSAGE else [])
 
     plan = noop_plan(tmp_path, noop_space(trials=3), runner, hang_seconds=8.0)
-    run_sweep(plan, on_trial=trials.append, on_event=hear)
+    run_sweep(plan, on_trial=trials.append, on_event=handle_events)
 
     assert [trial.state for trial in trials] == [RunState.COMPLETE] * 3
     assert set(steps_done(log).values()) == {1}  # it went on from its checkpoint

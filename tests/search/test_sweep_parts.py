@@ -1,4 +1,4 @@
-"""The parts of a sweep that need no Ray: plan, lock, standing, lease book."""
+"""The parts of a sweep that need no Ray: plan, lock, standing, run book."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def trial(number: int, value: float, *, seed: int = 0, state: str = "complete") 
     )
 
 
-def lease_folder(leases: Path, of: Run) -> Path:
-    folder = leases / of.id
+def run_folder(specs: Path, of: Run) -> Path:
+    folder = specs / of.id
     folder.mkdir(parents=True)
     (folder / "final.safetensors").write_text("")
     (folder / "checkpoint.safetensors").write_text("")
@@ -107,44 +107,44 @@ def lease_folder(leases: Path, of: Run) -> Path:
 
 
 def test_best_is_the_mean_over_cells_and_only_its_weights_stay(tmp_path: Path) -> None:
-    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best")
+    incumbents = Incumbents(MetricGoal(GOAL), tmp_path, "best")
     first = [trial(0, 0.5), trial(0, 0.7, seed=1)]
     second = [trial(1, 0.9), trial(1, 0.1, seed=1)]
     third = [trial(2, 0.6), trial(2, 0.8, seed=1)]
-    folders = {each.id: lease_folder(tmp_path, each) for each in first + second + third}
+    folders = {each.id: run_folder(tmp_path, each) for each in first + second + third}
     for each in first:
-        standing.add(each, cells=2)
-    assert standing.best[""].value == pytest.approx(0.6)
-    standing.add(second[0], cells=2)
+        incumbents.add(each, cells=2)
+    assert incumbents.best[""].value == pytest.approx(0.6)
+    incumbents.add(second[0], cells=2)
     assert (folders[second[0].id] / "final.safetensors").exists()  # it may yet become the best
-    standing.add(second[1], cells=2)
-    assert standing.best[""].number == 0
+    incumbents.add(second[1], cells=2)
+    assert incumbents.best[""].number == 0
     for each in third:
-        standing.add(each, cells=2)
-    assert standing.best[""] == (2, pytest.approx(0.7))
+        incumbents.add(each, cells=2)
+    assert incumbents.best[""] == (2, pytest.approx(0.7))
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.safetensors"))
     assert left == ["00002-noop-s0/final.safetensors", "00002-noop-s1/final.safetensors"]
     assert not folders[first[0].id].exists()
 
 
 def test_each_task_has_its_best_and_its_weights(tmp_path: Path) -> None:
-    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best", per_task=True)
+    incumbents = Incumbents(MetricGoal(GOAL), tmp_path, "best", per_task=True)
     values = {0: ("en-es", 0.5), 1: ("en-fr", 0.9), 2: ("en-es", 0.7), 3: ("en-fr", 0.8)}
     for number, (task, value) in values.items():
         each = replace(trial(number, value), cell=Cell(task, 0))
-        lease_folder(tmp_path, each)
-        standing.add(each, cells=1)
-    assert standing.best == {"en-es": (2, 0.7), "en-fr": (1, 0.9)}
+        run_folder(tmp_path, each)
+        incumbents.add(each, cells=1)
+    assert incumbents.best == {"en-es": (2, 0.7), "en-fr": (1, 0.9)}
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.safetensors"))
     assert left == ["00001-en-fr-s0/final.safetensors", "00002-en-es-s0/final.safetensors"]
 
 
 def test_the_best_may_be_that_of_the_worst_task(tmp_path: Path) -> None:
-    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best", aggregate="worst")
+    incumbents = Incumbents(MetricGoal(GOAL), tmp_path, "best", aggregate="worst")
     for number, (first, second) in enumerate([(0.9, 0.3), (0.5, 0.4)]):
         for task, value in (("en-es", first), ("en-fr", second)):
-            standing.add(replace(trial(number, value), cell=Cell(task, 0)), cells=2)
-    assert standing.best == {"": (1, 0.4)}
+            incumbents.add(replace(trial(number, value), cell=Cell(task, 0)), cells=2)
+    assert incumbents.best == {"": (1, 0.4)}
 
 
 def test_how_the_papers_own_setting_ended() -> None:
@@ -180,64 +180,64 @@ def test_a_plan_counts_by_task(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("keep", "left"), [("all", 2), ("best", 1), ("none", 0)])
 def test_keep_says_whose_weights_stay(tmp_path: Path, keep: str, left: int) -> None:
-    standing = Incumbents(MetricGoal(GOAL, "minimize"), tmp_path, keep)  # type: ignore[arg-type]
+    incumbents = Incumbents(MetricGoal(GOAL, "minimize"), tmp_path, keep)  # type: ignore[arg-type]
     for each in (trial(0, 0.5), trial(1, 0.4), trial(2, math.nan, state="failed")):
-        lease_folder(tmp_path, each)
-        standing.add(each, cells=1)
-    assert standing.best[""].number == 1
+        run_folder(tmp_path, each)
+        incumbents.add(each, cells=1)
+    assert incumbents.best[""].number == 1
     assert len(list(tmp_path.rglob("final.safetensors"))) == left
     assert not list(tmp_path.rglob("checkpoint.safetensors"))
 
 
-def test_traceback_of_a_broken_lease_stays(tmp_path: Path) -> None:
-    standing = Incumbents(MetricGoal(GOAL), tmp_path, "best")
+def test_traceback_of_a_broken_run_stays(tmp_path: Path) -> None:
+    incumbents = Incumbents(MetricGoal(GOAL), tmp_path, "best")
     broken = trial(0, math.nan, state="failed")
-    folder = lease_folder(tmp_path, broken)
+    folder = run_folder(tmp_path, broken)
     (folder / "error.txt").write_text("Traceback")
-    standing.add(broken, cells=1)
+    incumbents.add(broken, cells=1)
     assert [path.name for path in folder.iterdir()] == ["error.txt"]
 
 
 class Desk:
-    """A lease book over a real study, with everything that it said."""
+    """A run book over a real study, with everything that it said."""
 
     def __init__(self, plan: SweepPlan) -> None:
         self.trials: list[Run] = []
         self.events: list[Event] = []
         self.ledger = StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells)
-        standing = Incumbents(plan.space.goal, plan.leases, plan.keep)
-        self.book = RunQueue(
+        incumbents = Incumbents(plan.space.goal, plan.runs, plan.keep)
+        self.queue = RunQueue(
             plan,
             self.ledger,
-            standing,
+            incumbents,
             on_trial=self.trials.append,
             on_event=self.events.append,
         )
 
-    def run(self, offer: QueuedRun, rungs: int) -> bool:
-        """Report up to a rung; whether the lease was stopped."""
-        lease = offer.lease
+    def run(self, queued: QueuedRun, rungs: int) -> bool:
+        """Report up to a rung; whether the run was stopped."""
+        spec = queued.spec
         for rung in range(1, rungs + 1):
             event = Event(
                 kind=EventKind.REPORT,
-                run_id=lease.id,
+                run_id=spec.id,
                 sequence=rung,
-                report=noop_report(lease.config, lease.cell, rung, rung),
+                report=noop_report(spec.config, spec.cell, rung, rung),
             )
-            if self.book.hear(lease.id, [event]):
+            if self.queue.handle_events(spec.id, [event]):
                 return True
         return False
 
-    def finish(self, offer: QueuedRun, sequence: int = 99) -> Event:
+    def finish(self, queued: QueuedRun, sequence: int = 99) -> Event:
         record = replace(
-            trial(offer.lease.number, 0.5, seed=offer.lease.cell.seed),
-            config=dict(offer.lease.config),
+            trial(queued.spec.number, 0.5, seed=queued.spec.cell.seed),
+            config=dict(queued.spec.config),
         )
         event = Event(
-            kind=EventKind.FINISHED, run_id=offer.lease.id, sequence=sequence, record=record
+            kind=EventKind.FINISHED, run_id=queued.spec.id, sequence=sequence, record=record
         )
-        assert self.book.hear(offer.lease.id, [event])
-        self.book.let_go(offer.lease.id)
+        assert self.queue.handle_events(queued.spec.id, [event])
+        self.queue.release(queued.spec.id)
         return event
 
 
@@ -249,46 +249,46 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_first_cell_runs_alone_then_the_others_then_new_configurations(desk: Desk) -> None:
-    first = desk.book.next()
-    second = desk.book.next()
+    first = desk.queue.next()
+    second = desk.queue.next()
     assert first is not None and second is not None
-    assert (first.lease.id, first.judged) == ("00000-noop-s0", True)
-    assert second.lease.id == "00001-noop-s0"
+    assert (first.spec.id, first.prunable) == ("00000-noop-s0", True)
+    assert second.spec.id == "00001-noop-s0"
     desk.finish(first)
-    further = desk.book.next()
+    further = desk.queue.next()
     assert further is not None
-    assert (further.lease.id, further.judged) == ("00000-noop-s1", False)
-    third = desk.book.next()
-    assert third is not None and third.lease.id == "00002-noop-s0"
-    assert desk.book.next() is None
-    assert not desk.book.exhausted  # those that run may open further cells
+    assert (further.spec.id, further.prunable) == ("00000-noop-s1", False)
+    third = desk.queue.next()
+    assert third is not None and third.spec.id == "00002-noop-s0"
+    assert desk.queue.next() is None
+    assert not desk.queue.exhausted  # those that run may open further cells
 
 
 def test_without_a_pruner_all_cells_run_at_once(tmp_path: Path) -> None:
     desk = Desk(noop_plan(tmp_path, noop_space(trials=2, seeds=3)))
-    offers = [desk.book.next() for _ in range(4)]
-    assert [offer.lease.id for offer in offers if offer] == [
+    offers = [desk.queue.next() for _ in range(4)]
+    assert [queued.spec.id for queued in offers if queued] == [
         "00000-noop-s0", "00000-noop-s1", "00000-noop-s2", "00001-noop-s0",
     ]  # fmt: skip
-    for offer in reversed(offers[:3]):
-        assert offer is not None
-        assert desk.book.unfinished == 2
-        desk.finish(offer)
-    assert desk.book.unfinished == 1
+    for queued in reversed(offers[:3]):
+        assert queued is not None
+        assert desk.queue.unfinished == 2
+        desk.finish(queued)
+    assert desk.queue.unfinished == 1
     desk.ledger.close()
 
 
 def test_pruned_configuration_has_its_record_and_no_further_cells(desk: Desk) -> None:
-    offers = [desk.book.next() for _ in range(3)]
-    stopped = [desk.run(offer, 2) for offer in offers if offer]
+    offers = [desk.queue.next() for _ in range(3)]
+    stopped = [desk.run(queued, 2) for queued in offers if queued]
     assert any(stopped)
     (record, *_) = desk.trials
     assert record.state is RunState.PRUNED
     assert [point.rung for point in record.curve] == [1]
     assert record.metrics == record.curve[-1].metrics
     assert "stopped early at report 1" in record.reason
-    desk.book.let_go(record.id)
-    again = desk.book.next()
+    desk.queue.release(record.id)
+    again = desk.queue.next()
     assert again is None  # neither a further cell nor the same one
 
 
@@ -296,11 +296,11 @@ def test_pruned_configuration_has_its_record_and_no_further_cells(desk: Desk) ->
 def test_an_objective_that_is_not_finite_is_a_failed_row_with_its_reason(
     desk: Desk, value: float
 ) -> None:
-    offer = desk.book.next()
-    assert offer is not None
+    queued = desk.queue.next()
+    assert queued is not None
     report = Report(rung=1, step=1, seconds=1.0, metrics={GOAL: value})
-    event = Event(kind=EventKind.REPORT, run_id=offer.lease.id, sequence=1, report=report)
-    assert desk.book.hear(offer.lease.id, [event])
+    event = Event(kind=EventKind.REPORT, run_id=queued.spec.id, sequence=1, report=report)
+    assert desk.queue.handle_events(queued.spec.id, [event])
     (record,) = desk.trials
     assert record.state is RunState.FAILED
     assert record.reason == (
@@ -308,56 +308,56 @@ def test_an_objective_that_is_not_finite_is_a_failed_row_with_its_reason(
     )
     (stored,) = desk.ledger._database.trials()
     assert stored.state.name == "FAIL" and stored.user_attrs["reason"] == record.reason
-    assert desk.book.unfinished == 0
+    assert desk.queue.unfinished == 0
 
 
 def test_record_is_in_the_study_before_anybody_hears(tmp_path: Path) -> None:
     plan = noop_plan(tmp_path, noop_space(trials=1))
     desk = Desk(plan)
     seen: list[bool] = []
-    desk.book._on_trial = lambda trial: seen.append(
+    desk.queue._on_trial = lambda trial: seen.append(
         trial.id in [stored.id for stored in desk.ledger.finished_trials()]
     )
-    offer = desk.book.next()
-    assert offer is not None
-    desk.finish(offer)
+    queued = desk.queue.next()
+    assert queued is not None
+    desk.finish(queued)
     assert seen == [True]
     desk.ledger.close()
 
 
 def test_a_worker_with_other_data_ends_the_run_and_its_trial_stays_open(desk: Desk) -> None:
-    offers = [desk.book.next(), desk.book.next()]
+    offers = [desk.queue.next(), desk.queue.next()]
     heard = []
-    for offer, digest in zip(offers, ("a" * 64, "b" * 64), strict=True):
-        assert offer is not None
+    for queued, digest in zip(offers, ("a" * 64, "b" * 64), strict=True):
+        assert queued is not None
         event = Event(
             kind=EventKind.STARTED,
-            run_id=offer.lease.id,
+            run_id=queued.spec.id,
             sequence=1,
             device=cpu_device(1),
             provenance={"host": "node-7", SOURCES: to_text({"data dev.txt": digest})},
         )
-        heard.append(desk.book.hear(offer.lease.id, [event]))
+        heard.append(desk.queue.handle_events(queued.spec.id, [event]))
     assert heard == [False, True]
-    assert isinstance(desk.book.failure, ConfigError)
-    assert "`dev.txt` has SHA-256 bbbbbbbbbbbb on node-7" in str(desk.book.failure)
-    assert desk.book.unfinished == 2 and desk.trials == []
+    assert isinstance(desk.queue.failure, ConfigError)
+    assert "`dev.txt` has SHA-256 bbbbbbbbbbbb on node-7" in str(desk.queue.failure)
+    assert desk.queue.unfinished == 2 and desk.trials == []
 
 
 def test_repeated_news_count_once(desk: Desk) -> None:
-    offer = desk.book.next()
-    assert offer is not None
-    event = desk.finish(offer)
-    assert desk.book.hear(offer.lease.id, [event])
+    queued = desk.queue.next()
+    assert queued is not None
+    event = desk.finish(queued)
+    assert desk.queue.handle_events(queued.spec.id, [event])
     assert len(desk.trials) == 1
 
 
 def test_lease_of_a_new_slot_reports_again_and_its_curve_has_no_repeats(desk: Desk) -> None:
-    offer = desk.book.next()
-    assert offer is not None
-    assert not desk.run(offer, 2)
-    desk.book.renew(offer.lease.id)
-    assert not desk.run(offer, 3)
+    queued = desk.queue.next()
+    assert queued is not None
+    assert not desk.run(queued, 2)
+    desk.queue.reset(queued.spec.id)
+    assert not desk.run(queued, 3)
     shown = [event.report.rung for event in desk.events if event.report]
     assert shown == [1, 2, 3]
 
@@ -365,26 +365,26 @@ def test_lease_of_a_new_slot_reports_again_and_its_curve_has_no_repeats(desk: De
 def test_open_configurations_come_first_after_a_restart(tmp_path: Path) -> None:
     plan = noop_plan(tmp_path, noop_space(trials=3, seeds=2, pruner="halving"))
     desk = Desk(plan)
-    first, second = desk.book.next(), desk.book.next()
+    first, second = desk.queue.next(), desk.queue.next()
     assert first is not None and second is not None
     desk.finish(second)
     desk.ledger.close()
     again = Desk(plan)
-    ids = [offer.lease.id for _ in range(3) if (offer := again.book.next())]
+    ids = [queued.spec.id for _ in range(3) if (queued := again.queue.next())]
     assert ids == ["00000-noop-s0", "00001-noop-s1", "00002-noop-s0"]
     again.ledger.close()
 
 
 def test_time_ends_what_runs_at_its_next_news(tmp_path: Path) -> None:
     desk = Desk(noop_plan(tmp_path, noop_space(trials=3, time_seconds=60)))
-    offer = desk.book.next()
-    assert offer is not None
-    assert not desk.book.hear(offer.lease.id, [])
-    desk.book._started -= 60
-    assert desk.book.hear(offer.lease.id, [])
-    desk.book.let_go(offer.lease.id)
-    assert desk.book.next() is None
-    assert desk.book.exhausted and desk.book.unfinished == 1 and not desk.trials
+    queued = desk.queue.next()
+    assert queued is not None
+    assert not desk.queue.handle_events(queued.spec.id, [])
+    desk.queue._started -= 60
+    assert desk.queue.handle_events(queued.spec.id, [])
+    desk.queue.release(queued.spec.id)
+    assert desk.queue.next() is None
+    assert desk.queue.exhausted and desk.queue.unfinished == 1 and not desk.trials
     desk.ledger.close()
 
 
@@ -393,53 +393,53 @@ def test_a_run_that_is_over_waits_for_checkpoints_but_not_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: bool
 ) -> None:
     desk = Desk(noop_plan(tmp_path, noop_space(trials=3)))
-    offer = desk.book.next()
-    assert offer is not None
-    lease = offer.lease.id
+    queued = desk.queue.next()
+    assert queued is not None
+    spec = queued.spec.id
 
     def news(sequence: int, kind: EventKind, text: str = "") -> list[Event]:
-        return [Event(kind=kind, run_id=lease, sequence=sequence, device="cpu", text=text)]
+        return [Event(kind=kind, run_id=spec, sequence=sequence, device="cpu", text=text)]
 
-    assert not desk.book.hear(lease, news(1, EventKind.STARTED))
-    desk.book.interrupted = True
-    assert not desk.book.hear(lease, [])
-    assert not desk.book.hear(lease, news(2, EventKind.MESSAGE, "waits for the storage"))
+    assert not desk.queue.handle_events(spec, news(1, EventKind.STARTED))
+    desk.queue.interrupted = True
+    assert not desk.queue.handle_events(spec, [])
+    assert not desk.queue.handle_events(spec, news(2, EventKind.MESSAGE, "waits for the storage"))
     if saves:
-        assert desk.book.hear(lease, news(3, EventKind.PREEMPTED, "checkpoint at step 7"))
-        assert desk.events[-1].text == f"trial {lease}: checkpoint at step 7"
+        assert desk.queue.handle_events(spec, news(3, EventKind.PREEMPTED, "checkpoint at step 7"))
+        assert desk.events[-1].text == f"trial {spec}: checkpoint at step 7"
     else:
         monkeypatch.setattr("raysearch.search.driver.SAVE_SECONDS", 0)
-        assert desk.book.hear(lease, [])
-    desk.book.let_go(lease)
-    assert desk.book.exhausted and desk.book.unfinished == 1 and not desk.trials
+        assert desk.queue.handle_events(spec, [])
+    desk.queue.release(spec)
+    assert desk.queue.exhausted and desk.queue.unfinished == 1 and not desk.trials
     desk.ledger.close()
 
 
 def test_refusal_ends_the_run_with_its_sentence(desk: Desk) -> None:
-    offer = desk.book.next()
-    assert offer is not None
+    queued = desk.queue.next()
+    assert queued is not None
     event = Event(
-        kind=EventKind.REFUSED, run_id=offer.lease.id, sequence=1, text="`mr` must be there"
+        kind=EventKind.REFUSED, run_id=queued.spec.id, sequence=1, text="`mr` must be there"
     )
-    assert desk.book.hear(offer.lease.id, [event])
-    assert isinstance(desk.book.failure, RaysearchError)
-    assert str(desk.book.failure) == "`mr` must be there"
-    assert desk.book.next() is None
+    assert desk.queue.handle_events(queued.spec.id, [event])
+    assert isinstance(desk.queue.failure, RaysearchError)
+    assert str(desk.queue.failure) == "`mr` must be there"
+    assert desk.queue.next() is None
 
 
 def test_an_objective_that_the_first_report_lacks_ends_the_run(tmp_path: Path) -> None:
     space = replace(noop_space(trials=2), goal=MetricGoal("dev/scor"))
     desk = Desk(noop_plan(tmp_path, space))
     try:
-        offer = desk.book.next()
-        assert offer is not None
-        assert desk.run(offer, 1)
-        assert isinstance(desk.book.failure, ConfigError)
-        assert str(desk.book.failure) == (
+        queued = desk.queue.next()
+        assert queued is not None
+        assert desk.run(queued, 1)
+        assert isinstance(desk.queue.failure, ConfigError)
+        assert str(desk.queue.failure) == (
             "`metric` must be a metric that trials report, but is an unknown metric `dev/scor`; "
             "did you mean `dev/score`? (it goes with another --name)"
         )
-        assert desk.book.over and desk.trials == []
+        assert desk.queue.over and desk.trials == []
     finally:
         desk.ledger.close()
 
@@ -450,29 +450,29 @@ def test_an_objective_that_comes_later_is_waited_for_where_the_method_names_it(
     space = replace(noop_space(trials=2), goal=MetricGoal("dev/late"))
     desk = Desk(noop_plan(tmp_path, space, metrics={"dev/late"}))
     try:
-        offer = desk.book.next()
-        assert offer is not None
-        assert not desk.run(offer, 1) and desk.book.failure is None
+        queued = desk.queue.next()
+        assert queued is not None
+        assert not desk.run(queued, 1) and desk.queue.failure is None
     finally:
         desk.ledger.close()
 
 
 def test_runner_that_lets_go_unasked_is_a_failed_row(desk: Desk) -> None:
-    offer = desk.book.next()
-    assert offer is not None
-    event = Event(kind=EventKind.STOPPED, run_id=offer.lease.id, sequence=1)
-    assert desk.book.hear(offer.lease.id, [event])
+    queued = desk.queue.next()
+    assert queued is not None
+    event = Event(kind=EventKind.STOPPED, run_id=queued.spec.id, sequence=1)
+    assert desk.queue.handle_events(queued.spec.id, [event])
     assert desk.trials[0].state is RunState.FAILED
 
 
 def test_lease_that_waits_long_is_told_of_once_a_while(desk: Desk) -> None:
-    offer = desk.book.next()
-    assert offer is not None
-    desk.book.hear(offer.lease.id, [])
+    queued = desk.queue.next()
+    assert queued is not None
+    desk.queue.handle_events(queued.spec.id, [])
     assert not desk.events
-    desk.book._running[offer.lease.id].since -= 60
-    desk.book.hear(offer.lease.id, [])
-    desk.book.hear(offer.lease.id, [])
+    desk.queue._running[queued.spec.id].since -= 60
+    desk.queue.handle_events(queued.spec.id, [])
+    desk.queue.handle_events(queued.spec.id, [])
     (event,) = desk.events
     assert event.kind is EventKind.MESSAGE
     assert event.text == "trial 00000-noop-s0 waits for 1 x (1 CPU)"
@@ -481,19 +481,19 @@ def test_lease_that_waits_long_is_told_of_once_a_while(desk: Desk) -> None:
 def test_a_silent_worker_is_said_and_then_given_up_once(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offer = desk.book.next()
-    assert offer is not None
-    lease_id = offer.lease.id
-    taken = Event(kind=EventKind.TAKEN, run_id=lease_id, sequence=1)
-    assert not desk.book.hear(lease_id, [taken]) and not desk.book.hangs(lease_id)
+    queued = desk.queue.next()
+    assert queued is not None
+    run_id = queued.spec.id
+    taken = Event(kind=EventKind.TAKEN, run_id=run_id, sequence=1)
+    assert not desk.queue.handle_events(run_id, [taken]) and not desk.queue.hangs(run_id)
     seconds = itertools.count(time.monotonic(), 20.0)
-    monkeypatch.setattr(desk.book._silence, "_clock", lambda: next(seconds))
+    monkeypatch.setattr(desk.queue._hang_detector, "_clock", lambda: next(seconds))
     for _ in range(3600 // 20 - 3):
-        assert not desk.book.hear(lease_id, []) and len(desk.events) <= 1
+        assert not desk.queue.handle_events(run_id, []) and len(desk.events) <= 1
     for _ in range(3):
-        desk.book.hear(lease_id, [])
-    assert desk.book.hangs(lease_id) and not desk.book.hangs(lease_id)
-    said = [event.text for event in desk.events if event.text.startswith(f"trial {lease_id}: ")]
+        desk.queue.handle_events(run_id, [])
+    assert desk.queue.hangs(run_id) and not desk.queue.hangs(run_id)
+    said = [event.text for event in desk.events if event.text.startswith(f"trial {run_id}: ")]
     assert "no news for 60 s" in said[0] and "replaced after 3600 s (--hang-limit)" in said[0]
     assert said[1].endswith("its worker hangs and is replaced, to go on from its checkpoint")
 
@@ -501,79 +501,81 @@ def test_a_silent_worker_is_said_and_then_given_up_once(
 def test_workers_are_spare_once_every_cell_that_is_left_runs(tmp_path: Path) -> None:
     """Two configurations of two cells; the second cells may follow until the end of the first."""
     desk = Desk(noop_plan(tmp_path, noop_space(trials=2, seeds=2, pruner="halving")))
-    first, second = desk.book.next(), desk.book.next()
-    assert first is not None and second is not None and desk.book.next() is None
-    assert not desk.book.spare, "two cells may come yet"
+    first, second = desk.queue.next(), desk.queue.next()
+    assert first is not None and second is not None and desk.queue.next() is None
+    assert not desk.queue.spare, "two cells may come yet"
     desk.finish(first)
-    last = desk.book.next()
-    assert last is not None and not desk.book.spare
-    failed = Event(kind=EventKind.STOPPED, run_id=second.lease.id, sequence=1)
-    assert desk.book.hear(second.lease.id, [failed])
-    assert desk.book.spare, "a failed first cell is followed by none, and the other runs"
+    last = desk.queue.next()
+    assert last is not None and not desk.queue.spare
+    failed = Event(kind=EventKind.STOPPED, run_id=second.spec.id, sequence=1)
+    assert desk.queue.handle_events(second.spec.id, [failed])
+    assert desk.queue.spare, "a failed first cell is followed by none, and the other runs"
     desk.finish(last)
-    assert desk.book.spare and desk.book.exhausted
+    assert desk.queue.spare and desk.queue.exhausted
     desk.ledger.close()
 
 
-def test_money_ends_what_runs_and_leases_are_counted_on_their_nodes(tmp_path: Path) -> None:
+def test_money_ends_what_runs_and_runs_are_counted_on_their_nodes(tmp_path: Path) -> None:
     now = [0.0]
     desk = Desk(noop_plan(tmp_path, noop_space(trials=3)))
-    desk.book.watch = NodeWatch(
+    desk.queue.watch = NodeWatch(
         lambda: [LiveNode(id="a", type="gpu")],
         prices=PriceTable(per_hour={"gpu": 3600.0}, idle_seconds=10),
         cap=70,
         folder=tmp_path,
         now=lambda: now[0],
     )
-    offer = desk.book.next()
-    assert offer is not None
+    queued = desk.queue.next()
+    assert queued is not None
     now[0] = 5
-    taken = Event(kind=EventKind.TAKEN, run_id=offer.lease.id, sequence=1, nodes=("a",))
-    assert not desk.book.hear(offer.lease.id, [taken])
+    taken = Event(kind=EventKind.TAKEN, run_id=queued.spec.id, sequence=1, nodes=("a",))
+    assert not desk.queue.handle_events(queued.spec.id, [taken])
     now[0] = 40
-    desk.finish(offer)
-    following = desk.book.next()
-    assert following is not None and not desk.book.over
+    desk.finish(queued)
+    following = desk.queue.next()
+    assert following is not None and not desk.queue.over
     now[0] = 60
-    assert desk.book.hear(following.lease.id, []), "60 are spent, 10 are the node's until its end"
-    desk.book.let_go(following.lease.id)
-    assert desk.book.out_of_money and desk.book.next() is None
-    assert desk.book.unfinished == 1 and len(desk.trials) == 1
-    workers = desk.book.watch.usage().workers
+    assert desk.queue.handle_events(following.spec.id, []), (
+        "60 are spent, 10 are the node's until its end"
+    )
+    desk.queue.release(following.spec.id)
+    assert desk.queue.out_of_money and desk.queue.next() is None
+    assert desk.queue.unfinished == 1 and len(desk.trials) == 1
+    workers = desk.queue.watch.usage().workers
     assert (workers.before, workers.leased, workers.after) == (5, 35, 20)
     desk.ledger.close()
 
 
-def failed_news(offer: QueuedRun) -> Event:
-    record = replace(trial(offer.lease.number, 0.0, seed=offer.lease.cell.seed, state="failed"))
+def failed_news(queued: QueuedRun) -> Event:
+    record = replace(trial(queued.spec.number, 0.0, seed=queued.spec.cell.seed, state="failed"))
     record = replace(record, reason="out of memory")
-    return Event(kind=EventKind.FINISHED, run_id=offer.lease.id, sequence=9, record=record)
+    return Event(kind=EventKind.FINISHED, run_id=queued.spec.id, sequence=9, record=record)
 
 
 def test_a_failed_cell_ends_its_configuration_and_lets_go_of_the_others(tmp_path: Path) -> None:
     """Of four cells one is in, one fails, one runs, one waits: neither of these two is of use."""
     plan = noop_plan(tmp_path, noop_space(trials=2, seeds=4))
     desk = Desk(plan)
-    done, broken, running = (desk.book.next() for _ in range(3))
+    done, broken, running = (desk.queue.next() for _ in range(3))
     assert done is not None and broken is not None and running is not None
     desk.finish(done)
-    for offer in (done, broken, running):
-        folder = Path(offer.lease.folder)
+    for queued in (done, broken, running):
+        folder = Path(queued.spec.folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "checkpoint.safetensors").write_text("")
-    assert desk.book.hear(broken.lease.id, [failed_news(broken)])
-    assert (desk.book.unfinished, [each.state.value for each in desk.trials]) == (
+    assert desk.queue.handle_events(broken.spec.id, [failed_news(broken)])
+    assert (desk.queue.unfinished, [each.state.value for each in desk.trials]) == (
         0,
         ["complete", "failed"],
     )
-    assert not Path(running.lease.folder).exists()
-    assert desk.book.hear(running.lease.id, []), "it is stopped at its next news"
+    assert not Path(running.spec.folder).exists()
+    assert desk.queue.handle_events(running.spec.id, []), "it is stopped at its next news"
     late = replace(trial(0, 0.5, seed=2), config={})
-    news = Event(kind=EventKind.FINISHED, run_id=running.lease.id, sequence=9, record=late)
-    assert desk.book.hear(running.lease.id, [news]) and len(desk.trials) == 2
-    following = desk.book.next()
-    assert following is not None and following.lease.id == "00001-noop-s0", "not 00000-noop-s3"
-    assert desk.book._intents.ids() == ["00001-noop-s0"]
+    news = Event(kind=EventKind.FINISHED, run_id=running.spec.id, sequence=9, record=late)
+    assert desk.queue.handle_events(running.spec.id, [news]) and len(desk.trials) == 2
+    following = desk.queue.next()
+    assert following is not None and following.spec.id == "00001-noop-s0", "not 00000-noop-s3"
+    assert desk.queue._journal.ids() == ["00001-noop-s0"]
     desk.ledger.close()
 
 
@@ -581,7 +583,7 @@ def test_a_configuration_with_a_failed_cell_is_over_after_a_restart(tmp_path: Pa
     """The driver was killed after the record of the failed cell, while another cell ran."""
     plan = noop_plan(tmp_path, noop_space(trials=2, seeds=3))
     desk = Desk(plan)
-    offers = [offer for _ in range(3) if (offer := desk.book.next())]
+    offers = [queued for _ in range(3) if (queued := desk.queue.next())]
     desk.finish(offers[2])
     record = failed_news(offers[1]).record
     assert record is not None
@@ -589,29 +591,29 @@ def test_a_configuration_with_a_failed_cell_is_over_after_a_restart(tmp_path: Pa
     desk.ledger._database.set_trial_attribute(
         entry.trial_id, f"cell/{record.cell.slug}", record.to_json()
     )
-    left = Path(offers[0].lease.folder)
+    left = Path(offers[0].spec.folder)
     left.mkdir(parents=True)
     (left / "checkpoint.safetensors").write_text("")
     desk.ledger.close()
     with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
         assert ledger.open_configurations() == ()
-        standing = _reconcile(plan, ledger, lambda trial: None, lambda key: True)
-        assert standing.best == {} and not left.exists()
+        incumbents = _reconcile(plan, ledger, lambda trial: None, lambda key: True)
+        assert incumbents.best == {} and not left.exists()
         asked = ledger.ask()
         assert asked is not None and asked.number == 1
 
 
 def test_a_failed_configuration_may_be_the_best_of_a_task_only_with_all_its_cells() -> None:
     """Trial 0 fails on en-fr: it has both seeds of en-es; trial 1 failed after one seed of it."""
-    standing = Incumbents(MetricGoal(GOAL), "unused", "best", seeds=2)
+    incumbents = Incumbents(MetricGoal(GOAL), "unused", "best", seeds=2)
     rows = [(0, "en-es", 0, 0.5), (0, "en-es", 1, 0.7), (0, "en-fr", 0, None)]
     rows += [(1, "en-es", 0, 0.9), (1, "en-fr", 0, None)]
     for number, task, seed, value in rows:
         state = "complete" if value else "failed"
         each = trial(number, value or 0.0, seed=seed, state=state)
-        standing.count(replace(each, cell=Cell(task, seed)), cells=4)
-    assert standing.best == {}
-    assert standing.best_of_task == {"en-es": (0, pytest.approx(0.6))}
+        incumbents.count(replace(each, cell=Cell(task, seed)), cells=4)
+    assert incumbents.best == {}
+    assert incumbents.best_of_task == {"en-es": (0, pytest.approx(0.6))}
 
 
 @pytest.mark.parametrize(("lacks", "used"), [(1, [3, 2]), (9, [3, 2, 1])])
@@ -621,40 +623,40 @@ def test_a_lack_of_memory_goes_on_with_a_slot_less_while_there_is_one(
     ran: list[int] = []
     told: list[str] = []
 
-    def run_tune(plan: SweepPlan, book: SimpleNamespace) -> None:
+    def run_tune(plan: SweepPlan, queue: SimpleNamespace) -> None:
         ran.append(plan.slots)
         if len(ran) <= lacks:
-            book.failure = slot_breakdown("the node running low on memory", plan.slots)
+            queue.failure = slot_breakdown("the node running low on memory", plan.slots)
 
     monkeypatch.setattr("raysearch.search.tune.run_tune", run_tune)
     monkeypatch.setattr(sweep_module, "PAUSE_SECONDS", 0)
     plan = replace(noop_plan(tmp_path, noop_space()), slots=3)
     made: Any = partial(SimpleNamespace, failure=None, interrupted=False)
-    book = sweep_module._run(plan, lambda plan: made(plan=plan), told.append)
-    assert ran == used and book.plan.slots == used[-1]
+    queue = sweep_module._run(plan, lambda plan: made(plan=plan), told.append)
+    assert ran == used and queue.plan.slots == used[-1]
     assert len(told) == len(used) - 1 and "going on in 0 s with `--slots` 2" in told[0]
-    assert isinstance(book.failure, ShortOfMemoryError) is (lacks > 1)
+    assert isinstance(queue.failure, ShortOfMemoryError) is (lacks > 1)
 
 
 def test_who_is_interrupted_while_memory_is_short_is_not_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run_tune(plan: SweepPlan, book: SimpleNamespace) -> None:
-        book.failure = slot_breakdown("the node running low on memory", plan.slots)
+    def run_tune(plan: SweepPlan, queue: SimpleNamespace) -> None:
+        queue.failure = slot_breakdown("the node running low on memory", plan.slots)
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("raysearch.search.tune.run_tune", run_tune)
     plan = replace(noop_plan(tmp_path, noop_space()), slots=3)
-    book: Any = SimpleNamespace(failure=None, interrupted=False)
-    assert sweep_module._run(plan, lambda plan: book, pytest.fail) is book
-    assert book.interrupted and book.failure is None
+    queue: Any = SimpleNamespace(failure=None, interrupted=False)
+    assert sweep_module._run(plan, lambda plan: queue, pytest.fail) is queue
+    assert queue.interrupted and queue.failure is None
 
 
 def test_a_sweep_that_goes_on_with_a_slot_less_has_the_time_that_is_left(tmp_path: Path) -> None:
     desk = Desk(noop_plan(tmp_path, noop_space(time_seconds=60)))
-    book = partial(
-        RunQueue, desk.book.plan, desk.ledger, desk.book.standing, on_trial=id, on_event=id
+    queue = partial(
+        RunQueue, desk.queue.plan, desk.ledger, desk.queue.incumbents, on_trial=id, on_event=id
     )
-    assert not book(began=time.monotonic()).out_of_time
-    assert book(began=time.monotonic() - 60).out_of_time
+    assert not queue(began=time.monotonic()).out_of_time
+    assert queue(began=time.monotonic() - 60).out_of_time
     desk.ledger.close()

@@ -1,4 +1,4 @@
-"""When the process that owns a slot dies again and again: only where the lease stands still."""
+"""When the process that owns a slot dies again and again: only where the run stands still."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from raysearch.search.tune import EVENTS, StudyScheduler
 
 
 class Book:
-    """A book that lets every lease go on."""
+    """A book that lets every run go on."""
 
     over = False
     plan = SimpleNamespace(slots=2)
@@ -19,14 +19,14 @@ class Book:
         self.failure: BaseException | None = None
         self.renewed: list[str] = []
 
-    def hear(self, lease_id: str, events: Any) -> bool:
+    def handle_events(self, run_id: str, events: Any) -> bool:
         return False
 
-    def hangs(self, lease_id: str) -> bool:
+    def hangs(self, run_id: str) -> bool:
         return False
 
-    def renew(self, lease_id: str) -> None:
-        self.renewed.append(lease_id)
+    def reset(self, run_id: str) -> None:
+        self.renewed.append(run_id)
 
     def fail(self, error: BaseException) -> None:
         self.failure = error
@@ -46,49 +46,49 @@ class TuneTrial:
 
 
 def story(steps: list[int]) -> Book:
-    """The news of a lease, each the last of a slot whose process then dies."""
-    book, trial = Book(), TuneTrial()
-    searcher: Any = SimpleNamespace(leases={"trial": "lease"})
-    scheduler = StudyScheduler(book, searcher, room=None)  # type: ignore[arg-type]
+    """The news of a run, each the last of a slot whose process then dies."""
+    queue, trial = Book(), TuneTrial()
+    searcher: Any = SimpleNamespace(runs={"trial": "run"})
+    scheduler = StudyScheduler(queue, searcher, dispatcher=None)  # type: ignore[arg-type]
     for step in steps:
-        news = Event(kind=EventKind.PROGRESS, run_id="lease", step=step, total=100)
+        news = Event(kind=EventKind.PROGRESS, run_id="run", step=step, total=100)
         scheduler.on_trial_result(None, trial, {EVENTS: (news,)})
         trial.run_metadata.num_failures += 1  # as Tune counts
         scheduler.on_trial_error(None, trial)
-    return book
+    return queue
 
 
-def test_a_lease_that_gets_further_survives_any_number_of_deaths() -> None:
-    book = story([10, 20, 30, 40, 50, 60])
-    assert book.failure is None
-    assert book.renewed == ["lease"] * 6
+def test_a_run_that_gets_further_survives_any_number_of_deaths() -> None:
+    queue = story([10, 20, 30, 40, 50, 60])
+    assert queue.failure is None
+    assert queue.renewed == ["run"] * 6
 
 
-def test_a_lease_that_stands_still_ends_the_run() -> None:
+def test_a_run_that_stands_still_ends_the_run() -> None:
     assert story([10, 10]).failure is None
-    book = story([10, 10, 5])  # what a later slot repeats is no progress
-    assert "a slot broke" in str(book.failure)
+    queue = story([10, 10, 5])  # what a later slot repeats is no progress
+    assert "a slot broke" in str(queue.failure)
 
 
 def test_workers_are_told_when_the_run_is_over() -> None:
-    """They write their checkpoints, and the lease goes on until the book has heard of them."""
-    book = Book()
+    """They write their checkpoints, and the run goes on until the book has heard of them."""
+    queue = Book()
     told: list[str] = []
-    room = SimpleNamespace(wind_up=SimpleNamespace(remote=lambda: told.append("wind up")))
-    searcher: Any = SimpleNamespace(leases={"trial": "lease"})
-    scheduler = StudyScheduler(book, searcher, room)  # type: ignore[arg-type]
+    dispatcher = SimpleNamespace(wind_up=SimpleNamespace(remote=lambda: told.append("wind up")))
+    searcher: Any = SimpleNamespace(runs={"trial": "run"})
+    scheduler = StudyScheduler(queue, searcher, dispatcher)  # type: ignore[arg-type]
     assert scheduler.on_trial_result(None, TuneTrial(), {EVENTS: ()}) == "CONTINUE"
     assert not told
-    book.over = True
+    queue.over = True
     assert scheduler.on_trial_result(None, TuneTrial(), {EVENTS: ()}) == "CONTINUE"
     assert told == ["wind up"]
 
 
-def test_a_worker_that_hangs_is_given_up_and_its_lease_goes_on() -> None:
-    book, given_up = Book(), list[str]()
-    book.hangs = lambda lease_id: True  # type: ignore[method-assign]
-    room: Any = SimpleNamespace(give_up=SimpleNamespace(remote=given_up.append))
-    searcher: Any = SimpleNamespace(leases={"trial": "lease"})
-    scheduler = StudyScheduler(book, searcher, room)  # type: ignore[arg-type]
+def test_a_worker_that_hangs_is_given_up_and_its_run_goes_on() -> None:
+    queue, given_up = Book(), list[str]()
+    queue.hangs = lambda run_id: True  # type: ignore[method-assign]
+    dispatcher: Any = SimpleNamespace(give_up=SimpleNamespace(remote=given_up.append))
+    searcher: Any = SimpleNamespace(runs={"trial": "run"})
+    scheduler = StudyScheduler(queue, searcher, dispatcher)  # type: ignore[arg-type]
     assert scheduler.on_trial_result(None, TuneTrial(), {EVENTS: ()}) == "CONTINUE"
-    assert given_up == ["lease"]
+    assert given_up == ["run"]

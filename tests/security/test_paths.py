@@ -191,14 +191,14 @@ def test_runs_for_tensorboard_stay_in_their_folder(tmp_path: Path) -> None:
 
 
 @given(task=st.text() | st.sampled_from(HOSTILE), number=st.integers(0, 10**9))
-def test_folder_of_a_lease(task: str, number: int) -> None:
+def test_folder_of_a_run(task: str, number: int) -> None:
     """The task comes from spaces and, with `evaluate` and `export`, from rows."""
-    lease = RunSpec(
+    spec = RunSpec(
         sweep="s", number=number, cell=Cell(task, 0), method="carl", config={}, folder=""
     )
-    leases = Path("/results/s/leases")
-    assert (leases / lease.id).resolve().parent == leases
-    assert not lease.id.startswith((".", "-"))
+    runs = Path("/results/s/leases")
+    assert (runs / spec.id).resolve().parent == runs
+    assert not spec.id.startswith((".", "-"))
 
 
 @pytest.mark.parametrize("pair", ["en-../x", "../en-es", "en-/etc", "en-es/..", "..-..", "en-e\0s"])

@@ -94,12 +94,12 @@ def test_checkpoint(tmp_path: Path, sprung: Path) -> None:
 
 @pytest.mark.parametrize("name", [KEPT, FORMER_KEPT])
 def test_kept_weights(name: str, tmp_path: Path, sprung: Path) -> None:
-    lease = RunSpec(
+    spec = RunSpec(
         sweep="s", number=0, cell=Cell("t", 0), method="m", config={}, folder=str(tmp_path)
     )
     torch.save({"key": "", "method": Trap(sprung)}, tmp_path / name)
     with pytest.raises(DamagedStateError):
-        load_weights(lease)
+        load_weights(spec)
     assert not sprung.exists()
 
 

@@ -61,12 +61,12 @@ def test_keys_in_the_uri_of_the_storage(
     assert PLANTED not in caplog.text
 
 
-def killed_in_the_second_trial(lease: RunSpec, listener: Listener) -> Run:
+def killed_in_the_second_trial(spec: RunSpec, listener: Listener) -> Run:
     listener.started(cpu_device(1), {"host": "here"})
-    if lease.number:
+    if spec.number:
         raise KeyboardInterrupt
-    listener.report(noop_report(lease.config, lease.cell, 1, 1))
-    return ended_run(lease, RunState.FAILED, f"a bug (see {redacted(lease.folder)})")
+    listener.report(noop_report(spec.config, spec.cell, 1, 1))
+    return ended_run(spec, RunState.FAILED, f"a bug (see {redacted(spec.folder)})")
 
 
 def test_tokens_in_the_environment(tmp_path: Path) -> None:
@@ -118,14 +118,14 @@ def test_a_command_on_the_page_of_a_study_has_no_secret(url: str) -> None:
     assert command.startswith("python -m raysearch experiment carl-ablation --stages ")
 
 
-def test_a_lease_in_the_news_names_its_folder_without_keys() -> None:
+def test_a_run_in_the_news_names_its_folder_without_keys() -> None:
     folder = f"s3://AK:{PLANTED}@b/sweeps/noop/leases/00001-sample-s0"
-    lease = RunSpec(
+    spec = RunSpec(
         sweep="s", number=1, cell=Cell("sample", 0), method="m", config={}, folder=folder
     )
     lines: list[str] = []
     with JsonView(lines.append) as view:
-        view.event(Event(kind=EventKind.STARTED, run_id=lease.id, run=lease))
+        view.event(Event(kind=EventKind.STARTED, run_id=spec.id, run=spec))
     told = json.loads(lines[0])["lease"]["folder"]
     assert told == "s3://b/sweeps/noop/leases/00001-sample-s0"
 
@@ -133,10 +133,10 @@ def test_a_lease_in_the_news_names_its_folder_without_keys() -> None:
 def test_a_bug_that_names_the_store_leaves_its_key_neither_in_a_row_nor_in_a_file(
     tmp_path: Path,
 ) -> None:
-    lease = RunSpec(
+    spec = RunSpec(
         sweep="s", number=1, cell=Cell("t", 0), method="m", config={}, folder=str(tmp_path / "l")
     )
-    trial = _broken(lease, OSError(f"cannot open 's3://AK:{PLANTED}@b/p'"))
+    trial = _broken(spec, OSError(f"cannot open 's3://AK:{PLANTED}@b/p'"))
     assert "s3://b/p" in trial.reason and PLANTED not in trial.to_json()
     assert "s3://b/p" in (tmp_path / "l" / "error.txt").read_text()
     assert_not_in(tmp_path)

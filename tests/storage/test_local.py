@@ -51,7 +51,7 @@ def test_opening_a_folder_removes_nothing_of_its_owner(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before and len(before) == 2 * len(names) + 4
 
 
-def test_a_lease_folder_goes_but_for_what_was_put_into_it(tmp_path: Path) -> None:
+def test_a_run_folder_goes_but_for_what_was_put_into_it(tmp_path: Path) -> None:
     store, elsewhere = LocalStorage(tmp_path / "leases"), tmp_path / "thesis"
     elsewhere.mkdir()
     (elsewhere / "chapter").write_text("mine")

@@ -124,7 +124,7 @@ def test_folders_of_objects_go(s3: S3Server) -> None:
 def test_checkpoints_come_and_go(s3: S3Server, caplog: pytest.LogCaptureFixture) -> None:
     place = s3.uri("bucket/leases/00001-a-s0/checkpoint.safetensors")
     folder = s3.uri("bucket/leases/00001-a-s0")
-    lease = RunSpec(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
+    spec = RunSpec(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
     assert load_checkpoint(place) is None
     s3.fail({"what": "internal", "when": "PUT", "times": 4})
     save_checkpoint(place, {"x": torch.arange(5), "step": 3})
@@ -134,15 +134,15 @@ def test_checkpoints_come_and_go(s3: S3Server, caplog: pytest.LogCaptureFixture)
     open_storage(folder).write("checkpoint.safetensors", [b"PK\3\4 damaged"])
     assert load_checkpoint(place) is None and "is damaged and not read" in caplog.text
     caplog.clear()
-    remove_checkpoint(lease)
+    remove_checkpoint(spec)
     assert load_checkpoint(place) is None and not caplog.text
 
 
-def test_a_traceback_lies_with_the_lease_and_its_row_names_no_key(s3: S3Server) -> None:
+def test_a_traceback_lies_with_the_run_and_its_row_names_no_key(s3: S3Server) -> None:
     folder = s3.uri("bucket/leases/00001-a-s0", user="AK:word@")
-    lease = RunSpec(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
+    spec = RunSpec(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
     open_storage(s3.uri("bucket"))
-    trial = _broken(lease, ValueError("a bug"))
+    trial = _broken(spec, ValueError("a bug"))
     assert trial.reason.startswith("ValueError: a bug (see s3://bucket/leases/00001-a-s0/error.txt")
     assert "word" not in trial.to_json()
     with open_storage(s3.uri("bucket/leases/00001-a-s0")).open("error.txt") as file:
@@ -153,15 +153,15 @@ def test_a_store_that_is_gone_costs_no_trial(s3: S3Server, monkeypatch: pytest.M
     """A StoreError ends the sweep with its sentence; a checkpoint is not taken for absent."""
     monkeypatch.setattr(checkpoint_module, "LASTING", RetryPolicy(seconds=0))
     folder = s3.uri("bucket/gone")
-    lease = RunSpec(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
+    spec = RunSpec(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
     place = s3.uri("bucket/gone/checkpoint.safetensors")
     s3.fail({"what": "slow_down"})
     for act in (
         lambda: load_checkpoint(place),
         lambda: save_checkpoint(place, {}),
-        lambda: has_weights(lease),
-        lambda: load_weights(lease),
-        lambda: remove_checkpoint(lease),
+        lambda: has_weights(spec),
+        lambda: load_weights(spec),
+        lambda: remove_checkpoint(spec),
     ):
         with pytest.raises(StoreError, match="must answer, but has not for"):
             act()

@@ -25,7 +25,7 @@ from raysearch.search.study.ledger import StudyLedger
 from raysearch.storage.uri import join
 from raysearch.training.checkpoint import load_checkpoint
 from raysearch.training.progress import NullListener
-from raysearch.training.run import run_lease
+from raysearch.training.run import execute_run
 
 SPACE = """\
 method: carl
@@ -76,7 +76,7 @@ def undisturbed(folder: Path) -> list[Run]:
     trials = []
     with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
         while asked := ledger.ask():
-            lease = RunSpec(
+            spec = RunSpec(
                 sweep=plan.name,
                 number=asked.number,
                 cell=asked.cells[0],
@@ -84,8 +84,8 @@ def undisturbed(folder: Path) -> list[Run]:
                 config=asked.config,
                 folder="",
             )
-            lease = replace(lease, folder=join(plan.leases, lease.id))
-            trial = run_lease(lease, NullListener(), data_dir=plan.data_dir)
+            spec = replace(spec, folder=join(plan.runs, spec.id))
+            trial = execute_run(spec, NullListener(), data_dir=plan.data_dir)
             assert trial is not None
             trials.append(ledger.finish_cell(asked.number, trial))
     assert (folder / "place" / "far" / "leases" / trials[0].id / "checkpoint.safetensors").is_file()

@@ -1,4 +1,4 @@
-"""One process that runs leases. Arguments: stage folder, its limit, the leases as JSON.
+"""One process that runs runs. Arguments: stage folder, its limit, the runs as JSON.
 
 Writes each trial's record as a line of JSON.
 """
@@ -7,14 +7,14 @@ import sys
 
 from raysearch.run import RunSpec
 from raysearch.training.progress import NullListener
-from raysearch.training.run import run_lease
+from raysearch.training.run import execute_run
 
 
 def main() -> None:
-    stages, limit, *leases = sys.argv[1:]
-    for text in leases:
-        lease = RunSpec.from_json(text)
-        trial = run_lease(lease, NullListener(), data_dir="", stages=stages, limit=int(limit))
+    stages, limit, *specs = sys.argv[1:]
+    for text in specs:
+        spec = RunSpec.from_json(text)
+        trial = execute_run(spec, NullListener(), data_dir="", stages=stages, limit=int(limit))
         assert trial is not None
         sys.stdout.write(trial.to_json() + "\n")
 

@@ -24,7 +24,7 @@ from raysearch.training.checkpoint import (
 RESULT = {"model": {"w": torch.arange(40_000.0)}, "terms": {"one": 0.1}}
 
 
-def lease_in(folder: Path) -> RunSpec:
+def spec_in(folder: Path) -> RunSpec:
     return RunSpec(
         sweep="s", number=0, cell=Cell("t", 0), method="m", config={}, folder=str(folder)
     )
@@ -36,31 +36,31 @@ def zeroed(path: Path, start: int) -> None:
 
 
 def test_kept_weights_come_back_with_their_digest(tmp_path: Path) -> None:
-    lease = lease_in(tmp_path / "lease")
-    assert load_weights(lease) is None and not has_weights(lease)
-    digest = save_weights(lease, RESULT, key="mine")
-    assert has_weights(lease)
-    found = load_weights(lease, key="mine", digest=digest)
+    spec = spec_in(tmp_path / "lease")
+    assert load_weights(spec) is None and not has_weights(spec)
+    digest = save_weights(spec, RESULT, key="mine")
+    assert has_weights(spec)
+    found = load_weights(spec, key="mine", digest=digest)
     assert found is not None and torch.equal(found.result["model"]["w"], RESULT["model"]["w"])
     assert found.result["terms"] == {"one": 0.1} and found.digest == digest
-    remove_weights(lease)
-    assert load_weights(lease) is None
+    remove_weights(spec)
+    assert load_weights(spec) is None
 
 
 def test_damaged_weights_and_those_of_another_trial_are_told(tmp_path: Path) -> None:
-    lease, other = lease_in(tmp_path / "lease"), lease_in(tmp_path / "other")
-    digest = save_weights(lease, RESULT, key="mine")
-    path = Path(lease.folder, KEPT)
+    spec, other = spec_in(tmp_path / "lease"), spec_in(tmp_path / "other")
+    digest = save_weights(spec, RESULT, key="mine")
+    path = Path(spec.folder, KEPT)
     zeroed(path, 80_000)
     with pytest.raises(DamagedStateError, match="another digest"):
-        load_weights(lease, key="mine", digest=digest)
+        load_weights(spec, key="mine", digest=digest)
     save_weights(other, RESULT, key="another's")
     shutil.copy(Path(other.folder, KEPT), path)
     with pytest.raises(DamagedStateError, match="other settings"):
-        load_weights(lease, key="mine")
-    save_weights(lease, {"model": {"w": torch.ones(3)}}, key="mine")
+        load_weights(spec, key="mine")
+    save_weights(spec, {"model": {"w": torch.ones(3)}}, key="mine")
     with pytest.raises(DamagedStateError, match="not the recorded one"):
-        load_weights(lease, key="mine", digest=digest)
+        load_weights(spec, key="mine", digest=digest)
 
 
 def former(folder: Path, key: str = "mine") -> Path:
@@ -71,20 +71,20 @@ def former(folder: Path, key: str = "mine") -> Path:
 
 def test_weights_of_earlier_versions_are_read_where_they_are_whole(tmp_path: Path) -> None:
     """`torch.load` alone reads over a zeroed block: the zip's own checksums are looked at."""
-    lease = lease_in(tmp_path / "lease")
+    spec = spec_in(tmp_path / "lease")
     path = former(tmp_path / "lease")
-    found = load_weights(lease, key="mine")
+    found = load_weights(spec, key="mine")
     assert found is not None and torch.equal(found.result["model"]["w"], RESULT["model"]["w"])
     with pytest.raises(DamagedStateError, match="other settings"):
-        load_weights(lease, key="another's")
+        load_weights(spec, key="another's")
     whole = path.read_bytes()
     for start in range(4096, len(whole) - 8192, 4096):
         zeroed(path, start)
         with pytest.raises(DamagedStateError):
-            load_weights(lease, key="mine")
+            load_weights(spec, key="mine")
         path.write_bytes(whole)
-    remove_weights(lease)
-    assert not has_weights(lease)
+    remove_weights(spec)
+    assert not has_weights(spec)
 
 
 def test_a_damaged_checkpoint_counts_as_none_and_is_told(
@@ -125,5 +125,5 @@ def test_a_full_disk_is_one_sentence_and_the_earlier_checkpoint_stays(small: Pat
     found = load_checkpoint(small / CHECKPOINT)
     assert found is not None and torch.equal(found["w"], state["w"])
     with pytest.raises(StoreError, match="the disk is full; free some space"):
-        save_weights(lease_in(small), RESULT, key="k")
+        save_weights(spec_in(small), RESULT, key="k")
     assert [path.name for path in small.iterdir()] == [CHECKPOINT]

@@ -16,7 +16,7 @@ from raysearch.training import hardware as module
 from raysearch.training import run as run_module
 from raysearch.training.hardware import Hardware, choose_hardware, matmul_format
 from raysearch.training.progress import NullListener
-from raysearch.training.run import run_lease
+from raysearch.training.run import execute_run
 from raysearch.training.steps import autocast
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -48,7 +48,7 @@ def test_formats_by_device(
     assert (found.precision, found.tf32) == (precision, tf32)
     assert (found.fused, found.pinned) == (True, device == GPU)
     words = {"tf32": str(tf32).lower(), "fused": "true", "pinned": str(device == GPU).lower()}
-    assert found.stated == {"precision": precision, **words}
+    assert found.annotations == {"precision": precision, **words}
 
 
 @pytest.mark.parametrize("before", ["highest", "high", "medium"])
@@ -121,7 +121,7 @@ def trained(folder: Path, precision: str) -> Run:
         "reports": 1,
         "precision": precision,
     }
-    lease = RunSpec(
+    spec = RunSpec(
         sweep="s",
         number=0,
         cell=Cell("sample", 0),
@@ -129,7 +129,7 @@ def trained(folder: Path, precision: str) -> Run:
         config=config,
         folder=str(folder / "leases" / "a"),
     )
-    trial = run_lease(lease, NullListener(), data_dir="", stated={"pack": "4"})
+    trial = execute_run(spec, NullListener(), data_dir="", annotations={"pack": "4"})
     assert trial is not None
     return trial
 

@@ -27,7 +27,7 @@ SMALL = {
 TEMPERATURES = (1.0, 2.0)
 
 
-def lease(folder: Path, number: int) -> str:
+def spec(folder: Path, number: int) -> str:
     raw = {**SMALL, "distill_temperature": TEMPERATURES[number]}
     return RunSpec(
         sweep="s",
@@ -40,8 +40,8 @@ def lease(folder: Path, number: int) -> str:
 
 
 def start(folder: Path, *numbers: int, limit: int) -> subprocess.Popen[str]:
-    leases = [lease(folder, number) for number in numbers]
-    command = [sys.executable, str(WORKER), str(folder / "stages"), str(limit), *leases]
+    specs = [spec(folder, number) for number in numbers]
+    command = [sys.executable, str(WORKER), str(folder / "stages"), str(limit), *specs]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

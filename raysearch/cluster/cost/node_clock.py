@@ -1,6 +1,6 @@
 """How long each node was up, with a trial and without.
 
-Pure arithmetic over what is seen: node ids with their types at an instant, and leases that
+Pure arithmetic over what is seen: node ids with their types at an instant, and runs that
 begin and end on nodes. Times are seconds of any clock that does not go back.
 """
 
@@ -35,7 +35,7 @@ class _Node:
     head: bool
     since: float
     gone: float | None = None
-    leases: set[str] = field(default_factory=set)
+    runs: set[str] = field(default_factory=set)
     busy_since: float = 0.0
     busy: float = 0.0
     """Seconds of the spans with a trial that are over."""
@@ -43,16 +43,16 @@ class _Node:
     last: float = 0.0
     """End of the last span with a trial."""
 
-    def begin(self, now: float, lease: str) -> None:
-        if not self.leases:
+    def begin(self, now: float, run_id: str) -> None:
+        if not self.runs:
             self.busy_since = now
             self.first = now if self.first is None else self.first
-        self.leases.add(lease)
+        self.runs.add(run_id)
 
-    def end(self, now: float, lease: str) -> None:
-        if self.leases == {lease}:
+    def end(self, now: float, run_id: str) -> None:
+        if self.runs == {run_id}:
             self.busy, self.last = self.busy + now - self.busy_since, now
-        self.leases.discard(lease)
+        self.runs.discard(run_id)
 
     def times(self, now: float) -> NodeTimes:
         until = now if self.gone is None else self.gone
@@ -60,7 +60,7 @@ class _Node:
         before, after = up, 0.0
         if self.first is not None:
             before, after = self.first - self.since, until - self.last
-        if self.leases:
+        if self.runs:
             leased, after = leased + until - self.busy_since, 0.0
         return NodeTimes(
             type=self.type,
@@ -82,7 +82,7 @@ class NodeClock:
         self._where: dict[str, tuple[str, ...]] = {}
 
     def see(self, now: float, live: Iterable[LiveNode]) -> None:
-        """Take in which nodes are up; those that are not any more have ended, their leases too.
+        """Take in which nodes are up; those that are not any more have ended, their runs too.
 
         Ray gives no id twice; one that was gone and is seen again, after a lost link, counts
         as having been up all the while, which it was.
@@ -93,23 +93,23 @@ class NodeClock:
             known.type, known.head, known.gone = node.type, node.head, None
         for node_id, known in self._nodes.items():
             if node_id not in up and known.gone is None:
-                for lease in tuple(known.leases):
-                    known.end(now, lease)
+                for run_id in tuple(known.runs):
+                    known.end(now, run_id)
                 known.gone = now
 
-    def begin(self, now: float, lease: str, nodes: Sequence[str]) -> None:
-        """A lease's workers have taken it, on these nodes; elsewhere it runs no more."""
-        self.end(now, lease)
-        self._where[lease] = tuple(nodes)
+    def begin(self, now: float, run_id: str, nodes: Sequence[str]) -> None:
+        """A run's workers have taken it, on these nodes; elsewhere it runs no more."""
+        self.end(now, run_id)
+        self._where[run_id] = tuple(nodes)
         for node_id in nodes:
             known = self._nodes.setdefault(node_id, _Node("", False, since=now))
             known.gone = None  # not seen, but it spoke
-            known.begin(now, lease)
+            known.begin(now, run_id)
 
-    def end(self, now: float, lease: str) -> None:
-        """A lease is over; nothing happens where it did not run."""
-        for node_id in self._where.pop(lease, ()):
-            self._nodes[node_id].end(now, lease)
+    def end(self, now: float, run_id: str) -> None:
+        """A run is over; nothing happens where it did not run."""
+        for node_id in self._where.pop(run_id, ()):
+            self._nodes[node_id].end(now, run_id)
 
     def live(self) -> tuple[LiveNode, ...]:
         """The nodes that were up when last seen."""

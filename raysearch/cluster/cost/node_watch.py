@@ -128,13 +128,13 @@ class NodeWatch:
         if self._cap is not None and cost.spent + cost.tail >= self._cap:
             self.out_of_money = True
 
-    def began(self, lease: str, nodes: Sequence[str]) -> None:
-        """A lease's workers have taken it."""
-        self._clock.begin(self._now(), lease, nodes)
+    def began(self, run_id: str, nodes: Sequence[str]) -> None:
+        """A run's workers have taken it."""
+        self._clock.begin(self._now(), run_id, nodes)
 
-    def ended(self, lease: str) -> None:
-        """A lease is over."""
-        self._clock.end(self._now(), lease)
+    def ended(self, run_id: str) -> None:
+        """A run is over."""
+        self._clock.end(self._now(), run_id)
 
     def usage(self) -> NodeUsage:
         """Everything up to now."""

@@ -30,7 +30,7 @@ from raysearch.errors import ConfigError, shortened
 from raysearch.storage.uri import expanded, is_uri
 from raysearch.yaml_lines import LocatedValue, Problems, inside, read_located
 
-__all__ = ["Site", "TREE", "UNSET", "check_manifest", "check_site", "read_site"]
+__all__ = ["TREE", "UNSET", "Site", "check_manifest", "check_site", "read_site"]
 
 UNSET = "SET-ME"
 """What stands in a word that only the user can fill in; our files are shipped with some."""

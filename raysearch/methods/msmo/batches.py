@@ -13,7 +13,7 @@ from raysearch.methods.msmo.sampling import SampledRows
 from raysearch.methods.msmo.tokens import Rows, Tokenised, spans
 from raysearch.methods.tensors import on_device
 
-__all__ = ["Aspects", "Collator", "Batch", "CriticBatch"]
+__all__ = ["Aspects", "Batch", "Collator", "CriticBatch"]
 
 FROZEN_CHUNK = 32
 """Parts that are forwarded at once without gradient, of like length."""

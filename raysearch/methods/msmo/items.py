@@ -20,7 +20,7 @@ from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.tokens import Rows, Tokenised, join, spans, tokenise
 from raysearch.methods.tensors import on_device
 
-__all__ = ["COLUMNS", "AlignedRows", "TrainingSet", "PackedBatch", "load_material", "pack"]
+__all__ = ["COLUMNS", "AlignedRows", "PackedBatch", "TrainingSet", "load_material", "pack"]
 
 COLUMNS: tuple[str, ...] = (*VIEWS, "gold")
 """Columns of the table of items: the four views, and the target's own labelled sentences."""

@@ -32,9 +32,9 @@ __all__ = [
     "CELL",
     "INTENT",
     "JUDGED",
-    "OpenTrial",
     "End",
     "Entry",
+    "OpenTrial",
     "Outcome",
     "Verdict",
     "cells_of",
@@ -140,7 +140,7 @@ class OpenTrial:
 
     Attributes:
         number: The trial's number in the study, from 0.
-        config: Every setting, as a lease takes it.
+        config: Every setting, as a run takes it.
         cells: All cells.
         staged: Whether cell 0 runs first and alone, since early stopping may end it, and the
             others follow if it survives; else all may run at once.
@@ -291,7 +291,7 @@ def intent_of(
     """What is written about a configuration when it is asked.
 
     Args:
-        config: Every setting, as a lease takes it.
+        config: Every setting, as a run takes it.
         cells: All cells; cell 0 is the one that early stopping judges.
         problem: Why the config cannot be run, or empty.
         literal: Whether the config is no point of the space, as a paper's own setting may be;

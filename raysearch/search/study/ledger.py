@@ -117,28 +117,28 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
     @property
     def asked(self) -> int:
         """Configurations that count against the budget: all that a sweep ever asked."""
-        return sum(track.asked for track in self._tracks.all.values())
+        return sum(search.asked for search in self._searches.all.values())
 
     @property
     def all_asked(self) -> bool:
         """Whether no configuration will ever be asked any more: budget or space is used up."""
-        return self._tracks.all_asked
+        return self._searches.all_asked
 
     @property
     def used_up(self) -> tuple[str, ...]:
         """Tasks whose space has nothing new left; "" stands for all tasks together."""
-        return tuple(task for task, track in self._tracks.all.items() if track.used_up)
+        return tuple(task for task, search in self._searches.all.items() if search.used_up)
 
     @property
     def origins(self) -> dict[str, int]:
         """Where configurations came from (`raysearch.run`) to how many."""
-        return dict(sum((track.origins for track in self._tracks.all.values()), Counter()))
+        return dict(sum((search.origins for search in self._searches.all.values()), Counter()))
 
     @property
     def papers(self) -> dict[str, int]:
         """Task to the number of its paper's own setting, once asked; "" for all tasks together."""
-        tracks = self._tracks.all.items()
-        return {task: track.first for task, track in tracks if track.first is not None}
+        searches = self._searches.all.items()
+        return {task: search.first for task, search in searches if search.first is not None}
 
     def ask(self) -> OpenTrial | None:
         """The next configuration, recorded; None when there is none, or none as yet.
@@ -151,7 +151,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             ConfigError: The sampler needs a package that is not installed.
         """
         with self._following():
-            draft = self._tracks.draft(self._count)
+            draft = self._searches.draft(self._count)
             return None if draft is None else self._write_intent(draft)
 
     def report(self, number: int, rung: int, value: float) -> bool:
@@ -176,7 +176,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             stops = entry.stopped_at is not None and rung >= entry.stopped_at
             if rung not in entry.reports and (not stops or rung == entry.stopped_at):
                 self._database.set_intermediate(entry.trial_id, rung, value)
-                self._tracks.of(entry.cells).mirror.report(number, rung, value)
+                self._searches.of(entry.cells).view.report(number, rung, value)
                 entry.reports[rung] = value
             return stops
 
@@ -264,9 +264,9 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
                 if entry is not None:
                     self._open[trial.number] = entry
         tasks = tasks_of(self._cells(self._space.paper_first()[0]))
-        self._tracks = TaskSearches(self._space, self._seed, tasks, trials)
+        self._searches = TaskSearches(self._space, self._seed, tasks, trials)
         for entry in self._open.values():
-            self._tracks.of(entry.cells).open.add(entry.number)
+            self._searches.of(entry.cells).open.add(entry.number)
         for trial in trials:
             if trial.state.is_finished():
                 continue
@@ -282,7 +282,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
 
     def _write_intent(self, draft: Draft) -> OpenTrial:
         cells, problem = cells_within(
-            self._cells, self._space, draft.track.task, draft.config, draft.problem
+            self._cells, self._space, draft.search.task, draft.config, draft.problem
         )
         template = copy.copy(draft.trial)
         intent = intent_of(
@@ -300,7 +300,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             origin=draft.origin,
         )
         self._open[entry.number] = entry
-        draft.track.note(entry.number, draft)
+        draft.search.note(entry.number, draft)
         self._count += 1
         return entry.configuration()
 
@@ -318,16 +318,16 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         if pruner is None:
             return
         goal, reduction = self._space.goal, self._space.reduction
-        track = self._tracks.of(entry.cells)
+        search = self._searches.of(entry.cells)
         for at in judged_rungs(rung, reduction, reports=entry.config["reports"]):
             if at in entry.judged:
                 continue
-            stops = pruner(value, track.judged.get(at, ()), reduction, goal.direction)
+            stops = pruner(value, search.judged.get(at, ()), reduction, goal.direction)
             verdict = Verdict(rung, value, stops)
             key = f"{JUDGED}{at}"
             self._database.set_trial_attribute(entry.trial_id, key, verdict.plain())
             entry.note_verdict(at, verdict)
-            track.note_judged(at, value)
+            search.note_judged(at, value)
             if stops:
                 return
 
@@ -343,7 +343,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             self._database.fail(entry.trial_id, end.reason)
         else:
             self._database.tell(entry.trial_id, end.state, end.values)
-        track = self._tracks.of(entry.cells)
-        track.mirror.tell(entry.number, end.state, end.values)
-        track.open.discard(entry.number)
+        search = self._searches.of(entry.cells)
+        search.view.tell(entry.number, end.state, end.values)
+        search.open.discard(entry.number)
         del self._open[entry.number]

@@ -63,13 +63,13 @@ class _Traces:
     """What is left of one configuration."""
 
     rows: list[Run] = field(default_factory=list)
-    leases: list[RunSpec] = field(default_factory=list)
+    specs: list[RunSpec] = field(default_factory=list)
 
 
 def recover_study(
     plan: SweepPlan, rows: Iterable[Run], *, on_wait: Callable[[str], None] = lambda text: None
 ) -> Recovery:
-    """Make the study of `plan` from the rows of its leaderboard and its open leases.
+    """Make the study of `plan` from the rows of its leaderboard and its open runs.
 
     A recovery that was interrupted is begun anew by the next one; no sweep takes its study.
 
@@ -83,7 +83,7 @@ def recover_study(
             sweep; or the database cannot be used.
     """
     with sweep_lock(plan.folder) as lock:
-        traces = _gather(plan, rows, RunJournal(plan.root, make=False).leases())
+        traces = _gather(plan, rows, RunJournal(plan.root, make=False).specs())
         database = StudyDatabase(
             plan.url, plan.name, plan.space.goal.direction, on_wait, lock.check
         )
@@ -107,16 +107,16 @@ def recover_study(
 
 
 def _gather(
-    plan: SweepPlan, rows: Iterable[Run], leases: Iterable[RunSpec]
+    plan: SweepPlan, rows: Iterable[Run], specs: Iterable[RunSpec]
 ) -> Mapping[int, _Traces]:
     found: dict[int, _Traces] = {}
     of_whom = set()
     for row in rows:
         found.setdefault(row.number, _Traces()).rows.append(row)
         of_whom.add((row.sweep, row.method))
-    for lease in leases:
-        found.setdefault(lease.number, _Traces()).leases.append(lease)
-        of_whom.add((lease.sweep, lease.method))
+    for spec in specs:
+        found.setdefault(spec.number, _Traces()).specs.append(spec)
+        of_whom.add((spec.sweep, spec.method))
     where = redacted(plan.root)
     if not found:
         raise StoreError(
@@ -158,7 +158,7 @@ def _templates(plan: SweepPlan, traces: Mapping[int, _Traces]) -> list[FrozenTri
             template = optuna.trial.create_trial(state=OptunaState.FAIL, user_attrs=lost)
             template.number = number
         else:
-            cell = (left.rows or left.leases)[0].cell
+            cell = (left.rows or left.specs)[0].cell
             task = cell.task if plan.space.mode == "per_task" else ""
             template = _template(plan, left, task, first=task not in started)
             started.add(task)
@@ -169,7 +169,7 @@ def _templates(plan: SweepPlan, traces: Mapping[int, _Traces]) -> list[FrozenTri
 def _template(plan: SweepPlan, left: _Traces, task: str, *, first: bool) -> FrozenTrial:
     """The trial of one configuration, with all that the sweep had written about it."""
     space = plan.space
-    config = dict(left.leases[0].config) if left.leases else _config_of(space, left.rows[0].config)
+    config = dict(left.specs[0].config) if left.specs else _config_of(space, left.rows[0].config)
     params = _params_of(space, config)
     if first and space.paper_first(task)[0] == config:
         params = space.paper_first(task)[1]
@@ -181,7 +181,7 @@ def _template(plan: SweepPlan, left: _Traces, task: str, *, first: bool) -> Froz
         INTENT: intent_of(config, cells, problem=problem, literal=literal, origin=_origin_of(left))
     }
     records = {row.cell: row for row in left.rows}
-    _check_cells(plan, cells, [*records, *(lease.cell for lease in left.leases)])
+    _check_cells(plan, cells, [*records, *(spec.cell for spec in left.specs)])
     scalars = {name: as_scalar(value) for name, value in config.items()}
     for cell, row in records.items():
         record = dataclasses.replace(row, config=scalars)
@@ -198,7 +198,7 @@ def _template(plan: SweepPlan, left: _Traces, task: str, *, first: bool) -> Froz
         user_attrs=attributes,
         intermediate_values=reports,
     )
-    template.number = (left.rows or left.leases)[0].number
+    template.number = (left.rows or left.specs)[0].number
     template.datetime_start = _began(left.rows)
     _end(template, space, left.rows)
     return template
@@ -218,11 +218,11 @@ def _end(template: FrozenTrial, space: SearchSpace, rows: Sequence[Run]) -> None
 def _origin_of(left: _Traces) -> str:
     """Who proposed the configuration; empty where an older version did not write it."""
     said = [row.provenance.get(PROPOSED, "") for row in left.rows]
-    return next(filter(None, [*said, *(lease.origin for lease in left.leases)]), "")
+    return next(filter(None, [*said, *(spec.origin for spec in left.specs)]), "")
 
 
 def _config_of(space: SearchSpace, row: Mapping[str, Scalar]) -> dict[str, Any]:
-    """The settings as the lease had them; a row has lists joined and other trials' settings."""
+    """The settings as the run had them; a row has lists joined and other trials' settings."""
     known = rules(space.config_type)
     values = {
         name: value

@@ -34,8 +34,8 @@ from raysearch.search.study.connection import first_line
 from raysearch.storage.uri import shown_url
 
 __all__ = [
-    "ConnectionLost",
     "LOST_SECONDS",
+    "ConnectionLost",
     "LockHeld",
     "StudyServer",
 ]

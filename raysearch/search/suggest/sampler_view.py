@@ -161,7 +161,7 @@ class SamplerView:
         self._study_id = self._storage.create_new_study([direction], "mirror")
         self._ids: list[int] = []
         self._places: dict[int, int] = {}
-        """Number in the study to place in the mirror, which is what a sampler is seeded by."""
+        """Number in the study to place in the view, which is what a sampler is seeded by."""
         self._hidden: set[int] = set()
         for trial in trials:
             self._add(trial, hidden=trial.number in hidden)
@@ -182,7 +182,7 @@ class SamplerView:
         return sum(map(teaches, self._storage.every_trial(self._study_id)))
 
     def propose(self, number: int, is_new: IsNew | None = None) -> Proposal | None:
-        """Have the sampler choose a new configuration; the mirror holds it as running.
+        """Have the sampler choose a new configuration; the view holds it as running.
 
         A sampler that proposes what is known is asked again with other seeds. After that one of
         the combinations that are left is taken, or, where these have no end, one at random.

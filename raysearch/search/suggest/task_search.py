@@ -82,7 +82,7 @@ class Draft:
     """A configuration that is chosen and not yet recorded.
 
     Attributes:
-        track: The track that it belongs to.
+        search: The task search that it belongs to.
         trial: What the database is to hold of it, but for its intent.
         config: Every setting.
         origin: Who chose it.
@@ -90,7 +90,7 @@ class Draft:
         literal: Whether the config is no point of the space; no sampler learns from it then.
     """
 
-    track: TaskSearch
+    search: TaskSearch
     trial: FrozenTrial
     config: Mapping[str, Any]
     origin: Origin
@@ -105,7 +105,7 @@ class TaskSearch:
         task: The task; empty for all together.
         space: What is searched.
         seed: Seed of the sweep.
-        trials: The track's trials in order of number. Those without an intent, which no sweep
+        trials: The task search's trials in order of number. Those without an intent, which no sweep
             asked, only count where they are in the way of a number.
     """
 
@@ -143,19 +143,19 @@ class TaskSearch:
                 hidden.add(trial.number)
             for rung, verdict in verdicts(trial).items():
                 self.note_judged(rung, verdict.value)
-        self.mirror = SamplerView(space, _seed_of(task, seed), trials, hidden)
+        self.view = SamplerView(space, _seed_of(task, seed), trials, hidden)
 
     def draft(self, number: int, earlier: Sequence[TaskSearch]) -> Draft | None:
         """Choose the next configuration; None when the space is used up.
 
-        The first is the paper's own setting, then come the best of the earlier tracks where
-        the space says so, then the sampler's. None is one that was tried in this track: with
+        The first is the paper's own setting, then come the best of the earlier task searches where
+        the space says so, then the sampler's. None is one that was tried in this task search: with
         the same cells it would give the same numbers. A trial that failed is not tried again
         either, unless it was its node that failed.
 
         Args:
             number: The number that the study will give it.
-            earlier: The tracks before this one.
+            earlier: The task searches before this one.
 
         Raises:
             ConfigError: The sampler needs a package that is not installed.
@@ -164,16 +164,16 @@ class TaskSearch:
             return self._papers_own(number)
         for params in self._proven(earlier):
             if self._is_new(params):
-                trial = self.mirror.propose_given(number, params, hidden=False)
+                trial = self.view.propose_given(number, params, hidden=False)
                 return self._drafted(trial, Origin.WARM_START)
-        proposal = self.mirror.propose(number, self._is_new)
+        proposal = self.view.propose(number, self._is_new)
         if proposal is None:
             self.used_up = True
             return None
         return self._drafted(proposal.trial, proposal.origin)
 
     def note(self, number: int, draft: Draft) -> None:
-        """Let a draft of this track count that is recorded now."""
+        """Let a draft of this task search count that is recorded now."""
         self.count(number, draft.origin)
         self._known.add(trial_key(self._space, draft.config))
         self.open.add(number)
@@ -192,8 +192,8 @@ class TaskSearch:
     def _papers_own(self, number: int) -> Draft:
         config, params = self._space.paper_first(self.task)
         literal = checked_config(self._space, params)[0] != config
-        trial = self.mirror.propose_given(number, params, hidden=literal)
-        return Draft(track=self, trial=trial, config=config, origin=Origin.PAPER, literal=literal)
+        trial = self.view.propose_given(number, params, hidden=literal)
+        return Draft(search=self, trial=trial, config=config, origin=Origin.PAPER, literal=literal)
 
     def _is_new(self, params: Mapping[str, Scalar]) -> bool:
         """Whether these parameters make a configuration that was not tried here."""
@@ -203,19 +203,19 @@ class TaskSearch:
         return self._keys[point] not in self._known
 
     def _proven(self, earlier: Sequence[TaskSearch]) -> Iterator[Mapping[str, Scalar]]:
-        """The best of every earlier track: each one's best, then each one's second, and so on."""
-        best = [track.mirror.best(self._space.warm_start) for track in earlier]
+        """The best of every earlier search: each one's best, then each one's second, and so on."""
+        best = [search.view.best(self._space.warm_start) for search in earlier]
         for place in range(self._space.warm_start):
             for ranked in best:
                 yield from ranked[place : place + 1]
 
     def _drafted(self, trial: FrozenTrial, origin: Origin) -> Draft:
         config, problem = checked_config(self._space, trial.params)
-        return Draft(track=self, trial=trial, config=config, origin=origin, problem=problem)
+        return Draft(search=self, trial=trial, config=config, origin=origin, problem=problem)
 
 
 class TaskSearches:
-    """All tracks of a study.
+    """All task searches of a study.
 
     Args:
         space: What is searched.
@@ -237,22 +237,22 @@ class TaskSearches:
         self.all = {task: TaskSearch(task, space, seed, part) for task, part in parts.items()}
 
     def of(self, cells: Sequence[Cell]) -> TaskSearch:
-        """The track of a configuration with these cells."""
+        """The task search of a configuration with these cells."""
         return self.all[""] if "" in self.all else self.all[cells[0].task]
 
     def draft(self, number: int) -> Draft | None:
-        """Choose the next configuration, of whichever track's turn it is.
+        """Choose the next configuration, of whichever task search's turn it is.
 
         Returns:
-            None when every track's budget or space is used up, or when what comes next depends
-            on configurations that are still open.
+            None when the budget or space of every task is used up, or when what comes next
+            depends on configurations that are still open.
 
         Raises:
             ConfigError: The sampler needs a package that is not installed.
         """
         order = list(self.all.values())
-        for track in self._in_turn():
-            draft = track.draft(number, order[: order.index(track)])
+        for search in self._in_turn():
+            draft = search.draft(number, order[: order.index(search)])
             if draft is not None:
                 return draft
         return None
@@ -262,25 +262,25 @@ class TaskSearches:
         """Whether no configuration will ever be asked any more."""
         return not any(map(self._has_more, self.all.values()))
 
-    def _has_more(self, track: TaskSearch) -> bool:
-        return track.asked < self._space.trials and not track.used_up
+    def _has_more(self, search: TaskSearch) -> bool:
+        return search.asked < self._space.trials and not search.used_up
 
     def _in_turn(self) -> Iterator[TaskSearch]:
-        """Tracks with work left: in turn, or one after another where one starts from another.
+        """Searches with work left: in turn, or one after another where one starts from another.
 
-        In the latter case a track waits for the end of those before it, but for its paper's
+        In the latter case a task search waits for the end of those before it, but for its paper's
         own setting, which needs nothing of them.
         """
         order = list(self.all.values())
         if not self._space.warm_start:
-            left = (track for track in order if self._has_more(track))
-            yield from sorted(left, key=lambda track: track.asked)
+            left = (search for search in order if self._has_more(search))
+            yield from sorted(left, key=lambda search: search.asked)
             return
         settled = True
-        for track in order:
-            if self._has_more(track) and (settled or track.asked == 0):
-                yield track
-            settled = settled and not track.open
+        for search in order:
+            if self._has_more(search) and (settled or search.asked == 0):
+                yield search
+            settled = settled and not search.open
 
 
 def cells_within(
@@ -291,7 +291,7 @@ def cells_within(
     Args:
         cells_of: A config's cells over all tasks.
         space: What is searched.
-        task: The task of its track; empty for all together.
+        task: The task of its task search; empty for all together.
         config: Every setting.
         problem: Why the config cannot be run, or empty.
     """

@@ -29,7 +29,7 @@ from raysearch.json_text import read_json
 from raysearch.names import path_part
 from raysearch.storage import Storage
 
-__all__ = ["StageLocks", "HeartbeatInterval"]
+__all__ = ["HeartbeatInterval", "StageLocks"]
 
 _log = logging.getLogger(__name__)
 _FOLDER = "holders"

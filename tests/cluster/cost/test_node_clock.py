@@ -78,7 +78,7 @@ def test_a_node_that_goes_takes_its_trial_along() -> None:
     )
 
 
-def test_a_node_that_a_lease_names_first_gets_its_type_when_it_is_seen() -> None:
+def test_a_node_that_a_run_names_first_gets_its_type_when_it_is_seen() -> None:
     clock = NodeClock()
     clock.begin(1, "one", ["a"])
     clock.see(2, nodes("a"))

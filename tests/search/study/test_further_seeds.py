@@ -74,8 +74,8 @@ def test_complete_configurations_get_the_cells_and_others_stay(ended: Any) -> No
 
 def test_a_sampler_sees_what_they_are_worth_over_all_cells(ended: Any) -> None:
     def ranked(ledger: StudyLedger) -> list[tuple[float, int]]:
-        [track] = ledger._tracks.all.values()
-        return track.mirror._storage.ranked
+        [search] = ledger._searches.all.values()
+        return search.view._storage.ranked
 
     with with_seeds(ended, 3).open() as ledger:
         ended.run(ledger)
@@ -140,9 +140,9 @@ def test_a_further_cell_that_fails_ends_its_configuration_and_no_sampler_learns_
             item.number, make_trial(item.number, cell, state=RunState.FAILED, reason="memory")
         )
         assert item.number not in {other.number for other in ledger.open_configurations()}
-        [track] = ledger._tracks.all.values()
-        place = track.mirror._places[item.number]
-        assert place not in {ranked for _, ranked in track.mirror._storage.ranked}
+        [search] = ledger._searches.all.values()
+        place = search.view._places[item.number]
+        assert place not in {ranked for _, ranked in search.view._storage.ranked}
         again = make_trial(item.number, cell)
         assert ledger.finish_cell(item.number, again).state is RunState.FAILED
 
@@ -163,22 +163,20 @@ def run_book(plan: SweepPlan, rows: dict[Any, Run], at_most: int = 99) -> Incumb
         rows[trial.key] = trial
 
     with StudyLedger.open(plan.url, plan.name, plan.space, cells=plan.cells) as ledger:
-        standing = _reconcile(plan, ledger, keep, rows.__contains__)
-        book = RunQueue(plan, ledger, standing, on_trial=keep, on_event=lambda event: None)
+        incumbents = _reconcile(plan, ledger, keep, rows.__contains__)
+        book = RunQueue(plan, ledger, incumbents, on_trial=keep, on_event=lambda event: None)
         for _ in range(at_most):
-            offer = book.next()
-            if offer is None:
+            queued = book.next()
+            if queued is None:
                 break
-            lease = offer.lease
-            report = noop_report(lease.config, lease.cell, 1, 1)
-            trial = ended_run(lease, RunState.COMPLETE, "", curve=[report])
-            trial = dataclasses.replace(
-                trial, metrics={GOAL: SCORES[lease.number, lease.cell.seed]}
-            )
-            event = Event(kind=EventKind.FINISHED, run_id=lease.id, sequence=1, record=trial)
-            assert book.hear(lease.id, [event])
-            book.let_go(lease.id)
-        return standing
+            spec = queued.spec
+            report = noop_report(spec.config, spec.cell, 1, 1)
+            trial = ended_run(spec, RunState.COMPLETE, "", curve=[report])
+            trial = dataclasses.replace(trial, metrics={GOAL: SCORES[spec.number, spec.cell.seed]})
+            event = Event(kind=EventKind.FINISHED, run_id=spec.id, sequence=1, record=trial)
+            assert book.hear(spec.id, [event])
+            book.let_go(spec.id)
+        return incumbents
 
 
 SCORES = {(0, 0): 0.5, (1, 0): 0.6, (0, 1): 0.7, (1, 1): 0.4, (0, 2): 0.6, (1, 2): 0.2}
@@ -203,4 +201,4 @@ def board(rows: dict[Any, Run], *, cells: int) -> list[tuple[int, int | None, st
     schema = unify(part.schema for part in parts)
     table = pa.concat_tables(conform(part, schema) for part in parts)
     ranking = rank(table, MetricGoal(GOAL), cells=cells)
-    return [(item.trial, item.rank, str(item.standing)) for item in ranking]
+    return [(item.trial, item.rank, str(item.incumbents)) for item in ranking]

@@ -93,24 +93,24 @@ def test_a_lock_in_a_folder_behind_a_link_is_taken(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_or_removed_once_the_lock_is_lost(tmp_path: Path) -> None:
-    """Study, intents, files of leases and the book: each asks before it writes."""
+    """Study, intents, files of runs and the book: each asks before it writes."""
     plan = noop_plan(tmp_path / "sweep", noop_space(), NoopRunner())
     with sweep_lock(plan.folder) as lock:
         ledger = StudyLedger.open(
             plan.url, plan.name, plan.space, cells=plan.cells, guard=lock.check
         )
-        standing = Incumbents(MetricGoal("dev/score"), plan.leases, "best", guard=lock.check)
+        incumbents = Incumbents(MetricGoal("dev/score"), plan.runs, "best", guard=lock.check)
         book = RunQueue(
             plan,
             ledger,
-            standing,
+            incumbents,
             on_trial=lambda trial: None,
             on_event=lambda event: None,
             guard=lock.check,
         )
         shutil.rmtree(plan.folder)
         with sweep_lock(plan.folder):
-            weights = Path(plan.leases, _lease().id, "final.safetensors")
+            weights = Path(plan.runs, _spec().id, "final.safetensors")
             weights.parent.mkdir(parents=True)
             weights.touch()
             before = sorted(plan.folder.rglob("*"))
@@ -118,9 +118,9 @@ def test_nothing_is_written_or_removed_once_the_lock_is_lost(tmp_path: Path) -> 
                 ledger.ask,
                 book.next,
                 lambda: book.hear("x", []),
-                lambda: RunJournal(plan.root, guard=lock.check).write(_lease()),
-                lambda: RunJournal(plan.root, guard=lock.check).remove(_lease().id),
-                lambda: standing.add(_trial(), cells=1),
+                lambda: RunJournal(plan.root, guard=lock.check).write(_spec()),
+                lambda: RunJournal(plan.root, guard=lock.check).remove(_spec().id),
+                lambda: incumbents.add(_trial(), cells=1),
             ):
                 with pytest.raises(StoreError, match="was removed or replaced"):
                     write()
@@ -152,7 +152,7 @@ def test_the_latest_driver_of_a_root_elsewhere_counts(
     assert not Store(root).exists()  # a mark is no sweep
 
 
-def _lease() -> RunSpec:
+def _spec() -> RunSpec:
     return RunSpec(
         sweep="noop", number=0, cell=Cell("noop", 0), method="noop", config={}, folder=""
     )

@@ -1,4 +1,4 @@
-"""A study made anew from rows and begun leases is the one that was lost."""
+"""A study made anew from rows and begun runs is the one that was lost."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def open_study(plan: SweepPlan, **more: Any) -> StudyLedger:
     )
 
 
-def lease_of(item: OpenTrial, cell: Cell) -> RunSpec:
+def spec_of(item: OpenTrial, cell: Cell) -> RunSpec:
     return RunSpec(
         sweep="toy",
         number=item.number,
@@ -98,7 +98,7 @@ def play(plan: SweepPlan, ledger: StudyLedger, *, asked: int) -> None:
             failed = end_of(item, item.cells[0], 0, RunState.FAILED, item.problem)
             store.append(ledger.finish_cell(item.number, failed))
         elif item.number % 4 == 3:
-            intents.write(lease_of(item, item.cells[0]))
+            intents.write(spec_of(item, item.cells[0]))
         else:
             run(store, ledger, item)
 
@@ -285,7 +285,7 @@ def test_another_sweeps_root_is_refused(tmp_path: Path, toy_space: SearchSpace) 
     intent = tmp_path / "intents" / "00009-toy-s0.json"
     intent.parent.mkdir(exist_ok=True)
     intent.write_text('{"number": 9}')
-    with pytest.raises(StoreError, match="00009-toy-s0.json must be a lease as a sweep writes it"):
+    with pytest.raises(StoreError, match="00009-toy-s0.json must be a run as a sweep writes it"):
         recover_study(plan, rows)
     intent.unlink()
     assert recover_study(plan, rows).open + sum(recover_counts(plan)) == 3

@@ -18,16 +18,16 @@ Read = Callable[[str], SearchSpace]
 
 def run(space: SearchSpace, trials: int, seed: int = 0) -> list[dict[str, Scalar]]:
     """Parameters of a sweep whose objective is the width."""
-    mirror = SamplerView(space, seed, (), ())
+    view = SamplerView(space, seed, (), ())
     asked = []
     for number in range(trials):
-        proposal = mirror.propose(number)
+        proposal = view.propose(number)
         if proposal is None:
             break
         asked.append(dict(proposal.trial.params))
         value = float(proposal.trial.params.get("width", 0.0))
-        mirror.report(number, 1, value)
-        mirror.tell(number, TrialState.COMPLETE, [value])
+        view.report(number, 1, value)
+        view.tell(number, TrialState.COMPLETE, [value])
     return asked
 
 

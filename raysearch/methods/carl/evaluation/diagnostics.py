@@ -25,9 +25,9 @@ from raysearch.methods.carl.perturbation import Adversary
 from raysearch.methods.tensors import at_least_fp32
 
 __all__ = [
+    "PARTS",
     "Agreement",
     "BatchContext",
-    "PARTS",
     "detection_skill",
     "fixed_batches",
     "gradient_in_other_company",

@@ -22,10 +22,10 @@ from raysearch.methods.carl.losses import quadrants
 
 __all__ = [
     "ALL_PAIRS",
-    "EmbeddingMap",
     "MAPPED_ROWS",
     "PERPLEXITY",
     "SAMPLED_ROWS",
+    "EmbeddingMap",
     "class_quality",
     "embedding_map",
     "embedding_quality",

@@ -6,7 +6,7 @@ import pytest
 
 from raysearch.api.experiment import SweepRuns, measure_of
 from raysearch.api.restore import train_here
-from raysearch.api.trials import lease_of
+from raysearch.api.trials import spec_of
 from raysearch.config import flatten, read_config
 from raysearch.errors import ConfigError
 from raysearch.methods.carl.config import CarlConfig
@@ -49,7 +49,7 @@ def test_labels_need_no_weights_and_take_the_first_trials_batch_size(tmp_path):
 def test_embeddings_of_the_first_seed_with_the_labels_that_they_carry(tmp_path, capsys):
     folder = str(tmp_path / "carl")
     trials = [trial_of(0, 1), trial_of(0, 0)]
-    train_here(lease_of(trials[1], folder), "nowhere")
+    train_here(spec_of(trials[1], folder), "nowhere")
     capsys.readouterr()
     found = MEASURES["embedding"].take(SweepRuns(folder, trials, "nowhere"))
     assert "reading the test data" in capsys.readouterr().err
