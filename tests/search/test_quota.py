@@ -49,7 +49,7 @@ class House:
             nonlocal sequence
             sequence += 1
             event = Event(kind=kind, run_id=spec.id, sequence=sequence, **fields)
-            return book.hear(spec.id, [event])
+            return book.handle_events(spec.id, [event])
 
         curve = []
         for rung in range(1, spec.config["reports"] + 1):
@@ -61,7 +61,7 @@ class House:
             yield
             curve.append(noop_report(spec.config, spec.cell, rung, rung))
             if tell(EventKind.REPORT, report=curve[-1]):
-                book.let_go(spec.id)
+                book.release(spec.id)
                 return
         self.write(folder / "final.safetensors", "weights")
         yield
@@ -76,7 +76,7 @@ class House:
             curve=tuple(curve),
         )
         tell(EventKind.FINISHED, record=done)
-        book.let_go(spec.id)
+        book.release(spec.id)
 
     def run(self, look: Callable[[int], None]) -> Incumbents:
         """All slots at once, in an order by chance; `look` gets the bytes after each write."""

@@ -174,8 +174,8 @@ def run_book(plan: SweepPlan, rows: dict[Any, Run], at_most: int = 99) -> Incumb
             trial = ended_run(spec, RunState.COMPLETE, "", curve=[report])
             trial = dataclasses.replace(trial, metrics={GOAL: SCORES[spec.number, spec.cell.seed]})
             event = Event(kind=EventKind.FINISHED, run_id=spec.id, sequence=1, record=trial)
-            assert book.hear(spec.id, [event])
-            book.let_go(spec.id)
+            assert book.handle_events(spec.id, [event])
+            book.release(spec.id)
         return incumbents
 
 

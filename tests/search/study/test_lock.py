@@ -117,7 +117,7 @@ def test_nothing_is_written_or_removed_once_the_lock_is_lost(tmp_path: Path) -> 
             for write in (
                 ledger.ask,
                 book.next,
-                lambda: book.hear("x", []),
+                lambda: book.handle_events("x", []),
                 lambda: RunJournal(plan.root, guard=lock.check).write(_spec()),
                 lambda: RunJournal(plan.root, guard=lock.check).remove(_spec().id),
                 lambda: incumbents.add(_trial(), cells=1),
