@@ -201,4 +201,4 @@ def board(rows: dict[Any, Run], *, cells: int) -> list[tuple[int, int | None, st
     schema = unify(part.schema for part in parts)
     table = pa.concat_tables(conform(part, schema) for part in parts)
     ranking = rank(table, MetricGoal(GOAL), cells=cells)
-    return [(item.trial, item.rank, str(item.incumbents)) for item in ranking]
+    return [(item.trial, item.rank, str(item.standing)) for item in ranking]
