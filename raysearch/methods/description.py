@@ -87,6 +87,8 @@ class SettingNotes:
         corpora: Settings that name corpora.
         work: Settings that the seconds of a run are proportional to.
         tasks: The setting that lists language pairs as tasks; "" where a method has none.
+        diagnostics: Words in the names of metrics on dev that are no scores; a report shows them
+            over training.
     """
 
     symbols: Mapping[str, str] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class SettingNotes:
     corpora: Sequence[str] = ()
     work: Sequence[str] = ()
     tasks: str = ""
+    diagnostics: Collection[str] = ()
 
     def title(self, setting: str) -> str:
         """The setting with its letter: ``critic_clip (c)``."""

@@ -22,6 +22,7 @@ NOTES = SettingNotes(
     self_naming=("variant",),
     corpora=CarlConfig.SCORED_ON,
     work=("epochs",),
+    diagnostics=("alignment", "uniformity", "changed", "auc"),
 )
 
 _FINETUNED = "finetuned_"

@@ -17,6 +17,7 @@ NOTES = SettingNotes(
     corpora=("corpus",),
     work=("steps", "batch_size"),
     tasks="pairs",
+    diagnostics=("hallucinated", "predicted"),
 )
 MEASURES: Mapping[str, Measure] = {}
 

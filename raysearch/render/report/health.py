@@ -64,8 +64,8 @@ def _names(sweep: SweepView) -> list[str]:
     """Diagnostics in the rows' order: what training and its stages report, not scores of dev."""
     found = [name[7:] for name in sweep.record.curves.column_names if name.startswith("metric/")]
     own = [n for n in found if not n.startswith(("dev/", "health/", "test/"))]
-    quality = ("alignment", "uniformity", "hallucinated", "predicted", "changed", "auc", "mass")
-    told = [n for n in found if n.startswith("dev/") and any(word in n for word in quality)]
+    words = sweep.record.notes.diagnostics
+    told = [n for n in found if n.startswith("dev/") and any(word in n for word in words)]
     return [*own, *told][:_VIEWS]
 
 
