@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from raysearch.api.sweep import Sweep, ending_of, search, sweep
     from raysearch.api.train import train, train_trial
     from raysearch.api.verify import verify
+    from raysearch.api.watch import watch
 
 __all__ = [
     "CheckedCorpora",
@@ -85,6 +86,7 @@ __all__ = [
     "train",
     "train_trial",
     "verify",
+    "watch",
 ]
 
 
@@ -200,6 +202,7 @@ _LAZY: Mapping[str, str] = {
     "train": "train",
     "train_trial": "train",
     "verify": "verify",
+    "watch": "watch",
 }
 """Public name to its module below this package, which is loaded when the name is first used."""
 

@@ -50,7 +50,7 @@ class ListedCorpora:
         """The files of one corpus."""
         return [file for file in self.files if name in file.corpora]
 
-    def pairs_of(self, info: CorpusInfo) -> Sequence[tuple[str, str]]:
+    def pairs_of(self, info: CorpusInfo) -> Sequence[str]:
         """The language pairs of a corpus that has some."""
         return pairs(open_corpus(info.name, self.folder)) if info.task == "absa" else ()
 

@@ -268,7 +268,7 @@ def _tables(options: BoardOptions) -> tuple[list[tuple[Store, pa.Table]], list[s
     """
     tables: list[tuple[Store, pa.Table]] = []
     problems: list[str] = []
-    stores = find_stores(options.path)
+    stores = find_stores(str(options.path))
     for store in stores:
         with left_out(store, problems, alone=len(stores) == 1):
             contents = store.read()

@@ -59,7 +59,7 @@ def verify(
     if seed is not None:
         check_seed(seed)
     seed = secrets.randbelow(2**31) if seed is None else seed
-    sweeps = [_look_at(store, study) for store in find_stores(path)]
+    sweeps = [_look_at(store, study) for store in find_stores(str(path))]
     drawn = [
         (sweep.store, trial)
         for sweep in sweeps

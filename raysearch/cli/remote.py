@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
 from raysearch import api
+from raysearch.api.messages import PROGRESS, Messages
 from raysearch.cli.arguments import add_results
 from raysearch.cli.parsing import examples
-from raysearch.cli.watch import watch
+from raysearch.storage.uri import redacted
 
-__all__ = ["add_parser", "run_attach", "run_stop"]
+__all__ = ["add_parser", "run_attach", "run_stop", "watch"]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,6 +43,26 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     stop.add_argument("--down", action="store_true", help="end all nodes too: nothing costs more")
     attach.set_defaults(run=run_attach)
     stop.set_defaults(run=run_stop)
+
+
+def watch(cluster: str, job: str, results: Path, messages: Messages = PROGRESS) -> int:
+    """Show a job's events until it ends or Ctrl-C, and keep its rows.
+
+    Returns:
+        0 when the sweep ended well, 130 after Ctrl-C, else 2.
+    """
+    ended = api.watch(cluster, job, results, write=sys.stdout.write, messages=messages)
+    if not ended:
+        named = shlex.join([redacted(cluster), "--job", job])
+        messages.note(
+            f"raysearch: {job} goes on\n"
+            f"  watch it again   python -m raysearch attach {named}\n"
+            f"  end it           python -m raysearch stop {named}"
+        )
+        return 130
+    if ended == "STOPPED":
+        messages.note(f"raysearch: {job} was stopped; the same command goes on with it")
+    return 0 if ended == "SUCCEEDED" else 2
 
 
 def run_attach(args: argparse.Namespace) -> int:

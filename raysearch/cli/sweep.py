@@ -21,8 +21,8 @@ from raysearch.cli.arguments import (
     given,
 )
 from raysearch.cli.parsing import examples
+from raysearch.cli.remote import watch
 from raysearch.cli.sweep_arguments import add_hardware, add_search
-from raysearch.cli.watch import watch
 from raysearch.cluster.ray_version import check_ray
 from raysearch.events import Event, EventKind
 from raysearch.storage.uri import redacted

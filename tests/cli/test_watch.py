@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from raysearch.api.copies import refuse_copy, refuse_others
-from raysearch.cli import watch as watching
+from raysearch.cli.remote import watch
 from raysearch.cli.sweep import JsonView
-from raysearch.cli.watch import watch
 from raysearch.cluster.remote import jobs
 from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, StoreError
@@ -20,6 +19,7 @@ from raysearch.events import Event, EventKind, SweepHeader
 from raysearch.leaderboard import Store
 from raysearch.objective import Best
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
+from raysearch.storage import write_files
 from raysearch.summary import Cost, Ending, NodeTimes, NodeUsage, PaperResult, SweepSummary
 
 CARD = {
@@ -202,7 +202,7 @@ def test_a_second_watcher_looks_on(
     job += told()
     folder = tmp_path / "noop"
     folder.mkdir()
-    watching._write(folder / "copy.json", {"root": "/storage/noop"})
+    write_files(folder, {"copy.json": b'{"root": "/storage/noop"}'})
     with sweep_lock(folder):
         assert watch("cluster.yaml", "noop-1", tmp_path) == 0
     assert "another process keeps" in capsys.readouterr().err
@@ -217,7 +217,7 @@ def test_a_copy_and_a_sweep_of_this_machine_stay_apart(tmp_path: Path, job: list
     job += told()
     with pytest.raises(ConfigError, match="must hold the rows of /storage/noop, but holds those"):
         watch("cluster.yaml", "noop-1", tmp_path)
-    watching._write(folder / "copy.json", {"root": "/storage/noop"})
+    write_files(folder, {"copy.json": b'{"root": "/storage/noop"}'})
     refuse_others(folder, "/storage/noop")
     with pytest.raises(ConfigError, match="of another sweep, /storage/noop"):
         refuse_others(folder, "s3://b/noop")

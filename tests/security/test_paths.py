@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysearch.cli import main
+from raysearch.cli.remote import watch
 from raysearch.cli.sweep import JsonView
-from raysearch.cli.watch import watch
 from raysearch.cluster.remote import jobs
 from raysearch.corpora.absa.files import languages
 from raysearch.errors import ConfigError

@@ -9,61 +9,65 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from raysearch.api.copies import COPY, refuse_others
+from raysearch.api.messages import QUIET, Messages
+from raysearch.cluster.remote import jobs
 from raysearch.errors import ConfigError, StoreError, quoted, reason_of
 from raysearch.events import Event, SweepHeader, strange_header
+from raysearch.leaderboard import Store
+from raysearch.leaderboard.card import parse_card
 from raysearch.printable import without_colour
+from raysearch.render.live import LiveView
+from raysearch.render.sweep_summary import ending_text
+from raysearch.search.study.lock import sweep_lock
 from raysearch.storage import write_files
-from raysearch.storage.uri import is_uri, redacted
-
-if TYPE_CHECKING:
-    from raysearch.summary import SweepSummary
+from raysearch.storage.uri import is_uri
+from raysearch.summary import SweepSummary
 
 __all__ = ["watch"]
 
 
-def watch(cluster: str, job: str, results: Path) -> int:
+def watch(
+    cluster: str,
+    job: str,
+    results: Path,
+    *,
+    write: Callable[[str], object],
+    messages: Messages = QUIET,
+) -> str:
     """Show a job's events until it ends or Ctrl-C, and keep its rows.
 
     Args:
         cluster: The cluster file or a dashboard's URL.
         job: The job's id.
         results: The folder that holds a folder for each sweep.
+        write: Takes the lines that are no events, and how the sweep ended.
+        messages: Where to say that another process keeps the rows.
 
     Returns:
-        0 when the sweep ended well, 130 after Ctrl-C, else 2.
+        Ray's word for how the job ended; empty after Ctrl-C.
     """
-    from raysearch.cluster.remote.jobs import follow
-
-    with _Watcher(cluster, results) as watcher:
+    with _Watcher(cluster, results, write, messages) as watcher:
         try:
-            ended = follow(cluster, job, watcher.hear)
+            return jobs.follow(cluster, job, watcher.hear)
         except KeyboardInterrupt:
-            watcher.close()
-            named = shlex.join([redacted(cluster), "--job", job])
-            sys.stderr.write(
-                f"raysearch: {job} goes on\n"
-                f"  watch it again   python -m raysearch attach {named}\n"
-                f"  end it           python -m raysearch stop {named}\n"
-            )
-            return 130
-    if ended == "STOPPED":
-        sys.stderr.write(f"raysearch: {job} was stopped; the same command goes on with it\n")
-    return 0 if ended == "SUCCEEDED" else 2
+            return ""
 
 
 class _Watcher:
     """Takes the lines of a job; those that are no events are shown as they are."""
 
-    def __init__(self, cluster: str, results: Path) -> None:
+    def __init__(
+        self, cluster: str, results: Path, write: Callable[[str], object], messages: Messages
+    ) -> None:
         self._cluster, self._results = cluster, results
+        self._write, self._messages = write, messages
         self._clock = _Clock()
         self._open = ExitStack()
         self._header: SweepHeader | None = None
@@ -78,7 +82,7 @@ class _Watcher:
     def close(self) -> None:
         """Leave the picture as it is; say how the sweep ended, if it has."""
         self._open.close()
-        sys.stdout.write(self._said)
+        self._write(self._said)
         self._said = ""
 
     def hear(self, line: str) -> None:
@@ -102,7 +106,7 @@ class _Watcher:
         if self._header:
             self._view.say(without_colour(line))
         else:
-            sys.stdout.write(f"{without_colour(line)}\n")
+            self._write(f"{without_colour(line)}\n")
 
     def _take(self, event: Event) -> None:
         if event.header is not None:
@@ -119,11 +123,6 @@ class _Watcher:
 
     def _begin(self, header: SweepHeader) -> None:
         """The first line: what sweep it is, so where its rows go here."""
-        from raysearch.leaderboard import Store
-        from raysearch.leaderboard.card import parse_card
-        from raysearch.render.live import LiveView
-        from raysearch.search.study.lock import sweep_lock
-
         try:
             parse_card(header.card)
         except (AttributeError, TypeError, ValueError) as error:
@@ -136,7 +135,7 @@ class _Watcher:
         try:
             self._lock = self._open.enter_context(sweep_lock(folder))
         except StoreError:
-            sys.stderr.write(f"raysearch: another process keeps {folder} up to date\n")
+            self._messages.note(f"raysearch: another process keeps {folder} up to date")
         else:
             _write(folder / "sweep.json", header.card)
             self._store = Store(folder)
@@ -146,9 +145,6 @@ class _Watcher:
 
     def _ending(self, header: SweepHeader, summary: SweepSummary) -> str:
         """What is next, in commands of this machine; weights are not copied unasked."""
-        from raysearch.leaderboard.card import parse_card
-        from raysearch.render.sweep_summary import ending_text
-
         rows = str(self._results / header.card["name"])
         card, root = parse_card(header.card), header.root
         if is_uri(root):
