@@ -153,9 +153,7 @@ def _write(found: Exported, folder: str, target: Path, data: str, messages: Mess
     (target / "raysearch.yaml").write_text(setting_yaml(found), encoding="utf-8")
 
 
-def _table(
-    sweep: str, folder: Folder | None, form: Literal["latex", "markdown"], top: int
-) -> str:
+def _table(sweep: str, folder: Folder | None, form: Literal["latex", "markdown"], top: int) -> str:
     """The board of one sweep."""
     _check_no_folder(folder, form)
     if top < 0:
