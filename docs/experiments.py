@@ -12,7 +12,7 @@ import shutil
 from itertools import takewhile
 from pathlib import Path
 
-from raysearch.api.experiment import (
+from raysearch.api.answer import (
     MEASURED,
     Experiment,
     experiments,

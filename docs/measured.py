@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.analysis.experiment import answer
-from raysearch.api.experiment import Experiment, find_experiment, read_experiment
+from raysearch.api.answer import Experiment, find_experiment, read_experiment
 from raysearch.statistics.intervals import Interval
 
 ROOT = Path(__file__).parents[1]

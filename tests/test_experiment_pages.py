@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from raysearch.api.experiment import Experiment, experiments
+from raysearch.api.answer import Experiment, experiments
 from raysearch.leaderboard import Store
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from raysearch import corpora
-from raysearch.api.experiment import find_experiment
+from raysearch.api.answer import find_experiment
 from raysearch.corpora import registry
 from raysearch.run import Origin
 from raysearch.search.space.space import load_space

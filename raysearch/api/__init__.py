@@ -11,17 +11,16 @@ a whole session.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from raysearch.api.messages import shown
-from raysearch.api.options import Folder, SweepOptions, setting_text
+from raysearch.api.options import SweepOptions
 
 if TYPE_CHECKING:
+    from raysearch.api.answer import Experiment, experiments
     from raysearch.api.check import CheckedFile, check
     from raysearch.api.compare import compare
     from raysearch.api.dashboard import dashboard
@@ -35,10 +34,10 @@ if TYPE_CHECKING:
         data_list,
     )
     from raysearch.api.evaluate import evaluate, read_trials, reading_record, readings_view
-    from raysearch.api.experiment import Experiment
+    from raysearch.api.experiment import experiment, run_experiment
     from raysearch.api.export import Export, export
-    from raysearch.api.leaderboard import leaderboard
-    from raysearch.api.plan import plan
+    from raysearch.api.leaderboard import BoardOptions, boards, flat_records, leaderboard
+    from raysearch.api.plan import estimate_sweep, plan
     from raysearch.api.recover import Recovered, recover
     from raysearch.api.remote import check_cluster, latest_job, stop, submit
     from raysearch.api.replay import replay
@@ -49,15 +48,18 @@ if TYPE_CHECKING:
     from raysearch.api.watch import watch
 
 __all__ = [
+    "BoardOptions",
     "CheckedCorpora",
     "CheckedFile",
     "ConvertedCorpus",
+    "Experiment",
     "Export",
     "ListedCorpora",
     "Recovered",
     "ReportPage",
     "Sweep",
     "SweepOptions",
+    "boards",
     "check",
     "check_cluster",
     "compare",
@@ -67,9 +69,12 @@ __all__ = [
     "data_fetch",
     "data_list",
     "ending_of",
+    "estimate_sweep",
     "evaluate",
     "experiment",
+    "experiments",
     "export",
+    "flat_records",
     "latest_job",
     "leaderboard",
     "plan",
@@ -79,6 +84,7 @@ __all__ = [
     "recover",
     "replay",
     "report",
+    "run_experiment",
     "search",
     "stop",
     "submit",
@@ -90,91 +96,18 @@ __all__ = [
 ]
 
 
-def experiment(
-    name: str,
-    *,
-    scale: Literal["small", "paper"] = "small",
-    seeds: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-    slots: int | None = None,
-    gpus_per_worker: float | None = None,
-    results: Folder = "results",
-    data_dir: Folder | None = None,
-    quiet: bool = False,
-) -> Experiment | None:
-    """Answer one of the papers' own questions; the same call again goes on where it ended.
-
-    Args:
-        name: For example ``carl-ablation``, or a space file with a section ``study``.
-        scale: ``small`` for two CPU cores, ``paper`` for a GPU.
-        seeds: Cells of each arm and task; None for the experiment's own.
-        settings: Settings of the method that are held at a value.
-        slots: Trials at once; None for as many as the CPUs hold.
-        gpus_per_worker: Fractions share a GPU.
-        results: Folder that holds a folder for each sweep.
-        data_dir: Folder of the corpora.
-        quiet: Whether the progress is left out.
-
-    Returns:
-        The experiment: ``sentences`` say the answer, ``answer.results`` has every arm, ``page`` and
-        ``figure`` are what was written; None after Ctrl-C.
-
-    Raises:
-        RaysearchError: It cannot run, and why.
-
-    >>> import raysearch
-    >>> raysearch.experiment("carl-ablation", seeds=0)
-    Traceback (most recent call last):
-    raysearch.errors.ConfigError: `--seeds` must be an integer in [1, 10000], but got 0
-    """
-    from raysearch.cli.experiment import run_experiment
-
-    options: dict[str, Any] = {"scale": scale, "seeds": seeds, "slots": slots, "results": results}
-    options |= {"gpus_per_worker": gpus_per_worker, "data_dir": data_dir, "quiet": quiet}
-    args = _arguments("experiment", name, settings, options)
-    with shown(args.quiet) as messages:
-        args.messages, args.warn = messages, messages.warn
-        found = run_experiment(args)
-    return None if found is None else found[1]
-
-
-def _arguments(
-    command: str,
-    first: str,
-    settings: Mapping[str, Any] | None,
-    options: Mapping[str, Any],
-) -> argparse.Namespace:
-    """What the command line would have made of it, checked as it checks.
-
-    Raises:
-        ConfigError: An option is unknown or its value cannot be used.
-    """
-    from raysearch.cli import parser
-
-    words = [command, first]
-    for name, value in options.items():
-        option = f"--{name.replace('_', '-')}"
-        if value is True:
-            words.append(option)
-        elif value is not None and value is not False:
-            several = value if isinstance(value, list | tuple) else [value]
-            words += [f"{option}={item}" for item in several]
-    for name, value in (settings or {}).items():
-        words += ["--set", f"{name}={setting_text(value)}"]
-    args = parser().parse_args(words)
-    args.words = words
-    return args
-
-
 _LAZY: Mapping[str, str] = {
+    "BoardOptions": "leaderboard",
     "CheckedCorpora": "data",
     "CheckedFile": "check",
     "ConvertedCorpus": "data",
+    "Experiment": "answer",
     "Export": "export",
     "ListedCorpora": "data",
     "Recovered": "recover",
     "ReportPage": "report",
     "Sweep": "sweep",
+    "boards": "leaderboard",
     "check": "check",
     "check_cluster": "remote",
     "compare": "compare",
@@ -184,8 +117,12 @@ _LAZY: Mapping[str, str] = {
     "data_fetch": "data",
     "data_list": "data",
     "ending_of": "sweep",
+    "estimate_sweep": "plan",
     "evaluate": "evaluate",
+    "experiment": "experiment",
+    "experiments": "answer",
     "export": "export",
+    "flat_records": "leaderboard",
     "latest_job": "remote",
     "leaderboard": "leaderboard",
     "plan": "plan",
@@ -195,6 +132,7 @@ _LAZY: Mapping[str, str] = {
     "recover": "recover",
     "replay": "replay",
     "report": "report",
+    "run_experiment": "experiment",
     "search": "sweep",
     "stop": "remote",
     "submit": "remote",

@@ -1,221 +1,196 @@
-"""The papers' own questions, and what the rows of one answer."""
+"""An experiment: one of the papers' own questions, trained, read, measured and answered."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pyarrow as pa
+
+from raysearch import corpora
+from raysearch.api.answer import (
+    MEASURED,
+    Experiment,
+    find_experiment,
+    kept_measures,
+    measure_of,
+    read_experiment,
+)
+from raysearch.api.evaluate import read_trials
+from raysearch.api.messages import QUIET, Messages, shown
+from raysearch.api.openings import alone
+from raysearch.api.options import (
+    EvaluateOptions,
+    ExperimentOptions,
+    HardwareOptions,
+    SweepOptions,
+    setting_text,
+    with_keywords,
+)
+from raysearch.api.report import page_of, sweep_records
 from raysearch.api.restore import restored
+from raysearch.api.sweep import search
 from raysearch.api.trials import settings_of
 from raysearch.config import read_config
-from raysearch.errors import ConfigError, StoreError, known_names, unknown_name
-from raysearch.methods import get_method, notes_of
-from raysearch.methods.description import Measure, measures_of
-from raysearch.run import Run, RunState, Scalar
-from raysearch.storage.uri import join, redacted
-from raysearch.version import PACKAGE
+from raysearch.errors import ConfigError, RunError
+from raysearch.leaderboard import Store
+from raysearch.leaderboard.openings import Opening, readings_of
+from raysearch.leaderboard.part_file import encode
+from raysearch.methods import get_method
+from raysearch.run import Run, RunState
+from raysearch.search.space.space import SearchSpace
+from raysearch.storage import write_files
+from raysearch.summary import Ending
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = ["SweepRuns", "experiment", "run_experiment", "sweep_options"]
 
-    from raysearch.findings.experiment import Answer, Arm
-    from raysearch.leaderboard.openings import Opening
-    from raysearch.search.space.experiment import Question
-    from raysearch.search.space.space import SearchSpace
-
-__all__ = [
-    "EXPERIMENTS",
-    "MEASURED",
-    "Experiment",
-    "SweepRuns",
-    "experiments",
-    "find_experiment",
-    "measure",
-    "measure_of",
-    "read_experiment",
-]
-
-EXPERIMENTS = PACKAGE / "search_spaces" / "studies"
-MEASURED = "measured.parquet"
-"""What an experiment measured beyond its rows, in the sweep's folder."""
 _OF = "raysearch.measure"
 """Key of the file's metadata: the measure, and the rows that it is of."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """An experiment whose rows are there.
+@with_keywords(ExperimentOptions)
+def experiment(options: ExperimentOptions) -> Experiment | None:
+    """Answer one of the papers' own questions; the same call again goes on where it ended.
 
-    Attributes:
-        name: Its name.
-        method: Whose trials it has.
-        question: What was asked.
-        answer: What was computed.
-        arms: All arms, those without a complete cell included.
-        trials: Complete rows, with their readings.
-        measured: Records of what was measured beyond them.
-        small: Whether it is of the small scale.
-        command: What makes it again.
-    """
+    Takes the keywords of `raysearch.api.options.ExperimentOptions`.
 
-    name: str
-    method: str
-    question: Question
-    answer: Answer
-    arms: Sequence[Arm]
-    trials: Sequence[Run]
-    measured: Sequence[Mapping[str, Any]]
-    small: bool
-    command: str
-
-    @property
-    def _measure(self) -> Measure | None:
-        asked = self.question.measure
-        return measure_of(self.method, asked) if asked else None
-
-    @cached_property
-    def sentences(self) -> list[str]:
-        """The answer in sentences."""
-        from raysearch.analysis.experiment import curve_change
-        from raysearch.render.experiment.words import answer_sentences, arm_name, course_sentence
-
-        failed = {
-            f"{arm_name(arm, self.answer.self_naming)}, "
-            f"{len(arm.failed)} of {len(arm.failed) + len(arm.cells)} cells": next(
-                iter(arm.failed.values())
-            )
-            for arm in self.arms
-            if arm.failed
-        }
-        kind = self.question.figure
-        said = answer_sentences(self.answer, failed, series=kind in ("lines", "heat", "curves"))
-        if self._measure is not None:
-            said += self._measure.sentences(self.measured)
-        found = curve_change(self.arms, self.question.y) if kind == "curves" else None
-        return said if found is None else [course_sentence(found), *said]
-
-    def figure(self) -> str:
-        """The figure as SVG."""
-        from raysearch.render.experiment.figures import draw  # matplotlib: 0.3 s
-        from raysearch.render.experiment.plot import svg
-
-        asked = self.question
-        drawn = draw(
-            asked.figure,
-            self.answer,
-            x=asked.x,
-            lines=asked.lines,
-            y=asked.y,
-            measured=self.measured,
-            panels=self._measure.panels if self._measure else {},
-        )
-        return svg(drawn)
-
-    def page(self, figure: str) -> str:
-        """The page in Markdown.
-
-        Args:
-            figure: Path of the figure from the page.
-        """
-        from raysearch.render.experiment.page import Provenance, study_page
-
-        return study_page(
-            self.name,
-            self.question.text,
-            self.answer,
-            self.sentences,
-            limits=(*self.question.limits, *(self.question.small if self.small else ())),
-            origin=Provenance.of(self.trials, self.command),
-            figure=figure,
-        )
-
-
-def experiments() -> dict[str, SearchSpace]:
-    """The experiments that come with this package, by name."""
-    from raysearch.search.space.space import load_space
-
-    spaces = {path.stem: load_space(path) for path in sorted(EXPERIMENTS.glob("*.yaml"))}
-    return {name: space for name, space in spaces.items() if space.question is not None}
-
-
-def find_experiment(name: str) -> tuple[Path, SearchSpace]:
-    """An experiment by its name, or by a file of the user's own.
+    Returns:
+        The experiment: ``sentences`` say the answer, ``answer.results`` has every arm, ``page`` and
+        ``figure`` are what was written; None after Ctrl-C.
 
     Raises:
-        ConfigError: There is none, or its file is wrong or asks nothing.
+        RaysearchError: It cannot run, and why.
+
+    >>> import raysearch
+    >>> raysearch.experiment("carl-ablation", seeds=0)
+    Traceback (most recent call last):
+    raysearch.errors.ConfigError: `--seeds` must be an integer in [1, 10000], but got 0
     """
-    from raysearch.search.space.space import load_space
+    with shown(options.quiet) as messages:
+        found = run_experiment(options, messages)
+    return None if found is None else found[1]
 
-    path = next(
-        (place for place in (Path(name), EXPERIMENTS / f"{name}.yaml") if place.is_file()), None
-    )
-    if path is None:
-        raise ConfigError(unknown_name("experiment", name, tuple(experiments())))
-    space = load_space(path)
-    if space.question is None:
+
+def run_experiment(
+    options: ExperimentOptions, messages: Messages = QUIET, *, command: str = ""
+) -> tuple[str, Experiment] | None:
+    """Train all arms, read and measure what the answer needs, and write its page.
+
+    Page, figure and the sweep's report are written into the sweep's folder. The same call goes
+    on where it ended.
+
+    Args:
+        options: Which experiment, and where it runs.
+        messages: Where to say what is read and measured.
+        command: What makes it again, as the page has it; empty for the experiment by its name.
+
+    Returns:
+        The sweep's folder and the experiment; None when it was interrupted.
+
+    Raises:
+        ConfigError: There is no such experiment, or it cannot run as asked.
+        RunError: It ran out of money before all arms were trained.
+    """
+    path, space = find_experiment(options.name)
+    if options.cluster is not None:
         raise ConfigError(
-            f"{path} must have a section `study` that asks a question, but has none; "
-            f"`raysearch sweep {space.method} --space {path}` runs it as it is"
+            "`--cluster` must be left out of an experiment, which reads test data where its "
+            "weights are; run it on the cluster's head with --address auto and --storage"
         )
-    return path, space
+    plan, summary = search(sweep_options(options, path, space), None, messages)
+    if summary.ending is Ending.INTERRUPTED:
+        return None
+    if summary.ending is not Ending.DONE:
+        raise RunError(
+            f"an experiment must have all its arms, but its sweep ended by {summary.ending} with "
+            f"{summary.unfinished} of {summary.asked} configurations open; the same command with a "
+            "higher limit goes on"
+        )
+    assert space.question is not None
+    wanted = (space.question.goal.name, *space.question.beside)
+    if any(name.startswith("test/") for name in wanted):
+        _read_test(plan.root, options, messages)
+    if space.question.measure:
+        _measure(plan.root, space, str(corpora.data_dir(options.data_dir)), messages)
+    found = read_experiment(plan.root, space, path.stem, small=options.scale == "small")
+    found = replace(found, command=command or found.command)
+    _write(plan.root, found)
+    return plan.root, found
 
 
-def measure(folder: str, space: SearchSpace, data_dir: str) -> None:
+def sweep_options(options: ExperimentOptions, path: Path, space: SearchSpace) -> SweepOptions:
+    """The options of the experiment's sweep; the scale's settings come before the user's.
+
+    Args:
+        options: Of the experiment.
+        path: Its file.
+        space: What that says.
+    """
+    assert space.question is not None
+    settings, seeds, name = dict(options.settings or {}), options.seeds, path.stem
+    if options.scale == "paper":
+        own = {key: setting_text(value) for key, value in space.question.paper.items()}
+        settings = {**own, **settings}
+        seeds = space.question.paper_seeds if seeds is None else seeds
+        name = f"{name}-paper"
+    hardware = {**options.of(HardwareOptions), "settings": settings}
+    return SweepOptions(
+        space.method, space=str(path), name=name, keep="all", seeds=seeds, **hardware
+    )
+
+
+def _read_test(folder: str, options: ExperimentOptions, messages: Messages) -> None:
+    """Read test for every complete cell that has no reading yet."""
+    complete = {t.key for t in Store(folder).trials() if t.state is RunState.COMPLETE}
+    if complete - readings_of(folder).keys():
+        wanted = EvaluateOptions(folder, trial="all", data_dir=options.data_dir)
+        read_trials(wanted, messages)
+
+
+def _write(folder: str, found: Experiment) -> None:
+    """Page, figure and the report of the sweep into the sweep's folder."""
+    texts = {
+        "study.svg": found.figure(),
+        "study.md": found.page("study.svg"),
+        "report.html": page_of(sweep_records(folder, None)[0]),
+    }
+    write_files(folder, {name: text.encode() for name, text in texts.items()})
+
+
+def _measure(folder: str, space: SearchSpace, data_dir: str, messages: Messages) -> None:
     """Measure what an experiment needs beyond its rows, once for the same rows, and keep it there.
 
     Args:
         folder: The sweep's folder or URI.
         space: The experiment's space, whose question names a measure of its method.
         data_dir: Folder of the corpora.
+        messages: Where to say that it is measured.
 
     Raises:
         ConfigError: The method has no such measure.
     """
-    import pyarrow as pa
-
-    from raysearch.leaderboard import Store
-    from raysearch.leaderboard.part_file import encode
-    from raysearch.storage import write_files
-
     assert space.question is not None
     what = space.question.measure
     taken = measure_of(space.method, what)
     trials = [t for t in Store(folder).trials() if t.state is RunState.COMPLETE]
     mark = {_OF.encode(): " ".join([what, *(trial.id for trial in trials)]).encode()}
-    kept = _kept_measures(folder)
+    kept = kept_measures(folder)
     if kept is not None and mark.items() <= (kept.schema.metadata or {}).items():
         return
-    sys.stderr.write(f"measuring the {what}\n")
-    records = pa.Table.from_pylist(taken.take(SweepRuns(folder, trials, data_dir)))
+    messages.note(f"measuring the {what}")
+    records = pa.Table.from_pylist(taken.take(SweepRuns(folder, trials, data_dir, messages)))
     write_files(folder, {MEASURED: bytes(encode(records, metadata=mark))})
-
-
-def measure_of(method: str, name: str) -> Measure:
-    """A measure by its name.
-
-    Raises:
-        ConfigError: The method has none of that name.
-    """
-    known = measures_of(get_method(method))
-    if name not in known:
-        raise ConfigError(
-            f"`measure` must be known, but got {name!r}; {known_names(tuple(known))}"
-            if known
-            else f"`measure` must be of a method that has measures, but {method} has none; leave "
-            "it out of the experiment, or set another method"
-        )
-    return known[name]
 
 
 class SweepRuns:
     """The complete runs of a sweep: `raysearch.methods.description.FinishedRuns`."""
 
-    def __init__(self, folder: str, runs: Sequence[Run], data_dir: str) -> None:
-        self.folder, self.data_dir = folder, data_dir
+    def __init__(
+        self, folder: str, runs: Sequence[Run], data_dir: str, messages: Messages = QUIET
+    ) -> None:
+        self._folder, self.data_dir, self._messages = folder, data_dir, messages
         self.runs: Sequence[Run] = sorted(runs, key=lambda run: (run.number, run.cell))
 
     def config(self, run: Run) -> Any:
@@ -225,119 +200,22 @@ class SweepRuns:
 
     def restored(self, runs: Iterable[Run], role: str, what: str) -> Iterator[tuple[Run, Any]]:
         """See `FinishedRuns.restored`."""
-        from raysearch.api.openings import alone
-
-        with alone(self.folder, role) as openings:
+        with alone(self._folder, role, messages=self._messages) as openings:
             for run in runs:
                 opened: list[Opening] = []
 
                 def begin(weights: str, run: Run = run, opened: list[Opening] = opened) -> None:
                     opened.append(openings.begin(run, role, what=what, weights=weights))
 
-                yield run, restored(run, self.folder, self.data_dir, role, before=begin)
+                yield (
+                    run,
+                    restored(
+                        run,
+                        self._folder,
+                        self.data_dir,
+                        role,
+                        before=begin,
+                        messages=self._messages,
+                    ),
+                )
                 openings.finish(opened[0])
-
-
-def read_experiment(
-    folder: str, space: SearchSpace, name: str, *, small: bool = True
-) -> Experiment:
-    """What the rows of a folder answer.
-
-    Args:
-        folder: The sweep's folder or URI.
-        space: The experiment's space.
-        name: The experiment's name.
-        small: Whether the rows are of the small scale.
-
-    Raises:
-        StoreError: There is no row.
-        ConfigError: The reference has no complete cell.
-    """
-    from raysearch.analysis.experiment import answer, arms_of, with_readings
-    from raysearch.leaderboard import Store
-    from raysearch.leaderboard.openings import readings_of
-
-    assert space.question is not None
-    rows = Store(folder).trials()
-    if not rows:
-        raise StoreError(
-            f"`{redacted(folder)}` must hold the rows of an experiment, but has none; "
-            f"python -m raysearch experiment {name} makes them"
-        )
-    trials = with_readings(rows, readings_of(folder).trials())
-    arms = sorted(arms_of(trials, _varied(space), _among(space)), key=_place(space))
-    asked = space.question
-    return Experiment(
-        name=name,
-        method=space.method,
-        question=asked,
-        answer=answer(
-            arms,
-            asked.goal,
-            reference=asked.reference,
-            beside=asked.beside,
-            self_naming=notes_of(space.method).self_naming,
-        ),
-        arms=arms,
-        trials=[trial for trial in trials if trial.state is RunState.COMPLETE],
-        measured=_measured(folder),
-        small=small,
-        command=f"python -m raysearch experiment {name}",
-    )
-
-
-def _varied(space: SearchSpace) -> Callable[[Mapping[str, Scalar]], Mapping[str, Scalar]]:
-    """A row's settings to those that the space searches and that matter in it."""
-
-    def chosen(config: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
-        found: dict[str, Scalar] = {}
-        for item in space.searched:
-            if item.matters(found):
-                found[item.name] = config.get(item.name)
-        return found
-
-    return chosen
-
-
-def _among(space: SearchSpace) -> Callable[[Mapping[str, Scalar]], bool]:
-    """Whether settings are one of the space's combinations."""
-    items = {item.name: item for item in space.searched}
-    return lambda settings: all(items[name].contains(value) for name, value in settings.items())
-
-
-def _place(space: SearchSpace) -> Callable[[Arm], tuple[int, ...]]:
-    """Where an arm stands: the paper's first, then in the order of the choices in the file."""
-    choices = {item.name: list(item.choices) for item in space.searched}
-
-    def place(arm: Arm) -> tuple[int, ...]:
-        if arm.literal:
-            return ()
-        return tuple(
-            choices[name].index(value) if value in choices[name] else 0
-            for name, value in arm.settings.items()
-        )
-
-    return place
-
-
-def _measured(folder: str) -> list[dict[str, Any]]:
-    kept = _kept_measures(folder)
-    records: list[dict[str, Any]] = [] if kept is None else kept.to_pylist()
-    return records
-
-
-def _kept_measures(folder: str) -> pa.Table | None:
-    from raysearch.leaderboard.part_file import DamagedError, decode_any
-    from raysearch.storage import open_storage
-
-    try:
-        with open_storage(folder, make=False).open(MEASURED) as file:
-            return decode_any(file.read())
-    except FileNotFoundError:
-        return None
-    except DamagedError as error:
-        raise StoreError(
-            f"`{join(redacted(folder), MEASURED)}` must be what an experiment measured, but "
-            f"{error}; move it away and run the same command again, which measures it anew (an "
-            "embedding opens the test data for that, which is recorded)"
-        ) from error

@@ -146,7 +146,7 @@ def _new(folder: Folder | None) -> Path:
 
 def _write(found: Exported, folder: str, target: Path, data: str, messages: Messages) -> None:
     """Restore the trial, training it again if its weights were not kept, and write its folder."""
-    spec, weights = with_weights(found.trial, folder, data)
+    spec, weights = with_weights(found.trial, folder, data, messages)
     method = restore_method(spec, weights.result, roles=("train", "dev"), data_dir=data)
     method.save_encoder(str(target))
     (target / "README.md").write_text(model_card(found), encoding="utf-8")

@@ -24,6 +24,7 @@ from raysearch.version import PACKAGE
 
 __all__ = [
     "EvaluateOptions",
+    "ExperimentOptions",
     "Folder",
     "HardwareOptions",
     "Options",
@@ -219,6 +220,22 @@ class TrainOptions(SettingsOptions):
     task: str | None = None
     seed: int | None = None
     name: str | None = None
+
+
+@dataclass(frozen=True)
+class ExperimentOptions(HardwareOptions):
+    """What `raysearch experiment` takes.
+
+    Attributes:
+        name: An experiment such as ``carl-ablation``, or a space file with a section ``study``.
+        scale: ``small`` fits two CPU cores, ``paper`` is the papers' own size, for a GPU.
+        seeds: Cells of each arm and task; None for the experiment's own.
+    """
+
+    name: str
+    _: KW_ONLY
+    scale: Literal["small", "paper"] = "small"
+    seeds: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,18 @@
 
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 
-from raysearch import api
-from raysearch.api.experiment import MEASURED, experiments, find_experiment
+from raysearch.api.answer import MEASURED, experiments, find_experiment
+from raysearch.api.experiment import sweep_options
+from raysearch.api.options import ExperimentOptions
 from raysearch.cli import main, parser
-from raysearch.cli.experiment import _sweep_options
+from raysearch.cli.arguments import given
 from raysearch.cli.parsing import leaves
 from raysearch.summary import Ending, SweepSummary
 
@@ -101,7 +103,8 @@ def test_a_study_from_training_to_its_page(
 def test_the_papers_scale_changes_settings_seeds_and_name(space: Path) -> None:
     words = ["experiment", "mine.yaml", "--scale", "paper", "--set", "corpora=sample"]
     args = parser().parse_args([*words, "--gpus-per-worker", "0.5", "--results", "there"])
-    sweep = _sweep_options(args, *find_experiment("mine.yaml"))
+    options = ExperimentOptions(**given(args))
+    sweep = sweep_options(options, *find_experiment("mine.yaml"))
     assert (sweep.name, sweep.seeds, sweep.keep) == ("mine-paper", 5, "all")
     assert sweep.settings == {
         "encoder": "google-bert/bert-base-uncased",
@@ -139,7 +142,11 @@ def test_a_study_without_all_its_arms_has_no_answer(
         SweepSummary(ending=Ending.COST, asked=3, unfinished=2),
         SweepSummary(ending=Ending.INTERRUPTED, asked=3, unfinished=2),
     ]
-    monkeypatch.setattr(api, "search", lambda *_: (SimpleNamespace(root="here"), ended.pop(0)))
+    monkeypatch.setattr(
+        import_module("raysearch.api.experiment"),
+        "search",
+        lambda *_: (SimpleNamespace(root="here"), ended.pop(0)),
+    )
     assert main(["experiment", "mine.yaml"]) == 2
     assert "ended by cost with 2 of 3 configurations open" in capsys.readouterr().err
     assert main(["experiment", "mine.yaml", "--slots", "1"]) == 130
@@ -158,11 +165,9 @@ def test_the_former_word_means_the_same(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize("form", ["--study {}", "--study={}"])
 def test_no_part_of_a_password_stands_on_the_page(form: str) -> None:
     """Not what follows a quote in it either."""
-    from argparse import Namespace
-
     from raysearch.cli.experiment import _command
 
     words = form.format("postgresql://u:SEC'RET@h/d").split()
-    said = _command(Namespace(words=["experiment", "carl-ablation", *words]))
+    said = _command(["experiment", "carl-ablation", *words])
     assert "RET" not in said and "SEC" not in said and "h/d" in said
     assert said.startswith("python -m raysearch experiment carl-ablation ") and "--study" in said

@@ -271,7 +271,8 @@ def _break() -> None:
 def test_a_map_of_test_sentences_is_an_opening_too(
     weights: Weights, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from raysearch.api.experiment import SweepRuns, measure_of
+    from raysearch.api.answer import measure_of
+    from raysearch.api.experiment import SweepRuns
     from raysearch.methods.carl.method import CarlMethod
 
     with monkeypatch.context() as patch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
@@ -113,7 +112,7 @@ def test_an_error_on_the_screen_names_no_secret(
 @pytest.mark.parametrize("url", URLS)
 def test_a_command_on_the_page_of_a_study_has_no_secret(url: str) -> None:
     words = ["experiment", "carl-ablation", "--stages", url, f"--storage={url}", "--slots", "2"]
-    command = _command(argparse.Namespace(words=words))
+    command = _command(words)
     assert PLANTED not in command and command.endswith("--slots 2")
     assert command.startswith("python -m raysearch experiment carl-ablation --stages ")
 

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from raysearch.api.experiment import SweepRuns, measure_of
+from raysearch.api.answer import measure_of
+from raysearch.api.experiment import SweepRuns
 from raysearch.api.restore import train_here
 from raysearch.api.trials import spec_of
 from raysearch.config import flatten, read_config
