@@ -79,7 +79,7 @@ def export(
     """
     options = {"task": task, "seed": seed, "data_dir": data_dir, "top": top}
     _check_options(form, options)
-    if form in ("latex", "markdown"):
+    if form == "latex" or form == "markdown":
         return Export(text=_table(trial, dir, form, 10 if top is None else top))
     if not all(trial.rpartition(":")[:2]):
         raise ConfigError(f"`TRIAL` must be SWEEP:N or SWEEP:best, but got {trial!r}")
