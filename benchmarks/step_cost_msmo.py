@@ -82,13 +82,13 @@ class AsTheCode:
                 seen = [self.read(rows).features for rows in (source, target)]
             yield Update("critic", -self.gap(*seen), rate=1.0)
             clip_weights(critic, config.critic_clip)
-        labelled = self.read(draw.learned)
+        labelled = self.read(draw.labelled)
         logits = network.tag(labelled.words)
-        loss = token_cross_entropy(logits, self.labels(draw.learned))
+        loss = token_cross_entropy(logits, self.labels(draw.labelled))
         yield Update("main", loss, step=False)
 
-        labelled = self.read(draw.learned)  # its graph is gone: the code keeps it instead
-        loss = token_cross_entropy(network.tag(labelled.words), self.labels(draw.learned))
+        labelled = self.read(draw.labelled)  # its graph is gone: the code keeps it instead
+        loss = token_cross_entropy(network.tag(labelled.words), self.labels(draw.labelled))
         with frozen(critic):
             gap = self.gap(labelled.features, self.read(draw.target).features)
         distance = self.distance(draw.pairs)
@@ -97,12 +97,12 @@ class AsTheCode:
 
     def read(self, sentences: Rows) -> Outputs:
         """Hidden states of sentences, all padded to the longest of them."""
-        tokens = self.method.material.tokens
+        tokens = self.method.training_set.tokens
         return self.method.network(pack(tokens, spans(tokens.parts, sentences), pick_device()))
 
     def labels(self, sentences: Rows) -> torch.Tensor:
         """Labels of their words."""
-        tokens = self.method.material.tokens
+        tokens = self.method.training_set.tokens
         return torch.from_numpy(tokens.labels[spans(tokens.words, sentences)]).to(pick_device())
 
     def gap(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -113,7 +113,7 @@ class AsTheCode:
 
     def distance(self, pairs: Rows) -> torch.Tensor:
         """Consistency of pairs of sentences, with a forward pass for either side."""
-        tokens, found = self.method.material.tokens, []
+        tokens, found = self.method.training_set.tokens, []
         for rows in (pairs[:, 0], pairs[:, 1]):
             log_probs = self.method.network.tag(self.read(rows).words).log_softmax(-1)
             counts = np.diff(tokens.words)[rows]
@@ -170,7 +170,7 @@ class Contender:
         if self.as_the_code:
             sides = sum(len(source) + len(target) for source, target in draw.rounds)
             # A second backward pass through the labelled batch costs two.
-            return sides + 5 * len(draw.learned) + 3 * len(draw.target) + 6 * len(draw.pairs)
+            return sides + 5 * len(draw.labelled) + 3 * len(draw.target) + 6 * len(draw.pairs)
         packed, _ = batch.rounds(self.config.critic_steps if draw.rounds else 0)
         alone = len(packed.order) if packed is not None else 0
         return alone + 3 * len(batch.main.order)

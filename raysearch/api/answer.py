@@ -105,7 +105,7 @@ class Experiment:
             lines=asked.lines,
             y=asked.y,
             measured=self.measured,
-            panels=self._measure.panels if self._measure else {},
+            measure=self._measure,
         )
         return svg(drawn)
 

@@ -151,13 +151,15 @@ class Measure:
     Attributes:
         take: The records.
         sentences: What they say, a sentence each.
-        panels: Of a figure of distributions: what a panel shows, to the panel's title and the
-            label of its axis.
+        panels: Of a figure of labels: geometry to the title of its panel and the label of the
+            axis, in their order.
+        lines: Of a figure of labels: scaling to its name, first the one on the rating scale.
     """
 
     take: Callable[[FinishedRuns], list[Record]]
     sentences: Callable[[Sequence[Mapping[str, Any]]], list[str]] = lambda records: []
     panels: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    lines: Mapping[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable

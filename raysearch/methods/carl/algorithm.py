@@ -115,14 +115,14 @@ class CarlAlgorithm:
             momentum: m_s of this step.
             detects: Whether perturbed token detection trains now.
         """
-        recipe = self.config.recipe
-        if recipe.objective == "regression":
+        spec = self.config.variant_spec
+        if spec.objective == "regression":
             return self._regress(batch)
-        if recipe.objective == "dropout":
+        if spec.objective == "dropout":
             return self._contrast_views(batch)
         if not detects:
             return self._contrast(batch, momentum)
-        if not recipe.perturbs:
+        if not spec.perturbs:
             return self._contrast_and_predict_saliency(batch, momentum)
         return self._contrast_and_detect(batch, step, momentum)
 
@@ -130,7 +130,7 @@ class CarlAlgorithm:
         """CARL: 7 forward passes' worth of work, and 2 more for each further ascent step."""
         model, config, adversary = self.model, self.config, self.adversary
         clean = self._forward_clean(batch, momentum)
-        if config.recipe.contrasts:
+        if config.variant_spec.contrasts:
             clean.embeddings.retain_grad()
             loss = config.contrastive_weight * clean.contrast.loss
             yield Update("main", loss, clean.terms, step=False)
@@ -217,7 +217,7 @@ class CarlAlgorithm:
         queries = gather(model.queries(states, batch.mask), batch.rows)
         keys = gather(model.target.keys(batch.ids, batch.mask), batch.rows)
         labels = gather(batch.labels, batch.rows)
-        if self.config.recipe.objective == "discrete":
+        if self.config.variant_spec.objective == "discrete":
             targets = class_targets(quadrants(labels, self.objective.centre))
             similarity = embedding_similarity(queries, keys)
             contrast = soft_contrast(similarity, targets, self.config.temperature)
@@ -231,7 +231,7 @@ class CarlAlgorithm:
             "momentum": momentum,
             **batch_geometry(queries, keys),
         }
-        if self.config.recipe.contrasts:
+        if self.config.variant_spec.contrasts:
             terms["contrastive_gradient"] = length_of_gradient(embeddings)
         return _Clean(
             embeddings=embeddings,

@@ -190,14 +190,14 @@ class CarlConfig(TrainingConfig):
     """Peak learning rate of the ``finetuned`` protocol. Paper silent."""
 
     @property
-    def recipe(self) -> Variant:
+    def variant_spec(self) -> Variant:
         """What the variant trains."""
         return VARIANTS[self.variant]
 
     @property
     def choice(self) -> str:
         """The token choice after the variant's say."""
-        return "random" if self.recipe.random_tokens else self.token_choice
+        return "random" if self.variant_spec.random_tokens else self.token_choice
 
     @property
     def probed(self) -> tuple[str, ...]:
@@ -228,17 +228,17 @@ class CarlConfig(TrainingConfig):
             )
         radius = self.relative_epsilon if self.perturbation == "relative" else self.epsilon
         name = "relative_epsilon" if self.perturbation == "relative" else "epsilon"
-        if self.recipe.perturbs and radius == 0:
+        if self.variant_spec.perturbs and radius == 0:
             found.append(
                 f"`{name}` must be > 0 for variant `{self.variant}`, but got 0; "
                 "the variant without a perturbation is `saliency`"
             )
-        if self.recipe.objective == "soft" and self.contrastive_weight == 0:
+        if self.variant_spec.objective == "soft" and self.contrastive_weight == 0:
             found.append(
                 "`contrastive_weight` must be > 0, but got 0; "
                 "the variant without the contrastive term is `no_mccl`"
             )
-        if self.recipe.detects and self.detection_weight == 0:
+        if self.variant_spec.detects and self.detection_weight == 0:
             found.append(
                 "`detection_weight` must be > 0, but got 0; "
                 "the variant without detection is `no_ptd`"

@@ -87,9 +87,9 @@ def _transfer(probed: list[Corpus]) -> set[str]:
 
 
 def _skill(config: CarlConfig) -> set[str]:
-    if not config.recipe.detects:
+    if not config.variant_spec.detects:
         return set()
-    changed = {_CHANGED} if config.recipe.perturbs else set()
+    changed = {_CHANGED} if config.variant_spec.perturbs else set()
     return {*_DETECTION, *changed, *(_CHOICE if config.choice == "salient" else ())}
 
 
@@ -146,6 +146,7 @@ MEASURES: Mapping[str, Measure] = {
             "cos_centred": ("cosine around the middle", _TEMPERATURE),
             "gauss": ("Gaussian kernel", "width σ"),
         },
+        lines={"scale": "min-max", "standardised": "standardised"},
     ),
     "embedding": Measure(take=_embedding),
 }

@@ -119,7 +119,7 @@ class CarlMethod:
         if isinstance(batch, TaskBatch):
             assert self._tuning is not None
             return self._tuning.updates(batch)
-        detects = self.config.recipe.detects and self._stage.name == "pretrain"
+        detects = self.config.variant_spec.detects and self._stage.name == "pretrain"
         return self.algorithm.updates(batch, step, momentum=self._momentum(step), detects=detects)
 
     def _momentum(self, step: int) -> float:

@@ -54,7 +54,7 @@ class _Branch(nn.Module):
         self.pooling = config.pooling
         self.encoder = encoder
         self.projection: nn.Module | None = None
-        if config.recipe.objective in ("soft", "discrete", "dropout"):
+        if config.variant_spec.objective in ("soft", "discrete", "dropout"):
             hidden = int(encoder.config.hidden_size)
             self.projection = nn.Sequential(
                 nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, config.projection_size)
@@ -137,23 +137,23 @@ class CarlModel(nn.Module):
         self.target: Target | None = None
         self.discriminator: nn.Module | None = None
         self.regression: nn.Module | None = None
-        recipe = config.recipe
-        if recipe.objective in ("soft", "discrete"):
+        spec = config.variant_spec
+        if spec.objective in ("soft", "discrete"):
             size = config.projection_size
             self.prediction = nn.Sequential(
                 nn.Linear(size, config.prediction_hidden),
                 nn.GELU(),
                 nn.Linear(config.prediction_hidden, size),
             )
-            if not recipe.contrasts:  # the heads only carry a gradient to the tokens
+            if not spec.contrasts:  # the heads only carry a gradient to the tokens
                 self.online.projection.requires_grad_(False)  # type: ignore[union-attr]
                 self.prediction.requires_grad_(False)
             self.target = Target(self.online, dropout=config.target_dropout)
-        if recipe.detects:
+        if spec.detects:
             self.discriminator = nn.Sequential(
                 nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, 1)
             )
-        if recipe.objective == "regression":
+        if spec.objective == "regression":
             self.regression = nn.Linear(hidden, 2)
 
     def heads(self) -> list[nn.Module]:

@@ -23,8 +23,8 @@ def carl_stages(config: CarlConfig, batches_per_epoch: int) -> tuple[Stage, ...]
     steps = max(1, round(config.epochs * batches_per_epoch)) if config.epochs > 0 else 0
     if config.variant == "frozen":
         steps = 0
-    recipe = config.recipe
-    share = config.contrastive_warmup_share if recipe.detects and recipe.contrasts else 0.0
+    spec = config.variant_spec
+    share = config.contrastive_warmup_share if spec.detects and spec.contrasts else 0.0
     warmup = min(round(steps * share), max(0, steps - 1))
     if warmup == 0:
         return (Stage("pretrain", settings_of(CarlConfig, "", "detection"), steps),)

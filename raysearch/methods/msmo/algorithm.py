@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from raysearch.distributed import gather, world_size
 from raysearch.methods.base import Update
-from raysearch.methods.msmo.batches import UNLEARNED, Batch
+from raysearch.methods.msmo.batches import IGNORE_INDEX, Batch
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.critic import (
     critic_rate,
@@ -84,7 +84,7 @@ class Algorithm:
         yield from train_critic(critic, features, rounds, config, rate)
 
     def _learn(self, batch: Batch, outputs: Outputs, terms: Named) -> torch.Tensor:
-        """w·L_CE over the words that are learned, and β·L_cons over aligned aspects."""
+        """w·L_CE over the words whose labels count, and β·L_cons over aligned aspects."""
         logits = self.network.tag(outputs.words)
         supervised = token_cross_entropy(logits, batch.labels, words=batch.words)
         terms["supervised"] = supervised
@@ -114,8 +114,8 @@ class Algorithm:
         return self.config.adversarial_weight * gap
 
     def _contrast(self, batch: Batch, outputs: Outputs, terms: Named) -> torch.Tensor:
-        """CL-XABSA's term over the words that are learned, of all workers."""
-        counted = batch.labels != UNLEARNED
+        """CL-XABSA's term over the words whose labels count, of all workers."""
+        counted = batch.labels != IGNORE_INDEX
         features, labels = outputs.words[counted], batch.labels[counted]
         if world_size() > 1:
             features, labels = _of_all(features, labels, round(batch.words * world_size()))
@@ -132,5 +132,5 @@ def _of_all(
     """Features and labels of all workers' words; every worker has at most so many."""
     padding = most - len(labels)
     features = gather(functional.pad(features, (0, 0, 0, padding)))
-    labels = gather(functional.pad(labels, (0, padding), value=UNLEARNED))
-    return features[labels != UNLEARNED], labels[labels != UNLEARNED]
+    labels = gather(functional.pad(labels, (0, padding), value=IGNORE_INDEX))
+    return features[labels != IGNORE_INDEX], labels[labels != IGNORE_INDEX]

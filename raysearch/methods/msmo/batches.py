@@ -18,7 +18,7 @@ __all__ = ["Aspects", "Batch", "Collator", "CriticBatch"]
 FROZEN_CHUNK = 32
 """Parts that are forwarded at once without gradient, of like length."""
 
-UNLEARNED = -100
+IGNORE_INDEX = -100
 """Label of a word that does not count, as `torch.nn.functional.cross_entropy` has it."""
 
 
@@ -66,11 +66,11 @@ class Batch:
 
     Attributes:
         main: Every sentence that needs gradients, once.
-        labels: (W,) int64 of the words of `main`; `UNLEARNED` where they do not count.
+        labels: (W,) int64 of the words of `main`; `IGNORE_INDEX` where they do not count.
         words: Words that count, of all workers over the number of workers.
         sides: For the encoder's term against the critic.
         aspects: For consistency.
-        assembler: Made it, and makes what the critic alone sees.
+        collator: Made it, and makes what the critic alone sees.
         draws: Of all workers, and this worker's.
     """
 
@@ -79,7 +79,7 @@ class Batch:
     words: float
     sides: CriticBatch
     aspects: Aspects
-    assembler: Collator
+    collator: Collator
     draws: tuple[SampledRows, SampledRows]
 
     def rounds(self, count: int) -> tuple[PackedBatch | None, list[CriticBatch]]:
@@ -90,7 +90,7 @@ class Batch:
         whole, mine = self.draws
         if not whole.rounds:
             return None, [self.sides] * count
-        return self.assembler.rounds(whole.rounds[:count], mine.rounds[:count])
+        return self.collator.rounds(whole.rounds[:count], mine.rounds[:count])
 
 
 class Collator:
@@ -112,20 +112,20 @@ class Collator:
         """The tensors of a worker's draw; `whole` is that of all workers."""
         tokens = self.tokens
         kept = self._with_aspects(mine.pairs)
-        drawn = (mine.learned, mine.source, mine.target, kept.reshape(-1))
+        drawn = (mine.labelled, mine.source, mine.target, kept.reshape(-1))
         main = np.unique(np.concatenate(drawn))
         words = np.concatenate([[0], np.cumsum(_counts(tokens.words, main))])
-        labels = np.full(words[-1], UNLEARNED, dtype=np.int64)
-        learned = np.searchsorted(main, mine.learned)
-        labels[spans(words, learned)] = tokens.labels[spans(tokens.words, mine.learned)]
+        labels = np.full(words[-1], IGNORE_INDEX, dtype=np.int64)
+        labelled = np.searchsorted(main, mine.labelled)
+        labels[spans(words, labelled)] = tokens.labels[spans(tokens.words, mine.labelled)]
         begins = words[np.searchsorted(main, kept)]
         return Batch(
             main=self._pack(main, self.chunk),
             labels=self._tensor(labels),
-            words=_counts(tokens.words, whole.learned).sum() / self.workers,
+            words=_counts(tokens.words, whole.labelled).sum() / self.workers,
             sides=self._sides(main, (whole.source, whole.target), (mine.source, mine.target)),
             aspects=self._aspects(kept, begins, self._with_aspects(whole.pairs)),
-            assembler=self,
+            collator=self,
             draws=(whole, mine),
         )
 

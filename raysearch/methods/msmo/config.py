@@ -210,7 +210,7 @@ class MsmoConfig(TrainingConfig):
         return {**cls.PAPER, "consistency_weight": beta}
 
     @property
-    def recipe(self) -> Variant:
+    def variant_spec(self) -> Variant:
         """What the variant trains."""
         return VARIANTS[self.variant]
 
@@ -225,8 +225,8 @@ class MsmoConfig(TrainingConfig):
     @property
     def inert(self) -> frozenset[str]:
         """See `TrainingConfig.inert`."""
-        parts = {"critic", "consistency", "contrast"} - self.recipe.terms
-        if not (self.recipe.critic and self.schedule == "sequential"):
+        parts = {"critic", "consistency", "contrast"} - self.variant_spec.terms
+        if not (self.variant_spec.critic and self.schedule == "sequential"):
             parts.add("align")
         if self.distillation == "none":
             parts |= {"distill", "student"}
@@ -253,7 +253,7 @@ class MsmoConfig(TrainingConfig):
             found.append("`alignment_noise` must be 0 unless `code_switch` is built")
         if self.adversarial_source == "mixed" and self.schedule != "interleaved":
             found.append("`adversarial_source: mixed` must have `schedule: interleaved`")
-        if self.recipe.consistent and not self.consistency_pairs:
+        if self.variant_spec.consistent and not self.consistency_pairs:
             found.append(
                 "`consistency_pairs` must name at least one pair of views, but it is empty; the "
                 "variant without the term is `no_consistency`"

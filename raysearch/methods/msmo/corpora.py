@@ -11,7 +11,7 @@ from raysearch.corpora import absa
 from raysearch.corpora.absa import PairCorpus
 from raysearch.errors import DataError
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.stages import network_of, outline, recipe_of
+from raysearch.methods.msmo.stages import network_of, outline, spec_of
 from raysearch.sources import remembered
 
 __all__ = ["check", "digests", "load_pairs", "needed_views", "roles_of"]
@@ -30,7 +30,7 @@ def needed_views(config: MsmoConfig) -> tuple[str, ...]:
         for stage in stages
         if stage.name.startswith(("align-", "train-")) or stage.name == "student"
     )
-    read = {view for network in networks for view in recipe_of(config, network).views}
+    read = {view for network in networks for view in spec_of(config, network).views}
     return tuple(view for view in ("s", "st", "ts", "t", "gold") if view in read)
 
 

@@ -20,7 +20,7 @@ from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.tokens import Rows, Tokenised, join, spans, tokenise
 from raysearch.methods.tensors import on_device
 
-__all__ = ["COLUMNS", "AlignedRows", "PackedBatch", "TrainingSet", "load_material", "pack"]
+__all__ = ["COLUMNS", "AlignedRows", "PackedBatch", "TrainingSet", "load_training_set", "pack"]
 
 COLUMNS: tuple[str, ...] = (*VIEWS, "gold")
 """Columns of the table of items: the four views, and the target's own labelled sentences."""
@@ -89,9 +89,9 @@ class AlignedRows:
     """Rows of language pairs.
 
     Attributes:
-        table: (I, 5) int64 over `COLUMNS`: number of the sentence in the material, -1 for none.
-        owned: (I,) bool: whether the item's source sentence is learned here; with several pairs
-            that is so in one of them.
+        table: (I, 5) int64 over `COLUMNS`: number of the sentence in the training set, -1 for none.
+        owned: (I,) bool: whether the labels of the item's source sentence count here; with
+            several pairs that is so in one of them.
     """
 
     table: Rows
@@ -116,7 +116,7 @@ class AlignedRows:
         found: Rows = np.nonzero(table >= 0)[0][np.sort(first)]
         return found
 
-    def learned(self) -> Rows:
+    def labelled(self) -> Rows:
         """Numbers of the sentences whose labels count, item by item; each once."""
         table = self.table.copy()
         table[~self.owned, 0] = -1
@@ -163,7 +163,7 @@ class TrainingSet:
         return AlignedRows(table=table[kept], owned=self.items.owned[kept])
 
 
-def load_material(
+def load_training_set(
     corpora: Sequence[PairCorpus], encoder: Encoder, config: MsmoConfig, views: Collection[str]
 ) -> TrainingSet:
     """The training sentences of one or several pairs of the same source.

@@ -35,7 +35,7 @@ from raysearch.methods.msmo.distillation import (
     teach,
 )
 from raysearch.methods.msmo.evaluation import CheckpointSelection, evaluate
-from raysearch.methods.msmo.items import TrainingSet, load_material
+from raysearch.methods.msmo.items import TrainingSet, load_training_set
 from raysearch.methods.msmo.model import Network
 from raysearch.methods.msmo.sampling import (
     aligned_draws,
@@ -60,7 +60,7 @@ class MsmoMethod:
         config: The trial's settings.
         seed: The cell's.
         encoder: What every network starts from; it stays as it is.
-        material: The training sentences.
+        training_set: The training sentences.
         unlabelled: Target sentences without labels; None without distillation.
         corpus: The cell's pair, opened with the roles to be evaluated.
         provenance: Digests and names.
@@ -75,13 +75,13 @@ class MsmoMethod:
         seed: int,
         *,
         encoder: Encoder,
-        material: TrainingSet,
+        training_set: TrainingSet,
         unlabelled: Tokenised | None,
         corpus: PairCorpus,
         provenance: Mapping[str, str],
         device: torch.device,
     ) -> None:
-        self.config, self.provenance, self.material = config, provenance, material
+        self.config, self.provenance, self.training_set = config, provenance, training_set
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         """``main`` for encoder and tagger, ``critic``; those of the stage that runs."""
         self._seed, self._encoder, self._corpus, self._device = seed, encoder, corpus, device
@@ -90,7 +90,7 @@ class MsmoMethod:
         self._stage = self._stages[-1]
         self._results: dict[str, Mapping[str, Any]] = {}
         self._network: Network | None = None
-        self._journal: CheckpointSelection | None = None
+        self._selection: CheckpointSelection | None = None
         self._soft_labels: torch.Tensor | None = None
         self._found: dict[str, str] = {}
 
@@ -120,12 +120,12 @@ class MsmoMethod:
             assert self._unlabelled is not None
             self._soft_labels = soft_labels(taught, self._unlabelled, self.config)
         self.optimizers = self._optimizers(stage)
-        self._journal = CheckpointSelection(
+        self._selection = CheckpointSelection(
             stage.steps, self.config.selection, self.config.selection_from
         )
         if state is not None:
             self._network.load_trained(state["network"])
-            self._journal.load_state_dict(state["journal"])
+            self._selection.load_state_dict(state["journal"])
         self._network.train()
 
     def batches(self, stage: Stage, epoch_seed: int) -> Iterator[Batch | DistillBatch]:
@@ -146,22 +146,22 @@ class MsmoMethod:
         terms, size = terms_of(config, stage), config.batch_size
         if terms.literal:
             rounds = critic_rounds(config, 0)  # as many as any step needs
-            draws = literal_draws(self.material, terms, size, epoch_seed, _share, rounds=rounds)
+            draws = literal_draws(self.training_set, terms, size, epoch_seed, _share, rounds=rounds)
         else:
-            draws = aligned_draws(self.material, terms, size, epoch_seed, _share)
-        assembler = Collator(
-            self.material.tokens,
+            draws = aligned_draws(self.training_set, terms, size, epoch_seed, _share)
+        collator = Collator(
+            self.training_set.tokens,
             device,
             workers=world_size(),
             chunk=max(1, size // world_size()) if terms.literal else 0,
         )
         for whole, mine in draws:
-            yield assembler.batch(whole, mine)
+            yield collator.batch(whole, mine)
 
     def updates(self, batch: Batch | DistillBatch, step: int) -> Iterator[Update]:
         """The updates of one step of the stage that runs."""
-        journal = self._journal
-        assert journal is not None
+        selection = self._selection
+        assert selection is not None
         if isinstance(batch, DistillBatch):
             updates = distill_updates(self.network, batch, self.config)
         else:
@@ -169,11 +169,11 @@ class MsmoMethod:
             algorithm = Algorithm(self.network, self.config, terms, self._stage.steps)
             updates = algorithm.updates(batch, step)
         if self._stage.name.startswith("align-") and step == self._stage.steps // 2:
-            journal.means()  # what is kept of an alignment is how it stood at its end
-        journal.step = step + 1
+            selection.means()  # what is kept of an alignment is how it stood at its end
+        selection.step = step + 1
         for update in updates:
             if update.terms:
-                journal.add(update.terms)
+                selection.add(update.terms)
             yield update
 
     def finish(self, stage: Stage) -> dict[str, Any]:
@@ -181,11 +181,11 @@ class MsmoMethod:
         if stage.name.startswith("teach-"):
             assert self._unlabelled is not None
             return teach(self.network, self._unlabelled, self._device)
-        journal = self._journal
-        assert journal is not None
-        result = journal.best or self.network.result()
+        selection = self._selection
+        assert selection is not None
+        result = selection.best or self.network.result()
         if stage.name.startswith("align-"):
-            result["terms"] = journal.means()
+            result["terms"] = selection.means()
         return result
 
     def accept(self, stage: Stage, result: Mapping[str, Any]) -> None:
@@ -196,7 +196,7 @@ class MsmoMethod:
         if self._network is None or self._stage != stage:
             self._network = self._fresh(stage)
         self._network.load_result(result, what=f"stage {stage.name}")
-        self._stage, self._journal, self.optimizers = stage, None, {}
+        self._stage, self._selection, self.optimizers = stage, None, {}
 
     def evaluate(self, role: str) -> dict[str, float]:
         """Scores on a role; on ``dev``, while a stage runs, those of the selected report too.
@@ -209,7 +209,7 @@ class MsmoMethod:
         """
         scores = evaluate(self.network, self._encoder, self._corpus, role, self.config)
         found = {f"{role}/{name}": value for name, value in scores.items()}
-        journal = self._journal
+        selection = self._selection
         if role != "dev":
             sentences = self._corpus.sentences(role)
             texts = [marks([" ".join(one.words)]) for one in sentences]
@@ -218,15 +218,15 @@ class MsmoMethod:
             )
             return found
         found["dev/current_f1"] = scores["f1"]
-        if journal is None:
+        if selection is None:
             return found
-        if journal.selectable(scores["f1"]):
-            journal.best, journal.best_f1 = self.network.result(), scores["f1"]
-        if journal.best is not None:
-            found["dev/f1"] = journal.best_f1
+        if selection.selectable(scores["f1"]):
+            selection.best, selection.best_f1 = self.network.result(), scores["f1"]
+        if selection.best is not None:
+            found["dev/f1"] = selection.best_f1
         aligned = self._aligned()
-        journal.reports.append({"step": journal.step, **aligned, **journal.means(), **scores})
-        self._found = health.find(journal.reports)
+        selection.reports.append({"step": selection.step, **aligned, **selection.means(), **scores})
+        self._found = health.find(selection.reports)
         return found | {f"align/{k}": v for k, v in aligned.items()} | health.flags(self._found)
 
     def check_health(self, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
@@ -238,10 +238,10 @@ class MsmoMethod:
 
     def state_dict(self) -> dict[str, Any]:
         """The network, the stage's memory, and the results that are still needed."""
-        assert self._journal is not None, "no stage runs"
+        assert self._selection is not None, "no stage runs"
         return {
             "network": self.network.trained(),
-            "journal": self._journal.state_dict(),
+            "journal": self._selection.state_dict(),
             "results": dict(self._results),
         }
 
@@ -328,7 +328,7 @@ def build(
     encoder = encoders.load(config.encoder, layers=config.layers)
     views = needed_views(config)
     encoder = replace(encoder, trained_on=encoder.trained_on | _marks(corpora.values(), views))
-    material = load_material(list(corpora.values()), encoder, config, views)
+    training_set = load_training_set(list(corpora.values()), encoder, config, views)
     unlabelled = None
     if config.distillation != "none":
         unlabelled = join(
@@ -343,17 +343,17 @@ def build(
                 for pair, corpus in corpora.items()
             ]
         )
-    _check_sentences(config, material, unlabelled)
+    _check_sentences(config, training_set, unlabelled)
     found = {
         name: parts[0] if len(parts) == 1 else combined_digest(*parts) if parts else ""
         for name, parts in digests(config, corpora).items()
     }
-    split = material.tokens.split + (unlabelled.split if unlabelled else 0)
+    split = training_set.tokens.split + (unlabelled.split if unlabelled else 0)
     return MsmoMethod(
         config,
         cell.seed,
         encoder=encoder,
-        material=material,
+        training_set=training_set,
         unlabelled=unlabelled,
         corpus=corpora[cell.task],
         provenance={
@@ -401,7 +401,7 @@ def _check_workers(config: MsmoConfig) -> None:
 
 
 def _check_sentences(
-    config: MsmoConfig, material: TrainingSet, unlabelled: Tokenised | None
+    config: MsmoConfig, training_set: TrainingSet, unlabelled: Tokenised | None
 ) -> None:
     """The smallest batch is all that there is: every worker must have a part of that, too."""
     workers, problems = world_size(), []
@@ -412,7 +412,7 @@ def _check_sentences(
             assert unlabelled is not None
             there = len(unlabelled.longest)
         else:
-            there = draws_from(material, terms_of(config, stage))
+            there = draws_from(training_set, terms_of(config, stage))
         if there < workers:
             problems.append(
                 f"stage {stage.name} must have a sentence for each of the {workers} workers of a "

@@ -41,7 +41,7 @@ class SampledRows:
     """Numbers of the sentences of one step, term by term.
 
     Attributes:
-        learned: Sentences whose labels count.
+        labelled: Sentences whose labels count.
         source: Source side of the encoder's term against the critic.
         target: Its target side.
         pairs: (P, 2) sentences whose k-th aspects are drawn together.
@@ -49,7 +49,7 @@ class SampledRows:
             the sides above.
     """
 
-    learned: Rows
+    labelled: Rows
     source: Rows
     target: Rows
     pairs: Rows
@@ -97,30 +97,30 @@ def items_per_batch(terms: Terms, batch_size: int) -> int:
     return max(1, batch_size // len(terms.views))
 
 
-def draws_from(material: TrainingSet, terms: Terms) -> int:
+def draws_from(training_set: TrainingSet, terms: Terms) -> int:
     """Out of how many a step draws at least: items if aligned, else sentences of a term."""
-    items = _items(material, terms)
+    items = _items(training_set, terms)
     if not terms.literal:
         return len(items)
     if terms.supervised:
-        return len(items.learned())
+        return len(items.labelled())
     return max(len(items.sentences(terms.source)), len(items.sentences(terms.target)))
 
 
 def aligned_draws(
-    material: TrainingSet, terms: Terms, batch_size: int, seed: int, share: Share
+    training_set: TrainingSet, terms: Terms, batch_size: int, seed: int, share: Share
 ) -> Iterator[tuple[SampledRows, SampledRows]]:
     """One epoch of whole items: of every step the draw of all workers, and this worker's.
 
     Args:
-        material: The sentences.
+        training_set: The sentences.
         terms: What the step reads.
         batch_size: Sentences of a step, over all workers.
         seed: Seed of the epoch.
         share: Takes this worker's part.
     """
-    items = _items(material, terms)
-    longest = np.append(material.tokens.longest, 0)  # the last stands for -1, no sentence
+    items = _items(training_set, terms)
+    longest = np.append(training_set.tokens.longest, 0)  # the last stands for -1, no sentence
     lengths = longest[items.table].max(1)
     for rows in bucketed(lengths, items_per_batch(terms, batch_size), seed):
         whole = items.take(rows)
@@ -128,7 +128,7 @@ def aligned_draws(
 
 
 def literal_draws(
-    material: TrainingSet,
+    training_set: TrainingSet,
     terms: Terms,
     batch_size: int,
     seed: int,
@@ -145,16 +145,16 @@ def literal_draws(
     drawn too, but nothing is computed for them.
 
     Args:
-        material: The sentences.
+        training_set: The sentences.
         terms: What the step reads.
         batch_size: Sentences, or pairs of them, of a draw, over all workers.
         seed: Seed of the epoch.
         share: Takes this worker's part.
         rounds: Critic updates to draw for.
     """
-    items = _items(material, terms)
+    items = _items(training_set, terms)
     none = items.table[:0, 0]
-    learned = items.learned() if terms.supervised else none
+    labelled = items.labelled() if terms.supervised else none
     source = items.sentences(terms.source) if terms.critic else none
     target = items.sentences(terms.target) if terms.critic else none
     own_source = none if terms.supervised else source
@@ -164,7 +164,7 @@ def literal_draws(
         cycle(each, size, np.random.default_rng([seed, number]))
         for number, (each, size) in enumerate(
             (
-                (learned, batch_size),
+                (labelled, batch_size),
                 (own_source, batch_size),
                 (target, batch_size),
                 (paired, per_step),
@@ -173,13 +173,13 @@ def literal_draws(
             )
         )
     )
-    counted = learned if terms.mixed else source
-    for _ in range(max(1, len(learned if terms.supervised else source) // batch_size)):
+    counted = labelled if terms.mixed else source
+    for _ in range(max(1, len(labelled if terms.supervised else source) // batch_size)):
         own = (next(labels), next(sources), next(targets), next(rows))
         played = [(next(first), next(second)) for _ in range(rounds if terms.critic else 0)]
         yield tuple(  # type: ignore[misc]
             SampledRows(
-                learned=take(own[0]),
+                labelled=take(own[0]),
                 source=take(own[0])[np.isin(take(own[0]), counted)]
                 if terms.supervised
                 else take(own[1]),
@@ -195,15 +195,15 @@ def _all(rows: Rows) -> Rows:
     return rows
 
 
-def _items(material: TrainingSet, terms: Terms) -> AlignedRows:
+def _items(training_set: TrainingSet, terms: Terms) -> AlignedRows:
     compared = any("s" in pair.split("-") for pair in terms.pairs)
-    return material.select(terms.views, every_source=compared)
+    return training_set.select(terms.views, every_source=compared)
 
 
 def _whole(items: AlignedRows, terms: Terms) -> SampledRows:
     none = items.table[:0, 0]
     return SampledRows(
-        learned=items.learned() if terms.supervised else none,
+        labelled=items.labelled() if terms.supervised else none,
         source=items.sentences(_source(terms)) if terms.critic else none,
         target=items.sentences(terms.target) if terms.critic else none,
         pairs=items.pairs(terms.pairs),

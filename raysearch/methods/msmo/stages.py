@@ -16,7 +16,7 @@ from raysearch.config import settings_of
 from raysearch.methods.msmo.config import MsmoConfig, Variant
 from raysearch.methods.stage import Stage
 
-__all__ = ["TEACHER_VIEWS", "Terms", "network_of", "outline", "recipe_of", "terms_of"]
+__all__ = ["TEACHER_VIEWS", "Terms", "network_of", "outline", "spec_of", "terms_of"]
 
 TEACHER_VIEWS = {"t1": ("s", "t"), "t2": ("t", "ts"), "t3": ("t", "st")}
 """Views of the three teachers of Distill-M, as CL-XABSA has them (docs/msmo.md §2.6)."""
@@ -25,22 +25,22 @@ _RATES = ("learning_rate", "head_learning_rate")
 """What an alignment does not depend on, since it has no labels."""
 
 
-def recipe_of(config: MsmoConfig, network: str) -> Variant:
+def spec_of(config: MsmoConfig, network: str) -> Variant:
     """What a network (``main``, ``t1`` to ``t3``, ``student``) trains on, with which terms.
 
     A teacher has the variant's terms, as far as its views allow: the critic needs both sides
     (``s`` or ``st`` against ``t`` or ``ts``; ``s`` against ``st`` where there is no target
     text), consistency one of `consistency_pairs`.
     """
-    recipe = config.recipe
+    spec = config.variant_spec
     if network == "student":
         return Variant(views=("s", "t") if config.multilingual else ("t",))
     if network in TEACHER_VIEWS:
-        recipe = replace(recipe, views=TEACHER_VIEWS[network])
-    views = set(recipe.views)
+        spec = replace(spec, views=TEACHER_VIEWS[network])
+    views = set(spec.views)
     sides = bool(views & {"s", "st"} and views & {"t", "ts"}) or views >= {"s", "st"}
     paired = any(set(pair.split("-")) <= views for pair in config.consistency_pairs)
-    return replace(recipe, critic=recipe.critic and sides, consistent=recipe.consistent and paired)
+    return replace(spec, critic=spec.critic and sides, consistent=spec.consistent and paired)
 
 
 def network_of(stage: Stage) -> str:
@@ -96,12 +96,12 @@ def outline(config: MsmoConfig) -> tuple[Stage, ...]:
 
 def _network(config: MsmoConfig, name: str, *, last: bool) -> tuple[Stage, ...]:
     """The stages that train one network; the last network of a trial reports."""
-    recipe, data = recipe_of(config, name), _data(config, name)
-    parts = {"", "views", "train", *recipe.terms}
+    spec, data = spec_of(config, name), _data(config, name)
+    parts = {"", "views", "train", *spec.terms}
     if last:
         parts.add("reports")
     stages: list[Stage] = []
-    if recipe.critic and config.schedule == "sequential":
+    if spec.critic and config.schedule == "sequential":
         parts.discard("critic")
         # The variant only decides the views here; they are in the data's digest.
         fields = settings_of(MsmoConfig, "", "views", "critic", "align")
@@ -123,7 +123,7 @@ def _network(config: MsmoConfig, name: str, *, last: bool) -> tuple[Stage, ...]:
             parents=tuple(stage.name for stage in stages),
             data=(*data, "dev_digest") if last else data,
             reports=last,
-            shared=config.multilingual or recipe.views == ("s",),
+            shared=config.multilingual or spec.views == ("s",),
         )
     )
     return tuple(stages)
@@ -131,7 +131,7 @@ def _network(config: MsmoConfig, name: str, *, last: bool) -> tuple[Stage, ...]:
 
 def _data(config: MsmoConfig, network: str) -> tuple[str, ...]:
     """Provenance entries of the data that a network's training reads."""
-    views = recipe_of(config, network).views
+    views = spec_of(config, network).views
     return ("encoder_digest", *(f"{view}_digest" for view in views))
 
 
@@ -141,7 +141,7 @@ class Terms:
 
     Attributes:
         views: Views that are read.
-        supervised: Whether labels are learned.
+        supervised: Whether the tagger learns from labels.
         supervised_weight: Weight of the cross-entropy.
         critic: Whether critic and encoder play.
         mixed: Whether the encoder's source side is the whole labelled batch.
@@ -179,23 +179,23 @@ class Terms:
 def terms_of(config: MsmoConfig, stage: Stage) -> Terms:
     """What a step of an ``align``, ``train`` or ``student`` stage does."""
     network = network_of(stage)
-    recipe = recipe_of(config, network)
+    spec = spec_of(config, network)
     if network == "student":
         # A plain tagger: it shares no setting with the variant, so that it serves them all.
-        return Terms(views=recipe.views, literal=True)
+        return Terms(views=spec.views, literal=True)
     literal = config.sampling == "literal"
     if stage.name.startswith("align-"):
-        return Terms(views=recipe.views, supervised=False, critic=True, literal=literal)
-    critic = recipe.critic and config.schedule == "interleaved"
+        return Terms(views=spec.views, supervised=False, critic=True, literal=literal)
+    critic = spec.critic and config.schedule == "interleaved"
     pairs = tuple(
-        pair for pair in config.consistency_pairs if set(pair.split("-")) <= {*recipe.views}
+        pair for pair in config.consistency_pairs if set(pair.split("-")) <= {*spec.views}
     )
     return Terms(
-        views=recipe.views,
+        views=spec.views,
         supervised_weight=config.supervised_weight,
         critic=critic,
         mixed=critic and config.adversarial_source == "mixed",
-        pairs=pairs if recipe.consistent else (),
-        contrast=recipe.contrast,
+        pairs=pairs if spec.consistent else (),
+        contrast=spec.contrast,
         literal=literal,
     )

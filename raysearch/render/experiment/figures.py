@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from raysearch.findings.experiment import Answer, ArmResult
+from raysearch.methods.description import Measure
 from raysearch.render.experiment.maps import labels_figure, map_figure
 from raysearch.render.experiment.plot import COLOURS, MARKERS, panels, style
 from raysearch.render.experiment.words import names_of
@@ -32,7 +33,7 @@ def draw(
     lines: str = "",
     y: str = "",
     measured: Sequence[Mapping[str, Any]] = (),
-    panels: Mapping[str, tuple[str, str]] | None = None,
+    measure: Measure | None = None,
 ) -> Figure:
     """The figure of an answer.
 
@@ -43,7 +44,7 @@ def draw(
         lines: What tells lines apart: a setting, ``task``, or "".
         y: The other setting of ``heat``, or the metric of ``curves``.
         measured: Records that ``map`` and ``labels`` draw.
-        panels: Of ``labels``: see `methods.description.Measure`.
+        measure: What took them; ``labels`` needs it.
 
     Raises:
         KeyError: There is no such kind.
@@ -54,10 +55,15 @@ def draw(
         "heat": lambda: _heat(answer, x, y),
         "curves": lambda: _curves(answer, y),
         "map": lambda: _map(answer, measured),
-        "labels": lambda: labels_figure(measured, panels or {}),
+        "labels": lambda: _labels(measured, measure),
     }
     with style():
         return kinds[kind]()
+
+
+def _labels(measured: Sequence[Mapping[str, Any]], measure: Measure | None) -> Figure:
+    assert measure is not None, "a figure of labels is of a measure"
+    return labels_figure(measured, measure)
 
 
 def _bars(answer: Answer) -> Figure:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from raysearch.methods.description import Measure
 from raysearch.render.experiment.plot import COLOURS, MARKERS
 
 __all__ = ["labels_figure", "map_figure"]
@@ -166,15 +167,16 @@ def _shades(
 
 _BANDS = ((0, 0.12), (1, 0.3), (2, 0.5), (3, 0.75), (4, 1.0))
 """From the d-th decile to the one as far from the other end, and how dark it is."""
-_SCALINGS: Mapping[str, Any] = {"scale": "-", "standardised": ":"}
+_DASHES: Sequence[Any] = ("-", ":")
 
 
-def labels_figure(records: Sequence[Record], panels: Mapping[str, tuple[str, str]]) -> Figure:
+def labels_figure(records: Sequence[Record], measure: Measure) -> Figure:
     """Above, valence and arousal of each corpus after min-max; below, entropy by temperature.
 
     Args:
-        records: With the columns of `methods.carl.evaluation.measures.label_spread`.
-        panels: Geometry to the title of its panel and the label of the axis, in their order.
+        records: With the columns ``corpus``, ``scaling``, ``geometry``, ``temperature``,
+            ``entropy`` and deciles such as ``valence_d0``.
+        measure: What took them; names geometries and scalings.
 
     Raises:
         ValueError: There is no record.
@@ -182,22 +184,27 @@ def labels_figure(records: Sequence[Record], panels: Mapping[str, tuple[str, str
     if not records:
         raise ValueError("a figure of labels must have records, but got none")
     corpora = list(dict.fromkeys(record["corpus"] for record in records))
-    geometries = [name for name in panels if any(r["geometry"] == name for r in records)]
+    geometries = [name for name in measure.panels if any(r["geometry"] == name for r in records)]
     top = 0.9 + 0.3 * len(corpora)
     figure = Figure(figsize=(8.0, top + 3.3), dpi=200, layout="constrained")
     (upper,), (lower,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(top, 3.3))
     above = upper.subplots(1, 2, sharey=True, squeeze=False)[0]
+    plain = [record for record in records if record["scaling"] == next(iter(measure.lines))]
     for axis, name in zip(above, ("valence", "arousal"), strict=True):
-        _distribution(axis, records, corpora, name)
+        _distribution(axis, plain, corpora, name)
     axes = lower.subplots(1, len(geometries), sharey=True, squeeze=False)[0]
     for axis, geometry in zip(axes, geometries, strict=True):
-        _entropy(axis, [r for r in records if r["geometry"] == geometry], corpora)
-        title, across = panels[geometry]
+        drawn = [record for record in records if record["geometry"] == geometry]
+        _entropy(axis, drawn, corpora, tuple(measure.lines))
+        title, across = measure.panels[geometry]
         axis.set_title(title, fontsize=9)
         axis.set_xlabel(across)
     axes[0].set_ylabel("entropy of the target / ln B")
     lower.legend(
-        handles=list(_keys(corpora)), loc="outside lower center", ncols=len(corpora) + 2, fontsize=8
+        handles=list(_keys(corpora, measure.lines.values())),
+        loc="outside lower center",
+        ncols=len(corpora) + 2,
+        fontsize=8,
     )
     return figure
 
@@ -205,7 +212,7 @@ def labels_figure(records: Sequence[Record], panels: Mapping[str, tuple[str, str
 def _distribution(axis: Axes, records: Sequence[Record], corpora: Sequence[str], name: str) -> None:
     """A bar for each corpus, darker towards the median; the middle of the scale is a line."""
     for place, corpus in enumerate(reversed(corpora)):
-        own = next(r for r in records if r["corpus"] == corpus and r["scaling"] == "scale")
+        own = next(r for r in records if r["corpus"] == corpus)
         colour = COLOURS[corpora.index(corpus) % len(COLOURS)]
         for decile, dark in _BANDS:
             low, high = own[f"{name}_d{decile}"], own[f"{name}_d{10 - decile}"]
@@ -224,9 +231,11 @@ def _tint(colour: str, share: float) -> tuple[float, ...]:
     return tuple(1 - share * (1 - part) for part in to_rgb(colour))
 
 
-def _entropy(axis: Axes, records: Sequence[Record], corpora: Sequence[str]) -> None:
+def _entropy(
+    axis: Axes, records: Sequence[Record], corpora: Sequence[str], scalings: Sequence[str]
+) -> None:
     for number, corpus in enumerate(corpora):
-        for scaling, dash in _SCALINGS.items():
+        for scaling, dash in zip(scalings, _DASHES, strict=True):
             own = [r for r in records if r["corpus"] == corpus and r["scaling"] == scaling]
             own.sort(key=lambda record: float(record["temperature"]))
             axis.plot(
@@ -242,10 +251,9 @@ def _entropy(axis: Axes, records: Sequence[Record], corpora: Sequence[str]) -> N
     axis.set_ylim(0, 1.05)
 
 
-def _keys(corpora: Sequence[str]) -> Iterator[Any]:
+def _keys(corpora: Sequence[str], scalings: Iterable[str]) -> Iterator[Any]:
     for number, corpus in enumerate(corpora):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         yield Line2D([], [], color=colour, marker=marker, markersize=4, label=corpus)
-    for scaling, dash in _SCALINGS.items():
-        name = "min-max" if scaling == "scale" else scaling
+    for name, dash in zip(scalings, _DASHES, strict=True):
         yield Line2D([], [], color="#666666", linestyle=dash, label=name)

@@ -58,7 +58,7 @@ def joint_gradient(method: CarlMethod, batch: Batch) -> list[torch.Tensor | None
     states, mccl = contrastive(embeddings)
     (gradient,) = torch.autograd.grad(mccl, embeddings, retain_graph=True)
     chosen = choose_tokens(saliency(gradient, batch.eligible), batch.eligible, config.top_k)
-    if config.recipe.perturbs:
+    if config.variant_spec.perturbs:
         radius = config.relative_epsilon * model.embedding_sd
         if config.perturbation_norm == "l2":
             radius *= math.sqrt(embeddings.shape[-1])
@@ -77,7 +77,7 @@ def joint_gradient(method: CarlMethod, batch: Batch) -> list[torch.Tensor | None
             )
         states = model.online.states(model.online.lookup(batch.ids) + delta.detach(), batch.mask)
     ptd = focal_detection_loss(model.detect(states), chosen, batch.eligible, gamma=2.0)
-    contrast_weight = config.contrastive_weight if config.recipe.contrasts else 0.0
+    contrast_weight = config.contrastive_weight if config.variant_spec.contrasts else 0.0
     (contrast_weight * mccl + config.detection_weight * ptd).backward()
     return [p.grad for p in model.parameters()]
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from raysearch.methods.base import Update
-from raysearch.methods.msmo.batches import UNLEARNED, Batch, CriticBatch
+from raysearch.methods.msmo.batches import IGNORE_INDEX, Batch, CriticBatch
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.critic import (
     Critic,
@@ -151,7 +151,7 @@ def test_ordered_share_by_hand() -> None:
 
 def naive(method: MsmoMethod, batch: Batch) -> dict[str, torch.Tensor]:
     """Every term by loops, each sentence forwarded alone."""
-    network, tokens = method.network, method.material.tokens
+    network, tokens = method.network, method.training_set.tokens
     _, draw = batch.draws
     device = torch.device("cpu")
 
@@ -179,7 +179,7 @@ def naive(method: MsmoMethod, batch: Batch) -> dict[str, torch.Tensor]:
         q = torch.stack(found)
         return torch.cat([q, 1 - q.sum(0, keepdim=True)])
 
-    words = [(logits(s), labels(s)) for s in draw.learned]
+    words = [(logits(s), labels(s)) for s in draw.labelled]
     ce = functional.cross_entropy(
         torch.cat([one for one, _ in words]), torch.cat([other for _, other in words])
     )
@@ -224,7 +224,7 @@ def test_the_loss_is_the_weighted_sum_of_the_terms(
     quiet(method)
     for _ in range(4):  # away from the start, where all words are alike
         perform(method, batch)
-    assert np.diff(method.material.tokens.parts).max() > 1
+    assert np.diff(method.training_set.tokens.parts).max() > 1
     method.network.double()
     *_, main = method.updates(batch, 0)
     terms = naive(method, batch)
@@ -284,7 +284,7 @@ def test_contrast_is_over_learned_words(make_method: Make) -> None:
     batch = first_batch(method)
     quiet(method)
     *_, main = method.updates(batch, 0)
-    counted = batch.labels != UNLEARNED
+    counted = batch.labels != IGNORE_INDEX
     wanted = token_contrast(method.network(batch.main).words[counted], batch.labels[counted], 0.07)
     assert value(main.terms["contrastive"]) == pytest.approx(value(wanted), rel=1e-5)
     total = value(main.terms["supervised"]) + 0.5 * value(wanted)
@@ -294,12 +294,12 @@ def test_contrast_is_over_learned_words(make_method: Make) -> None:
 def test_labels_of_a_batch_are_those_of_its_sentences(make_method: Make) -> None:
     method = make_method(sampling="literal", schedule="interleaved")
     batch = first_batch(method)
-    tokens, (_, draw) = method.material.tokens, batch.draws
+    tokens, (_, draw) = method.training_set.tokens, batch.draws
     assert len(batch.labels) == len(batch.main.words)
-    learned = sum(int(tokens.words[s + 1] - tokens.words[s]) for s in draw.learned)
-    assert int((batch.labels != UNLEARNED).sum()) == learned == batch.words
-    column = {view: set(method.material.items.table[:, n]) for n, view in enumerate(COLUMNS)}
-    assert batch.sides.sources == sum(s in column["s"] | column["st"] for s in draw.learned)
+    labelled = sum(int(tokens.words[s + 1] - tokens.words[s]) for s in draw.labelled)
+    assert int((batch.labels != IGNORE_INDEX).sum()) == labelled == batch.words
+    column = {view: set(method.training_set.items.table[:, n]) for n, view in enumerate(COLUMNS)}
+    assert batch.sides.sources == sum(s in column["s"] | column["st"] for s in draw.labelled)
 
 
 @pytest.mark.parametrize(

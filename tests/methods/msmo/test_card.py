@@ -10,7 +10,7 @@ import raysearch.methods.msmo as card
 from raysearch.config import read_config
 from raysearch.errors import ConfigError
 from raysearch.methods.msmo.config import VARIANTS, MsmoConfig
-from raysearch.methods.msmo.stages import network_of, outline, recipe_of
+from raysearch.methods.msmo.stages import network_of, outline, spec_of
 from raysearch.methods.stage import parents_of
 
 NAMES = [field.name for field in dataclasses.fields(MsmoConfig)]
@@ -85,10 +85,10 @@ def test_what_a_stage_depends_on() -> None:
 
 def test_a_term_that_its_views_do_not_allow_is_absent() -> None:
     config = MsmoConfig(variant="no_translation", consistency_pairs=("s-t",))
-    recipe = recipe_of(config, "main")
-    assert recipe.critic and not recipe.consistent
-    assert not recipe_of(MsmoConfig(), "t2").critic
-    assert recipe_of(MsmoConfig(multilingual=True), "student").views == ("s", "t")
+    spec = spec_of(config, "main")
+    assert spec.critic and not spec.consistent
+    assert not spec_of(MsmoConfig(), "t2").critic
+    assert spec_of(MsmoConfig(multilingual=True), "student").views == ("s", "t")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_labels_do_not_depend_on_what_shares_a_batch(
     make_method: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     method = begun(make_method(variant="zero_shot"))
-    tokens, network = method.material.tokens, method.network
+    tokens, network = method.training_set.tokens, method.network
     together = predict(network, tokens, CPU)
     assert network.training and len(set(together.tolist())) > 2
     monkeypatch.setattr(evaluation, "PREDICTED_PIECES", 1)
@@ -53,7 +53,7 @@ def test_the_longest_come_first(make_method: Make, monkeypatch: pytest.MonkeyPat
         return packed
 
     monkeypatch.setattr(evaluation, "pack", note)
-    predict(method.network, method.material.tokens, CPU)
+    predict(method.network, method.training_set.tokens, CPU)
     assert widths == sorted(widths, reverse=True) and len(widths) > 1
 
 

@@ -10,7 +10,7 @@ from raysearch import encoders
 from raysearch.corpora.absa.records import PairCorpus
 from raysearch.encoders import Encoder
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.items import COLUMNS, TrainingSet, load_material, pack
+from raysearch.methods.msmo.items import COLUMNS, TrainingSet, load_training_set, pack
 
 MakeConfig = Callable[..., MsmoConfig]
 ALL = ("s", "st", "ts", "t")
@@ -21,65 +21,65 @@ def tiny() -> Encoder:
     return encoders.load("tiny", layers=1)
 
 
-def aspect_counts(material: TrainingSet) -> list[int]:
-    return np.diff(material.tokens.aspects).tolist()
+def aspect_counts(training_set: TrainingSet) -> list[int]:
+    return np.diff(training_set.tokens.aspects).tolist()
 
 
 def test_one_pair_by_hand(spanish: PairCorpus, tiny: Encoder, make_config: MakeConfig) -> None:
-    material = load_material([spanish], tiny, make_config(), ALL)
+    training_set = load_training_set([spanish], tiny, make_config(), ALL)
     # s of all rows, then st, ts and t of those that have them
-    assert material.items.table[:, :4].tolist() == [[0, 3, 5, 7], [1, 4, 6, 8], [2, -1, -1, -1]]
-    assert material.items.owned.all()
-    assert aspect_counts(material) == [2, 0, 1, 2, 0, 2, 0, 2, 0]
-    items = material.select(("s", "t"), every_source=False)
+    assert training_set.items.table[:, :4].tolist() == [[0, 3, 5, 7], [1, 4, 6, 8], [2, -1, -1, -1]]
+    assert training_set.items.owned.all()
+    assert aspect_counts(training_set) == [2, 0, 1, 2, 0, 2, 0, 2, 0]
+    items = training_set.select(("s", "t"), every_source=False)
     assert items.sentences().tolist() == [0, 7, 1, 8, 2]
     assert items.sentences(("t",)).tolist() == [7, 8]
     assert items.pairs(("s-t", "s-st")).tolist() == [[0, 7], [1, 8]]
     assert items.has_pair(("s-t",)).tolist() == [True, True, False]
-    assert len(material.select(("t",), every_source=False)) == 2
+    assert len(training_set.select(("t",), every_source=False)) == 2
 
 
 def test_views_that_nobody_reads_are_not_tokenised(
     spanish: PairCorpus, tiny: Encoder, make_config: MakeConfig
 ) -> None:
-    material = load_material([spanish], tiny, make_config(), ("s",))
-    assert len(material.tokens) == 3
-    assert (material.items.table[:, 1:] == -1).all()
+    training_set = load_training_set([spanish], tiny, make_config(), ("s",))
+    assert len(training_set.tokens) == 3
+    assert (training_set.items.table[:, 1:] == -1).all()
 
 
 def test_source_sentences_of_several_pairs_count_once(
     spanish: PairCorpus, french: PairCorpus, tiny: Encoder, make_config: MakeConfig
 ) -> None:
-    material = load_material([spanish, french], tiny, make_config(), ALL)
-    items = material.select(ALL, every_source=True)
+    training_set = load_training_set([spanish, french], tiny, make_config(), ALL)
+    items = training_set.select(ALL, every_source=True)
     assert items.table[:, 0].tolist() == [0, 1, 2, 0, 1, 2]  # one sentence, two pairs
-    learned = items.learned()
-    assert sorted(learned) == list(range(3 + 6 + 6))  # every sentence once
+    labelled = items.labelled()
+    assert sorted(labelled) == list(range(3 + 6 + 6))  # every sentence once
     # Rows 0 and 2 learn their source with Spanish, row 1 with French.
-    assert items.take(np.array([0])).learned().tolist() == [0, 3, 5, 7]
-    assert items.take(np.array([3])).learned().tolist() == []
-    assert items.take(np.array([1, 4])).learned().tolist() == [4, 6, 8, 1, 9, 11, 13]
-    # Where nothing is compared with it, the source stands only where it is learned.
-    alone = material.select(("s", "t"), every_source=False)
+    assert items.take(np.array([0])).labelled().tolist() == [0, 3, 5, 7]
+    assert items.take(np.array([3])).labelled().tolist() == []
+    assert items.take(np.array([1, 4])).labelled().tolist() == [4, 6, 8, 1, 9, 11, 13]
+    # Where nothing is compared with it, the source stands only where it is labelled.
+    alone = training_set.select(("s", "t"), every_source=False)
     assert alone.table[:, 0].tolist() == [0, -1, 2, 1, -1]
-    assert sorted(alone.learned()) == sorted(alone.table[alone.table >= 0])
+    assert sorted(alone.labelled()) == sorted(alone.table[alone.table >= 0])
 
 
 def test_the_targets_own_sentences_are_a_column(
     spanish: PairCorpus, french: PairCorpus, tiny: Encoder, make_config: MakeConfig
 ) -> None:
-    material = load_material([spanish, french], tiny, make_config(), ("gold",))
-    items = material.select(("gold",), every_source=False)
+    training_set = load_training_set([spanish, french], tiny, make_config(), ("gold",))
+    items = training_set.select(("gold",), every_source=False)
     assert items.table[:, COLUMNS.index("gold")].tolist() == [0, 1, 2]
-    assert items.learned().tolist() == [0, 1, 2]
-    assert aspect_counts(material) == [1, 0, 0]
+    assert items.labelled().tolist() == [0, 1, 2]
+    assert aspect_counts(training_set) == [1, 0, 0]
 
 
 @pytest.mark.parametrize("chunk", [0, 2, 3])
 def test_packed_places_are_those_of_the_pieces(
     spanish: PairCorpus, tiny: Encoder, make_config: MakeConfig, chunk: int
 ) -> None:
-    tokens = load_material([spanish], tiny, make_config(max_length=12), ALL).tokens
+    tokens = load_training_set([spanish], tiny, make_config(max_length=12), ALL).tokens
     parts = np.array([8, 0, 5, 3, 1])
     packed = pack(tokens, parts, torch.device("cpu"), chunk=chunk)
     flat = torch.cat([ids.flatten() for ids in packed.ids])

@@ -221,8 +221,8 @@ def test_multilingual_trials_are_one_for_all_pairs(make_config: Callable[..., Ms
     ]  # fmt: skip
     assert found[0].provenance == found[1].provenance
     first, second = (each for each in found if isinstance(each, MsmoMethod))
-    assert first.material.tokens.ids.tolist() == second.material.tokens.ids.tolist()
-    assert first.material.items.table.tolist() == second.material.items.table.tolist()
+    assert first.training_set.tokens.ids.tolist() == second.training_set.tokens.ids.tolist()
+    assert first.training_set.items.table.tolist() == second.training_set.items.table.tolist()
 
 
 def test_the_batch_divides_over_the_workers(
@@ -240,7 +240,7 @@ def test_the_batch_divides_over_the_workers(
 def test_every_worker_has_a_sentence_of_the_smallest_batch(
     make_method: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = len(make_method(variant="zero_shot").material.items)
+    there = len(make_method(variant="zero_shot").training_set.items)
     monkeypatch.setattr("raysearch.methods.msmo.method.world_size", lambda: there + 1)
     for sampling in ("literal", "aligned"):
         with pytest.raises(ConfigError, match=f"stage train-main must have .* but has {there};"):

@@ -48,7 +48,7 @@ def widened(packed: PackedBatch) -> PackedBatch:
 
 def test_nothing_depends_on_padding(make_method: Make) -> None:
     network = begun(make_method()).network.eval()
-    tokens = make_method().material.tokens
+    tokens = make_method().training_set.tokens
     packed = pack(tokens, np.arange(40), torch.device("cpu"), chunk=16)
     narrow, wide = network(packed), network(widened(packed))
     assert network.critic is not None
@@ -79,7 +79,7 @@ def test_terms_do_not_depend_on_padding(make_method: Make) -> None:
 def test_a_linear_critic_of_the_mean_is_the_mean_of_the_critic(make_method: Make) -> None:
     """What the code computes, a score at every piece and then the mean, is what we compute."""
     network = begun(make_method()).network.eval()
-    tokens = make_method().material.tokens
+    tokens = make_method().training_set.tokens
     assert network.critic is not None
     outputs = network(pack(tokens, np.arange(5), torch.device("cpu")))
     scores = network.critic(outputs.features)

@@ -37,16 +37,16 @@ def draws(
     """An epoch's draws; with a share, those of that worker."""
     asked = terms(method, stage)
     if asked.literal:
-        found = literal_draws(method.material, asked, SIZE, seed, share, rounds=5)
+        found = literal_draws(method.training_set, asked, SIZE, seed, share, rounds=5)
     else:
-        found = aligned_draws(method.material, asked, SIZE, seed, share)
+        found = aligned_draws(method.training_set, asked, SIZE, seed, share)
     return [mine for _, mine in found]
 
 
 def views_of(method: MsmoMethod, sentences: Any) -> Counter[str]:
     """How many of the sentences stand in which view."""
-    column = np.full(len(method.material.tokens), -1)
-    table = method.material.items.table
+    column = np.full(len(method.training_set.tokens), -1)
+    table = method.training_set.items.table
     for index in range(len(COLUMNS)):
         rows = table[:, index]
         column[rows[rows >= 0]] = index
@@ -90,12 +90,12 @@ def test_buckets_hold_every_row_once_and_rows_of_like_length() -> None:
 def test_literal_interleaved_draws_what_the_code_means_to_draw(make_method: Make) -> None:
     method = make_method(sampling="literal", schedule="interleaved")
     found = draws(method, "train-main")
-    material = method.material
-    labelled = sorted(np.concatenate([draw.learned for draw in found]).tolist())
+    training_set = method.training_set
+    labelled = sorted(np.concatenate([draw.labelled for draw in found]).tolist())
     assert len(labelled) == len(set(labelled))  # no sentence twice in an epoch
-    assert len(material.tokens) - len(labelled) < SIZE  # and all but a rest of all four views
+    assert len(training_set.tokens) - len(labelled) < SIZE  # and all but a rest of all four views
     for draw in found:
-        assert len(draw.learned) == SIZE  # CE: the mixed union
+        assert len(draw.labelled) == SIZE  # CE: the mixed union
         assert len(draw.rounds) == 5  # n_critic updates, each with batches of its own
         for source, target in draw.rounds:
             assert len(source) == len(target) == SIZE
@@ -105,7 +105,7 @@ def test_literal_interleaved_draws_what_the_code_means_to_draw(make_method: Make
         # Encoder: one target batch, against the source language part of the labelled batch.
         assert len(draw.target) == SIZE
         assert set(views_of(method, draw.target)) <= {"t", "ts"}
-        sides = views_of(method, draw.learned)
+        sides = views_of(method, draw.labelled)
         assert len(draw.source) == sides["s"] + sides["st"]
         # Consistency: as many pairs as rows times kinds of pairs go into a batch.
         assert len(draw.pairs) == SIZE // 3 * 3
@@ -117,24 +117,24 @@ def test_literal_interleaved_draws_what_the_code_means_to_draw(make_method: Make
 def test_literal_mixed_opposes_the_whole_labelled_batch(make_method: Make) -> None:
     method = make_method(sampling="literal", schedule="interleaved", adversarial_source="mixed")
     for draw in draws(method, "train-main"):
-        assert draw.source.tolist() == draw.learned.tolist()
+        assert draw.source.tolist() == draw.labelled.tolist()
         assert len(draw.target) == SIZE
 
 
 def test_literal_sequential_draws_for_one_step_after_the_other(make_method: Make) -> None:
     method = make_method(sampling="literal", schedule="sequential")
     for draw in draws(method, "align-main"):
-        assert len(draw.learned) == len(draw.pairs) == 0
+        assert len(draw.labelled) == len(draw.pairs) == 0
         assert len(draw.source) == len(draw.target) == SIZE and len(draw.rounds) == 5
         assert set(views_of(method, draw.source)) <= {"s", "st"}
     for draw in draws(method, "train-main"):
-        assert len(draw.learned) == SIZE and len(draw.pairs) == 15
+        assert len(draw.labelled) == SIZE and len(draw.pairs) == 15
         assert len(draw.source) == len(draw.target) == len(draw.rounds) == 0
 
 
 def test_pairs_are_views_of_one_row(make_method: Make) -> None:
     method = make_method(sampling="literal", consistency_pairs="s-t,st-ts")
-    table = method.material.items.table
+    table = method.training_set.items.table
     for draw in draws(method, "train-main"):
         assert len(draw.pairs) == SIZE
         for left, right in draw.pairs:
@@ -150,11 +150,11 @@ def test_pairs_are_views_of_one_row(make_method: Make) -> None:
 def test_aligned_batches_are_whole_items(make_method: Make, schedule: str) -> None:
     method = make_method(schedule=schedule)
     critic = schedule == "interleaved"
-    table = method.material.items.table[:, :4]
+    table = method.training_set.items.table[:, :4]
     for draw in draws(method, "train-main"):
-        rows = np.flatnonzero(np.isin(table[:, 0], draw.learned))
+        rows = np.flatnonzero(np.isin(table[:, 0], draw.labelled))
         assert len(rows) == 4  # 16 sentences of four views
-        assert sorted(draw.learned) == sorted(table[rows][table[rows] >= 0])
+        assert sorted(draw.labelled) == sorted(table[rows][table[rows] >= 0])
         both = (table[rows] >= 0).all(1).sum()
         assert len(draw.pairs) == 3 * both
         assert len(draw.source) == (4 + both if critic else 0)
@@ -162,7 +162,7 @@ def test_aligned_batches_are_whole_items(make_method: Make, schedule: str) -> No
         assert draw.rounds == ()  # the critic sees the same sentences
     if schedule == "sequential":
         for draw in draws(method, "align-main"):
-            assert len(draw.learned) == len(draw.pairs) == 0
+            assert len(draw.labelled) == len(draw.pairs) == 0
             assert set(views_of(method, draw.source)) == {"s", "st"}
             assert set(views_of(method, draw.target)) == {"t", "ts"}
 
@@ -185,7 +185,7 @@ def test_variants_read_their_views_only(
 ) -> None:
     method = make_method(variant=variant, schedule="interleaved", sampling=sampling)
     found = draws(method, "train-main")
-    read = views_of(method, np.concatenate([draw.learned for draw in found]))
+    read = views_of(method, np.concatenate([draw.labelled for draw in found]))
     assert set(read) == views
     if sides:
         draw = found[0]
@@ -199,11 +199,11 @@ def test_variants_read_their_views_only(
 def test_the_order_depends_on_the_seed_of_the_epoch_only(make_method: Make, sampling: str) -> None:
     method = make_method(sampling=sampling, schedule="interleaved")
 
-    def learned(seed: int) -> list[list[int]]:
-        return [draw.learned.tolist() for draw in draws(method, "train-main", seed)]
+    def labelled(seed: int) -> list[list[int]]:
+        return [draw.labelled.tolist() for draw in draws(method, "train-main", seed)]
 
-    assert learned(3) == learned(3)
-    assert learned(3) != learned(4)
+    assert labelled(3) == labelled(3)
+    assert labelled(3) != labelled(4)
 
 
 @pytest.mark.parametrize("sampling", ["aligned", "literal"])
@@ -212,7 +212,7 @@ def test_workers_share_what_one_worker_draws(make_method: Make, sampling: str) -
     whole = draws(method, "train-main")
     shares = [draws(method, "train-main", share=lambda r, n=n: r[n::2]) for n in (0, 1)]
     for every, *parts in zip(whole, *shares, strict=True):
-        for name in ("learned", "source", "target", "pairs"):
+        for name in ("labelled", "source", "target", "pairs"):
             together = np.concatenate([getattr(part, name) for part in parts])
             assert sorted(together.tolist()) == sorted(getattr(every, name).tolist()), name
         for number, (source, _) in enumerate(every.rounds):
@@ -221,10 +221,10 @@ def test_workers_share_what_one_worker_draws(make_method: Make, sampling: str) -
 
 def test_a_multilingual_batch_learns_every_source_sentence_once(make_method: Make) -> None:
     method = make_method(pairs="en-es,en-fr", multilingual=True, sampling="literal")
-    learned = np.concatenate([draw.learned for draw in draws(method, "train-main")])
-    assert len(learned) == len(set(learned.tolist()))
-    tokens = method.material.tokens
-    assert len(tokens) - len(learned) < SIZE
+    labelled = np.concatenate([draw.labelled for draw in draws(method, "train-main")])
+    assert len(labelled) == len(set(labelled.tolist()))
+    tokens = method.training_set.tokens
+    assert len(tokens) - len(labelled) < SIZE
     assert items_per_batch(terms(method, "train-main"), SIZE) == 4
 
 
@@ -234,5 +234,5 @@ def test_the_students_start_reads_translations_alone(make_method: Make) -> None:
     several = make_method(distillation="single", pairs="en-es,en-fr", multilingual=True)
     assert set(terms(several, "student").views) == {"s", "t"}
     found = draws(alone, "student")
-    assert set(views_of(alone, found[0].learned)) == {"t"}
+    assert set(views_of(alone, found[0].labelled)) == {"t"}
     assert all(len(draw.pairs) == len(draw.source) == 0 for draw in found)

@@ -6,7 +6,7 @@ from raysearch.methods.carl.description import MEASURES
 from raysearch.render.experiment.maps import labels_figure
 from raysearch.render.experiment.plot import style, svg
 
-PANELS = MEASURES["labels"].panels
+LABELS = MEASURES["labels"]
 
 
 def records_of(corpus: str, shift: float):
@@ -30,7 +30,7 @@ def records_of(corpus: str, shift: float):
 
 def test_distributions_above_and_entropies_below():
     with style():
-        figure = labels_figure([*records_of("emobank", 0.2), *records_of("facebook", 0.0)], PANELS)
+        figure = labels_figure([*records_of("emobank", 0.2), *records_of("facebook", 0.0)], LABELS)
         text = svg(figure)
     valence, arousal, cosine, gauss = figure.axes
     assert [label.get_text() for label in valence.get_yticklabels()] == ["facebook", "emobank"]
@@ -49,4 +49,4 @@ def test_distributions_above_and_entropies_below():
 
 def test_without_records_there_is_no_figure():
     with pytest.raises(ValueError, match="got none"):
-        labels_figure([], PANELS)
+        labels_figure([], LABELS)

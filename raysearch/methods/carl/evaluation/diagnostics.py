@@ -30,7 +30,7 @@ __all__ = [
     "BatchContext",
     "detection_skill",
     "fixed_batches",
-    "gradient_in_other_company",
+    "gradient_in_other_context",
 ]
 
 PARTS = 4
@@ -52,7 +52,7 @@ class BatchContext:
     labels: torch.Tensor
 
 
-def gradient_in_other_company(
+def gradient_in_other_context(
     own: BatchContext, other: BatchContext, objective: ContrastiveObjective
 ) -> torch.Tensor:
     """∂L_MCCL/∂q of every sentence of a batch, in batches that another one fills up.
@@ -88,7 +88,7 @@ def gradient_in_other_company(
 
 
 class Agreement:
-    """Counts, over batches, of tokens that are chosen in both companies."""
+    """Counts, over batches, of tokens that are chosen in both contexts."""
 
     def __init__(self) -> None:
         self._chosen, self._both, self._expected = 0, 0, 0.0
@@ -97,7 +97,7 @@ class Agreement:
         """Count a batch.
 
         Args:
-            first: (B, T) bool, the choice in one company.
+            first: (B, T) bool, the choice in one context.
             second: (B, T) bool, in the other; in each sentence as many as in `first`.
             eligible: (B, T) bool, the tokens there were to choose from.
         """
@@ -173,25 +173,25 @@ def detection_skill(
     truths: list[torch.Tensor] = []
     changed, divergence = [], []
     agreement = Agreement()
-    company: BatchContext | None = None
+    context: BatchContext | None = None
     for first, batch in [(batch is group[0], batch) for group in groups for batch in group]:
         clean = model.online.lookup(batch.ids).detach().requires_grad_()
         keys, targets = model.target.keys(batch.ids, batch.mask), objective.targets(batch.labels)
         states = model.online.states(clean, batch.mask)
         queries = model.queries(states, batch.mask)
         contrast = objective(queries, keys, targets)
-        before = None if first else company
-        company = BatchContext(queries=queries.detach(), keys=keys, labels=batch.labels)
+        before = None if first else context
+        context = BatchContext(queries=queries.detach(), keys=keys, labels=batch.labels)
         again = before is not None and config.choice == "salient"
         (gradient,) = torch.autograd.grad(contrast.loss, clean, retain_graph=again)
         chosen = adversary.choose(gradient, batch, generator)
         if before is not None and again:
-            other = gradient_in_other_company(company, before, objective)
+            other = gradient_in_other_context(context, before, objective)
             (gradient_there,) = torch.autograd.grad(queries, clean, other.to(queries.dtype))
             agreement.add(chosen, adversary.choose(gradient_there, batch), batch.eligible)
         with torch.no_grad():
             seen = states
-            if config.recipe.perturbs:
+            if config.variant_spec.perturbs:
                 delta = adversary.perturb(clean.detach(), gradient, chosen, batch, keys, targets)
                 changed.append(float(adversary.share_changed(clean, delta, chosen)))
                 seen = model.online.states(clean + delta, batch.mask)

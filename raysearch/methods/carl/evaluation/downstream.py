@@ -266,7 +266,7 @@ class Evaluation:
         """
         limit = self._config.probe_rows if role == "dev" else 0
         found = downstream(self._embed, self._probed, role, self._seed, limit, seen=self._seen)
-        if self._config.recipe.detects:
+        if self._config.variant_spec.detects:
             found |= {f"{role}/{name}": value for name, value in self._detection(role).items()}
         return found
 

@@ -44,7 +44,7 @@ class TunedModel(nn.Module):
     """A copy of an encoder with one linear layer on its sentence state.
 
     Valence and arousal go through a hard sigmoid, as in Mendes and Martins (2023), whose
-    recipe for the same corpora CARL's data follow (carl.md §1, §8).
+    spec for the same corpora CARL's data follow (carl.md §1, §8).
 
     Args:
         encoder: A transformers model; copied, every weight of the copy is trained (the word

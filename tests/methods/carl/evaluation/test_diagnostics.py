@@ -9,7 +9,7 @@ from raysearch.methods.carl.evaluation.diagnostics import (
     PARTS,
     Agreement,
     BatchContext,
-    gradient_in_other_company,
+    gradient_in_other_context,
 )
 from raysearch.methods.carl.losses import ContrastiveObjective
 from raysearch.methods.carl.method import CarlMethod
@@ -59,12 +59,12 @@ def test_the_same_companions_give_the_same_gradient() -> None:
     queries = own.queries.clone().requires_grad_()
     targets = OBJECTIVE.targets(own.labels)
     (wanted,) = torch.autograd.grad(OBJECTIVE(queries, own.keys, targets).loss, queries)
-    assert torch.allclose(gradient_in_other_company(own, own, OBJECTIVE), wanted)
+    assert torch.allclose(gradient_in_other_context(own, own, OBJECTIVE), wanted)
 
 
 def test_each_part_stands_beside_the_other_batch() -> None:
     own, other = company(0), company(1)
-    found = gradient_in_other_company(own, other, OBJECTIVE)
+    found = gradient_in_other_context(own, other, OBJECTIVE)
     for part in range(PARTS):
         mine = torch.arange(8) % PARTS == part
         batch = {
