@@ -31,7 +31,7 @@ from raysearch.leaderboard import Store, SweepCard, load_card
 from raysearch.leaderboard.schema import CURVE_COLUMNS, conform, empty_table, trial_rows, unify
 from raysearch.leaderboard.tasks import rank_all, rank_tasks
 from raysearch.objective import Aggregate, Best
-from raysearch.render.race import Race
+from raysearch.render.live import Race
 from raysearch.render.readings import mean_sd
 from raysearch.render.report import SweepRecord
 from raysearch.render.report.best import lead_words
