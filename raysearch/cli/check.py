@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from raysearch import api
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError
 
@@ -32,9 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Report every problem of every file at once."""
-    from raysearch.api.check import check
-
-    files = check(args.paths)
+    files = api.check(args.paths)
     for file in files:
         sys.stdout.write(f"{'wrong' if file.problems else 'ok   '} {file.path}\n")
         sys.stdout.writelines(f"      {sentence}\n" for sentence in file.notes)

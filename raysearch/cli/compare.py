@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from raysearch import api
 from raysearch.cli.parsing import examples
 from raysearch.render.output import write_json
 
@@ -43,12 +44,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Compare, and write it in the wanted form."""
-    from raysearch.api.compare import compare
     from raysearch.render.comparison import ComparisonBoard
     from raysearch.render.comparison_export import comparison_latex, comparison_record
     from raysearch.render.terminal import PIPED, Terminal
 
-    found = compare(
+    found = api.compare(
         args.first,
         args.second,
         metric=args.metric,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
+from raysearch import api
 from raysearch.cli.parsing import examples
 
 __all__ = ["add_parser", "run"]
@@ -51,9 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Write the curves, or serve the study until Ctrl-C."""
-    from raysearch.api.dashboard import dashboard
-
-    count = dashboard(
+    count = api.dashboard(
         args.sweep,
         study=args.study,
         port=args.port,

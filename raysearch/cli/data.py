@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from raysearch import api
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
 from raysearch.errors import DataError
@@ -63,12 +64,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> None:
-    from raysearch.api.data import data_list
     from raysearch.corpora import CORPORA
     from raysearch.render.corpora import corpora_table, corpus_card
     from raysearch.render.terminal import Terminal
 
-    found = data_list(args.names, data_dir=args.data_dir)
+    found = api.data_list(args.names, data_dir=args.data_dir)
     if args.format == "json":
         write_json(
             [
@@ -84,18 +84,16 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> None:
-    from raysearch.api.data import data_fetch
     from raysearch.render.corpora import download_progress
 
-    data_fetch(args.names, data_dir=args.data_dir, progress=download_progress)
+    api.data_fetch(args.names, data_dir=args.data_dir, progress=download_progress)
 
 
 def _check(args: argparse.Namespace) -> None:
-    from raysearch.api.data import data_check
     from raysearch.render.corpora import checks_table, languages_table, pairs_tables
     from raysearch.render.terminal import Terminal
 
-    found = data_check(args.names, data_dir=args.data_dir)
+    found = api.data_check(args.names, data_dir=args.data_dir)
     if args.format == "text" and found.files:
         Terminal().print(checks_table(found.files, found.folder))
     if found.problem:
@@ -110,10 +108,9 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _convert(args: argparse.Namespace) -> None:
-    from raysearch.api.data import data_convert
     from raysearch.render.terminal import Terminal
 
-    done = data_convert(args.xml, args.file)
+    done = api.data_convert(args.xml, args.file)
     console = Terminal()
     console.print(
         f"{done.path}: {done.sentences} sentences, {done.aspects} aspects", soft_wrap=True

@@ -11,7 +11,6 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from raysearch import api
 from raysearch.api.options import ExperimentOptions
@@ -28,9 +27,6 @@ from raysearch.cli.sweep_arguments import add_hardware
 from raysearch.cluster.ray_version import check_ray
 from raysearch.render.output import write_json
 from raysearch.storage.uri import join, redacted, shown_text, shown_url
-
-if TYPE_CHECKING:
-    from raysearch.api.answer import Experiment
 
 __all__ = ["add_parser", "run"]
 
@@ -119,7 +115,7 @@ def _shown_word(word: str) -> str:
     return f"{name}{equals}{shown_text(shown_url(value))}"
 
 
-def _say(form: str, folder: str, found: Experiment) -> None:
+def _say(form: str, folder: str, found: api.Experiment) -> None:
     from raysearch.render.experiment.table import StudyBoard, answer_record
     from raysearch.render.terminal import Terminal
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from raysearch import api
 from raysearch.cli.arguments import add_data_dir, add_quiet
 from raysearch.cli.parsing import examples
 
@@ -54,9 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Write what was asked for."""
-    from raysearch.api.export import export
-
-    done = export(
+    done = api.export(
         args.trial,
         args.dir,
         form=args.form,

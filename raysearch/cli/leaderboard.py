@@ -8,14 +8,12 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from raysearch import api
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
 from raysearch.render.output import as_it_is, write_json
-
-if TYPE_CHECKING:
-    from raysearch.api.leaderboard import BoardOptions
 
 __all__ = ["add_parser", "run"]
 
@@ -90,10 +88,9 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0, or 2 when some file could not be read; what it is goes to standard error.
     """
-    from raysearch.api.leaderboard import BoardOptions, boards, flat_records
     from raysearch.render.terminal import PIPED, Terminal
 
-    options = BoardOptions(
+    options = api.BoardOptions(
         path=args.path,
         method=args.method,
         task=args.task,
@@ -109,10 +106,10 @@ def run(args: argparse.Namespace) -> int:
     if args.watch:
         return _watch(options, args.format)
     if args.format != "table":
-        rows, problems = flat_records(options, args.messages)
+        rows, problems = api.flat_records(options, args.messages)
         _write_rows(rows, as_json=args.format == "json", raw=args.raw)
         return _say(problems)
-    found, problems = boards(options)
+    found, problems = api.boards(options)
     if not found and not problems:
         raise StoreError(
             f"`{args.path}` has no finished trial yet; --watch waits for the first one"
@@ -125,13 +122,12 @@ def run(args: argparse.Namespace) -> int:
     return _say(problems)
 
 
-def _watch(options: BoardOptions, form: str) -> int:
+def _watch(options: api.BoardOptions, form: str) -> int:
     """Show the boards anew until Ctrl-C."""
     from rich.console import Group
     from rich.live import Live
     from rich.text import Text
 
-    from raysearch.api.leaderboard import boards
     from raysearch.render.terminal import PIPED, Terminal
 
     console = Terminal(piped=PIPED)
@@ -142,7 +138,7 @@ def _watch(options: BoardOptions, form: str) -> int:
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         try:
             while True:
-                found, problems = boards(options)
+                found, problems = api.boards(options)
                 waiting = [] if found else [Text(f"no finished trial in {options.path} yet")]
                 parts: list[Any] = [*found, *waiting, *(Text(text) for text in problems)]
                 live.update(Group(*parts), refresh=True)

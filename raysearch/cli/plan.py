@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from raysearch import api
 from raysearch.api.options import SweepOptions
 from raysearch.cli.arguments import (
     add_config,
@@ -51,12 +52,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print the estimate; without earlier trials, what cannot be known and how to know it."""
-    from raysearch.api.plan import estimate_sweep
     from raysearch.render.plan import plan_record, plan_text
 
     options = [word.partition("=")[0] for word in args.words if word.startswith("--")]
     typed = {option[2:].replace("-", "_") for option in options}
-    found = estimate_sweep(SweepOptions(**given(args)), typed, args.messages)
+    found = api.estimate_sweep(SweepOptions(**given(args)), typed, args.messages)
     if args.format == "json":
         write_json(plan_record(found))
     else:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from raysearch import api
 from raysearch.cli.parsing import examples
 from raysearch.run import RunState
-
-if TYPE_CHECKING:
-    from raysearch.api.recover import Recovered
 
 __all__ = ["add_parser", "run"]
 
@@ -42,10 +39,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Make the study, and say what it holds."""
-    from raysearch.api.recover import recover
-
     messages = replace(args.messages, note=_say)
-    _say(_text(recover(args.root, study=args.study, results=args.results, messages=messages)))
+    _say(_text(api.recover(args.root, study=args.study, results=args.results, messages=messages)))
     return 0
 
 
@@ -53,7 +48,7 @@ def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def _text(recovered: Recovered) -> str:
+def _text(recovered: api.Recovered) -> str:
     found = recovered.content
     ended = ", ".join(f"{found.ended[state]} {state}" for state in _STATES)
     total = sum(found.ended.values()) + found.open

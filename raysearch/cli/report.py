@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from raysearch import api
 from raysearch.cli.parsing import examples
 
 __all__ = ["add_parser", "run"]
@@ -51,9 +52,7 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0, or 2 when some file could not be read; the page and standard error say which.
     """
-    from raysearch.api.report import report
-
-    page = report(args.sweeps, output=args.output, metric=args.metric)
+    page = api.report(args.sweeps, output=args.output, metric=args.metric)
     names = ", ".join(page.sweeps)
     sys.stdout.write(f"wrote {page.path} ({page.size / 1e6:.1f} MB) on {names}\n")
     for problem in page.problems:

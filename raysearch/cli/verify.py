@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from raysearch import api
 from raysearch.analysis.replay import TOLERANCE
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
@@ -99,10 +100,9 @@ def _add_tolerance(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Audit every sweep, replay the sample, and show both."""
-    from raysearch.api.verify import verify
     from raysearch.render.terminal import Terminal
 
-    board = verify(
+    board = api.verify(
         args.path,
         sample=args.sample,
         seed=args.seed,
@@ -123,11 +123,10 @@ def run(args: argparse.Namespace) -> int:
 def _run_replay(args: argparse.Namespace) -> int:
     """Replay every wanted cell, one after the other."""
     from raysearch.api.messages import QUIET
-    from raysearch.api.replay import replay
     from raysearch.render.audit import replay_record, replay_sentences
 
     found = []
-    for done in replay(
+    for done in api.replay(
         args.row,
         task=args.task,
         seed=args.seed,
