@@ -1,7 +1,7 @@
-"""What is run and what happened: the only records that cross folders.
+"""The records of runs, which are the only ones that cross folders.
 
-A *cell* is a task and a seed; a *run* is one configuration to be run on one cell; a
-*report* is a point of the learning curve; a *trial* is the finished record. All are frozen
+A *cell* is a task and a seed; a *run* is one configuration on one cell: `RunSpec` says what it
+is, a `Report` is a point of its learning curve, `Run` is the finished record. All are frozen
 and turn into plain JSON and back without loss, so that the study's database, the slots and
 the leaderboard speak of the same thing.
 """
@@ -139,7 +139,7 @@ class RunSpec:
             ValueError, TypeError, KeyError, RecursionError, StoreError: The text is not a run
                 of this version.
         """
-        return cls(**_checked(json.loads(text), _OF_LEASE))
+        return cls(**_checked(json.loads(text), _OF_SPEC))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,7 +314,7 @@ _COUNT = ("a whole number >= 0", _is_count)
 _NUMBER = ("a number", _is_number)
 _METRICS = ("names with numbers", _of(_is_number))
 _COMMON: _Rules = {"sweep": _TEXT, "number": _COUNT, "method": _TEXT}
-_OF_LEASE: _Rules = {
+_OF_SPEC: _Rules = {
     **_COMMON,
     "config": ("settings", _is_object),
     "folder": _TEXT,

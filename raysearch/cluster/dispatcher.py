@@ -18,21 +18,21 @@ from raysearch.run import RunSpec, RunState
 __all__ = ["MAX_DEATHS", "MAX_LOSSES", "Dispatcher", "RunChannel"]
 
 MAX_DEATHS = 3
-"""A run whose worker died so often without getting any further ends as failed."""
+"""Deaths of its worker without progress after which a run ends as failed."""
 MAX_LOSSES = 20
-"""So does one whose node went away so often; that is not the trial's doing, but has a bound."""
+"""Losses of its node after which it does; they are not the trial's doing, but have a bound."""
 VERDICT_SECONDS = 10.0
-"""So long a judged report waits for the search; then training goes on until it has spoken."""
+"""How long a prunable report waits for the search before training goes on."""
 
 DRAIN_WAIT_SECONDS = 3.0
-"""So long a draining slot's worker still waits: Tune may have a last run on its way to it."""
+"""How long a draining slot's worker still waits: Tune may have a last run on its way to it."""
 
 
 class RunChannel:
     """The exchange between one slot's worker and the search; one event loop, no threads.
 
     Args:
-        after: Number of the last event that the search has read, in a room before this one.
+        after: Number of the last event that the search has read, in a dispatcher before this one.
     """
 
     def __init__(self, after: int = 0) -> None:
@@ -101,7 +101,7 @@ class RunChannel:
 
         A worker that asks again without having finished has died: at the `MAX_DEATHS`th death
         at the same step the run ends as failed and the worker waits for another. What
-        `lost` was told of is no death.
+        `lost` reported is no death.
 
         Args:
             seconds: How long to wait for one.
@@ -188,7 +188,7 @@ class RunChannel:
         """Whether this worker, of all that ever had this run, is the one that has it now.
 
         One that was given up for dead may live on, beyond a link that is down, and must not
-        write over what the next one wrote. In a room that has given the run to nobody the
+        write over what the next one wrote. In a dispatcher that has given the run to nobody the
         first that asks has it.
         """
         if self._closed or self._spec is None or self._spec.id != run_id:
@@ -225,9 +225,9 @@ class RunChannel:
 
 
 IDLE_SECONDS = 1.0
-"""So long who asks for work waits for the answer, when there will be none."""
+"""How long a worker waits for an answer to its request for work when there will be none."""
 REOPEN_SECONDS = 30.0
-"""So long a room waits for a slot that it does not know: it asks for its events every second."""
+"""How long a dispatcher waits for a slot that it does not know; a live one asks every second."""
 
 
 class Dispatcher:
@@ -243,7 +243,7 @@ class Dispatcher:
         """Answer once the actor is up."""
 
     async def open(self, slot: str, spec: RunSpec, prunable: bool, after: int = 0) -> None:
-        """A channel for a slot that is new, or new to this room, with the run that it runs.
+        """A channel for a slot that is new, or new to this dispatcher, with the run that it runs.
 
         Other slots that have this run are dead, since nobody takes a run from one that
         lives; their channels are closed.

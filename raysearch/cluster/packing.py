@@ -162,7 +162,7 @@ def _exercise(method: Method, config: TrainingConfig, seed: int) -> None:
 MARGIN = 0.2
 """Share of the measured peak that a trial gets on top: for longer batches and other settings."""
 WAIT_SECONDS = 1800.0
-"""So long the measuring may take, the coming up of a node with a GPU included."""
+"""How long the measuring may take, including the start of a node with a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,10 +29,10 @@ from raysearch.errors import RaysearchError, one_line
 __all__ = ["PATIENT", "end_ray", "start_ray"]
 
 PATIENCE_SECONDS = 120.0
-"""So long a try may take to find its own node."""
+"""How long one attempt may take to find its own node."""
 TRIES = 3
 TELL_SECONDS = 15.0
-"""After so long without Ray the user is told, and again after as long."""
+"""Interval at which the user is told that Ray is not up yet."""
 LOOK_SECONDS = 0.5
 PATIENT = {
     "RAY_gcs_server_port_wait_time_s": f"{PATIENCE_SECONDS:.0f}",

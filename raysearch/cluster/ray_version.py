@@ -1,6 +1,6 @@
 """Checks that the installed Ray is the one that this version works with.
 
-Slots, mailboxes and the stop of a worker rest on parts of Ray that change between its versions,
+Slots, channels and the stop of a worker rest on parts of Ray that change between its versions,
 so that another one fails anywhere. Ray itself is not imported here: that may fail already.
 """
 

@@ -1,4 +1,4 @@
-"""How does Ray Train run without its start-up cost: one run, kept warm, takes run after run.
+"""Slots: Ray Train without its start-up cost, kept warm for one run after another.
 
 A `Slot` owns a `TorchTrainer` in a thread of the process that made it (a Tune trial's actor).
 Its workers hold the slot's CPUs and GPUs in a placement group of their own, so that an
@@ -26,7 +26,7 @@ __all__ = ["Slot"]
 WANTED_SECONDS = 60.0
 """Length of one question whether workers are wanted; the answer comes when it is yes."""
 CLOSE_SECONDS = 5.0
-"""So long a closing slot waits for its workers to leave by themselves."""
+"""How long a closing slot waits for its workers to leave by themselves."""
 
 
 class Slot:
@@ -57,7 +57,7 @@ class Slot:
     def next_events(self, seconds: float) -> tuple[Event, ...]:
         """The next events, at least one; empty when nothing came in so many seconds."""
         events = ray.get(self._dispatcher.next_events.remote(self.name, self._read, seconds))
-        if events is None:  # the room died, and the one in its place knows nothing
+        if events is None:  # the dispatcher died, and the one in its place knows nothing
             self._open()
             return ()
         if events:
@@ -65,7 +65,7 @@ class Slot:
         return tuple(events)
 
     def _open(self) -> None:
-        """A channel in a room that does not know this slot."""
+        """A channel in a dispatcher that does not know this slot."""
         ray.get(self._dispatcher.open.remote(self.name, self._spec, self._prunable, self._read))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What does a slot's worker do: take a run, run it, hand in its record, take the next.
+"""A slot's worker: it takes a run, executes it, hands in its record, and takes the next.
 
 This is the ``train_loop_per_worker`` of the slot's Ray Train run. With several workers,
 worker 0 speaks to the channel and the others get the run from it.
@@ -51,9 +51,9 @@ def storage_warnings(tell: Callable[[str], object]) -> Iterator[None]:
 
 
 IDLE_SECONDS = 20.0
-"""Workers that get no run for so long leave; others may wait for what they hold."""
+"""How long workers wait for a run before they leave; others may need what they hold."""
 EVENT_SECONDS = 1.0
-"""Progress is posted, and the channel asked between reports, at most so often."""
+"""Least interval at which progress is posted, and the channel asked between reports."""
 
 
 Runner = Callable[[RunSpec, Listener], Run | None]

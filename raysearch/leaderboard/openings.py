@@ -131,7 +131,7 @@ class Openings:
         self.place, self._guard = join(folder, OPENINGS), guard or _reader
         make = guard is not None
         self._storage = open_storage(
-            self.place, make=make, patience=RETRY_LONG if make else RETRY_SHORT
+            self.place, make=make, retry=RETRY_LONG if make else RETRY_SHORT
         )
 
     def all(self, role: str | None = None) -> list[Opening]:
@@ -239,7 +239,7 @@ class Openings:
             what = "the disk is full" if full else str(error.strerror or error)
             cure = "free some space" if full else "mend it"
             raise StoreError(
-                f"`{self._storage.place}` must be {done}, but {what}; {cure}, then run the same "
+                f"`{self._storage.uri}` must be {done}, but {what}; {cure}, then run the same "
                 "command again"
             ) from error
 

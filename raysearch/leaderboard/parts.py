@@ -90,7 +90,7 @@ class Parts:
     """
 
     def __init__(self, storage: Storage, folder: str, schema: pa.Schema, cure: str = CURE) -> None:
-        self.path = join(storage.place, folder)
+        self.path = join(storage.uri, folder)
         self._storage, self._folder = storage, folder
         self._schema, self._cure = schema, cure
         self._known: pa.Schema | None = None

@@ -225,13 +225,13 @@ class Store:
             raise StoreError(f"`{self._place}` must be readable, but: {error}") from error
 
     def _use(self, storage: Storage) -> None:
-        self._storage, self._place = storage, storage.place
+        self._storage, self._place = storage, storage.uri
         self._trials = Parts(storage, "trials", TRIAL_COLUMNS, self._cure)
         self._curves = Parts(storage, "curves", CURVE_COLUMNS, self._cure)
 
     def _look(self) -> None:
         """Find out what an earlier process left; finish a merge that it did not."""
-        self._use(open_storage(self.folder, patience=RETRY_LONG))
+        self._use(open_storage(self.folder, retry=RETRY_LONG))
         self._curves.merge()
         self._trials.merge()
         self._merged = self._finished("merged-")

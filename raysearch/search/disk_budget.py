@@ -126,7 +126,7 @@ class DiskBudget:
                 if ended(run_id):
                     self._settle(run_id, files, weights=run_id in weights)
         except OSError as error:
-            _log.warning("files in %s are removed later: %s", self._store.place, error)
+            _log.warning("files in %s are removed later: %s", self._store.uri, error)
 
     def usage(self, running: Collection[str]) -> DiskUsage:
         """What there is now.

@@ -31,14 +31,14 @@ from raysearch.storage.uri import join
 __all__ = ["QueuedRun", "RunQueue"]
 
 WAITING_SECONDS = 60.0
-"""After so long a run that has not started is told of, and again after as long."""
+"""Interval at which the user is told of a run that has not started."""
 SAVE_SECONDS = 8.0
-"""So long a run that is over waits for the checkpoints of what runs: one step and a write."""
+"""How long a sweep that ends waits for the checkpoints of its runs: one step and a write."""
 
 
 @dataclass(frozen=True)
 class QueuedRun:
-    """A run to be run.
+    """A run in the queue.
 
     Attributes:
         spec: What to run.
@@ -57,7 +57,7 @@ class ActiveRun:
     read: int = 0
     """Sequence number of the last event taken in."""
     since: float = field(default_factory=time.monotonic)
-    """When it was offered, or when its waiting was last told of."""
+    """When it was queued, or when its waiting was last reported."""
     device: str = ""
     saved: bool = False
     """Whether its worker has released it with its checkpoint written."""
@@ -66,7 +66,7 @@ class ActiveRun:
 
 
 class RunQueue:
-    """The runs of one run of a sweep.
+    """The runs of a sweep, as long as one driver drives it.
 
     Args:
         plan: The sweep.

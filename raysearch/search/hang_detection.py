@@ -16,11 +16,11 @@ from raysearch.events import EventKind
 __all__ = ["HANG_SECONDS", "HangDetector"]
 
 HANG_SECONDS = 3600.0
-"""By default a worker that says nothing for so long is replaced."""
+"""Default silence after which a worker is replaced."""
 TELL_SECONDS, FACTOR = 60.0, 10.0
-"""A silence is told of when it is as long, and so many times as long as any before it."""
+"""A silence is reported from this length on, if it is this many times as long as any before it."""
 BLIND_SECONDS = 30.0
-"""Who has not looked for so long was stopped, or waited, itself: that time was nobody's silence."""
+"""A driver that has not looked for this long was stopped itself: that time is nobody's silence."""
 
 
 @dataclass

@@ -49,7 +49,7 @@ CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPlan:
-    """Everything that a run of a sweep needs to know.
+    """Everything that the driver of a sweep needs to know.
 
     Attributes:
         name: The sweep's name; running the same name again continues it.
@@ -76,7 +76,7 @@ class SweepPlan:
         prices: What the cluster's nodes cost; None where that is not known.
         max_cost: The most that the sweep may cost over all its runs, in the money of `prices`;
             None has no limit. See `raysearch.cluster.cost.node_watch.NodeWatch` for what counts.
-        hang_seconds: A worker that says nothing for so long is replaced, unless the sweep's trials
+        hang_seconds: Silence after which a worker is replaced, unless the sweep's trials
             had pauses that are not much shorter (`raysearch.search.hang_detection`).
         annotations: What every row says of the sweep's set-up, for example how GPUs are shared.
         metrics: Names of the metrics that trials can have on dev, as the method says; empty where

@@ -1,4 +1,4 @@
-"""How does a sweep run from its plan to its summary: the study, Ray, Tune and the slots together.
+"""Runs a sweep from its plan to its summary: the study, Ray, Tune and the slots together.
 
 Order of writes: the intent before acting (the study's ``ask``), the result before telling
 anybody (``finish_cell``, then `on_trial`). Whatever kills the driver, the same call goes on

@@ -1,4 +1,4 @@
-"""How does Ray Tune run the runs: silent, without snapshots, one reused actor a slot."""
+"""All that is Ray Tune: it executes the queue silently, without snapshots, one actor a slot."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
 
 
 MAX_SLOT_FAILURES = 5
-"""So often the process that owns a slot may die without the run getting further in between."""
+"""Deaths of the process that owns a slot without progress of its run that are tolerated."""
 NO_LIMIT = 1_000_000_000
 """Tune wants a number of trials; the study ends the search."""
 
@@ -106,7 +106,7 @@ def check_resources(plan: SweepPlan) -> None:
 
 
 def run_tune(plan: SweepPlan, queue: RunQueue) -> None:
-    """Run runs until the book has no more, it is over, or it failed; Ray is up.
+    """Execute runs until the queue has no more, it is over, or it failed; Ray is up.
 
     Tune keeps nothing: its files go to a temporary folder, and its own result is of no use
     here, since the study has all of it.
@@ -187,7 +187,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 EVENTS = "events"
 """Key of a Tune result under which the slot's events lie."""
 POLL_SECONDS = 1.0
-"""A result comes at least so often, so that Tune can stop a trial that is silent."""
+"""Longest interval between two results, so that Tune can stop a trial that is silent."""
 
 
 class SlotTrainable(tune.Trainable):  # type: ignore[misc]

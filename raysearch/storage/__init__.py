@@ -33,19 +33,19 @@ __all__ = [
 
 
 def open_storage(
-    root: str | Path, *, make: bool = True, patience: RetryPolicy = RETRY_SHORT
+    root: str | Path, *, make: bool = True, retry: RetryPolicy = RETRY_SHORT
 ) -> Storage:
     """The store at a folder, a ``file://`` URI, or any other URI that ``pyarrow.fs`` knows.
 
     Args:
         root: The place.
         make: Whether it is made if it is not there; a reader makes nothing.
-        patience: How long every operation is tried again, this one too.
+        retry: How long every operation is tried again, this one too.
 
     Raises:
         StoreError: There is no such kind of place, or it cannot be made or listed.
     """
-    place = redacted(root)
+    uri = redacted(root)
     opened: Callable[[], Storage]
     if is_uri(root):
         from raysearch.storage.objects import open_uri
@@ -56,14 +56,12 @@ def open_storage(
         kind = "a folder that can be written"
         opened = partial(LocalStorage, Path(root))
     try:
-        return RetryingStorage(place, opened, patience, make=make)
+        return RetryingStorage(uri, opened, retry, make=make)
     except UnansweredError as error:
         raise StoreError(str(error)) from error
     except (OSError, ValueError, NotImplementedError) as error:
-        reason = str(error).replace(str(root), place)  # pyarrow repeats a URI that it cannot read
-        raise StoreError(
-            f"the files' place must be {kind}, but {place} is not: {reason}"
-        ) from error
+        reason = str(error).replace(str(root), uri)  # pyarrow repeats a URI that it cannot read
+        raise StoreError(f"the files' place must be {kind}, but {uri} is not: {reason}") from error
 
 
 def write_files(root: str | Path, files: Mapping[str, bytes]) -> None:
@@ -83,5 +81,5 @@ def write_files(root: str | Path, files: Mapping[str, bytes]) -> None:
         except UnansweredError as error:
             raise StoreError(str(error)) from error
         except OSError as error:
-            where = join(storage.place, name)
+            where = join(storage.uri, name)
             raise StoreError(f"`{where}` must be written, but: {unwritten(error)}") from error

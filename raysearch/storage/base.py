@@ -36,7 +36,7 @@ class Storage(Protocol):
     Every operation may raise OSError.
     """
 
-    place: str
+    uri: str
     """The root as the user may see it, without credentials."""
 
     def make(self) -> None:

@@ -32,7 +32,7 @@ class LocalStorage:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.place = str(root)
+        self.uri = str(root)
 
     def make(self) -> None:
         """See `Storage.make`."""

@@ -30,7 +30,7 @@ __all__ = ["ObjectStorage", "open_uri"]
 ATTEMPTS = 3
 """Requests of S3's client for one of ours, pauses of a second or two between them."""
 GCS_SECONDS = 10
-"""So long does the client of GCS ask for one request of ours; by itself it would 15 minutes."""
+"""How long GCS's client retries one request of ours; its default is 15 minutes."""
 
 _USED = ".used"
 """Suffix of the empty object whose time of writing is the last use of the object beside it."""
@@ -75,11 +75,11 @@ class ObjectStorage:
     Args:
         filesystem: A ``pyarrow.fs.FileSystem``.
         root: Bucket and prefix.
-        place: The root as the user may see it.
+        uri: The root as the user may see it.
     """
 
-    def __init__(self, filesystem: Any, root: str, place: str) -> None:
-        self._filesystem, self._root, self.place = filesystem, root, place
+    def __init__(self, filesystem: Any, root: str, uri: str) -> None:
+        self._filesystem, self._root, self.uri = filesystem, root, uri
 
     def make(self) -> None:
         """See `Storage.make`; what a killed writer sent was never an object."""

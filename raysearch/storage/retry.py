@@ -5,7 +5,7 @@ its `RetryPolicy` says; before it is tried again after a refusal, the store is o
 credentials that were renewed (environment, ``~/.aws``, the machine's role) are taken. What
 happens is logged: the first failure at once, then every `TELL_SECONDS`.
 
-Beneath this, each attempt has a short patience of its own, of which nobody is told: see
+Beneath this, each attempt has retries of its own, which are not logged: see
 `raysearch.storage.objects`.
 """
 
@@ -30,14 +30,14 @@ __all__ = [
     "RetryReason",
     "RetryingStorage",
     "UnansweredError",
-    "trouble",
+    "retry_reason",
 ]
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
 TELL_SECONDS = 30.0
-"""A store that goes on failing is told of so often."""
+"""Interval at which a store that goes on failing is logged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ _SILENT_NUMBERS = {
 }
 
 
-def trouble(error: OSError) -> RetryReason | None:
+def retry_reason(error: OSError) -> RetryReason | None:
     """Why an operation may be worth trying again; None when it is not.
 
     pyarrow raises plain OSErrors whose text names the store's own error.
@@ -120,18 +120,18 @@ class RetryingStorage:
     """A store whose operations are tried again; otherwise as the store itself.
 
     Args:
-        place: The root as the user may see it.
+        uri: The root as the user may see it.
         opened: Opens the store anew.
-        patience: How long an operation is tried again.
+        retry: How long an operation is tried again.
 
     Raises:
         OSError: The store cannot be opened.
     """
 
     def __init__(
-        self, place: str, opened: Callable[[], Storage], patience: RetryPolicy, *, make: bool
+        self, uri: str, opened: Callable[[], Storage], retry: RetryPolicy, *, make: bool
     ) -> None:
-        self.place, self._opened, self._patience = place, opened, patience
+        self.uri, self._opened, self._policy = uri, opened, retry
         self._store: Storage | None = None
         self._do(lambda store: store.make() if make else None)
 
@@ -183,12 +183,12 @@ class RetryingStorage:
         """The answer of the operation, once there is one.
 
         Raises:
-            UnansweredError: There was none for as long as the patience lasts.
+            UnansweredError: There was none for as long as the policy says.
             OSError: Trying again is of no use.
         """
         began = time.monotonic()
         chance = secrets.SystemRandom()  # the training's generators stay as they are
-        pause, told = self._patience.first, None
+        pause, told = self._policy.first, None
         while True:
             try:
                 # One variable: another thread may let go of the store at any moment.
@@ -196,30 +196,30 @@ class RetryingStorage:
                 self._store = store
                 answer = operation(store)
             except OSError as error:
-                why, now = trouble(error), time.monotonic()
+                why, now = retry_reason(error), time.monotonic()
                 if why is None:
                     raise
-                if now + pause - began > self._patience.seconds:
+                if now + pause - began > self._policy.seconds:
                     raise UnansweredError(self._sentence(why, error, now - began)) from error
                 if told is None or now - told >= TELL_SECONDS:
-                    left = self._patience.seconds - (now - began)
+                    left = self._policy.seconds - (now - began)
                     self._tell(why, left, _reason(error) if told is None else "")
                     told = now
                 if why is RetryReason.REFUSED:
                     self._store = None
                 time.sleep(pause * chance.uniform(0.5, 1.0))
-                pause = min(2 * pause, self._patience.longest)
+                pause = min(2 * pause, self._policy.longest)
                 continue
             if told is not None:
-                _log.warning("%s answers again, after %.0f s", self.place, time.monotonic() - began)
+                _log.warning("%s answers again, after %.0f s", self.uri, time.monotonic() - began)
             return answer
 
     def _tell(self, why: RetryReason, left: float, reason: str) -> None:
         if reason:
             text = "%s %s and is asked again for up to %.0f s: %s"
-            _log.warning(text, self.place, why.value, left, reason)
+            _log.warning(text, self.uri, why.value, left, reason)
         else:
-            _log.warning("%s still %s; %.0f s are left", self.place, why.value, left)
+            _log.warning("%s still %s; %.0f s are left", self.uri, why.value, left)
 
     def _sentence(self, why: RetryReason, error: OSError, seconds: float) -> str:
         if why is RetryReason.REFUSED:
@@ -230,7 +230,7 @@ class RetryingStorage:
         else:
             rule, cure = "must answer, but has not", "when it does,"
         return (
-            f"`{self.place}` {rule} for {seconds:.0f} s ({_reason(error)}); {cure} run the "
+            f"`{self.uri}` {rule} for {seconds:.0f} s ({_reason(error)}); {cure} run the "
             "same command again: what is finished is kept"
         )
 

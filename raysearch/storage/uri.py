@@ -121,14 +121,14 @@ def _database(rest: str) -> tuple[str, str, tuple[str, ...]]:
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^?]*)(\?.*)?", re.DOTALL)
 
 
-def is_uri(place: str | Path) -> bool:
+def is_uri(uri: str | Path) -> bool:
     """Whether the place is named by a URI, not by a path."""
-    return _URI.fullmatch(str(place)) is not None
+    return _URI.fullmatch(str(uri)) is not None
 
 
-def join(place: str | Path, *names: str) -> str:
+def join(uri: str | Path, *names: str) -> str:
     """The place below another, its names one after the other."""
-    text = str(place)
+    text = str(uri)
     found = _URI.fullmatch(text)
     if found is None:
         return str(Path(text, *names))
@@ -136,11 +136,11 @@ def join(place: str | Path, *names: str) -> str:
     return scheme + "/".join([path.rstrip("/"), *(quote(name) for name in names)]) + query
 
 
-def parent(place: str | Path, levels: int = 1) -> str:
+def parent(uri: str | Path, levels: int = 1) -> str:
     """The place that holds this one, or holds what holds it, and so on."""
-    found = _URI.fullmatch(str(place))
+    found = _URI.fullmatch(str(uri))
     if found is None:
-        return str(Path(place).parents[levels - 1])
+        return str(Path(uri).parents[levels - 1])
     scheme, path, query = found.groups(default="")
     path = path.rstrip("/")
     for _ in range(levels):
@@ -148,19 +148,19 @@ def parent(place: str | Path, levels: int = 1) -> str:
     return scheme + path + query
 
 
-def last_name(place: str | Path) -> str:
+def last_name(uri: str | Path) -> str:
     """The place's own name, within what holds it."""
-    found = _URI.fullmatch(str(place))
-    return Path(place).name if found is None else unquote(posixpath.basename(found[2].rstrip("/")))
+    found = _URI.fullmatch(str(uri))
+    return Path(uri).name if found is None else unquote(posixpath.basename(found[2].rstrip("/")))
 
 
-def absolute(place: str | Path) -> str:
+def absolute(uri: str | Path) -> str:
     """A folder by its full path, since workers start elsewhere; a URI or nothing as it is.
 
     Raises:
         ConfigError: The folder that this process is in has a name that is no text.
     """
-    text = str(place)
+    text = str(uri)
     if not text or is_uri(text):
         return text
     full = str(Path(text).absolute())
@@ -177,6 +177,6 @@ def expanded(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
-def redacted(place: str | Path) -> str:
+def redacted(uri: str | Path) -> str:
     """The place as a message or a row may name it: without credentials."""
-    return shown_url(str(place))
+    return shown_url(str(uri))

@@ -41,17 +41,17 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 
-def save_checkpoint(place: str | Path, state: Mapping[str, Any]) -> None:
+def save_checkpoint(uri: str | Path, state: Mapping[str, Any]) -> None:
     """Write a running trial's `state` to a path or URI, whole or not at all.
 
     Raises:
         StoreError: The folder cannot be written, the disk is full or the store does not
             answer; an earlier checkpoint is still in place.
     """
-    _save(place, state, kind="checkpoint", key="")
+    _save(uri, state, kind="checkpoint", key="")
 
 
-def load_checkpoint(place: str | Path) -> dict[str, Any] | None:
+def load_checkpoint(uri: str | Path) -> dict[str, Any] | None:
     """The state at a path or URI, or None when there is none or it is damaged.
 
     A damaged checkpoint costs the training since the start of the trial, not the trial: it is
@@ -61,7 +61,7 @@ def load_checkpoint(place: str | Path) -> dict[str, Any] | None:
         StoreError: The store does not answer, so nobody knows whether there is one.
     """
     try:
-        with _store(place).open(last_name(place)) as file:
+        with _store(uri).open(last_name(uri)) as file:
             return read_state(file, kind="checkpoint")[0]
     except FileNotFoundError:
         return None
@@ -70,7 +70,7 @@ def load_checkpoint(place: str | Path) -> dict[str, Any] | None:
     except (DamagedStateError, OSError) as error:
         _log.warning(
             "checkpoint %s is damaged and not read; its trial starts from the beginning: %s",
-            *(redacted(place), error),
+            *(redacted(uri), error),
         )
         return None
 
@@ -171,18 +171,18 @@ def _remove(spec: RunSpec, names: Sequence[str]) -> None:
             store.remove(name)
 
 
-def _save(place: str | Path, state: Mapping[str, Any], *, kind: str, key: str) -> str:
+def _save(uri: str | Path, state: Mapping[str, Any], *, kind: str, key: str) -> str:
     found = []
     try:
-        _store(place).fill(
-            last_name(place),
+        _store(uri).fill(
+            last_name(uri),
             lambda file: found.append(write_state(file, state, kind=kind, key=key)),
         )
     except UnansweredError as error:
         raise StoreError(str(error)) from error
     except OSError as error:
         raise StoreError(
-            f"`{redacted(place)}` must be written, but {unwritten(error)}; what is there is whole"
+            f"`{redacted(uri)}` must be written, but {unwritten(error)}; what is there is whole"
         ) from error
     return found[-1]
 
@@ -218,8 +218,8 @@ def _saying(spec: RunSpec, rule: str) -> Iterator[None]:
 
 
 def _store_of(spec: RunSpec) -> Storage:
-    return open_storage(spec.folder, make=False, patience=RETRY_LONG)
+    return open_storage(spec.folder, make=False, retry=RETRY_LONG)
 
 
-def _store(place: str | Path) -> Storage:
-    return open_storage(parent(place), make=False, patience=RETRY_LONG)
+def _store(uri: str | Path) -> Storage:
+    return open_storage(parent(uri), make=False, retry=RETRY_LONG)

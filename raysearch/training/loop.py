@@ -29,7 +29,7 @@ from raysearch.training.seed import (
     seed_everything,
 )
 from raysearch.training.stages.cache import StageCache
-from raysearch.training.stages.sharing import SharedStages, TurnAbandoned
+from raysearch.training.stages.sharing import ClaimAbandoned, SharedStages
 from raysearch.training.steps import autocast, endless_batches, stage_rungs, take_step
 
 __all__ = ["Fit"]
@@ -96,7 +96,7 @@ class Fit:
                     if not self._pass_stage(index, resumed=resumed):
                         return False
                     resumed = False
-            except TurnAbandoned:
+            except ClaimAbandoned:
                 return False
         return True
 
@@ -118,7 +118,7 @@ class Fit:
                 self.sharing.keep(index, entry)
         else:
             position.stage, position.step = index, 0
-            with self.sharing.turn(index, self._idle) as found:
+            with self.sharing.claimed(index, self._idle) as found:
                 entry = found
                 if entry is None:
                     seed_everything(derive_seed(self.seed, stage.name))

@@ -1,4 +1,4 @@
-"""The position of a trial, and the listeners that are told of it."""
+"""The position of a trial, and the listeners that follow it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Listener", "NullListener", "Position"]
 
 
 class Listener(Protocol):
-    """Where a trial's news go. Only worker 0 speaks to it; `preempted` is each worker's own."""
+    """What a trial reports to. Only worker 0 speaks to it; `preempted` is each worker's own."""
 
     def started(self, device: str, provenance: Mapping[str, str]) -> None:
         """The trial begins or resumes on this device."""

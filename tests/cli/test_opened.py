@@ -227,11 +227,11 @@ def test_on_a_full_disk_test_stays_closed_or_what_was_read_is_told(
     real, turns = LocalStorage.write, iter(range(100))
 
     def write(self: LocalStorage, name: str, parts: Any, *, lasting: bool = True) -> None:
-        inside = self.place.endswith("openings")
+        inside = self.uri.endswith("openings")
         kind = (
             ("room" if "room" in name else ("record", "finish")[next(turns) > 0])
             if inside
-            else ("row" if self.place.endswith("/test") else "")
+            else ("row" if self.uri.endswith("/test") else "")
         )
         if kind == at:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -23,7 +23,7 @@ class Killed(BaseException):
 class Objects:
     """Objects in memory: whole or not there, seen by everybody at once, never renamed."""
 
-    place = "mem://bucket/sweep"
+    uri = "mem://bucket/sweep"
 
     def __init__(self):
         self.held = {}
@@ -60,7 +60,7 @@ class Watched:
 
     def __init__(self, objects, before):
         self.objects, self.before = objects, before
-        self.place, self.count = objects.place, 0
+        self.uri, self.count = objects.uri, 0
         self.lock = threading.Lock()
 
     def __getattr__(self, name):

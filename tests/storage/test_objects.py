@@ -25,9 +25,9 @@ QUICK = RetryPolicy(seconds=60, first=0.05, longest=0.2)
 BIG = bytes(12 << 20)  # more than one part of an upload
 
 
-def put(s3: S3Server, *parts: bytes, patience: RetryPolicy = QUICK) -> bytes:
+def put(s3: S3Server, *parts: bytes, retry: RetryPolicy = QUICK) -> bytes:
     """Write over an object, and what is there afterwards."""
-    store = open_storage(s3.uri("bucket/objects"), patience=patience)
+    store = open_storage(s3.uri("bucket/objects"), retry=retry)
     try:
         store.write("x", parts)
     finally:
@@ -51,7 +51,7 @@ def test_an_upload_cut_off_leaves_what_was_there(s3: S3Server, part: str) -> Non
     assert put(s3, b"old") == b"old"
     s3.fail({"what": "cut", "when": part})
     with pytest.raises(UnansweredError, match="must answer, but has not for"):
-        put(s3, BIG, b"new", patience=RetryPolicy(seconds=0))
+        put(s3, BIG, b"new", retry=RetryPolicy(seconds=0))
     assert open_storage(s3.uri("bucket/objects")).open("x").read() == b"old"
     assert put(s3, BIG, b"new") == BIG + b"new"
 
@@ -89,7 +89,7 @@ def test_renewed_credentials_are_taken(
         file.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = s\n")
 
     renew("old-key")
-    store = open_storage(s3.uri("bucket/objects"), patience=QUICK)
+    store = open_storage(s3.uri("bucket/objects"), retry=QUICK)
     store.write("x", [b"1"])
     s3.fail({"what": "expired", "key": "old-key"})
     timer = threading.Timer(1.0, renew, ["new-key"])
@@ -101,13 +101,13 @@ def test_renewed_credentials_are_taken(
 
 
 def test_credentials_that_stay_refused_end_in_a_sentence(s3: S3Server) -> None:
-    store = open_storage(s3.uri("bucket/objects"), patience=RetryPolicy(seconds=0.5, first=0.1))
+    store = open_storage(s3.uri("bucket/objects"), retry=RetryPolicy(seconds=0.5, first=0.1))
     s3.fail({"what": "expired"})
     for look in (lambda: store.exists("x"), lambda: store.files(), lambda: store.write("x", [b""])):
         with pytest.raises(UnansweredError, match="must accept this machine's credentials, but"):
             look()
     with pytest.raises(StoreError, match="credentials, but has refused them for 0 s"):
-        open_storage(s3.uri("bucket/objects", user="AK:word@"), patience=RetryPolicy(seconds=0))
+        open_storage(s3.uri("bucket/objects", user="AK:word@"), retry=RetryPolicy(seconds=0))
 
 
 def test_folders_of_objects_go(s3: S3Server) -> None:

@@ -14,7 +14,7 @@ import torch
 from raysearch.errors import StoreError
 from raysearch.storage import RetryPolicy, UnansweredError, open_storage
 from raysearch.storage.local import LocalStorage
-from raysearch.storage.retry import RETRY_LONG, RetryingStorage, RetryReason, trouble
+from raysearch.storage.retry import RETRY_LONG, RetryingStorage, RetryReason, retry_reason
 
 QUICK = RetryPolicy(seconds=0.5, first=0.01, longest=0.05)
 SLOW_DOWN = OSError("When uploading part: AWS Error SLOW_DOWN during UploadPart operation")
@@ -54,7 +54,7 @@ class Flaky(LocalStorage):
 
 
 def patient(
-    tmp_path: Path, errors: list[OSError], patience: RetryPolicy = QUICK
+    tmp_path: Path, errors: list[OSError], retry: RetryPolicy = QUICK
 ) -> tuple[RetryingStorage, list[int]]:
     """A store that fails, and a list that grows when it is opened."""
     opened: list[int] = []
@@ -63,18 +63,18 @@ def patient(
         opened.append(1)
         return Flaky(tmp_path, errors)
 
-    return RetryingStorage("s3://b/p", flaky, patience, make=False), opened
+    return RetryingStorage("s3://b/p", flaky, retry, make=False), opened
 
 
 @pytest.mark.parametrize("text, expected", ERRORS)
 def test_which_errors_pass(text: str, expected: RetryReason | None) -> None:
-    assert trouble(OSError(text)) is expected
+    assert retry_reason(OSError(text)) is expected
 
 
 def test_a_full_disk_does_not_pass_and_a_stale_handle_does() -> None:
-    assert trouble(OSError(errno.ENOSPC, "No space left on device")) is None
-    assert trouble(FileNotFoundError(errno.ENOENT, "curl SLOW_DOWN")) is None
-    assert trouble(OSError(errno.ESTALE, "Stale file handle")) is RetryReason.SILENT
+    assert retry_reason(OSError(errno.ENOSPC, "No space left on device")) is None
+    assert retry_reason(FileNotFoundError(errno.ENOENT, "curl SLOW_DOWN")) is None
+    assert retry_reason(OSError(errno.ESTALE, "Stale file handle")) is RetryReason.SILENT
 
 
 def test_what_passes_is_told_once_and_then_over(
@@ -168,7 +168,7 @@ def test_gcs_is_bounded_too(caplog: pytest.LogCaptureFixture, monkeypatch: Any) 
     store = open_storage(
         "gs://anonymous@b/p?scheme=http&endpoint_override=127.0.0.1:1",
         make=False,
-        patience=RetryPolicy(seconds=0),
+        retry=RetryPolicy(seconds=0),
     )
     with pytest.raises(UnansweredError, match="`gs://b/p.* must answer, but has not for"):
         store.exists("x")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from raysearch.training.stages.cache import HeartbeatInterval, StageCache, TurnAbandoned
+from raysearch.training.stages.cache import ClaimAbandoned, HeartbeatInterval, StageCache
 
 
 def say(word: str) -> None:
@@ -20,11 +20,11 @@ def say(word: str) -> None:
 
 
 def main() -> None:
-    root, key, log, seconds, stale, patience = sys.argv[1:]
+    root, key, log, seconds, stale, retry = sys.argv[1:]
     cache = StageCache(root, pace=HeartbeatInterval(beat=0.1, stale=float(stale), look=0.1))
-    end = time.monotonic() + float(patience)
+    end = time.monotonic() + float(retry)
     try:
-        with cache.turn(key, lambda: time.monotonic() > end) as state:
+        with cache.claimed(key, lambda: time.monotonic() > end) as state:
             if state is not None:
                 say(f"took {int(state['x'].sum())}")
                 return
@@ -34,7 +34,7 @@ def main() -> None:
             time.sleep(float(seconds))
             cache.put(key, {"x": torch.full((7,), 1.0)})
             say("computed")
-    except TurnAbandoned:
+    except ClaimAbandoned:
         say("abandoned")
 
 

@@ -11,9 +11,9 @@ WORKER = Path(__file__).with_name("stage_worker.py")
 
 
 def worker(
-    root: str, log: Path, *, seconds: float = 0, stale: float = 5, patience: float = 60
+    root: str, log: Path, *, seconds: float = 0, stale: float = 5, retry: float = 60
 ) -> subprocess.Popen[str]:
-    arguments = [root, "key", str(log), str(seconds), str(stale), str(patience)]
+    arguments = [root, "key", str(log), str(seconds), str(stale), str(retry)]
     command = [sys.executable, str(WORKER), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -54,7 +54,7 @@ def test_who_waits_too_long_does_other_work(tmp_path: Path) -> None:
     log = tmp_path / "log"
     first = worker(str(tmp_path / "stages"), log, seconds=600)
     until_computing(first)
-    assert last_word(worker(str(tmp_path / "stages"), log, patience=0.3)) == "abandoned"
+    assert last_word(worker(str(tmp_path / "stages"), log, retry=0.3)) == "abandoned"
     first.kill()
     first.communicate()
     assert log.read_text() == "computed\n"

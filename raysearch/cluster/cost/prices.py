@@ -61,7 +61,7 @@ class PriceTable:
         types: The node types of the cluster, the head's among them; empty where the file has
             none.
         most: Workers that there may be at once, of all types.
-        idle_seconds: After so long without work a worker is ended.
+        idle_seconds: Time without work after which a worker is ended.
     """
 
     per_hour: Mapping[str, float] = field(default_factory=dict)

@@ -30,7 +30,7 @@ from raysearch.storage.uri import expanded
 __all__ = ["NoAnswerError", "bring_up", "connect", "is_url", "take_down"]
 
 PATIENCE_SECONDS = 120.0
-"""So long the head may not answer before it is given up; its jobs go on."""
+"""How long the head may be silent before it is given up; its jobs go on."""
 
 
 def is_url(cluster: str | Path) -> bool:

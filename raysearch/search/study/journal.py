@@ -1,7 +1,7 @@
 """A write-ahead journal of the runs that have begun and not ended, kept apart from the study.
 
-``<root>/intents/<run id>.json`` is a run as it was offered first; it appears before the
-run runs and goes once the trial's row is there. The study needs none of them: they are for
+``<root>/intents/<run id>.json`` is a run as it was queued first; it appears before the run
+begins and goes once its row is there. The study needs none of them: they are for
 `raysearch.search.study.recovery`, when the study is lost and its checkpoints are not.
 """
 
@@ -39,7 +39,7 @@ class RunJournal:
     def __init__(self, root: str, *, make: bool = True, guard: Guard = unguarded) -> None:
         self._guard = guard
         self._where = f"{redacted(root).rstrip('/')}/{_FOLDER}"
-        self._storage = open_storage(root, make=make, patience=RETRY_LONG if make else RETRY_SHORT)
+        self._storage = open_storage(root, make=make, retry=RETRY_LONG if make else RETRY_SHORT)
 
     def write(self, spec: RunSpec) -> None:
         """Say that the run begins."""

@@ -92,13 +92,13 @@ class RootMark:
     """
 
     def __init__(self, root: str) -> None:
-        self._storage = open_storage(root, patience=RETRY_LONG)
+        self._storage = open_storage(root, retry=RETRY_LONG)
         self._own = json.dumps({"driver": this_process(), "token": secrets.token_hex(8)}).encode()
         try:
             self._storage.write(_MARK, [self._own])
         except OSError as error:
             raise StoreError(
-                f"`--storage` must be a place that can be written, but {self._storage.place} "
+                f"`--storage` must be a place that can be written, but {self._storage.uri} "
                 f"cannot: {error.strerror or error}"
             ) from error
 
@@ -115,12 +115,12 @@ class RootMark:
             found = b""
         except OSError as error:
             raise StoreError(
-                f"`{self._storage.place}` must be readable, but: {error.strerror or error}"
+                f"`{self._storage.uri}` must be readable, but: {error.strerror or error}"
             ) from error
         if found != self._own:
             raise StoreError(
                 f"the sweep's rows must stay where they are while it runs, but "
-                f"{self._storage.place} was removed or is driven by {_named(found)}: nothing more "
+                f"{self._storage.uri} was removed or is driven by {_named(found)}: nothing more "
                 "is written there, and this run ends"
             )
 

@@ -53,10 +53,10 @@ _LIBPQ = {
 }
 """Connection arguments of the drivers over libpq; those that the URL names go before."""
 _PATIENCE_SECONDS = 300.0
-"""So long a driver waits for its server to come back."""
+"""How long a driver waits for its server to come back."""
 _PAUSE_SECONDS = 1.0
 _DEAD_SECONDS = 5.0
-"""So long the lock of a driver that was killed just now may still be held."""
+"""How long the lock of a driver that was killed just now may still be held."""
 
 
 class ConnectionLost(Exception):

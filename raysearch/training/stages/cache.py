@@ -21,14 +21,14 @@ from raysearch.storage import RETRY_LONG, StoredFile, open_storage
 from raysearch.training.stages.locks import HeartbeatInterval, StageLocks
 from raysearch.training.state_file import DamagedStateError, read_state, write_state
 
-__all__ = ["HeartbeatInterval", "StageCache", "Summary", "TurnAbandoned"]
+__all__ = ["ClaimAbandoned", "HeartbeatInterval", "StageCache", "Summary"]
 
 _log = logging.getLogger(__name__)
 _KIND, _SUFFIX = "stage", ".stage"
 _DEFAULT_MOST = 50 * 10**9
 
 
-class TurnAbandoned(Exception):
+class ClaimAbandoned(Exception):
     """`idle` ended the wait for a stage that another process computes."""
 
 
@@ -63,7 +63,7 @@ class StageCache:
         *,
         pace: HeartbeatInterval | None = None,
     ) -> None:
-        open_storage(root, patience=RETRY_LONG)  # made, or no trial can run
+        open_storage(root, retry=RETRY_LONG)  # made, or no trial can run
         self._store = open_storage(root, make=False)
         self._limit = limit_bytes
         self._pace = pace or HeartbeatInterval()
@@ -143,7 +143,7 @@ class StageCache:
             yield
 
     @contextmanager
-    def turn(
+    def claimed(
         self, key: str, idle: Callable[[], bool] = lambda: False
     ) -> Iterator[dict[str, Any] | None]:
         """The entry's state, or None with the key claimed until exit: compute it and `put` it.
@@ -156,7 +156,7 @@ class StageCache:
             idle: Called about every second of waiting; True ends the wait.
 
         Raises:
-            TurnAbandoned: `idle` ended the wait; nothing is claimed.
+            ClaimAbandoned: `idle` ended the wait; nothing is claimed.
         """
         if self._limit == 0:
             yield None
@@ -202,7 +202,7 @@ class StageCache:
                     self._holders.release(key)
                 return state
             if idle():
-                raise TurnAbandoned(key)
+                raise ClaimAbandoned(key)
             time.sleep(self._pace.look * chance.uniform(0.5, 1.0))
 
     def _make_room(self, key: str, size: int) -> bool:
@@ -218,7 +218,7 @@ class StageCache:
             _log.warning(
                 "stage %s of %d bytes is not kept for other trials: the cache %s may take %d "
                 "bytes, and the rest is in use",
-                *(key, size, self._store.place, self._limit),
+                *(key, size, self._store.uri, self._limit),
             )
             return False
         self._evict(spare, excess)
@@ -248,4 +248,4 @@ class StageCache:
             self._warn("is damaged and cannot be removed", key, error)
 
     def _warn(self, what: str, key: str, error: Exception) -> None:
-        _log.warning("stage %s in %s %s: %s", key, self._store.place, what, error)
+        _log.warning("stage %s in %s %s: %s", key, self._store.uri, what, error)

@@ -223,7 +223,7 @@ class StageLocks:
                 _log.warning(
                     "claims and pins of the stage cache %s cannot be kept, so a stage may be "
                     "computed twice: %s",
-                    self._store.place,
+                    self._store.uri,
                     error,
                 )
             self._warned = True

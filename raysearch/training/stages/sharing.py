@@ -13,9 +13,9 @@ from typing import Any
 
 from raysearch import distributed
 from raysearch.methods.stage import Stage, parents_of
-from raysearch.training.stages.cache import StageCache, TurnAbandoned
+from raysearch.training.stages.cache import ClaimAbandoned, StageCache
 
-__all__ = ["SharedStages", "TurnAbandoned"]
+__all__ = ["ClaimAbandoned", "SharedStages"]
 
 Entry = dict[str, Any]
 
@@ -66,7 +66,7 @@ class SharedStages:
         return index in self._needed
 
     @contextmanager
-    def turn(self, index: int, idle: Callable[[], bool]) -> Iterator[Entry | None]:
+    def claimed(self, index: int, idle: Callable[[], bool]) -> Iterator[Entry | None]:
         """The stage's entry, or None: then it is this trial's to run, and nobody else's meanwhile.
 
         Args:
@@ -74,7 +74,7 @@ class SharedStages:
             idle: Called about every second while another trial runs it; True ends the wait.
 
         Raises:
-            TurnAbandoned: `idle` ended the wait.
+            ClaimAbandoned: `idle` ended the wait.
         """
         if index in self._found or not self._shares(index):
             yield self._found.pop(index, None)
@@ -84,16 +84,16 @@ class SharedStages:
             if distributed.rank() == 0:
                 assert self._cache is not None
                 try:
-                    entry = stack.enter_context(self._cache.turn(self._keys[index], idle))
-                except TurnAbandoned:
+                    entry = stack.enter_context(self._cache.claimed(self._keys[index], idle))
+                except ClaimAbandoned:
                     abandoned = True
             entry, abandoned = distributed.broadcast_object((entry, abandoned))  # type: ignore[misc]
             if abandoned:
-                raise TurnAbandoned
+                raise ClaimAbandoned
             yield entry
 
     def keep(self, index: int, entry: Entry) -> None:
-        """Leave a finished stage to others, within its turn."""
+        """Leave a finished stage to others, within its claim."""
         if self._shares(index) and distributed.rank() == 0:
             assert self._cache is not None
             self._cache.put(self._keys[index], entry)

@@ -15,7 +15,7 @@ import torch
 from raysearch.errors import StoreError
 from raysearch.storage.local import LEFTOVER_SECONDS, LocalStorage
 from raysearch.storage.whole import temporary_beside
-from raysearch.training.stages.cache import HeartbeatInterval, StageCache, Summary, TurnAbandoned
+from raysearch.training.stages.cache import ClaimAbandoned, HeartbeatInterval, StageCache, Summary
 
 FAST = HeartbeatInterval(beat=0.1, stale=1.0, look=0.05)
 
@@ -60,22 +60,22 @@ def test_the_same_state_is_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_turn_computes_once_and_then_gives(root: str) -> None:
     ours, theirs = caches(root)
-    with ours.turn("k") as got:
+    with ours.claimed("k") as got:
         assert got is None
-        with pytest.raises(TurnAbandoned), theirs.turn("k", lambda: True):
+        with pytest.raises(ClaimAbandoned), theirs.claimed("k", lambda: True):
             pytest.fail("two have the turn")
-        with theirs.turn("other") as other:  # another stage is free meanwhile
+        with theirs.claimed("other") as other:  # another stage is free meanwhile
             assert other is None
         ours.put("k", state(2.0))
-    with theirs.turn("k") as got:
+    with theirs.claimed("k") as got:
         assert got is not None and float(got["x"][0]) == 2.0
 
 
 def test_a_turn_that_failed_is_free_for_the_next(root: str) -> None:
     ours, theirs = caches(root)
-    with pytest.raises(RuntimeError), ours.turn("k"):
+    with pytest.raises(RuntimeError), ours.claimed("k"):
         raise RuntimeError("a trial that fails")
-    with theirs.turn("k", lambda: True) as got:
+    with theirs.claimed("k", lambda: True) as got:
         assert got is None
 
 
@@ -88,7 +88,7 @@ def test_waiting_asks_idle_and_leaves_the_generators_alone(tmp_path: Path) -> No
         return len(asked) == 4
 
     before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
-    with ours.turn("k"), pytest.raises(TurnAbandoned), theirs.turn("k", idle):
+    with ours.claimed("k"), pytest.raises(ClaimAbandoned), theirs.claimed("k", idle):
         pytest.fail("two have the turn")
     assert len(asked) == 4 and 0.05 < asked[-1] - asked[0] < 2
     after = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
@@ -126,7 +126,7 @@ def test_a_damaged_entry_is_removed_and_computed_again(
     path = tmp_path / "k.stage"
     whole = path.read_bytes()
     path.write_bytes(DAMAGES[damage](whole))
-    with cache.turn("k") as got:
+    with cache.claimed("k") as got:
         assert got is None
         assert not path.exists()
         cache.put("k", state(1.0))
@@ -188,7 +188,7 @@ def test_entries_in_use_by_anybody_stay(root: str) -> None:
     ours.put("c", state(size=1000))
     with theirs.pin(["b", "c"]):
         (ours._store).remove("a.stage")
-        with theirs.turn("a") as got:  # claimed, and put before the turn is over
+        with theirs.claimed("a") as got:  # claimed, and put before the turn is over
             assert got is None
             theirs.put("a", state(size=1000))
             ours.put("d", state(size=1000))
@@ -233,7 +233,7 @@ def test_what_finds_no_room_is_not_kept(tmp_path: Path, caplog: pytest.LogCaptur
 
 def test_without_room_nobody_waits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     ours, theirs = caches(str(tmp_path), limit_bytes=0)
-    with ours.turn("k") as first, theirs.turn("k", lambda: True) as second:
+    with ours.claimed("k") as first, theirs.claimed("k", lambda: True) as second:
         assert first is None and second is None
         ours.put("k", state())
     assert ours.summary() == Summary(0, 0) and caplog.records == []
@@ -244,14 +244,14 @@ def test_a_full_disk_costs_the_entry_only(tmp_path: Path, caplog: pytest.LogCapt
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # writes fail half way, really
     try:
-        with cache.turn("k") as got:
+        with cache.claimed("k") as got:
             assert got is None
             cache.put("k", state(size=100_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(caplog.records) == 1 and "could not be kept for other trials" in caplog.text
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
-    with cache.turn("k", lambda: True) as got:
+    with cache.claimed("k", lambda: True) as got:
         assert got is None
 
 
@@ -263,7 +263,7 @@ def test_a_disk_that_is_full_for_claims_too_stops_nobody(
 
     cache = StageCache(tmp_path, pace=FAST)
     monkeypatch.setattr(LocalStorage, "write", full)
-    with cache.pin(["k", "j"]), cache.turn("k") as got:
+    with cache.pin(["k", "j"]), cache.claimed("k") as got:
         assert got is None
         cache.put("k", state())
         time.sleep(0.3)
@@ -315,7 +315,7 @@ def test_the_default_limit(tmp_path: Path, s3_uri: str) -> None:
 
 def test_nothing_stays_behind_when_all_is_let_go(root: str) -> None:
     cache = StageCache(root, pace=FAST)
-    with cache.pin(["a", "a", "b"]), cache.pin(["a"]), cache.turn("c"):
+    with cache.pin(["a", "a", "b"]), cache.pin(["a"]), cache.claimed("c"):
         time.sleep(0.3)
         assert len(cache._store.files("holders")) == 1
     assert cache._store.files("holders") == [] and cache.summary() == Summary(0, 0)
