@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from raysearch.api.messages import QUIET, Messages
+from raysearch.cluster.packing import MARGIN, Packing, fraction, measure_on_cluster, pack_by_peak
 from raysearch.config import read_config
 from raysearch.errors import ConfigError
-
-if TYPE_CHECKING:
-    from raysearch.cluster.packing import Packing
-    from raysearch.run import RunSpec
-    from raysearch.search.plan import SweepPlan
+from raysearch.run import RunSpec
+from raysearch.search.plan import SweepPlan
 
 __all__ = ["AUTO", "packed", "read_pack"]
 
@@ -62,8 +62,6 @@ def packed(
         )
     if plan.address is not None and slots is None:
         raise ConfigError("`--slots` must be given with `--pack` where a cluster is joined")
-    from raysearch.cluster.packing import Packing, fraction
-
     packing = Packing(trials=asked) if isinstance(asked, int) else _by_peak(plan, messages)
     if slots is None:
         at_once = packing.trials * _gpus_here() // plan.workers_per_trial
@@ -73,8 +71,6 @@ def packed(
 
 def largest_spec(plan: SweepPlan) -> RunSpec:
     """The paper's own setting, with what drives memory at the largest that the space allows."""
-    from raysearch.run import RunSpec
-
     config, _ = plan.space.paper_first()
     largest: dict[str, Any] = {
         item.name: max(item.choices) if item.kind == "choice" else int(item.high)  # type: ignore[type-var]
@@ -94,8 +90,6 @@ def largest_spec(plan: SweepPlan) -> RunSpec:
 
 
 def _by_peak(plan: SweepPlan, messages: Messages) -> Packing:
-    from raysearch.cluster.packing import MARGIN, measure_on_cluster, pack_by_peak
-
     spec = largest_spec(plan)
     messages.note("measuring what one trial takes of a GPU")
     peak = measure_on_cluster(
@@ -111,6 +105,4 @@ def _by_peak(plan: SweepPlan, messages: Messages) -> Packing:
 
 
 def _gpus_here() -> int:
-    import torch
-
     return torch.cuda.device_count()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from raysearch import api
+from raysearch import api, render
 from raysearch.cli.parsing import examples
 from raysearch.render.output import write_json
 
@@ -44,10 +44,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Compare, and write it in the wanted form."""
-    from raysearch.render.comparison import ComparisonBoard
-    from raysearch.render.comparison_export import comparison_latex, comparison_record
-    from raysearch.render.terminal import PIPED, Terminal
-
     found = api.compare(
         args.first,
         args.second,
@@ -57,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
         messages=args.messages,
     )
     if args.format == "json":
-        write_json(comparison_record(found))
+        write_json(render.comparison_record(found))
     elif args.format == "latex":
-        sys.stdout.write(comparison_latex(found))
+        sys.stdout.write(render.comparison_latex(found))
     else:
-        Terminal(piped=PIPED).print(ComparisonBoard(found))
+        render.Terminal(piped=render.PIPED).print(render.ComparisonBoard(found))
     return 0

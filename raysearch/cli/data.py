@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from raysearch import api
+from raysearch import api, render
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
 from raysearch.errors import DataError
@@ -64,10 +64,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> None:
-    from raysearch.corpora import CORPORA
-    from raysearch.render.corpora import corpora_table, corpus_card
-    from raysearch.render.terminal import Terminal
-
     found = api.data_list(args.names, data_dir=args.data_dir)
     if args.format == "json":
         write_json(
@@ -78,24 +74,25 @@ def _list(args: argparse.Namespace) -> None:
         )
     elif args.names:
         for info in found.corpora:
-            Terminal().print(corpus_card(info, found.pairs_of(info)), soft_wrap=True)
+            render.Terminal().print(render.corpus_card(info, found.pairs_of(info)), soft_wrap=True)
     else:
-        Terminal().print(corpora_table(CORPORA, found.files, found.folder))
+        render.Terminal().print(
+            render.corpora_table(
+                {info.name: info for info in found.corpora}, found.files, found.folder
+            )
+        )
 
 
 def _fetch(args: argparse.Namespace) -> None:
-    from raysearch.render.corpora import download_progress
 
-    api.data_fetch(args.names, data_dir=args.data_dir, progress=download_progress)
+    api.data_fetch(args.names, data_dir=args.data_dir, progress=render.download_progress)
 
 
 def _check(args: argparse.Namespace) -> None:
-    from raysearch.render.corpora import checks_table, languages_table, pairs_tables
-    from raysearch.render.terminal import Terminal
 
     found = api.data_check(args.names, data_dir=args.data_dir)
     if args.format == "text" and found.files:
-        Terminal().print(checks_table(found.files, found.folder))
+        render.Terminal().print(render.checks_table(found.files, found.folder))
     if found.problem:
         raise DataError(found.problem)
     reports = found.language_pairs()
@@ -104,14 +101,13 @@ def _check(args: argparse.Namespace) -> None:
         write_json({"files": files, "language_pairs": [asdict(report) for report in reports]})
         return
     for report in reports:
-        Terminal().print(languages_table(report), *pairs_tables(report))
+        render.Terminal().print(render.languages_table(report), *render.pairs_tables(report))
 
 
 def _convert(args: argparse.Namespace) -> None:
-    from raysearch.render.terminal import Terminal
 
     done = api.data_convert(args.xml, args.file)
-    console = Terminal()
+    console = render.Terminal()
     console.print(
         f"{done.path}: {done.sentences} sentences, {done.aspects} aspects", soft_wrap=True
     )

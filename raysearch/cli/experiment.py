@@ -12,7 +12,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from raysearch import api
+from raysearch import api, render
 from raysearch.api.options import ExperimentOptions
 from raysearch.cli.arguments import (
     add_data_dir,
@@ -85,8 +85,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(form: str) -> None:
-    from raysearch.render.table import bare_table
-    from raysearch.render.terminal import Terminal
 
     asked = {
         name: space.question.text for name, space in api.experiments().items() if space.question
@@ -94,12 +92,12 @@ def _list(form: str) -> None:
     if form == "json":
         write_json(asked)
         return
-    table = bare_table()
+    table = render.bare_table()
     table.add_column("experiment", no_wrap=True)
     table.add_column("question", overflow="fold")
     for name, text in asked.items():
         table.add_row(name, text)
-    console = Terminal()
+    console = render.Terminal()
     console.print(table)
     console.print("\npython -m raysearch experiment NAME answers one")
 
@@ -116,11 +114,9 @@ def _shown_word(word: str) -> str:
 
 
 def _say(form: str, folder: str, found: api.Experiment) -> None:
-    from raysearch.render.experiment.table import StudyBoard, answer_record
-    from raysearch.render.terminal import Terminal
 
     if form == "json":
-        record = answer_record(
+        record = render.answer_record(
             found.answer,
             name=found.name,
             question=found.question.text,
@@ -128,9 +124,9 @@ def _say(form: str, folder: str, found: api.Experiment) -> None:
         )
         write_json(record)
         return
-    console = Terminal()
+    console = render.Terminal()
     console.print()
     title = f"{found.name}: {found.question.text}"
-    console.print(StudyBoard(title, found.answer, found.sentences))
+    console.print(render.StudyBoard(title, found.answer, found.sentences))
     for what, name in (("page", "study.md"), ("figure", "study.svg"), ("report", "report.html")):
         console.print(f"{what:8}{redacted(join(folder, name))}", soft_wrap=True)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from raysearch import api
+from raysearch import api, render
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
 from raysearch.render.output import as_it_is, write_json
@@ -88,8 +88,6 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0, or 2 when some file could not be read; what it is goes to standard error.
     """
-    from raysearch.render.terminal import PIPED, Terminal
-
     options = api.BoardOptions(
         path=args.path,
         method=args.method,
@@ -114,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         raise StoreError(
             f"`{args.path}` has no finished trial yet; --watch waits for the first one"
         )
-    console = Terminal(piped=PIPED)
+    console = render.Terminal(piped=render.PIPED)
     for index, board in enumerate(found):
         if index:
             console.print()
@@ -128,9 +126,7 @@ def _watch(options: api.BoardOptions, form: str) -> int:
     from rich.live import Live
     from rich.text import Text
 
-    from raysearch.render.terminal import PIPED, Terminal
-
-    console = Terminal(piped=PIPED)
+    console = render.Terminal(piped=render.PIPED)
     if form != "table" or not console.is_terminal:
         raise ConfigError(
             "`--watch` must be used with a table on a terminal; without it the board is shown once"
@@ -156,12 +152,11 @@ def _write_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, raw: bool) 
 
 
 def _write_csv(rows: Sequence[Mapping[str, Any]], *, raw: bool) -> None:
-    from raysearch.render.table_export import spreadsheet_cell
 
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines: list[list[Any]] = [names, *([row.get(name) for name in names] for row in rows)]
     if not raw:
-        lines = [list(map(spreadsheet_cell, line)) for line in lines]
+        lines = [list(map(render.spreadsheet_cell, line)) for line in lines]
     csv.writer(as_it_is() if raw else sys.stdout, lineterminator="\n").writerows(lines)
 
 

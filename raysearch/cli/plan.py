@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from raysearch import api
+from raysearch import api, render
 from raysearch.api.options import SweepOptions
 from raysearch.cli.arguments import (
     add_config,
@@ -52,13 +52,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print the estimate; without earlier trials, what cannot be known and how to know it."""
-    from raysearch.render.plan import plan_record, plan_text
-
     options = [word.partition("=")[0] for word in args.words if word.startswith("--")]
     typed = {option[2:].replace("-", "_") for option in options}
     found = api.estimate_sweep(SweepOptions(**given(args)), typed, args.messages)
     if args.format == "json":
-        write_json(plan_record(found))
+        write_json(render.plan_record(found))
     else:
-        sys.stdout.write(plan_text(found))
+        sys.stdout.write(render.plan_text(found))
     return 0

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from raysearch import api
+from raysearch import api, render
 from raysearch.analysis.replay import TOLERANCE
+from raysearch.api.messages import QUIET
 from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
 from raysearch.cli.parsing import examples
 from raysearch.findings.audit import Outcome
 from raysearch.render.output import write_json
-
-if TYPE_CHECKING:
-    from raysearch.render.audit import AuditBoard
 
 __all__ = ["add_parser", "run"]
 
@@ -100,8 +98,6 @@ def _add_tolerance(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Audit every sweep, replay the sample, and show both."""
-    from raysearch.render.terminal import Terminal
-
     board = api.verify(
         args.path,
         sample=args.sample,
@@ -114,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         write_json(_record(board))
     else:
-        Terminal().print(board)
+        render.Terminal().print(board)
     if any(finding.fault for _, finding in board.findings):
         return 1
     return _exit_code([item.outcome for item in board.replays]) or (2 if board.refused else 0)
@@ -122,9 +118,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_replay(args: argparse.Namespace) -> int:
     """Replay every wanted cell, one after the other."""
-    from raysearch.api.messages import QUIET
-    from raysearch.render.audit import replay_record, replay_sentences
-
     found = []
     for done in api.replay(
         args.row,
@@ -136,9 +129,9 @@ def _run_replay(args: argparse.Namespace) -> int:
     ):
         found.append(done)
         if args.format == "text":
-            sys.stdout.write("\n".join(replay_sentences(done)) + "\n")
+            sys.stdout.write("\n".join(render.replay_sentences(done)) + "\n")
     if args.format == "json":
-        write_json([replay_record(done) for done in found])
+        write_json([render.replay_record(done) for done in found])
     return _exit_code([done.outcome for done in found])
 
 
@@ -149,15 +142,14 @@ def _exit_code(outcomes: Sequence[Outcome]) -> int:
     return 2 if Outcome.OTHER in outcomes else 0
 
 
-def _record(board: AuditBoard) -> dict[str, Any]:
-    from raysearch.render.audit import replay_record
+def _record(board: render.AuditBoard) -> dict[str, Any]:
 
     return {
         "path": board.place,
         "rows": board.rows,
         "seed": board.seed,
         "conclusion": board.conclusion(),
-        "replays": [replay_record(item) for item in board.replays],
+        "replays": [render.replay_record(item) for item in board.replays],
         "refused": dict(board.refused),
         "studies": dict(board.studies),
         "findings": [

@@ -10,12 +10,71 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from raysearch.render.audit import AuditBoard, replay_record, replay_sentences
+    from raysearch.render.comparison import ComparisonBoard
+    from raysearch.render.comparison_export import comparison_latex, comparison_record
+    from raysearch.render.corpora import (
+        checks_table,
+        corpora_table,
+        corpus_card,
+        download_progress,
+        languages_table,
+        pairs_tables,
+    )
+    from raysearch.render.experiment.table import StudyBoard, answer_record
+    from raysearch.render.plan import plan_record, plan_text
     from raysearch.render.readings import readings_table
-    from raysearch.render.terminal import Terminal
+    from raysearch.render.table import bare_table
+    from raysearch.render.table_export import spreadsheet_cell
+    from raysearch.render.terminal import PIPED, Terminal
 
-__all__ = ["Terminal", "readings_table"]
+__all__ = [
+    "AuditBoard",
+    "ComparisonBoard",
+    "PIPED",
+    "StudyBoard",
+    "Terminal",
+    "answer_record",
+    "bare_table",
+    "checks_table",
+    "comparison_latex",
+    "comparison_record",
+    "corpora_table",
+    "corpus_card",
+    "download_progress",
+    "languages_table",
+    "pairs_tables",
+    "plan_record",
+    "plan_text",
+    "readings_table",
+    "replay_record",
+    "replay_sentences",
+    "spreadsheet_cell",
+]
 
-_LAZY = {"Terminal": "terminal", "readings_table": "readings"}
+_LAZY = {
+    "AuditBoard": "audit",
+    "ComparisonBoard": "comparison",
+    "PIPED": "terminal",
+    "StudyBoard": "experiment.table",
+    "Terminal": "terminal",
+    "answer_record": "experiment.table",
+    "bare_table": "table",
+    "checks_table": "corpora",
+    "comparison_latex": "comparison_export",
+    "comparison_record": "comparison_export",
+    "corpora_table": "corpora",
+    "corpus_card": "corpora",
+    "download_progress": "corpora",
+    "languages_table": "corpora",
+    "pairs_tables": "corpora",
+    "plan_record": "plan",
+    "plan_text": "plan",
+    "readings_table": "readings",
+    "replay_record": "audit",
+    "replay_sentences": "audit",
+    "spreadsheet_cell": "table_export",
+}
 """Name to its module."""
 
 

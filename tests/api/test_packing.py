@@ -13,7 +13,6 @@ from raysearch.api import packing
 from raysearch.api.messages import Messages
 from raysearch.api.packing import packed
 from raysearch.cli import main
-from raysearch.cluster import packing as cluster_packing
 from raysearch.cluster.packing import Packing, Peak, fraction, pack_by_peak
 from raysearch.cluster.worker import TrainingRunner
 from raysearch.errors import ConfigError
@@ -99,7 +98,7 @@ def test_auto_measures_the_largest_that_the_space_allows(
         specs.append(spec)
         return peak(10)
 
-    monkeypatch.setattr(cluster_packing, "measure_on_cluster", measure)
+    monkeypatch.setattr(packing, "measure_on_cluster", measure)
     more = (
         Parameter(name="batch_size", kind="choice", choices=(16, 256, 64)),
         Parameter(name="max_length", kind="int", low=16, high=96),
