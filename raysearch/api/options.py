@@ -34,6 +34,7 @@ __all__ = [
     "absolute_folders",
     "check_seed",
     "find_space",
+    "read_pack",
     "setting_text",
     "with_keywords",
     "words_of",
@@ -322,6 +323,23 @@ def setting_text(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(as_scalar(value))
+
+
+def read_pack(text: int | str) -> int | str:
+    """A number of trials, or ``auto``.
+
+    Raises:
+        ConfigError: Something else.
+    """
+    if text == "auto":
+        return text
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 10_000:
+        raise ConfigError(f"`--pack` must be auto or a number from 1 to 10000, but got {text!r}")
+    return number
 
 
 def check_seed(seed: int) -> None:

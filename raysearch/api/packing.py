@@ -1,4 +1,4 @@
-"""`raysearch sweep --pack N|auto`: several trials on a GPU, by number or by what one takes."""
+"""Several trials on a GPU, by number or by what one takes."""
 
 from __future__ import annotations
 
@@ -8,34 +8,17 @@ from typing import Any
 import torch
 
 from raysearch.api.messages import QUIET, Messages
+from raysearch.api.options import read_pack
 from raysearch.cluster.packing import MARGIN, Packing, fraction, measure_on_cluster, pack_by_peak
 from raysearch.config import read_config
 from raysearch.errors import ConfigError
 from raysearch.run import RunSpec
 from raysearch.search.plan import SweepPlan
 
-__all__ = ["AUTO", "packed", "read_pack"]
+__all__ = ["packed"]
 
-AUTO = "auto"
 DRIVES_MEMORY = ("batch_size", "max_length")
 """Settings with which a trial's memory grows; where they are searched, the largest is measured."""
-
-
-def read_pack(text: int | str) -> int | str:
-    """A number of trials, or ``auto``.
-
-    Raises:
-        ConfigError: Something else.
-    """
-    if text == AUTO:
-        return AUTO
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if not 1 <= number <= 10_000:
-        raise ConfigError(f"`--pack` must be auto or a number from 1 to 10000, but got {text!r}")
-    return number
 
 
 def packed(

@@ -12,7 +12,6 @@ from raysearch.api.copies import refuse_copy
 from raysearch.api.leaderboard import leaderboard
 from raysearch.api.messages import QUIET, Messages, shown
 from raysearch.api.options import SweepOptions, with_keywords
-from raysearch.api.packing import packed
 from raysearch.api.sweep_plan import card_of, check_inputs, plan_of, with_sources, write_card
 from raysearch.cluster.ray_version import check_ray
 from raysearch.errors import ConfigError, StoreError
@@ -93,7 +92,10 @@ def search(
     check_inputs(plan)
     plan = with_sources(plan)
     refuse_copy(plan.folder)
-    plan = packed(plan, options.pack, slots=options.slots, messages=messages)
+    if options.pack is not None:
+        from raysearch.api.packing import packed  # loads torch, which a driver does without
+
+        plan = packed(plan, options.pack, slots=options.slots, messages=messages)
     header = header_of(plan, card_of(plan))
     if plan.storage:
         open_storage(plan.root)  # said before Ray starts, too

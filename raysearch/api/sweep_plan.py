@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.api.config_file import read_config_file
-from raysearch.api.options import SweepOptions, absolute_folders, find_space
-from raysearch.api.packing import read_pack
+from raysearch.api.options import SweepOptions, absolute_folders, find_space, read_pack
 from raysearch.cluster.cost.prices import PriceTable, known_prices
 from raysearch.cluster.remote.launch import is_url
 from raysearch.config import read_config

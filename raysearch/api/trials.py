@@ -17,7 +17,6 @@ from raysearch.leaderboard import Store, SweepCard, load_card, rank_tasks
 from raysearch.leaderboard.tasks import rank_all
 from raysearch.methods import get_method
 from raysearch.run import MetricGoal, Run, RunSpec, RunState, Scalar
-from raysearch.search.space.space import load_space
 from raysearch.storage.uri import join, redacted
 
 __all__ = ["card_of", "goal_of", "oracle_role", "settings_of", "spec_of", "trials_of"]
@@ -159,6 +158,8 @@ def goal_of(folder: str | Path, method: str) -> MetricGoal | None:
     card = Store(folder).card()
     if card is not None:
         return card.goal
+    from raysearch.search.space.space import load_space  # Optuna's import takes 0.2 s
+
     try:
         return load_space(find_space(method, None)).goal
     except ConfigError:  # a method may come without a search space; nothing here needs one
