@@ -253,8 +253,6 @@ def measure_on_cluster(
 
 def _measured(spec: RunSpec, data_dir: str) -> Peak | str:
     """The peak, or why there is none."""
-    import torch
-
     torch.set_num_threads(1)
     try:
         return measure_peak(spec, data_dir=data_dir)

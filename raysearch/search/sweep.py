@@ -16,25 +16,24 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from types import FrameType
-from typing import TYPE_CHECKING
+
+from ray.exceptions import RayError
 
 from raysearch.cluster.breakdown import ShortOfMemoryError, ray_breakdown
 from raysearch.cluster.cost.node_watch import NodeWatch, live_nodes
 from raysearch.cluster.ray_session import ray_session
 from raysearch.events import Event, EventKind
 from raysearch.run import Run, RunState
+from raysearch.search.driver import RunQueue
 from raysearch.search.incumbent import Incumbents, paper_result
 from raysearch.search.plan import SweepPlan
 from raysearch.search.study.identity import SweepSources
 from raysearch.search.study.journal import RunJournal
+from raysearch.search.study.ledger import StudyLedger
 from raysearch.search.study.lock import Guard, RootMark, SweepLock, sweep_lock, unguarded
 from raysearch.storage.uri import redacted
 from raysearch.summary import Ending, PaperResult, SweepSummary
 from raysearch.training.origin import versions
-
-if TYPE_CHECKING:
-    from raysearch.search.driver import RunQueue
-    from raysearch.search.study.ledger import StudyLedger
 
 __all__ = ["run_sweep"]
 
@@ -85,13 +84,11 @@ def run_sweep(
 
     with ExitStack() as stack:
         lock = stack.enter_context(sweep_lock(plan.folder))
-        # Ray's processes take as long to come up as Tune and Optuna to import: side by side.
+        # Ray's processes take as long to come up as Tune to import (2 to 4 s): side by side.
         imports = threading.Thread(target=import_module, args=("raysearch.search.tune",))
         imports.start()
         stack.enter_context(ray_session(plan.address, tell=tell))
         imports.join()
-        from raysearch.search.driver import RunQueue
-        from raysearch.search.study.ledger import StudyLedger
         from raysearch.search.tune import check_resources
 
         check_resources(plan)
@@ -156,7 +153,6 @@ def _run(
     Returns:
         The book of the last run: the one that tells how it ended.
     """
-    from ray.exceptions import RayError
     from ray.tune import TuneError
 
     from raysearch.search.tune import run_tune

@@ -9,8 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import ray
+from ray.exceptions import RpcError
+
 from raysearch.cluster.cost.node_clock import LiveNode, NodeClock
 from raysearch.cluster.cost.prices import PriceTable
+from raysearch.cluster.ray_session import HEAD
 from raysearch.errors import StoreError
 from raysearch.json_text import read_json
 from raysearch.seal import seal, unseal
@@ -165,8 +169,6 @@ class NodeWatch:
 
 def live_nodes() -> tuple[LiveNode, ...] | None:
     """The nodes of the cluster that this process has joined; see `nodes_of`."""
-    import ray
-
     return nodes_of(ray._private.worker.global_worker.gcs_client)
 
 
@@ -181,9 +183,6 @@ def nodes_of(gcs: Any) -> tuple[LiveNode, ...] | None:
     """
     from ray.autoscaler.v2.sdk import get_cluster_resource_state
     from ray.core.generated.autoscaler_pb2 import NodeStatus
-    from ray.exceptions import RpcError
-
-    from raysearch.cluster.ray_session import HEAD
 
     try:
         state = get_cluster_resource_state(gcs)
