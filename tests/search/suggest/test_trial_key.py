@@ -22,7 +22,7 @@ from raysearch.search.suggest.task_search import trial_key
 MakeTrial = Callable[..., Run]
 Read = Callable[[str], SearchSpace]
 CELL = Cell("toy", 0)
-SPACES = Path(__file__).parents[2] / "search_spaces"
+SPACES = Path(__file__).parents[3] / "search_spaces"
 
 
 def open_ledger(folder: Path, space: SearchSpace) -> StudyLedger:
