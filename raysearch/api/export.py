@@ -51,7 +51,7 @@ class Export:
 
 def export(
     trial: str,
-    dir: Folder | None = None,  # noqa: A002
+    folder: Folder | None = None,
     *,
     form: Form = "model",
     task: str | None = None,
@@ -64,7 +64,7 @@ def export(
 
     Args:
         trial: ``SWEEP:N`` or ``SWEEP:best``; the sweep alone for a table.
-        dir: Folder to be made, of a model.
+        folder: To be made, of a model.
         form: What is wanted.
         task: Which pair, or ``all`` for a folder each; None for the only one.
         seed: Which cell; None for the first.
@@ -80,21 +80,21 @@ def export(
     options = {"task": task, "seed": seed, "data_dir": data_dir, "top": top}
     _check_options(form, options)
     if form == "latex" or form == "markdown":
-        return Export(text=_table(trial, dir, form, 10 if top is None else top))
+        return Export(text=_table(trial, folder, form, 10 if top is None else top))
     if not all(trial.rpartition(":")[:2]):
         raise ConfigError(f"`TRIAL` must be SWEEP:N or SWEEP:best, but got {trial!r}")
     if form == "config":
-        _check_no_folder(dir, form)
+        _check_no_folder(folder, form)
         return Export(text="".join(map(setting_yaml, _chosen(trial, task, seed))))
-    target = _new(dir)
+    target = _new(folder)
     chosen = _chosen(trial, task, seed)
     # A folder for each task, whose name may be anything, or DIR itself.
     places = [path_part(found.trial.cell.task) if task == "all" else "" for found in chosen]
-    data, folder = str(corpora.data_dir(data_dir)), trial.rpartition(":")[0]
+    data, sweep = str(corpora.data_dir(data_dir)), trial.rpartition(":")[0]
     try:
         with new_folder(target) as content:
             for found, place in zip(chosen, places, strict=True):
-                _write(found, folder, content / place, data, messages)
+                _write(found, sweep, content / place, data, messages)
     except OSError as error:
         raise StoreError(f"`{target}` must be written, but: {unwritten(error)}") from error
     written = zip(places, chosen, strict=True)
