@@ -63,6 +63,7 @@ def test_skips_fail_where_none_may_be(tmp_path: Path) -> None:
     assert "no_such_module" in said
 
 
+@pytest.mark.slow
 def test_with_several_processes_all_have_one_made_folder_and_the_real_one(tmp_path: Path) -> None:
     real = tmp_path / "real"
     for path in PINS:

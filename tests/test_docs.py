@@ -158,6 +158,7 @@ def test_the_keys_are_read_as_they_are_shown(tmp_path: Path) -> None:
     assert PRUNERS[load_space(tmp_path / "off.yaml").pruner] is None
 
 
+@pytest.mark.slow
 def test_the_image_has_all_that_git_has_and_no_more() -> None:
     ignored = []
     for line in (documented.ROOT / ".gitignore").read_text().split():

@@ -20,6 +20,7 @@ TINY = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_exported_configuration_is_trained_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -140,6 +140,7 @@ def one_file_less(folder: Path) -> None:
     (folder / "generation_config.json").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -197,6 +197,7 @@ def test_help_waits_for_neither_numpy_nor_arrow() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["a block of zeros", "another trial's"])
 def test_weights_that_are_not_the_rows_are_never_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
@@ -222,6 +223,7 @@ def test_weights_that_are_not_the_rows_are_never_used(
     assert "training it again" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_test_is_not_read_while_the_disk_damages_weights(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,6 +171,7 @@ CARDS: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CARDS)
 @pytest.mark.parametrize("sealed", [True, False])
 def test_verify_compares_the_card_with_the_study(

@@ -49,6 +49,7 @@ def test_a_row_is_equal_bit_for_bit(trained: Path, capsys: pytest.CaptureFixture
     assert out.count("\n") == 1  # nothing differs in provenance, so nothing more is said
 
 
+@pytest.mark.slow
 def test_a_tampered_row_is_found_by_both_commands(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,6 +100,7 @@ def measured(of: RunSpec) -> tuple[int, int]:
     return taken, total
 
 
+@pytest.mark.slow
 def test_resident_memory_of_a_real_process_grows_with_the_batch() -> None:
     ballast = torch.ones(300_000_000, dtype=torch.uint8)  # of the parent, and not to be counted
     small, total = measured(spec())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+import raysearch
 from raysearch.config import flatten, read_config, rules
 from raysearch.errors import ConfigError
 from raysearch.methods import METHODS, get_method
@@ -333,3 +334,18 @@ def test_settings_survive_the_row(method: str, case: str) -> None:
     loader = get_method(method)
     config = read_config(loader.config_type, CASES[method][case], where=case)
     assert read_config(loader.config_type, flatten(config), where="row") == config
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray and Tune warn of their own future
+@pytest.mark.usefixtures("one_ray")
+@pytest.mark.parametrize("method", METHODS)
+def test_a_sweep_of_it_has_a_board(method: str, tmp_path: Path) -> None:
+    settings = CARL if method == "carl" else MSMO
+    held = {name: value for name, value in settings.items() if name != "learning_rate"}
+    held["layers"] = 0
+    options = {"trials": 3, "seeds": 1, "slots": 1, "results": tmp_path, "quiet": True}
+    found = raysearch.sweep(method, settings=held, **options)
+    assert found.summary.ending == "done"
+    board = found.leaderboard()
+    assert list(board["trial"].sort_values()) == [0, 1, 2]
+    assert board["config/learning_rate"].nunique() > 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 CHECKPOINT_INTERVAL = 2
 """Steps between the checkpoints of the runner in `kill_points`."""

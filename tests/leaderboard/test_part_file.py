@@ -52,6 +52,7 @@ def files(make_trial):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["part", "curve", "columns", "merged"])
 def test_no_flipped_bit_changes_anything_in_silence(files, kind):
     base, data, table = files[kind]

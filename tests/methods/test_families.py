@@ -61,6 +61,7 @@ def kept(state: Any) -> Any:
     return read_state(file, kind="test", key="family", digest=digest)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", SETTINGS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_same_states_wherever_they_are(method: str, family: str, tmp_path: Path) -> None:

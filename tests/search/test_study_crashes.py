@@ -121,6 +121,7 @@ def test_crashes_now_and_then(
     check_survival(tmp_path, toy_space, toy_sweep, crashes, order=order, share=0.3)
 
 
+@pytest.mark.slow
 def test_crashes_on_a_server(
     tmp_path: Path,
     toy_space: SearchSpace,
@@ -133,6 +134,7 @@ def test_crashes_on_a_server(
     )
 
 
+@pytest.mark.slow
 def test_crashes_of_a_sweep_over_tasks(
     tmp_path: Path, toy_space: SearchSpace, toy_sweep: Callable[..., Any], crashes: Crashes
 ) -> None:
@@ -149,7 +151,6 @@ def test_every_other_write_is_killed(
     check_survival(tmp_path, toy_space, toy_sweep, crashes, order=2, share=0.5)
 
 
-@pytest.mark.slow
 def test_one_crash_at_each_write(
     tmp_path: Path, toy_space: SearchSpace, toy_sweep: Callable[..., Any], crashes: Crashes
 ) -> None:

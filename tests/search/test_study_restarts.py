@@ -45,6 +45,7 @@ def ask_and_finish(ledger: StudyLedger, make_trial: MakeTrial) -> dict[str, Any]
     return dict(asked.config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampler", "server"),
     [

@@ -29,6 +29,7 @@ def last_word(process: subprocess.Popen[str]) -> str:
     return text.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_three_ask_and_one_computes(root: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     processes = [worker(root, log, seconds=0.5) for _ in range(3)]
@@ -36,6 +37,7 @@ def test_three_ask_and_one_computes(root: str, tmp_path: Path) -> None:
     assert log.read_text() == "computed\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("root", ["folder", "s3"], indirect=True)
 def test_a_killed_holder_is_taken_over(root: str, tmp_path: Path) -> None:
     log = tmp_path / "log"

@@ -302,6 +302,7 @@ def test_labels_of_a_batch_are_those_of_its_sentences(make_method: Make) -> None
     assert batch.sides.sources == sum(s in column["s"] | column["st"] for s in draw.labelled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -177,6 +177,7 @@ def test_the_study_is_as_it_was(tmp_path: Path, read_space: Read, kind: str) -> 
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
 def test_what_is_asked_next_is_the_same(
     tmp_path: Path, toy_space: SearchSpace, sampler: str

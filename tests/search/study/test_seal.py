@@ -38,6 +38,7 @@ def test_every_trial_is_sealed_and_reads_as_it_was_written(study):
     assert all(len(trial.user_attrs[SEAL]) in (1, 2) for trial in trials)
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_changes_anything_in_silence(study):
     sweep, path = study
     whole, known = path.read_bytes(), content(sweep)

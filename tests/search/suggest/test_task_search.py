@@ -139,6 +139,7 @@ def test_early_stopping_compares_within_a_task(
         assert ledger.report(2, 1, 0.8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"warm_start": 2}])
 def test_asking_in_one_process_or_anew_each_time(
     tmp_path: Path, toy_space: SearchSpace, make_trial: MakeTrial, options: dict[str, Any]

@@ -41,6 +41,7 @@ def search(ledger: StudyLedger, make_trial: MakeTrial, most: int = 1000) -> list
     return asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes", "random", "qmc", "grid"])
 def test_a_finite_space_is_searched_once(
     tmp_path: Path, finite_space: SearchSpace, make_trial: MakeTrial, sampler: str

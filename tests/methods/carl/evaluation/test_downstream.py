@@ -333,6 +333,7 @@ def at_random(corpus: Corpus) -> Corpus:
     )
 
 
+@pytest.mark.slow
 def test_what_an_encoder_knows_by_heart_is_no_gain() -> None:
     """Random labels, memorised: cross-validation over all rows would score 2 in 3 rows right."""
     space = Memory()

@@ -134,6 +134,7 @@ def test_a_stage_for_every_corpus_with_its_own_steps() -> None:
     assert all(stage.fields == own for stage in stages)
 
 
+@pytest.mark.slow
 def test_it_overfits_a_few_rows_of_every_task(tmp_path: Path) -> None:
     opened = [part(name, 16) for name in ("sample", "sample_emotions", "sample_polarity")]
     config = dataclasses.replace(CONFIG, finetune_epochs=30.0, warmup_share=0.1)
