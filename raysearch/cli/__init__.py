@@ -88,7 +88,6 @@ def _run(words: list[str]) -> int:
         _check_text(words)
         args = parser().parse_args(words)
         args.words, args.messages = words, terminal_messages()
-        args.warn = args.messages.warn
         with hushed(getattr(args, "quiet", False)), _ended_in_order():
             code: int = args.run(args)
         sys.stdout.flush()

@@ -16,7 +16,6 @@ __all__ = [
     "add_results",
     "add_settings",
     "given",
-    "parse_settings",
 ]
 
 
@@ -82,7 +81,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-_OWN = ("run", "format", "messages", "warn", "words")
+_OWN = ("run", "format", "messages", "words")
 """Of a parsed command: what only the command line has."""
 
 
@@ -94,11 +93,11 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
     """
     found = {n: v for n, v in vars(args).items() if v is not None and n not in _OWN}
     if "settings" in found:
-        found["settings"] = parse_settings(found["settings"])
+        found["settings"] = _parse_settings(found["settings"])
     return found
 
 
-def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+def _parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     """``["top_k=0.2"]`` as a mapping.
 
     Raises:

@@ -52,9 +52,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print the estimate; without earlier trials, what cannot be known and how to know it."""
-    options = [word.partition("=")[0] for word in args.words if word.startswith("--")]
-    typed = {option[2:].replace("-", "_") for option in options}
-    found = api.estimate_sweep(SweepOptions(**given(args)), typed, args.messages)
+    typed = given(args)
+    found = api.estimate_sweep(SweepOptions(**typed), typed, args.messages)
     if args.format == "json":
         write_json(render.plan_record(found))
     else:
