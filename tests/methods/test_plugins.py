@@ -1,6 +1,8 @@
 """Methods that other packages add: found by name, said when broken, part of the code's digest."""
 
+import json
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +11,15 @@ from typing import Any
 import pytest
 
 from raysearch import methods
+from raysearch.api.answer import find_experiment, read_experiment
+from raysearch.api.compare import compare
+from raysearch.api.export import export
 from raysearch.api.options import find_space
-from raysearch.config import rules
+from raysearch.api.report import report
+from raysearch.api.restore import train_here
+from raysearch.config import flatten, rules
 from raysearch.errors import ConfigError
+from raysearch.leaderboard import Store
 from raysearch.run import Cell, RunSpec
 from raysearch.search.space.space import load_space
 from raysearch.training.run import execute_run
@@ -82,6 +90,57 @@ def test_the_toy_trains_and_resumes(toy: None, tmp_path: Path) -> None:
     assert [step for step, _ in straight] == [2, 4]
     assert curve("cut", stop_after=1) == []
     assert curve("cut") == straight
+
+
+QUESTION = """
+method: toy
+objective: {metric: dev/pearson}
+budget: {trials: 2, seeds: 2}
+sampler: grid
+pruner: none
+search: {loss: [squared, absolute]}
+study:
+  question: Does it matter which error is minimised?
+  metric: dev/pearson
+  reference: {loss: squared}
+  figure: bars
+"""
+
+
+def test_the_toy_is_read_as_any_other_method_is(
+    toy: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Report, compare, experiment and export ask a plug-in for what they show of its settings."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "question.yaml").write_text(QUESTION)
+    folder = "results/toy"
+    card = {
+        "name": "toy", "metric": "dev/pearson", "direction": "maximize", "cells": 2,
+        "tasks": ["sample"], "search": {"loss": {"choices": ["squared", "absolute"]}},
+    }  # fmt: skip
+    for number, loss in enumerate(("squared", "absolute")):
+        for seed in range(2):
+            config = {"steps": 2, "reports": 1, "batch_size": 8, "max_length": 16, "loss": loss}
+            spec = RunSpec(
+                sweep="toy", number=number, cell=Cell("sample", seed), method="toy", keep=True,
+                config=flatten(methods.config_type("toy")(**config)), folder="",
+            )  # fmt: skip
+            own = replace(spec, folder=f"{folder}/leases/{spec.id}")
+            Store(folder).append(train_here(own, "nowhere"))
+    (tmp_path / folder / "sweep.json").write_text(json.dumps(card))
+
+    page = report([folder], output="report.html")
+    assert page.sweeps == (folder,) and not page.problems
+    found = compare(f"{folder}:0", f"{folder}:1")
+    [(contrast, _)] = found.contrasts
+    assert contrast.goal.name == "dev/pearson"
+    path, space = find_experiment("question.yaml")
+    answered = read_experiment(folder, space, path.stem)
+    assert len(answered.answer.results) == 2 and answered.sentences
+    assert "<svg" in answered.figure() and "absolute" in answered.page("figure.svg")
+    written = export(f"{folder}:1", "encoder")
+    assert [trial.number for trial in written.models.values()] == [1]
+    assert "datasets:\n- sample\n" in Path("encoder/README.md").read_text()
 
 
 def test_its_code_counts_in_its_own_keys_only(
