@@ -18,8 +18,8 @@ from raysearch.account import complete_account
 from raysearch.version import __version__
 
 if TYPE_CHECKING:
-    from raysearch.api import experiment  # type: ignore[no-redef]
     from raysearch.api.evaluate import evaluate
+    from raysearch.api.experiment import experiment
     from raysearch.api.leaderboard import leaderboard
     from raysearch.api.sweep import Sweep, sweep
     from raysearch.api.train import train
