@@ -104,7 +104,7 @@ def test_idle_workers_give_their_place_back_and_return_with_the_next_run(tmp_pat
         time.sleep(0.2)
 
 
-def test_a_mail_room_that_dies_is_replaced_and_the_run_goes_on(tmp_path: Path) -> None:
+def test_a_dispatcher_that_dies_is_replaced_and_the_run_goes_on(tmp_path: Path) -> None:
     dispatcher = open_dispatcher()
     runner = NoopRunner(step_seconds=0.1, steps_per_report=20, log=str(tmp_path / "log"))
     actor = owner(spec(tmp_path, 0), dispatcher=dispatcher, shape=SlotShape(runner=runner))

@@ -114,7 +114,7 @@ def test_killed_driver_leaves_no_process_and_loses_nothing(
     wait_until(lambda: not any(map(alive, agents)), 100)
 
 
-def test_killed_mail_room_worker_and_owner_of_a_slot_are_replaced(
+def test_killed_dispatcher_worker_and_owner_of_a_slot_are_replaced(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     total = len(undisturbed["steps"])

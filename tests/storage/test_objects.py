@@ -151,7 +151,7 @@ def test_a_traceback_lies_with_the_run_and_its_row_names_no_key(s3: S3Server) ->
 
 def test_a_store_that_is_gone_costs_no_trial(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A StoreError ends the sweep with its sentence; a checkpoint is not taken for absent."""
-    monkeypatch.setattr(checkpoint_module, "LASTING", RetryPolicy(seconds=0))
+    monkeypatch.setattr(checkpoint_module, "RETRY_LONG", RetryPolicy(seconds=0))
     folder = s3.uri("bucket/gone")
     spec = RunSpec(sweep="s", number=1, cell=Cell("a", 0), method="m", config={}, folder=folder)
     place = s3.uri("bucket/gone/checkpoint.safetensors")
