@@ -94,12 +94,14 @@ def _skill(config: CarlConfig) -> set[str]:
 
 
 def _labels(finished: FinishedRuns) -> list[Record]:
+    # torch and scikit-learn take seconds, and reports read this module for its notes.
     from raysearch.methods.carl.evaluation.measures import spread_of_training_labels
 
     return spread_of_training_labels(finished)
 
 
 def _embedding(finished: FinishedRuns) -> list[Record]:
+    # As in `_labels`.
     from raysearch.methods.carl.evaluation.measures import maps_of_test_sentences
 
     return maps_of_test_sentences(finished)
