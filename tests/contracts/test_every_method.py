@@ -348,4 +348,4 @@ def test_a_sweep_of_it_has_a_board(method: str, tmp_path: Path) -> None:
     assert found.summary.ending == "done"
     board = found.leaderboard()
     assert list(board["trial"].sort_values()) == [0, 1, 2]
-    assert board["config/learning_rate"].nunique() > 1
+    assert board.filter(like="config/").astype(str).nunique().max() == 3
