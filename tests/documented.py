@@ -70,7 +70,6 @@ CHANGES = (
     Change(r"--time \S+", "--time 10m", "a sweep that is small is not to be cut by a slow machine"),
     Change(r"--scale paper", "--scale small", "the papers' size is of hours on a GPU"),
     Change(r"--trials \d+", "--trials 3", "two cores"),
-    Change(r"--seeds \d+", "--seeds 2", "two cores"),
 )  # fmt: skip
 SMALL = {
     "carl": "encoder=tiny layers=0 corpora=sample epochs=0.2 batch_size=16 max_length=32 reports=1",
