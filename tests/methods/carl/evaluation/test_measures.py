@@ -1,11 +1,13 @@
 """What a study measures beyond its rows: flat records of whole columns, from real weights."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from raysearch.api.answer import measure_of
 from raysearch.api.experiment import SweepRuns
+from raysearch.api.messages import QUIET
 from raysearch.api.restore import train_here
 from raysearch.api.trials import spec_of
 from raysearch.config import flatten, read_config
@@ -47,13 +49,14 @@ def test_labels_need_no_weights_and_take_the_first_trials_batch_size(tmp_path):
     assert MEASURES["labels"].take(SweepRuns(str(tmp_path), [], "nowhere")) == []
 
 
-def test_embeddings_of_the_first_seed_with_the_labels_that_they_carry(tmp_path, capsys):
+def test_embeddings_of_the_first_seed_with_the_labels_that_they_carry(tmp_path):
     folder = str(tmp_path / "carl")
     trials = [trial_of(0, 1), trial_of(0, 0)]
     train_here(spec_of(trials[1], folder), "nowhere")
-    capsys.readouterr()
-    found = MEASURES["embedding"].take(SweepRuns(folder, trials, "nowhere"))
-    assert "reading the test data" in capsys.readouterr().err
+    notes = []
+    messages = replace(QUIET, note=notes.append)
+    found = MEASURES["embedding"].take(SweepRuns(folder, trials, "nowhere", messages))
+    assert any("reading the test data" in note for note in notes)
     assert {(r["trial"], r["task"], r["seed"]) for r in found} == {(0, "sample", 0)}
     assert len({tuple(record) for record in found}) == 1
     rated = [record for record in found if record["corpus"] == "sample"]
