@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
+from raysearch.api.messages import Messages
 from raysearch.api.openings import alone
 from raysearch.errors import StoreError
 from raysearch.run import Cell, Run, RunState
@@ -25,7 +26,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_in_an_object_store_one_reads_and_a_killed_one_is_waited_for(
-    server: S3Server, capsys: pytest.CaptureFixture[str]
+    server: S3Server,
 ) -> None:
     root, pace = server.uri("bucket/sweeps/carl"), HeartbeatInterval(beat=0.1, stale=0.6, look=0.05)
     with alone(root, "test", pace):
@@ -40,10 +41,10 @@ def test_in_an_object_store_one_reads_and_a_killed_one_is_waited_for(
         with alone(root, "test", pace):
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
-    capsys.readouterr()
-    with alone(root, "test", pace) as openings:
+    said: list[str] = []
+    with alone(root, "test", pace, messages=Messages(note=said.append)) as openings:
         assert openings.all() == []
-    assert "or was killed; looking for 0.6 s whether it lives" in capsys.readouterr().err
+    assert "or was killed; looking for 0.6 s whether it lives" in said[0]
 
 
 def test_a_claim_that_was_silent_too_long_is_lost(server: S3Server) -> None:

@@ -13,7 +13,7 @@ from raysearch.cluster.preemption import PreemptionNotice
 
 WORKER = """
 import os, signal, sys, threading, time
-from raysearch.cluster.preemption import Notice
+from raysearch.cluster.preemption import PreemptionNotice
 
 def earlier(number, frame):
     print("earlier", flush=True)
@@ -21,7 +21,7 @@ def earlier(number, frame):
 
 signal.signal(signal.SIGTERM, earlier)
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # as a Ray of our own starts it
-notice = Notice(grace=float(sys.argv[1]))
+notice = PreemptionNotice(grace=float(sys.argv[1]))
 notice.watch()
 
 def train():

@@ -144,7 +144,7 @@ def test_a_put_that_fails_for_a_while_is_made_up_for(root, make_trial, server):
 
 
 def test_a_put_that_goes_on_failing_is_told(root, make_trial, server, monkeypatch):
-    monkeypatch.setattr(store_module, "LASTING", RetryPolicy(seconds=1.0))
+    monkeypatch.setattr(store_module, "RETRY_LONG", RetryPolicy(seconds=1.0))
     store = Store(root)
     store.append(make_trial(0))
     server.fail({"when": "^(PUT|POST) .*trials/part-", "what": "slow_down"})
