@@ -118,7 +118,7 @@ def model_card(found: Exported) -> str:
 
 def _corpora(trial: Run, notes: SettingNotes) -> list[str]:
     named = [str(trial.config.get(name) or "") for name in notes.corpora]
-    parts = [part.strip() for text in named for part in text.split(",")]
+    parts = [part.strip() for text in named for part in text.split("+")]
     return [name for name in dict.fromkeys(parts) if name]
 
 

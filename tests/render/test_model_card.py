@@ -17,7 +17,7 @@ def exported(**changes: object) -> Exported:
             cell=Cell("emobank+mine", seed),
             method="carl",
             state=RunState.COMPLETE,
-            config={"corpora": "emobank,/data/my|corpus", "polarity_corpora": "mr"},
+            config={"corpora": "emobank+/data/my|corpus", "polarity_corpora": "mr"},
             metrics={"dev/va_mae": 0.3, "dev/va_pearson": 0.5 + 0.1 * seed, "train/loss": 1.0},
             provenance={"data_digest": "abc", "encoder": "package:minilm"},
             finished="2026-01-02T03:04:05+00:00",
