@@ -22,8 +22,7 @@ import pytest
 
 from raysearch.analysis.compare import contrast
 from raysearch.analysis.selection import efforts
-from raysearch.api.select import select
-from raysearch.api.trials import trials_of
+from raysearch.api.trials import select, trials_of
 from raysearch.cli import main
 from raysearch.errors import StoreError
 from raysearch.findings.comparison import Side

@@ -21,9 +21,7 @@ from raysearch.api.options import SweepOptions
 
 if TYPE_CHECKING:
     from raysearch.api.answer import Experiment, experiments
-    from raysearch.api.check import CheckedFile, check
     from raysearch.api.compare import compare
-    from raysearch.api.dashboard import dashboard
     from raysearch.api.data import (
         CheckedCorpora,
         ConvertedCorpus,
@@ -37,14 +35,13 @@ if TYPE_CHECKING:
     from raysearch.api.experiment import experiment, run_experiment
     from raysearch.api.export import Export, export
     from raysearch.api.leaderboard import BoardOptions, boards, flat_records, leaderboard
-    from raysearch.api.plan import estimate_sweep, plan
-    from raysearch.api.recover import Recovered, recover
+    from raysearch.api.plan import CheckedFile, check, estimate_sweep, plan
     from raysearch.api.remote import check_cluster, latest_job, stop, submit
-    from raysearch.api.replay import replay
+    from raysearch.api.replay import replay, verify
     from raysearch.api.report import ReportPage, report
+    from raysearch.api.study import Recovered, dashboard, recover
     from raysearch.api.sweep import Sweep, ending_of, search, sweep
     from raysearch.api.train import train, train_trial
-    from raysearch.api.verify import verify
     from raysearch.api.watch import watch
 
 __all__ = [

@@ -7,7 +7,7 @@ from shlex import quote
 from raysearch.analysis.compare import contrast
 from raysearch.analysis.selection import efforts, tuned
 from raysearch.api.messages import QUIET, Messages
-from raysearch.api.select import Selection, select, shared_goal
+from raysearch.api.trials import Selection, select, shared_goal
 from raysearch.errors import ConfigError, known_names
 from raysearch.findings.comparison import Contrast, ExpectedBest, Tuned
 from raysearch.leaderboard.openings import readings_of

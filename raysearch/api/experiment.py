@@ -18,9 +18,8 @@ from raysearch.api.answer import (
     measure_of,
     read_experiment,
 )
-from raysearch.api.evaluate import read_trials
+from raysearch.api.evaluate import alone, read_trials
 from raysearch.api.messages import QUIET, Messages, shown
-from raysearch.api.openings import alone
 from raysearch.api.options import (
     EvaluateOptions,
     ExperimentOptions,
@@ -30,8 +29,8 @@ from raysearch.api.options import (
     with_keywords,
 )
 from raysearch.api.report import page_of, sweep_records
-from raysearch.api.restore import restored
 from raysearch.api.sweep import search
+from raysearch.api.train import restored
 from raysearch.api.trials import settings_of
 from raysearch.config import read_config
 from raysearch.errors import ConfigError, RunError

@@ -13,9 +13,8 @@ from raysearch import corpora
 from raysearch.analysis.correlation import most_telling
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder
-from raysearch.api.restore import with_weights
-from raysearch.api.select import select
-from raysearch.api.trials import goal_of, settings_of, trials_of
+from raysearch.api.train import with_weights
+from raysearch.api.trials import goal_of, select, settings_of, trials_of
 from raysearch.errors import ConfigError, StoreError, quoted
 from raysearch.leaderboard import Store, load_card, rank_tasks
 from raysearch.leaderboard.openings import readings_of

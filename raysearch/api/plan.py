@@ -1,17 +1,20 @@
-"""What a sweep will take, from earlier trials that are most like its own and the nodes' prices."""
+"""What can be known before a sweep is paid for: whether its files are usable, and what it takes.
+
+The estimate comes from earlier trials that are most like its own, and from the nodes' prices.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from raysearch.api.messages import QUIET, Messages, shown
-from raysearch.api.options import SweepOptions, find_space, with_keywords
+from raysearch.api.options import Folder, SweepOptions, find_space, with_keywords
 from raysearch.api.sweep_plan import plan_of
 from raysearch.cluster.cost.prices import NodeType, PriceTable, known_prices, read_prices
 from raysearch.cluster.remote.manifest import check_manifest, check_site
@@ -24,11 +27,11 @@ from raysearch.leaderboard.keys import encoder_name
 from raysearch.methods import METHODS, notes_of, outside_methods
 from raysearch.run import Run, RunState
 from raysearch.search.estimate import Draws, Work, draw_sweeps, interval, simulate_stopping
-from raysearch.search.plan import SweepPlan, check_room
+from raysearch.search.plan import SweepPlan, check_room, reach_note
 from raysearch.search.space.space import load_space
 from raysearch.yaml_lines import read_located
 
-__all__ = ["estimate", "estimate_sweep", "pilots", "plan"]
+__all__ = ["CheckedFile", "check", "estimate", "estimate_sweep", "pilots", "plan"]
 
 _SEED = 0
 """Of the draws: the same rows give the same estimate."""
@@ -326,3 +329,57 @@ def _terms(table: PriceTable | None, fit: Set[str]) -> MoneyTerms | None:
         idle_seconds=table.idle_seconds,
         unfit=tuple(item.name for item in table.worker_types() if item.name not in fit),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedFile:
+    """What one file is found to be.
+
+    Attributes:
+        path: The file.
+        notes: What is right in it and not yet as it should be, in sentences.
+        problems: What is wrong in it, with lines; empty for a file that can be used.
+    """
+
+    path: Path
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def check(paths: Sequence[Folder] = ()) -> list[CheckedFile]:
+    """Check files, all problems of all of them at once.
+
+    Args:
+        paths: Files, or folders of YAML files; none for ``search_spaces/`` and ``cluster.yaml``
+            here.
+
+    Raises:
+        ConfigError: There is no such file, or none at all.
+    """
+    found = [_checked(path) for path in list(_files([Path(path) for path in paths]))]
+    if not found:
+        raise ConfigError(
+            "`check` must find files, but there is no search_spaces/ or cluster.yaml; name some"
+        )
+    return found
+
+
+def _checked(path: Path) -> CheckedFile:
+    try:
+        if path.name.startswith("cluster"):
+            open_points = check_manifest(path)
+            return CheckedFile(path=path, notes=tuple(f"still to do: {t}" for t in open_points))
+        note = reach_note(load_space(path))
+        return CheckedFile(path=path, notes=(note,) if note else ())
+    except ConfigError as error:
+        return CheckedFile(path=path, problems=tuple(error.problems))
+
+
+def _files(paths: list[Path]) -> Iterator[Path]:
+    for path in paths or [Path("search_spaces"), Path("cluster.yaml")]:
+        if path.is_dir():
+            yield from sorted(path.rglob("*.yaml"))
+        elif path.is_file():
+            yield path
+        elif paths:
+            raise ConfigError(f"`check` must be given files that exist, but got {path}")

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from raysearch.api.copies import refuse_others
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import SweepOptions, words_of
 from raysearch.api.sweep_plan import check_inputs, plan_of, settings_of
+from raysearch.api.watch import refuse_others
 from raysearch.cluster.ray_version import check_ray
 from raysearch.cluster.remote import jobs, launch
 from raysearch.cluster.remote.manifest import Site, check_manifest, read_site

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from raysearch.api.copies import refuse_copy
 from raysearch.api.leaderboard import leaderboard
 from raysearch.api.messages import QUIET, Messages, shown
 from raysearch.api.options import SweepOptions, with_keywords
 from raysearch.api.sweep_plan import card_of, check_inputs, plan_of, with_sources, write_card
+from raysearch.api.watch import refuse_copy
 from raysearch.cluster.ray_version import check_ray
 from raysearch.errors import ConfigError, StoreError
 from raysearch.events import Event, EventKind, QuietView, SweepHeader, View

@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from raysearch.api.config_file import read_config_file
-from raysearch.api.options import SweepOptions, absolute_folders, find_space, read_pack
+from raysearch.api.options import (
+    Folder,
+    SweepOptions,
+    absolute_folders,
+    find_space,
+    read_pack,
+    setting_text,
+)
 from raysearch.cluster.cost.prices import PriceTable, known_prices
 from raysearch.cluster.remote.launch import is_url
-from raysearch.config import read_config
+from raysearch.config import read_config, rules
 from raysearch.cores import usable_cores
 from raysearch.corpora import data_dir
 from raysearch.errors import ConfigError, StoreError
-from raysearch.methods import get_method, notes_of
+from raysearch.methods import config_type, get_method, notes_of
 from raysearch.names import checked_name
 from raysearch.seal import seal
 from raysearch.search.plan import MOST, SweepPlan, check_metrics, known_metrics, method_cells
@@ -27,8 +33,70 @@ from raysearch.search.space.space import SearchSpace, load_space
 from raysearch.storage import open_storage
 from raysearch.storage.uri import absolute, redacted
 from raysearch.training.origin import sources_now
+from raysearch.yaml_lines import read_located
 
-__all__ = ["card_of", "check_inputs", "plan_of", "settings_of", "with_sources", "write_card"]
+__all__ = [
+    "ConfigFile",
+    "card_of",
+    "check_inputs",
+    "plan_of",
+    "read_config_file",
+    "settings_of",
+    "with_sources",
+    "write_card",
+]
+
+_TYPES = {"method": str, "task": str, "seed": int, "setting": dict}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigFile:
+    """What the file says.
+
+    Attributes:
+        task: The task of the cell; "" where it says none.
+        seed: Its seed; None where it says none.
+        settings: Setting to its value, as `--set` takes it.
+    """
+
+    task: str
+    seed: int | None
+    settings: dict[str, str]
+
+
+def read_config_file(file: Folder, method: str) -> ConfigFile:
+    """Read such a file; whether the settings fit the method is for who takes them to say.
+
+    Raises:
+        ConfigError: It cannot be read, is none, or is of another method.
+    """
+    path = Path(file)
+    fields, problems = read_located(path)
+    problems.check_keys("key", fields, list(_TYPES))
+    for name, node in fields.items():
+        if name in _TYPES and type(node.value) is not _TYPES[name]:
+            rule = {"seed": "an integer", "setting": "a mapping"}.get(name, "a text")
+            problems.refuse(f"`{name}` must be {rule}", node)
+    for name in ("method", "setting"):
+        if name not in fields:
+            problems.add(f"`{name}` must be in a file that `raysearch export` wrote, but is not", 1)
+    problems.raise_all()
+    plain: dict[str, Any] = {name: node.plain for name, node in fields.items()}
+    if plain["method"] != method:
+        raise ConfigError(
+            f"`--config` must be a configuration of {method}, but {path} is one of "
+            f"{plain['method']}"
+        )
+    known = rules(config_type(method))
+    lists = {name for name, rule in known.items() if rule.kind == "list"}  # "+" joins no name
+    return ConfigFile(
+        task=plain.get("task", ""),
+        seed=plain.get("seed"),
+        settings={
+            name: "+" if value in ("", []) and name in lists else setting_text(value)
+            for name, value in plain["setting"].items()
+        },
+    )
 
 
 def plan_of(options: SweepOptions) -> SweepPlan:

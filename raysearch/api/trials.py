@@ -1,10 +1,13 @@
-"""Which finished trials are meant, by which goal, and the run that makes one again."""
+"""Which finished trials are meant, by which goal, and the run that makes one again.
+
+The sides of a comparison are meant by SWEEP, SWEEP:N, SWEEP:best or SWEEP:default (`select`).
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +16,29 @@ import pyarrow as pa
 from raysearch.api.options import find_space
 from raysearch.config import read_config, rules
 from raysearch.errors import ConfigError, StoreError, known_names
-from raysearch.leaderboard import Store, SweepCard, load_card, rank_tasks
-from raysearch.leaderboard.tasks import rank_all
+from raysearch.findings.comparison import Side
+from raysearch.leaderboard import RankStatus, Store, SweepCard, load_card, rank_tasks, rows_with
+from raysearch.leaderboard.card import Mode
+from raysearch.leaderboard.openings import readings_of
+from raysearch.leaderboard.tasks import first_trials, rank_all
 from raysearch.methods import get_method
 from raysearch.run import MetricGoal, Run, RunSpec, RunState, Scalar
 from raysearch.storage.uri import join, redacted
 
-__all__ = ["card_of", "goal_of", "oracle_role", "settings_of", "spec_of", "trials_of"]
+__all__ = [
+    "WHICH",
+    "Selection",
+    "card_of",
+    "goal_of",
+    "oracle_role",
+    "rows_of",
+    "select",
+    "settings_of",
+    "shared_goal",
+    "spec_of",
+    "split_row",
+    "trials_of",
+]
 
 
 def settings_of(method: str, row: Mapping[str, Scalar]) -> dict[str, Any]:
@@ -178,3 +197,184 @@ def card_of(store: Store, metric: str | None, table: pa.Table) -> SweepCard:
         if goal is not None and f"metric/{goal.name}" in table.column_names:
             return SweepCard(goal=goal)
     return load_card(store.folder, metric)
+
+
+WHICH = ("best", "default")
+"""Names in place of a trial's number; the default is the paper's own setting, trial 0."""
+
+
+def split_row(text: str, *, among: Sequence[str] = WHICH) -> tuple[str, str]:
+    """The sweep's folder or URI, and the number or name after the last colon; "" for none.
+
+    Args:
+        text: For example ``results/carl:2`` or ``s3://bucket/carl:best``.
+        among: Names that may stand in place of a number.
+    """
+    folder, colon, which = text.rpartition(":")
+    if colon and folder and (which.isdecimal() or which in among):
+        return folder, which
+    return text, ""
+
+
+def rows_of(
+    text: str, *, task: str | None = None, seed: int | None = None
+) -> tuple[str, list[Run]]:
+    """The finished rows of one trial number, in any state, by cell.
+
+    Args:
+        text: ``SWEEP:N``.
+        task: Only cells of this task.
+        seed: Only cells of this seed.
+
+    Returns:
+        The sweep's folder and the rows.
+
+    Raises:
+        ConfigError: It is not SWEEP:N, or there is no such row.
+    """
+    folder, number = split_row(text, among=())
+    if not number:
+        raise ConfigError(
+            f"`ROW` must be SWEEP:N, a sweep's folder and a trial's number, but got {text!r}; "
+            f"python -m raysearch leaderboard {text or 'results'} lists them"
+        )
+    trials = Store(folder).trials()
+    own = [trial for trial in trials if trial.number == int(number)]
+    if not own:
+        numbers = sorted({trial.number for trial in trials})
+        known = f"it has {numbers[0]} to {numbers[-1]}" if numbers else "it has none yet"
+        raise ConfigError(f"`ROW` must be a trial of {redacted(folder)}, but got {number}; {known}")
+    found = [
+        trial
+        for trial in own
+        if task in (None, trial.cell.task) and seed in (None, trial.cell.seed)
+    ]
+    if not found:
+        cells = known_names([f"{trial.cell.task} seed {trial.cell.seed}" for trial in own])
+        raise ConfigError(f"`--task` and `--seed` must name a cell of trial {number}; {cells}")
+    return folder, sorted(found, key=lambda trial: trial.cell)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """A side, and the sweep that it is of.
+
+    Attributes:
+        folder: The sweep's folder or URI.
+        side: The chosen configuration's complete rows.
+        read: The same with the metrics of its readings of test, as far as there are any.
+        card: What the sweep's trials are ranked by.
+        table: The sweep's rows, of the wanted task.
+        searched: Whether the side is what the sweep selected.
+        sampler: What proposed the sweep's trials; "" where it does not say.
+    """
+
+    folder: str
+    side: Side
+    read: Side
+    card: SweepCard
+    table: pa.Table
+    searched: bool
+    sampler: str
+
+
+def shared_goal(texts: Sequence[str], metric: str | None) -> MetricGoal:
+    """What the sides are compared by: the metric that was named, else the first sweep's own.
+
+    Raises:
+        ConfigError: No metric is named, and no side is of a sweep that has one.
+        StoreError: A side's folder is no sweep's.
+    """
+    folders = []
+    for text in texts:
+        folder, _ = split_row(text)
+        if not Store(folder).exists():
+            raise StoreError(
+                f"`{text}` must be of a sweep's folder, but {redacted(folder)} is none; "
+                "python -m raysearch leaderboard shows those in results"
+            )
+        folders.append(folder)
+    # A trial of `raysearch train` has no goal of its own.
+    own = [folder for folder in folders if Store(folder).card() is not None]
+    return load_card((own or folders)[0], metric).goal
+
+
+def select(text: str, *, goal: MetricGoal, task: str | None = None) -> Selection:
+    """Read one side.
+
+    Args:
+        text: SWEEP, SWEEP:N, SWEEP:best or SWEEP:default.
+        goal: What is best where the sweep itself does not say.
+        task: Only cells of this task.
+
+    Raises:
+        ConfigError: No such trial or task.
+        StoreError: The folder holds no complete trial.
+    """
+    folder, which = split_row(text)
+    store = Store(folder)
+    # What was selected was selected by the sweep's own metric, whatever it is compared by.
+    own = store.card()
+    card = own or SweepCard(goal=goal)
+    table = store.table()
+    if task is not None and table.num_rows:
+        table = rows_with(table, "task", task)
+        cells = card.cells_of_task if card.tasks else 0
+        card = replace(card, cells=cells, tasks=(task,) if card.tasks else ())
+    if which == "default":
+        trials = _defaults(store.trials(), folder, task, card.mode)
+    else:
+        metric = None if own else f"{goal.name}:{goal.direction[:3]}"
+        trials = trials_of(folder, [which or "best"], task=task, metric=metric)
+    name = which or "best"
+    label = f"{redacted(folder)}:{name}"
+    among = _competed(table, card) if name == "best" else 0
+    side = Side(label=label, cells={trial.cell: trial for trial in trials}, among=among)
+    readings = {trial.key: trial for trial in readings_of(folder).trials()}
+    read = {t.cell: readings[t.key] for t in trials if t.key in readings}
+    return Selection(
+        folder=folder,
+        side=side,
+        read=replace(side, cells=read),
+        card=card,
+        table=table,
+        searched=name == "best" and among > 1,
+        sampler=card.sampler,
+    )
+
+
+def _defaults(trials: Sequence[Run], folder: str, task: str | None, mode: Mode) -> list[Run]:
+    """The complete cells of the paper's own setting, or of each task's.
+
+    Raises:
+        StoreError: There is none.
+    """
+    first = first_trials(((trial.cell.task, trial.number) for trial in trials), mode)
+    found = [
+        trial
+        for trial in trials
+        if task in (None, trial.cell.task)
+        and trial.number == first[trial.cell.task]
+        and trial.state is RunState.COMPLETE
+    ]
+    if not found:
+        raise StoreError(
+            f"`{redacted(folder)}:default` must be complete, but the sweep's first trial "
+            f"has not run "
+            "to its end; name another by its number"
+        )
+    return found
+
+
+def _competed(table: pa.Table, card: SweepCard) -> int:
+    """Among how many configurations the best was chosen, those stopped early included.
+
+    Where every task was searched by itself, the most of any task.
+    """
+    if card.mode == "per_task" and len(card.tasks) > 1:
+        within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+        rankings = list(within.values())
+    else:
+        rankings = [rank_all(table, card)]
+    kinds = (RankStatus.COMPLETE, RankStatus.PRUNED)
+    return max(sum(ranking.counts().get(kind, 0) for kind in kinds) for ranking in rankings)

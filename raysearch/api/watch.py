@@ -2,7 +2,7 @@
 
 The job's output is its sweep's events as JSON (`raysearch.events`), from the first line on each
 time, so that a watcher who comes late sees all of it. Rows go to ``RESULTS/NAME`` here: a copy,
-that says of what. Nothing here is needed by the sweep.
+that says of what, and into which no other sweep may go. Nothing here is needed by the sweep.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from raysearch.api.copies import COPY, refuse_others
 from raysearch.api.messages import QUIET, Messages
 from raysearch.cluster.remote import jobs
 from raysearch.errors import ConfigError, StoreError, quoted, reason_of
@@ -30,7 +29,50 @@ from raysearch.storage import write_files
 from raysearch.storage.uri import is_uri
 from raysearch.summary import SweepSummary
 
-__all__ = ["watch"]
+__all__ = ["COPY", "refuse_copy", "refuse_others", "watch"]
+
+COPY = "copy.json"
+"""In a folder of results: that it is a copy, and of what."""
+
+
+def refuse_copy(folder: Path) -> None:
+    """A sweep of this machine must not go into the copy of a cluster's.
+
+    Raises:
+        ConfigError: It would.
+    """
+    if root := _copied(folder):
+        raise ConfigError(
+            f"a sweep must go on where it is, but {folder} is a copy of {root}, on a cluster; add "
+            f"--cluster, or name another with --name"
+        )
+
+
+def refuse_others(folder: Path, root: str) -> None:
+    """The copy of a cluster's sweep must not go into another sweep.
+
+    Raises:
+        ConfigError: It would.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and _copied(folder) != root:
+        other = _copied(folder) or "one of this machine"
+        raise ConfigError(
+            f"{folder} must hold the rows of {root}, but holds those of another sweep, {other}; "
+            f"name another folder with --results, or this sweep with --name"
+        )
+
+
+def _copied(folder: Path) -> str:
+    """What a folder is a copy of; empty when it is none."""
+    try:
+        return str(json.loads((folder / COPY).read_text())["root"])
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(
+            f"`{folder / COPY}` must say what {folder} is a copy of, but: {error!r}; move the "
+            "folder away: `raysearch attach` brings the rows again"
+        ) from error
 
 
 def watch(

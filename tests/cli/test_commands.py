@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -232,7 +233,7 @@ def test_test_is_not_read_while_the_disk_damages_weights(
     def damaged(*_: object, **__: object) -> None:
         raise DamagedStateError("it is not as it was written")
 
-    monkeypatch.setattr("raysearch.api.restore.load_weights", damaged)
+    monkeypatch.setattr(import_module("raysearch.api.train"), "load_weights", damaged)
     assert main(["evaluate", str(tmp_path / "one"), "--trial", "0"]) == 2
     said = capsys.readouterr().err
     assert "cannot be read back (it is not as it was written); check the disk" in said

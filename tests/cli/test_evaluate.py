@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -89,9 +90,9 @@ def weights(tmp_path, monkeypatch, mode):
     }
     Path("results/msmo/sweep.json").write_text(json.dumps(card))
     found = Weights(mode)
-    monkeypatch.setattr("raysearch.api.restore.load_weights", found.load)
-    monkeypatch.setattr("raysearch.api.restore.restore_method", found.restore)
-    monkeypatch.setattr("raysearch.api.restore.train_here", found.train)
+    monkeypatch.setattr(import_module("raysearch.api.train"), "load_weights", found.load)
+    monkeypatch.setattr(import_module("raysearch.api.train"), "restore_method", found.restore)
+    monkeypatch.setattr(import_module("raysearch.api.train"), "train_here", found.train)
     return found
 
 

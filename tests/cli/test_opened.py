@@ -11,13 +11,14 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from raysearch.analysis.audit import audit
-from raysearch.api.openings import alone
+from raysearch.api.evaluate import alone
 from raysearch.api.trials import spec_of
 from raysearch.cli import main
 from raysearch.config import flatten
@@ -59,7 +60,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
     monkeypatch.setenv("COLUMNS", "100")
     make_sweep(SWEEP)
     found = Weights()
-    monkeypatch.setattr("raysearch.api.restore.restore_method", found.restore)
+    monkeypatch.setattr(import_module("raysearch.api.train"), "restore_method", found.restore)
     return found
 
 
@@ -278,7 +279,8 @@ def test_a_map_of_test_sentences_is_an_opening_too(
     with monkeypatch.context() as patch:
         patch.setattr(CarlMethod, "embeddings", lambda self, role: iter(()))
         made = CarlMethod.__new__(CarlMethod)
-        patch.setattr("raysearch.api.restore.restore_method", lambda spec, kept, **roles: made)
+        module = import_module("raysearch.api.train")
+        patch.setattr(module, "restore_method", lambda spec, kept, **roles: made)
         trials = [trial for trial in Store(SWEEP).trials() if trial.number == 2]
         assert measure_of("carl", "embedding").take(SweepRuns(SWEEP, trials, "")) == []
     (opening,) = Openings(SWEEP).all("test")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raysearch.api.copies import refuse_copy, refuse_others
+from raysearch.api.watch import refuse_copy, refuse_others
 from raysearch.cli.remote import watch
 from raysearch.cli.sweep import JsonView
 from raysearch.cluster.remote import jobs

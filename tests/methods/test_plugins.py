@@ -16,7 +16,7 @@ from raysearch.api.compare import compare
 from raysearch.api.export import export
 from raysearch.api.options import find_space
 from raysearch.api.report import report
-from raysearch.api.restore import train_here
+from raysearch.api.train import train_here
 from raysearch.config import flatten, rules
 from raysearch.errors import ConfigError
 from raysearch.leaderboard import Store

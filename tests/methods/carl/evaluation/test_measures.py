@@ -8,7 +8,7 @@ import pytest
 from raysearch.api.answer import measure_of
 from raysearch.api.experiment import SweepRuns
 from raysearch.api.messages import QUIET
-from raysearch.api.restore import train_here
+from raysearch.api.train import train_here
 from raysearch.api.trials import spec_of
 from raysearch.config import flatten, read_config
 from raysearch.errors import ConfigError

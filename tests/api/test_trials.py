@@ -2,7 +2,7 @@
 
 import pytest
 
-from raysearch.api.select import split_row
+from raysearch.api.trials import split_row
 
 
 @pytest.mark.parametrize(
