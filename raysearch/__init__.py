@@ -1,12 +1,14 @@
 """raysearch: hyper-parameter search for MSMO and CARL whose numbers can be believed.
 
-One way for a trial: a search space (`search_spaces/*.yaml`) is sampled by the study
-(`search`), runs on a slot (`cluster`), is trained by the one loop (`training`) that performs
-the updates of a method (`methods`), and ends as a frozen `Trial` (`trial`) in the Parquet
-leaderboard (`leaderboard`), which the terminal shows (`render`). `cli` composes the parts.
+One way for a run: a search space (`search_spaces/*.yaml`) is sampled by the study (`search`),
+whose trials run on slots (`cluster`), are trained by the one loop (`training`) that performs the
+updates of a method (`methods`), and end as frozen records (`run`) in the Parquet leaderboard
+(`leaderboard`), which is evaluated (`analysis`) and shown (`render`). `api` has what the commands
+do, `cli` asks and prints.
 
-`sweep`, `train`, `leaderboard` and `evaluate` are the commands as functions (`raysearch.api`); they
-are loaded when they are first used, so that importing this package costs nothing.
+Every command is a function here, except those that watch or stop a sweep on a cluster. The
+functions are loaded when they are first used, so that importing this package costs nothing; the
+types of what they return are in `raysearch.api`.
 """
 
 from __future__ import annotations
@@ -18,13 +20,34 @@ from raysearch.account import complete_account
 from raysearch.version import __version__
 
 if TYPE_CHECKING:
-    from raysearch.api.evaluate import evaluate
-    from raysearch.api.experiment import experiment
-    from raysearch.api.leaderboard import leaderboard
-    from raysearch.api.sweep import Sweep, sweep
-    from raysearch.api.train import train
+    from raysearch.api import (
+        Sweep,
+        check,
+        compare,
+        dashboard,
+        data_check,
+        data_convert,
+        data_fetch,
+        data_list,
+        evaluate,
+        experiment,
+        experiments,
+        export,
+        leaderboard,
+        plan,
+        recover,
+        replay,
+        report,
+        sweep,
+        train,
+        verify,
+    )
 
-__all__ = ["Sweep", "__version__", "evaluate", "experiment", "leaderboard", "sweep", "train"]
+__all__ = [
+    "Sweep", "__version__", "check", "compare", "dashboard", "data_check", "data_convert",
+    "data_fetch", "data_list", "evaluate", "experiment", "experiments", "export", "leaderboard",
+    "plan", "recover", "replay", "report", "sweep", "train", "verify",
+]  # fmt: skip
 
 complete_account()
 

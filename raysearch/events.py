@@ -68,6 +68,8 @@ class EventKind(StrEnum):
     """A message that also concerns whoever wants to see no progress."""
     ENDING = "ending"
     """The last event: `Event.summary` says how the sweep ended."""
+    OUTPUT = "output"
+    """A line of a job's output that is no event: `Event.text`, from whoever reads it."""
     OTHER = "other"
     """A line of a stream that a later version wrote: nothing that this one shows."""
 
@@ -146,7 +148,8 @@ class Event:
         report: A point of the curve (REPORT).
         record: What became of the run (TRIAL, FINISHED; a stream has it with TRIAL only).
         earlier: Whether the row is of an earlier run of the sweep (TRIAL).
-        text: One sentence (MESSAGE, WARNING, PREEMPTED), or what went wrong (REFUSED, CRASHED).
+        text: One sentence (MESSAGE, WARNING, PREEMPTED), what went wrong (REFUSED, CRASHED), or
+            a line (OUTPUT).
         header: What sweep it is (SWEEP).
         summary: How the sweep ended (ENDING).
     """

@@ -98,7 +98,7 @@ def run_experiment(
             "`--cluster` must be left out of an experiment, which reads test data where its "
             "weights are; run it on the cluster's head with --address auto and --storage"
         )
-    plan, summary = search(sweep_options(options, path, space), None, messages)
+    plan, summary = search(sweep_options(options, path, space), messages.view(), messages)
     if summary.ending is Ending.INTERRUPTED:
         return None
     if summary.ending is not Ending.DONE:

@@ -1,4 +1,4 @@
-"""Where a command's progress goes: sentences, warnings, and a listener for a trial trained here.
+"""Where a command's progress goes: sentences, warnings, who sees a trial or a sweep run.
 
 The functions of `raysearch.api` take a `Messages`. By default progress is not shown, and warnings
 are Python's own.
@@ -7,16 +7,22 @@ are Python's own.
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
+from raysearch.events import QuietView, View
 from raysearch.printable import printable
 from raysearch.render.output import hushed, lasting_output, safe_output
 from raysearch.training.progress import Listener, NullListener
 
 __all__ = ["PROGRESS", "QUIET", "Messages", "shown"]
+
+
+Clock = Callable[[], float]
+"""Seconds that never go back."""
 
 
 def _nowhere(text: str) -> None:
@@ -40,11 +46,17 @@ class Messages:
         note: With a sentence on what happens, without a line end.
         warn: With a sentence that also concerns whoever wants to see no progress.
         training: With the label of a trial; the block trains it, and its listener is told.
+        picture: Makes what shows a sweep while it runs, from a clock; None for warnings only.
     """
 
     note: Callable[[str], None] = _nowhere
     warn: Callable[[str], None] = _python_warning
     training: Callable[[str], AbstractContextManager[Listener]] = _unwatched
+    picture: Callable[[Clock], View] | None = None
+
+    def view(self, clock: Clock = time.monotonic) -> View:
+        """What is told how a sweep goes: its picture, or what passes warnings on."""
+        return QuietView(self.warn) if self.picture is None else self.picture(clock)
 
 
 QUIET = Messages()
@@ -61,8 +73,14 @@ def _bar(label: str) -> AbstractContextManager[Listener]:
     return TrialProgress(label)
 
 
-PROGRESS = Messages(note=_note, training=_bar)
-"""Progress on standard error; warnings are Python's."""
+def _picture(clock: Clock) -> View:
+    from raysearch.render.live import LiveView  # rich takes a while to import
+
+    return LiveView(clock)
+
+
+PROGRESS = Messages(note=_note, training=_bar, picture=_picture)
+"""Progress on standard error, a sweep's on standard output; warnings are Python's."""
 
 
 @contextmanager

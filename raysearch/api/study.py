@@ -12,7 +12,6 @@ from raysearch.api.options import Folder
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.names import checked_name
-from raysearch.render.tensorboard import write_curves
 from raysearch.search.plan import SweepPlan, method_cells
 from raysearch.search.space.card import space_of
 from raysearch.search.study.connection import file_url
@@ -133,6 +132,8 @@ def dashboard(
 
 
 def _write(sweep: str, folder: Path) -> int:
+    from raysearch.render.tensorboard import write_curves  # torch: 1.5 s
+
     store = Store(sweep)
     trials = store.trials() if store.exists() else []
     if not trials:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from raysearch.api.leaderboard import leaderboard
 from raysearch.api.messages import QUIET, Messages, shown
@@ -15,10 +13,9 @@ from raysearch.api.sweep_plan import card_of, check_inputs, plan_of, with_source
 from raysearch.api.watch import refuse_copy
 from raysearch.cluster.ray_version import check_ray
 from raysearch.errors import ConfigError, StoreError
-from raysearch.events import Event, EventKind, QuietView, SweepHeader, View
+from raysearch.events import Event, EventKind, SweepHeader, View
 from raysearch.leaderboard import Store, SweepCard
 from raysearch.leaderboard.keys import encoder_name
-from raysearch.render.live import LiveView
 from raysearch.render.output import lasting_output
 from raysearch.render.sweep_summary import ending_text
 from raysearch.run import Run
@@ -27,6 +24,9 @@ from raysearch.search.sweep import run_sweep
 from raysearch.storage import open_storage
 from raysearch.storage.uri import redacted
 from raysearch.summary import SweepSummary
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Sweep", "ending_of", "header_of", "search", "show_sweep", "sweep"]
 
@@ -69,19 +69,18 @@ def sweep(options: SweepOptions) -> Sweep:
     if options.cluster is not None:
         raise ConfigError("a sweep with `cluster` must be started by the command: it is watched")
     with shown(options.quiet) as messages:
-        plan, summary = search(options, None, messages)
+        plan, summary = search(options, messages.view(), messages)
     return Sweep(plan.root, summary)
 
 
 def search(
-    options: SweepOptions, view: View | None = None, messages: Messages = QUIET
+    options: SweepOptions, view: View, messages: Messages = QUIET
 ) -> tuple[SweepPlan, SweepSummary]:
     """Check everything that can be checked, and run the sweep on this machine or from it.
 
     Args:
         options: Of the sweep.
-        view: Who is told how it goes; None for the picture on a terminal, or with `quiet` for
-            warnings only.
+        view: Who is told how it goes.
         messages: Where to say what is measured before it begins, and warnings.
 
     Raises:
@@ -99,8 +98,6 @@ def search(
     header = header_of(plan, card_of(plan))
     if plan.storage:
         open_storage(plan.root)  # said before Ray starts, too
-    if view is None:
-        view = QuietView(messages.warn) if options.quiet else LiveView()
     with lasting_output(
         f"nobody reads the output any more: the sweep goes on without it, and its rows are in "
         f"{redacted(plan.root)}"

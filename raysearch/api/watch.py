@@ -18,11 +18,10 @@ from typing import Any
 from raysearch.api.messages import QUIET, Messages
 from raysearch.cluster.remote import jobs
 from raysearch.errors import ConfigError, StoreError, quoted, reason_of
-from raysearch.events import Event, SweepHeader, strange_header
+from raysearch.events import Event, EventKind, SweepHeader, strange_header
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.card import parse_card
 from raysearch.printable import without_colour
-from raysearch.render.live import LiveView
 from raysearch.render.sweep_summary import ending_text
 from raysearch.search.study.lock import sweep_lock
 from raysearch.storage import write_files
@@ -90,7 +89,7 @@ def watch(
         job: The job's id.
         results: The folder that holds a folder for each sweep.
         write: Takes the lines that are no events, and how the sweep ended.
-        messages: Where to say that another process keeps the rows.
+        messages: Where to say that another process keeps the rows; has what shows the sweep.
 
     Returns:
         Ray's word for how the job ended; empty after Ctrl-C.
@@ -146,7 +145,7 @@ class _Watcher:
                 f"{reason_of(error)}: {quoted(line)}; has the cluster another version of raysearch?"
             ) from error
         if self._header:
-            self._view.say(without_colour(line))
+            self._view.event(Event(kind=EventKind.OUTPUT, text=without_colour(line)))
         else:
             self._write(f"{without_colour(line)}\n")
 
@@ -182,7 +181,7 @@ class _Watcher:
             _write(folder / "sweep.json", header.card)
             self._store = Store(folder)
             self._known = {trial.key: trial.finished for trial in self._store.trials()}
-        self._view = self._open.enter_context(LiveView(self._clock))
+        self._view = self._open.enter_context(self._messages.view(self._clock))
         self._header = header
 
     def _ending(self, header: SweepHeader, summary: SweepSummary) -> str:

@@ -87,8 +87,9 @@ def _run(words: list[str]) -> int:
     try:
         _check_text(words)
         args = parser().parse_args(words)
-        args.words, args.messages = words, terminal_messages()
-        with hushed(getattr(args, "quiet", False)), _ended_in_order():
+        quiet = getattr(args, "quiet", False)
+        args.words, args.messages = words, terminal_messages(quiet)
+        with hushed(quiet), _ended_in_order():
             code: int = args.run(args)
         sys.stdout.flush()
         return code

@@ -11,6 +11,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from raysearch import api, render
 from raysearch.api.options import ExperimentOptions
@@ -74,9 +75,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     check_ray()  # before anything imports it
     command = _command(args.words)
-    quiet = args.quiet or args.format == "json"
-    options = ExperimentOptions(**{**given(args), "quiet": quiet})
-    found = api.run_experiment(options, args.messages, command=command)
+    messages = replace(args.messages, picture=None) if args.format == "json" else args.messages
+    found = api.run_experiment(ExperimentOptions(**given(args)), messages, command=command)
     if found is None:
         sys.stderr.write(f"interrupted; go on with\n  {command}\n")
         return 130

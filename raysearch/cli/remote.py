@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from raysearch import api
-from raysearch.api.messages import PROGRESS, Messages
+from raysearch.api.messages import Messages
 from raysearch.cli.arguments import add_results
 from raysearch.cli.parsing import examples
 from raysearch.storage.uri import redacted
@@ -45,7 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     stop.set_defaults(run=run_stop)
 
 
-def watch(cluster: str, job: str, results: Path, messages: Messages = PROGRESS) -> int:
+def watch(cluster: str, job: str, results: Path, messages: Messages) -> int:
     """Show a job's events until it ends or Ctrl-C, and keep its rows.
 
     Returns:
@@ -72,7 +72,7 @@ def run_attach(args: argparse.Namespace) -> int:
     if job is None:
         job = api.latest_job(args.cluster)
         sys.stderr.write(f"raysearch: {job}\n")
-    return watch(args.cluster, job, Path(args.results))
+    return watch(args.cluster, job, Path(args.results), args.messages)
 
 
 def run_stop(args: argparse.Namespace) -> int:

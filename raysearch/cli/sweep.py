@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     options = SweepOptions(**typed)
     if options.cluster is not None:
         job = api.submit(options, typed, args.messages, form=args.format)
-        return watch(str(options.cluster), job, Path(options.results))
-    view = JsonView(_write) if args.format == "json" else None
+        return watch(str(options.cluster), job, Path(options.results), args.messages)
+    view = JsonView(_write) if args.format == "json" else args.messages.view()
     plan, summary = api.search(options, view, args.messages)
     if args.format == "text":
         sys.stdout.write(api.ending_of(plan, summary))

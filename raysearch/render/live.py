@@ -408,7 +408,9 @@ class LiveView:
             if self._console.is_terminal:
                 self._drawn.enter_context(Live(self._state, console=self._console))
             else:
-                self.say(event.header.headline)
+                self._say(event.header.headline)
+        elif event.kind is EventKind.OUTPUT:
+            self._say(event.text)
         elif self._state is not None:
             self._state.event(event)
             if not self._console.is_terminal:
@@ -419,10 +421,10 @@ class LiveView:
         if event.kind is EventKind.TRIAL and event.record and not event.earlier:
             self._rows[event.run_id] = event.record
         elif event.kind is EventKind.FINISHED and event.run_id in self._rows:
-            self.say(state.line(self._rows.pop(event.run_id), self._console.encoding))
+            self._say(state.line(self._rows.pop(event.run_id), self._console.encoding))
         elif event.kind in (EventKind.MESSAGE, EventKind.WARNING):
-            self.say(event.text)
+            self._say(event.text)
 
-    def say(self, text: str) -> None:
+    def _say(self, text: str) -> None:
         """A line of its own; on a terminal above the picture."""
         self._console.print(text, soft_wrap=True)

@@ -19,7 +19,7 @@ from raysearch.api.sweep_plan import write_card
 from raysearch.cli import main
 from raysearch.cluster.worker import TrainingRunner
 from raysearch.errors import ConfigError
-from raysearch.events import Event, EventKind, QuietView
+from raysearch.events import Event, EventKind
 from raysearch.leaderboard.card import parse_card, used_up_text
 from raysearch.objective import Best
 from raysearch.run import Cell, RunState
@@ -193,7 +193,6 @@ def test_quiet_hides_no_warning(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def search(options: Any, view: Any, messages: Any) -> Any:
-        view = QuietView(messages.warn)
         view.event(Event(kind=EventKind.MESSAGE, text="starting"))
         view.event(Event(kind=EventKind.WARNING, text="`--quota` is full"))
         raise ConfigError("ended")

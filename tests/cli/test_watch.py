@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from raysearch.api.messages import PROGRESS
 from raysearch.api.watch import refuse_copy, refuse_others
 from raysearch.cli.remote import watch
 from raysearch.cli.sweep import JsonView
@@ -146,7 +147,7 @@ def test_rows_are_kept_and_the_ending_names_what_works_here(
     tmp_path: Path, job: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     job += ["a warning", *told()[:3], "Traceback", *told()[3:]]
-    assert watch("cluster.yaml", "noop-1", tmp_path) == 0
+    assert watch("cluster.yaml", "noop-1", tmp_path, PROGRESS) == 0
     folder = tmp_path / "noop"
     assert repr(Store(folder).trials()) == repr([EARLIER, TRIAL])
     assert json.loads((folder / "sweep.json").read_text()) == CARD
@@ -159,7 +160,7 @@ def test_rows_are_kept_and_the_ending_names_what_works_here(
     assert f"  its weights   {fetch}" in said
     # A second watching finds the same, and writes nothing that is there.
     parts = {path: path.stat().st_mtime_ns for path in (folder / "trials").iterdir()}
-    assert watch("cluster.yaml", "noop-1", tmp_path) == 0
+    assert watch("cluster.yaml", "noop-1", tmp_path, PROGRESS) == 0
     assert {path: path.stat().st_mtime_ns for path in (folder / "trials").iterdir()} == parts
 
 
@@ -167,7 +168,7 @@ def test_weights_in_an_object_store_are_read_there(
     tmp_path: Path, job: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     job += [line.replace("/storage/noop", "s3://b/noop") for line in told()]
-    assert watch("cluster.yaml", "noop-1", tmp_path) == 0
+    assert watch("cluster.yaml", "noop-1", tmp_path, PROGRESS) == 0
     said = capsys.readouterr().out
     assert "raysearch evaluate s3://b/noop --trial best" in said
     assert "rsync" not in said
@@ -177,7 +178,7 @@ def test_ctrl_c_ends_the_watching_and_says_how_to_go_on(
     tmp_path: Path, job: list[str | BaseException], capsys: pytest.CaptureFixture[str]
 ) -> None:
     job += [*told()[:3], KeyboardInterrupt()]
-    assert watch("cluster.yaml", "noop-1", tmp_path) == 130
+    assert watch("cluster.yaml", "noop-1", tmp_path, PROGRESS) == 130
     said = capsys.readouterr().err
     assert "noop-1 goes on" in said
     assert "raysearch attach cluster.yaml --job noop-1" in said
@@ -189,7 +190,7 @@ def test_a_job_that_fails_before_it_is_a_sweep(
     tmp_path: Path, job: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     job += ["raysearch: `--study` must be ..."]
-    assert watch("cluster.yaml", "noop-1", tmp_path) == 2
+    assert watch("cluster.yaml", "noop-1", tmp_path, PROGRESS) == 2
     assert capsys.readouterr().out == "raysearch: `--study` must be ...\n"
     assert not list(tmp_path.iterdir())
 
@@ -204,7 +205,7 @@ def test_a_second_watcher_looks_on(
     folder.mkdir()
     write_files(folder, {"copy.json": b'{"root": "/storage/noop"}'})
     with sweep_lock(folder):
-        assert watch("cluster.yaml", "noop-1", tmp_path) == 0
+        assert watch("cluster.yaml", "noop-1", tmp_path, PROGRESS) == 0
     assert "another process keeps" in capsys.readouterr().err
     assert not (folder / "trials").exists()
 
@@ -216,7 +217,7 @@ def test_a_copy_and_a_sweep_of_this_machine_stay_apart(tmp_path: Path, job: list
     Store(folder).append(TRIAL)
     job += told()
     with pytest.raises(ConfigError, match="must hold the rows of /storage/noop, but holds those"):
-        watch("cluster.yaml", "noop-1", tmp_path)
+        watch("cluster.yaml", "noop-1", tmp_path, PROGRESS)
     write_files(folder, {"copy.json": b'{"root": "/storage/noop"}'})
     refuse_others(folder, "/storage/noop")
     with pytest.raises(ConfigError, match="of another sweep, /storage/noop"):
@@ -253,7 +254,7 @@ def test_strange_events_are_one_sentence_that_names_the_line(
 ) -> None:
     job += [*told()[:3], STRANGE[what]]
     with pytest.raises(ConfigError, match="line 4 of the job's output must be an event") as error:
-        watch("cluster.yaml", "noop-1", tmp_path)
+        watch("cluster.yaml", "noop-1", tmp_path, PROGRESS)
     assert len(str(error.value)) < 400 and "\n" not in str(error.value)
     assert "best:" not in capsys.readouterr().out
     assert repr(Store(tmp_path / "noop").trials()) == repr([EARLIER])
@@ -273,7 +274,7 @@ def test_strange_events_are_one_sentence_that_names_the_line(
 def test_a_strange_opening_writes_nothing(tmp_path: Path, job: list[str], first: str) -> None:
     job.append(first)
     with pytest.raises(ConfigError, match="first event must say what sweep it is"):
-        watch("cluster.yaml", "noop-1", tmp_path)
+        watch("cluster.yaml", "noop-1", tmp_path, PROGRESS)
     assert not list(tmp_path.iterdir())
 
 
@@ -283,5 +284,5 @@ def test_a_row_that_no_reader_takes_does_not_poison_the_copy(
     planted = replace(TRIAL, cell=Cell("", 0))
     job += [*told()[:3], line("trial", earlier=False, trial=asdict(planted))]
     with pytest.raises(StoreError, match="must make a row that can be read again, but column"):
-        watch("cluster.yaml", "noop-1", tmp_path)
+        watch("cluster.yaml", "noop-1", tmp_path, PROGRESS)
     assert repr(Store(tmp_path / "noop").trials()) == repr([EARLIER])
