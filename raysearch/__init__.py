@@ -6,9 +6,9 @@ updates of a method (`methods`), and end as frozen records (`run`) in the Parque
 (`leaderboard`), which is evaluated (`analysis`) and shown (`render`). `api` has what the commands
 do, `cli` asks and prints.
 
-Every command is a function here, except those that watch or stop a sweep on a cluster. The
-functions are loaded when they are first used, so that importing this package costs nothing; the
-types of what they return are in `raysearch.api`.
+Every command is a function here, but `attach`, which draws on a terminal. The functions are loaded
+when they are first used, so that importing this package costs nothing; the types of what they
+take and return are in `raysearch.api`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         recover,
         replay,
         report,
+        stop,
         sweep,
         train,
         verify,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Sweep", "__version__", "check", "compare", "dashboard", "data_check", "data_convert",
     "data_fetch", "data_list", "evaluate", "experiment", "experiments", "export", "leaderboard",
-    "plan", "recover", "replay", "report", "sweep", "train", "verify",
+    "plan", "recover", "replay", "report", "stop", "sweep", "train", "verify",
 ]  # fmt: skip
 
 complete_account()

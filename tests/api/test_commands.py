@@ -3,10 +3,12 @@
 import argparse
 import inspect
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import raysearch
 from raysearch import api
 from raysearch.cli import parser
 from raysearch.cli.parsing import leaves
@@ -41,6 +43,9 @@ def _plain(value: Any) -> Any:
 def test_a_command_is_a_function(name: str) -> None:
     function = getattr(api, name)
     assert callable(function) and inspect.getdoc(function) and name in api.__all__
+    assert name in raysearch.__all__ and callable(getattr(raysearch, name))
+    if name != "leaderboard":  # a package that can be called
+        assert getattr(raysearch, name) is function
     taken = inspect.signature(function).parameters
     found = options(COMMANDS[name])
     assert found.keys() - taken.keys() == LEFT_OUT.get(name, set())
@@ -55,3 +60,9 @@ def test_a_command_is_a_function(name: str) -> None:
 def test_what_is_left_out_is_there() -> None:
     assert NO_FUNCTION <= COMMANDS.keys()
     assert all(names <= options(COMMANDS[name]).keys() for name, names in LEFT_OUT.items())
+
+
+def test_the_page_on_python_names_every_function() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+    for name in set(raysearch.__all__) - {"Sweep", "__version__"}:
+        assert f"`{name}`" in page or f"raysearch.{name}(" in page, name
