@@ -15,7 +15,11 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TextIO
 
+from raysearch.api.messages import PROGRESS, QUIET, Messages
 from raysearch.cli import (
     check,
     compare,
@@ -35,7 +39,6 @@ from raysearch.cli import (
     verify,
 )
 from raysearch.cli.failures import said_of
-from raysearch.cli.messages import terminal_messages
 from raysearch.cli.parsing import CommandParser, examples
 from raysearch.errors import ConfigError, RaysearchError, quoted
 from raysearch.names import is_text
@@ -44,7 +47,7 @@ from raysearch.storage.uri import shown_text
 from raysearch.storage.whole import is_full
 from raysearch.version import __version__
 
-__all__ = ["main", "parser"]
+__all__ = ["main", "parser", "terminal_messages"]
 
 _COMMANDS = (
     *(sweep, plan, recover, train, leaderboard, report, dashboard, evaluate, compare),
@@ -80,6 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     with lasting_output(), safe_output():
         return _run([*(_FORMER.get(word, word) for word in words[:1]), *words[1:]])
+
+
+def terminal_messages(quiet: bool = False) -> Messages:
+    """Progress where it is wanted, and warnings on what is standard error now: see `hushed`."""
+    return replace(QUIET if quiet else PROGRESS, warn=partial(_warn, sys.stderr))
+
+
+def _warn(stream: TextIO, text: str) -> None:
+    stream.write(f"raysearch: {text}\n")
 
 
 def _run(words: list[str]) -> int:

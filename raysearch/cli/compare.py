@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from raysearch import api, render
+from raysearch.cli.arguments import given
 from raysearch.cli.parsing import examples
 from raysearch.render.output import write_json
 
@@ -44,14 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Compare, and write it in the wanted form."""
-    found = api.compare(
-        args.first,
-        args.second,
-        metric=args.metric,
-        task=args.task,
-        level=args.level,
-        messages=args.messages,
-    )
+    found = api.compare(**given(args), messages=args.messages)
     if args.format == "json":
         write_json(render.comparison_record(found))
     elif args.format == "latex":

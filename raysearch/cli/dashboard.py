@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from raysearch import api
+from raysearch.cli.arguments import given
 from raysearch.cli.parsing import examples
 
 __all__ = ["add_parser", "run"]
@@ -52,14 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Write the curves, or serve the study until Ctrl-C."""
-    count = api.dashboard(
-        args.sweep,
-        study=args.study,
-        port=args.port,
-        host=args.host,
-        tensorboard=args.tensorboard,
-        messages=replace(args.messages, note=_say),
-    )
+    count = api.dashboard(**given(args), messages=replace(args.messages, note=_say))
     if args.tensorboard is not None:
         folder = quote(str(args.tensorboard))
         _say(f"wrote {count} runs; look at them with: tensorboard --logdir {folder}")

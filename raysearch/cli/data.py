@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from raysearch import api, render
-from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
+from raysearch.cli.arguments import add_shared
 from raysearch.cli.parsing import examples
 from raysearch.errors import DataError
 from raysearch.render.output import write_json
@@ -49,10 +49,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     convert.add_argument("xml", metavar="XML", help="the file to read")
     convert.add_argument("file", metavar="FILE", help="the file to write; must not exist yet")
     for action in (listing, fetch, check):
-        add_data_dir(action)
+        add_shared(action, "--data-dir")
     for action in (listing, check):
-        add_format(action)
-    add_quiet(fetch)
+        add_shared(action, "--format")
+    add_shared(fetch, "--quiet")
     parser.set_defaults(run=run)
 
 

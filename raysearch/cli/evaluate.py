@@ -6,7 +6,7 @@ import argparse
 
 from raysearch import api, render
 from raysearch.api.options import EvaluateOptions
-from raysearch.cli.arguments import add_data_dir, add_format, add_quiet, given
+from raysearch.cli.arguments import add_shared, given
 from raysearch.cli.parsing import examples
 from raysearch.render.output import write_json
 
@@ -40,9 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--oracle", action="store_true", help="read target dev, which no selection may see"
     )
     parser.add_argument("--metric", help="what `best` means (default: the sweep's own goal)")
-    add_data_dir(parser)
-    add_format(parser)
-    add_quiet(parser)
+    add_shared(parser, "--data-dir", "--format", "--quiet")
     parser.set_defaults(run=run)
 
 

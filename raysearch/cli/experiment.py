@@ -15,16 +15,8 @@ from dataclasses import replace
 
 from raysearch import api, render
 from raysearch.api.options import ExperimentOptions
-from raysearch.cli.arguments import (
-    add_data_dir,
-    add_format,
-    add_quiet,
-    add_results,
-    add_settings,
-    given,
-)
+from raysearch.cli.arguments import add_hardware, add_shared, given
 from raysearch.cli.parsing import examples
-from raysearch.cli.sweep_arguments import add_hardware
 from raysearch.cluster.ray_version import check_ray
 from raysearch.render.output import write_json
 from raysearch.storage.uri import join, redacted, shown_text, shown_url
@@ -60,11 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--seeds", type=int, metavar="N", help="cells of each arm and task")
     add_hardware(parser)
-    add_settings(parser)
-    add_results(parser)
-    add_data_dir(parser)
-    add_format(parser)
-    add_quiet(parser)
+    add_shared(parser, "--set", "--results", "--data-dir", "--format", "--quiet")
     parser.set_defaults(run=run)
 
 

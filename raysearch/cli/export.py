@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from raysearch import api
-from raysearch.cli.arguments import add_data_dir, add_quiet
+from raysearch.cli.arguments import add_shared, given
 from raysearch.cli.parsing import examples
 
 __all__ = ["add_parser", "run"]
@@ -30,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "trial", metavar="TRIAL", help="SWEEP:N or SWEEP:best; SWEEP alone for a table"
     )
     parser.add_argument(
-        "dir", metavar="DIR", type=Path, nargs="?", help="folder to be made, of a model"
+        "folder", metavar="DIR", type=Path, nargs="?", help="folder to be made, of a model"
     )
     parser.add_argument(
         "--as",
@@ -48,23 +48,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--top", type=int, metavar="N", help="rows of a table, 0 for all (default: 10)"
     )
-    add_data_dir(parser)
-    add_quiet(parser)
+    add_shared(parser, "--data-dir", "--quiet")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write what was asked for."""
-    done = api.export(
-        args.trial,
-        args.dir,
-        form=args.form,
-        task=args.task,
-        seed=args.seed,
-        top=args.top,
-        data_dir=args.data_dir,
-        messages=args.messages,
-    )
+    done = api.export(**given(args, "quiet"), messages=args.messages)
     sys.stdout.write(done.text)
     for folder, trial in done.models.items():
         sys.stdout.write(

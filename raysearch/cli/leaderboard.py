@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raysearch import api, render
+from raysearch.cli.arguments import given
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
 from raysearch.render.output import as_it_is, write_json
@@ -88,15 +89,7 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0, or 2 when some file could not be read; what it is goes to standard error.
     """
-    options = api.BoardOptions(
-        path=args.path,
-        method=args.method,
-        task=args.task,
-        by=args.by,
-        regret=args.regret,
-        metric=args.metric,
-        top=args.top,
-    )
+    options = api.BoardOptions(**given(args, "raw", "watch"))
     if args.format != "table" and args.regret:
         raise ConfigError(f"`--format` must be table with --regret, but got {args.format}")
     if args.raw and args.format != "csv":

@@ -7,16 +7,8 @@ import sys
 
 from raysearch import api, render
 from raysearch.api.options import SweepOptions
-from raysearch.cli.arguments import (
-    add_config,
-    add_data_dir,
-    add_format,
-    add_results,
-    add_settings,
-    given,
-)
+from raysearch.cli.arguments import add_hardware, add_search, add_shared, given
 from raysearch.cli.parsing import examples
-from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.render.output import write_json
 
 __all__ = ["add_parser", "run"]
@@ -42,11 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_search(parser)
     add_hardware(parser)
-    add_settings(parser)
-    add_config(parser)
-    add_results(parser)
-    add_data_dir(parser)
-    add_format(parser)
+    add_shared(parser, "--set", "--config", "--results", "--data-dir", "--format")
     parser.set_defaults(run=run)
 
 

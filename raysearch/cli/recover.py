@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 from raysearch import api
+from raysearch.cli.arguments import given
 from raysearch.cli.parsing import examples
 from raysearch.run import RunState
 
@@ -39,8 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Make the study, and say what it holds."""
-    messages = replace(args.messages, note=_say)
-    _say(_text(api.recover(args.root, study=args.study, results=args.results, messages=messages)))
+    _say(_text(api.recover(**given(args), messages=replace(args.messages, note=_say))))
     return 0
 
 

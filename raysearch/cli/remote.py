@@ -9,7 +9,7 @@ from pathlib import Path
 
 from raysearch import api
 from raysearch.api.messages import Messages
-from raysearch.cli.arguments import add_results
+from raysearch.cli.arguments import add_shared
 from raysearch.cli.parsing import examples
 from raysearch.storage.uri import redacted
 
@@ -39,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             "cluster", metavar="FILE", help="for example cluster.yaml, or a head's dashboard's URL"
         )
         parser.add_argument("--job", metavar="ID", help="default: the sweep that began last")
-    add_results(attach)
+    add_shared(attach, "--results")
     stop.add_argument("--down", action="store_true", help="end all nodes too: nothing costs more")
     attach.set_defaults(run=run_attach)
     stop.set_defaults(run=run_stop)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from raysearch import api
+from raysearch.cli.arguments import given
 from raysearch.cli.parsing import examples
 
 __all__ = ["add_parser", "run"]
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0, or 2 when some file could not be read; the page and standard error say which.
     """
-    page = api.report(args.sweeps, output=args.output, metric=args.metric)
+    page = api.report(**given(args))
     names = ", ".join(page.sweeps)
     sys.stdout.write(f"wrote {page.path} ({page.size / 1e6:.1f} MB) on {names}\n")
     for problem in page.problems:

@@ -12,17 +12,9 @@ from typing import Any, Self
 
 from raysearch import api
 from raysearch.api.options import SweepOptions
-from raysearch.cli.arguments import (
-    add_config,
-    add_data_dir,
-    add_quiet,
-    add_results,
-    add_settings,
-    given,
-)
+from raysearch.cli.arguments import add_hardware, add_search, add_shared, given
 from raysearch.cli.parsing import examples
 from raysearch.cli.remote import watch
-from raysearch.cli.sweep_arguments import add_hardware, add_search
 from raysearch.cluster.ray_version import check_ray
 from raysearch.events import Event, EventKind
 from raysearch.storage.uri import redacted
@@ -51,11 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("method", metavar="METHOD", help="for example carl")
     add_search(parser)
     add_hardware(parser)
-    add_settings(parser)
-    add_config(parser)
-    add_results(parser)
-    add_data_dir(parser)
-    add_quiet(parser)
+    add_shared(parser, "--set", "--config", "--results", "--data-dir", "--quiet")
     parser.add_argument(
         "--format",
         choices=("text", "json"),

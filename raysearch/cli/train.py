@@ -8,15 +8,7 @@ from shlex import quote
 
 from raysearch import api, render
 from raysearch.api.options import TrainOptions
-from raysearch.cli.arguments import (
-    add_config,
-    add_data_dir,
-    add_format,
-    add_quiet,
-    add_results,
-    add_settings,
-    given,
-)
+from raysearch.cli.arguments import add_shared, given
 from raysearch.cli.parsing import examples
 from raysearch.storage.uri import redacted
 
@@ -36,8 +28,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ),
     )
     parser.add_argument("method", metavar="METHOD", help="for example carl")
-    add_settings(parser)
-    add_config(parser)
+    add_shared(parser, "--set", "--config")
     parser.add_argument(
         "--task",
         metavar="NAME",
@@ -49,10 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--name", help="folder under --results (default: METHOD-train- and a digest of settings)"
     )
-    add_results(parser)
-    add_data_dir(parser)
-    add_format(parser)
-    add_quiet(parser)
+    add_shared(parser, "--results", "--data-dir", "--format", "--quiet")
     parser.set_defaults(run=run)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from raysearch import api, render
 from raysearch.analysis.replay import TOLERANCE
 from raysearch.api.messages import QUIET
-from raysearch.cli.arguments import add_data_dir, add_format, add_quiet
+from raysearch.cli.arguments import add_shared, given
 from raysearch.cli.parsing import examples
 from raysearch.findings.audit import Outcome
 from raysearch.render.output import write_json
@@ -56,9 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="database of the study, as the sweep has it (default: study.db in its folder)",
     )
     _add_tolerance(parser)
-    add_format(parser)
-    add_quiet(parser)
-    add_data_dir(parser)
+    add_shared(parser, "--format", "--quiet", "--data-dir")
     parser.set_defaults(run=run)
 
 
@@ -78,9 +76,7 @@ def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--task", metavar="NAME", help="only the cell of this corpus or pair")
     parser.add_argument("--seed", type=int, metavar="N", help="only the cell of this seed")
     _add_tolerance(parser)
-    add_format(parser)
-    add_quiet(parser)
-    add_data_dir(parser)
+    add_shared(parser, "--format", "--quiet", "--data-dir")
     parser.set_defaults(run=_run_replay)
 
 
@@ -98,15 +94,7 @@ def _add_tolerance(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Audit every sweep, replay the sample, and show both."""
-    board = api.verify(
-        args.path,
-        sample=args.sample,
-        seed=args.seed,
-        study=args.study,
-        tolerance=args.tolerance,
-        data_dir=args.data_dir,
-        messages=args.messages,
-    )
+    board = api.verify(**given(args, "quiet"), messages=args.messages)
     if args.format == "json":
         write_json(_record(board))
     else:
@@ -118,15 +106,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_replay(args: argparse.Namespace) -> int:
     """Replay every wanted cell, one after the other."""
+    messages = QUIET if args.format == "json" else args.messages
     found = []
-    for done in api.replay(
-        args.row,
-        task=args.task,
-        seed=args.seed,
-        tolerance=args.tolerance,
-        data_dir=args.data_dir,
-        messages=QUIET if args.format == "json" else args.messages,
-    ):
+    for done in api.replay(**given(args, "quiet"), messages=messages):
         found.append(done)
         if args.format == "text":
             sys.stdout.write("\n".join(render.replay_sentences(done)) + "\n")

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raysearch.cli import leaderboard, main
-from raysearch.cli.messages import terminal_messages
+from raysearch.cli import leaderboard, main, terminal_messages
 from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.run import Cell, Run, RunState

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from raysearch.api.messages import Messages
 from raysearch.cli import main
 from raysearch.cluster.remote import jobs, launch
 
@@ -51,7 +52,7 @@ class Head:
         self.words, self.space = words, space
         return f"{name}-1"
 
-    def watch(self, cluster: str, job: str, results: Path) -> int:
+    def watch(self, cluster: str, job: str, results: Path, messages: Messages) -> int:
         self.done.append(f"watch {job}")
         return 0
 
