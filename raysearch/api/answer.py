@@ -174,12 +174,6 @@ def read_experiment(
 ) -> Experiment:
     """What the rows of a folder answer.
 
-    Args:
-        folder: The sweep's folder or URI.
-        space: The experiment's space.
-        name: The experiment's name.
-        small: Whether the rows are of the small scale.
-
     Raises:
         StoreError: There is no row.
         ConfigError: The reference has no complete cell.

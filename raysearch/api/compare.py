@@ -9,7 +9,7 @@ from raysearch.analysis.selection import efforts, tuned
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.trials import Selection, select, shared_goal
 from raysearch.errors import ConfigError, known_names
-from raysearch.findings.comparison import Contrast, ExpectedBest, Tuned
+from raysearch.findings.comparison import ExpectedBest, Tuned
 from raysearch.leaderboard.openings import readings_of
 from raysearch.leaderboard.origins import origins
 from raysearch.objective import Aggregate
@@ -60,11 +60,11 @@ def compare(
     rule: Aggregate = rules.pop() if len(rules) == 1 else "mean"
     contrasts = []
     for wanted, needed in _goals(goal, explicit=metric is not None):
-        found = _contrast(one, two, wanted, rule, level)
+        shown = [side.of(wanted) for side in sides]
+        found = contrast(*shown, wanted, aggregate=rule, level=level)
         if found is None and needed:
             raise ConfigError(_nothing_shared(one, two, wanted))
         if found is not None:
-            shown = [s.read if wanted.name.startswith("test/") else s.side for s in sides]
             contrasts.append((found, contrast_sentences(found, *shown)))
     curves, notes, tuning = _searches(one, two, goal)
     return Comparison(
@@ -87,19 +87,10 @@ def _goals(goal: MetricGoal, *, explicit: bool) -> list[tuple[MetricGoal, bool]]
     ]
 
 
-def _contrast(
-    first: Selection, second: Selection, goal: MetricGoal, rule: Aggregate, level: float
-) -> Contrast | None:
-    if goal.name.startswith("test/"):
-        return contrast(first.read, second.read, goal, aggregate=rule, level=level)
-    return contrast(first.side, second.side, goal, aggregate=rule, level=level)
-
-
 def _nothing_shared(first: Selection, second: Selection, goal: MetricGoal) -> str:
     test = goal.name.startswith("test/")
     for name, side in (("A", first), ("B", second)):
-        cells = side.read.cells if test else side.side.cells
-        if not any(goal.name in trial.metrics for trial in cells.values()):
+        if not any(goal.name in trial.metrics for trial in side.of(goal).cells.values()):
             numbers = " ".join(f"--trial {number}" for number in side.side.numbers)
             known = {known for trial in side.side.cells.values() for known in trial.metrics}
             cure = (

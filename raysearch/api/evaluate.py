@@ -252,10 +252,6 @@ def reading_record(row: Run) -> dict[str, Any]:
 def read_trials(options: EvaluateOptions, messages: Messages = QUIET) -> Readings:
     """Every cell of the chosen trials, read now where it was not before.
 
-    Args:
-        options: Which trials.
-        messages: Where to say what was read before, and what is read now.
-
     Raises:
         RaysearchError: There is no such trial, or it does not give its numbers again.
     """

@@ -120,13 +120,7 @@ def run_experiment(
 
 
 def sweep_options(options: ExperimentOptions, path: Path, space: SearchSpace) -> SweepOptions:
-    """The options of the experiment's sweep; the scale's settings come before the user's.
-
-    Args:
-        options: Of the experiment.
-        path: Its file.
-        space: What that says.
-    """
+    """The options of the experiment's sweep; the scale's settings come before the user's."""
     assert space.question is not None
     settings, seeds, name = dict(options.settings or {}), options.seeds, path.stem
     if options.scale == "paper":
@@ -159,17 +153,7 @@ def _write(folder: str, found: Experiment) -> None:
 
 
 def _measure(folder: str, space: SearchSpace, data_dir: str, messages: Messages) -> None:
-    """Measure what an experiment needs beyond its rows, once for the same rows, and keep it there.
-
-    Args:
-        folder: The sweep's folder or URI.
-        space: The experiment's space, whose question names a measure of its method.
-        data_dir: Folder of the corpora.
-        messages: Where to say that it is measured.
-
-    Raises:
-        ConfigError: The method has no such measure.
-    """
+    """Measure what an experiment needs beyond its rows, once for the same rows; keep it there."""
     assert space.question is not None
     what = space.question.measure
     taken = measure_of(space.method, what)

@@ -16,9 +16,9 @@ from raysearch.api.options import Folder
 from raysearch.api.train import with_weights
 from raysearch.api.trials import goal_of, select, settings_of, trials_of
 from raysearch.errors import ConfigError, StoreError, quoted
-from raysearch.leaderboard import Store, load_card, rank_tasks
+from raysearch.leaderboard import Store, load_card
 from raysearch.leaderboard.openings import readings_of
-from raysearch.leaderboard.tasks import rank_all, searched
+from raysearch.leaderboard.tasks import rankings, searched
 from raysearch.methods import get_method, notes_of
 from raysearch.methods.description import is_of_encoder
 from raysearch.names import path_part
@@ -101,11 +101,7 @@ def export(
 
 
 def _check_options(form: Form, options: Mapping[str, object]) -> None:
-    """See that no option would be ignored, because the form does not read it.
-
-    Raises:
-        ConfigError: All that would, or there is no such form.
-    """
+    """See that no option would be ignored, because the form does not read it."""
     if form not in get_args(Form):
         known = ", ".join(get_args(Form))
         raise ConfigError(f"`--as` must be one of {known}, but got {quoted(form)}")
@@ -131,11 +127,7 @@ def _check_no_folder(folder: Folder | None, form: Form) -> None:
 
 
 def _new(folder: Folder | None) -> Path:
-    """The folder to be made.
-
-    Raises:
-        ConfigError: None is named, or it exists.
-    """
+    """The folder to be made."""
     if folder is None:
         raise ConfigError("`DIR` must name the folder to be made, but is missing")
     if os.path.lexists(folder):
@@ -160,12 +152,9 @@ def _table(sweep: str, folder: Folder | None, form: Literal["latex", "markdown"]
     card, table = load_card(sweep), Store(sweep).table()
     if not table.num_rows:
         raise StoreError(f"a sweep must have rows, but {redacted(sweep)} has none yet")
-    if card.mode == "per_task" and len(card.tasks) > 1:
-        rankings = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
-    else:
-        rankings = {"": rank_all(table, card)}
-    names = most_telling(list(rankings.values()), searched(table))
-    return board_text(table, card, rankings, names, form=form, top=top)
+    found = rankings(table, card)
+    names = most_telling(list(found.values()), searched(table))
+    return board_text(table, card, found, names, form=form, top=top)
 
 
 def _chosen(text: str, task: str | None, seed: int | None) -> list[Exported]:
@@ -183,11 +172,7 @@ def _chosen(text: str, task: str | None, seed: int | None) -> list[Exported]:
 
 
 def _of_task(cells: Sequence[Run], text: str, seed: int | None) -> Exported:
-    """The cell of the wanted seed, with what its card says.
-
-    Raises:
-        ConfigError: No cell has the seed.
-    """
+    """The cell of the wanted seed, with what its card says."""
     folder = text.rpartition(":")[0]
     trials = [trial for trial in cells if seed in (None, trial.cell.seed)]
     if not trials:

@@ -18,10 +18,10 @@ from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder
 from raysearch.api.trials import card_of, oracle_role
 from raysearch.errors import ConfigError, RaysearchError, StoreError, known_names, quoted
-from raysearch.leaderboard import Ranking, Store, SweepCard, find_stores, rank_tasks, rows_with
+from raysearch.leaderboard import Store, SweepCard, find_stores, rows_with
 from raysearch.leaderboard.openings import counts_in, readings_of
 from raysearch.leaderboard.origins import origins
-from raysearch.leaderboard.tasks import rank_all
+from raysearch.leaderboard.tasks import rank_all, rankings
 from raysearch.methods import METHODS, config_type, outside_methods
 from raysearch.printable import printable
 from raysearch.render.board import (
@@ -76,11 +76,7 @@ class BoardOptions:
     top: int | None = None
 
     def __post_init__(self) -> None:
-        """See that the options go together.
-
-        Raises:
-            ConfigError: They do not, or one is unknown.
-        """
+        """See that the options go together."""
         if self.by not in (None, *get_args(By)):
             raise ConfigError(
                 f"`--by` must be one of {', '.join(get_args(By))}, but got {quoted(self.by)}"
@@ -160,7 +156,8 @@ def flat_records(
             if options.by == "parameter":
                 rows += setting_records(table, card, papers_of(table), *task_settings(table, card))
             else:
-                for ranking in _rankings(options, card, table):
+                within = _view(options, card) == "pair"
+                for ranking in rankings(table, card, within=within).values():
                     rows += records(ranking[: options.top or None], card.goal)
             for text in sentences:
                 messages.note(f"{redacted(store.folder)}: {text}")
@@ -215,7 +212,7 @@ def board_of(
     if by == "parameter":
         return make_parameter_board(table, card, papers or {}, *task_settings(table, card))
     if by == "pair":
-        within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+        within = rankings(table, card, within=True)
         names = ordered_settings(list(within.values()), table)
         return make_task_board(table, card, within, names, top=top)
     ranking = rank_all(table, card)
@@ -223,7 +220,6 @@ def board_of(
 
 
 def _regret(options: BoardOptions, store: Store, card: SweepCard, table: pa.Table) -> Any:
-
     role = oracle_role(str(table.column("method")[0].as_py()))
     readings = readings_of(store.folder, "oracle").table()
     if not readings.num_rows:
@@ -246,26 +242,13 @@ def papers_of(table: pa.Table) -> dict[str, Mapping[str, Any]]:
     return {task: paper(task) for task in dict.fromkeys(table.column("task").to_pylist())}
 
 
-def _rankings(options: BoardOptions, card: SweepCard, table: pa.Table) -> list[Ranking]:
-    """One ranking a pair, or one over all, as the table has it."""
-    if _view(options, card) == "pair":
-        found = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
-        return list(found.values())
-    return [rank_all(table, card)]
-
-
 def _view(options: BoardOptions, card: SweepCard) -> By:
     """What was asked for, else what the sweep was made for."""
-    alone = card.mode == "per_task" and len(card.tasks) > 1 and options.task is None
-    return options.by or ("pair" if alone else "configuration")
+    return options.by or ("pair" if card.alone and options.task is None else "configuration")
 
 
 def _tables(options: BoardOptions) -> tuple[list[tuple[Store, pa.Table]], list[str]]:
-    """The wanted rows of every sweep that has any, and what could not be read.
-
-    Raises:
-        ConfigError: No row is of the wanted method or task.
-    """
+    """The wanted rows of every sweep that has any, and what could not be read."""
     tables: list[tuple[Store, pa.Table]] = []
     problems: list[str] = []
     stores = find_stores(str(options.path))
@@ -292,13 +275,7 @@ def _tables(options: BoardOptions) -> tuple[list[tuple[Store, pa.Table]], list[s
 
 @contextmanager
 def left_out(store: Store, problems: list[str], *, alone: bool) -> Iterator[None]:
-    """Inside the block a sweep is read; among several, one that cannot be is a problem.
-
-    Args:
-        store: The sweep.
-        problems: Takes why it is left out.
-        alone: Whether there is no other sweep, so that the error is raised.
-    """
+    """Inside the block a sweep is read; one that cannot be is a problem, or if `alone` an error."""
     try:
         yield
     except RaysearchError as error:

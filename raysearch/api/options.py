@@ -55,11 +55,7 @@ class Options:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        """See that every value has the type of its field; paths become text.
-
-        Raises:
-            ConfigError: All that have not.
-        """
+        """See that every value has the type of its field; paths become text."""
         problems = []
         for name, kind in _kinds(type(self)).items():
             value = getattr(self, name)

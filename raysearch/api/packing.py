@@ -26,11 +26,7 @@ def packed(
 ) -> SweepPlan:
     """The plan with its share of a GPU for each worker, and as many slots as that makes.
 
-    Args:
-        plan: The sweep.
-        pack: Workers that share a GPU, or ``auto``; None leaves the plan as it is.
-        slots: Trials at once, where that is given.
-        messages: Where to say what is measured.
+    Without `pack`, workers that share a GPU or ``auto``, it stays as it is.
 
     Raises:
         ConfigError: There is no GPU, or one trial cannot be measured or does not fit.

@@ -58,13 +58,7 @@ def plan(options: SweepOptions) -> SweepEstimate:
 def estimate_sweep(
     options: SweepOptions, given: Collection[str], messages: Messages = QUIET
 ) -> SweepEstimate:
-    """See `plan`.
-
-    Args:
-        options: Of the sweep.
-        given: Names of those that were given, which the cluster file does not change.
-        messages: Where to warn of rows that cannot be read.
-    """
+    """See `plan`; the cluster file changes none of the options that are `given`."""
     options, table = _with_cluster(options, given)
     options = _with_space(options)
     sweep = plan_of(options)
@@ -77,11 +71,7 @@ def estimate_sweep(
 def _with_cluster(
     options: SweepOptions, given: Collection[str]
 ) -> tuple[SweepOptions, PriceTable | None]:
-    """The options with what the cluster file has for sweeps; its prices and node types.
-
-    Raises:
-        ConfigError: The cluster file is wrong.
-    """
+    """The options with what the cluster file has for sweeps; its prices and node types."""
     prices = None if options.prices is None else Path(options.prices)
     if options.cluster is None:
         return options, known_prices(prices)
@@ -94,11 +84,7 @@ def _with_cluster(
 
 
 def _with_space(options: SweepOptions) -> SweepOptions:
-    """The options with method and space apart, where the first argument is a space.
-
-    Raises:
-        ConfigError: There is no such space, or two are named.
-    """
+    """The options with method and space apart, where the first argument is a space."""
     named = options.method
     if not Path(named).is_file() and (named in METHODS or named in outside_methods()):
         return options
@@ -132,14 +118,7 @@ def _earlier(results: str, messages: Messages) -> list[Run]:
 def estimate(
     plan: SweepPlan, table: PriceTable | None, prior: PriorRuns | None, *, free: bool
 ) -> SweepEstimate:
-    """What a sweep is expected to take.
-
-    Args:
-        plan: The sweep.
-        table: The cluster's node types and prices; None without a cluster.
-        prior: Earlier trials like its own; None where there are none.
-        free: Whether the number of slots is not given: it is what the cluster holds.
-    """
+    """What a sweep is expected to take; `free` slots are as many as the cluster holds."""
     work = _work_of(plan)
     generator = np.random.default_rng(_SEED)
     survival = simulate_stopping(work, generator)

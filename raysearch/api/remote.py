@@ -56,11 +56,7 @@ def submit(
 
 
 def _site(options: SweepOptions, cluster: str, form: str) -> Site:
-    """What the cluster says of its sweeps, with what the command line says instead.
-
-    Raises:
-        ConfigError: The cluster file cannot be used, or something is said nowhere.
-    """
+    """What the cluster says of its sweeps, with what the command line says instead."""
     if options.address is not None:
         raise ConfigError("`--address` must be left out with --cluster, which says what to join")
     if launch.is_url(cluster):
@@ -120,11 +116,7 @@ def _secret(option: str, found: Sequence[str]) -> str:
 
 
 def _checked(options: SweepOptions, site: Site) -> tuple[SweepPlan, str]:
-    """The plan as it will be there, as far as this machine can know it, and its space's text.
-
-    Raises:
-        RaysearchError: Whatever would end the sweep at once.
-    """
+    """The plan as it will be there, as far as this machine can know it, and its space's text."""
     plan = plan_of(replace(options, storage=site.storage, data_dir=str(site.tree / site.data)))
     refuse_others(plan.folder, redacted(plan.root))
     if not Path(site.data).is_absolute():  # a folder of the nodes' cannot be looked into
@@ -154,11 +146,7 @@ def _words(options: SweepOptions, typed: Collection[str], site: Site, plan: Swee
 
 
 def _folders(plan: SweepPlan, site: Site) -> dict[str, str]:
-    """Settings that name folders of this machine, as the nodes find them.
-
-    Raises:
-        ConfigError: A folder does not go to the nodes.
-    """
+    """Settings that name folders of this machine, as the nodes find them."""
     found, problems = {}, []
     for name, value in plan.space.setting.items():
         if not (isinstance(value, str) and Path(value).is_absolute() and Path(value).is_dir()):

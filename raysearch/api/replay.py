@@ -87,11 +87,7 @@ def replay_run(
 ) -> Replay:
     """Train a row again in this process and compare; nothing of the sweep is read or written.
 
-    Args:
-        row: A finished row with its curve; a pruned one is trained to the report it ended at.
-        data_dir: Folder of the corpora.
-        tolerance: What another machine or version may explain.
-        messages: Where training is shown.
+    A pruned row is trained to the report that it ended at.
 
     Raises:
         RaysearchError: Its settings are not known to this version, or its data or encoder are
@@ -210,16 +206,9 @@ def verify(
 
 @dataclass(kw_only=True)
 class _Looked:
-    """What one sweep showed without training.
+    """What one sweep showed without training; `rows` are none where a file is damaged.
 
-    Attributes:
-        store: Its rows' place.
-        place: The same as it is shown.
-        findings: What was found.
-        rows: All of them; none where a file is damaged.
-        goal: What ranks them, where that is known.
-        recorded: Cells in its study; None without one.
-        refused: Why its study could not be looked at, or empty.
+    `recorded` counts the cells in its study, `refused` says why that could not be looked at.
     """
 
     store: Store
@@ -280,11 +269,7 @@ def _replay(
 
 
 def _share(text: str) -> float:
-    """``5%`` or ``0.05`` as a share.
-
-    Raises:
-        ConfigError: It is no share of 0 to 100 %.
-    """
+    """``5%`` or ``0.05`` as a share."""
     match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(%?)", text.strip())
     value = float(match[1]) / (100 if match[2] else 1) if match else -1.0
     if not 0 <= value <= 1:

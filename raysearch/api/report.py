@@ -140,7 +140,6 @@ def sweep_records(place: str, metric: str | None) -> tuple[list[SweepRecord], li
 def _record(
     store: Store, table: pa.Table, problems: Sequence[str], metric: str | None
 ) -> SweepRecord:
-
     card = load_card(store.folder, metric)
     role, found = _regrets(store, table, card)
     return SweepRecord(
@@ -168,11 +167,7 @@ def _regrets(store: Store, table: pa.Table, card: SweepCard) -> tuple[str, Seque
 
 
 def _check(output: Path) -> None:
-    """Say before the work that the page cannot be written.
-
-    Raises:
-        StoreError: Its folder is not there, or it is a folder itself.
-    """
+    """Say before the work that the page cannot be written."""
     if output.is_dir():
         raise StoreError(f"`--output` must be a file, but {output} is a folder; name a file in it")
     if not output.absolute().parent.is_dir():

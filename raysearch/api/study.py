@@ -87,7 +87,6 @@ def _plan(root: str, study: str, results: Folder | None) -> SweepPlan:
 
 
 def _card(root: str) -> dict[str, Any]:
-
     card = Store(root).card_fields()
     if card is None:
         raise StoreError(
@@ -170,11 +169,7 @@ def _serve(sweep: str, study: str, port: int, host: str, messages: Messages) -> 
 
 
 def _url(sweep: str) -> str:
-    """The study's database in the sweep's folder.
-
-    Raises:
-        StoreError: There is none.
-    """
+    """The study's database in the sweep's folder."""
     path = Path(sweep) / "study.db"
     if is_uri(sweep) or not path.is_file():
         raise StoreError(

@@ -135,12 +135,7 @@ def show_sweep(
 ) -> SweepSummary:
     """Run a sweep with its rows going to `store` and its events to `view`.
 
-    Args:
-        plan: The sweep.
-        header: What it says first.
-        store: Its leaderboard; rows of earlier runs count.
-        view: Who is told.
-        on_open: Called once the sweep is this driver's alone.
+    `on_open` is called once the sweep is this driver's alone.
     """
     earlier = store.trials()
     # A row whose curve was lost is given anew from the study.

@@ -139,11 +139,7 @@ def _settings_in(space: SearchSpace, options: SweepOptions) -> dict[str, str]:
 
 
 def _space_of(options: SweepOptions) -> SearchSpace:
-    """The space as its file has it.
-
-    Raises:
-        ConfigError: Everything wrong with it.
-    """
+    """The space as its file has it."""
     get_method(options.method)
     path = find_space(options.method, None if options.space is None else str(options.space))
     space = load_space(path)
@@ -157,11 +153,7 @@ def _space_of(options: SweepOptions) -> SearchSpace:
 def _with_pairs(
     settings: Mapping[str, str], pairs: str | None, space: SearchSpace
 ) -> Mapping[str, str]:
-    """The settings with those of ``--pairs``.
-
-    Raises:
-        ConfigError: The method has no pairs, or they are given twice.
-    """
+    """The settings with those of ``--pairs``."""
     if pairs is None:
         return settings
     name = notes_of(space.method).tasks
@@ -222,11 +214,7 @@ def _bytes(option: str, gigabytes: float | None) -> int | None:
 
 
 def _prices(options: SweepOptions) -> PriceTable | None:
-    """What nodes cost, from the file that is named, else as a head on the cluster knows it.
-
-    Raises:
-        ConfigError: The file is wrong, or has no prices and they are needed.
-    """
+    """What nodes cost, from the file that is named, else as a head on the cluster knows it."""
     named = options.prices
     if named is None and options.max_cost is not None and not is_url(str(options.cluster or "")):
         named = options.cluster
@@ -268,9 +256,7 @@ def with_sources(plan: SweepPlan) -> SweepPlan:
 def card_of(plan: SweepPlan, used_up: Sequence[str] = ()) -> dict[str, Any]:
     """``sweep.json``: what readers of the leaderboard need to rank the trials.
 
-    Args:
-        plan: The sweep.
-        used_up: The tasks whose space has no configuration left.
+    The space of a task that is `used_up` has no configuration left.
     """
     goal = plan.space.goal
     card = {

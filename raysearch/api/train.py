@@ -57,12 +57,6 @@ def with_weights(
 
     Weights that are damaged, or those of another trial, are never used.
 
-    Args:
-        trial: The trial.
-        folder: Its sweep's folder or URI.
-        data_dir: Folder of the corpora.
-        messages: Where to say that it is trained again, and how that goes.
-
     Raises:
         StoreError: Training again gave another number: code or data have changed since.
     """
@@ -87,11 +81,7 @@ def _recorded(trial: Run) -> dict[str, str]:
 
 
 def _trained_again(trial: Run, spec: RunSpec, data_dir: str, messages: Messages) -> Weights:
-    """The trial's weights after training it again, which must give its numbers.
-
-    Raises:
-        StoreError: It gave others, or what was written of it cannot be read back.
-    """
+    """The trial's weights after training it again, which must give its numbers."""
     again = train_here(spec, data_dir, messages)
     shared = [name for name in trial.metrics if name in again.metrics and name.startswith("dev/")]
     moved = [n for n in shared if abs(again.metrics[n] - trial.metrics[n]) > 1e-2]
@@ -172,13 +162,7 @@ def restored(
 
 
 def train_here(spec: RunSpec, data_dir: str, messages: Messages = QUIET) -> Run:
-    """Run a run in this process.
-
-    Args:
-        spec: What is trained.
-        data_dir: Folder of the corpora.
-        messages: Has the listener of its progress.
-    """
+    """Run a run in this process."""
     # Torch counts the cores of the node; with more threads than a quota allows they wait in turn.
     threads = min(torch.get_num_threads(), usable_cores())
     with torch_threads(threads), messages.training(f"trial {spec.id}") as listener:
@@ -225,10 +209,6 @@ def train(options: TrainOptions) -> Run:
 def train_trial(options: TrainOptions, messages: Messages = QUIET) -> Trained:
     """The finished trial of these settings, trained now where it was not before.
 
-    Args:
-        options: What to train.
-        messages: Where to say how it goes.
-
     Raises:
         RunError: The trial failed, and why.
         RaysearchError: It cannot run, and why.
@@ -254,11 +234,7 @@ def train_trial(options: TrainOptions, messages: Messages = QUIET) -> Trained:
 
 
 def _spec(options: TrainOptions) -> RunSpec:
-    """What is trained, and where.
-
-    Raises:
-        ConfigError: Everything wrong with the options.
-    """
+    """What is trained, and where."""
     configured = read_config_file(options.config, options.method) if options.config else None
     texts = (configured.settings if configured else {}) | options.setting_texts
     task = (configured.task if configured else "") or None
@@ -285,11 +261,7 @@ def _spec(options: TrainOptions) -> RunSpec:
 
 
 def _check_same(rows: Collection[Run], name: str, data: str, messages: Messages) -> None:
-    """See that a folder's rows are of the data, encoder and method that there are now.
-
-    Raises:
-        ConfigError: Something is another one now, so that the rows are no answer.
-    """
+    """See that a folder's rows are of the data, encoder and method that there are now."""
     problems = [
         f"`--name` {name} holds trial {row.id} of other sources, and is no result of what is "
         f"there now: {change}; choose another name, or put it back"
@@ -307,11 +279,7 @@ def _check_same(rows: Collection[Run], name: str, data: str, messages: Messages)
 
 
 def _task(wanted: str | None, tasks: Sequence[str]) -> str:
-    """The task of the one cell.
-
-    Raises:
-        ConfigError: The method has several and none is named, or another one is.
-    """
+    """The task of the one cell."""
     if wanted is None and len(tasks) == 1:
         return tasks[0]
     if wanted is None:

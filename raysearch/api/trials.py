@@ -17,10 +17,10 @@ from raysearch.api.options import find_space
 from raysearch.config import read_config, rules
 from raysearch.errors import ConfigError, StoreError, known_names
 from raysearch.findings.comparison import Side
-from raysearch.leaderboard import RankStatus, Store, SweepCard, load_card, rank_tasks, rows_with
+from raysearch.leaderboard import RankStatus, Store, SweepCard, load_card, rows_with
 from raysearch.leaderboard.card import Mode
 from raysearch.leaderboard.openings import readings_of
-from raysearch.leaderboard.tasks import first_trials, rank_all
+from raysearch.leaderboard.tasks import first_trials, rankings
 from raysearch.methods import get_method
 from raysearch.run import MetricGoal, Run, RunSpec, RunState, Scalar
 from raysearch.storage.uri import join, redacted
@@ -122,22 +122,14 @@ def trials_of(
 
 
 def _numbers(folder: str | Path, which: str, metric: str | None) -> set[int]:
-    """All complete configurations of a sweep, or the best of it, or of each of its pairs.
-
-    Raises:
-        StoreError: No configuration has all its cells yet.
-    """
+    """All complete configurations of a sweep, or the best of it, or of each of its pairs."""
     store = Store(folder)
     if which == "all":
         card = store.card()
         return _whole(store.trials(), card.cells if card else 0)
     card, table = load_card(folder, metric), store.table()
-    if card.mode == "per_task":
-        within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
-        found = {item.trial for ranking in within.values() for item in ranking[:1] if item.rank}
-    else:
-        best = rank_all(table, card)[0]
-        found = {best.trial} if best.rank else set()
+    ranked = rankings(table, card, within=card.mode == "per_task").values()
+    found = {item.trial for ranking in ranked for item in ranking[:1] if item.rank}
     if not found:
         raise StoreError(
             f"`--trial {which}` must have a trial with all its cells complete, but "
@@ -277,6 +269,10 @@ class Selection:
     searched: bool
     sampler: str
 
+    def of(self, goal: MetricGoal) -> Side:
+        """The side whose rows have the metric: the readings for one of test."""
+        return self.read if goal.name.startswith("test/") else self.side
+
 
 def shared_goal(texts: Sequence[str], metric: str | None) -> MetricGoal:
     """What the sides are compared by: the metric that was named, else the first sweep's own.
@@ -344,11 +340,7 @@ def select(text: str, *, goal: MetricGoal, task: str | None = None) -> Selection
 
 
 def _defaults(trials: Sequence[Run], folder: str, task: str | None, mode: Mode) -> list[Run]:
-    """The complete cells of the paper's own setting, or of each task's.
-
-    Raises:
-        StoreError: There is none.
-    """
+    """The complete cells of the paper's own setting, or of each task's."""
     first = first_trials(((trial.cell.task, trial.number) for trial in trials), mode)
     found = [
         trial
@@ -371,10 +363,6 @@ def _competed(table: pa.Table, card: SweepCard) -> int:
 
     Where every task was searched by itself, the most of any task.
     """
-    if card.mode == "per_task" and len(card.tasks) > 1:
-        within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
-        rankings = list(within.values())
-    else:
-        rankings = [rank_all(table, card)]
     kinds = (RankStatus.COMPLETE, RankStatus.PRUNED)
-    return max(sum(ranking.counts().get(kind, 0) for kind in kinds) for ranking in rankings)
+    counts = [ranking.counts() for ranking in rankings(table, card).values()]
+    return max(sum(count.get(kind, 0) for kind in kinds) for count in counts)

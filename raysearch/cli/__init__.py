@@ -135,11 +135,7 @@ def _ended_in_order() -> Iterator[None]:
 
 
 def _check_text(words: Sequence[str]) -> None:
-    """See that every word is text: Arrow, the tokenizers and JSON take no other name of a file.
-
-    Raises:
-        ConfigError: All that are not.
-    """
+    """See that every word is text: Arrow, the tokenizers and JSON take no other name of a file."""
     problems = [
         f"arguments must be UTF-8 text, but got {quoted(word)}; rename the file or folder"
         for word in words

@@ -208,11 +208,7 @@ def given(args: argparse.Namespace, *left_out: str) -> dict[str, Any]:
 
 
 def _parse_settings(pairs: Sequence[str]) -> dict[str, str]:
-    """``["top_k=0.2"]`` as a mapping.
-
-    Raises:
-        ConfigError: Every argument that is not NAME=VALUE or names a setting twice.
-    """
+    """``["top_k=0.2"]`` as a mapping."""
     settings: dict[str, str] = {}
     problems = []
     for pair in pairs:

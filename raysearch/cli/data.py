@@ -84,12 +84,10 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> None:
-
     api.data_fetch(args.names, data_dir=args.data_dir, progress=render.download_progress)
 
 
 def _check(args: argparse.Namespace) -> None:
-
     found = api.data_check(args.names, data_dir=args.data_dir)
     if args.format == "text" and found.files:
         render.Terminal().print(render.checks_table(found.files, found.folder))
@@ -105,7 +103,6 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _convert(args: argparse.Namespace) -> None:
-
     done = api.data_convert(args.xml, args.file)
     console = render.Terminal()
     console.print(

@@ -73,7 +73,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(form: str) -> None:
-
     asked = {
         name: space.question.text for name, space in api.experiments().items() if space.question
     }
@@ -102,7 +101,6 @@ def _shown_word(word: str) -> str:
 
 
 def _say(form: str, folder: str, found: api.Experiment) -> None:
-
     if form == "json":
         record = render.answer_record(
             found.answer,

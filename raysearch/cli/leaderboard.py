@@ -145,7 +145,6 @@ def _write_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, raw: bool) 
 
 
 def _write_csv(rows: Sequence[Mapping[str, Any]], *, raw: bool) -> None:
-
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines: list[list[Any]] = [names, *([row.get(name) for name in names] for row in rows)]
     if not raw:

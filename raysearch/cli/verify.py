@@ -125,7 +125,6 @@ def _exit_code(outcomes: Sequence[Outcome]) -> int:
 
 
 def _record(board: render.AuditBoard) -> dict[str, Any]:
-
     return {
         "path": board.place,
         "rows": board.rows,

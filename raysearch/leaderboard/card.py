@@ -186,6 +186,11 @@ class SweepCard:
         """Cells of a configuration that has run on every task; 0 where it does not say."""
         return self.cells * max(len(self.tasks), 1) if self.mode == "per_task" else self.cells
 
+    @property
+    def alone(self) -> bool:
+        """Whether each of several tasks was searched by itself."""
+        return self.mode == "per_task" and len(self.tasks) > 1
+
 
 def read_card(data: bytes) -> tuple[dict[str, Any], bool]:
     """What the bytes of a ``sweep.json`` hold, as it was written, and whether it has a seal.

@@ -25,6 +25,7 @@ from raysearch.run import MetricGoal, Scalar
 __all__ = [
     "first_trials",
     "ranges_of",
+    "rankings",
     "rank_all",
     "rank_tasks",
     "same_settings",
@@ -97,6 +98,22 @@ def rank_all(table: pa.Table, card: SweepCard) -> Ranking:
     alone = card.mode == "per_task" and len(task_names(table, card.tasks)) > 1
     rows = same_settings(table) if alone else table
     return rank(rows, card.goal, cells=card.cells_of_all, aggregate=card.aggregate)
+
+
+def rankings(table: pa.Table, card: SweepCard, *, within: bool | None = None) -> dict[str, Ranking]:
+    """A ranking within each task, or one over all, whose name is empty.
+
+    Args:
+        table: Rows of *trials*.
+        card: Metric, cells and rule.
+        within: Which; None for what the sweep was made for.
+
+    Raises:
+        ConfigError: No row has the metric, although some are complete.
+    """
+    if card.alone if within is None else within:
+        return rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
+    return {"": rank_all(table, card)}
 
 
 def same_settings(table: pa.Table) -> pa.Table:

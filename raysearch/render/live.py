@@ -56,7 +56,7 @@ class Race:
 
     def __init__(self, card: SweepCard) -> None:
         self._card = card
-        self._split = card.mode == "per_task" and len(card.tasks) > 1
+        self._split = card.alone
         self._done: dict[int, _Configuration] = {}
         self._best: dict[str, Best] = {}
 
