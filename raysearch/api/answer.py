@@ -187,7 +187,7 @@ def read_experiment(
         )
     trials = with_readings(rows, readings_of(folder).trials())
     arms = sorted(arms_of(trials, _varied(space), _among(space)), key=_place(space))
-    asked = space.question
+    asked, kept = space.question, kept_measures(folder)
     return Experiment(
         name=name,
         method=space.method,
@@ -201,7 +201,7 @@ def read_experiment(
         ),
         arms=arms,
         trials=[trial for trial in trials if trial.state is RunState.COMPLETE],
-        measured=_measured(folder),
+        measured=[] if kept is None else kept.to_pylist(),
         small=small,
         command=f"python -m raysearch experiment {name}",
     )
@@ -239,12 +239,6 @@ def _place(space: SearchSpace) -> Callable[[Arm], tuple[int, ...]]:
         )
 
     return place
-
-
-def _measured(folder: str) -> list[dict[str, Any]]:
-    kept = kept_measures(folder)
-    records: list[dict[str, Any]] = [] if kept is None else kept.to_pylist()
-    return records
 
 
 def kept_measures(folder: str) -> pa.Table | None:

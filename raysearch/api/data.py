@@ -122,11 +122,8 @@ def data_list(names: Sequence[str] = (), *, data_dir: Folder | None = None) -> L
         DataError: There is no such corpus.
     """
     folder = corpora.data_dir(data_dir)
-    wanted = list(names or corpora.CORPORA)
-    return ListedCorpora(
-        folder=folder,
-        corpora=[corpora.corpus_info(name) for name in wanted],
-    )
+    infos = [corpora.corpus_info(name) for name in names or corpora.CORPORA]
+    return ListedCorpora(folder=folder, corpora=infos)
 
 
 def data_fetch(

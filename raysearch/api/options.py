@@ -14,7 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_origin
+from typing import (
+    Any,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from raysearch.config import SEED, as_scalar, check_value
 from raysearch.errors import ConfigError, quoted, unknown_name
@@ -389,9 +399,7 @@ def _word(name: str) -> str:
 
 def _kinds(options: type[Options]) -> dict[str, Any]:
     """Every field's type, resolved."""
-    hints = inspect.get_annotations(options, eval_str=True)
-    for base in options.__mro__[1:-1]:
-        hints = {**inspect.get_annotations(base, eval_str=True), **hints}
+    hints = get_type_hints(options)
     return {item.name: hints[item.name] for item in fields(options)}
 
 

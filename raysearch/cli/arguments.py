@@ -26,6 +26,10 @@ _SHARED: Mapping[str, Mapping[str, Any]] = {
         "default": "text",
         "help": "how the result is written: for a person, or as JSON for a program (default: text)",
     },
+    "--metric": {
+        "metavar": "NAME[:min]",
+        "help": "rank by this metric; :min where lower is better (default: the sweep's own goal)",
+    },
     "--quiet": {
         "action": "store_true",
         "help": "say no progress: only the result, warnings and errors",
@@ -41,6 +45,11 @@ _SHARED: Mapping[str, Mapping[str, Any]] = {
         "metavar": "NAME=VALUE",
         "dest": "settings",
         "help": "hold a setting of the method at a value; lists are joined by commas; repeatable",
+    },
+    "--study": {
+        "metavar": "URL",
+        "default": "",
+        "help": "database of the study, as the sweep has it (default: study.db in its folder)",
     },
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from raysearch import api
-from raysearch.cli.arguments import given
+from raysearch.cli.arguments import add_shared, given
 from raysearch.cli.parsing import examples
 
 __all__ = ["add_parser", "run"]
@@ -29,12 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="SWEEP",
         help="the sweep's folder; with --tensorboard also a URI",
     )
-    parser.add_argument(
-        "--study",
-        metavar="URL",
-        default="",
-        help="database of the study, as the sweep has it (default: study.db in its folder)",
-    )
+    add_shared(parser, "--study")
     parser.add_argument("--port", type=int, default=8080, help="default: 8080")
     parser.add_argument(
         "--host",

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raysearch import api, render
-from raysearch.cli.arguments import given
+from raysearch.cli.arguments import add_shared, given
 from raysearch.cli.parsing import examples
 from raysearch.errors import ConfigError, StoreError
 from raysearch.render.output import as_it_is, write_json
@@ -58,11 +58,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="what selection on source data lost, by the readings of evaluate --oracle; with "
         "--by pair as if each pair selected for itself",
     )
-    parser.add_argument(
-        "--metric",
-        metavar="NAME[:min]",
-        help="rank by this metric; :min where lower is better (default: the sweep's own goal)",
-    )
+    add_shared(parser, "--metric")
     parser.add_argument(
         "--top",
         type=int,
@@ -140,11 +136,7 @@ def _write_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, raw: bool) 
     """One record a configuration, or a pair and setting, to standard output."""
     if as_json:
         write_json([{name: _json_value(value) for name, value in row.items()} for row in rows])
-    else:
-        _write_csv(rows, raw=raw)
-
-
-def _write_csv(rows: Sequence[Mapping[str, Any]], *, raw: bool) -> None:
+        return
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines: list[list[Any]] = [names, *([row.get(name) for name in names] for row in rows)]
     if not raw:

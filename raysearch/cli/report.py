@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from raysearch import api
-from raysearch.cli.arguments import given
+from raysearch.cli.arguments import add_shared, given
 from raysearch.cli.parsing import examples
 
 __all__ = ["add_parser", "run"]
@@ -39,11 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         help="the page; what is there is replaced (default: report.html)",
     )
-    parser.add_argument(
-        "--metric",
-        metavar="NAME[:min]",
-        help="rank by this metric; :min where lower is better (default: the sweep's own goal)",
-    )
+    add_shared(parser, "--metric")
     parser.set_defaults(run=run)
 
 

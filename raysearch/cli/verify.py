@@ -49,12 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--seed", type=int, metavar="N", help="of the sample (default: drawn, and printed)"
     )
-    parser.add_argument(
-        "--study",
-        metavar="URL",
-        default="",
-        help="database of the study, as the sweep has it (default: study.db in its folder)",
-    )
+    add_shared(parser, "--study")
     _add_tolerance(parser)
     add_shared(parser, "--format", "--quiet", "--data-dir")
     parser.set_defaults(run=run)
