@@ -20,7 +20,6 @@ from raysearch.training.progress import Listener, NullListener
 
 __all__ = ["PROGRESS", "QUIET", "Messages", "shown"]
 
-
 Clock = Callable[[], float]
 """Seconds that never go back."""
 
