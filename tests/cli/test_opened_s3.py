@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
-from raysearch.api.messages import Messages
 from raysearch.api.evaluate import alone
+from raysearch.api.messages import Messages
 from raysearch.errors import StoreError
 from raysearch.run import Cell, Run, RunState
 from raysearch.training.stages.locks import HeartbeatInterval
