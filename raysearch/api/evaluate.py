@@ -407,10 +407,7 @@ class _Reader:
             metrics=metrics,
             curve=(),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            provenance={
-                **trial.provenance,
-                **{f"read_{name}": made[name] for name in _READER},
-            },
+            provenance={**trial.provenance, **{f"read_{name}": made[name] for name in _READER}},
         )
         return begun[0], reading
 

@@ -53,18 +53,11 @@ By = Literal["configuration", "pair", "parameter"]
 
 @dataclass(frozen=True, kw_only=True)
 class BoardOptions:
-    """What is shown of which trials.
+    """What is shown of which trials: the keywords of `leaderboard`, and one more.
 
     Attributes:
-        path: A sweep's folder, a folder of sweeps, or a URI.
-        method: Only trials of this method.
-        task: Only cells of this corpus or pair.
-        by: One row a configuration over all pairs; ranked within each pair; or the best settings
-            of each pair with the paper's. None for what each sweep was made for.
         regret: Whether to show what selection on source data lost, by the oracle's readings.
-        metric: Rank by this metric, with ``:min`` where lower is better; None for each sweep's
-            own goal.
-        top: The first so many of each sweep or pair, 0 for all; None for what the form has.
+        top: As there; None for what the form has.
     """
 
     path: Folder = "results"

@@ -39,11 +39,7 @@ class Recovered:
 
 
 def recover(
-    root: Folder,
-    *,
-    study: str = "",
-    results: Folder | None = None,
-    messages: Messages = QUIET,
+    root: Folder, *, study: str = "", results: Folder | None = None, messages: Messages = QUIET
 ) -> Recovered:
     """Make a lost study anew from the rows, curves and begun trials of its sweep.
 

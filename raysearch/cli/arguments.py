@@ -128,16 +128,10 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
         help="processes that share a trial (default: 1)",
     )
     group.add_argument(
-        "--cpus-per-worker",
-        type=float,
-        metavar="N",
-        help="fractions allowed (default: 1)",
+        "--cpus-per-worker", type=float, metavar="N", help="fractions allowed (default: 1)"
     )
     group.add_argument(
-        "--gpus-per-worker",
-        type=float,
-        metavar="N",
-        help="fractions share a GPU (default: 0)",
+        "--gpus-per-worker", type=float, metavar="N", help="fractions share a GPU (default: 0)"
     )
     group.add_argument(
         "--pack",

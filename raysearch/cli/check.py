@@ -17,10 +17,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "check",
         help="validate search spaces and cluster.yaml",
-        epilog=examples(
-            "raysearch check",
-            "raysearch check search_spaces/carl.yaml my-spaces/",
-        ),
+        epilog=examples("raysearch check", "raysearch check search_spaces/carl.yaml my-spaces/"),
     )
     parser.add_argument(
         "paths",

@@ -25,9 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=examples("raysearch dashboard results/carl"),
     )
     parser.add_argument(
-        "sweep",
-        metavar="SWEEP",
-        help="the sweep's folder; with --tensorboard also a URI",
+        "sweep", metavar="SWEEP", help="the sweep's folder; with --tensorboard also a URI"
     )
     add_shared(parser, "--study")
     parser.add_argument("--port", type=int, default=8080, help="default: 8080")

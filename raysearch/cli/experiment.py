@@ -103,10 +103,7 @@ def _shown_word(word: str) -> str:
 def _say(form: str, folder: str, found: api.Experiment) -> None:
     if form == "json":
         record = render.answer_record(
-            found.answer,
-            name=found.name,
-            question=found.question.text,
-            sentences=found.sentences,
+            found.answer, name=found.name, question=found.question.text, sentences=found.sentences
         )
         write_json(record)
         return

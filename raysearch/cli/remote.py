@@ -30,8 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="end a sweep that runs on a cluster, or the cluster",
         description="End a sweep on a cluster; the same sweep goes on when it is started again.",
         epilog=examples(
-            "raysearch stop cluster.yaml",
-            "raysearch stop cluster.yaml --down   # its nodes, too",
+            "raysearch stop cluster.yaml", "raysearch stop cluster.yaml --down   # its nodes, too"
         ),
     )
     for parser in (attach, stop):
