@@ -61,7 +61,7 @@ def compare(
     contrasts = []
     for wanted, needed in _goals(goal, explicit=metric is not None):
         shown = [side.of(wanted) for side in sides]
-        found = contrast(*shown, wanted, aggregate=rule, level=level)
+        found = contrast(shown[0], shown[1], wanted, aggregate=rule, level=level)
         if found is None and needed:
             raise ConfigError(_nothing_shared(one, two, wanted))
         if found is not None:
