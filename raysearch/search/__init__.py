@@ -1,5 +1,5 @@
-"""The search: spaces, samplers, early stopping, the study that remembers, and the sweep.
+"""The search: spaces, samplers, early stopping, the study and the sweep.
 
-Optuna's study on a database is the only authority over a sweep (`raysearch.search.study.ledger`);
-Ray Tune only schedules what the study has decided.
+Optuna's study in a database is the only source of truth (`raysearch.search.study.ledger`); Ray
+Tune only schedules what the study has decided.
 """

@@ -1,8 +1,8 @@
-"""Measures what the files of a sweep's runs and stages take, and removes what need not stay.
+"""Measures the disk use of a sweep's runs and stages, and removes files that are not needed.
 
-`raysearch.search.incumbent` says which files are needed; here they are measured and removed, in
-a folder or in an object store. Room is made before it is needed: a trial that runs is counted
-with what it may come to hold, so that the quota holds while its next checkpoint is written.
+`raysearch.search.incumbent` decides which files are needed; this module measures and removes them,
+in a folder or an object store. A running trial counts with the largest size it may reach, so
+that the quota still holds while its next checkpoint is written.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _log = logging.getLogger(__name__)
 
 _CHECKPOINTS = (CHECKPOINT, FORMER_CHECKPOINT)
 BROKEN = "error.txt"
-"""A run whose runner broke leaves its traceback; that stays."""
+"""Kept of every run: the traceback of a runner that crashed."""
 
 
 @dataclass(frozen=True)
 class DiskUsage:
-    """What a sweep's files take, in bytes.
+    """Disk use of a sweep, in bytes.
 
     Attributes:
-        runs: Id to the bytes of its folder.
-        growth: Bytes that the trials which run may take beyond what they hold.
-        stages: Bytes of the stages.
+        runs: Run id to the size of its folder.
+        growth: How much the running trials may still grow.
+        stages: Size of the stages.
     """
 
     runs: Mapping[str, int]
@@ -45,13 +45,13 @@ class DiskUsage:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """Sum of all three."""
         return sum(self.runs.values()) + self.growth + self.stages
 
 
 @dataclass
 class _Largest:
-    """The largest file of each kind that was seen, in bytes."""
+    """The largest file seen of each kind, in bytes."""
 
     checkpoint: int = 0
     weights: int = 0
@@ -67,23 +67,23 @@ class _Largest:
 
     @property
     def of_a_trial(self) -> int:
-        """What a trial may come to hold: a stage, a checkpoint, and beside it the next or weights.
+        """Upper bound for one trial: a stage, a checkpoint, and its successor or the weights.
 
-        Weights that were never seen are no larger than a checkpoint, which holds them too.
+        Weights not seen yet are bounded by a checkpoint, which contains them.
         """
         return self.stage + self.checkpoint + max(self.checkpoint, self.weights)
 
 
 @dataclass
 class DiskBudget:
-    """The room that a sweep's runs take, and its own stages.
+    """The disk space of a sweep's runs and of its own stages.
 
-    What cannot be listed or removed is logged and tried again at the next tidying: no trial
-    fails because a file that nobody needs is still there.
+    A failure to list or remove files is logged and retried at the next `tidy`: no trial fails
+    because an unneeded file is still there.
 
     Attributes:
         place: Folder or URI of the runs' folders.
-        stages_place: Folder or URI of the sweep's own stages; empty when others share them.
+        stages_place: Folder or URI of the sweep's own stages; empty when they are shared.
         guard: Called before files are removed.
         freed: Bytes removed so far.
     """
@@ -102,11 +102,11 @@ class DiskBudget:
             self._stage_store = open_storage(self.stages_place, make=False)
 
     def settle(self, run_id: str, *, weights: bool) -> int:
-        """Remove what an ended run need not hold any more; the bytes that this freed.
+        """Remove the files that an ended run no longer needs; returns the bytes freed.
 
         Args:
             run_id: The run.
-            weights: Whether its weights stay; a checkpoint never does.
+            weights: Whether to keep its weights; a checkpoint is never kept.
         """
         try:
             return self._settle(run_id, self._store.files(run_id), weights=weights)
@@ -118,8 +118,8 @@ class DiskBudget:
         """Settle every ended run that still has a folder, in one pass.
 
         Args:
-            ended: Whether a run of this id is at its end.
-            weights: Those of them whose weights stay.
+            ended: Whether the run with this id has ended.
+            weights: Ids of ended runs whose weights are kept.
         """
         try:
             for run_id, files in self._by_run().items():
@@ -129,13 +129,13 @@ class DiskBudget:
             _log.warning("files in %s are removed later: %s", self._store.uri, error)
 
     def usage(self, running: Collection[str]) -> DiskUsage:
-        """What there is now.
+        """Current disk use.
 
         Args:
-            running: Ids of the runs that run or are about to.
+            running: Ids of the runs that are running or about to start.
 
         Raises:
-            OSError: It cannot be listed.
+            OSError: A folder cannot be listed.
         """
         found = self._by_run()
         runs = {run_id: sum(file.size for file in files) for run_id, files in found.items()}
@@ -146,7 +146,7 @@ class DiskBudget:
         return DiskUsage(runs, growth, sum(file.size for file in stages))
 
     def shrink_stages(self, limit: int) -> int:
-        """Evict stages that are not in use, down to so many bytes; the bytes that this freed.
+        """Evict unused stages down to `limit` bytes; returns the bytes freed.
 
         Raises:
             OSError: They cannot be listed or removed.
@@ -187,5 +187,5 @@ class DiskBudget:
 
 
 def _stays(name: str, weights: bool) -> bool:
-    """Whether a file of an ended run stays; hidden ones are what a killed writer left."""
+    """Whether a file of an ended run stays; hidden files are leftovers of a killed writer."""
     return name == BROKEN or (weights and name not in _CHECKPOINTS and not name.startswith("."))

@@ -1,8 +1,7 @@
-"""Which run is next, and what its events change: the study's proposals as runs, and back.
+"""Turns the study's proposals into runs for Ray Tune, and the runs' events into study updates.
 
-`RunQueue` stands between the study, which decides, and Ray Tune, which schedules. It writes
-to the study first and tells afterwards: a finished cell is in the study before anybody hears
-of it. One thread, that of Tune's loop.
+`RunQueue` writes to the study before it notifies anybody else, so a finished cell is always in
+the study first. It runs in a single thread, that of Tune's loop.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ from raysearch.storage.uri import join
 __all__ = ["QueuedRun", "RunQueue"]
 
 WAITING_SECONDS = 60.0
-"""Interval at which the user is told of a run that has not started."""
+"""Seconds between two notices that a run has not started yet."""
 SAVE_SECONDS = 8.0
-"""How long a sweep that ends waits for the checkpoints of its runs: one step and a write."""
+"""How long a sweep that is ending waits for its runs' checkpoints: one step and a write."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class QueuedRun:
 
     Attributes:
         spec: What to run.
-        prunable: Whether early stopping judges its reports.
+        prunable: Whether early stopping applies to its reports.
     """
 
     spec: RunSpec
@@ -51,11 +50,11 @@ class QueuedRun:
 
 @dataclass
 class ActiveRun:
-    """What is known of a run that runs."""
+    """State of a running run."""
 
     queued: QueuedRun
     read: int = 0
-    """Sequence number of the last event taken in."""
+    """Sequence number of the last event processed."""
     since: float = field(default_factory=time.monotonic)
     """When it was queued, or when its waiting was last reported."""
     device: str = ""
@@ -66,18 +65,18 @@ class ActiveRun:
 
 
 class RunQueue:
-    """The runs of a sweep, as long as one driver drives it.
+    """The runs of a sweep while one driver drives it.
 
     Args:
         plan: The sweep.
         ledger: Its study.
-        incumbents: The best so far.
+        incumbents: The best configurations so far.
         on_trial: Called with every record once it is in the study.
-        on_event: Called with every event for a view.
-        watch: Sees the cluster's nodes and what they cost; None where there are none to see.
-        sources: What every trial must have read; None where nothing is known of it.
+        on_event: Called with every event, for display.
+        watch: Watches the cluster's nodes and their cost; None without a cluster.
+        sources: Sources that every trial must have read; None when they are unknown.
         guard: Called every `LOOK_SECONDS`, and before each intent is written.
-        began: When the run's time began, by `time.monotonic`; None for now.
+        began: Start of this session by `time.monotonic`; None for now.
     """
 
     def __init__(
@@ -98,11 +97,11 @@ class RunQueue:
         self.watch = watch
         self._guard, self._guarded = guard, -math.inf
         self.interrupted = False
-        """Set from outside to end the run: runs end once their checkpoints are written."""
+        """Set from outside to end the session: runs end once their checkpoints are written."""
         self._ending: float | None = None
-        """When it was first seen that the run is over."""
+        """When the session was first seen to be over."""
         self.failure: BaseException | None = None
-        """What made the run end early; the sweep raises it."""
+        """The error that ended the session early; the sweep raises it."""
         self._on_trial, self._on_event = on_trial, on_event
         self._started = time.monotonic() if began is None else began
         self._open = {item.number: item for item in ledger.open_configurations()}
@@ -112,44 +111,44 @@ class RunQueue:
         self._journal.keep({queued.spec.id for queued in self._waiting()})
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles what it is given, for a restore that we never ask it for."""
+        """Nothing: Tune pickles its arguments for a restore that we never use."""
         return {}
 
     @property
     def unfinished(self) -> int:
-        """Configurations that are not at their end."""
+        """Number of open configurations."""
         return len(self._open)
 
     @property
     def out_of_time(self) -> bool:
-        """Whether the run's time is used up."""
+        """Whether the time budget is used up."""
         budget = self.plan.space.time_seconds
         return budget is not None and time.monotonic() - self._started >= budget
 
     @property
     def out_of_money(self) -> bool:
-        """Whether the sweep may not cost any more."""
+        """Whether the cost limit is reached."""
         return self.watch is not None and self.watch.out_of_money
 
     @property
     def over(self) -> bool:
-        """Whether nothing more shall be started and what runs shall be released."""
+        """Whether to start nothing more and release the active runs."""
         ended = self.interrupted or self.failure is not None
         return ended or self.out_of_time or self.out_of_money
 
     @property
     def spare(self) -> bool:
-        """Whether no run will come but those that run: idle workers are of no more use."""
+        """Whether only active runs are left, so that idle workers can go."""
         left = sum(len(item.cells) - len(item.finished) for item in self._open.values())
         return left <= len(self._running) and self.ledger.all_asked
 
     @property
     def exhausted(self) -> bool:
-        """Whether no run will ever come again; a running one may open further cells."""
+        """Whether no run will ever follow; an active one may still open further cells."""
         return self.over or not self._running
 
     def next(self) -> QueuedRun | None:
-        """The next run, recorded as intended: cells of open configurations, then a new one."""
+        """The next run, its intent recorded: cells of open configurations, then a new one."""
         self._look()
         while not self.over:
             queued = next(self._waiting(), None)
@@ -169,7 +168,7 @@ class RunQueue:
         return None
 
     def handle_events(self, run_id: str, events: Sequence[Event]) -> bool:
-        """Take in a run's events; True when it ends here, whatever it still does."""
+        """Process a run's events; True when the run must end here."""
         self._look()
         running = self._running.get(run_id)
         if running is None:
@@ -186,7 +185,7 @@ class RunQueue:
         return self._ends(running)
 
     def _ends(self, running: ActiveRun) -> bool:
-        """Whether a run ends with the run: once its checkpoint is written, or was waited for."""
+        """Whether a run ends with the session: its checkpoint is written or the wait timed out."""
         if not self.over:
             return False
         self._ending = self._ending or time.monotonic()
@@ -195,7 +194,7 @@ class RunQueue:
         return broken or not running.device or running.saved or waited
 
     def hangs(self, run_id: str) -> bool:
-        """Whether the run's worker has been silent for too long: another shall take its place."""
+        """Whether the run's worker has been silent for too long and must be replaced."""
         if self.over or run_id not in self._running or not self._hang_detector.over(run_id):
             return False
         text = f"trial {run_id}: its worker hangs and is replaced, to go on from its checkpoint"
@@ -203,20 +202,20 @@ class RunQueue:
         return True
 
     def reset(self, run_id: str) -> None:
-        """The run's slot broke and another takes it; its events are numbered from 1 again."""
+        """The run's slot broke and another takes over; its events are numbered from 1 again."""
         self._hang_detector.forget(run_id)
         if run_id in self._running:
             self._running[run_id].read = 0
 
     def release(self, run_id: str) -> None:
-        """The run does not run any more; if it has no record it stays open for the next run."""
+        """Stop tracking the run; without a record it stays open for the next session."""
         self._running.pop(run_id, None)
         self._hang_detector.forget(run_id)
         if self.watch is not None:
             self.watch.ended(run_id)
 
     def fail(self, error: BaseException) -> None:
-        """End the run with this error; the first one counts."""
+        """End the session with this error; the first one counts."""
         self.failure = self.failure or error
 
     def _look(self) -> None:
@@ -227,7 +226,7 @@ class RunQueue:
             self.watch.look()
 
     def _waiting(self) -> Iterator[QueuedRun]:
-        """Runs that may run and do not, in order of configuration and cell."""
+        """Runs that may start now, in order of configuration and cell."""
         for number in sorted(self._open):
             configuration = self._open[number]
             for cell in configuration.pending:
@@ -250,7 +249,7 @@ class RunQueue:
         return QueuedRun(spec=spec, prunable=cell == configuration.cells[0])
 
     def _report_waiting(self, running: ActiveRun) -> None:
-        """Say so when a run's worker does not come up: the cluster may have no room for it."""
+        """Notify when a run's worker does not come up: the cluster may have no room for it."""
         if running.device or time.monotonic() - running.since < WAITING_SECONDS:
             return
         running.since = time.monotonic()
@@ -260,7 +259,7 @@ class RunQueue:
         self._on_event(Event(kind=EventKind.MESSAGE, text=text))
 
     def _take(self, running: ActiveRun, event: Event) -> bool:
-        """Act on an event; True when the run is over."""
+        """Process one event; True when the run is over."""
         spec = running.queued.spec
         match event.kind:
             case EventKind.TAKEN if self.watch is not None:
@@ -291,9 +290,9 @@ class RunQueue:
         return False
 
     def _begin(self, running: ActiveRun, event: Event) -> bool:
-        """A worker has begun; True when it has other data than the sweep, which ends the run.
+        """A worker has started; True ends the run because its data differs from the sweep's.
 
-        The run stays open, and goes on where the data is the sweep's.
+        The run stays open, and continues on a worker that has the sweep's data.
         """
         running.device, running.provenance = event.device, dict(event.provenance)
         problem = self._sources.stranger(event.provenance)
@@ -309,7 +308,7 @@ class RunQueue:
         if all(report.rung != earlier.rung for earlier in running.curve):
             running.curve.append(report)
             self._show(EventKind.REPORT, spec, report=report)
-            self._make_room()  # a first checkpoint or a stage may be there since the last time
+            self._make_room()  # a first checkpoint or a stage may have appeared meanwhile
         value = report.metrics.get(self.plan.space.goal.name)
         if value is None and self._is_unknown(spec.number, report):
             return True
@@ -319,16 +318,16 @@ class RunQueue:
             return False
         state, reason = RunState.PRUNED, f"stopped early at report {report.rung}"
         reason += f" by {self.plan.space.pruner}"
-        if not math.isfinite(value):  # nothing to be ranked by: no verdict on how good it is
+        if not math.isfinite(value):  # failed, not stopped early: it cannot be ranked
             state = RunState.FAILED
             reason = f"{not_finite(self.plan.space.goal, value)} at report {report.rung}"
         self._finish(spec, _ended(running, state, reason))
         return True
 
     def _is_unknown(self, number: int, report: Report) -> bool:
-        """Whether no trial will have the objective, as the first trial's report shows.
+        """Whether the first trial's report shows that no trial will have the objective.
 
-        That ends the run: every trial would be trained to its end, and none ranked.
+        That ends the sweep: every trial would otherwise train to its end unranked.
         """
         name = self.plan.space.goal.name
         if number not in self.ledger.papers.values() or name in self.plan.metrics:
@@ -338,7 +337,7 @@ class RunQueue:
         return True
 
     def _finish(self, spec: RunSpec, trial: Run) -> None:
-        """The record into the study, then to everybody else."""
+        """Write the record to the study, then notify everybody else."""
         stored = self.ledger.finish_cell(spec.number, trial)
         configuration = self._open[spec.number]
         configuration = replace(configuration, finished=(*configuration.finished, spec.cell))
@@ -354,7 +353,7 @@ class RunQueue:
         self._show(EventKind.FINISHED, spec, record=stored)
 
     def _abandon(self, number: int) -> None:
-        """Let go of the cells that still run of a configuration that is over."""
+        """Drop the active cells of a configuration that is over."""
         running = (item.queued.spec for item in self._running.values())
         for spec in [spec for spec in running if spec.number == number]:
             self.release(spec.id)
@@ -362,7 +361,7 @@ class RunQueue:
             self._journal.remove(spec.id)
 
     def _make_room(self) -> None:
-        """Keep the quota, and pass on what is to be said of it."""
+        """Enforce the quota, and report what it took."""
         text = self.incumbents.make_room(self._running)
         if text:
             self._on_event(Event(kind=EventKind.WARNING, text=text))

@@ -1,9 +1,9 @@
-"""Estimates what a sweep will take, in device and wall-clock hours, from earlier trials.
+"""Estimates a sweep's device and wall-clock hours from earlier trials.
 
-A *draw* is one possible sweep: configurations take the seconds of earlier ones, drawn from a
-bootstrap sample of these, and early stopping ends some of them. So the spread of many draws
-holds both what is not known of the mean and that the sweep's own trials vary. Pure: numbers
-in, numbers out.
+A *draw* is one simulated sweep: its configurations take the seconds of earlier ones, resampled from
+a bootstrap sample of these, and early stopping ends some of them. The spread of many draws
+covers both the uncertainty of the mean and the variation between trials. Pure functions of
+numbers.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
 __all__ = ["Draws", "Survival", "Work", "draw_sweeps", "interval", "simulate_stopping"]
 
 LEVEL = 0.9
-"""Share of the cases that an interval holds."""
+"""Coverage of an interval."""
 _DRAWS = 1000
 _WALL_DRAWS = 200
-"""Draws that are scheduled for the time of the clock, which takes longer."""
+"""Draws that are scheduled for the wall-clock time, which is slower to compute."""
 _DRAWN = 10_000_000
-"""Numbers that all draws together may have."""
+"""Upper bound on the numbers in all draws."""
 _JUDGED = 10_000
-"""Configurations that the pruner judges, over all draws."""
+"""Configurations that the pruner is simulated on, over all draws."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a sweep is to do.
+    """The workload of a sweep.
 
     Attributes:
         configurations: Configurations; at least 1.
-        cells: Cells of each; early stopping judges the first, and the others follow if it
-            survives.
+        cells: Cells per configuration; early stopping applies to the first, and the others
+            run if it survives.
         reports: Reports of a whole trial.
         pruner: Name in `raysearch.search.suggest.pruners.PRUNERS`.
-        reduction: One configuration in so many survives a judged rung.
+        reduction: One configuration in `reduction` survives a rung.
     """
 
     configurations: int
@@ -68,16 +68,16 @@ class Survival:
     whole: NDArray[np.bool_]
 
     def expected(self, cells: int) -> float:
-        """Share of all reports of all cells that are run, on average."""
+        """Average share of all reports of all cells that is run."""
         return float((self.share + self.whole * (cells - 1)).mean() / cells)
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Possible sweeps.
+    """Simulated sweeps.
 
     Attributes:
-        seconds: (draws, configurations, cells) of a slot; 0 for what is not run.
+        seconds: (draws, configurations, cells) slot seconds; 0 for cells that are not run.
         cases: Earlier configurations that they were drawn from.
     """
 
@@ -85,20 +85,20 @@ class Draws:
     cases: int
 
     def total(self) -> Interval:
-        """Seconds of slots over all trials."""
+        """Slot seconds over all trials."""
         return interval(self.seconds.sum(axis=(1, 2)), self.cases)
 
     def wall(self, slots: int) -> Interval:
-        """Seconds from the first trial's start to the last one's end, in so many slots."""
+        """Seconds from the first trial's start to the last one's end, in `slots` slots."""
         found = [_makespan(draw, slots) for draw in self.seconds[:_WALL_DRAWS]]
         return interval(np.array(found), self.cases)
 
 
 def simulate_stopping(work: Work, generator: np.random.Generator) -> Survival:
-    """How far configurations of random worth come, by the pruner itself, one after another.
+    """How far configurations of random quality get, simulated with the real pruner.
 
-    Assumes that a configuration has the same rank at every rung, and that good ones come no
-    sooner than bad ones; a sampler that gets better over time stops more of the early ones.
+    Assumes that a configuration has the same rank at every rung, and that quality does not
+    depend on order; a sampler that improves over time stops more of the early ones.
     """
     pruner = PRUNERS[work.pruner]
     draws = 1 if pruner is None else max(10, min(100, _JUDGED // work.configurations))
@@ -125,13 +125,13 @@ def draw_sweeps(
     survival: Survival,
     generator: np.random.Generator,
 ) -> Draws:
-    """Possible sweeps of configurations like the earlier ones.
+    """Simulated sweeps of configurations like the earlier ones.
 
     Args:
-        earlier: Of each earlier configuration the seconds of its whole trials; at least one.
-        work: What is to be done.
-        survival: From `simulate_stopping`, of the same work.
-        generator: For the draws; the same one gives the same result.
+        earlier: Seconds of the whole trials of each earlier configuration; at least one.
+        work: The workload.
+        survival: From `simulate_stopping`, of the same workload.
+        generator: Source of randomness; the same state returns the same draws.
     """
     means = np.array([float(np.mean(seconds)) for seconds in earlier])
     draws = max(_WALL_DRAWS, min(_DRAWS, _DRAWN // (work.configurations * work.cells)))
@@ -145,14 +145,14 @@ def draw_sweeps(
 
 
 def interval(values: Floats, cases: int) -> Interval:
-    """The mean of draws and where `LEVEL` of them lie, widened for few cases.
+    """Mean of the draws and the interval that holds `LEVEL` of them, widened for few cases.
 
     A bootstrap of n cases is too narrow; Hesterberg, "What Teachers Should Know About the
-    Bootstrap" (2015), section 5.3: its percentiles are taken further out, at
+    Bootstrap" (2015), section 5.3 takes its percentiles further out, at
     Φ(-√(n / (n - 1)) · t_{n-1}).
 
     Args:
-        values: (draws,) one number a draw.
+        values: (draws,) one number per draw.
         cases: Cases n that the draws come from.
     """
     mean = float(values.mean())
@@ -167,7 +167,7 @@ def interval(values: Floats, cases: int) -> Interval:
 
 
 def _makespan(seconds: Floats, slots: int) -> float:
-    """The time until all is done: the first cells in order, the others once theirs is over."""
+    """Time until all cells are done: first cells in order, the others once theirs is over."""
     free = [0.0] * slots
     last = 0.0
     waiting: list[tuple[float, int, int]] = [(0.0, n, 0) for n in range(len(seconds))]

@@ -1,8 +1,8 @@
-"""Finds workers that say nothing for longer than their steps so far make likely.
+"""Detects hung workers: those silent for longer than their earlier pauses make likely.
 
-A worker that was stopped, or waits for what never comes, looks like one at work: its process
-lives. Its news tell them apart: a trial's progress comes every second or every few steps,
-whichever is longer, and an evaluation is a pause of a length that others had too.
+A stopped or blocked worker looks like a busy one: its process is alive. Only its events differ. A
+trial reports progress every second or every few steps, whichever is longer, and the pause of
+an evaluation has a length that other trials had too.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ["HANG_SECONDS", "HangDetector"]
 HANG_SECONDS = 3600.0
 """Default silence after which a worker is replaced."""
 TELL_SECONDS, FACTOR = 60.0, 10.0
-"""A silence is reported from this length on, if it is this many times as long as any before it."""
+"""Silence is reported from this length on, if it is this many times the longest pause before."""
 BLIND_SECONDS = 30.0
-"""A driver that has not looked for this long was stopped itself: that time is nobody's silence."""
+"""A driver that has not looked for this long was suspended itself: the time does not count."""
 
 
 @dataclass
@@ -30,7 +30,7 @@ class _Worker:
     told: bool = False
 
     def look(self, now: float) -> float:
-        """Seconds of its silence."""
+        """Seconds of silence so far."""
         if now - self.looked > BLIND_SECONDS:
             self.heard += now - self.looked
         self.looked = now
@@ -38,12 +38,12 @@ class _Worker:
 
 
 class HangDetector:
-    """The pauses between the news of a sweep's trials.
+    """The pauses between the events of a sweep's trials.
 
     Args:
-        limit: Seconds of silence after which a worker is to be replaced; never less than what is
-            told of.
-        clock: Seconds that never go back.
+        limit: Seconds of silence after which a worker is replaced; never less than the silence
+            that is reported.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, limit: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class HangDetector:
         self._longest = self._once = 0.0
 
     def note_event(self, run_id: str, kind: EventKind) -> None:
-        """A worker of a run has news; the first of a worker is that it has the run."""
+        """Record an event of a run; the first from a worker is that it has taken the run."""
         now, before = self._clock(), self._workers.get(run_id)
         if kind is EventKind.PREEMPTED:
             self.forget(run_id)
@@ -62,23 +62,23 @@ class HangDetector:
             self._workers[run_id] = _Worker(now, now)
 
     def _learn(self, pause: float, *, told: bool) -> None:
-        """A pause has ended by itself.
+        """Learn from a pause that ended by itself.
 
-        One that was told of may have been a worker that was stopped and went on. Two of a length
-        are how it works, as evaluations are.
+        A pause that was reported may have been a worker that was suspended and resumed. Only a
+        second one of that length counts as normal, as evaluations are.
         """
         if told:
             pause, self._once = min(pause, self._once), max(pause, self._once)
         self._longest = max(self._longest, pause)
 
     def forget(self, run_id: str) -> None:
-        """No worker has the run any more."""
+        """Stop tracking the run: no worker has it any more."""
         self._workers.pop(run_id, None)
 
     def told(self, run_id: str) -> str:
-        """What is to be said of the run's silence, once for each; empty for nothing.
+        """A message on the run's silence, once per silence; empty when there is none.
 
-        To be asked every few seconds.
+        Must be called every few seconds.
         """
         worker = self._workers.get(run_id)
         if worker is None:
@@ -94,7 +94,7 @@ class HangDetector:
         )
 
     def over(self, run_id: str) -> bool:
-        """Whether the worker is to be replaced now; nothing is expected until another has it."""
+        """Whether to replace the worker now; True once until another has the run."""
         worker = self._workers.get(run_id)
         if worker is None or worker.look(self._clock()) < max(self._limit, self._unlikely):
             return False

@@ -28,12 +28,12 @@ def paper_result(
     cells: int,
     unfinished: bool,
 ) -> PaperResult:
-    """How the paper's own setting ended, from the records of its cells.
+    """The outcome of the paper's own setting, from the records of its cells.
 
     Args:
-        number: Its number.
+        number: Its trial number.
         records: The records of the cells that have ended.
-        space: Says what they are worth.
+        space: The search space, which aggregates them.
         cells: Cells of a complete configuration.
         unfinished: Whether a cell is still to be run.
     """
@@ -52,23 +52,23 @@ def paper_result(
 
 
 class Incumbents:
-    """The best configuration of a sweep and of each of its tasks, and what of the others stays.
+    """Tracks the best configuration of a sweep and of each task, and which files stay.
 
-    A finished run's checkpoint is of no use any more and always goes. What it kept stays
-    while its configuration is the best, or the best of the run's task, or may become it. What
-    goes can be had again: the same settings give the same weights.
+    A finished run's checkpoint is useless and always removed. Its kept weights stay while its
+    configuration is the best, or the best of the run's task, or may become it. Removed weights
+    can be reproduced: the same settings train the same weights.
 
-    A quota is met in this order: the sweep's own stages go, those unused for longest first and
-    none in use; then weights of trials that are not the best, the worst first. A checkpoint of
-    a trial that is not finished never goes, nor the weights of the best.
+    To meet a quota, the sweep's own stages are evicted first, least recently used first and none
+    in use; then weights of trials that are not the best, the worst first. Checkpoints of
+    unfinished trials and the weights of the best are never removed.
 
     Args:
-        goal: What ranks configurations, by what `objective.aggregate_value` makes of their cells.
+        goal: Metric and direction that rank configurations by `objective.aggregate_value`.
         runs: Folder or URI of the runs' folders.
         keep: Whose kept files stay.
-        aggregate: What the tasks of a configuration make of it.
+        aggregate: How the values of a configuration's tasks are combined.
         per_task: Whether each task has a best of its own, and no configuration two tasks.
-        seeds: Cells that a complete configuration has on each task.
+        seeds: Cells of a complete configuration on each task.
         quota: Bytes that runs and stages may take together; None for no limit.
         stages: Folder or URI of the stages that count for the quota; empty for none.
         guard: Called before files are removed.
@@ -91,26 +91,26 @@ class Incumbents:
         self.aggregate, self.per_task, self.seeds = aggregate, per_task, seeds
         self.counts: Counter[RunState] = Counter()
         self.best: dict[str, Best] = {}
-        """Task to its best complete configuration; "" is for all tasks together."""
+        """Task to its best complete configuration; "" means all tasks together."""
         self.best_of_task: dict[str, Best] = {}
-        """Where all tasks are judged together: task to the configuration that is best on it."""
+        """With an objective over all tasks: task to the configuration that is best on it."""
         self._disk = DiskBudget(runs, stages, guard)
         self._said: set[str] = set()
         self._ended: set[str] = set()
         self._over: set[int] = set()
-        """Configurations that are at their end, whichever of their cells have run."""
+        """Configurations that have ended, whichever of their cells have run."""
         self._open: dict[int, list[Run]] = {}
         self._values: dict[int, float] = {}
         self._weights: dict[str, tuple[int, str]] = {}
-        """Ended runs whose weights stay for now: their number and task."""
+        """Number and task of the ended runs whose weights stay for now."""
 
     @property
     def freed(self) -> int:
-        """Bytes of files that were removed."""
+        """Bytes removed so far."""
         return self._disk.freed
 
     def add(self, trial: Run, *, cells: int) -> None:
-        """Take in a finished cell and remove what is not needed any more.
+        """Add a finished cell and remove files that are no longer needed.
 
         Args:
             trial: The record, as stored.
@@ -120,10 +120,10 @@ class Incumbents:
             self._disk.settle(run_id, weights=run_id in self._weights)
 
     def count(self, trial: Run, *, cells: int) -> list[str]:
-        """Take in a finished cell as `add` does, without touching a file.
+        """Add a finished cell as `add` does, without touching a file.
 
         Returns:
-            The runs whose weights are not needed any more.
+            The runs whose weights are no longer needed.
         """
         self.counts[trial.state] += 1
         self._ended.add(trial.id)
@@ -138,12 +138,12 @@ class Incumbents:
         return [] if self.keep == "all" else self._release()
 
     def abandon(self, run_id: str) -> None:
-        """Remove what a run left that will have no record, since its configuration is over."""
+        """Remove the files of a run that will have no record, since its configuration is over."""
         self._ended.add(run_id)
         self._disk.settle(run_id, weights=False)
 
     def tidy(self) -> None:
-        """Remove what ended runs hold and need not, whoever left it there."""
+        """Remove the files that ended runs no longer need, whoever left them."""
         self._disk.tidy(self._is_ended, self._weights)
 
     def _is_ended(self, run_id: str) -> bool:
@@ -151,10 +151,10 @@ class Incumbents:
         return run_id in self._ended or (number.isdecimal() and int(number) in self._over)
 
     def check_quota(self) -> None:
-        """Refuse a quota that what must stay has passed already.
+        """Refuse a quota that is smaller than the files that must stay.
 
         Raises:
-            StoreError: It has.
+            StoreError: The quota is exceeded.
         """
         if self.quota is None:
             return
@@ -171,13 +171,13 @@ class Incumbents:
             )
 
     def make_room(self, running: Collection[str]) -> str:
-        """Remove what the quota asks for, so that the trials which run find room.
+        """Remove files until the quota has room for the running trials.
 
         Args:
-            running: Ids of the runs that run or are about to.
+            running: Ids of the runs that are running or about to start.
 
         Returns:
-            A sentence for the user the first time that there is something to say, else nothing.
+            A sentence for the user, the first time that it applies; otherwise empty.
         """
         if self.quota is None:
             return ""
@@ -201,7 +201,7 @@ class Incumbents:
         return ""
 
     def _drop_worst(self, excess: int) -> int:
-        """Remove weights that are not the best's until no excess is left; what is left of it."""
+        """Remove weights other than the best's until `excess` is freed; returns the rest of it."""
         for run_id in self._spare() if excess > 0 else ():
             if excess <= 0:
                 break
@@ -210,7 +210,7 @@ class Incumbents:
         return excess
 
     def _judge(self, done: list[Run]) -> None:
-        """Compare a configuration that is over with the best, and on each task that it has."""
+        """Compare a finished configuration with the best, overall and on each of its tasks."""
         number = done[0].number
         task = done[0].cell.task if self.per_task else ""
         value = self._value(done)
@@ -224,7 +224,7 @@ class Incumbents:
                 self._compare(self.best_of_task, task, Best(number, self._value(of_task)))
 
     def _value(self, done: list[Run]) -> float:
-        """What cells are worth together; NaN if one of them is not complete."""
+        """Aggregate value of the cells; NaN if one of them is not complete."""
         if any(trial.state is not RunState.COMPLETE for trial in done):
             return math.nan
         values = {trial.cell: trial.metrics.get(self.goal.name, math.nan) for trial in done}
@@ -241,7 +241,7 @@ class Incumbents:
         )
 
     def _release(self) -> list[str]:
-        """Take back the word for weights that cannot be those of the best any more."""
+        """Release the weights that can no longer be those of the best; returns their runs."""
         going = [
             run_id
             for run_id, (number, task) in self._weights.items()
@@ -252,9 +252,9 @@ class Incumbents:
         return going
 
     def _spare(self) -> list[str]:
-        """Runs whose weights stay though they are not the best's, the worst first.
+        """Runs whose weights may go though they are kept, the worst first.
 
-        Those of a configuration that is not over come last, since it may become the best.
+        Those of an open configuration come last, since it may become the best.
         """
         spare = [
             (number not in self._open, self._behind(number, task), run_id)
@@ -264,7 +264,7 @@ class Incumbents:
         return [run_id for _, _, run_id in sorted(spare, reverse=True)]
 
     def _behind(self, number: int, task: str) -> float:
-        """How far a configuration is from the best, of its own task where each has one."""
+        """How far a configuration is behind the best (of its own task with ``per_task``)."""
         best = self.best.get(task if self.per_task else "")
         value = self._values.get(number, math.nan)
         if best is None or not math.isfinite(value):
@@ -272,7 +272,7 @@ class Incumbents:
         return abs(best.value - value)
 
     def _once(self, kind: str, text: str) -> str:
-        """The text, the first time that something of its kind is said."""
+        """The text, the first time for its kind; empty afterwards."""
         if kind in self._said:
             return ""
         self._said.add(kind)

@@ -1,8 +1,8 @@
-"""A sweep's plan, and what can be said of the plan before anything runs.
+"""A sweep's plan, and the checks made before anything runs.
 
-That is whether its slots find room, whether trials have the metrics that it asks for (a misspelt
-objective would otherwise train every trial to its end, and rank none), and whether its budget
-reaches the model of its sampler.
+The checks: do the slots fit the resources, do trials have the metrics that the space asks for (a
+misspelt objective would otherwise train every trial to its end and rank none), and does the budget
+reach the model of its sampler.
 """
 
 from __future__ import annotations
@@ -40,49 +40,49 @@ __all__ = [
 ]
 
 MOST = 10_000
-"""Of slots, workers, CPUs and GPUs: no machine or cluster has more to give."""
+"""Upper bound for slots, workers, CPUs and GPUs: no machine or cluster has more."""
 LEAST = 1e-4
-"""Share of a CPU; Ray counts ten-thousandths."""
+"""Smallest share of a CPU; Ray counts ten-thousandths."""
 
 CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPlan:
-    """Everything that the driver of a sweep needs to know.
+    """The settings that the driver of a sweep needs.
 
     Attributes:
         name: The sweep's name; running the same name again continues it.
         folder: The driver's own folder; it holds the study and the lock.
         space: What is searched, with its budget.
-        cells: The cells of a config, the one that early stopping judges first;
-            `method_cells` for the methods of this package.
+        cells: The cells of a config, the one for early stopping first; `method_cells` for the
+            methods of this package.
         slots: Trials that run at once; at least 1.
         workers_per_trial: Processes that share a trial; at least 1.
-        cpus_per_worker: CPUs that each holds, fractions allowed.
-        gpus_per_worker: GPUs that each holds; fractions share a GPU.
+        cpus_per_worker: CPUs of each worker; may be fractional.
+        gpus_per_worker: GPUs of each worker; fractions share a GPU.
         study_url: SQLAlchemy URL of the study; empty for ``study.db`` in `folder`.
         data_dir: Folder of the corpora, on every node.
-        storage: Folder or URI below which the rest of the sweep lies, under its name; empty
-            for `folder`.
+        storage: Folder or URI that holds the rest of the sweep, under its name; empty for
+            `folder`.
         stages: Folder or URI of the stages that trials share; empty for ``stages`` in `root`.
-        stages_limit: Bytes that these may take; None for half of the free disk.
+        stages_limit: Size limit of these in bytes; None for half of the free disk.
         quota: Bytes that the runs' files and the sweep's own stages may take together, of which
-            the stages at most half; None for no limit.
+            the stages take at most half; None for no limit.
         runner: What runs a run; None for real training.
         keep: Whose final weights stay: those of the best configuration, of all, or none.
         address: Ray cluster to join; None starts a Ray on this machine.
         seed: Seed of the sampler.
-        prices: What the cluster's nodes cost; None where that is not known.
-        max_cost: The most that the sweep may cost over all its runs, in the money of `prices`;
-            None has no limit. See `raysearch.cluster.cost.node_watch.NodeWatch` for what counts.
+        prices: Prices of the cluster's nodes; None when they are unknown.
+        max_cost: Cost limit over all sessions of the sweep, in the currency of `prices`; None
+            for no limit. See `raysearch.cluster.cost.node_watch.NodeWatch` for what counts.
         hang_seconds: Silence after which a worker is replaced, unless the sweep's trials
             had pauses that are not much shorter (`raysearch.search.hang_detection`).
-        annotations: What every row says of the sweep's set-up, for example how GPUs are shared.
-        metrics: Names of the metrics that trials can have on dev, as the method says; empty where
-            it says none.
-        sources: Name to SHA-256 of what the driver found that trials read
-            (`raysearch.training.origin.sources_now`); the sweep's other trials must have it too.
+        annotations: Columns about the set-up for every row, for example how GPUs are shared.
+        metrics: Names of the metrics that the method's trials can have on dev; empty where it
+            declares none.
+        sources: Name to SHA-256 of the sources that the driver found
+            (`raysearch.training.origin.sources_now`); every trial of the sweep must match it.
     """
 
     name: str
@@ -145,13 +145,13 @@ class SweepPlan:
 
     @property
     def cells_each(self) -> int:
-        """Cells of one configuration, which in ``mode: per_task`` has one task."""
+        """Cells of one configuration; in ``mode: per_task`` those of a single task."""
         tasks = len(self.tasks) if self.space.mode == "per_task" else 1
         return len(self.paper_cells) // tasks
 
     @property
     def configurations(self) -> int:
-        """Configurations that the sweep may ask, over all tasks."""
+        """Configurations that the sweep may ask for, over all tasks."""
         return self.space.trials * (len(self.tasks) if self.space.mode == "per_task" else 1)
 
     @property
@@ -161,7 +161,7 @@ class SweepPlan:
 
     @property
     def root(self) -> str:
-        """Folder or URI of rows, runs, stages and ``sweep.json``: what readers are given."""
+        """Folder or URI of rows, runs, stages and ``sweep.json``."""
         return join(self.storage, self.name) if self.storage else str(self.folder)
 
     @property
@@ -176,7 +176,7 @@ class SweepPlan:
 
     @property
     def shape(self) -> SlotShape:
-        """What a slot is made of."""
+        """Resources of a slot."""
         limit = self.stages_limit
         if self.quota is not None and not self.stages:
             limit = min(self.quota // 2, self.quota if limit is None else limit)
@@ -191,15 +191,15 @@ class SweepPlan:
 
 
 def check_room(plan: SweepPlan, there: Mapping[str, float]) -> None:
-    """See that all slots find room at once.
+    """Check that all slots fit at once.
 
     Args:
         plan: The sweep.
-        there: What there is, by the names of `SlotShape.resources_per_worker`; others are not
-            looked at.
+        there: Available resources, by the names of `SlotShape.resources_per_worker`; others are
+            ignored.
 
     Raises:
-        ConfigError: The slots would wait for ever.
+        ConfigError: They do not fit: the slots would wait for ever.
     """
     problems = [
         f"slots x workers_per_trial x {name}s per worker must be at most the {there[name]:g} "
@@ -216,7 +216,7 @@ def method_cells(space: SearchSpace) -> CellsOf:
     """Every task of the space's method, `space.seeds` times: seeds outermost, from 0.
 
     Raises:
-        ConfigError: When called, that two tasks are one where files' names know no case.
+        ConfigError: On a call: two tasks have names that differ only in case.
     """
     tasks = get_method(space.method).tasks
 
@@ -233,12 +233,12 @@ def method_cells(space: SearchSpace) -> CellsOf:
 
 
 def reach_note(space: SearchSpace, task: str = "", *, at_once: int = 1) -> str:
-    """One sentence where no configuration can be chosen by the sampler's model; else empty.
+    """One sentence if the budget never reaches the sampler's model; otherwise empty.
 
     Args:
         space: What is searched.
         task: One of its tasks in ``mode: per_task``; empty for all together.
-        at_once: Configurations of the task that are asked before the first one ends.
+        at_once: Configurations of the task that are asked for before the first one ends.
     """
     if space.sampler not in MODELS or _modelled(space, space.trials, task, at_once) > 0:
         return ""
@@ -254,7 +254,7 @@ def reach_note(space: SearchSpace, task: str = "", *, at_once: int = 1) -> str:
 
 
 def reach_notes(plan: SweepPlan) -> tuple[str, ...]:
-    """The same of a sweep with its slots; one sentence or none."""
+    """`reach_note` for a sweep with its slots; one sentence or none."""
     space, alone = plan.space, plan.space.mode == "per_task"
     # Early stopping runs the first cell of a configuration alone.
     cells = plan.cells_each if space.pruner == "none" else 1
@@ -267,7 +267,7 @@ def reach_notes(plan: SweepPlan) -> tuple[str, ...]:
 def _modelled(space: SearchSpace, trials: int, task: str, at_once: int) -> int:
     """How many of the configurations a model may choose at most."""
     config, params = space.paper_first(task)
-    literal = checked_config(space, params)[0] != config  # no model learns from it then
+    literal = checked_config(space, params)[0] != config  # then no model learns from it
     return trials - max(literal + startup_trials(trials), at_once)
 
 
@@ -280,7 +280,7 @@ def known_metrics(space: SearchSpace, role: str, data_dir: str) -> frozenset[str
         data_dir: Folder of the corpora.
 
     Returns:
-        Every name ``{role}/…``; empty for a method that says none.
+        Every name ``{role}/…``; empty for a method that declares none.
 
     Raises:
         RaysearchError: No trial of the space could run, and why.
@@ -295,7 +295,7 @@ def known_metrics(space: SearchSpace, role: str, data_dir: str) -> frozenset[str
 
 
 def _variety(space: SearchSpace) -> list[TrainingConfig]:
-    """The paper's own setting, and that with each choice of each searched setting in it."""
+    """The paper's own setting, and each variation of it by one choice of a searched setting."""
     paper, _ = space.paper_first()
     changes = [{item.name: choice} for item in space.searched for choice in item.choices]
     found = [space.read(paper)]
@@ -303,14 +303,14 @@ def _variety(space: SearchSpace) -> list[TrainingConfig]:
         try:
             found.append(space.read({**paper, **change}))
         except ConfigError:
-            continue  # it goes with other settings only
+            continue  # valid only together with other settings
     return found
 
 
 def check_metrics(space: SearchSpace, data_dir: str) -> None:
-    """See that trials have the metrics by which the space ranks them and answers its question.
+    """Check that trials have the metrics that the space ranks by and its experiment asks for.
 
-    Names of other roles than dev and test (``train/…``) are known once there is a report.
+    Names of roles other than dev and test (``train/…``) are known only after a report.
 
     Raises:
         ConfigError: One sentence for every metric that no trial can have.
@@ -336,12 +336,12 @@ def check_metrics(space: SearchSpace, data_dir: str) -> None:
 
 
 def unknown_metric(place: str, name: str, known: Collection[str]) -> str:
-    """One sentence for a metric that no trial has, with the nearest that they have.
+    """One sentence for an unknown metric, with the nearest known one.
 
     Args:
-        place: Where it is asked for.
+        place: The setting that asks for it.
         name: The metric.
-        known: What there is.
+        known: The known metrics.
     """
     hint = unknown_name("metric", name, sorted(known))
     return f"`{place}` must be a metric that trials report, but is an {hint}"

@@ -1,7 +1,7 @@
-"""Runs a sweep from its plan to its summary: the study, Ray, Tune and the slots together.
+"""Runs a sweep from its plan to its summary, with the study, Ray, Tune and the slots.
 
-Order of writes: the intent before acting (the study's ``ask``), the result before telling
-anybody (``finish_cell``, then `on_trial`). Whatever kills the driver, the same call goes on
+Writes are ordered: the intent before acting (the study's ``ask``), the result before notifying
+anybody (``finish_cell``, then `on_trial`). Whatever kills the driver, the same call resumes
 from there.
 """
 
@@ -38,7 +38,7 @@ from raysearch.training.origin import versions
 __all__ = ["run_sweep"]
 
 PAUSE_SECONDS = 20.0
-"""After a lack of memory; what else took it may be gone then."""
+"""Pause after running out of memory; whatever else took it may be gone then."""
 
 OnTrial = Callable[[Run], None]
 OnEvent = Callable[[Event], None]
@@ -54,27 +54,26 @@ def run_sweep(
     on_open: Callable[[], None] = lambda: None,
     rows: int = 0,
 ) -> SweepSummary:
-    """Run a sweep, or go on with it.
+    """Run a sweep, or resume it.
 
     When the time of `plan.space` or the money of `plan.max_cost` is used up, or on the first
-    Ctrl-C or SIGTERM, the trials that run are released at their next event; their
-    configurations stay open in the study, and the next run goes on with them from their
-    checkpoints.
+    Ctrl-C or SIGTERM, active trials are released at their next event. Their configurations stay
+    open in the study, and the next call resumes them from their checkpoints.
 
     Args:
         plan: What to run and where.
-        on_trial: Called with every finished cell's record once it is in the study; it may be
-            called again with a record that it was given before.
-        on_event: Called with every event for a view, in this thread.
-        have: Whether a record (`Run.key`) of an earlier run need not be given again.
-        on_open: Called once the sweep is this driver's alone and its study fits the plan.
-        rows: Records that earlier runs left; where there are some, the study must be there too.
+        on_trial: Called with every finished cell's record once it is in the study, possibly
+            more than once with the same record.
+        on_event: Called with every event for display, in this thread.
+        have: Whether the caller already has the record (`Run.key`) of an earlier session.
+        on_open: Called once this driver holds the sweep alone and its study fits the plan.
+        rows: Number of records of earlier sessions; if not 0, the study must exist too.
 
     Raises:
         StoreError: Another driver runs this sweep, study or folder cannot be used, or the folder
             was removed or replaced while it ran: then nothing more was written.
-        ConfigError: The study was made for another space or from other data, or Ray has not what
-            slots need.
+        ConfigError: The study was made for another space or from other data, or Ray lacks
+            the resources of the slots.
         RaysearchError: A trial found that none of the sweep can run, and says why.
     """
     began = time.monotonic()
@@ -84,7 +83,7 @@ def run_sweep(
 
     with ExitStack() as stack:
         lock = stack.enter_context(sweep_lock(plan.folder))
-        # Ray's processes take as long to come up as Tune to import (2 to 4 s): side by side.
+        # Ray's processes start while Tune is imported: each takes 2 to 4 s.
         imports = threading.Thread(target=import_module, args=("raysearch.search.tune",))
         imports.start()
         stack.enter_context(ray_session(plan.address, tell=tell))
@@ -127,7 +126,7 @@ def run_sweep(
             began=time.monotonic(),
         )
         queue = _run(plan, made, tell)
-        incumbents.tidy()  # what a worker wrote that was released late
+        incumbents.tidy()  # files of workers that were released late
         if queue.failure is not None:
             raise queue.failure
         return SweepSummary(
@@ -148,10 +147,10 @@ def run_sweep(
 def _run(
     plan: SweepPlan, made: Callable[[SweepPlan], RunQueue], tell: Callable[[str], None]
 ) -> RunQueue:
-    """Run the runs; where memory is short, go on after a pause with one slot less.
+    """Execute the runs; when memory runs out, continue after a pause with one slot less.
 
     Returns:
-        The book of the last run: the one that tells how it ended.
+        The queue of the last attempt, which says how it ended.
     """
     from ray.tune import TuneError
 
@@ -166,7 +165,7 @@ def _run(
             queue.fail(ray_breakdown(error, plan.slots))
         short = isinstance(queue.failure, ShortOfMemoryError)
         if short and queue.interrupted:
-            queue.failure = None  # the user has ended the run, which memory would have gone on with
+            queue.failure = None  # the user ended the session: do not retry
         if queue.interrupted or plan.slots == 1 or not short:
             return queue
         plan = replace(plan, slots=plan.slots - 1)
@@ -178,7 +177,7 @@ def _run(
 
 
 def _guard(plan: SweepPlan, lock: SweepLock) -> Guard:
-    """What says that folder and root are this driver's; from now on the root is marked so."""
+    """The check that folder and root are still this driver's; marks the root as its own."""
     mark = RootMark(plan.root) if plan.storage else None
 
     def check() -> None:
@@ -190,16 +189,16 @@ def _guard(plan: SweepPlan, lock: SweepLock) -> Guard:
 
 
 def _left(plan: SweepPlan, rows: int) -> str:
-    """What earlier runs left at the root, in words; empty for nothing."""
+    """Description of what earlier sessions left at the root; empty for nothing."""
     begun = len(RunJournal(plan.root).ids())
     return f"{rows} rows and {begun} begun trials in {redacted(plan.root)}" if rows or begun else ""
 
 
 def _same_sources(plan: SweepPlan, ledger: StudyLedger, on_event: OnEvent) -> SweepSources:
-    """See that the sweep goes on with what it began with, and say what rounds otherwise now.
+    """Check that the sweep's sources are unchanged, and warn about versions that round otherwise.
 
     Raises:
-        ConfigError: Data, encoder or method are others than those of earlier trials.
+        ConfigError: Data, encoder or method differ from those of earlier trials.
     """
     sources = SweepSources.of(plan.name, ledger.sources, ledger.finished_trials())
     sources.go_on_with(plan.sources, plan.data_dir)
@@ -216,7 +215,7 @@ def _reconcile(
     have: Have,
     guard: Guard = unguarded,
 ) -> Incumbents:
-    """Give every record of the study to whoever lacks it, and clear the finished runs."""
+    """Pass every record of the study to whoever lacks it, and clear the finished runs."""
     space = plan.space
     incumbents = Incumbents(
         space.goal,
@@ -244,7 +243,7 @@ def _reconcile(
 
 
 def _papers(plan: SweepPlan, ledger: StudyLedger) -> dict[str, PaperResult]:
-    """How the paper's own setting of each task, or of all together, stands."""
+    """State of the paper's own setting for each task, or for all together."""
     unfinished = {item.number for item in ledger.open_configurations()}
     return {
         task: paper_result(
@@ -260,7 +259,7 @@ def _papers(plan: SweepPlan, ledger: StudyLedger) -> dict[str, PaperResult]:
 
 @contextmanager
 def _interrupts(queue: RunQueue) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in order; once more, and they act as they would."""
+    """The first Ctrl-C or SIGTERM ends the session in order; the second has its usual effect."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -292,7 +291,7 @@ def _ending(queue: RunQueue) -> Ending:
 
 
 def _watch(plan: SweepPlan) -> NodeWatch | None:
-    """What sees the nodes, where there is a cluster or something to pay for; Ray is up."""
+    """The node watch, if there is a cluster or a price; Ray must be initialised."""
     if plan.address is None and plan.prices is None:
         return None
     return NodeWatch(live_nodes, prices=plan.prices, cap=plan.max_cost, folder=plan.folder)

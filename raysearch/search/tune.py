@@ -1,4 +1,4 @@
-"""All that is Ray Tune: it executes the queue silently, without snapshots, one actor a slot."""
+"""The adapter to Ray Tune: it executes the queue silently, without snapshots, one actor a slot."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["SlotTrainable", "StudyScheduler", "StudySearcher", "check_resources"
 
 
 class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
-    """Tune's scheduler over a `RunQueue`: first come, first served, and the study's verdicts.
+    """Tune's scheduler over a `RunQueue`: first come, first served, with the study's verdicts.
 
     Args:
         queue: The runs.
-        searcher: Knows which run a Tune trial is.
-        dispatcher: Handle of the dispatcher: a run that is stopped is cancelled there, since Tune
-            tells a reused actor nothing until it has the next trial for it.
+        searcher: Maps Tune's trials to runs.
+        dispatcher: Handle of the dispatcher. A stopped run is cancelled there, since Tune does not
+            notify a reused actor before it has its next trial.
     """
 
     def __init__(self, queue: RunQueue, searcher: StudySearcher, dispatcher: Any) -> None:
@@ -63,7 +63,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         return str(TrialScheduler.STOP)
 
     def _note_progress(self, trial: Any, events: Sequence[Event]) -> None:
-        """A run that got further than ever starts its count of slots that broke anew."""
+        """Reset a run's count of broken slots when it gets further than ever."""
         steps = [event.report.step if event.report else event.step for event in events]
         if max(steps, default=0) > self._furthest.get(trial.trial_id, 0):
             self._furthest[trial.trial_id] = max(steps)
@@ -78,10 +78,10 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
             self._queue.fail(slot_breakdown(told, self._queue.plan.slots))
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
-        """Nobody in particular: Tune starts pending trials by itself.
+        """None: Tune starts pending trials by itself.
 
-        The inherited method looks at every trial of the sweep in every turn of Tune's loop. Here
-        idle workers leave, so that their nodes can go, once nothing is left for them.
+        The inherited method scans every trial of the sweep in every turn of Tune's loop. This one
+        only dismisses idle workers, so that their nodes can scale down, once no run is left.
         """
         if self._queue.spare and not self._drained:
             self._drained = True
@@ -89,16 +89,16 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
 
 
 MAX_SLOT_FAILURES = 5
-"""Deaths of the process that owns a slot without progress of its run that are tolerated."""
+"""How often a slot's process may die without progress of its run."""
 NO_LIMIT = 1_000_000_000
-"""Tune wants a number of trials; the study ends the search."""
+"""Tune requires a number of trials; the study ends the search."""
 
 
 def check_resources(plan: SweepPlan) -> None:
-    """See that a Ray of our own can hold all slots; a cluster to join may still grow.
+    """Check that a local Ray can hold all slots; a cluster to join may still grow.
 
     Raises:
-        ConfigError: The slots would wait for ever.
+        ConfigError: They do not fit: the slots would wait for ever.
     """
     if plan.address is None:
         there = ray.cluster_resources()
@@ -106,10 +106,10 @@ def check_resources(plan: SweepPlan) -> None:
 
 
 def run_tune(plan: SweepPlan, queue: RunQueue) -> None:
-    """Execute runs until the queue has no more, it is over, or it failed; Ray is up.
+    """Execute runs until the queue is exhausted, over, or failed; Ray must be initialised.
 
-    Tune keeps nothing: its files go to a temporary folder, and its own result is of no use
-    here, since the study has all of it.
+    Tune persists nothing: its files go to a temporary folder, and its result is unused, since the
+    study holds everything.
     """
     dispatcher = open_dispatcher()
     searcher = StudySearcher(queue)
@@ -136,20 +136,20 @@ def run_tune(plan: SweepPlan, queue: RunQueue) -> None:
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]
-    """Tune's searcher over a `RunQueue`; it keeps no state that the study does not have.
+    """Tune's searcher over a `RunQueue`; it has no state beyond the study's.
 
-    An exception in here would reach the caller as text inside a `TuneError`; the book keeps it
-    instead, the run ends, and the sweep raises it as it was.
+    An exception in here would reach the caller as text inside a `TuneError`. The queue keeps
+    it instead and ends the session, and the sweep raises the original.
     """
 
     def __init__(self, queue: RunQueue) -> None:
         super().__init__(metric=None, mode=None)
         self._queue = queue
         self.runs: dict[str, str] = {}
-        """Tune's trial id to the run's id, of trials that run."""
+        """Tune's trial id to the run's id, for active trials."""
 
     def set_search_properties(self, *args: Any, **kwargs: Any) -> bool:
-        """The space and the goal are the study's; Tune has nothing to add."""
+        """Nothing to do: the space and the goal are the study's."""
         return True
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -167,7 +167,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """The trial's last events, which Tune gives to nobody else, and its end."""
+        """Process the trial's last events, which Tune passes to nobody else, and its end."""
         run_id = self.runs.pop(trial_id, None)
         if run_id is None:
             return
@@ -185,9 +185,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
 
 EVENTS = "events"
-"""Key of a Tune result under which the slot's events lie."""
+"""Key of the slot's events in a Tune result."""
 POLL_SECONDS = 1.0
-"""Longest interval between two results, so that Tune can stop a trial that is silent."""
+"""Longest interval between two results, so that Tune can stop a silent trial."""
 
 
 class SlotTrainable(tune.Trainable):  # type: ignore[misc]
@@ -204,7 +204,7 @@ class SlotTrainable(tune.Trainable):  # type: ignore[misc]
         )
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Put the next run into the slot that is there."""
+        """Put the next run into the existing slot."""
         self._slot.put(RunSpec.from_json(new_config["spec"]), prunable=new_config["prunable"])
         return True
 
