@@ -1,7 +1,7 @@
-"""How is a sweep's space told beside its rows, so that a lost study can be made for it again?
+"""Stores a sweep's space beside its rows, so that a lost study can be rebuilt from it.
 
-``sweep.json`` has under ``study`` what the study's identity is: the canonical space and the
-seed. From the canonical space comes the same space again, whatever became of its file.
+``sweep.json`` has the study's identity under ``study``: the canonical space and the seed. The
+space can be read back from it, even if its file has changed or is gone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ IDENTITY = "study"
 
 
 def identity_of(space: SearchSpace, seed: int) -> dict[str, Any]:
-    """What stands under `IDENTITY`."""
+    """The value of `IDENTITY`."""
     return {"space": space.canonical, "seed": seed}
 
 

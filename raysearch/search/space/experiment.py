@@ -1,7 +1,7 @@
-"""Which question does a study ask of its space: the section ``study`` of a search-space file.
+"""The section ``study`` of a search-space file: the question that an experiment answers.
 
 A file in ``search_spaces/studies/`` is a search space like any other, whose combinations are
-the *arms* of an experiment, and asks in addition::
+the *arms* of an experiment. It adds::
 
     study:
       question: Does detecting perturbed tokens help?
@@ -17,8 +17,8 @@ the *arms* of an experiment, and asks in addition::
       small: [One small encoder.]      # what it cannot say at the small scale, besides
       paper: {seeds: 5, layers: 0}     # what `--scale paper` changes, settings and seeds
 
-Only `question`, `metric`, `reference` and `figure` must be there. What is searched for is left
-to the space: the section changes no trial.
+Only `question`, `metric`, `reference` and `figure` are required. The section does not affect
+any trial.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _KEYS = (*_NEEDED, *_WORDS[1:], *_LISTS, "paper")
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked of a space.
+    """The question that an experiment asks of a space.
 
     Attributes:
         text: One sentence that ends with a question mark.
@@ -65,14 +65,14 @@ class Question:
             setting.
         beside: Further metrics to show.
         figure: Kind of figure, a key of `FIGURES`.
-        x: Settings along the axis, a panel each.
-        lines: What tells the lines of a panel apart: a setting, ``task``, or "".
+        x: Settings along the axis, one panel each.
+        lines: What distinguishes the lines of a panel: a setting, ``task``, or "".
         y: The other setting of ``heat``, or the metric of ``curves``.
         measure: What is measured beyond the rows, or "".
-        limits: What the study cannot say, a sentence each.
-        small: What it cannot say at the small scale, besides.
+        limits: What the study cannot show, one sentence each.
+        small: What it cannot show at the small scale, in addition.
         paper: Settings that ``--scale paper`` changes.
-        paper_seeds: Cells per task there; None for the space's own.
+        paper_seeds: Cells per task at that scale; None for the space's own.
     """
 
     text: str
@@ -93,16 +93,16 @@ class Question:
 def read_question(
     node: LocatedValue, config_type: type, parameters: Sequence[Parameter], problems: Problems
 ) -> Question | None:
-    """The section as checked.
+    """The checked section.
 
     Args:
         node: Value of the key ``study``.
         config_type: The method's config class.
         parameters: What the space searches.
-        problems: Takes everything that is wrong.
+        problems: Collects everything that is wrong.
 
     Returns:
-        The question, or None where something was wrong.
+        The question, or None if anything was wrong.
     """
     before = len(problems)
     section = problems.mapping("study", node)
@@ -206,7 +206,7 @@ def _check_axes(
     parameters: Sequence[Parameter],
     problems: Problems,
 ) -> None:
-    """What a figure runs over must be searched."""
+    """Check that the settings on a figure's axes are searched."""
     searched = tuple(item.name for item in parameters)
     axes = {"x": question.x, "lines": (question.lines,)}
     if question.figure == "heat":

@@ -1,6 +1,6 @@
-"""What may stand in a search-space file, and under which name.
+"""The grammar of a search-space file: its keys and what they accept.
 
-The grammar of ``search_spaces/*.yaml``::
+``search_spaces/*.yaml``::
 
     method: carl
     objective: {metric: dev/va_pearson, direction: maximize}
@@ -16,13 +16,13 @@ The grammar of ``search_spaces/*.yaml``::
       top_k: {low: 0.05, high: 0.4}
     study: {question: "Does it help?", …}         # see search.space.experiment
 
-A sweep over several tasks (language pairs) has two modes. ``joint`` judges a configuration on
-all tasks, by the mean over them or, with ``aggregate: worst``, by the worst one. ``per_task``
-searches each task for itself: a configuration then has cells of one task only, ``trials`` counts
-per task, and with ``warm_start: N`` a task first tries the N best of every task before it.
+A sweep over several tasks (language pairs) has two modes. ``joint`` ranks a configuration on
+all tasks, by their mean or, with ``aggregate: worst``, by the worst one. ``per_task`` searches
+each task separately: a configuration has cells of one task only, ``trials`` counts per task, and
+with ``warm_start: N`` a task first tries the N best of every task before it.
 
-`read_space_file` checks names and types of what is the same for every method, `read_settings`
-and `read_parameters` whether settings and ranges fit the method's config, and one another.
+`read_space_file` checks what is common to all methods, `read_settings` and `read_parameters`
+check settings and ranges against the method's config and against each other.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ TASK_DEFAULTS: Mapping[str, Any] = {
     "aggregate": "mean",
     "warm_start": 0,
 }
-"""A space says nothing of an option at its default, so that older studies keep their identity."""
+"""Options that are omitted at their defaults, so that older studies keep their identity."""
 MOST_TRIALS = 1_000_000
-"""Configurations: what is planned for each is held in memory."""
+"""Most configurations: the plan of each is held in memory."""
 MOST_SEEDS = 10_000
-"""Repeats of a configuration: each is listed before the first one runs."""
+"""Most seeds of a configuration: all are listed before the first one runs."""
 OPTION_RULES: Mapping[str, Rule] = {
     "metric": Rule(kind="str"),
     "direction": Rule(kind="str", choices=("maximize", "minimize")),
@@ -90,7 +90,7 @@ _SECTIONS = {
     "objective": ("metric", "direction"),
     "budget": ("trials", "time", "seeds"),
 }
-"""Section to its keys, of which the first must be there."""
+"""Section to its keys, of which the first is required."""
 _PLAIN = ("sampler", "pruner", "reduction", *TASK_DEFAULTS)
 _TOP = ("method", "objective", "budget", *_PLAIN, "setting", "search", "study")
 _REQUIRED = ("method", "objective", "budget", "search")
@@ -100,15 +100,15 @@ _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True, kw_only=True)
 class SpaceFile:
-    """A file as read: what is the same for every method is checked, the rest still has its lines.
+    """A file as read: the common part is checked, the rest keeps its line numbers.
 
     Attributes:
-        options: Values for the names in `OPTION_RULES`; those that were wrong are left out.
+        options: Values by the names in `OPTION_RULES`; wrong ones are left out.
         time_seconds: Seconds of the budget, or None.
-        method: Name of the method, or None where it was wrong.
+        method: Name of the method, or None if it was wrong.
         setting: Field name to value and line.
         search: Field name to range or choices.
-        study: What is asked of the space; None where nothing is.
+        study: The section of the experiment; None if there is none.
         lines: Top-level key to its line.
     """
 
@@ -125,10 +125,10 @@ def read_space_file(path: Path) -> tuple[SpaceFile, Problems]:
     """Read a search-space file.
 
     Returns:
-        What could be read, and the problems so far, to be added to and raised by the caller.
+        What could be read, and the problems so far, for the caller to add to and raise.
 
     Raises:
-        ConfigError: The file cannot be read or is no YAML mapping.
+        ConfigError: The file cannot be read or is not a YAML mapping.
     """
     root, problems = read_located(path)
     problems.check_keys("key", root, _TOP)
@@ -162,7 +162,7 @@ def read_space_file(path: Path) -> tuple[SpaceFile, Problems]:
 
 
 def option_problem(name: str, value: Any) -> str:
-    """Why a value of `OPTION_RULES` cannot be used: "must be …, but got …", or empty."""
+    """Why a value is not valid for its `OPTION_RULES`: "must be …, but got …", or empty."""
     _, must = check_value(OPTION_RULES[name], value)
     if not must and name == "metric" and str(value).startswith("test/"):
         must = "a metric that search may see (dev/…; test is read once, at the end)"
@@ -170,7 +170,7 @@ def option_problem(name: str, value: Any) -> str:
 
 
 def parse_seconds(value: Any) -> float | None:
-    """Seconds from ``90``, ``90s``, ``30m`` or ``2h``; None when it is none of these or not > 0."""
+    """Seconds from ``90``, ``90s``, ``30m`` or ``2h``; None for anything else or not > 0."""
     match = _TIME.fullmatch(value.strip() if isinstance(value, str) else f"{value}")
     if isinstance(value, bool) or match is None:
         return None
@@ -193,12 +193,12 @@ def _options(given: Mapping[str, LocatedValue], problems: Problems) -> dict[str,
 def read_settings(
     setting: Mapping[str, LocatedValue], config_type: type, problems: Problems
 ) -> dict[str, Any]:
-    """The fixed settings of a file, in their fields' types.
+    """The fixed settings of a file, converted to their fields' types.
 
     Args:
         setting: Field name to value and line.
         config_type: The method's config class.
-        problems: Takes every unknown name and wrong value.
+        problems: Collects unknown names and wrong values.
     """
     plain = {name: node.plain for name, node in setting.items()}
     clean, wrong = checked_settings(config_type, plain)
@@ -210,12 +210,12 @@ def read_settings(
 def read_parameters(
     read: SpaceFile, config_type: type, problems: Problems
 ) -> tuple[Parameter, ...]:
-    """What a file searches, parents of conditions before their children.
+    """The searched parameters of a file, parents of conditions before their children.
 
     Args:
         read: The file.
         config_type: The method's config class.
-        problems: Takes what is wrong with names, ranges and conditions.
+        problems: Collects wrong names, ranges and conditions.
     """
     known = rules(config_type)
     found: dict[str, Parameter] = {}

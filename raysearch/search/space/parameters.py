@@ -1,8 +1,8 @@
-"""What may a searched setting be: a range or a choice, perhaps under a condition.
+"""Searched settings: a range or a choice, optionally under a condition.
 
 In a file a range is ``{low: 1e-5, high: 1e-3, log: true}``, a choice ``[gauss, cos_centred]``
 or, with a condition, ``{choices: [gauss, cos_centred], when: {other: value}}``; a condition may
-list several values. Whether a range is of whole numbers follows from the method's config.
+list several values. The type in the method's config decides whether a range is of integers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Parameter:
         high: Highest value, included.
         log: Whether the range is searched on a logarithmic scale; then `low` > 0.
         choices: At least two different values.
-        when: Parent's name to the values of which it must have one for this parameter to matter.
+        when: Parent's name to the values for which this parameter is active.
     """
 
     name: str
@@ -52,13 +52,13 @@ class Parameter:
         return self.low <= value <= self.high
 
     def matters(self, params: Mapping[str, Scalar]) -> bool:
-        """Whether the condition holds, given the values chosen for the parameters before it."""
+        """Whether the parameter is active, given the values of the parameters before it."""
         return all(
             parent in params and params[parent] in values for parent, values in self.when.items()
         )
 
     def canonical(self) -> dict[str, Any]:
-        """What the parameter is as plain JSON, for digests and comparisons."""
+        """The parameter as plain JSON, for digests and comparisons."""
         if self.kind == "choice":
             return {"choices": list(self.choices), "when": self._conditions()}
         span = {"kind": self.kind, "low": self.low, "high": self.high, "log": self.log}
@@ -71,13 +71,13 @@ class Parameter:
 def read_parameter(
     name: str, node: LocatedValue, rule: Rule, problems: Problems
 ) -> Parameter | None:
-    """A parameter from its place in a file; conditions are checked by the space.
+    """Read a parameter from a file; the space checks conditions.
 
     Args:
         name: Field of the method's config.
-        node: What stands there.
-        rule: The field's rule; every value of the range must hold it.
-        problems: Takes what is wrong.
+        node: Its value in the file.
+        rule: The field's rule, which every value of the range must satisfy.
+        problems: Collects what is wrong.
 
     Returns:
         The parameter, or None when a problem was added.
@@ -185,7 +185,7 @@ def _range(
 
 
 def read_value(name: str, node: LocatedValue, rule: Rule, problems: Problems) -> Any:
-    """A value of a file as a scalar of its rule's kind; as it came where a problem was noted."""
+    """A value as a scalar of its rule's kind; unchanged if a problem was noted."""
     value, must = check_value(rule, node.plain)
     if must:
         problems.refuse(f"`{name}` must be {must}", node)

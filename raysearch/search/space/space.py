@@ -1,9 +1,8 @@
-"""What does a sweep search, and what does it hold fixed.
+"""The search space of a sweep: what it searches and what it holds fixed.
 
 `load_space` reads ``search_spaces/*.yaml`` (grammar: `raysearch.search.space.file`) and checks
-it against the method's own config class. The result is frozen and says what a configuration's
-complete config is, what the paper's own setting is, and by a digest whether two sweeps
-searched the same thing.
+it against the method's config class. The result is frozen. It completes configurations, knows
+the paper's own setting, and identifies what was searched by a digest.
 """
 
 from __future__ import annotations
@@ -50,20 +49,20 @@ class SearchSpace:
 
     Attributes:
         method: Name in `raysearch.methods.METHODS`.
-        config_type: The method's config class. What it holds under ``PAPER`` (field name to
-            value) is the paper's own setting.
+        config_type: The method's config class; its ``PAPER`` (field name to value) is the
+            paper's own setting.
         goal: Metric and direction that rank configurations.
-        trials: Configurations to be asked in all, over every run of the sweep; at least 1.
-        time_seconds: Seconds after which no further configuration is asked, or None.
+        trials: Configurations to ask for in total, over all sessions of the sweep; at least 1.
+        time_seconds: Seconds after which no further configuration is asked for, or None.
         seeds: Cells per task and configuration; at least 1.
         sampler: Name in `raysearch.search.suggest.samplers.SAMPLERS`.
         pruner: Name in `raysearch.search.suggest.pruners.PRUNERS`.
-        reduction: One configuration in `reduction` survives a judged rung.
+        reduction: One configuration in `reduction` survives a rung.
         mode: ``joint``: a configuration has cells of every task; ``per_task``: of one task,
             and `trials` counts per task.
-        aggregate: What the tasks of a configuration make of it; see `objective.aggregate_value`.
+        aggregate: How values of tasks are combined; see `objective.aggregate_value`.
         warm_start: Best configurations of each earlier task that a task tries first.
-        question: What a study asks of the space; None where the file has no section for it.
+        question: The experiment's question; None if the file has no section for it.
         setting: Field name to value, held fixed; fields not named keep their defaults.
         parameters: What the file searches, parents of conditions before their children.
         source: File that it came from, for messages.
@@ -88,7 +87,7 @@ class SearchSpace:
 
     @property
     def searched(self) -> tuple[Parameter, ...]:
-        """The parameters that can matter: conditions on fixed settings are resolved."""
+        """The parameters that can be active: conditions on fixed settings are resolved."""
         fixed = dataclasses.asdict(self.config_type()) | dict(self.setting)
         kept: dict[str, Parameter] = {}
         for item in self.parameters:
@@ -97,7 +96,7 @@ class SearchSpace:
                 if parent in kept:
                     open_conditions[parent] = values
                 elif any(parent == other.name for other in self.parameters):
-                    break  # the parent never matters, so this one does not either
+                    break  # the parent is never active, so this one is not either
                 elif as_scalar(fixed[parent]) not in values:
                     break
             else:
@@ -106,7 +105,7 @@ class SearchSpace:
 
     @property
     def canonical(self) -> dict[str, Any]:
-        """All that makes numbers comparable, as plain JSON: everything but trials and time."""
+        """Everything that makes numbers comparable, as plain JSON: all but trials and time."""
         options = {name: getattr(self, name) for name in TASK_DEFAULTS}
         said = {name: value for name, value in options.items() if value != TASK_DEFAULTS[name]}
         return {
@@ -123,7 +122,7 @@ class SearchSpace:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of `canonical`; the order of keys in the file does not matter."""
+        """SHA-256 (hex) of `canonical`; independent of the order of keys in the file."""
         text = json.dumps(self.canonical, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -131,7 +130,7 @@ class SearchSpace:
         """A configuration as an instance of `config_type`.
 
         Raises:
-            ConfigError: The values cannot go together.
+            ConfigError: The values are not compatible.
         """
         return read_config(self.config_type, {**self.setting, **params}, where=self.source)
 
@@ -139,7 +138,7 @@ class SearchSpace:
         """Every setting of a configuration as JSON scalars and lists, validated.
 
         Raises:
-            ConfigError: The values cannot go together.
+            ConfigError: The values are not compatible.
         """
         return plain_config(self.read(params))
 
@@ -147,15 +146,15 @@ class SearchSpace:
         """The paper's own setting, which every sweep tries first.
 
         Args:
-            task: The task that it is for; empty for one setting over all tasks.
+            task: The task; empty for one setting over all tasks.
 
         Returns:
-            The config: `setting`, then the paper's values, then defaults; and those searched
-            values in it that lie in their ranges. A literal value outside of its range stays
-            in the config, but the sampler must not be told that it was suggested.
+            The config (`setting`, then the paper's values, then defaults), and its searched
+            values within their ranges. A literal value outside of its range stays in the
+            config, but the sampler must not see it as suggested.
 
         Raises:
-            ConfigError: The paper's values cannot go together with `setting`.
+            ConfigError: The paper's values are not compatible with `setting`.
         """
         paper = self.config_type.paper(task)
         config = self.config_for({n: v for n, v in paper.items() if n not in self.setting})
@@ -176,15 +175,15 @@ class SearchSpace:
         time_seconds: float | str | None = None,
         **options: Any,
     ) -> SearchSpace:
-        """The space with what the command line says instead.
+        """The space with the command line's overrides.
 
         Args:
             settings: Field name to value as typed; a searched one becomes fixed.
-            time_seconds: In place of ``budget.time``: seconds, or text such as ``30m``.
-            options: Values in place of the file's, by name in `OPTION_RULES`; None changes none.
+            time_seconds: Replaces ``budget.time``: seconds, or text such as ``30m``.
+            options: Replacements by name in `OPTION_RULES`; None leaves the file's value.
 
         Raises:
-            ConfigError: One sentence for every value that cannot be used.
+            ConfigError: One sentence for every invalid value.
         """
         typed = {name: said_value(text) for name, text in settings.items()}
         fixed, wrong = checked_settings(self.config_type, typed)
@@ -263,7 +262,7 @@ def load_space(path: Path, config_type: type[TrainingConfig] | None = None) -> S
 
 
 def _check_whole(space: SearchSpace) -> None:
-    """Check what only the whole space shows: is anything searched, and can the paper be run."""
+    """Check the space as a whole: something is searched, and the paper's setting can run."""
     if not space.searched:
         raise ConfigError(
             f"`search` must leave something to be searched, but every parameter is fixed or its "
@@ -280,7 +279,7 @@ def _check_whole(space: SearchSpace) -> None:
 def _clashes(
     config_type: type[TrainingConfig], options: Mapping[str, Any], searched: Sequence[Parameter]
 ) -> dict[str, str]:
-    """What cannot go together, and what would make configurations that cannot be compared.
+    """Options that are incompatible, or would make configurations that cannot be compared.
 
     Args:
         config_type: The method's config class.
@@ -288,7 +287,7 @@ def _clashes(
         searched: What is searched.
 
     Returns:
-        Option or setting to blame to a sentence without its end.
+        Option or setting at fault to a sentence without its end.
     """
     found = {"sampler": sampler_problem(options["sampler"], searched)}
     if options["mode"] == "joint" and options["warm_start"]:
@@ -312,10 +311,10 @@ def _clashes(
 
 
 def _task_setting_problems(space: SearchSpace) -> list[str]:
-    """Which searched settings change the tasks of the method, so that cells would differ.
+    """Searched settings that change the method's tasks, so that cells would differ.
 
     Returns:
-        Sentences without their end; none for a config class that is no known method's.
+        Sentences without their end; empty for a config class of no known method.
     """
     if space.method not in (*methods.METHODS, *outside_methods()):
         return []

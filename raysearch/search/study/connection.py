@@ -1,7 +1,7 @@
-"""Connections to the study's database: URLs, SQLite's file, and what is said when it fails.
+"""Connects to the study's database: URLs, SQLite's file, and messages for its errors.
 
 SQLite runs in WAL mode with ``synchronous=NORMAL``: a killed process loses nothing that was
-written, and a write costs well under a millisecond; only a power cut may lose the last writes.
+written, and a write takes well under a millisecond; only a power cut may lose the last writes.
 WAL needs a local disk. `raysearch.search.study.server` connects to a server.
 """
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _BUSY_SECONDS = 5.0
-"""How long one attempt waits for another program that has SQLite's file locked."""
+"""Seconds that one attempt waits while another program has SQLite's file locked."""
 _ANEW = (
     "move it away, with the files -wal and -shm beside it, then `python -m raysearch recover` with "
     "the sweep's folder makes the study anew from the rows"
@@ -59,11 +59,11 @@ _SENTENCES = {
     "there (createdb)",
     "permission denied": "must be writable for this user, who may create tables, but is not",
 }
-"""Part of a database's own message to what to tell the user."""
+"""Part of a database's own message to the message for the user."""
 
 
 def sentence(error: BaseException) -> str:
-    """The rest of a sentence that begins with the database's name; never with a password."""
+    """The rest of a sentence that begins with the database's name; never contains a password."""
     text = first_line(error)
     for part, meaning in _SENTENCES.items():
         if part in text:
@@ -72,12 +72,12 @@ def sentence(error: BaseException) -> str:
 
 
 def is_locked(error: BaseException) -> bool:
-    """Whether another program has the database locked, which passes."""
+    """Whether another program has the database locked, a temporary condition."""
     return _LOCKED in first_line(error)
 
 
 def first_line(error: BaseException) -> str:
-    """What the database itself said, in one line; it has neither statement nor password."""
+    """The first line of the database's own message, which has neither statement nor password."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = str(error).strip()
@@ -85,10 +85,10 @@ def first_line(error: BaseException) -> str:
 
 
 def parsed_url(url: str) -> URL:
-    """The URL's parts.
+    """Parse the URL.
 
     Raises:
-        StoreError: It is none.
+        StoreError: It is not a URL.
     """
     try:
         return sqlalchemy.engine.make_url(url)
@@ -100,23 +100,23 @@ def parsed_url(url: str) -> URL:
 
 
 class Connector(Protocol):
-    """What connects to a server, where the database is on one."""
+    """Connects to a server, for databases that are not files."""
 
     @property
     def options(self) -> dict[str, Any]:
-        """Arguments of SQLAlchemy's engine."""
+        """Arguments for SQLAlchemy's engine."""
 
     def close(self) -> None:
-        """End the connection, where nobody else will."""
+        """Close the connection, if nobody else does."""
 
 
 def open_database(url: URL, shown: str, server: Connector | None) -> RDBStorage:
-    """Open a database; makes SQLite's file and Optuna's tables where they are missing.
+    """Open a database; creates SQLite's file and Optuna's tables if they are missing.
 
     Args:
-        url: Where it is.
+        url: The database.
         shown: The URL without its secrets.
-        server: What connects to the server; None for SQLite.
+        server: Connects to the server; None for SQLite.
 
     Raises:
         StoreError: Its driver is not installed, or another version of Optuna made it.
@@ -153,7 +153,7 @@ def _missing(error: ImportError) -> str:
 
 
 def _connect_sqlite(path: Path) -> sqlite3.Connection:
-    for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite itself would follow a link
+    for suffix in ("", "-wal", "-shm", "-journal"):  # SQLite itself would follow a symlink
         check_no_link(path.with_name(path.name + suffix))
     _make_file(path)
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
@@ -167,33 +167,33 @@ def _connect_sqlite(path: Path) -> sqlite3.Connection:
 
 
 def _make_file(path: Path) -> None:
-    """Make the file as the umask says, and its log with it; SQLite lets no group write.
+    """Create the file and its log under the umask; SQLite's own mode lets no group write.
 
-    A file that is there is not opened: to close it would let go of SQLite's own locks on it.
+    An existing file is not opened: closing it would drop SQLite's own POSIX locks on it.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666))
-    except OSError:  # it is there, or SQLite says why it cannot be
+    except OSError:  # it exists, or SQLite's own error will say why it cannot be created
         return
 
 
 def driver_url(url: URL) -> URL:
-    """The URL with the driver that this package's extra installs, where it names none."""
+    """The URL with the driver that this package's extra installs, if it names none."""
     if url.drivername in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
     return url
 
 
 def file_url(path: Path) -> str:
-    """The URL of a study in a file; signs that end a path in a URL, such as ``?``, are quoted."""
+    """The URL of a study in a file; signs that would end the path, such as ``?``, are quoted."""
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def check_file_url(url: str) -> None:
-    """Refuse a URL of SQLite whose path ends before its file's name does.
+    """Refuse an SQLite URL whose path ends before its file's name does.
 
     Raises:
-        StoreError: It has options, of which none is known.
+        StoreError: The URL has query options; none are supported.
     """
     path, mark, _ = url.partition("?")
     if mark:

@@ -1,12 +1,12 @@
-"""A sweep's study in a database: an Optuna study, checked whenever it is read.
+"""A sweep's study: an Optuna study in a database, verified on every read.
 
-It lies in any database that SQLAlchemy reaches (`raysearch.search.study.connection`). A study on
-a server (PostgreSQL) may be driven from any machine, and one at a time does: see
-`raysearch.search.study.server`, also for what happens when the connection is lost.
+Any database that SQLAlchemy supports will do (`raysearch.search.study.connection`). A study on
+a server (PostgreSQL) can be driven from any machine, one at a time:
+`raysearch.search.study.server` has the lock and the handling of lost connections.
 
-Every change of a trial is two transactions, its seal (`raysearch.search.study.seal`) and itself,
-and every failure of the database is one sentence. What is read is checked: a study of which one
-bit has changed is refused.
+Every change of a trial is two transactions, its seal (`raysearch.search.study.seal`) and the change
+itself; every database failure becomes one sentence. A study in which a single bit has changed
+is refused.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ _log = logging.getLogger(__name__)
 REASON = "reason"
 """Attribute of a failed trial."""
 _DRIVER = "driver"
-"""Attribute of a study on a server: who opened it last."""
+"""Attribute of a study on a server: the driver that opened it last."""
 _ATTRIBUTE, _VALUE = "attribute", "attribute_value"
-"""In a study's sealed attribute: its name, and its value where that is no object."""
+"""Keys of a study's sealed attribute: its name, and its value if that is not an object."""
 _LOOKS, _PAUSE_SECONDS = 3, 0.1
-"""How often a trial must be found damaged, and how long is waited in between."""
+"""Reads that must find a trial damaged, and the wait between them."""
 _FAILURES = (
     optuna.exceptions.StorageInternalError,
     sqlalchemy.exc.SQLAlchemyError,
@@ -74,16 +74,16 @@ _UNREADABLE = (
     ArithmeticError,
     RecursionError,
 )
-"""What Optuna and SQLAlchemy raise on values that they did not write."""
+"""Errors of Optuna and SQLAlchemy on values that they did not write."""
 T = TypeVar("T")
 
 
 class DamagedStudyError(StoreError):
-    """What the study holds is not what was written.
+    """The study's content is not what was written.
 
     Args:
-        why: What is wrong, in a clause.
-        place: Where the study is, without secrets; empty where the caller does not know.
+        why: What is wrong, as a clause.
+        place: The study's URL without secrets; empty if the caller does not know it.
     """
 
     def __init__(self, why: str, place: str = "") -> None:
@@ -96,14 +96,14 @@ class DamagedStudyError(StoreError):
 
 
 class StudyDatabase:
-    """One study in a database; creates both where they are missing.
+    """One study in a database; creates both if they are missing.
 
     Args:
         url: SQLAlchemy URL.
         name: Name of the study.
-        direction: ``maximize`` or ``minimize``; None to open a study that is there.
-        on_wait: Told in one sentence that a lost server, or a file that another program has locked,
-            is waited for, and that it is back.
+        direction: ``maximize`` or ``minimize``; None to open an existing study.
+        on_wait: Called with one sentence when a lost server or a file locked by another
+            program is waited for, and when it is back.
         guard: Called before each transaction.
 
     Raises:
@@ -124,7 +124,7 @@ class StudyDatabase:
         self._guard, self._on_wait = guard, on_wait
         self._server: StudyServer | None = None
         self._contents: dict[int, Content] = {}
-        """Trial's id to what is written of it, of those that may change."""
+        """Trial's id to its written content, for trials that may change."""
         try:
             parsed = driver_url(parsed_url(url))
             self.shown = shown_url(parsed.render_as_string(hide_password=False))
@@ -150,26 +150,26 @@ class StudyDatabase:
             raise
 
     def check_direction(self, direction: str) -> None:
-        """Refuse a study whose direction is another than that of the sweep it was made for."""
+        """Refuse a study whose direction is not the sweep's."""
         (found,) = self._read(lambda again: self._storage.get_study_directions(self._study_id))
         if found.name.lower() != direction:
             raise self.damaged(f"it is to {found.name.lower()}, and the sweep to {direction}")
 
     def attributes(self) -> dict[str, Any]:
-        """What the study says of itself."""
+        """The study's attributes."""
         found = self._read(lambda again: self._storage.get_study_user_attrs(self._study_id))
         return {key: self._unsealed(key, value) for key, value in found.items()}
 
     def set_attribute(self, key: str, value: Any) -> None:
-        """Write one attribute of the study, with its seal."""
+        """Write an attribute of the study, with its seal."""
         fields = value if isinstance(value, dict) else {_VALUE: value}
         record = seal({**fields, _ATTRIBUTE: key})
         self._read(lambda again: self._storage.set_study_user_attr(self._study_id, key, record))
 
     def trials(self) -> list[FrozenTrial]:
-        """All trials with all that is written about them, in order of number."""
+        """All trials with their content, in order of number."""
         found = self._all()
-        for _ in range(_LOOKS):  # Optuna reads in several steps, and a driver may write meanwhile
+        for _ in range(_LOOKS):  # Optuna reads in several steps; a driver may write in between
             damaged = [trial for trial in found if not self._read(partial(_intact, trial))]
             if not damaged:
                 break
@@ -188,16 +188,16 @@ class StudyDatabase:
         return sorted(found, key=lambda trial: trial.number)
 
     def create(self, template: FrozenTrial) -> int:
-        """Create a trial, complete with parameters and attributes; returns its id.
+        """Create a trial with its parameters and attributes; returns its id.
 
         Raises:
-            StoreError: Also when the trial did not get the template's number: somebody else
+            StoreError: Also when the trial's number is not the template's: somebody else
                 writes to the study.
         """
         template = sealed(template)
 
         def create(again: bool) -> tuple[int, int]:
-            if again:  # the transaction may have been done, and only its echo lost
+            if again:  # the transaction may have committed, and only its response was lost
                 found = self._storage.get_all_trials(self._study_id, deepcopy=False)
                 if len(found) > template.number:
                     same = found[template.number].user_attrs == template.user_attrs
@@ -218,23 +218,23 @@ class StudyDatabase:
         return trial_id
 
     def _seal_anew(self, trial_id: int) -> None:
-        """Seal a trial that another driver's made to have another number than its seal says."""
+        """Reseal a trial whose number another driver's trial has changed."""
         seals = [digest_of(content_of(self._read(lambda again: self._storage.get_trial(trial_id))))]
         self._read(lambda again: self._storage.set_trial_user_attr(trial_id, SEAL, seals))
 
     def trial_id(self, number: int) -> int:
-        """The database's id of a trial."""
+        """The trial's id in the database."""
         return self._read(lambda again: self._id_of(number))
 
     def trial(self, trial_id: int) -> FrozenTrial:
-        """A trial with all that is written about it."""
+        """A trial with its content."""
         found = self._read(lambda again: self._storage.get_trial(trial_id))
         if not self._read(partial(_intact, found)):
             self._check([found])
         return found
 
     def set_trial_attribute(self, trial_id: int, key: str, value: Any) -> None:
-        """Write one attribute of a trial that is running."""
+        """Write an attribute of a running trial."""
         content = self._content(trial_id)
         after = {**content, "attributes": {**content["attributes"], key: value}}
         write = self._storage.set_trial_user_attr
@@ -264,7 +264,7 @@ class StudyDatabase:
         self.tell(trial_id, TrialState.FAIL, None)
 
     def start_over(self) -> None:
-        """Delete the study, and create it anew, empty."""
+        """Delete the study and create it again, empty."""
         try:
             (direction,) = self._storage.get_study_directions(self._study_id)
             self._storage.delete_study(self._study_id)
@@ -275,14 +275,14 @@ class StudyDatabase:
             raise self._store_error(error) from error
 
     def withdraw(self) -> None:
-        """Delete the study, which is new and empty; nothing of it stays."""
+        """Delete the study, which is new and empty."""
         try:
             self._storage.delete_study(self._study_id)
         except _FAILURES as error:
             raise self._store_error(error) from error
 
     def beside(self) -> tuple[str, ...]:
-        """Names of the other studies in the same file; none of a server, which has anybody's."""
+        """Names of the other studies in the same file; none for a server, which is shared."""
         if self._server is not None:
             return ()
         found = self._read(lambda again: self._storage.get_all_studies())
@@ -302,12 +302,12 @@ class StudyDatabase:
             return self._storage.create_new_study([StudyDirection[direction.upper()]], name)
 
     def _check_pages(self) -> None:
-        """Have SQLite look at its pages and at what refers to what."""
+        """Have SQLite check its pages and indexes."""
         with self._storage.engine.connect() as connection:
             said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
             lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
         if said != "ok":
-            raise self.damaged(str(said).splitlines()[-1])  # SQLite puts a heading before it
+            raise self.damaged(str(said).splitlines()[-1])  # the first line is a heading
         if lost is not None:
             raise self.damaged(f"a row of {lost[0]} belongs to nothing")
 
@@ -319,19 +319,19 @@ class StudyDatabase:
     def _change(
         self, trial_id: int, before: Content, after: Content, work: Callable[[bool], None]
     ) -> None:
-        """Seal what is there and what will be, then do it."""
-        self._contents.pop(trial_id, None)  # not known any more if this fails
+        """Seal the current and the future content, then make the change."""
+        self._contents.pop(trial_id, None)  # unknown if this fails
         seals = [digest_of(before), digest_of(after)]
         try:
             self._run(lambda again: self._storage.set_trial_user_attr(trial_id, SEAL, seals))
             self._run(work)
         except (optuna.exceptions.UpdateFinishedTrialError, KeyError) as error:
-            self.trial(trial_id)  # says what was done to it
+            self.trial(trial_id)  # its error says what happened to the trial
             raise self.damaged(f"another program writes to it ({first_line(error)})") from error
         self._contents[trial_id] = after
 
     def _read(self, work: Callable[[bool], T]) -> T:
-        """Do it, and turn what cannot be understood into a sentence."""
+        """Call `work`; turns values that cannot be understood into one sentence."""
         try:
             return self._run(work)
         except KeyError as error:
@@ -340,7 +340,7 @@ class StudyDatabase:
             raise self.damaged(f"it cannot be read ({first_line(error)})") from error
 
     def _unsealed(self, key: str, value: Any) -> Any:
-        """An attribute of the study; one of an older version is bare."""
+        """An attribute of the study; older versions wrote it without a seal."""
         if not isinstance(value, dict) or not is_sealed(value):
             return value
         try:
@@ -364,14 +364,14 @@ class StudyDatabase:
             raise self.damaged(f"the seal of trial {numbers} is of other content")
 
     def damaged(self, why: str) -> DamagedStudyError:
-        """The error of a study that is not as it was written."""
+        """The error for a damaged study."""
         return DamagedStudyError(why, self.shown)
 
     def _id_of(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
     def _sign(self) -> None:
-        """Write down who drives the study, to be looked for when the lock was let go of."""
+        """Record who drives the study, to be checked when the lock was lost."""
         if self._server is not None:
             self._signature = f"{self._server.driver}, {secrets.token_hex(8)}"
             self._storage.set_study_user_attr(self._study_id, _DRIVER, self._signature)
@@ -379,7 +379,7 @@ class StudyDatabase:
     def _check_signature(self) -> None:
         found = self._storage.get_study_user_attrs(self._study_id).get(_DRIVER, "nobody")
         if found != self._signature:
-            self.close()  # the lock is the other's to have
+            self.close()  # so that the other driver can take the lock
             raise StoreError(
                 f"the study in {self.shown} must have one driver at a time, but while the "
                 f"connection was lost {found.split(',')[0]} took it; run the same command again "
@@ -387,10 +387,10 @@ class StudyDatabase:
             )
 
     def _run(self, work: Callable[[bool], T]) -> T:
-        """Do it; again when the connection was lost and is back.
+        """Call `work`; again when the connection was lost and is back.
 
         Args:
-            work: One transaction; told whether it may have been done before.
+            work: One transaction; its argument says whether it may have run before.
         """
         again = False
         while True:
@@ -406,7 +406,7 @@ class StudyDatabase:
                 again = True
 
     def _patiently(self, work: Callable[[], T]) -> T:
-        """Do it; again for as long as another program, such as a backup, has the file locked."""
+        """Call `work`; retry while another program, such as a backup, has the file locked."""
         began, told = time.monotonic(), False
         while True:
             try:

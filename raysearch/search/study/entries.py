@@ -1,4 +1,4 @@
-"""The attributes of a configuration in the study, written and read back.
+"""The attributes of a configuration in the study: writes them and reads them back.
 
 Attributes of an Optuna trial::
 
@@ -7,7 +7,7 @@ Attributes of an Optuna trial::
     cell/<slug>      the cell's `Run` as JSON text
     reason           why the trial failed (`raysearch.search.study.database.REASON`)
 
-A trial without ``intent`` was never asked by a sweep: it counts for nothing.
+A trial without ``intent`` was not asked for by a sweep and is ignored.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ JUDGED = "judged/"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the study needs to remember of a finished cell.
+    """The part of a finished cell's record that the study keeps in memory.
 
     Attributes:
         state: How the cell ended.
@@ -73,7 +73,7 @@ class Outcome:
         """The outcome of a cell's record.
 
         Raises:
-            StoreError: It is complete without its objective, which no sweep writes.
+            StoreError: It is complete without an objective, which no sweep writes.
         """
         complete = trial.state is RunState.COMPLETE
         if complete and goal.name not in trial.metrics:
@@ -87,11 +87,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision of early stopping at a judged rung.
+    """A decision of early stopping at a rung.
 
     Attributes:
-        reported: Rung of the report that was judged; later than the judged rung where that
-            one's report was lost in a crash.
+        reported: Rung of the report that was compared; later than the decision's rung if
+            that report was lost in a crash.
         value: Its objective.
         stops: Whether cell 0 ends there.
     """
@@ -101,15 +101,15 @@ class Verdict:
     stops: bool
 
     def plain(self) -> list[Any]:
-        """The verdict as JSON, in which a value that is not finite is null."""
+        """The verdict as JSON; a value that is not finite is null."""
         return [self.reported, self.value if math.isfinite(self.value) else None, self.stops]
 
     @classmethod
     def from_plain(cls, plain: Sequence[Any]) -> Verdict:
-        """Read what `plain` gave; null becomes NaN.
+        """Read the result of `plain`; null becomes NaN.
 
         Raises:
-            ValueError, TypeError: It is something else.
+            ValueError, TypeError: It is anything else.
         """
         reported, value, stops = plain
         known = value is None or isinstance(value, int | float)
@@ -120,12 +120,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class End:
-    """What Optuna is told at the end of a configuration.
+    """The end of a configuration, as Optuna stores it.
 
     Attributes:
         state: COMPLETE, PRUNED or FAIL.
-        values: What it is worth (`objective.aggregate_value`), or the last report of a pruned one;
-            None where there is none.
+        values: Its aggregate value (`objective.aggregate_value`), or the last report of a
+            pruned one; None if there is none.
         reason: Why it failed; empty otherwise.
     """
 
@@ -136,19 +136,19 @@ class End:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenTrial:
-    """One configuration of the study: an Optuna trial that is still open.
+    """One configuration whose Optuna trial is still open.
 
     Attributes:
         number: The trial's number in the study, from 0.
-        config: Every setting, as a run takes it.
+        config: Every setting, as passed to a run.
         cells: All cells.
         staged: Whether cell 0 runs first and alone, since early stopping may end it, and the
-            others follow if it survives; else all may run at once.
+            others follow if it survives; otherwise all may run at once.
         finished: The cells whose record is in the study.
         reports: Rung to objective of cell 0, as recorded.
         stopped_at: Rung of the report at which early stopping ended cell 0, or None.
-        problem: Why the config cannot be run at all, or empty; finish cell 0 as FAILED with it.
-        origin: Who proposed it (`raysearch.run`); empty where nothing says so.
+        problem: Why the config cannot run, or empty; finish cell 0 as FAILED with it.
+        origin: Who proposed it (`raysearch.run`); empty if unknown.
     """
 
     number: int
@@ -171,7 +171,7 @@ class OpenTrial:
 
 @dataclass(kw_only=True)
 class Entry:
-    """A configuration that is not at its end, as the ledger keeps it in memory.
+    """An open configuration, as the ledger keeps it in memory.
 
     Attributes:
         space: What the sweep searches.
@@ -179,11 +179,11 @@ class Entry:
         trial_id: The database's id of the trial.
         config: Every setting.
         cells: All cells in order.
-        problem: Why the config cannot be run, or empty.
-        origin: Where it came from (`raysearch.run`); empty where nothing says so.
+        problem: Why the config cannot run, or empty.
+        origin: Where it came from (`raysearch.run`); empty if unknown.
         finished: Outcomes of the cells whose record is written.
         reports: Rung to objective of cell 0.
-        judged: Rungs at which early stopping has judged.
+        judged: Rungs at which early stopping has decided.
         stopped_at: Rung of the report that ended cell 0, or None.
         ended: Whether Optuna has its end already, and it is open for the cells of further seeds
             (`raysearch.search.study.further_seeds`).
@@ -204,7 +204,7 @@ class Entry:
 
     @classmethod
     def read(cls, trial: FrozenTrial, trial_id: int, space: SearchSpace) -> Entry:
-        """The configuration from what is written of its trial."""
+        """The configuration from the attributes of its trial."""
         intent = intent_in(trial)
         entry = cls(
             space=space,
@@ -228,13 +228,13 @@ class Entry:
         return self.space.pruner != "none"
 
     def note_verdict(self, rung: int, verdict: Verdict) -> None:
-        """Take over a decision of early stopping."""
+        """Apply a decision of early stopping."""
         self.judged.add(rung)
         if verdict.stops:
             self.stopped_at = verdict.reported
 
     def configuration(self) -> OpenTrial:
-        """The configuration as it stands now."""
+        """A snapshot of the configuration."""
         return OpenTrial(
             number=self.number,
             config=self.config,
@@ -250,7 +250,7 @@ class Entry:
     def end(self) -> End | None:
         """How the configuration ends, or None while a cell is left to run.
 
-        A cell that does not run to its end ends it: it cannot become complete any more.
+        A cell that does not run to its end ends the configuration, which can no longer complete.
         """
         outcomes = {cell: self.finished[cell] for cell in self.cells if cell in self.finished}
         if not is_over([outcome.state for outcome in outcomes.values()], len(self.cells)):
@@ -267,10 +267,10 @@ class Entry:
 
 
 def verdicts(trial: FrozenTrial) -> dict[int, Verdict]:
-    """What early stopping decided on a trial, by judged rung.
+    """The decisions of early stopping on a trial, by rung.
 
     Raises:
-        DamagedStudyError: That is not what a sweep writes.
+        DamagedStudyError: They are not what a sweep writes.
     """
     found = {}
     for key, plain in trial.user_attrs.items():
@@ -288,15 +288,15 @@ def intent_of(
     literal: bool,
     origin: str,
 ) -> dict[str, Any]:
-    """What is written about a configuration when it is asked.
+    """The intent of a configuration, to be written when it is asked for.
 
     Args:
-        config: Every setting, as a run takes it.
-        cells: All cells; cell 0 is the one that early stopping judges.
-        problem: Why the config cannot be run, or empty.
-        literal: Whether the config is no point of the space, as a paper's own setting may be;
-            no sampler learns from it then.
-        origin: Where it came from (`raysearch.run`); empty where that is not known.
+        config: Every setting, as passed to a run.
+        cells: All cells; early stopping applies to cell 0.
+        problem: Why the config cannot run, or empty.
+        literal: Whether the config is not a point of the space, as a paper's own setting may be;
+            then no sampler learns from it.
+        origin: Where it came from (`raysearch.run`); empty if unknown.
     """
     return {
         "config": config,
@@ -308,10 +308,10 @@ def intent_of(
 
 
 def intent_in(trial: FrozenTrial) -> Mapping[str, Any]:
-    """What `intent_of` gave for a trial that has an intent.
+    """The result of `intent_of` in a trial that has one.
 
     Raises:
-        DamagedStudyError: It is something else.
+        DamagedStudyError: It is not what a sweep writes.
     """
     intent = trial.user_attrs[INTENT]
     with _as_written(trial, INTENT):
@@ -328,12 +328,12 @@ def intent_in(trial: FrozenTrial) -> Mapping[str, Any]:
 
 
 _INTENT = {"config": dict, "problem": str, "literal": bool}
-"""What an intent has beside its cells."""
+"""Keys of an intent beside its cells."""
 
 
 @contextmanager
 def _as_written(trial: FrozenTrial, key: str) -> Iterator[None]:
-    """What goes wrong in reading an attribute is the study's damage."""
+    """Turn errors in reading an attribute into `DamagedStudyError`."""
     try:
         yield
     except (StoreError, LookupError, TypeError, ValueError, RecursionError) as error:
@@ -344,15 +344,15 @@ def _as_written(trial: FrozenTrial, key: str) -> Iterator[None]:
 
 
 def origin_in(trial: FrozenTrial) -> str:
-    """Where a configuration came from; empty where its study is older than that record."""
+    """Where a configuration came from; empty in studies older than that record."""
     return str(intent_in(trial).get(PROPOSED, ""))
 
 
 def records(trial: FrozenTrial) -> Iterator[Run]:
-    """The cell records of a trial in order of cells; none of a trial without an intent.
+    """The cell records of a trial in order of cells; empty without an intent.
 
     Raises:
-        DamagedStudyError: One is none that a sweep writes.
+        DamagedStudyError: A record is not what a sweep writes.
     """
     for cell in cells_of(trial):
         if CELL + cell.slug in trial.user_attrs:
@@ -363,7 +363,7 @@ def record_of(trial: FrozenTrial, cell: Cell) -> Run:
     """The record of a cell that has one.
 
     Raises:
-        DamagedStudyError: It is none that a sweep writes, or that of another cell.
+        DamagedStudyError: It is not what a sweep writes, or another cell's.
     """
     key = CELL + cell.slug
     with _as_written(trial, key):
@@ -381,7 +381,7 @@ def cells_of(trial: FrozenTrial) -> tuple[Cell, ...]:
 
 
 def with_objective(trial: Run, goal: MetricGoal) -> Run:
-    """The trial, or, when it is complete without a finite objective, the same as failed."""
+    """The run; as failed if it is complete without a finite objective."""
     value = trial.metrics.get(goal.name)
     if trial.state is not RunState.COMPLETE or (value is not None and math.isfinite(value)):
         return trial
@@ -392,13 +392,13 @@ def with_objective(trial: Run, goal: MetricGoal) -> Run:
 
 
 def not_finite(goal: MetricGoal, value: float | None) -> str:
-    """Why a trial has failed whose objective is missing (None) or not finite."""
+    """Why a run with a missing (None) or non-finite objective has failed."""
     came = "it is missing" if value is None else f"got {value}"
     return f"the objective `{goal.name}` must be a finite number, but {came}"
 
 
 def with_origin(trial: Run, origin: str) -> Run:
-    """The trial, whose provenance says where its configuration came from, if that is known."""
+    """The run with the origin of its configuration in its provenance, if known."""
     if not origin:
         return trial
     return dataclasses.replace(trial, provenance={**trial.provenance, PROPOSED: origin})

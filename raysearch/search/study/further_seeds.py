@@ -1,9 +1,9 @@
-"""Cells of seeds that were added to a sweep, for configurations that have ended.
+"""Adds cells of further seeds to configurations that have ended.
 
-Optuna never changes a trial that has ended. So the records of further cells stand beside the
-trials, as attributes of the study, and what the trial is worth over all its cells is worked out
-when the study is read: samplers, the leaderboard and the standing then speak of the same value.
-Configurations that were stopped early or failed stay as they are.
+Optuna never changes a trial that has ended. So the records of further cells are stored as
+attributes of the study, and the trial's aggregate value over all its cells is computed when the
+study is read: samplers, the leaderboard and the ranking use the same value. Configurations that
+were stopped early or failed stay as they are.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def further_records(database: StudyDatabase) -> list[Run]:
     """The records of all further cells.
 
     Raises:
-        DamagedStudyError: One is none that a sweep writes.
+        DamagedStudyError: A record is not what a sweep writes.
     """
     found = []
     for key, text in database.attributes().items():
@@ -44,11 +44,11 @@ def further_records(database: StudyDatabase) -> list[Run]:
 
 
 class FurtherSeeds:
-    """The cells that a study's configurations have by now, and the records of the later ones.
+    """All cells of a study's configurations, and the records of the further ones.
 
     Args:
         database: The study.
-        space: What is searched; its seeds are those of now.
+        space: What is searched, with its current seeds.
         cells: A config's cells over all tasks.
     """
 
@@ -70,14 +70,14 @@ class FurtherSeeds:
         self._keep(record)
 
     def extended(self, trial: FrozenTrial) -> tuple[FrozenTrial, Entry | None]:
-        """The trial with all the cells that it has by now.
+        """The trial with all of its current cells.
 
         Args:
             trial: A trial with an intent.
 
         Returns:
-            The trial as the study is to be read, and its entry where it had ended and has cells
-            that are still to be run.
+            The trial for readers of the study, and its entry if it had ended and has further
+            cells to run.
         """
         if trial.state not in (OptunaState.RUNNING, OptunaState.COMPLETE):
             return trial, None
@@ -105,7 +105,7 @@ class FurtherSeeds:
         return found, None
 
     def _all_cells(self, trial: FrozenTrial) -> tuple[Cell, ...]:
-        """The cells that a trial was asked with, then those of further seeds."""
+        """The cells that a trial was asked for with, then those of further seeds."""
         intent, known = intent_in(trial), cells_of(trial)
         if intent["problem"]:
             return known
@@ -118,6 +118,6 @@ class FurtherSeeds:
 
 
 def _further(known: Sequence[Cell], now: Sequence[Cell]) -> tuple[Cell, ...]:
-    """The cells of seeds that are higher than those known."""
+    """The cells whose seeds are higher than the known ones."""
     highest = max(cell.seed for cell in known)
     return tuple(cell for cell in now if cell.seed > highest)

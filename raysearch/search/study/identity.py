@@ -1,14 +1,14 @@
-"""What a study was made for, and whether a sweep may go on with it.
+"""The identity of a study, and the check whether a sweep may continue it.
 
-A study says what it was made for: a version of this record, the space without its budget, and
-the seed. A sweep that means something else is refused, with what differs; another budget of
-trials or time is no difference, so that a sweep can be prolonged, and seeds may be added to it.
+The identity is a version of this record, the space without its budget, and the seed. A sweep that
+differs is refused, with the differences; the budget of trials or time may change, so that a sweep
+can be extended, and seeds may be added to it.
 
-The same holds for what the sweep's numbers were made from (`SweepSources`). Other bytes under the
-name of a corpus's file, an encoder's or a method's code make other numbers, which must not be
-ranked with the old ones: the sweep is refused, on whichever machine that is found. Other versions
-of a library, or of this package around the method, round otherwise at most: the sweep goes on,
-says so, and every board of it says so too.
+Likewise for the sources of the sweep's numbers (`SweepSources`). If a corpus file, an encoder or
+a method's code changes under its name, new numbers must not be ranked with the old ones: the
+sweep is refused, on whichever machine that is found. Other versions of a library, or of this
+package around the method, can only change rounding: the sweep continues and says so, as does
+every leaderboard of it.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ __all__ = [
 ]
 
 RECOVERING = "recovering"
-"""Attribute of a study that `raysearch.search.study.recovery` has not finished."""
+"""Attribute of a study whose recovery (`raysearch.search.study.recovery`) is not finished."""
 _KEY = "raysearch"
 _SOURCES = "sources"
 _VERSION = 2
-"""Counts up when the attributes of `raysearch.search.study.entries` change their meaning, or a
-reader must know more of them: from 2 on trials are sealed, and an older raysearch would not."""
+"""Increased when the attributes of `raysearch.search.study.entries` change their meaning or readers
+must know more of them. From 2 on trials are sealed, which an older raysearch would not do."""
 _SEALED_FROM = 2
 _UNSEALED = "unsealed"
-"""How many of the first trials may be without a seal; a trial that has ended cannot get one."""
+"""How many of the first trials may lack a seal; a trial that has ended cannot get one."""
 
 
 def identity_in(database: StudyDatabase) -> Mapping[str, Any] | None:
-    """What the study says it is for; None where it says nothing.
+    """The study's identity; None if it has none.
 
     Raises:
         DamagedStudyError: It is not what a sweep writes.
@@ -83,12 +83,12 @@ def identity_in(database: StudyDatabase) -> Mapping[str, Any] | None:
 
 
 def is_sealed_study(identity: Mapping[str, Any] | None) -> bool:
-    """Whether a version wrote the study that seals trials and cards."""
+    """Whether the study's version seals trials and cards."""
     return identity is not None and bool(identity["version"] >= _SEALED_FROM)
 
 
 def sealed_trials(database: StudyDatabase) -> list[FrozenTrial]:
-    """All trials of the study; none that a sweep asked lacks its seal, but those older than seals.
+    """All trials of the study; those that a sweep asked for must be sealed, but for older ones.
 
     Raises:
         DamagedStudyError: The study is not as it was written.
@@ -103,21 +103,20 @@ def sealed_trials(database: StudyDatabase) -> list[FrozenTrial]:
 
 
 def is_claimed(database: StudyDatabase) -> bool:
-    """Whether the study is that of a sweep."""
+    """Whether the study belongs to a sweep."""
     return _KEY in database.attributes()
 
 
 def write_identity(
     database: StudyDatabase, space: SearchSpace, seed: int, *, unsealed: int = 0
 ) -> None:
-    """Write what the study is for: from now on it is a sweep's.
+    """Write the study's identity, which makes it a sweep's.
 
     Args:
         database: The study.
         space: What is searched.
         seed: Seed of the sampler.
-        unsealed: How many of its first trials may be without a seal, since an older version wrote
-            them.
+        unsealed: How many of its first trials may lack a seal, since an older version wrote them.
     """
     identity = {"version": _VERSION, "space": space.canonical, "seed": seed}
     older = {_UNSEALED: unsealed} if unsealed else {}
@@ -125,7 +124,7 @@ def write_identity(
 
 
 def begun_with(database: StudyDatabase) -> dict[str, str]:
-    """Name to SHA-256 of the sources that the sweep has had; empty for an older study.
+    """Name to SHA-256 of the sources that the sweep began with; empty for an older study.
 
     Raises:
         DamagedStudyError: It is not what a sweep writes.
@@ -137,7 +136,7 @@ def begun_with(database: StudyDatabase) -> dict[str, str]:
 
 
 def begin_with(database: StudyDatabase, sources: Mapping[str, str]) -> None:
-    """Write down which sources the sweep has."""
+    """Write the sweep's sources."""
     if begun_with(database) != sources:
         database.set_attribute(_SOURCES, dict(sources))
 
@@ -145,15 +144,15 @@ def begin_with(database: StudyDatabase, sources: Mapping[str, str]) -> None:
 def claim_study(
     database: StudyDatabase, name: str, space: SearchSpace, seed: int, *, left: str = ""
 ) -> None:
-    """Write what a new study is for, or check what an older one was for.
+    """Write the identity of a new study, or check that of an existing one.
 
     Args:
         database: The study.
         name: Name of the sweep.
         space: What is searched.
         seed: Seed of the sampler.
-        left: What earlier runs left elsewhere, in words; a new study is then refused, because
-            its numbers would be those of other configurations.
+        left: Description of what earlier sessions left elsewhere; if not empty, a new study is
+            refused, because its trials would share their numbers with other configurations.
 
     Raises:
         StoreError: A newer version of raysearch wrote the study, or it is gone.
@@ -197,7 +196,7 @@ def claim_study(
 
 
 def _refuse_renamed(database: StudyDatabase, name: str, left: str) -> None:
-    """Say so where the file holds the study of one other sweep alone, and withdraw the new one.
+    """Withdraw a new study from a file that holds the study of one other sweep.
 
     Raises:
         StoreError: It does: the folder was renamed or copied with its study.
@@ -231,7 +230,7 @@ def _shown(value: Any) -> str:
 
 @dataclass
 class SweepSources:
-    """The sources of one sweep, as far as they are known; grows with what its workers read.
+    """The known sources of one sweep; grows with what its workers read.
 
     Attributes:
         name: The sweep's.
@@ -250,13 +249,12 @@ class SweepSources:
 
     @classmethod
     def of(cls, name: str, begun: Mapping[str, str], trials: Iterable[Run]) -> SweepSources:
-        """What a sweep's records say.
+        """The sources from a sweep's records.
 
         Args:
             name: The sweep's.
-            begun: What the study says of the sweep's beginning.
-            trials: Its records; those that say nothing of their sources, as older ones, do not
-                count.
+            begun: The sources that the sweep began with, from its study.
+            trials: Its records; older ones without sources are skipped.
         """
         found = cls(name)
         for source, digest in begun.items():
@@ -272,14 +270,14 @@ class SweepSources:
         return found
 
     def go_on_with(self, now: Mapping[str, str], data_dir: str) -> None:
-        """Check what a run begins with against what the sweep began with.
+        """Check the sources of this session against those of the sweep.
 
         Args:
-            now: What the run found by itself, name to SHA-256.
-            data_dir: Folder of the corpora, where the sweep's other files are looked at.
+            now: Name to SHA-256 as found in this session.
+            data_dir: Folder of the corpora, for the sweep's other files.
 
         Raises:
-            ConfigError: A source is another one now: which, and which trials have the old one.
+            ConfigError: A source has changed: which, and which trials have the old one.
         """
         self.known = {**self._found_here(data_dir, now), **now}
         problems = [
@@ -293,10 +291,10 @@ class SweepSources:
             self.known.setdefault(source, next(iter(digests)))
 
     def caveats(self, now: Mapping[str, str]) -> list[str]:
-        """What a user should know of earlier trials beside this run's, a sentence each.
+        """Warnings about earlier trials with other versions, one sentence each.
 
         Args:
-            now: Entry of provenance to value, as this run's trials will have it.
+            now: Entry of provenance to the value in this session.
         """
         said = []
         for entry, value in versions_of(now).items():
@@ -319,10 +317,10 @@ class SweepSources:
         return told
 
     def stranger(self, provenance: Mapping[str, str]) -> str:
-        """Take in what a trial read; why it does not belong to the sweep, or empty.
+        """Add a trial's sources; returns why it does not belong to the sweep, or empty.
 
         Args:
-            provenance: The trial's, as its worker tells it.
+            provenance: The trial's, from its worker.
         """
         read = sources_of(provenance)
         other = [name for name in sorted(read) if self.known.get(name, read[name]) != read[name]]
@@ -333,7 +331,7 @@ class SweepSources:
         return "; ".join(self._sentence(name, read[name], f"on {host}") for name in other)
 
     def _found_here(self, data_dir: str, now: Mapping[str, str]) -> dict[str, str]:
-        """The files of corpora that earlier trials read and this run's first config does not."""
+        """The corpus files that earlier trials read and this session's first config does not."""
         found = {}
         for source in self.earlier.keys() - now.keys():
             place = locate(source, Path(data_dir))

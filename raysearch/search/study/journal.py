@@ -1,8 +1,8 @@
-"""A write-ahead journal of the runs that have begun and not ended, kept apart from the study.
+"""A write-ahead journal of the runs that have begun and not ended, separate from the study.
 
-``<root>/intents/<run id>.json`` is a run as it was queued first; it appears before the run
-begins and goes once its row is there. The study needs none of them: they are for
-`raysearch.search.study.recovery`, when the study is lost and its checkpoints are not.
+``<root>/intents/<run id>.json`` is a run as it was first queued. It is written before the run
+begins and removed once its row is written. The study does not need these files: they let
+`raysearch.search.study.recovery` resume from checkpoints when the study is lost.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class RunJournal:
 
     Args:
         root: Folder or URI of the sweep.
-        make: Whether the root is made if it is not there; a reader makes nothing.
+        make: Whether to create the root if it is missing; readers do not.
         guard: Called before each write.
 
     Raises:
-        StoreError: There is no such place; every method may raise it too.
+        StoreError: The root does not exist; every method may raise it too.
     """
 
     def __init__(self, root: str, *, make: bool = True, guard: Guard = unguarded) -> None:
@@ -42,22 +42,22 @@ class RunJournal:
         self._storage = open_storage(root, make=make, retry=RETRY_LONG if make else RETRY_SHORT)
 
     def write(self, spec: RunSpec) -> None:
-        """Say that the run begins."""
+        """Record that the run begins."""
         self._guard()
-        # Without its folder, whose URI may hold keys; whoever reads it knows where it lies.
+        # Without its folder, whose URI may hold keys; readers know where it is.
         text = json.dumps(seal(json.loads(replace(spec, folder="").to_json())))
-        # Not synced: it is of use only if a power cut takes the study as well.
+        # Not synced: it is needed only if a power cut takes the study as well.
         with self._sentences():
             self._storage.write(self._name(spec.id), [text.encode()], lasting=False)
 
     def remove(self, run_id: str) -> None:
-        """The run's trial is at its end, and its row is written."""
+        """Remove the run, which has ended and whose row is written."""
         self._guard()
         with self._sentences():
             self._storage.remove(self._name(run_id))
 
     def keep(self, run_ids: Container[str]) -> None:
-        """Remove those of other runs, whose driver was killed before it did."""
+        """Remove the runs not in `run_ids`, whose driver was killed before it did."""
         for run_id in self.ids():
             if run_id not in run_ids:
                 self.remove(run_id)

@@ -1,22 +1,22 @@
-"""The ledger of a sweep: which configurations were asked, how far they are, what is next.
+"""The ledger of a sweep: which configurations were asked for, their progress, and what is next.
 
-`StudyLedger` is the only authority over a sweep: an Optuna study on a database. The intent is
-written before anybody acts and the result before anybody is told, so a run that was killed at
-any instant goes on from here. One caller, one thread; configurations of several slots may be
+`StudyLedger` is the only source of truth of a sweep: an Optuna study in a database. Intents are
+written before anybody acts and results before anybody is notified, so a sweep that was killed at
+any instant resumes from here. One caller, one thread; configurations of several slots may be
 open at once.
 
 Life of a configuration::
 
     ask            RUNNING, with parameters, config and cells, in one transaction
-    report         objective of cell 0 at a rung; True means: stop, early stopping says so, or
-                   it is not finite
-    finish_cell    the cell's record, then the end, when all cells are in or this one did not
-                   run to its own: COMPLETE with what it is worth, PRUNED, or FAIL with its reason
+    report         objective of cell 0 at a rung; returns True to stop: early stopping ends it,
+                   or the objective is not finite
+    finish_cell    the cell's record, then, once all cells are in or one has not run to its end,
+                   the state: COMPLETE with its aggregate value, PRUNED, or FAIL with a reason
 
-Seeds that are added later open the complete ones again: `raysearch.search.study.further_seeds`.
+Seeds that are added later reopen complete ones: `raysearch.search.study.further_seeds`.
 
-Every call may be repeated: what is recorded already stays as it is. So a driver that was
-killed between any two writes repeats what it does not know to be done.
+Every call is idempotent: what is recorded stays as it is. So a driver that was killed between
+any two writes repeats what it does not know to be done.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
     """The study of one sweep; see the module's docstring. Also a context manager.
 
     Args:
-        database: The study, claimed by this sweep; `open` makes and claims it.
+        database: The study, claimed by this sweep; `open` creates and claims it.
         space: What is searched.
-        cells: A config's cells over all tasks, the one that early stopping judges first; at
-            least one. In ``mode: per_task`` a configuration has those of one task.
+        cells: A config's cells over all tasks, the one for early stopping first; at least one. In
+            ``mode: per_task`` a configuration has those of one task.
         seed: Seed of the sampler, at least 0.
     """
 
@@ -94,11 +94,11 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         Args:
             url: SQLAlchemy URL, for example ``sqlite:///results/demo/study.db``.
             name: Name of the sweep and of the study.
-            space: What is searched; trials and time may differ from those of an earlier run.
-            cells: A config's cells, the one that early stopping judges first; at least one.
+            space: What is searched; trials and time may differ from those of earlier sessions.
+            cells: A config's cells, the one for early stopping first; at least one.
             seed: Seed of the sampler, at least 0.
-            on_wait: Told in one sentence that a lost server is waited for, and that it is back.
-            left: What earlier runs left elsewhere, in words; a new study is then refused.
+            on_wait: Called with one sentence when a lost server is waited for or is back.
+            left: Description of what earlier sessions left; if not empty, a new study is refused.
             guard: Called before each transaction.
 
         Raises:
@@ -116,36 +116,36 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
 
     @property
     def asked(self) -> int:
-        """Configurations that count against the budget: all that a sweep ever asked."""
+        """Configurations that count against the budget: all that the sweep ever asked for."""
         return sum(search.asked for search in self._searches.all.values())
 
     @property
     def all_asked(self) -> bool:
-        """Whether no configuration will ever be asked any more: budget or space is used up."""
+        """Whether no configuration will follow: budget or space is used up."""
         return self._searches.all_asked
 
     @property
     def used_up(self) -> tuple[str, ...]:
-        """Tasks whose space has nothing new left; "" stands for all tasks together."""
+        """Tasks whose space has nothing new left; "" means all tasks together."""
         return tuple(task for task, search in self._searches.all.items() if search.used_up)
 
     @property
     def origins(self) -> dict[str, int]:
-        """Where configurations came from (`raysearch.run`) to how many."""
+        """Origin of configurations (`raysearch.run`) to their number."""
         return dict(sum((search.origins for search in self._searches.all.values()), Counter()))
 
     @property
     def papers(self) -> dict[str, int]:
-        """Task to the number of its paper's own setting, once asked; "" for all tasks together."""
+        """Task to the trial number of its paper setting, once asked; "" for all tasks together."""
         searches = self._searches.all.items()
         return {task: search.first for task, search in searches if search.first is not None}
 
     def ask(self) -> OpenTrial | None:
-        """The next configuration, recorded; None when there is none, or none as yet.
+        """The next configuration, recorded; None when there is none, or none yet.
 
-        There is none when the budget of trials or the space is used up, and none as yet while a
+        There is none when the budget of trials or the space is used up, and none yet while a
         task that starts from the best of another waits for that one's end. The first of a task
-        is the paper's own setting; none gives the same trial as an earlier one.
+        is the paper's own setting; none repeats an earlier trial.
 
         Raises:
             ConfigError: The sampler needs a package that is not installed.
@@ -157,15 +157,15 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
     def report(self, number: int, rung: int, value: float) -> bool:
         """Record the objective of cell 0 at a rung; True when early stopping ends it.
 
-        A rung that is recorded already keeps its value and its decision. Rungs after one that
-        said stop are not recorded and say stop, as does a configuration at its end. The last
-        rung (`reports` of the config) is never judged: nothing would be saved.
+        A rung that is recorded already keeps its value and its decision. Rungs after a stop are
+        not recorded and return True, as does a configuration that has ended. The last rung
+        (`reports` of the config) never stops: nothing would be saved.
 
         Args:
             number: The configuration's number.
             rung: From 1.
-            value: The objective; one that is not finite is recorded, and ends cell 0 where it
-                is judged: that one has failed.
+            value: The objective; one that is not finite is recorded, and fails cell 0 at a rung
+                of early stopping.
         """
         with self._following():
             entry = self._open.get(number)
@@ -183,13 +183,12 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
     def finish_cell(self, number: int, trial: Run) -> Run:
         """Record a cell's end and, when all are in or this one failed, the configuration's.
 
-        Cells that still run when another one fails are of no use any more: they are let go of,
-        and leave no record.
+        Cells that still run when another one fails are dropped without a record.
 
         Returns:
-            The record as stored, to be handed on instead of `trial`: a complete trial whose
-            objective is missing or not finite is stored as failed, and a cell that was
-            recorded before keeps its first record.
+            The record as stored, to be used instead of `trial`: a complete run whose objective
+            is missing or not finite is stored as failed, and a cell that was recorded before
+            keeps its first record.
         """
         with self._following():
             entry = self._open.get(number)
@@ -208,7 +207,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             return record
 
     def open_configurations(self) -> tuple[OpenTrial, ...]:
-        """Configurations that are not at their end, in order of number."""
+        """Configurations that have not ended, in order of number."""
         with self._following():
             return tuple(self._open[number].configuration() for number in sorted(self._open))
 
@@ -225,7 +224,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
 
     @property
     def sources(self) -> dict[str, str]:
-        """Name to SHA-256 of the sources that the sweep has had, as far as they are known."""
+        """Name to SHA-256 of the sweep's known sources."""
         return begun_with(self._database)
 
     @sources.setter
@@ -233,7 +232,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         begin_with(self._database, found)
 
     def close(self) -> None:
-        """Let go of the database; the ledger cannot be used any more."""
+        """Close the database; the ledger is unusable afterwards."""
         self._database.close()
 
     def __exit__(
@@ -246,7 +245,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
 
     @contextmanager
     def _following(self) -> Iterator[None]:
-        """Keep memory in step with the database: after a write that failed it is read anew."""
+        """Keep memory in step with the database: after a failed write it is read again."""
         if self._stale:
             self._load()
         self._stale = True
@@ -275,7 +274,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
                 self._database.fail(trial_id, "interrupted before its intent was recorded")
                 continue
             self._open[trial.number] = Entry.read(trial, trial_id, self._space)
-        # A driver may have been killed between the record of the last cell and the end.
+        # A driver may have been killed between the last cell's record and the end.
         for entry in list(self._open.values()):
             self._settle(entry)
         self._stale = False
@@ -332,11 +331,11 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
                 return
 
     def _settle(self, entry: Entry) -> None:
-        """Tell Optuna the end of a configuration of which nothing is left to run."""
+        """Write the end of a configuration that has nothing left to run."""
         end = entry.end()
         if end is None:
             return
-        if entry.ended:  # the database has it as it ended first; it is read anew with all cells
+        if entry.ended:  # the database has its first end; read it again with all cells
             self._load()
             return
         if end.state is OptunaState.FAIL:

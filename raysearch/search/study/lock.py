@@ -1,9 +1,8 @@
-"""Keeps a sweep to one driver: a lock in its folder, which is checked before each write.
+"""Restricts a sweep to one driver: a lock in its folder, checked before each write.
 
-A folder that was removed under a running sweep, and made anew by another one, has another
-lock; the first driver then ends where it would write next. Of a sweep whose rows lie elsewhere
-(``--storage``) the root has a mark of who drives it: the latest driver's counts, and an earlier
-one ends in the same way.
+If the folder of a running sweep is removed and created again by another driver, the lock is a
+different file, and the first driver stops at its next write. If the rows lie elsewhere
+(``--storage``), a mark in the root names the latest driver; an earlier one stops likewise.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ from raysearch.storage.locks import FolderLock, HeldError, hold_folder, this_pro
 __all__ = ["Guard", "RootMark", "SweepLock", "sweep_lock", "unguarded"]
 
 Guard = Callable[[], None]
-"""Called before each write; raises StoreError when the sweep is not this driver's any more."""
+"""Called before each write; raises StoreError when this driver no longer owns the sweep."""
 
 _FILE = "sweep.lock"
 _MARK = "driver.json"
 
 
 def unguarded() -> None:
-    """The guard of a sweep that nobody else can have: always content."""
+    """The guard of a sweep that nobody else can take: never raises."""
 
 
 class SweepLock:
-    """A sweep's folder, as long as this process holds it.
+    """A sweep's folder while this process holds it.
 
     Args:
         folder: The folder.
@@ -44,7 +43,7 @@ class SweepLock:
         self._folder, self._held = folder, held
 
     def check(self) -> None:
-        """To be called before each write; two system calls.
+        """Check the lock before a write; two system calls.
 
         Raises:
             StoreError: The folder or the lock was removed or replaced meanwhile.
@@ -59,10 +58,10 @@ class SweepLock:
 
 @contextmanager
 def sweep_lock(folder: Path) -> Iterator[SweepLock]:
-    """Hold the sweep inside the block; makes its folder.
+    """Hold the sweep's lock in a ``with`` block; creates its folder.
 
     Raises:
-        StoreError: Another driver holds it, the folder cannot be written, or its lock is a link.
+        StoreError: Another driver holds it, the folder cannot be written, or its lock is a symlink.
     """
     with ExitStack() as stack:
         try:
@@ -77,12 +76,12 @@ def sweep_lock(folder: Path) -> Iterator[SweepLock]:
                 f"the sweep's folder must be writable, but {folder} is not: {error.strerror}"
             ) from error
         lock = SweepLock(folder, held)
-        lock.check()  # removed between opening and locking
+        lock.check()  # the file may have been removed between opening and locking
         yield lock
 
 
 class RootMark:
-    """Who drives the sweep whose rows lie at a root apart from its folder.
+    """The mark of the current driver, for a root apart from the sweep's folder.
 
     Args:
         root: Folder or URI of the rows.
@@ -103,7 +102,7 @@ class RootMark:
             ) from error
 
     def check(self) -> None:
-        """To be called before each write; reads a small file.
+        """Check the mark before a write; reads a small file.
 
         Raises:
             StoreError: The root was removed, or another driver has taken it.
@@ -126,7 +125,7 @@ class RootMark:
 
 
 def _named(mark: bytes) -> str:
-    """Who left the mark, if it can be read."""
+    """Who left the mark, if it is readable."""
     try:
         return str(read_json(mark)["driver"])[:200]
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What a study holds of its finished cells and of its sweep, for readers."""
+"""Reads a study's records and its sweep's card."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["RecordedStudy", "recorded_study"]
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedStudy:
-    """What a study says.
+    """The content of a study.
 
     Attributes:
         records: Every cell record, in order of number and cell.
-        card: What ``sweep.json`` must say, by its names; what the study does not know is absent.
-        sealed: Whether it is of a version that seals trials and cards.
+        card: The fields of ``sweep.json`` that follow from the study.
+        sealed: Whether its version seals trials and cards.
     """
 
     records: Sequence[Run]
@@ -36,7 +36,7 @@ class RecordedStudy:
 
 
 def recorded_study(url: str, name: str) -> RecordedStudy:
-    """Read a study that is there.
+    """Read an existing study.
 
     Args:
         url: SQLAlchemy URL.
@@ -44,7 +44,7 @@ def recorded_study(url: str, name: str) -> RecordedStudy:
 
     Raises:
         DamagedStudyError: The study is not as it was written.
-        StoreError: There is no such study, it cannot be read, or a driver holds its server.
+        StoreError: The study does not exist, cannot be read, or a driver holds its server.
     """
     with closing(StudyDatabase(url, name, None)) as database:
         identity, trials = identity_in(database), sealed_trials(database)
@@ -58,7 +58,7 @@ def recorded_study(url: str, name: str) -> RecordedStudy:
 
 
 def _card_of(identity: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> dict[str, Any]:
-    """What the study's identity and its configurations' cells make of ``sweep.json``."""
+    """The fields of ``sweep.json`` from the study's identity and its configurations' cells."""
     space, seed = identity["space"], identity["seed"]
     goal = space.get("objective")
     goal = goal if isinstance(goal, dict) else {}
@@ -77,5 +77,5 @@ def _card_of(identity: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> dict
     if mode == "per_task":
         tasks = tasks_of([cells[0] for cells in asked])
         return {**said, "tasks": list(tasks), "cells": seeds}
-    tasks = tasks_of(asked[0])  # of the paper's own setting, as in the card
+    tasks = tasks_of(asked[0])  # those of the paper's own setting, as in the card
     return {**said, "tasks": list(tasks), "cells": seeds * len(tasks)}

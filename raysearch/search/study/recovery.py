@@ -1,13 +1,13 @@
-"""Makes a lost study anew from what the sweep left at its root.
+"""Rebuilds a lost study from what the sweep left at its root.
 
-From the rows and curves come the finished configurations, as the study had them: numbers,
-parameters, intermediate values, what early stopping compared, papers' own settings. From
-`raysearch.search.study.journal` come those that were running, which go on from their checkpoints.
-What a sampler suggests follows from the study's content, so it goes on as it would have.
+Rows and curves restore the finished configurations: numbers, parameters, intermediate values,
+the objectives compared by early stopping, papers' own settings. `raysearch.search.study.journal`
+restores those that were running, which resume from their checkpoints. A sampler's suggestions
+follow from the study's content, so they continue as they would have.
 
-Not recovered: a row that was not written yet when the study was lost (its trial goes on from
-its last checkpoint), and when and in which order early stopping judged trials that ran at the
-same time. A number of which nothing is left stays empty.
+Not restored: a row that was not yet written when the study was lost (its trial resumes from its
+last checkpoint), and the order in which early stopping judged trials that ran at the same time.
+A number of which nothing is left stays empty.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ __all__ = ["Recovery", "recover_study"]
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """What a recovered study holds.
+    """The content of a recovered study.
 
     Attributes:
-        ended: How a configuration ended (COMPLETE, PRUNED or FAILED) to how many did.
-        open: Configurations that go on.
+        ended: End of a configuration (COMPLETE, PRUNED or FAILED) to how many have it.
+        open: Configurations that resume.
         empty: Numbers of configurations of which nothing was left.
         place: The study's URL without its password.
     """
@@ -69,18 +69,18 @@ class _Traces:
 def recover_study(
     plan: SweepPlan, rows: Iterable[Run], *, on_wait: Callable[[str], None] = lambda text: None
 ) -> Recovery:
-    """Make the study of `plan` from the rows of its leaderboard and its open runs.
+    """Rebuild the study of `plan` from the rows of its leaderboard and its open runs.
 
-    A recovery that was interrupted is begun anew by the next one; no sweep takes its study.
+    An interrupted recovery is restarted by the next one; no sweep uses its study.
 
     Args:
         plan: The sweep, as it was run.
-        rows: Its finished trials, with their curves.
+        rows: Its finished runs, with their curves.
         on_wait: See `StudyLedger.open`.
 
     Raises:
-        StoreError: There is a study, or nothing to make it from, or what is there is of another
-            sweep; or the database cannot be used.
+        StoreError: The study exists, there is nothing to rebuild it from, what is left belongs
+            to another sweep, or the database cannot be used.
     """
     with sweep_lock(plan.folder) as lock:
         traces = _gather(plan, rows, RunJournal(plan.root, make=False).specs())
@@ -134,7 +134,7 @@ def _gather(
 
 
 def _make_empty(database: StudyDatabase, name: str) -> None:
-    """See that nothing is overwritten but what an earlier recovery left half done."""
+    """Create the empty study; overwrites only an unfinished recovery."""
     present = len(database.trials())
     if not is_claimed(database) and RECOVERING in database.attributes():
         database.start_over()
@@ -167,7 +167,7 @@ def _templates(plan: SweepPlan, traces: Mapping[int, _Traces]) -> list[FrozenTri
 
 
 def _template(plan: SweepPlan, left: _Traces, task: str, *, first: bool) -> FrozenTrial:
-    """The trial of one configuration, with all that the sweep had written about it."""
+    """The trial of one configuration, with everything that the sweep had written about it."""
     space = plan.space
     config = dict(left.specs[0].config) if left.specs else _config_of(space, left.rows[0].config)
     params = _params_of(space, config)
@@ -205,7 +205,7 @@ def _template(plan: SweepPlan, left: _Traces, task: str, *, first: bool) -> Froz
 
 
 def _end(template: FrozenTrial, space: SearchSpace, rows: Sequence[Run]) -> None:
-    """Bring the trial to its end, if nothing of it is left to run."""
+    """End the trial if it has nothing left to run."""
     end = Entry.read(template, -1, space).end()
     if end is None:
         return
@@ -216,13 +216,13 @@ def _end(template: FrozenTrial, space: SearchSpace, rows: Sequence[Run]) -> None
 
 
 def _origin_of(left: _Traces) -> str:
-    """Who proposed the configuration; empty where an older version did not write it."""
+    """Who proposed the configuration; empty if an older version did not record it."""
     said = [row.provenance.get(PROPOSED, "") for row in left.rows]
     return next(filter(None, [*said, *(spec.origin for spec in left.specs)]), "")
 
 
 def _config_of(space: SearchSpace, row: Mapping[str, Scalar]) -> dict[str, Any]:
-    """The settings as the run had them; a row has lists joined and other trials' settings."""
+    """The settings of the run; a row joins lists and has other trials' settings, too."""
     known = rules(space.config_type)
     values = {
         name: value
@@ -231,7 +231,7 @@ def _config_of(space: SearchSpace, row: Mapping[str, Scalar]) -> dict[str, Any]:
     }
     try:
         return plain_config(read_config(space.config_type, values, where="a row"))
-    except ConfigError:  # it could not be run then, either: all that is known is what was drawn
+    except ConfigError:  # the config could not run then, either: keep what was drawn
         drawn = {item.name: item for item in space.searched}
         return {
             name: value
@@ -241,7 +241,7 @@ def _config_of(space: SearchSpace, row: Mapping[str, Scalar]) -> dict[str, Any]:
 
 
 def _params_of(space: SearchSpace, config: Mapping[str, Any]) -> dict[str, Scalar]:
-    """What the sampler drew, of the types that it draws."""
+    """The sampler's parameters, in the types that it draws."""
     params: dict[str, Scalar] = {}
     for item in space.searched:
         value = as_scalar(config.get(item.name))
@@ -264,7 +264,7 @@ def _check_cells(plan: SweepPlan, cells: Sequence[Cell], found: Iterable[Cell]) 
 
 
 def _reports(space: SearchSpace, record: Run) -> dict[int, float]:
-    """Rung to objective of the cell that early stopping judges."""
+    """Rung to objective of the cell for early stopping."""
     name = space.goal.name
     return {point.rung: point.metrics[name] for point in record.curve if name in point.metrics}
 
@@ -272,7 +272,7 @@ def _reports(space: SearchSpace, record: Run) -> dict[int, float]:
 def _verdicts(
     space: SearchSpace, config: Mapping[str, Any], record: Run, reports: Mapping[int, float]
 ) -> dict[str, Any]:
-    """What early stopping must have said, since it is the same for the same reports."""
+    """The decisions of early stopping, recomputed: the same reports lead to the same ones."""
     if PRUNERS[space.pruner] is None:
         return {}
     found: dict[str, Any] = {}
@@ -284,7 +284,7 @@ def _verdicts(
 
 
 def _ended(row: Run) -> datetime:
-    """When, by this machine's clock, as Optuna keeps it."""
+    """End time in this machine's local time, as Optuna stores it."""
     if not row.finished:
         return datetime.now()
     return datetime.fromisoformat(row.finished).astimezone().replace(tzinfo=None)

@@ -1,12 +1,12 @@
-"""Seals on the trials of a study, which tell whether one is still as it was written.
+"""Seals the trials of a study, to detect that one is no longer as it was written.
 
-SQLite checks no value: one changed bit in a page is another number. So every trial has an
-attribute ``seal``: digests of all that makes it (number, state, values, parameters, reports and
-the other attributes). It is written before each change, with the digest of what is there and of
-what will be, so that a driver killed between the two writes leaves a trial that is sealed either
-way. What says when a trial ran is not in it; no number follows from that.
+SQLite has no checksums of values: one changed bit in a page is another number. So every trial has
+an attribute ``seal`` with digests of its content (number, state, values, parameters, reports and
+the other attributes). It is written before each change, with the digests of the current and the
+next content, so that a driver killed between the two writes leaves a valid seal either way.
+Times are not sealed; no number follows from them.
 
-Trials of older versions have no seal until they change; the study says how many may be so
+Trials of older versions have no seal until they change; the study records how many may lack it
 (`raysearch.search.study.identity`).
 """
 
@@ -28,11 +28,11 @@ SEAL = "seal"
 """Attribute of a trial."""
 
 Content = dict[str, Any]
-"""What the seal is of, as JSON holds it."""
+"""Sealed content, as JSON holds it."""
 
 
 def content_of(trial: FrozenTrial) -> Content:
-    """All that makes the trial, of the types that any database gives back."""
+    """The content of the trial, in the types that any database returns."""
     params = {
         name: _plain(trial.distributions[name].to_internal_repr(value))
         for name, value in trial.params.items()
@@ -57,7 +57,7 @@ def end_of(state: TrialState, values: Sequence[float] | None) -> Content:
 
 
 def sealed(template: FrozenTrial) -> FrozenTrial:
-    """The trial with its seal, to be created so."""
+    """The trial with its seal, ready to be created."""
     found = copy.copy(template)
     found.user_attrs = {**template.user_attrs, SEAL: [digest_of(content_of(template))]}
     return found
@@ -72,7 +72,7 @@ def is_intact(trial: FrozenTrial) -> bool:
 
 
 def ended_by_another(trial: FrozenTrial) -> bool:
-    """Whether nothing but its end makes the trial another than it was written: somebody told it."""
+    """Whether the trial differs from its seal in its end only: another program ended it."""
     seals: Any = trial.user_attrs.get(SEAL)
     running = {**content_of(trial), **end_of(TrialState.RUNNING, None)}
     return trial.state.is_finished() and _is_seal(seals) and digest_of(running) in seals
@@ -85,5 +85,5 @@ def _is_seal(value: object) -> bool:
 
 
 def _plain(value: float) -> float:
-    """As every database gives it back: a double, and no negative zero."""
+    """The value as every database returns it: a double, and no negative zero."""
     return float(value) + 0.0

@@ -1,9 +1,9 @@
-"""One driver's lock on a study on a database server, and its lost connections.
+"""A driver's lock on a study on a database server, and the handling of lost connections.
 
-A driver has one connection, and takes a lock with it that the server gives to one connection
-only: every write of the sweep goes through a session that holds the lock, so a driver that has
-lost it cannot write. The server frees the lock when the connection ends, which it does at once
-when the driver's process dies, and after about `LOST_SECONDS` when its host is gone.
+A driver has a single connection, which holds a lock that the server grants to one connection
+only. Every write of the sweep goes through that session, so a driver that has lost the lock
+cannot write. The server frees the lock when the connection ends: at once when the driver's process
+dies, and after about `LOST_SECONDS` when its host is gone.
 
 ========== ================================ ==========================================
 database   lock                             freed when the driver's host is lost
@@ -12,7 +12,7 @@ PostgreSQL ``pg_try_advisory_lock``         after `LOST_SECONDS` (TCP keepalive)
 others     none: only the sweep's lock file
 ========== ================================ ==========================================
 
-A lock of a session needs a session: no pooler in transaction mode between driver and server.
+The lock belongs to the session: there must be no pooler in transaction mode in between.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 LOST_SECONDS = 60
-"""Of silence after which both sides take a connection for lost."""
+"""Silence, in seconds, after which both sides consider a connection lost."""
 _IDLE, _INTERVAL, _PROBES = 30, 10, 3
 _CONNECT_SECONDS = 10
 _LIBPQ = {
@@ -51,29 +51,29 @@ _LIBPQ = {
     "keepalives_count": _PROBES,
     "tcp_user_timeout": 1000 * LOST_SECONDS,
 }
-"""Connection arguments of the drivers over libpq; those that the URL names go before."""
+"""Connection arguments for drivers based on libpq; those in the URL take precedence."""
 _PATIENCE_SECONDS = 300.0
-"""How long a driver waits for its server to come back."""
+"""Seconds that a driver waits for its server to come back."""
 _PAUSE_SECONDS = 1.0
 _DEAD_SECONDS = 5.0
-"""How long the lock of a driver that was killed just now may still be held."""
+"""Seconds for which the lock of a driver that was just killed may still be held."""
 
 
 class ConnectionLost(Exception):
-    """The connection is gone, and no other is opened until the caller says so."""
+    """The connection is gone; the caller must open the next one."""
 
 
 class LockHeld(Exception):
-    """Another driver's connection holds the study; says whose."""
+    """Another driver's connection holds the study; its message says whose."""
 
 
 class StudyServer:
     """The one connection of this driver to a database server.
 
     Args:
-        url: Where the server is.
-        study: Name of the study; with the database it is what the lock is on.
-        on_wait: Told in one sentence that a lost server is waited for, and that it is back.
+        url: The server.
+        study: Name of the study; with the database it identifies the lock.
+        on_wait: Called with one sentence when a lost server is waited for or is back.
     """
 
     def __init__(self, url: URL, study: str, on_wait: Callable[[str], None]) -> None:
@@ -82,15 +82,15 @@ class StudyServer:
         self._connected = False
         self._connection: Any = None
         self.driver = f"process {os.getpid()} on {socket.gethostname()}"
-        """Who holds the lock, as the server and other drivers are told."""
+        """Name of this lock's holder for the server and other drivers."""
 
     @property
     def options(self) -> dict[str, Any]:
-        """Arguments of SQLAlchemy's engine: one connection, which holds the lock."""
+        """Arguments for SQLAlchemy's engine: one connection, which holds the lock."""
         return {"creator": self._connect, "poolclass": StaticPool}
 
     def lost(self, error: BaseException | None) -> bool:
-        """Whether the connection is what failed, not the statement."""
+        """Whether the connection failed, rather than the statement."""
         while error is not None:
             if isinstance(error, ConnectionLost | LockHeld):
                 return True
@@ -100,14 +100,14 @@ class StudyServer:
         return False
 
     def open(self, engine: sqlalchemy.Engine, why: BaseException) -> None:
-        """Get a connection again, and with it the lock; waits while there is none.
+        """Reconnect and take the lock again; waits while the server is away.
 
         Args:
             engine: The engine that has lost its connection.
-            why: The error that said so.
+            why: The error that reported it.
 
         Raises:
-            StoreError: There was none for five minutes.
+            StoreError: The server did not come back within five minutes.
         """
         began = time.monotonic()
         self._on_wait(
@@ -132,7 +132,7 @@ class StudyServer:
         )
 
     def _connect(self) -> Any:
-        if self._connected:  # SQLAlchemy and Optuna would connect again by themselves
+        if self._connected:  # SQLAlchemy and Optuna would reconnect without the lock
             raise ConnectionLost("its connection was lost")
         dialect = self._url.get_dialect()
         module = dialect.import_dbapi()
@@ -150,7 +150,7 @@ class StudyServer:
         return connection
 
     def close(self) -> None:
-        """End the connection, and so let go of the lock, where nobody else will."""
+        """Close the connection, and with it the lock, if nobody else does."""
         if self._connection is not None:
             self._connection.close()
 
@@ -164,12 +164,12 @@ class StudyServer:
         connection.commit()
 
     def key(self, scope: str) -> bytes:
-        """What the lock is on, as 32 bytes; `scope` is what tells apart studies of one name."""
+        """The lock's key, 32 bytes; `scope` distinguishes studies of the same name."""
         return hashlib.sha256(f"raysearch\0{scope}\0{self._study}".encode()).digest()
 
 
 def _take_lock(cursor: Any, server: StudyServer) -> str:
-    """Take the lock; who holds it, or empty when it is ours now."""
+    """Take the lock; returns its holder, or empty when it is ours."""
     name = re.sub(r"[^A-Za-z0-9 ._-]", "_", f"raysearch {server.driver}")[:60]
     for setting, value in (
         ("application_name", f"'{name}'"),
