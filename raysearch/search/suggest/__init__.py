@@ -1,1 +1,1 @@
-"""Which configuration is tried next, and which run is stopped early."""
+"""Chooses the next configuration, and stops hopeless ones early."""

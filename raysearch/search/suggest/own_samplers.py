@@ -1,15 +1,14 @@
-"""Samplers of our own: Sobol's points, the grid, and CMA-ES without a pickle.
+"""Samplers of our own: Sobol points, the grid, and CMA-ES without a pickle.
 
-Sobol's and the grid lay out the whole sweep at its start and learn from nothing, so that trial
-`n` has its point whatever the others gave.
+Sobol points and the grid are laid out for the whole sweep and learn nothing, so that trial `n`
+has its point whatever the results of the others.
 
-Optuna's own CMA-ES keeps the optimiser in the study as a pickle, which whoever wrote the study's
-database would have run here. `CmaesSampler` tells a new optimiser (`cmaes.CMA`) the finished
-trials in their order, a population at a time, and asks it for one point. So a driver that was
-started again, also on a study that was recovered, goes on as the old one would have. The first
-trials, of which the start-up drew most over the whole space, are no population of a normal
-distribution. As many of them as a population has say where the first distribution lies: halfway
-between the middle of the ranges and the best of them.
+Optuna's own CMA-ES stores its optimiser in the study as a pickle, through which anybody who can
+write to the database could execute code here. `CmaesSampler` instead replays the finished trials
+in order into a new optimiser (`cmaes.CMA`), one population at a time, and asks it for one point.
+So a restarted driver, also on a recovered study, continues as the old one would have. The first
+trials were mostly drawn over the whole space and are no population of a normal distribution. One
+population of them sets the first mean: halfway between the middle of the ranges and the best.
 """
 
 from __future__ import annotations
@@ -43,27 +42,27 @@ __all__ = [
 
 
 class OwnSpaceSampler(BaseSampler):
-    """A sampler that knows what is searched, and infers nothing from the study."""
+    """A sampler that is passed what is searched, and infers nothing from the study."""
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Nothing."""
+        """Empty."""
         return {}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Nothing, unless a subclass has parameters that are drawn together."""
+        """Empty, unless a subclass has parameters that are drawn together."""
         return {}
 
 
 class SobolSampler(OwnSpaceSampler):
     """Scrambled Sobol points: random search that leaves no holes.
 
-    Every parameter has its own coordinate, conditional ones too, and trial `n` takes point
-    ``n``, so that nothing needs to be remembered. (Optuna's own keeps a counter in the study
-    and takes the space from the first trial, which a paper's own setting may lie outside of.)
+    Every parameter has its own coordinate, conditional ones too, and trial `n` takes point `n`, so
+    that there is no state. (Optuna's own sampler keeps a counter in the study and takes the
+    space from the first trial, which a paper's own setting may lie outside of.)
 
     Args:
         parameters: What is searched.
@@ -95,15 +94,15 @@ class SobolSampler(OwnSpaceSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """The parameter's coordinate of the point, brought into its range."""
+        """The parameter's coordinate of the point, scaled to its range."""
         return self._point[param_name]
 
 
 class GridSampler(OwnSpaceSampler):
-    """Every combination of finite choices once, in an order that depends on the seed only.
+    """Every combination of finite choices once, in an order that depends only on the seed.
 
     Args:
-        parameters: What is searched; choices and ranges of whole numbers.
+        parameters: What is searched; choices and integer ranges.
         seed: Seed of the order.
     """
 
@@ -113,7 +112,7 @@ class GridSampler(OwnSpaceSampler):
         self._point: Mapping[str, Scalar] = {}
 
     def take_point(self, is_new: Callable[[Mapping[str, Scalar]], bool]) -> bool:
-        """Settle on the first combination that is new; False if none is left."""
+        """Take the first combination that is new; False if none is left."""
         found = next(filter(is_new, self._points), None)
         self._point = found or {}
         return found is not None
@@ -125,7 +124,7 @@ class GridSampler(OwnSpaceSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """The parameter's value at the point taken."""
+        """The parameter's value at the current point."""
         return self._point[param_name]
 
 
@@ -141,19 +140,19 @@ def _grid_points(parameters: Sequence[Parameter]) -> list[Mapping[str, Scalar]]:
 
 
 def grid_size(parameters: Sequence[Parameter]) -> int | None:
-    """Combinations of finite choices, conditions left aside; None where a range has no end."""
+    """Number of combinations, ignoring conditions; None if a range is continuous."""
     if any(item.kind == "float" for item in parameters):
         return None
     return math.prod(len(finite_choices(item)) for item in parameters)
 
 
 def finite_choices(item: Parameter) -> Sequence[Scalar]:
-    """The values of a choice or of a range of whole numbers."""
+    """The values of a choice or of an integer range."""
     return item.choices or range(int(item.low), int(item.high) + 1)
 
 
 def value_at(item: Parameter, share: float) -> Any:
-    """The value at a share in [0, 1] of a parameter's range or choices."""
+    """The value at a fraction in [0, 1] of a parameter's range or choices."""
     if item.kind == "choice":
         return item.choices[min(int(share * len(item.choices)), len(item.choices) - 1)]
     low, high = _ends(item)
@@ -167,7 +166,7 @@ def value_at(item: Parameter, share: float) -> Any:
 
 
 def share_of(item: Parameter, value: float) -> float:
-    """Where a value lies in a range, in [0, 1]: what `value_at` makes the value of."""
+    """The fraction in [0, 1] at which a value lies in its range; the inverse of `value_at`."""
     low, high = _ends(item)
     if item.log:
         return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
@@ -175,23 +174,23 @@ def share_of(item: Parameter, value: float) -> float:
 
 
 def _ends(item: Parameter) -> tuple[float, float]:
-    """The ends of a range; whole numbers get a bin of the same width each."""
+    """The ends of a range; each integer gets a bin of the same width."""
     return (item.low - 0.5, item.high + 0.5) if item.kind == "int" else (item.low, item.high)
 
 
 _SPREAD = 1 / 6
-"""Standard deviation of the first distribution in shares of the ranges, as Optuna has it."""
+"""Standard deviation of the first distribution as a fraction of the ranges, as in Optuna."""
 
 
 def numbers_of(parameters: Sequence[Parameter]) -> list[Parameter]:
-    """What CMA-ES adapts: the ranges that are searched whatever the others are."""
+    """The parameters that CMA-ES adapts: ranges without a condition."""
     return [item for item in parameters if item.kind != "choice" and not item.when]
 
 
 class CmaesSampler(OwnSpaceSampler):
-    """Draws numbers from a normal distribution that follows the better trials.
+    """Draws numbers from a normal distribution that adapts to the better trials.
 
-    Choices, and what is searched under a condition, are drawn at random.
+    Choices and conditional parameters are drawn at random.
 
     Args:
         parameters: What is searched; at least one of `numbers_of`.
@@ -206,7 +205,7 @@ class CmaesSampler(OwnSpaceSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """A point of the distribution that the study's complete trials lead to."""
+        """A point of the distribution after the study's complete trials."""
         from cmaes import CMA  # an optional package
 
         sign = 1.0 if study.direction is StudyDirection.MINIMIZE else -1.0

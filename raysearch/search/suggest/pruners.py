@@ -1,8 +1,8 @@
-"""Early stopping: which configurations are not worth training on.
+"""Early stopping: decides which configurations are not worth further training.
 
-A pruner judges the objective of a configuration at a rung against what others had there. It
-is a pure function, so that the study can store its decision together with what it was made
-from and give the same answer after a crash.
+A pruner compares a configuration's objective at a rung with those of others at that rung. It is
+a pure function, so that the study can store its decision with its inputs and return the same
+answer after a crash.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Pruner = Callable[[float, Sequence[float], int, Direction], bool]
 def stops_by_halving(
     value: float, others: Sequence[float], reduction: int, direction: Direction
 ) -> bool:
-    """Asynchronous successive halving: does a configuration end at this rung.
+    """Asynchronous successive halving: whether a configuration ends at this rung.
 
-    It goes on when its value is among the best ``1 / reduction`` of all values that were
-    judged at this rung so far, its own included; while there are fewer than `reduction`, when
-    it is the best. Implements Alg. 2 of Li et al. 2020 (ASHA) without pausing, as Optuna's
-    ``SuccessiveHalvingPruner`` does, and gives its decisions.
+    It continues when its value is among the best ``1 / reduction`` of all values at this rung
+    so far, its own included, or, with fewer than `reduction` values, when it is the best.
+    Implements Alg. 2 of Li et al. 2020 (ASHA) without pausing; its decisions are those of Optuna's
+    ``SuccessiveHalvingPruner``.
 
     Args:
-        value: Objective at the rung; one that is not finite ends.
-        others: Finite values judged at this rung before, in any order.
+        value: Objective at the rung; one that is not finite ends the configuration.
+        others: Finite values that were compared at this rung before, in any order.
         reduction: At least 2.
         direction: Which values are better.
     """
@@ -42,13 +42,13 @@ def stops_by_halving(
 
 
 PRUNERS: dict[str, Pruner | None] = {"halving": stops_by_halving, "none": None}
-"""Name in a search-space file to what judges; None judges nothing."""
+"""Name in a search-space file to the pruner; None never stops."""
 
 
 def judged_rungs(rung: int, reduction: int, *, reports: int) -> list[int]:
-    """The rungs that a report is judged at, as far as those before it have not been.
+    """The rungs at which a report counts, where those before it were not judged yet.
 
-    They are the powers of `reduction` up to the report's own rung. The last report is judged at
+    They are the powers of `reduction` up to the report's own rung. The last report counts at
     none: nothing would be saved.
 
     Args:

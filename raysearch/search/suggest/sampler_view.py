@@ -1,24 +1,24 @@
-"""The study as a sampler sees it: a copy in memory, from which Optuna's samplers suggest.
+"""The study as a sampler sees it: an in-memory copy, from which Optuna's samplers suggest.
 
-The database stays the only truth: the copy is made from it when a sweep starts, and follows each
-write. So a suggestion reads nothing from the database and writes nothing to it, and a new trial
-can be written whole, in one transaction.
+The database stays the only source of truth: the copy is made from it when a sweep starts, and
+follows each write. So a suggestion neither reads nor writes the database, and a new trial is
+written in a single transaction.
 
-Only states, values, reports and parameters are copied. The attributes of a database are
-whoever's wrote it, and Optuna's samplers would read their own state out of them, one as a pickle;
-what they would keep there is dropped too, so that a suggestion follows from the trials alone.
+Only states, values, reports and parameters are copied. Anybody may have written the attributes in
+the database, and Optuna's samplers would read their own state from them, one as a pickle. What
+they would store there is dropped too, so that a suggestion follows from the trials alone.
 
-A Gaussian process and CMA-ES learn from one number a trial, and a stopped trial has none: its
-last objective is that of a rung, and lies above or below those of whole trials because it is
-early, not because of its settings. So it is compared where both were (`losses`). It gets
+A Gaussian process and CMA-ES learn from one number per trial, and a stopped trial has none: its
+last objective is that of a rung, which differs from a final value because it is early, not because
+of its settings. So it is compared with others at its rung (`losses`). Its loss is the smallest of
 
-    the value of each trial that led it at its rung and went on, less that lead,
+    the loss of each trial that was better at its rung and went on, worsened by that difference,
 
-the smallest of these, so that it stays behind every trial that beat it by at least what it was
-behind. Trials that went on are those that are complete, and those that were stopped at a later
-rung, which get their own number first. What is behind another can never be the best. Where nobody
-who led it is known (the leader failed, or still runs), it gets the worst number of those that
-went on. While no trial went on, the objectives at the last rung of all are the scale.
+so that it stays behind every trial that beat it by at least the difference at the rung. Trials
+that went on are complete ones and those that were stopped at a later rung, whose losses are
+computed first. A trial that is behind another can never be the best. If no trial that was better is
+known (it failed, or still runs), the loss is the worst of those that went on. While no trial has
+gone on, the objectives at the highest rung are the scale.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ __all__ = ["IsNew", "Proposal", "SamplerView", "losses", "teaches"]
 
 
 def teaches(trial: FrozenTrial) -> bool:
-    """Whether a trial has a number to learn from."""
+    """Whether a model can learn from the trial."""
     if trial.state is TrialState.COMPLETE:
         return trial.values is not None and math.isfinite(trial.values[0])
     return trial.state is TrialState.PRUNED and _stop(trial) is not None
 
 
 def losses(trials: Sequence[FrozenTrial], sign: float) -> dict[int, float]:
-    """Number of each trial that teaches to what a model shall take it for; small is good.
+    """Trial number to the loss that a model learns from; smaller is better.
 
     Args:
-        trials: Complete, stopped, and any others, which are left out.
-        sign: 1 where the objective is minimised, -1 where it is maximised.
+        trials: Complete and stopped trials; others are left out.
+        sign: 1 if the objective is minimised, -1 if it is maximised.
     """
     taught = [trial for trial in trials if teaches(trial)]
     found: dict[int, float] = {}
@@ -95,7 +95,7 @@ def _loss(
 
 
 def _stop(trial: FrozenTrial) -> float | None:
-    """The last objective of a stopped trial; None where it has none that is finite."""
+    """The last objective of a stopped trial; None if it is missing or not finite."""
     if not trial.intermediate_values:
         return None
     value = trial.intermediate_values[max(trial.intermediate_values)]
@@ -103,20 +103,20 @@ def _stop(trial: FrozenTrial) -> float | None:
 
 
 IsNew = Callable[[Mapping[str, Scalar]], bool]
-"""Whether parameters make a configuration that was not tried."""
+"""Whether parameters make a configuration that was not tried before."""
 
 _ATTEMPTS = 4
-"""Proposals of the sampler, each with a seed of its own, until one is new."""
+"""Proposals of the sampler, each with its own seed, before giving up on a new one."""
 _DRAWS = 1000
-"""Draws at random after that, in a space without a list of its points, until one is new."""
+"""Random draws after that, in a space that cannot be enumerated."""
 
 _BEST = 100
 _LATEST = 400
-"""Of a larger study a sampler sees its best complete trials, its latest, and those that run.
+"""In a larger study a sampler sees the best complete trials, the latest, and the running ones.
 
-TPE takes no more than the best 25 for its good model and weighs the others down with age, but
-its cost grows with all of them: 7 ms a suggestion with 100 trials of ten parameters, 20 ms
-with 500, 63 ms with 3,000.
+TPE uses at most the best 25 for its good model and weights the others down with age, but its cost
+grows with all of them: 7 ms per suggestion with 100 trials of ten parameters, 20 ms with 500,
+63 ms with 3,000.
 """
 
 
@@ -125,7 +125,7 @@ class Proposal:
     """A configuration that a sampler chose.
 
     Attributes:
-        trial: What the database is to hold of it.
+        trial: The trial to write to the database.
         origin: How it was chosen.
     """
 
@@ -139,7 +139,7 @@ class SamplerView:
     Args:
         space: What is searched, and by which sampler.
         seed: Seed of the sweep.
-        trials: The trials that it is to hold, in order of number.
+        trials: The initial trials, in order of number.
         hidden: Numbers of trials that no sampler may learn from.
     """
 
@@ -161,13 +161,13 @@ class SamplerView:
         self._study_id = self._storage.create_new_study([direction], "mirror")
         self._ids: list[int] = []
         self._places: dict[int, int] = {}
-        """Number in the study to place in the view, which is what a sampler is seeded by."""
+        """Number in the study to index in the view, which seeds the sampler."""
         self._hidden: set[int] = set()
         for trial in trials:
             self._add(trial, hidden=trial.number in hidden)
 
     def best(self, count: int) -> list[Mapping[str, Scalar]]:
-        """Parameters of the best complete trials, the best first; the older one where even."""
+        """Parameters of the best complete trials, the best first; ties in order of age."""
         ranked = self._storage.ranked[:count]
         return [self._storage.get_trial(self._ids[place]).params for _, place in ranked]
 
@@ -182,13 +182,13 @@ class SamplerView:
         return sum(map(teaches, self._storage.every_trial(self._study_id)))
 
     def propose(self, number: int, is_new: IsNew | None = None) -> Proposal | None:
-        """Have the sampler choose a new configuration; the view holds it as running.
+        """Have the sampler choose a new configuration, which the view holds as running.
 
-        A sampler that proposes what is known is asked again with other seeds. After that one of
-        the combinations that are left is taken, or, where these have no end, one at random.
+        A sampler that proposes a known configuration is asked again with other seeds. After that
+        one of the remaining combinations is taken or, in a continuous space, a random one.
 
         Args:
-            number: The number that the study will give it.
+            number: The number that the trial will have in the study.
             is_new: By default whether no trial has exactly these parameters.
 
         Returns:
@@ -211,7 +211,7 @@ class SamplerView:
         return Proposal(trial, origin if name == "grid" else Origin.DRAWN)
 
     def _choose(self, sampler: BaseSampler, place: int) -> dict[str, Scalar]:
-        """What the sampler chooses for the parameters that matter."""
+        """The sampler's choice for the active parameters."""
         study = optuna.load_study(study_name="mirror", storage=self._storage, sampler=sampler)
         trial = optuna.trial.create_trial(state=TrialState.RUNNING)
         trial.number = place
@@ -231,7 +231,7 @@ class SamplerView:
         return params
 
     def _left(self, place: int, is_new: IsNew) -> Mapping[str, Scalar] | None:
-        """A configuration that is new, chosen by no model; None where none is found."""
+        """A new configuration, chosen by no model; None if none is found."""
         size = grid_size(self._searched)
         if size is not None and size <= LARGEST_GRID:
             grid = GridSampler(self._searched, self._seed)
@@ -246,12 +246,12 @@ class SamplerView:
     def propose_given(
         self, number: int, params: Mapping[str, Scalar], *, hidden: bool
     ) -> FrozenTrial:
-        """A trial with these parameters; a hidden one is not what they say, so none learns of it.
+        """A trial with these parameters, which the view holds as running.
 
         Args:
-            number: The number that the study will give it.
+            number: The number that the trial will have in the study.
             params: Searched name to value.
-            hidden: Whether no sampler may learn from it.
+            hidden: Whether no sampler may learn from it, since the parameters do not describe it.
 
         Returns:
             The trial, to be written to the database.
@@ -267,13 +267,13 @@ class SamplerView:
         return trial
 
     def report(self, number: int, rung: int, value: float) -> None:
-        """Follow a report."""
+        """Apply a report."""
         place = self._places[number]
         if place not in self._hidden:
             self._storage.set_trial_intermediate_value(self._ids[place], rung, value)
 
     def tell(self, number: int, state: TrialState, values: Sequence[float] | None) -> None:
-        """Follow the end of a trial."""
+        """Apply the end of a trial."""
         place = self._places[number]
         if place not in self._hidden:
             self._storage.set_trial_state_values(self._ids[place], state, values)
@@ -282,7 +282,7 @@ class SamplerView:
     def _add(self, trial: FrozenTrial, *, hidden: bool) -> None:
         place = self._places[trial.number] = len(self._ids)
         seen: dict[str, Any] = {}
-        # A failed trial without parameters keeps the number, and no sampler looks at it.
+        # A failed trial without parameters keeps the number, and samplers ignore it.
         state, values = TrialState.FAIL, None
         if hidden:
             self._hidden.add(place)
@@ -307,31 +307,30 @@ class SamplerView:
 
 
 class _Window(InMemoryStorage):
-    """A storage in memory whose list of trials is bounded.
+    """An in-memory storage that lists a bounded number of trials.
 
-    Which trials are listed depends on the study's content only, not on its history, so that
-    a driver that was started again suggests the same.
+    The list depends only on the study's content, not on its history, so that a restarted driver
+    makes the same suggestions.
 
     Args:
-        sign: Where stopped trials are listed as complete ones with a value that a model can
-            learn from (`losses`): 1 where the objective is minimised, else -1. None lists them
-            as they are.
+        sign: 1 if the objective is minimised, -1 if it is maximised: stopped trials are listed as
+            complete ones with their `losses`. None lists them as they are.
     """
 
     def __init__(self, sign: float | None) -> None:
         super().__init__()
         self._sign = sign
         self.running: set[int] = set()
-        """Places of the trials that run."""
+        """Indexes of the running trials."""
         self.ranked: list[tuple[float, int]] = []
-        """Value, the smallest the best, and place of every complete trial, in order."""
+        """Value (smallest first) and index of every complete trial, sorted."""
 
     def every_trial(self, study_id: int) -> list[FrozenTrial]:
         """All trials, without copying them."""
         return super().get_all_trials(study_id, deepcopy=False)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Drop what a sampler would remember; see the module's docstring."""
+        """Drop a sampler's state; see the module's docstring."""
 
     def get_all_trials(
         self,
@@ -354,7 +353,7 @@ class _Window(InMemoryStorage):
 
 
 def _as_complete(trials: Sequence[FrozenTrial], sign: float) -> list[FrozenTrial]:
-    """The trials, with those that were stopped and teach something as complete ones."""
+    """The trials, with stopped ones that a model can learn from as complete ones."""
     taken_for = losses(trials, sign)
     found = []
     for trial in trials:

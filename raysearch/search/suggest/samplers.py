@@ -1,12 +1,12 @@
 """The samplers that choose the next configuration, by name.
 
-Optuna's samplers under the names that a search-space file may use. A sampler is made anew for
-every configuration, from the sweep's seed and the trial's number: what it suggests depends on
-those, on what the study holds and on the budget, never on what this process did before. So a
-driver that was killed and started again suggests what it would have suggested.
+Optuna's samplers under the names of a search-space file. A sampler is created for each
+configuration from the sweep's seed and the trial's number: its suggestion depends on those, on
+the study's content and on the budget, never on the history of this process. So a driver that was
+killed and restarted suggests what it would have suggested.
 
-``tpe``, ``gp`` and ``cmaes`` are models of the finished trials. Before they have
-`startup_trials` to learn from, configurations are drawn at random.
+``tpe``, ``gp`` and ``cmaes`` are models of the finished trials. Until there are `startup_trials` to
+learn from, configurations are drawn at random.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ SamplerFactory = Callable[[Sequence[Parameter], int, int], BaseSampler]
 
 
 def startup_trials(budget: int) -> int:
-    """How many finished trials a model must have to learn from, before which all is drawn.
+    """How many finished trials a model needs; before that, all is drawn at random.
 
     A quarter of the budget: less leaves the model without a view of the space, and more leaves
-    it nothing to decide. At least two, of which a model can tell the better one; at most ten,
-    Optuna's own number, however large the budget is. In ``mode: per_task`` each task has its
-    own. Complete and stopped trials count, the best of an earlier task and the paper's own
-    setting among them where that one is a point of the space.
+    it nothing to decide. At least two, so that a model can tell which is better; at most ten,
+    Optuna's default, however large the budget. In ``mode: per_task`` each task has its own count.
+    Complete and stopped trials count, including the best of an earlier task, and the paper's own
+    setting if it is a point of the space.
 
     Args:
         budget: Configurations of the sweep, or of a task.
@@ -96,7 +96,7 @@ def make_sampler(
         parameters: What is searched, parents before children.
         seed: Seed of the sweep.
         number: Number of the trial.
-        attempt: Counts up when what was proposed is known already, and another is wanted.
+        attempt: Increased when a proposal is known already and another is wanted.
 
     Raises:
         ConfigError: The sampler needs a package that is not installed.
@@ -104,7 +104,7 @@ def make_sampler(
     if attempt:
         seed = _trial_seed(seed, attempt)
     with warnings.catch_warnings():
-        # TPE's `group` and the GP are marked experimental; both are chosen on purpose.
+        # TPE's `group` and the GP are marked experimental; we chose both deliberately.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return SAMPLERS[name](parameters, seed, number)
 
@@ -131,7 +131,7 @@ def sampler_problem(name: str, parameters: Sequence[Parameter]) -> str:
 
 
 def distribution(item: Parameter) -> BaseDistribution:
-    """A parameter in Optuna's words."""
+    """A parameter as Optuna's distribution."""
     if item.kind == "choice":
         return CategoricalDistribution(item.choices)
     if item.kind == "int":
@@ -148,8 +148,8 @@ def _tpe(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampler
         seed=_trial_seed(seed, number),
         n_startup_trials=1,
         multivariate=True,
-        group=True,  # conditional parameters are modelled together where they occur together
-        constant_liar=True,  # slots that run at the same time do not ask for the same place
+        group=True,  # models conditional parameters jointly where they occur together
+        constant_liar=True,  # keeps slots that run at once from asking for the same point
     )
 
 
@@ -161,7 +161,7 @@ def _gp(parameters: Sequence[Parameter], seed: int, number: int) -> BaseSampler:
     return optuna.samplers.GPSampler(
         seed=_trial_seed(seed, number),
         n_startup_trials=1,
-        warn_independent_sampling=False,  # what is drawn at random stands below
+        warn_independent_sampling=False,  # the docstring below says what is drawn at random
     )
 
 
@@ -185,6 +185,6 @@ SAMPLERS: dict[str, SamplerFactory] = {
 """Name in a search-space file to factory.
 
 ``tpe`` is the default; ``qmc`` spreads points evenly; ``gp`` is a Gaussian process, slow but
-sparing with configurations; ``cmaes`` draws choices at random and adapts the rest. ``gp`` and
-``cmaes`` draw conditional parameters at random.
+economical with configurations; ``cmaes`` adapts ranges. ``gp`` and ``cmaes`` draw conditional
+parameters at random, ``cmaes`` also choices.
 """

@@ -1,9 +1,9 @@
-"""Chooses which task is asked next, and which configuration it gets.
+"""Chooses the next task to ask for a configuration, and the configuration.
 
-A `TaskSearch` is the search of one task: the part of the study that its sampler sees, its share
-of the budget, and what early stopping compares. In ``mode: joint`` there is one for all tasks
-together; in ``per_task`` each task has its own, and none sees another. All of it follows from the
-study's trials, so a driver that was started again goes on as the old one would have.
+A `TaskSearch` is the search of one task: its sampler's view of the study, its share of the budget,
+and the values that early stopping compares. In ``mode: joint`` there is one for all tasks
+together; in ``per_task`` each task has its own, independent of the others. Everything follows from
+the study's trials, so a restarted driver continues as the old one would have.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _DIGITS = 6
 
 
 def trial_key(space: SearchSpace, config: Mapping[str, Any]) -> str:
-    """What two configs have in common exactly if nothing is learnt from running both.
+    """A key that two configs share exactly if running both teaches nothing new.
 
-    That is every setting after validation, but for those that have no effect beside the others
-    (`raysearch.config.TrainingConfig.inert`), and to a millionth of its range of what is searched
-    in a range of floats: a model that has reached the end of a range comes back to it with other
-    last digits. Tasks and seeds are not in it.
+    It has every setting after validation, except those without effect beside the others
+    (`raysearch.config.TrainingConfig.inert`); searched floats are rounded to a millionth of their
+    range, because a model at the end of a range returns to it with other last digits. Tasks
+    and seeds are not part of it.
 
     Args:
         space: What is searched.
-        config: Every setting, or what there is of a config that cannot be run.
+        config: Every setting, or the known part of a config that cannot run.
     """
     try:
         inert = read_config(space.config_type, config, where=space.source).inert
@@ -67,7 +67,7 @@ def trial_key(space: SearchSpace, config: Mapping[str, Any]) -> str:
 
 
 def _place(item: Parameter, value: float) -> float | str:
-    """Where in its range a value lies, to a millionth, on the scale that is searched."""
+    """Position of a value in its range, rounded to a millionth, on the searched scale."""
     if item.log and value <= 0:  # the paper's own value may lie outside
         return value
     share = round(share_of(item, value), _DIGITS) + 0.0 if item.high > item.low else 0.0  # no -0.0
@@ -79,15 +79,15 @@ CellsOf = Callable[[Mapping[str, Any]], Sequence[Cell]]
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A configuration that is chosen and not yet recorded.
+    """A configuration that is chosen but not yet recorded.
 
     Attributes:
         search: The task search that it belongs to.
-        trial: What the database is to hold of it, but for its intent.
+        trial: The trial for the database, without its intent.
         config: Every setting.
         origin: Who chose it.
-        problem: Why the config cannot be run, or empty.
-        literal: Whether the config is no point of the space; no sampler learns from it then.
+        problem: Why the config cannot run, or empty.
+        literal: Whether the config is not a point of the space; then no sampler learns from it.
     """
 
     search: TaskSearch
@@ -105,8 +105,8 @@ class TaskSearch:
         task: The task; empty for all together.
         space: What is searched.
         seed: Seed of the sweep.
-        trials: The task search's trials in order of number. Those without an intent, which no sweep
-            asked, only count where they are in the way of a number.
+        trials: The task search's trials in order of number. Those without an intent, which no
+            sweep asked for, only occupy their numbers.
     """
 
     def __init__(
@@ -118,16 +118,16 @@ class TaskSearch:
         self.asked = 0
         """Configurations that count against the budget."""
         self.origins: Counter[str] = Counter()
-        """How many of them came from where; "" stands for what older studies do not say."""
+        """Origin to the number of configurations; "" for those of older studies."""
         self.used_up = False
-        """Whether the space was found to have no configuration left that is new."""
+        """Whether the space has no new configuration left."""
         self.open: set[int] = set()
-        """Numbers of the configurations that are not at their end; the ledger keeps it."""
+        """Numbers of the open configurations; maintained by the ledger."""
         self.judged: dict[int, list[float]] = {}
-        """Rung to the finite objectives that early stopping has judged there."""
+        """Rung to the finite objectives that early stopping compared there."""
         self._space = space
         self._known: set[str] = set()
-        """What `trial_key` says of every configuration that is not to be tried again."""
+        """`trial_key` of every configuration that is not to be tried again."""
         self._keys: dict[frozenset[tuple[str, Scalar]], str] = {}
         hidden = set()
         for trial in trials:
@@ -148,13 +148,13 @@ class TaskSearch:
     def draft(self, number: int, earlier: Sequence[TaskSearch]) -> Draft | None:
         """Choose the next configuration; None when the space is used up.
 
-        The first is the paper's own setting, then come the best of the earlier task searches where
-        the space says so, then the sampler's. None is one that was tried in this task search: with
-        the same cells it would give the same numbers. A trial that failed is not tried again
-        either, unless it was its node that failed.
+        The first is the paper's own setting, then come the best of the earlier task searches if
+        the space says so, then the sampler's. None repeats one of this task search: with the
+        same cells its numbers would be the same. A failed trial is not repeated either, unless
+        its node failed.
 
         Args:
-            number: The number that the study will give it.
+            number: The number that the trial will have in the study.
             earlier: The task searches before this one.
 
         Raises:
@@ -173,19 +173,19 @@ class TaskSearch:
         return self._drafted(proposal.trial, proposal.origin)
 
     def note(self, number: int, draft: Draft) -> None:
-        """Let a draft of this task search count that is recorded now."""
+        """Count a draft of this task search that is recorded now."""
         self.count(number, draft.origin)
         self._known.add(trial_key(self._space, draft.config))
         self.open.add(number)
 
     def count(self, number: int, origin: str) -> None:
-        """Let a configuration count that is recorded."""
+        """Count a recorded configuration."""
         self.first = number if self.first is None else self.first
         self.asked += 1
         self.origins[origin] += 1
 
     def note_judged(self, rung: int, value: float) -> None:
-        """Let a later configuration be compared with this value at the rung."""
+        """Add a value that later configurations are compared with at the rung."""
         if math.isfinite(value):
             self.judged.setdefault(rung, []).append(value)
 
@@ -203,7 +203,7 @@ class TaskSearch:
         return self._keys[point] not in self._known
 
     def _proven(self, earlier: Sequence[TaskSearch]) -> Iterator[Mapping[str, Scalar]]:
-        """The best of every earlier search: each one's best, then each one's second, and so on."""
+        """The best of every earlier search: first each one's best, then each one's second, ..."""
         best = [search.view.best(self._space.warm_start) for search in earlier]
         for place in range(self._space.warm_start):
             for ranked in best:
@@ -241,11 +241,11 @@ class TaskSearches:
         return self.all[""] if "" in self.all else self.all[cells[0].task]
 
     def draft(self, number: int) -> Draft | None:
-        """Choose the next configuration, of whichever task search's turn it is.
+        """Choose the next configuration, from the task search whose turn it is.
 
         Returns:
-            None when the budget or space of every task is used up, or when what comes next
-            depends on configurations that are still open.
+            None when the budget or space of every task is used up, or when the next one
+            depends on open configurations.
 
         Raises:
             ConfigError: The sampler needs a package that is not installed.
@@ -259,17 +259,17 @@ class TaskSearches:
 
     @property
     def all_asked(self) -> bool:
-        """Whether no configuration will ever be asked any more."""
+        """Whether no configuration will follow."""
         return not any(map(self._has_more, self.all.values()))
 
     def _has_more(self, search: TaskSearch) -> bool:
         return search.asked < self._space.trials and not search.used_up
 
     def _in_turn(self) -> Iterator[TaskSearch]:
-        """Searches with work left: in turn, or one after another where one starts from another.
+        """Searches with work left: in turn, or sequentially where one starts from another.
 
-        In the latter case a task search waits for the end of those before it, but for its paper's
-        own setting, which needs nothing of them.
+        In the latter case a task search waits for those before it to end, except for its paper's
+        own setting, which does not depend on them.
         """
         order = list(self.all.values())
         if not self._space.warm_start:
@@ -286,20 +286,20 @@ class TaskSearches:
 def cells_within(
     cells_of: CellsOf, space: SearchSpace, task: str, config: Mapping[str, Any], problem: str
 ) -> tuple[tuple[Cell, ...], str]:
-    """The cells of a configuration, those of its task, and why it cannot be run.
+    """The cells of a configuration, those of its task, and why it cannot run.
 
     Args:
         cells_of: A config's cells over all tasks.
         space: What is searched.
         task: The task of its task search; empty for all together.
         config: Every setting.
-        problem: Why the config cannot be run, or empty.
+        problem: Why the config cannot run, or empty.
     """
     cells = () if problem else cells_of(config)
     own = tuple(cell for cell in cells if task in ("", cell.task))
     if own:
         return own, problem
-    # A config that cannot be run has no tasks to speak of: one cell takes its failure.
+    # A config that cannot run has no known tasks: one cell records its failure.
     others = cells_of(space.paper_first(task)[0])
     first = next(cell for cell in others if task in ("", cell.task))
     return (first,), problem or (
@@ -309,7 +309,7 @@ def cells_within(
 
 
 def checked_config(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[dict[str, Any], str]:
-    """The config of these parameters, or what there is of it and why it cannot be run."""
+    """The config of these parameters, or the known part of it and why it cannot run."""
     try:
         return space.config_for(params), ""
     except ConfigError as error:
@@ -318,14 +318,14 @@ def checked_config(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[di
 
 
 def _failed_with_its_node(trial: FrozenTrial) -> bool:
-    """Whether a trial failed for what another run of it may be spared."""
+    """Whether a trial failed for a reason that may not recur."""
     return trial.state is OptunaState.FAIL and any(
         record.reason.startswith(NODE_WENT) for record in records(trial)
     )
 
 
 def _seed_of(task: str, seed: int) -> int:
-    """The sweep's own seed for all tasks together; another one for each task."""
+    """The sweep's own seed for all tasks together; a different one for each task."""
     if not task:
         return seed
     mixed = np.random.SeedSequence((seed, zlib.crc32(task.encode())))
