@@ -1,1 +1,1 @@
-"""Where trials run: Ray, and Ray Train kept warm in slots."""
+"""Executes runs: Ray, and Ray Train workers kept warm in slots."""

@@ -1,7 +1,7 @@
-"""What the user reads when Ray or a slot breaks: one sentence, where it is no bug of ours.
+"""Turns breakdowns of Ray or a slot into one sentence for the user, where they are no bug of ours.
 
-What Ray raises for a process that its memory monitor has ended differs with the place where it is
-noticed: an `OutOfMemoryError`, an actor that died of one, or the text of either.
+The error for a process that Ray's memory monitor has killed depends on where it is noticed: an
+`OutOfMemoryError`, an actor that died of one, or the text of either.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from raysearch.errors import RaysearchError, one_line
 __all__ = ["ShortOfMemoryError", "is_lack_of_memory", "ray_breakdown", "slot_breakdown"]
 
 _MEMORY = ("ray.exceptions.OutOfMemoryError", "low on memory", "Memory on the node")
-"""Of its memory monitor only: a trial too large for its GPU is that trial's own failure."""
+"""Matches the memory monitor only: a trial too large for its GPU is the trial's own failure."""
 
 _OF_RAY = re.compile(r"^ray\.[\w.]+: (.+)", re.MULTILINE)
-"""A line of a traceback with an error of Ray's own; a task's error has the class of its cause."""
+"""Matches a traceback line with an error of Ray's own; a task's error has its cause's class."""
 
 
 class ShortOfMemoryError(RaysearchError):
@@ -25,16 +25,16 @@ class ShortOfMemoryError(RaysearchError):
 
 
 def is_lack_of_memory(text: str) -> bool:
-    """Whether what Ray says of a process means that memory was short."""
+    """Whether Ray's message about a process means that memory ran out."""
     return any(word in text for word in _MEMORY)
 
 
 def slot_breakdown(text: str, slots: int) -> Exception:
-    """The sweep's error for a slot that broke; where Ray does not say why, a bug.
+    """The sweep's error for a broken slot; a bug where Ray does not say why.
 
     Args:
-        text: The traceback, or what Ray says.
-        slots: How many there were.
+        text: The traceback, or Ray's message.
+        slots: Number of slots.
     """
     if is_lack_of_memory(text):
         fewer = f"with fewer than {slots} `--slots`, " if slots > 1 else ""
@@ -49,7 +49,7 @@ def slot_breakdown(text: str, slots: int) -> Exception:
 
 
 def ray_breakdown(error: Exception, slots: int) -> Exception:
-    """The sweep's error for one of Ray's own, which says that Ray is no more what it was."""
+    """The sweep's error for one of Ray's own, which means that Ray is no longer usable."""
     found = slot_breakdown("".join(traceback.format_exception(error)), slots)
     if isinstance(found, ShortOfMemoryError):
         return found

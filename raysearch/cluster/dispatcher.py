@@ -1,9 +1,9 @@
-"""The way of runs to a slot's worker and of its events to the search, without polling or loss.
+"""Carries runs to a slot's worker and events to the search, without polling or loss.
 
 A `RunChannel` belongs to one slot. The search puts a run in; the worker takes it, posts events
-and asks whether to go on; the search reads events in order. All of it survives the worker: a
-worker that takes its place gets the run that is not finished, and events that it repeats are
-dropped. Nothing here touches Ray; `raysearch.cluster.dispatcher` is what a Ray actor holds.
+and asks whether to continue; the search reads events in order. The channel survives the worker: its
+replacement gets the unfinished run, and repeated events are dropped. `RunChannel` does not use
+Ray; a `Dispatcher` with the channels of all slots runs as a Ray actor.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from raysearch.run import RunSpec, RunState
 __all__ = ["MAX_DEATHS", "MAX_LOSSES", "Dispatcher", "RunChannel"]
 
 MAX_DEATHS = 3
-"""Deaths of its worker without progress after which a run ends as failed."""
+"""Deaths of its worker without progress after which a run fails."""
 MAX_LOSSES = 20
-"""Losses of its node after which it does; they are not the trial's doing, but have a bound."""
+"""Losses of its node after which a run fails; not the trial's fault, but bounded."""
 VERDICT_SECONDS = 10.0
-"""How long a prunable report waits for the search before training goes on."""
+"""How long a prunable report waits for the search before training continues."""
 
 DRAIN_WAIT_SECONDS = 3.0
-"""How long a draining slot's worker still waits: Tune may have a last run on its way to it."""
+"""How long a draining slot's worker still waits: Tune may be about to pass it a last run."""
 
 
 class RunChannel:
     """The exchange between one slot's worker and the search; one event loop, no threads.
 
     Args:
-        after: Number of the last event that the search has read, in a dispatcher before this one.
+        after: Number of the last event that the search has read, from an earlier dispatcher.
     """
 
     def __init__(self, after: int = 0) -> None:
@@ -51,7 +51,7 @@ class RunChannel:
         self._given_up = False
 
     async def put(self, spec: RunSpec, prunable: bool) -> None:
-        """Give the slot its next run; one that is still running is thereby cancelled.
+        """Pass the slot its next run; one that is still running is cancelled.
 
         Args:
             spec: What to run.
@@ -68,27 +68,27 @@ class RunChannel:
         await self._notify()
 
     async def cancel(self) -> None:
-        """The run is over for the search; the worker shall released it and ask for the next."""
+        """The search is done with the run: the worker must release it and ask for the next."""
         self._open = False
         await self._notify()
 
     async def drain(self) -> None:
-        """No run will come as far as anybody knows: a worker that waits for one shall leave."""
+        """No further run is expected: a worker that waits for one must leave."""
         self._draining = True
         await self._notify()
 
     async def close(self) -> None:
-        """The slot is over: the worker shall leave at its next question."""
+        """Close the slot: the worker must leave at its next request."""
         self._closed = True
         await self._notify()
 
     async def next_events(self, after: int, seconds: float) -> tuple[Event, ...]:
-        """The events after a number, as soon as there are any; reading on approves the earlier.
+        """The events after a number, once there are any; acknowledges the earlier ones.
 
         Args:
             after: The last sequence number read; 0 at first. A worker that waits for the
-                verdict on a report up to here goes on.
-            seconds: How long to wait when there is none; then the answer is empty.
+                verdict on a report up to this number continues.
+            seconds: How long to wait when there is none; the result is then empty.
         """
         self._read = max(self._read, after)
         self._events = [event for event in self._events if event.sequence > after]
@@ -97,18 +97,18 @@ class RunChannel:
         return tuple(self._events)
 
     async def next_run(self, seconds: float, worker: str = "") -> RunSpec | None:
-        """The run to run: the current one until it is finished, else the next.
+        """The run to execute: the current one until it is finished, then the next.
 
         A worker that asks again without having finished has died: at the `MAX_DEATHS`th death
-        at the same step the run ends as failed and the worker waits for another. What
-        `lost` reported is no death.
+        at the same step the run fails and the worker waits for another. A loss reported by
+        `lost` is no death.
 
         Args:
             seconds: How long to wait for one.
-            worker: Who asks; from now on the run is this one's, see `owns`.
+            worker: The worker, which from now on owns the run; see `owns`.
 
         Returns:
-            None when the worker shall leave: no run came, or the slot is over.
+            None when the worker must leave: no run came, or the slot is closed.
         """
         await self._wait(lambda: self._open or self._closed or self._draining, seconds)
         if self._draining:
@@ -128,16 +128,16 @@ class RunChannel:
         return self._spec
 
     async def wanted(self, seconds: float) -> bool:
-        """Whether there is a run that waits for a worker; answers when there is, or in time."""
+        """Whether a run waits for a worker; returns as soon as one does, or after `seconds`."""
         await self._wait(lambda: self._open or self._closed, seconds)
         return self._open and not self._closed
 
     async def post(self, event: Event) -> bool:
-        """Take an event of a run.
+        """Add an event of a run.
 
         Returns:
-            Whether the worker shall released this run: it is finished, cancelled, or the
-            slot is over. For a judged report the answer waits for the search.
+            Whether the worker must release this run: it is finished or cancelled, or the
+            slot is closed. For a prunable report the answer waits for the search.
         """
         if self.cancelled(event.run_id) or self._is_repeated(event):
             return self.cancelled(event.run_id)
@@ -157,21 +157,21 @@ class RunChannel:
         return self.cancelled(event.run_id)
 
     def lost(self) -> None:
-        """The worker ends, or ended, with its node: no death of the run."""
+        """The worker ends, or ended, with its node: this does not count as a death."""
         self._grants = max(0, self._grants - 1)
         self._losses += 1
 
     def give_up(self) -> None:
-        """The run's workers hang: they shall be killed, so that others take it."""
+        """The run's workers hang: they must be killed, so that others take over."""
         self._given_up = True
 
     def given_up(self) -> bool:
-        """Whether the run's workers are to be killed now; said once, to who kills them."""
+        """Whether to kill the run's workers now; True once, for the caller to kill them."""
         said, self._given_up = self._given_up, False
         return said
 
     async def crash(self, text: str) -> None:
-        """The slot itself broke; nobody will take the run."""
+        """The slot itself broke; no worker will take the run."""
         self._open = False
         self._sequence += 1
         spec = self._spec.id if self._spec else ""
@@ -180,16 +180,16 @@ class RunChannel:
         await self._notify()
 
     def cancelled(self, run_id: str) -> bool:
-        """Whether a worker that runs this run shall released it."""
+        """Whether a worker that executes this run must release it."""
         current = self._spec.id if self._spec and self._open else None
         return self._closed or run_id != current
 
     def owns(self, run_id: str, worker: str) -> bool:
-        """Whether this worker, of all that ever had this run, is the one that has it now.
+        """Whether this worker is the latest to have taken this run.
 
-        One that was given up for dead may live on, beyond a link that is down, and must not
-        write over what the next one wrote. In a dispatcher that has given the run to nobody the
-        first that asks has it.
+        One that was given up for dead may still be alive behind a broken link, and must not
+        overwrite its successor's files. In a new dispatcher, which has passed the run to
+        nobody, the first worker to ask owns it.
         """
         if self._closed or self._spec is None or self._spec.id != run_id:
             return False
@@ -205,7 +205,7 @@ class RunChannel:
         return repeated
 
     def _note_progress(self, event: Event) -> None:
-        """A worker that got further than any before it does not count as one more death."""
+        """Reset the count of deaths when a worker gets further than any before it."""
         step = event.report.step if event.report else event.step
         if step > self._furthest:
             self._furthest, self._grants, self._losses = step, min(self._grants, 1), 0
@@ -221,13 +221,13 @@ class RunChannel:
             async with asyncio.timeout(seconds), self._changed:
                 await self._changed.wait_for(ready)
         except TimeoutError:
-            pass  # the caller looks again; nothing has happened
+            pass  # the caller checks again; nothing has happened
 
 
 IDLE_SECONDS = 1.0
-"""How long a worker waits for an answer to its request for work when there will be none."""
+"""How long a worker waits for an answer to its request when there will be none."""
 REOPEN_SECONDS = 30.0
-"""How long a dispatcher waits for a slot that it does not know; a live one asks every second."""
+"""How long a dispatcher waits for an unknown slot; a live one asks every second."""
 
 
 class Dispatcher:
@@ -243,15 +243,15 @@ class Dispatcher:
         """Answer once the actor is up."""
 
     async def open(self, slot: str, spec: RunSpec, prunable: bool, after: int = 0) -> None:
-        """A channel for a slot that is new, or new to this dispatcher, with the run that it runs.
+        """Open a channel for a slot that is new, or new to this dispatcher, with its run.
 
-        Other slots that have this run are dead, since nobody takes a run from one that
-        lives; their channels are closed.
+        Other slots with this run are dead, since no run is taken from a live one; their channels
+        are closed.
 
         Args:
             slot: The slot.
             spec: See `RunChannel.put`.
-            prunable: Likewise.
+            prunable: See `RunChannel.put`.
             after: See `RunChannel`.
         """
         for name in [
@@ -265,7 +265,7 @@ class Dispatcher:
             self._opened.notify_all()
 
     async def _channel(self, slot: str) -> RunChannel | None:
-        """A slot's channel; None for one that is gone, or that nobody opens."""
+        """A slot's channel; None for a slot that is gone or that is never opened."""
         if slot not in self._channels and slot not in self._gone:
             try:
                 async with asyncio.timeout(REOPEN_SECONDS), self._opened:
@@ -277,29 +277,29 @@ class Dispatcher:
         return self._channels.get(slot)
 
     async def put(self, slot: str, spec: RunSpec, prunable: bool) -> bool:
-        """See `RunChannel.put`; False where the slot shall open its channel instead."""
+        """See `RunChannel.put`; False if the slot must open its channel instead."""
         if slot not in self._channels:
             return False
         await self._channels[slot].put(spec, prunable)
         return True
 
     async def next_events(self, slot: str, after: int, seconds: float) -> Sequence[Event] | None:
-        """See `RunChannel.next_events`; None where the slot shall open its channel first."""
+        """See `RunChannel.next_events`; None if the slot must open its channel first."""
         channel = self._channels.get(slot)
         return await channel.next_events(after, seconds) if channel else None
 
     async def next_run(self, slot: str, seconds: float, worker: str = "") -> RunSpec | None:
-        """See `RunChannel.next_run`; a slot that is gone has none."""
+        """See `RunChannel.next_run`; None for a slot that is gone."""
         channel = None if self._winding_up else await self._channel(slot)
         return await channel.next_run(seconds, worker) if channel else None
 
     async def owns(self, slot: str, run_id: str, worker: str) -> bool:
-        """See `RunChannel.owns`; a slot that is gone owns nothing."""
+        """See `RunChannel.owns`; False for a slot that is gone."""
         channel = await self._channel(slot)
         return channel is not None and channel.owns(run_id, worker)
 
     async def wanted(self, slot: str, seconds: float) -> bool:
-        """See `RunChannel.wanted`; a slot that is gone wants nobody."""
+        """See `RunChannel.wanted`; False for a slot that is gone."""
         if self._winding_up:
             await asyncio.sleep(min(seconds, IDLE_SECONDS))
             return False
@@ -307,26 +307,26 @@ class Dispatcher:
         return await channel.wanted(seconds) if channel else False
 
     async def post(self, slot: str, event: Event) -> bool:
-        """See `RunChannel.post`; a slot that is gone releases everything."""
+        """See `RunChannel.post`; True for a slot that is gone."""
         channel = await self._channel(slot)
         return await channel.post(event) if channel else True
 
     async def cancel(self, run_id: str) -> None:
-        """Tell the worker that runs this run, in whatever slot, to released it."""
+        """Have the worker that executes this run, in whatever slot, release it."""
         for channel in self._channels.values():
             if not channel.cancelled(run_id):
                 await channel.cancel()
 
     async def wind_up(self) -> None:
-        """The run is over: workers shall write their checkpoints and leave, and none shall come."""
+        """The session is over: workers must write their checkpoints and leave, none may start."""
         self._winding_up = True
 
     async def winding_up(self) -> bool:
-        """Whether that is so."""
+        """Whether `wind_up` was called."""
         return self._winding_up
 
     async def give_up(self, run_id: str) -> None:
-        """See `RunChannel.give_up`; of the slot that runs this run."""
+        """`RunChannel.give_up` in the slot that executes this run."""
         for channel in self._channels.values():
             if not channel.cancelled(run_id):
                 channel.give_up()
@@ -336,7 +336,7 @@ class Dispatcher:
         return slot in self._channels and self._channels[slot].given_up()
 
     async def drain(self) -> None:
-        """See `RunChannel.drain`; of every slot."""
+        """`RunChannel.drain` in every slot."""
         for channel in self._channels.values():
             await channel.drain()
 
@@ -357,7 +357,7 @@ class Dispatcher:
             await channel.crash(text)
 
     async def close(self, slot: str) -> None:
-        """Close the slot's channel and forget what was in it."""
+        """Close the slot's channel and drop its contents."""
         self._gone.add(slot)
         channel = self._channels.pop(slot, None)
         if channel:

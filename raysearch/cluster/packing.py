@@ -1,6 +1,6 @@
-"""How many trials share a GPU: as the user says, or as many as one trial's peak leaves room for.
+"""Decides how many trials share a GPU: the user's number, or as many as one trial's peak allows.
 
-One trial's peak is measured in a task of its own on a whole GPU, wherever the cluster has one.
+A trial's peak memory is measured in a separate task on a whole GPU, wherever the cluster has one.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ __all__ = [
 ]
 
 STEPS = 20
-"""Steps of each stage; a longer batch than these may come later, for which there is a margin."""
+"""Steps per stage; longer batches may come later, which the margin covers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Peak:
-    """What was measured.
+    """Measured memory.
 
     Attributes:
         taken: Bytes at the peak.
-        total: Bytes that the device has.
+        total: Bytes of the device.
         device: Its name.
     """
 
@@ -64,24 +64,24 @@ class Peak:
 
 
 class Meter(Protocol):
-    """Reads a device's memory, in bytes."""
+    """Measures a device's memory, in bytes."""
 
     def taken(self) -> int:
-        """The most that this process took so far."""
+        """Peak of this process so far."""
 
     def total(self) -> int:
-        """What there is."""
+        """Total memory."""
 
 
 class CudaMeter:
-    """Memory of a GPU that nobody else uses meanwhile; else theirs counts as the trial's."""
+    """Memory of a GPU that nobody else may use meanwhile: all use counts as the trial's."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         torch.cuda.reset_peak_memory_stats(device)
 
     def taken(self) -> int:
-        """What torch's allocator reserved at its peak, and what lies outside: the context."""
+        """Peak reserved by torch's allocator, plus memory outside of it: the context."""
         free, total = torch.cuda.mem_get_info(self._device)
         outside = total - free - torch.cuda.memory_reserved(self._device)
         return torch.cuda.max_memory_reserved(self._device) + max(0, outside)
@@ -92,14 +92,14 @@ class CudaMeter:
 
 
 class ResidentMeter:
-    """Memory of the host: the most that was ever resident of this process.
+    """Memory of the host: the peak resident size of this process.
 
-    Linux's ``ru_maxrss`` is no less than the size of whatever process started this one, which
-    it keeps over ``exec``; the high-water mark of ``/proc`` is this program's own.
+    Linux's ``ru_maxrss`` survives ``exec`` and is at least the size of the parent process;
+    the high-water mark in ``/proc`` is this program's own.
     """
 
     def taken(self) -> int:
-        """In bytes; where there is no ``/proc`` (macOS), ``ru_maxrss`` has bytes, too."""
+        """In bytes; where there is no ``/proc`` (macOS), ``ru_maxrss`` is in bytes, too."""
         status = Path("/proc/self/status")
         if not status.exists():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -112,12 +112,12 @@ class ResidentMeter:
 
 
 def measure_peak(spec: RunSpec, *, data_dir: str, meter: Meter | None = None) -> Peak:
-    """Run a few steps of a run, with an evaluation, and read the meter.
+    """Run a few steps of a run, with an evaluation, and measure.
 
     Args:
-        spec: What to run; nothing is written to its folder.
+        spec: The run; nothing is written to its folder.
         data_dir: Folder of the corpora.
-        meter: What reads the memory; None for that of the device at hand.
+        meter: Measures the memory; None for the meter of the device at hand.
 
     Raises:
         RaysearchError: Data or encoder cannot be used, or the device is too small.
@@ -144,12 +144,12 @@ def measure_peak(spec: RunSpec, *, data_dir: str, meter: Meter | None = None) ->
 
 
 def _exercise(method: Method, config: TrainingConfig, seed: int) -> None:
-    """Every stage as in `training.loop`, but short; an evaluation where its memory is largest."""
+    """Shortened version of every stage in `training.loop`; evaluates where memory peaks."""
     for stage in method.stages():
         method.begin(stage)
         batches = endless_batches(method, stage, seed, skip=0)
         position = Position()
-        with suppress(RunError):  # a step that ends a trial takes its memory all the same
+        with suppress(RunError):  # a step that fails the trial uses its memory all the same
             for batch in islice(batches, min(STEPS, stage.steps)):
                 take_step(method, config, stage, batch, position)
         with autocast(config.precision):
@@ -160,9 +160,9 @@ def _exercise(method: Method, config: TrainingConfig, seed: int) -> None:
 
 
 MARGIN = 0.2
-"""Share of the measured peak that a trial gets on top: for longer batches and other settings."""
+"""Fraction of the measured peak added for each trial: for longer batches and other settings."""
 WAIT_SECONDS = 1800.0
-"""How long the measuring may take, including the start of a node with a GPU."""
+"""Timeout of the measurement, including the start of a node with a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +171,7 @@ class Packing:
 
     Attributes:
         trials: Workers on one GPU; at least 1.
-        peak: What was measured; None where the user gave the number.
+        peak: The measurement; None if the user chose the number.
     """
 
     trials: int
@@ -179,7 +179,7 @@ class Packing:
 
     @property
     def annotations(self) -> dict[str, str]:
-        """As it stands in every row of the sweep."""
+        """The columns of every row of the sweep."""
         found = {"pack": str(self.trials)}
         if self.peak is not None:
             found |= {
@@ -191,12 +191,12 @@ class Packing:
 
 
 def fraction(trials: int) -> float:
-    """GPUs of one of so many workers; Ray counts ten-thousandths, of which none may be too many."""
+    """GPUs per worker, rounded down to Ray's ten-thousandths, so that all of them fit."""
     return math.floor(10_000 / trials) / 10_000
 
 
 def pack_by_peak(peak: Peak) -> Packing:
-    """As many trials as fit with the margin; one may use the margin up.
+    """As many trials as fit with the margin; a single one may use the margin up.
 
     Raises:
         ConfigError: Not even one fits.
@@ -217,20 +217,20 @@ def measure_on_cluster(
     cpus: float = 1.0,
     gpus: float = 1.0,
 ) -> Peak:
-    """Measure a run's peak in a task of its own.
+    """Measure a run's peak in a separate task.
 
     Args:
-        spec: What to run.
+        spec: The run.
         data_dir: Folder of the corpora, on every node.
         address: Ray cluster to join; None starts a Ray on this machine.
-        cpus: CPUs that the task holds.
-        gpus: GPUs that it holds; with 0, memory of the host is measured.
+        cpus: CPUs of the task.
+        gpus: GPUs of the task; with 0, memory of the host is measured.
 
     Raises:
-        ConfigError: The run cannot be run, or no GPU came.
+        ConfigError: The run cannot be executed, or no GPU became available.
     """
     with ray_session(address):
-        # The one call of a fresh process: its peak holds nothing of another's.
+        # Called once in a fresh process, so that the peak is this run's alone.
         resources = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "max_calls": 1}
         task = ray.remote(**resources)(_measured)
         try:
@@ -252,7 +252,7 @@ def measure_on_cluster(
 
 
 def _measured(spec: RunSpec, data_dir: str) -> Peak | str:
-    """The peak, or why there is none."""
+    """The peak, or why it could not be measured."""
     torch.set_num_threads(1)
     try:
         return measure_peak(spec, data_dir=data_dir)

@@ -1,10 +1,10 @@
-"""Notices that a node is about to go, and the time that its workers stay to save.
+"""Detects that a node is about to go, so that its workers can save.
 
-Two ways lead here: SIGTERM to the worker's process, and Ray's drain, of which the slot's
-controller tells (`raysearch.cluster.trainer`). Training runs beside the main thread, where
-alone signals arrive, so that it asks; what the process did on SIGTERM before, it does once
-the trial is let go of. Ray ends a node's workers at once when its raylet gets SIGTERM
-(``ray stop``): who takes a node away should drain it first.
+There are two sources: SIGTERM to the worker's process, and Ray's drain, which the slot's controller
+reports (`raysearch.cluster.trainer`). Signals arrive only in the main thread, so training runs
+beside it and polls; the original action of SIGTERM follows once the trial is released. Ray
+ends a node's workers at once when its raylet gets SIGTERM (``ray stop``): drain a node before
+taking it away.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = [
 ]
 
 GRACE_SECONDS = 25.0
-"""Longest that a process stays after SIGTERM; Kubernetes kills after 30 s, systemd after 90 s."""
+"""Longest that a process lives after SIGTERM; Kubernetes kills after 30 s, systemd after 90 s."""
 
 
 class PreemptionNotice:
-    """What one process knows of its end. Any thread may ask.
+    """A process's notice of its end; thread-safe.
 
     Args:
         grace: See `GRACE_SECONDS`.
@@ -58,16 +58,16 @@ class PreemptionNotice:
 
     @property
     def seconds(self) -> float:
-        """Seconds since that was heard; 0 before."""
+        """Seconds since the notice; 0 before."""
         return 0.0 if self._given is None else time.monotonic() - self._given
 
     def give(self) -> None:
-        """The node is about to go; the first time counts."""
+        """Give notice that the node is about to go; the first time counts."""
         self._given = time.monotonic() if self._given is None else self._given
 
     @contextmanager
     def work(self) -> Iterator[None]:
-        """Inside there is something to save; on leaving, the process may end."""
+        """Mark the block as work to save; the process may end after it."""
         self._working = True
         try:
             yield
@@ -77,10 +77,10 @@ class PreemptionNotice:
                 self._let_go.set()
 
     def watch(self) -> None:
-        """From now on SIGTERM is a notice; only in the main thread.
+        """Treat SIGTERM as a notice from now on; only in the main thread.
 
-        What SIGTERM did before, it does when nothing is worked on, once that is let go of,
-        and after the grace period in any case. Ray of our own starts its processes deaf to it.
+        Its original action follows when no work is in progress, once that is finished, and in
+        any case after the grace period. A local Ray starts its processes with SIGTERM ignored.
         """
         before = signal.getsignal(signal.SIGTERM)
 
@@ -111,19 +111,19 @@ NOTICE = PreemptionNotice()
 
 
 def watch_signals() -> None:
-    """`PreemptionNotice.watch` of this process; what a slot runs in its workers' main threads."""
+    """`PreemptionNotice.watch` of this process; slots run it in their workers' main threads."""
     NOTICE.watch()
 
 
 def give_notice() -> None:
-    """`PreemptionNotice.give` of this process, likewise."""
+    """`PreemptionNotice.give` of this process."""
     NOTICE.give()
 
 
 METADATA = "http://169.254.169.254/latest"
 """Instance Metadata Service version 2 (AWS, *Spot Instance interruption notices*)."""
 LOOK_SECONDS = 5.0
-"""How often it is looked; AWS recommends so."""
+"""Seconds between two polls, as AWS recommends."""
 ANSWER_SECONDS = 2.0
 
 
@@ -133,7 +133,7 @@ def watch(head: str, *, base: str = METADATA, look: float = LOOK_SECONDS) -> int
     Args:
         head: ``HOST:PORT`` of the cluster's head.
         base: Where the metadata service is.
-        look: Seconds between two looks.
+        look: Seconds between two polls.
 
     Returns:
         The exit status of ``ray drain-node``.
@@ -146,7 +146,7 @@ def watch(head: str, *, base: str = METADATA, look: float = LOOK_SECONDS) -> int
 
 
 def seconds_left(base: str = METADATA) -> float | None:
-    """Seconds until the instance is stopped or ended, at least 0; None where nobody says so."""
+    """Seconds until the instance is stopped or terminated, at least 0; None without a notice."""
     try:
         token = _ask(f"{base}/api/token", "PUT", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
         told = _ask(

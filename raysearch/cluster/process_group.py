@@ -1,9 +1,9 @@
 """The process group of the workers that share a trial.
 
-Torch's own way is a store that listens on every address and knows no token. On one machine they
-meet over a file in the session's private folder instead, and then talk over loopback. On a
-cluster, whose nodes share no such folder, it stays torch's way: docs/cluster.md says what that
-asks of the network. The names used here are internal to Ray, whose version is pinned.
+By default torch's rendezvous store listens on every address without authentication. On one machine
+the workers instead meet over a file in the session's private folder, and then talk over loopback.
+A cluster's nodes share no such folder and use torch's store: docs/cluster.md says what that
+requires of the network. The names used here are internal to Ray, whose version is pinned.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["GroupConfig", "group_key"]
 
 
 class GroupConfig(TorchConfig):  # type: ignore[misc]
-    """Ray Train's `TorchConfig` with workers that meet over a file where all are on one machine.
+    """Ray Train's `TorchConfig`, with a file for rendezvous if all workers are on one machine.
 
     Args:
         backend: ``gloo`` or ``nccl``.
@@ -35,7 +35,7 @@ class GroupConfig(TorchConfig):  # type: ignore[misc]
 
     @property
     def backend_cls(self) -> type[_TorchBackend]:
-        """What sets the group up."""
+        """The backend that sets the group up."""
         return _Backend
 
 
@@ -63,7 +63,7 @@ class _Backend(_TorchBackend):  # type: ignore[misc]
 
 
 def _meeting_file() -> str | None:
-    """A path of its own for this group; None on a node that others may join."""
+    """A new path for this group; None on a node that others may join."""
     if not is_localhost(ray.util.get_node_ip_address()):
         return None
     session = ray_worker._global_node.get_session_dir_path()
@@ -71,7 +71,7 @@ def _meeting_file() -> str | None:
 
 
 def group_key() -> bytes:
-    """A secret that the workers of a group share: Ray's token; empty where Ray has none."""
+    """A secret that the workers of a group share: Ray's token; empty if Ray has none."""
     loader = AuthenticationTokenLoader.instance()
     if not loader.has_token(ignore_auth_mode=True):
         return b""

@@ -1,8 +1,8 @@
-"""A sweep's Ray: one of its own, a cluster to join, or the one that is there.
+"""A sweep's Ray: a local one, a cluster to join, or the one already in this process.
 
-Ray's own output is silent, nothing is sent anywhere, and nothing is written to the home
-folder. A Ray of its own answers on the loopback address only, there too only to whoever has the
-token that is made for it, and its files are in a folder that nobody else enters.
+Ray is silenced, sends no telemetry, and writes nothing to the home folder. A local Ray listens only
+on the loopback address and requires a token made for the session, and its files are in a folder
+that no other user can enter.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from raysearch.errors import ConfigError, one_line
 __all__ = ["HEAD", "open_dispatcher", "ray_session", "shut_doors"]
 
 HEAD = "node:__internal_head__"
-"""A resource of which the head node alone has one unit; what must not be preempted asks for it."""
+"""A resource of which only the head node has one unit; for actors that must not be preempted."""
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -52,19 +52,19 @@ def ray_session(
     cpus: int | None = None,
     tell: Callable[[str], object] = lambda text: None,
 ) -> Iterator[None]:
-    """Ray, up and quiet, inside the block.
+    """Ray, initialised and quiet, inside the block.
 
-    A Ray that the process has already is used as it is and left running.
+    If the process has initialised Ray already, it is used as it is and left running.
 
     Args:
         address: Address of a cluster to join, for example ``auto`` or ``10.0.0.1:6379``; None
-            starts a Ray of its own on this machine, reachable from it only.
-        cpus: CPUs of a Ray of its own; None takes all that this process may use.
-        tell: Takes a sentence while a Ray of its own takes long to start.
+            starts a local Ray, reachable from this machine only.
+        cpus: CPUs of a local Ray; None for all that this process may use.
+        tell: Called with a sentence while a local Ray takes long to start.
 
     Raises:
         ConfigError: No cluster that can be joined answers at the address.
-        RaysearchError: A Ray of its own cannot be started.
+        RaysearchError: A local Ray cannot be started.
     """
     with ExitStack() as stack:
         unset = {name: value for name, value in QUIET.items() if name not in os.environ}
@@ -101,7 +101,7 @@ def _join(address: str, options: Mapping[str, Any]) -> None:
             f"`--address` must be that of a running Ray cluster, but nothing answers at "
             f"{address!r}; start one with `ray up cluster.yaml`, or leave it out"
         ) from error
-    except Exception as error:  # another version, another token: Ray raises no class of its own
+    except Exception as error:  # another version, another token: Ray has no class for these
         raise ConfigError(
             f"`--address` must be that of a Ray cluster to join, but {address!r} said: "
             f"{one_line(error)}"
@@ -111,7 +111,7 @@ def _join(address: str, options: Mapping[str, Any]) -> None:
 def open_dispatcher() -> Any:
     """Start the sweep's dispatcher on the head node; it lives as long as the handle.
 
-    When its process dies another takes its place, and calls that were under way are made again.
+    Ray restarts it when its process dies, and retries pending calls.
     """
     actor = ray.remote(Dispatcher).options(
         num_cpus=0, resources={HEAD: 0.001}, max_restarts=-1, max_task_retries=-1
@@ -122,27 +122,26 @@ def open_dispatcher() -> Any:
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 LOCAL = {
     "RAY_AUTH_MODE": "token",
-    "RAY_ENABLE_K8S_TOKEN_AUTH": "false",  # else a pod's own token would be wanted
+    "RAY_ENABLE_K8S_TOKEN_AUTH": "false",  # else Ray would want the pod's own token
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # nodes on one machine: Ray binds to loopback
-    "RAY_enable_metrics_collection": "0",  # metrics know no token; a port of -1 is none
+    "RAY_enable_metrics_collection": "0",  # metrics have no authentication; port -1 is no port
     "AUTOSCALER_METRIC_PORT": "-1",
     "DASHBOARD_METRIC_PORT": "-1",
     "GLOO_SOCKET_IFNAME": _LOOPBACK,  # between the workers of a trial
     "NCCL_SOCKET_IFNAME": _LOOPBACK,
 }
-"""What shuts the doors of a Ray of its own, whatever the user's environment says of clusters."""
+"""Closes a local Ray to others, whatever the user's environment sets for clusters."""
 
 
 @contextmanager
 def shut_doors() -> Iterator[None]:
-    """A Ray that is started inside answers on loopback, and to this session's token only.
+    """Start Ray in this block so that it listens on loopback and takes only this session's token.
 
-    A token that the user has put into RAY_AUTH_TOKEN is theirs to share, and stays. Ray reads
-    token and mode once a process, so it is told to read them again: a process may have several
-    sessions.
+    A token in the user's RAY_AUTH_TOKEN is kept. Ray reads token and mode once per process, so
+    they are reset: a process may have several sessions.
     """
     token = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
-    clusters = ray_constants.ENABLE_RAY_CLUSTER  # read from the environment when Ray was imported
+    clusters = ray_constants.ENABLE_RAY_CLUSTER  # Ray read it from the environment on import
     ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         with _environment({**LOCAL, "RAY_AUTH_TOKEN": token}):
@@ -154,16 +153,16 @@ def shut_doors() -> Iterator[None]:
 
 
 def _read_token_again() -> None:
-    """The mode before the token: a thread that still ends would die of a mode without one."""
+    """Reload the mode before the token: a thread that is still ending would crash without one."""
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextmanager
 def _no_bulletins() -> Iterator[None]:
-    """Keep off the terminal what the cluster says of workers that died; no setting does that.
+    """Keep Ray's messages about dead workers off the terminal; no setting does that.
 
-    The sweep says in its own words what became of the trial, and Ray's logs have the rest.
+    The sweep reports what became of the trial itself, and Ray's logs have the rest.
     """
     printing = ray_worker.print_to_stdstream
     ray_worker.print_to_stdstream = lambda data, ignore_prefix: None
@@ -175,7 +174,7 @@ def _no_bulletins() -> Iterator[None]:
 
 @contextmanager
 def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    """The environment with these switches, where Ray's processes find them, and back again."""
+    """Set environment variables for Ray's processes inside the block, then restore them."""
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -1,12 +1,13 @@
-"""Starts a Ray of our own, patiently, and ends it when the sweep says so and not before.
+"""Starts a local Ray patiently, and ends it only when the sweep does.
 
-Ray gives its processes 30 s and then gives up, which on a loaded machine they need; no setting
-changes all of that. Here the same question is asked for longer, as long as the processes live;
-those of a try that failed are ended before the next, which they would only slow down.
+Ray allows its processes 30 s, which is too little on a loaded machine, and no setting covers all of
+it. This module keeps waiting while the processes live; those of a failed attempt are ended before
+the next, which they would only slow down.
 
-SIGTERM to the whole process group or service (``systemctl stop``, ``scancel``) is for the sweep,
-which ends in order and takes Ray with it: Ray's processes begin deaf to it, as Ray begins them
-deaf to Ctrl-C. The names used here are internal to Ray, whose version is pinned.
+SIGTERM to the whole process group or service (``systemctl stop``, ``scancel``) is meant for the
+sweep, which ends in order and stops Ray itself: Ray's processes start with SIGTERM ignored, as
+Ray starts them with Ctrl-C ignored. The names used here are internal to Ray, whose version is
+pinned.
 """
 
 from __future__ import annotations
@@ -29,31 +30,31 @@ from raysearch.errors import RaysearchError, one_line
 __all__ = ["PATIENT", "end_ray", "start_ray"]
 
 PATIENCE_SECONDS = 120.0
-"""How long one attempt may take to find its own node."""
+"""Seconds that one attempt may take to find its own node."""
 TRIES = 3
 TELL_SECONDS = 15.0
-"""Interval at which the user is told that Ray is not up yet."""
+"""Seconds between two notices that Ray is not up yet."""
 LOOK_SECONDS = 0.5
 PATIENT = {
     "RAY_gcs_server_port_wait_time_s": f"{PATIENCE_SECONDS:.0f}",
     "RAY_worker_register_timeout_seconds": f"{PATIENCE_SECONDS:.0f}",
     "RAY_agent_register_timeout_ms": f"{PATIENCE_SECONDS * 1000:.0f}",
 }
-"""Ray's own settings for the parts that have one: its server, its workers, its agents."""
+"""Ray's own settings for the parts that have one: its server, workers and agents."""
 _NODE = {ray_constants.PROCESS_TYPE_GCS_SERVER, ray_constants.PROCESS_TYPE_RAYLET}
 _BUSY = ("timed out", "Timed out", "Timeout", "Failed to start GCS")
-"""What Ray's errors say that come of a machine without time; they are of no class of their own."""
+"""Messages of Ray's errors that come from a machine under load; they have no class of their own."""
 
 
 def start_ray(options: Mapping[str, Any], tell: Callable[[str], object]) -> None:
     """Start a Ray and connect to it.
 
     Args:
-        options: Of `ray.init`.
-        tell: Takes a sentence while it takes long.
+        options: Arguments of `ray.init`.
+        tell: Called with a sentence while it takes long.
 
     Raises:
-        RaysearchError: It cannot, and why.
+        RaysearchError: Ray cannot be started, and why.
     """
     for left in reversed(range(TRIES)):
         nodes: list[Any] = []
@@ -64,7 +65,7 @@ def start_ray(options: Mapping[str, Any], tell: Callable[[str], object]) -> None
         except BaseException as error:
             _end(nodes)
             if not isinstance(error, Exception):
-                raise  # Ctrl-C, or SIGTERM, while it starts
+                raise  # Ctrl-C or SIGTERM during the start
             own = options["_temp_dir"]
             if not os.path.isdir(own):
                 raise RaysearchError(
@@ -83,7 +84,7 @@ def start_ray(options: Mapping[str, Any], tell: Callable[[str], object]) -> None
 
 
 def end_ray() -> None:
-    """End the Ray that was started: at once, since its processes do not hear a polite word."""
+    """End the Ray that was started, with SIGKILL, since its processes ignore SIGTERM."""
     node = ray_worker._global_node
     if node is not None:
         kill = node.kill_all_processes
@@ -97,11 +98,11 @@ def _load() -> str:
 
 @contextmanager
 def _patience(nodes: list[Any], tell: Callable[[str], object]) -> Iterator[None]:
-    """Inside, a node that starts is put into the list, and found for as long as it may take."""
+    """Inside, add every starting node to the list, and wait for it without Ray's time limit."""
     find, start, spawn = services.get_node, ray_node.Node.__init__, services.start_ray_process
 
     def deaf(*arguments: Any, **options: Any) -> Any:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # what starts inherits
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # inherited by children
         try:
             return spawn(*arguments, **options)
         finally:
@@ -133,7 +134,7 @@ def _patience(nodes: list[Any], tell: Callable[[str], object]) -> Iterator[None]
 
 
 def _lives(node: Any) -> bool:
-    """Whether neither of the processes that make a node has ended."""
+    """Whether both processes of a node are alive."""
     return _NODE.isdisjoint(kind for kind, _ in node.dead_processes())
 
 

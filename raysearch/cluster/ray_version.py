@@ -1,7 +1,7 @@
 """Checks that the installed Ray is the one that this version works with.
 
-Slots, channels and the stop of a worker rest on parts of Ray that change between its versions,
-so that another one fails anywhere. Ray itself is not imported here: that may fail already.
+Slots, channels and stopping a worker rely on Ray's internals, so another version fails anywhere.
+Ray itself is not imported here, since that may fail already.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from raysearch.errors import ConfigError
 __all__ = ["RAY", "check_ray"]
 
 RAY = "2.60.0"
-"""As pyproject.toml has it."""
+"""As in pyproject.toml."""
 
 
 def check_ray() -> None:
-    """See that the right Ray is installed.
+    """Check that the required Ray is installed.
 
     Raises:
-        ConfigError: There is another, or none.
+        ConfigError: It is another version, or missing.
     """
     try:
         found = version("ray")

@@ -1,9 +1,9 @@
-"""A folder for the files and sockets of a Ray of our own, which only this user enters.
+"""Makes a private folder for the files and sockets of a local Ray.
 
-Ray opens its folders to everybody (0777), and its default, /tmp/ray, is whoever's who came first.
-Here a folder has a name that nobody can foresee, and goes with its session. That of a session
-which was killed goes when the next one begins: a locked marker inside says whose and alive. What
-else needs a folder for a while (`scratch_folder`) gets one of the same make.
+Ray makes its folders accessible to everybody (0777), and its default, /tmp/ray, belongs to whoever
+created it first. Folders made here have an unpredictable name and are removed with their session.
+If the session was killed, the next one removes its folder: a locked marker inside shows whether
+its owner is alive. `scratch_folder` makes the same kind of folder for other temporary files.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from raysearch.storage.locks import NO_LOCKS
 __all__ = ["scratch_folder", "session_folder"]
 
 LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107
-"""Bytes of the path of a UNIX socket."""
+"""Longest path of a UNIX socket, in bytes."""
 PREFIX, RANDOM, INNER = "ray-", 8, "r"
 MARKER = "raysearch-session"
 BASES = ("/tmp", "/var/tmp")
-"""Where a folder lies when neither RAY_TMPDIR nor TMPDIR will do."""
+"""Folders to try when neither RAY_TMPDIR nor TMPDIR will do."""
 
 
 @contextmanager
 def session_folder() -> Iterator[Path]:
-    """A new folder for Ray's files inside one of mode 0700; both are gone after the block.
+    """A new folder for Ray's files inside one of mode 0700; both are removed after the block.
 
-    They lie in RAY_TMPDIR, TMPDIR, /tmp or /var/tmp: the first that is short enough for Ray's
-    sockets and where nobody else can rename what lies there. When a bug ends the block they stay,
-    for Ray's logs, until the next session.
+    They are made in RAY_TMPDIR, TMPDIR, /tmp or /var/tmp: the first that is short enough for
+    Ray's sockets and whose entries nobody else can rename. If a bug ends the block they stay, for
+    Ray's logs, until the next session.
 
     Raises:
         ConfigError: None of these will do.
@@ -59,9 +59,9 @@ def session_folder() -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(purpose: str) -> Iterator[Path]:
-    """A new folder for files that nobody needs after the block, in the folder of such files.
+    """A new temporary folder, removed after the block.
 
-    Where this process is killed, it goes when the next one of its purpose is made.
+    If this process is killed, the next one with the same purpose removes it.
 
     Args:
         purpose: Part of its name.
@@ -87,7 +87,7 @@ def scratch_folder(purpose: str) -> Iterator[Path]:
 
 
 def _private_folder() -> tuple[Path, int]:
-    """A fresh folder of mode 0700 and its marker; beside it, those of the dead are removed."""
+    """A new folder of mode 0700 and its marker; removes those of dead processes."""
     problems = []
     named = [os.environ.get(name, "") for name in ("RAY_TMPDIR", "TMPDIR")]
     for base in dict.fromkeys([*filter(None, named), *BASES]):
@@ -97,7 +97,7 @@ def _private_folder() -> tuple[Path, int]:
         _remove_dead(Path(base), PREFIX)
         try:
             return _marked(base, PREFIX)
-        except OSError as error:  # a full disk, or one that knows no locks
+        except OSError as error:  # a full disk, or a file system without locks
             problems.append(f"{base} ({error.strerror})")
     raise ConfigError(
         f"Ray's files must lie in a folder that you alone can enter, but none can be made in "
@@ -106,7 +106,7 @@ def _private_folder() -> tuple[Path, int]:
 
 
 def _marked(base: str, prefix: str) -> tuple[Path, int]:
-    """A fresh folder of mode 0700 with a folder in it, and its marker."""
+    """A new folder of mode 0700 with a folder in it, and its marker."""
     private = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
     with ExitStack() as undo:
         undo.callback(shutil.rmtree, private, ignore_errors=True)
@@ -117,7 +117,7 @@ def _marked(base: str, prefix: str) -> tuple[Path, int]:
 
 
 def _unfit(base: str) -> str:
-    """Why Ray's sockets cannot lie in a folder below this one; empty if they can."""
+    """Why Ray's sockets cannot be in a folder below this one; empty if they can."""
     name = f"{PREFIX}{'x' * RANDOM}/{INNER}"
     session = f"session_2026-01-01_00-00-00_000000_{os.getpid()}"
     room = LONGEST_SOCKET - len(f"/{name}/{session}/sockets/plasma_store")
@@ -135,7 +135,7 @@ def _unfit(base: str) -> str:
 
 
 def _lock(folder: Path) -> int:
-    """The marker of a folder, locked before anybody can see it; free when this process is gone."""
+    """A folder's marker, locked before anybody can see it; unlocked when this process is gone."""
     early = folder / f".{MARKER}"
     marker = os.open(early, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     fcntl.flock(marker, fcntl.LOCK_EX)
@@ -144,7 +144,7 @@ def _lock(folder: Path) -> int:
 
 
 def _remove_dead(base: Path, prefix: str) -> None:
-    """Remove what processes of this user left that are gone; others' folders are not touched."""
+    """Remove folders of this user's dead processes; other users' are left alone."""
     for folder in base.glob(f"{prefix}{'?' * RANDOM}"):
         with suppress(OSError):
             found = folder.lstat()
@@ -160,7 +160,7 @@ def _remove_dead(base: Path, prefix: str) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a marked folder; what a process that still ends puts back is left to the next."""
+    """Remove a marked folder; files that a dying process adds are left to the next session."""
     shutil.rmtree(folder / INNER, ignore_errors=True)
     if not (folder / INNER).exists():
         (folder / MARKER).unlink(missing_ok=True)

@@ -1,10 +1,10 @@
-"""Slots: Ray Train without its start-up cost, kept warm for one run after another.
+"""Slots: Ray Train workers kept warm, so that each run is spared their start-up.
 
 A `Slot` owns a `TorchTrainer` in a thread of the process that made it (a Tune trial's actor).
-Its workers hold the slot's CPUs and GPUs in a placement group of their own, so that an
-autoscaler sees the demand; the process that owns it needs next to nothing. A worker that dies
-comes back and goes on with the run from its checkpoint. Workers with nothing to do leave, so
-that their node can go or another slot can have their place, and come back with the next run.
+Its workers hold the slot's CPUs and GPUs in their own placement group, so that an autoscaler
+sees the demand; the owner needs next to nothing. A worker that dies is replaced, and the run
+continues from its checkpoint. Idle workers leave, so that their node can go or another slot
+can use it, and are started again for the next run.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from raysearch.run import RunSpec
 __all__ = ["Slot"]
 
 WANTED_SECONDS = 60.0
-"""Length of one question whether workers are wanted; the answer comes when it is yes."""
+"""Longest wait of one request whether workers are wanted; the answer comes when it is yes."""
 CLOSE_SECONDS = 5.0
 """How long a closing slot waits for its workers to leave by themselves."""
 
 
 class Slot:
-    """A running slot; made with its first run.
+    """A slot, created with its first run.
 
     Args:
         dispatcher: Handle of the sweep's `raysearch.cluster.dispatcher.Dispatcher` actor.
@@ -49,15 +49,15 @@ class Slot:
         self._thread.start()
 
     def put(self, spec: RunSpec, *, prunable: bool) -> None:
-        """Give the slot its next run; one that is still running is cancelled."""
+        """Pass the slot its next run; one that is still running is cancelled."""
         self._spec, self._prunable = spec, prunable
         if not ray.get(self._dispatcher.put.remote(self.name, spec, prunable)):
             self._open()
 
     def next_events(self, seconds: float) -> tuple[Event, ...]:
-        """The next events, at least one; empty when nothing came in so many seconds."""
+        """The next events, at least one; empty when none came within `seconds`."""
         events = ray.get(self._dispatcher.next_events.remote(self.name, self._read, seconds))
-        if events is None:  # the dispatcher died, and the one in its place knows nothing
+        if events is None:  # the dispatcher was restarted and does not know this slot
             self._open()
             return ()
         if events:
@@ -65,19 +65,19 @@ class Slot:
         return tuple(events)
 
     def _open(self) -> None:
-        """A channel in a dispatcher that does not know this slot."""
+        """Open a channel in a dispatcher that does not know this slot."""
         ray.get(self._dispatcher.open.remote(self.name, self._spec, self._prunable, self._read))
 
     def close(self) -> None:
-        """Let the workers leave, and give back what the slot holds."""
+        """Let the workers leave, and free the slot's resources."""
         self._closed.set()
         ray.get(self._dispatcher.close.remote(self.name))
         self._thread.join(CLOSE_SECONDS)
 
     def _fit(self) -> None:
-        """Keep a Ray Train run up while there are runs; it ends when there is none for long."""
+        """Keep Ray Train running while there are runs; it ends after a long idle time."""
         try:
-            # Torch takes a second to import; here it does not hold up the Tune trial.
+            # Importing torch takes a second; in this thread it does not delay the Tune trial.
             from raysearch.cluster.trainer import slot_trainer
 
             with scratch_folder("slot") as scratch:

@@ -1,14 +1,13 @@
-"""Ray Train cut down to what a slot needs: the controller and the workers, nothing beside them.
+"""Ray Train reduced to what a slot needs: the controller and the workers.
 
 A plain `TorchTrainer` starts a controller process and several helper actors, each a second or
-more of start-up and 230 to 460 MB. A slot reports through its channel and reads no Ray Data,
-so it does without: the controller runs in the thread that calls ``fit``, and only the
-callbacks that set up torch stay. The placement group's cleaner goes too, since it asks the
-dashboard whether the controller lives and never frees anything where there is none
-(ray#65447); a group's name says which process it is of, and before a slot asks for a group it
-frees those of processes that are dead. Nor is there an actor that watches for nodes which Ray
-drains: the controller looks itself and tells its workers (`raysearch.cluster.preemption`). The
-names used here are internal to Ray, whose version is pinned.
+more of start-up and 230 to 460 MB. A slot reports through its channel and reads no Ray Data, so
+the controller runs in the thread that calls ``fit``, and only the callbacks that set up torch stay.
+The placement group's cleaner is dropped too: it asks the dashboard whether the controller lives
+and never frees anything where there is none (ray#65447). Instead a group's name identifies its
+owner, and before a slot asks for a group it frees those of dead processes. There is no actor
+that watches for draining nodes either: the controller polls and tells its workers
+(`raysearch.cluster.preemption`). The names used here are internal to Ray, whose version is pinned.
 """
 
 from __future__ import annotations
@@ -50,12 +49,12 @@ from raysearch.cluster.worker import SlotShape, serve
 __all__ = ["slot_trainer"]
 
 POLL_SECONDS = 0.5
-"""How often the controller looks whether its workers live."""
+"""Seconds between two checks of the workers' health."""
 GROUP = "raysearch-slot"
-"""What the names of placement groups begin with; then come the owner's actor id and their own."""
+"""Prefix of placement groups' names; the owner's actor id and a unique part follow."""
 DRAIN_SECONDS = 2.0
-"""How often it looks whether a node is to be drained, while Ray gives seconds to minutes, and
-whether its workers hang."""
+"""Seconds between two checks for draining nodes (Ray leaves seconds to minutes) and for hanging
+workers."""
 
 
 def slot_trainer(dispatcher: Any, slot: str, shape: SlotShape, scratch: str) -> TorchTrainer:
@@ -65,7 +64,7 @@ def slot_trainer(dispatcher: Any, slot: str, shape: SlotShape, scratch: str) -> 
         dispatcher: Handle of the dispatcher.
         slot: The slot's name there.
         shape: Its workers.
-        scratch: Folder for Ray Train's own files; nothing in it is needed afterwards.
+        scratch: Folder for Ray Train's own files, which are not needed afterwards.
     """
     return _SlotTrainer(
         serve,
@@ -90,9 +89,9 @@ def slot_trainer(dispatcher: Any, slot: str, shape: SlotShape, scratch: str) -> 
 
 
 class _NamedGroup(WorkerGroup):  # type: ignore[misc]
-    """Workers in a placement group that can be freed when the process of the slot is dead.
+    """Workers in a placement group that can be freed when the slot's process is dead.
 
-    Ray frees one by itself only when the whole job is over.
+    Ray itself frees one only at the end of the whole job.
     """
 
     def _create_placement_group(self, scaling_config: Any, context: Any) -> PlacementGroupHandle:
@@ -121,9 +120,9 @@ def _is_dead(actor: str) -> bool:
 
 
 class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
-    """Tell the workers that a node of theirs is drained, and the dispatcher that one is gone.
+    """Notifies the workers when one of their nodes drains, and the dispatcher when one is gone.
 
-    Workers that hang are killed, so that others take their place.
+    Kills hanging workers, so that others take their place.
     """
 
     def __init__(self, dispatcher: Any, slot: str) -> None:
@@ -142,7 +141,7 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
     def after_worker_group_poll_status(self, worker_group_status: Any) -> None:
         if worker_group_status.errors:
             said = "".join(f"{error!r} {error}" for error in worker_group_status.errors.values())
-            if is_lack_of_memory(said):  # the next worker would be ended, too
+            if is_lack_of_memory(said):  # the next worker would be killed, too
                 ray.get(self._dispatcher.crash.remote(self._slot, said))
             elif any(map(self._lost, *zip(*worker_group_status.errors.items(), strict=True))):
                 ray.get(self._dispatcher.lost.remote(self._slot))
@@ -152,7 +151,7 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
             self._notice_drained()
 
     def _replace_what_hangs(self) -> None:
-        """Kill workers that were given up; a killed one is a death of the trial, and replaced."""
+        """Kill workers that were given up; this counts as a death of the trial."""
         if ray.get(self._dispatcher.given_up.remote(self._slot)):
             for worker in self._group.get_workers():
                 ray.kill(worker.actor)
@@ -165,17 +164,17 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
                     worker.execute_async(give_notice)
 
     def _lost(self, rank: int, error: Exception) -> bool:
-        """Whether the worker went with its node, or with the link to it; else it died itself."""
+        """Whether the worker was lost with its node or the link to it, rather than died itself."""
         if isinstance(error, WorkerHealthCheckFailedError):
             error = error.health_check_failure
-        if isinstance(error, ActorUnavailableError):  # nobody who watches its process has a word
+        if isinstance(error, ActorUnavailableError):  # nothing is known about its process
             return True
         there = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
         return self._nodes[rank] not in there - set(cluster_state.get_draining_nodes())
 
 
 class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
-    """As many workers as asked for; the placement group is all that the autoscaler needs to see."""
+    """The requested number of workers; the autoscaler only needs to see the placement group."""
 
     def after_controller_start(self, train_run_context: Any) -> None:
         pass
@@ -187,7 +186,7 @@ class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
 class _SlotTrainer(TorchTrainer):  # type: ignore[misc]
     def _create_default_callbacks(self) -> list[RayTrainCallback]:
         settings = self.train_loop_config
-        # A worker by itself forms no process group: no port, no NCCL, seconds sooner.
+        # A single worker forms no process group: no port, no NCCL, seconds sooner.
         many = self.scaling_config.num_workers > 1
         group = [BackendSetupCallback(self.backend_config)] if many else []
         return [
@@ -197,7 +196,7 @@ class _SlotTrainer(TorchTrainer):  # type: ignore[misc]
         ]
 
     def _initialize_and_run_controller(self, **parts: Any) -> Any:
-        os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"  # of this actor's own process
+        os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "0"  # in this actor's process
         parts["scaling_policy"] = _FixedSize(self.scaling_config)
         controller = TrainController(**parts)
         controller.worker_group_cls = _NamedGroup

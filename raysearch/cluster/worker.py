@@ -1,7 +1,7 @@
-"""A slot's worker: it takes a run, executes it, hands in its record, and takes the next.
+"""A slot's worker: takes a run, executes it, posts its record, and takes the next.
 
-This is the ``train_loop_per_worker`` of the slot's Ray Train run. With several workers,
-worker 0 speaks to the channel and the others get the run from it.
+This is the ``train_loop_per_worker`` of the slot's Ray Train run. With several workers, worker 0
+uses the channel and the others get the run from it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Teller(logging.Handler):
 
 @contextmanager
 def storage_warnings(tell: Callable[[str], object]) -> Iterator[None]:
-    """Inside, `tell` gets every warning of `raysearch.storage` in this process, any thread's."""
+    """Call `tell` with every warning of `raysearch.storage` in this process while inside."""
     handler, log = _Teller(tell), logging.getLogger("raysearch.storage")
     log.addHandler(handler)
     try:
@@ -51,25 +51,25 @@ def storage_warnings(tell: Callable[[str], object]) -> Iterator[None]:
 
 
 IDLE_SECONDS = 20.0
-"""How long workers wait for a run before they leave; others may need what they hold."""
+"""How long workers wait for a run before they leave and free their resources."""
 EVENT_SECONDS = 1.0
-"""Least interval at which progress is posted, and the channel asked between reports."""
+"""Shortest interval between posts of progress, and between checks for a stop."""
 
 
 Runner = Callable[[RunSpec, Listener], Run | None]
-"""Runs a run to its record; None when the listener stopped it, or when it was preempted, with
-its checkpoint written. Picklable."""
+"""Executes a run and returns its record; None when the listener stopped it, or when it was
+preempted with its checkpoint written. Picklable."""
 
 
 @dataclass(frozen=True)
 class TrainingRunner:
-    """The runner of real sweeps; imports torch and the methods only where it runs.
+    """The runner of real sweeps; imports torch and the methods only when it runs.
 
     Attributes:
         data_dir: Folder of the corpora, on every node.
         stages: Folder or URI of the stages that trials share; empty for the sweep's own folder.
-        limit: Bytes that these may take; None for half of the free disk.
-        annotations: What every row says of the sweep's set-up.
+        limit: Size limit of these in bytes; None for half of the free disk.
+        annotations: Columns about the set-up for every row.
     """
 
     data_dir: str
@@ -93,13 +93,13 @@ class TrainingRunner:
 
 @dataclass(frozen=True, kw_only=True)
 class SlotShape:
-    """What a slot is made of.
+    """The workers and resources of a slot.
 
     Attributes:
-        runner: What its workers do with a run: a callable, or ``module:name``.
+        runner: Executes a run: a callable, or ``module:name``.
         workers: Worker processes, which share every trial; at least 1.
-        cpus_per_worker: CPUs that each holds; also its number of torch threads, rounded down.
-        gpus_per_worker: GPUs that each holds; fractions share a GPU.
+        cpus_per_worker: CPUs of each; also its number of torch threads, rounded down.
+        gpus_per_worker: GPUs of each; fractions share a GPU.
     """
 
     runner: Runner | str
@@ -114,15 +114,15 @@ class SlotShape:
 
     @property
     def resources_per_worker(self) -> dict[str, float]:
-        """What a worker's bundle asks of the cluster."""
+        """Resources of a worker's bundle."""
         gpus = {"GPU": self.gpus_per_worker} if self.gpus_per_worker > 0 else {}
         return {"CPU": self.cpus_per_worker, **gpus}
 
 
 def serve(settings: Mapping[str, Any]) -> None:
-    """Run runs until the slot is closed, or has had nothing to do for `IDLE_SECONDS`.
+    """Execute runs until the slot is closed, or was idle for `IDLE_SECONDS`.
 
-    Workers of which one has notice that its node is about to go leave together; the slot then
+    When one worker has notice that its node is about to go, all leave together; the slot then
     asks for new ones, which get the same run.
 
     Args:
@@ -139,7 +139,7 @@ def serve(settings: Mapping[str, Any]) -> None:
     dispatcher, slot = settings["dispatcher"], settings["slot"]
     try:
         runner = resolve(settings["runner"])
-    except Exception:  # would come again in every worker that took this one's place
+    except Exception:  # would recur in every worker that replaced this one
         ray.get(dispatcher.crash.remote(slot, traceback.format_exc()))
         return
     worker = uuid.uuid4().hex
@@ -167,7 +167,7 @@ def serve(settings: Mapping[str, Any]) -> None:
 
 
 def resolve(runner: Runner | str) -> Runner:
-    """The runner itself, imported if it is given as ``module:name``."""
+    """The runner itself, imported if it is ``module:name``."""
     if not isinstance(runner, str):
         return runner
     module, _, name = runner.partition(":")
@@ -176,17 +176,17 @@ def resolve(runner: Runner | str) -> Runner:
 
 
 class _ChannelListener:
-    """A `Listener` that posts to the slot's channel; worker 0 alone speaks through it."""
+    """A `Listener` that posts to the slot's channel; only worker 0 posts."""
 
     def __init__(self, dispatcher: Any, slot: str, spec: RunSpec, worker: str) -> None:
         self._dispatcher, self._slot, self._spec, self._worker = dispatcher, slot, spec, worker
         self._cancelled = False
         self._told = self._asked = self._looked = 0.0
         self.winding_up = False
-        """Whether the run is over, and the checkpoint shall be written."""
+        """Whether the run is over, and the checkpoint must be written."""
         self._step = 0
         self.problem = ""
-        """What went wrong on a node that was about to go; it says nothing of the trial."""
+        """An error on a node that was about to go, which says nothing about the trial."""
 
     def post(self, kind: EventKind, *, wait: bool = True, **fields: Any) -> None:
         event = Event(kind=kind, run_id=self._spec.id, **fields)
@@ -228,7 +228,7 @@ class _ChannelListener:
         return bool(ray.get(answer))
 
     def release(self, *, preempted: bool) -> None:
-        """The runner ended without a record: it was told to, or to save and leave."""
+        """The runner ended without a record: it was stopped, or preempted."""
         if self._cancelled or not preempted:
             self.post(EventKind.STOPPED)
             return
@@ -240,13 +240,13 @@ class _ChannelListener:
 
 
 def _work(listener: _ChannelListener, runner: Runner, spec: RunSpec, *, alone: bool) -> bool:
-    """Run one run and hand in its record; whatever the runner does, the slot stays up.
+    """Execute one run and post its record; whatever the runner does, the slot survives.
 
-    A bug on one of several workers leaves the others waiting for it, so there it is raised
-    once the failed record is handed in: Ray Train then replaces all workers.
+    A bug on one of several workers leaves the others waiting for it, so with several it is
+    raised once the failed record is posted: Ray Train then replaces all workers.
 
     Returns:
-        Whether the run is over; not so when the runner ended without a record, or could not
+        Whether the run is over; False when the runner ended without a record, or could not
         write its checkpoint on a node that was about to go.
     """
     from raysearch import distributed
@@ -278,7 +278,7 @@ def _sentences(error: RaysearchError) -> str:
 
 
 def _broken(spec: RunSpec, error: Exception) -> Run:
-    """The failed record of a run whose runner has a bug; its traceback lies in the folder."""
+    """The failed record of a run whose runner has a bug; its traceback is in the folder."""
     text = shown_text("".join(traceback.format_exception(error)))
     last = shown_text(traceback.format_exception_only(error)[-1].strip())
     try:

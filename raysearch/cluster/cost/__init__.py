@@ -1,1 +1,1 @@
-"""What a cluster's nodes cost: prices, the time that they were up, what was spent."""
+"""The cost of a cluster's nodes: prices, uptime and spending."""

@@ -1,7 +1,7 @@
-"""How long each node was up, with a trial and without.
+"""Measures how long each node was up, with and without a trial.
 
-Pure arithmetic over what is seen: node ids with their types at an instant, and runs that
-begin and end on nodes. Times are seconds of any clock that does not go back.
+Pure arithmetic on observations: node ids with their types at an instant, and runs that start
+and end on nodes. Times are seconds of any monotonic clock.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class LiveNode:
     """A node that is up.
 
     Attributes:
-        id: Ray's id of it.
-        type: Its node type in the cluster file; empty where it was not started from one.
+        id: Its id in Ray.
+        type: Its node type in the cluster file; empty if it was not started from one.
         head: Whether it is the head, which runs no trial.
     """
 
@@ -38,7 +38,7 @@ class _Node:
     runs: set[str] = field(default_factory=set)
     busy_since: float = 0.0
     busy: float = 0.0
-    """Seconds of the spans with a trial that are over."""
+    """Seconds of the finished spans with a trial."""
     first: float | None = None
     last: float = 0.0
     """End of the last span with a trial."""
@@ -75,17 +75,17 @@ class _Node:
 
 
 class NodeClock:
-    """The times of a cluster's nodes while a sweep runs; `now` never decreases."""
+    """The uptimes of a cluster's nodes while a sweep runs; `now` never decreases."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, _Node] = {}
         self._where: dict[str, tuple[str, ...]] = {}
 
     def see(self, now: float, live: Iterable[LiveNode]) -> None:
-        """Take in which nodes are up; those that are not any more have ended, their runs too.
+        """Update which nodes are up; the others have ended, and their runs too.
 
-        Ray gives no id twice; one that was gone and is seen again, after a lost link, counts
-        as having been up all the while, which it was.
+        Ray never reuses an id. A node that was missing and is seen again, after a lost link,
+        counts as up all the while, which it was.
         """
         up = {node.id: node for node in live}
         for node_id, node in up.items():
@@ -98,16 +98,16 @@ class NodeClock:
                 known.gone = now
 
     def begin(self, now: float, run_id: str, nodes: Sequence[str]) -> None:
-        """A run's workers have taken it, on these nodes; elsewhere it runs no more."""
+        """A run has started on these nodes; it no longer runs on any other."""
         self.end(now, run_id)
         self._where[run_id] = tuple(nodes)
         for node_id in nodes:
             known = self._nodes.setdefault(node_id, _Node("", False, since=now))
-            known.gone = None  # not seen, but it spoke
+            known.gone = None  # not in the list, but it has just reported
             known.begin(now, run_id)
 
     def end(self, now: float, run_id: str) -> None:
-        """A run is over; nothing happens where it did not run."""
+        """A run has ended; does nothing if it never started."""
         for node_id in self._where.pop(run_id, ()):
             self._nodes[node_id].end(now, run_id)
 
@@ -120,7 +120,7 @@ class NodeClock:
         )
 
     def times(self, now: float) -> tuple[NodeTimes, ...]:
-        """The sums over the nodes of each type, in order of first appearance."""
+        """Totals per node type, in order of first appearance."""
         groups: dict[tuple[str, bool], list[NodeTimes]] = {}
         for node in self._nodes.values():
             groups.setdefault((node.type, node.head), []).append(node.times(now))

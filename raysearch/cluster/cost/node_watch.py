@@ -1,4 +1,4 @@
-"""Watches a sweep's nodes and what they cost, and tells when the money is used up."""
+"""Watches a sweep's nodes and their cost, and reports when the cost limit is reached."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _NAME = "cost.json"
 
 
 def read_spent(folder: Path, currency: str) -> float:
-    """What earlier runs have cost; 0 where there was none.
+    """The cost of earlier sessions; 0 if there were none.
 
     Raises:
-        StoreError: The file cannot be read, is damaged, or counts in another currency.
+        StoreError: The file cannot be read, is damaged, or uses another currency.
     """
     path = folder / _NAME
     try:
@@ -62,7 +62,7 @@ def read_spent(folder: Path, currency: str) -> float:
 
 
 def write_spent(folder: Path, spent: float, currency: str) -> None:
-    """Keep what the sweep has cost; whenever the process is killed, the file is whole.
+    """Save the sweep's cost; the file is whole even if the process is killed.
 
     Raises:
         StoreError: The folder cannot be written.
@@ -79,24 +79,24 @@ def write_spent(folder: Path, spent: float, currency: str) -> None:
 
 
 LOOK_SECONDS = 2.0
-"""How often the nodes are looked at: so late may a cap on the cost be noticed."""
+"""Seconds between two looks at the nodes: the delay of a cap on the cost."""
 
 
 class NodeWatch:
-    """The nodes of a cluster as long as a sweep runs on it; one thread.
+    """The nodes of a cluster while a sweep runs on it; single-threaded.
 
-    The cap holds for what was spent and what the workers that are up cost until they are
-    ended, so that the bill ends below it. It is overshot by at most what the nodes cost in
-    `LOOK_SECONDS` and the time in which running trials let go. What no driver sees is not
-    counted: a node's start before it joins, and the cluster between two runs of a sweep.
+    The cap applies to the money spent plus the cost of the live workers until they are ended, so
+    that the bill stays below it. It is exceeded by at most the nodes' cost in `LOOK_SECONDS`
+    and while running trials are released. What no driver sees is not counted: a node's start
+    before it joins, and the cluster between two sessions of a sweep.
 
     Args:
-        probe: Tells the nodes that are up; None when that cannot be known now, and those that
-            were go on counting.
-        prices: What they cost; None counts no money.
-        cap: The most that the sweep may cost, over all its runs; None has no limit.
-        folder: Where what was spent is kept from run to run.
-        now: Seconds of a clock that does not go back.
+        probe: Returns the live nodes; None when they are unknown, and the known ones go on
+            counting.
+        prices: Their prices; None counts no money.
+        cap: Cost limit over all sessions of the sweep; None for no limit.
+        folder: Where the spending is saved between sessions.
+        now: Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -114,11 +114,11 @@ class NodeWatch:
         self._earlier = 0.0 if prices is None else read_spent(folder, prices.currency)
         self._looked = -LOOK_SECONDS
         self.out_of_money = False
-        """Whether the sweep may not cost any more."""
+        """Whether the cost limit is reached."""
         self.look()
 
     def look(self) -> None:
-        """See which nodes are up, if that is due, and what they have cost."""
+        """Update the live nodes and their cost, if that is due."""
         now = self._now()
         if now - self._looked < LOOK_SECONDS:
             return
@@ -133,7 +133,7 @@ class NodeWatch:
             self.out_of_money = True
 
     def began(self, run_id: str, nodes: Sequence[str]) -> None:
-        """A run's workers have taken it."""
+        """A run's workers have started."""
         self._clock.begin(self._now(), run_id, nodes)
 
     def ended(self, run_id: str) -> None:
@@ -141,7 +141,7 @@ class NodeWatch:
         self._clock.end(self._now(), run_id)
 
     def usage(self) -> NodeUsage:
-        """Everything up to now."""
+        """Usage up to now."""
         now = self._now()
         cost = None if self._prices is None else self._cost(self._prices, now)
         return NodeUsage(types=self._clock.times(now), cost=cost)
@@ -173,10 +173,10 @@ def live_nodes() -> tuple[LiveNode, ...] | None:
 
 
 def nodes_of(gcs: Any) -> tuple[LiveNode, ...] | None:
-    """The nodes that are up, as a cluster's control service has them; None when it is silent.
+    """The live nodes according to a cluster's control service; None when it does not answer.
 
-    The node type is what the launcher gave the node in its environment. `ray.nodes` has it as
-    the label ``ray.io/node-group`` too, which a fake cluster's nodes take over from the head.
+    The launcher passes the node type to the node in its environment. `ray.nodes` also has it as
+    the label ``ray.io/node-group``, which the nodes of a fake cluster take over from the head.
 
     Args:
         gcs: A ``ray._raylet.GcsClient``.

@@ -1,6 +1,6 @@
-"""The price table of a cluster file, and the slots that its nodes hold.
+"""The price table of a cluster file, and the slots that its nodes can hold.
 
-``provider.raysearch`` of a cluster file, where Ray does not look::
+``provider.raysearch`` of a cluster file, a section that Ray ignores::
 
     prices: {gpu_spot: 0.50, gpu_on_demand: 1.02, head: 0.11}    # money per node hour
     currency: USD
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 BOOTSTRAP = "~/ray_bootstrap_config.yaml"
-"""Where `ray up` puts the cluster file at the head."""
+"""Where `ray up` puts the cluster file on the head."""
 _IDLE_MINUTES = 5.0
 """Ray's own ``idle_timeout_minutes``."""
 
@@ -40,8 +40,8 @@ class NodeType:
 
     Attributes:
         name: Its name.
-        most: Nodes of it that there may be at once.
-        resources: What a node has for trials, as far as the file says.
+        most: Largest number of such nodes at once.
+        resources: A node's resources for trials, as far as the file has them.
         head: Whether it is the head's.
     """
 
@@ -53,15 +53,14 @@ class NodeType:
 
 @dataclass(frozen=True, kw_only=True)
 class PriceTable:
-    """What nodes cost, and how long they stay when nobody needs them.
+    """Prices of nodes, and how long idle ones stay up.
 
     Attributes:
         per_hour: Node type to money per node hour.
-        currency: Name of the money; may be empty.
-        types: The node types of the cluster, the head's among them; empty where the file has
-            none.
-        most: Workers that there may be at once, of all types.
-        idle_seconds: Time without work after which a worker is ended.
+        currency: Name of the currency; may be empty.
+        types: The cluster's node types including the head's; empty where the file has none.
+        most: Largest number of workers at once, of all types.
+        idle_seconds: Idle time after which a worker is ended.
     """
 
     per_hour: Mapping[str, float] = field(default_factory=dict)
@@ -71,10 +70,10 @@ class PriceTable:
     idle_seconds: float = 60 * _IDLE_MINUTES
 
     def price(self, node_type: str, *, head: bool = False) -> float:
-        """Money per hour of a node; of a type without a price, the dearest of the table.
+        """Money per hour of a node; for a type without a price, the highest in the table.
 
-        A head that was not started from the file, as Ray on one machine, has the price of the
-        file's head.
+        A head that was not started from the file, such as Ray on one machine, has the price of
+        the file's head.
         """
         if head and node_type not in self.per_hour:
             node_type = next((item.name for item in self.types if item.head), "head")
@@ -86,7 +85,7 @@ class PriceTable:
         return self.price(name, head=True)
 
     def worker_types(self) -> tuple[NodeType, ...]:
-        """The node types that trials run on; in a file that names none, those with a price."""
+        """The node types that run trials; if the file names none, those with a price."""
         if self.types:
             return tuple(item for item in self.types if not item.head)
         return tuple(
@@ -99,10 +98,10 @@ class PriceTable:
 
 
 def read_prices(path: Path) -> PriceTable:
-    """The price table of a cluster file; without prices where the file has none.
+    """The price table of a cluster file; empty if the file has no prices.
 
     Raises:
-        ConfigError: The file cannot be read, or its prices are none; with lines.
+        ConfigError: The file cannot be read, or has invalid prices; with lines.
     """
     fields, problems = read_located(path)
     per_hour, currency = check_prices(fields, problems)
@@ -123,9 +122,9 @@ def read_prices(path: Path) -> PriceTable:
 def check_prices(
     fields: Mapping[str, LocatedValue], problems: Problems
 ) -> tuple[dict[str, float], str]:
-    """The prices of a cluster file and their currency; what is wrong with them is noted.
+    """The prices of a cluster file and their currency; problems are collected.
 
-    Every node type must have a price once one has, since what is not counted costs too.
+    If one node type has a price every type must, since nodes that are not counted cost money too.
     """
     own = inside(fields.get("provider"), "raysearch")
     prices = own.get("prices")
@@ -161,7 +160,7 @@ def check_prices(
 
 
 def is_amount(value: Any) -> bool:
-    """Whether a value of a file is a finite number >= 0."""
+    """Whether a value is a finite number >= 0."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and 0 <= value < math.inf
 
@@ -171,7 +170,7 @@ def _plain(fields: Mapping[str, LocatedValue], name: str) -> Any:
 
 
 def _types(fields: Mapping[str, LocatedValue], most: int) -> Iterator[NodeType]:
-    """The node types; as many workers as the cluster may have where a type does not say."""
+    """The node types; one without a maximum may have as many workers as the cluster."""
     head = _plain(fields, "head_node_type")
     for name, node in inside(fields.get("available_node_types")).items():
         said = inside(node)
@@ -185,10 +184,10 @@ def _types(fields: Mapping[str, LocatedValue], most: int) -> Iterator[NodeType]:
 
 
 def known_prices(path: Path | None) -> PriceTable | None:
-    """The prices of a file that was named, else of the cluster file at this head, if there are any.
+    """The prices of the given file, or of the cluster file on this head; None without any.
 
     Raises:
-        ConfigError: A file was named and has no prices, or is wrong.
+        ConfigError: The given file has no prices, or is wrong.
     """
     at_head = expanded(BOOTSTRAP)
     if path is None:

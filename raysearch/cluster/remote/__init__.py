@@ -1,1 +1,1 @@
-"""A sweep on a cluster that is driven from a laptop: manifest, launch, jobs."""
+"""Drives a sweep on a cluster from a laptop: manifest, launch, jobs."""

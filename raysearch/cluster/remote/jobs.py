@@ -1,7 +1,7 @@
-"""A sweep as a job of a cluster: started, found again, followed, ended.
+"""A sweep as a job of a cluster: submit, find, follow, stop.
 
-Over Ray's job submission SDK. A job outlives the connection that started it, and whoever has
-the cluster file and the token may watch it.
+Uses Ray's job submission SDK. A job outlives the connection that started it, and anybody with
+the cluster file and the token can watch it.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from raysearch.errors import ConfigError, RaysearchError
 __all__ = ["any_running", "follow", "latest_sweep", "running_sweep", "stop", "submit"]
 
 MARK = "raysearch"
-"""Metadata of a job that says that it is a sweep of ours: its name."""
+"""Metadata key of a job that is a sweep of ours: its name."""
 COMMAND = "raysearch-command"
-"""Metadata that is the same for the same command with the same search space."""
+"""Metadata key that identifies a command with its search space."""
 END = "# raysearch: so far what was started"
-"""A shell's comment at the end of a sweep's entry point, of which Ray writes the whole text."""
+"""Shell comment at the end of a sweep's entry point, which Ray prints in full."""
 _START = "mkdir -p ~/spaces"
 LOOK_SECONDS = 2.0
-"""How often a job that is to end, or a head that does not answer, is looked at."""
+"""Seconds between two looks at a job that must end, or at a head that does not answer."""
 
 
 def submit(client: Any, name: str, words: Sequence[str], space: str) -> str:
-    """Start a sweep on the head as a job that nobody has to wait for.
+    """Start a sweep on the head as a detached job.
 
     Args:
         client: From `connect`.
         name: The sweep's name; the job's id begins with it.
-        words: What follows ``python -m raysearch``, but for ``--space``.
+        words: Arguments of ``python -m raysearch``, without ``--space``.
         space: Text of the search space; it becomes a file there.
 
     Returns:
@@ -59,7 +59,7 @@ def submit(client: Any, name: str, words: Sequence[str], space: str) -> str:
 
 
 def running_sweep(client: Any, name: str, words: Sequence[str], space: str) -> str | None:
-    """The id of the job that runs this very sweep; None when there is none.
+    """The id of the job that runs this very sweep; None if there is none.
 
     Args:
         client: From `connect`.
@@ -68,7 +68,7 @@ def running_sweep(client: Any, name: str, words: Sequence[str], space: str) -> s
         space: As for `submit`.
 
     Raises:
-        ConfigError: A sweep of this name runs, but was started with other words.
+        ConfigError: A sweep of this name runs, but with other arguments.
     """
     for job in _sweeps(client):
         if job.metadata[MARK] != name or job.status.is_terminal():
@@ -92,12 +92,12 @@ def _sweeps(client: Any) -> list[Any]:
 
 
 def any_running(client: Any) -> bool:
-    """Whether any sweep of ours runs there."""
+    """Whether any sweep of ours is running."""
     return any(not job.status.is_terminal() for job in _sweeps(client))
 
 
 def latest_sweep(client: Any) -> str:
-    """The id of the sweep that was started last, whether it still runs or not.
+    """The id of the sweep that was started last, running or not.
 
     Raises:
         RaysearchError: None was started on this cluster.
@@ -110,15 +110,15 @@ def latest_sweep(client: Any) -> str:
 
 
 def follow(cluster: str | Path, job: str, write: Callable[[str], object]) -> str:
-    """Hand on what a job says until it ends; when the connection breaks, over a new one.
+    """Pass on a job's output until it ends; reconnects when the connection breaks.
 
     Args:
         cluster: As for `connect`.
         job: The job's id.
-        write: Takes each line of its output once, without its end.
+        write: Called once with each line of its output, without the line end.
 
     Returns:
-        How it ended: ``SUCCEEDED``, ``FAILED`` or ``STOPPED``.
+        Its final state: ``SUCCEEDED``, ``FAILED`` or ``STOPPED``.
 
     Raises:
         RaysearchError: There is no such job, or the head could not be reached for two minutes.
@@ -152,7 +152,7 @@ def follow(cluster: str | Path, job: str, write: Callable[[str], object]) -> str
 
 
 class _Preamble:
-    """Tells the lines that Ray writes on a sweep's start; another job's text has no such end."""
+    """Recognises the lines that Ray prints at a sweep's start; other jobs' text has no such end."""
 
     def __init__(self) -> None:
         self._inside = False
@@ -180,7 +180,7 @@ async def _tail(client: Any, job: str, hear: Callable[[int, str], None]) -> None
             text = await anext(texts)
         except StopAsyncIteration:
             break
-        except (RuntimeError, ClientError) as error:  # what Ray makes of a broken connection
+        except (RuntimeError, ClientError) as error:  # Ray's errors for a broken connection
             raise ConnectionError(str(error)) from error
         *lines, rest = (rest + text).split("\n")
         for line in lines:
@@ -193,15 +193,15 @@ async def _tail(client: Any, job: str, hear: Callable[[int, str], None]) -> None
 def _status(client: Any, job: str) -> Any:
     try:
         return client.get_job_status(job)
-    except RuntimeError as error:  # what the head says of a request that it refuses
+    except RuntimeError as error:  # the head's answer to a request that it refuses
         raise RaysearchError(f"{job} must be a job of this cluster, but {error}") from error
 
 
 def stop(client: Any, job: str) -> bool:
-    """End a job and wait until it is over; its trials go on from their checkpoints another time.
+    """Stop a job and wait until it has ended; its trials can be resumed from their checkpoints.
 
     Returns:
-        Whether it still ran.
+        Whether it was running.
 
     Raises:
         RaysearchError: There is no such job, or it did not end within two minutes.

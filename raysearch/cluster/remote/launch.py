@@ -1,8 +1,8 @@
 """Brings a cluster up from a laptop, connects to it, and takes it down.
 
-By Ray's own cluster launcher: `ray up`, `ray dashboard`, `ray down`, as commands, since that is
-their interface. In place of a cluster file stands the URL of the head's dashboard, where a way
-to it is open already.
+Uses the commands of Ray's cluster launcher (`ray up`, `ray dashboard`, `ray down`), since they are
+its interface. Instead of a cluster file, the URL of the head's dashboard can be given, if it is
+already reachable.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ from raysearch.storage.uri import expanded
 __all__ = ["NoAnswerError", "bring_up", "connect", "is_url", "take_down"]
 
 PATIENCE_SECONDS = 120.0
-"""How long the head may be silent before it is given up; its jobs go on."""
+"""Seconds of silence after which the head is given up; its jobs continue."""
 
 
 def is_url(cluster: str | Path) -> bool:
-    """Whether this is a dashboard's URL and not a cluster file."""
+    """Whether `cluster` is a dashboard's URL, not a cluster file."""
     return str(cluster).startswith(("http://", "https://"))
 
 
 def bring_up(manifest: Path, tell: Callable[[str], object] = lambda step: None) -> None:
-    """Start the cluster; one that is up gets the working tree, and its running jobs go on.
+    """Start the cluster; one that is up gets the working tree, and its running jobs continue.
 
     Args:
         manifest: The cluster file.
-        tell: Told of each step; there are a dozen, some of which take minutes.
+        tell: Called with each step; there are a dozen, some of which take minutes.
 
     Raises:
         ConfigError: The file is wrong, or fields of it are still unset.
-        RaysearchError: `ray up` failed; with the end of what it said.
+        RaysearchError: `ray up` failed; with the end of its output.
     """
     if unset := check_manifest(manifest):
         raise ConfigError(unset)
     _launcher("up", "--yes", "--no-restart", str(manifest), tell=tell)
     if not _runs_ray(manifest):
-        # A head that was rebooted: `--no-restart` starts Ray on new machines only.
+        # For a head that was rebooted: `--no-restart` starts Ray on new machines only.
         _launcher("up", "--yes", str(manifest), tell=tell)
 
 
@@ -70,20 +70,20 @@ def take_down(manifest: Path) -> None:
     """End every node of the cluster.
 
     Raises:
-        RaysearchError: `ray down` failed; with the end of what it said.
+        RaysearchError: `ray down` failed; with the end of its output.
     """
     _launcher("down", "--yes", str(manifest))
 
 
 @contextmanager
 def connect(cluster: str | Path) -> Iterator[Any]:
-    """Ray's `JobSubmissionClient` on the head; through an SSH tunnel as long as the block.
+    """Ray's `JobSubmissionClient` for the head, through an SSH tunnel that lasts for the block.
 
     Args:
         cluster: The cluster file, or the URL of a dashboard that can be reached.
 
     Raises:
-        RaysearchError: The head does not answer, or not to this token.
+        RaysearchError: The head does not answer, or refuses the token.
     """
     check_ray()
     token, port = _token(), _free_port()
@@ -96,7 +96,7 @@ def connect(cluster: str | Path) -> Iterator[Any]:
 def _tunnel(manifest: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """The launcher's tunnel to the head; it ends with the block, and with this process."""
     words = [*_RAY, "dashboard", "--port", str(port), str(manifest)]
-    # The shell reads to the end of its standard input, which comes when this process is gone.
+    # The shell reads its standard input to the end, which comes when this process is gone.
     script = '{ "$@" < /dev/null; kill 0; } & read -r _; kill 0'
     process = subprocess.Popen(
         ["sh", "-c", script, "sh", *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
@@ -113,7 +113,7 @@ def _tunnel(manifest: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 def _client(
     cluster: str | Path, url: str, token: str, tunnel: subprocess.Popen[bytes] | None
 ) -> Any:
-    """A client of the dashboard, as soon as it answers."""
+    """A client of the dashboard, once it answers."""
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
@@ -143,14 +143,14 @@ _RAY = (sys.executable, "-m", "ray.scripts.scripts")
 
 
 _STEP = re.compile(r"\[\d+/\d+\] .*|\(\d+/\d+\) .*")
-"""What of a line of the launcher's is on a step of a node's set-up."""
+"""Matches the launcher's lines about a step of a node's set-up."""
 
 
 def _launcher(*words: str, tell: Callable[[str], object] = lambda step: None) -> None:
     """Run a command of Ray's launcher.
 
     Raises:
-        RaysearchError: It failed; with the last lines of what it said.
+        RaysearchError: It failed; with the last lines of its output.
     """
     last: deque[str] = deque(maxlen=15)
     with subprocess.Popen(

@@ -1,7 +1,7 @@
-"""Is a cluster file one that `ray up` will take, and which fields has the user still to set.
+"""Checks a cluster file for `ray up`, and lists the fields that the user still has to set.
 
-The file is held against Ray's own schema, which comes with Ray; Ray itself is not imported. What it
-says about sweeps stands where Ray does not look::
+The file is checked against Ray's own schema, without importing Ray. Its settings for sweeps are in
+a section that Ray ignores::
 
     provider:
       raysearch:
@@ -33,20 +33,20 @@ from raysearch.yaml_lines import LocatedValue, Problems, inside, read_located
 __all__ = ["TREE", "UNSET", "Site", "check_manifest", "check_site", "read_site"]
 
 UNSET = "SET-ME"
-"""What stands in a word that only the user can fill in; our files are shipped with some."""
+"""Placeholder in a value that only the user can fill in; our files are shipped with some."""
 TREE = "~/raysearch"
-"""Where the working tree lies on every node."""
+"""Path of the working tree on every node."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What a cluster says of its sweeps; empty where it says nothing.
+    """A cluster's settings for its sweeps; empty where they are unset.
 
     Attributes:
-        tree: The working tree here that goes to the nodes.
+        tree: The local working tree that is copied to the nodes.
         storage: Folder or URI that every node can write.
         data: Folder of the corpora: below the working tree, or one that every node has.
-        options: Other options of `raysearch sweep` and their values, as its defaults there.
+        options: Other options of `raysearch sweep` and their values, as defaults.
     """
 
     tree: Path
@@ -59,13 +59,13 @@ def check_manifest(path: Path) -> tuple[str, ...]:
     """Check a cluster file.
 
     Returns:
-        A sentence with its line for each field that is still unset, without which `ray up`
-        cannot work; a value that an anchor repeats is said once.
+        A sentence with its line for each field that is still unset, which `ray up` needs; a value
+        repeated by an anchor is reported once.
 
     Raises:
-        ConfigError: Everything against Ray's schema, node types that do not exist or that
-            want more nodes than the cluster may have, prices that are none, and what
-            `provider.raysearch` says of sweeps and cannot be, with lines.
+        ConfigError: Violations of Ray's schema, node types that do not exist or want more nodes
+            than the cluster may have, invalid prices, and invalid settings in
+            `provider.raysearch`, with lines.
     """
     fields, problems = read_located(path)
     root = LocatedValue(fields, 1)
@@ -92,8 +92,8 @@ def read_site(path: Path) -> Site:
     """Read `provider.raysearch` of a cluster file.
 
     Raises:
-        ConfigError: Every field that breaks its rule, and a file that does not bring the working
-            tree to the nodes, with lines.
+        ConfigError: Invalid fields, or a file that does not copy the working tree to the nodes,
+            with lines.
     """
     fields, problems = read_located(path)
     found = check_site(fields, problems)
@@ -105,7 +105,7 @@ def read_site(path: Path) -> Site:
 
 
 def check_site(fields: Mapping[str, LocatedValue], problems: Problems) -> dict[str, Any]:
-    """The plain values of the fields that are there; every one that breaks its rule is noted."""
+    """The plain values of the given fields; collects those that break their rule."""
     section = inside(fields.get("provider"), "raysearch")
     found = {name: section[name] for name in _RULES if name in section}
     for name, node in found.items():
@@ -116,7 +116,7 @@ def check_site(fields: Mapping[str, LocatedValue], problems: Problems) -> dict[s
 
 
 def _tree(fields: Mapping[str, LocatedValue], problems: Problems) -> Path:
-    """The launcher takes a mount's folder from where it is started, so `.` is the tree here."""
+    """The local tree; the launcher resolves a mount's folder from where it is started."""
     rule = f"`file_mounts` must bring the working tree to {TREE}"
     mount = inside(fields.get("file_mounts")).get(TREE)
     if mount is None:
@@ -158,12 +158,12 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 def _as_ray_reads(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (ValueError, yaml.YAMLError):  # what is wrong with it has been said
+    except (ValueError, yaml.YAMLError):  # reported already
         return None
 
 
 def _check_readings(ours: LocatedValue, theirs: Any, where: str, problems: Problems) -> None:
-    """Ray reads the file by YAML 1.1, where ``020`` is 16 and ``no`` is false: both must agree."""
+    """Check that both readers agree: Ray uses YAML 1.1, where ``020`` is 16 and ``no`` is false."""
     if isinstance(theirs, dict) and isinstance(ours.value, dict):
         for key, child in ours.value.items():
             _check_readings(child, theirs.get(key), f"{where}.{key}" if where else key, problems)
@@ -210,7 +210,7 @@ def _leaves(node: LocatedValue, where: str) -> Iterator[tuple[str, LocatedValue]
 
 
 def _line(node: LocatedValue, parts: Sequence[Any]) -> int:
-    """The line of the innermost place on the way that the file has."""
+    """The line of the innermost node on the path that the file has."""
     for part in parts:
         there = isinstance(node.value, dict) and part in node.value
         there = there or (isinstance(node.value, list) and part < len(node.value))
