@@ -1,4 +1,4 @@
-"""Where a sweep's files lie (checkpoints, stages, rows): a folder, or an object store."""
+"""Stores a sweep's files (checkpoints, stages, rows) in a folder or an object store."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def open_storage(
     """The store at a folder, a ``file://`` URI, or any other URI that ``pyarrow.fs`` knows.
 
     Args:
-        root: The place.
-        make: Whether it is made if it is not there; a reader makes nothing.
-        retry: How long every operation is tried again, this one too.
+        root: Folder or URI.
+        make: Whether to create it if it is missing; readers do not.
+        retry: How long every operation is retried, including this one.
 
     Raises:
-        StoreError: There is no such kind of place, or it cannot be made or listed.
+        StoreError: The scheme is unknown, or the root cannot be created or listed.
     """
     uri = redacted(root)
     opened: Callable[[], Storage]
@@ -60,19 +60,19 @@ def open_storage(
     except UnansweredError as error:
         raise StoreError(str(error)) from error
     except (OSError, ValueError, NotImplementedError) as error:
-        reason = str(error).replace(str(root), uri)  # pyarrow repeats a URI that it cannot read
+        reason = str(error).replace(str(root), uri)  # pyarrow's message repeats an invalid URI
         raise StoreError(f"the files' place must be {kind}, but {uri} is not: {reason}") from error
 
 
 def write_files(root: str | Path, files: Mapping[str, bytes]) -> None:
-    """Put files at a place, each whole; those of the same names are replaced.
+    """Write files, each whole; replaces those of the same names.
 
     Args:
-        root: The place, as for `open_storage`.
-        files: Name to content, in the order in which they appear.
+        root: As for `open_storage`.
+        files: Name to content, in the order of writing.
 
     Raises:
-        StoreError: The place cannot be written, or does not answer.
+        StoreError: The root cannot be written, or does not answer.
     """
     storage = open_storage(root)
     for name, content in files.items():

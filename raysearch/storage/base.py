@@ -1,7 +1,7 @@
-"""The operations that a store of files has, wherever the files lie.
+"""The operations of a store of files, wherever the files are.
 
-A folder and an object store show the same few operations and the same two promises: a file is
-there whole or not at all, and what was written is seen by the next look of every process.
+A folder and an object store offer the same few operations and the same two guarantees: a file is
+there whole or not at all, and every process sees a write at its next read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class StoredFile:
     Attributes:
         name: Relative to the store's root.
         size: Bytes.
-        used: When it was last written or touched, by the store's own clock, in seconds.
+        used: When it was last written or touched, in seconds of the store's own clock.
     """
 
     name: str
@@ -31,20 +31,20 @@ class StoredFile:
 
 
 class Storage(Protocol):
-    """A flat place of named files; a name may have one folder before it.
+    """A flat namespace of files; a name may have one folder before it.
 
     Every operation may raise OSError.
     """
 
     uri: str
-    """The root as the user may see it, without credentials."""
+    """The root for display, without credentials."""
 
     def make(self) -> None:
-        """Make the place if it is not there, and remove what killed writers left behind."""
+        """Create the root if it is missing, and remove leftovers of killed writers."""
         ...
 
     def open(self, name: str) -> BinaryIO:
-        """The file, to be read; FileNotFoundError when there is none."""
+        """The file, opened for reading; FileNotFoundError when there is none."""
         ...
 
     def exists(self, name: str) -> bool:
@@ -52,11 +52,11 @@ class Storage(Protocol):
         ...
 
     def write(self, name: str, parts: Sequence[Bytes], *, lasting: bool = True) -> None:
-        """Put a file whole, over an earlier one; `lasting` waits until it survives a power cut."""
+        """Write a file whole, replacing any; `lasting` waits until it survives a power cut."""
         ...
 
     def fill(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
-        """Put a file whole, as `writer` writes it; it lasts, and a disk takes it in a stream."""
+        """Write a file whole by `writer`; it lasts, and a disk streams it."""
         ...
 
     def touch(self, name: str) -> None:
@@ -68,17 +68,17 @@ class Storage(Protocol):
         ...
 
     def files(self, folder: str = "") -> list[StoredFile]:
-        """The files right in the folder; none when there is no such folder."""
+        """The files directly in the folder; empty when there is no such folder."""
         ...
 
     def tree(self) -> list[StoredFile]:
-        """Every file below the root, half-written and hidden ones too: all that takes room."""
+        """Every file below the root that takes space, including partial and hidden ones."""
         ...
 
     def remove_folder(self, name: str) -> None:
-        """Remove the files right in a folder, and the folder if nothing else is in it."""
+        """Remove the files directly in a folder, and the folder if nothing else is in it."""
         ...
 
     def free_bytes(self) -> int | None:
-        """Bytes that may still be written; None when nothing bounds them."""
+        """Bytes that can still be written; None when unbounded."""
         ...

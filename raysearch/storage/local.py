@@ -16,15 +16,15 @@ from raysearch.storage.whole import is_leftover, temporary_beside, whole_file
 __all__ = ["LEFTOVER_SECONDS", "LocalStorage"]
 
 LEFTOVER_SECONDS = 3600.0
-"""Age from which a temporary file counts as left behind by a writer that was killed."""
+"""Age, in seconds, from which a temporary file counts as a leftover of a killed writer."""
 
 
 class LocalStorage:
     """Files in a folder of this machine or of a shared file system.
 
-    A file is written under a temporary name and renamed (`raysearch.storage.whole`). Temporary
-    files of writers that were killed are removed by `make` when they are older than
-    `LEFTOVER_SECONDS`; what else lies in the folder is not ours to remove.
+    A file is written under a temporary name and renamed (`raysearch.storage.whole`). `make` removes
+    temporary files of killed writers when they are older than `LEFTOVER_SECONDS`; anything else
+    in the folder is left alone.
 
     Args:
         root: The folder.
@@ -41,7 +41,7 @@ class LocalStorage:
             _remove_leftovers(folder)
 
     def open(self, name: str) -> BinaryIO:
-        """See `Storage.open`; what is no regular file, such as a pipe or a device, is refused."""
+        """See `Storage.open`; refuses anything but a regular file, such as a pipe or a device."""
         path = self._root / name
         opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(opened).st_mode):
@@ -89,7 +89,7 @@ class LocalStorage:
                     try:
                         about = entry.stat()
                     except FileNotFoundError:
-                        continue  # removed by another process since the folder was read
+                        continue  # removed by another process since the folder was listed
                     if entry.is_file() and not entry.name.startswith("."):
                         name = f"{folder}/{entry.name}" if folder else entry.name
                         found.append(StoredFile(name, about.st_size, about.st_mtime))
@@ -106,7 +106,7 @@ class LocalStorage:
                 try:
                     about = path.stat()
                 except FileNotFoundError:
-                    continue  # removed by another process since the folder was read
+                    continue  # removed by another process since the folder was listed
                 relative = path.relative_to(self._root).as_posix()
                 found.append(StoredFile(relative, about.st_size, about.st_mtime))
         return found
@@ -125,9 +125,9 @@ class LocalStorage:
                 Path(file).unlink(missing_ok=True)
             folder.rmdir()
         except FileNotFoundError:
-            return  # not there, or another process that removes it was faster
+            return  # missing, or another process removed it first
         except OSError as error:
-            if error.errno != errno.ENOTEMPTY:  # a folder in it, which no writer of ours made
+            if error.errno != errno.ENOTEMPTY:  # a subfolder, which no writer of ours made
                 raise
 
     def free_bytes(self) -> int | None:
@@ -144,11 +144,11 @@ def _remove_leftovers(folder: Path) -> None:
             if now - entry.stat(follow_symlinks=False).st_mtime > LEFTOVER_SECONDS:
                 Path(entry.path).unlink()
         except FileNotFoundError:
-            continue  # its writer, or another process that tidies up, was faster
+            continue  # its writer, or another cleanup, was faster
 
 
 def _time_of(folder: Path) -> float:
-    """The time by the clock that dates the folder's files; this host's clock may be wrong."""
+    """The current time by the clock that dates the folder's files; this host's may be wrong."""
     probe = temporary_beside(folder / "clock")
     probe.touch(exist_ok=False)
     try:

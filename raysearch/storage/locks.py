@@ -1,14 +1,13 @@
-"""A folder that one process at a time holds, by a lock on a file in it that ends with the process.
+"""A lock on a folder for one process at a time, freed when the process ends.
 
-A lock is on a file, and a file has a name only as long as nobody removes it: in a folder that
-was removed and made anew there is another lock, and two processes would hold "the" lock. So
-whoever holds it can ask whether the name still leads to the file that is locked.
+The lock is on a file in the folder, whose name can be removed: a folder that was removed and
+created again has another file, and two processes would hold "the" lock. So the holder can check
+whether the name still leads to the locked file.
 
-Some network and FUSE file systems refuse ``flock`` (ENOSYS, ENOLCK, EOPNOTSUPP) and know the
-locks of ``fcntl``; of those, the kind that belongs to the open file and not to the process goes
-as flock's does: it is freed when the file is closed, and not when another of its names is. Where
-there is neither, a file beside it that only one can make, with a sign of life, takes their place,
-and a warning says so.
+Some network and FUSE file systems refuse ``flock`` (ENOSYS, ENOLCK, EOPNOTSUPP) but support the
+locks of ``fcntl``. Of those we use open file description locks, which behave like flock's: they
+are freed when the file is closed, not when another descriptor of it is. Where there is neither,
+an exclusively created file with a heartbeat takes their place, with a warning.
 """
 
 from __future__ import annotations
@@ -41,14 +40,14 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
-"""What a file system says that knows no locks of a kind."""
+"""Errors of a file system that does not support a kind of lock."""
 BEAT_SECONDS, STALE_SECONDS, LOOK_SECONDS = 5.0, 30.0, 1.0
-"""Between signs of life; without one a holder is dead; between looks. By the looker's own clock,
-so that those of two machines are never compared."""
+"""Seconds between heartbeats; without one until a holder is dead; between checks. Measured by
+the checker's own clock, so that clocks of two machines are never compared."""
 
 
 def lock_file(file: int) -> bool:
-    """Lock an open file for as long as it is open; False where its file system knows no locks.
+    """Lock an open file until it is closed; False if its file system does not support locks.
 
     Raises:
         BlockingIOError: Another process has locked it.
@@ -80,18 +79,18 @@ def _lock_range(file: int) -> bool:
 
 @contextmanager
 def sole_file(path: Path, holder: str) -> Iterator[int]:
-    """Inside the block the file is there, made by this process, and shows that it lives.
+    """Create a file that only one process has, with a heartbeat, for the duration of the block.
 
-    One that a killed process left is taken away once it has shown no sign of life for
-    `STALE_SECONDS`. A process that was stopped for longer must look whether the name still
-    leads to its file before it writes.
+    A file left by a killed process is removed after `STALE_SECONDS` without a heartbeat. A
+    process that was suspended for longer must check whether the name still leads to its file
+    before it writes.
 
     Args:
         path: The file.
-        holder: This process, as others are told of it.
+        holder: Description of this process for others.
 
     Raises:
-        BlockingIOError: Another process holds it and lives.
+        BlockingIOError: A live process holds it.
         OSError: It cannot be written.
     """
     file = _make(path)
@@ -115,12 +114,12 @@ def _beat(file: int, sign: str, ended: threading.Event) -> None:
     count = 0
     while not ended.wait(BEAT_SECONDS):
         count += 1
-        with suppress(OSError):  # a server that does not answer: the next beat may reach it
+        with suppress(OSError):  # a server that does not answer: the next heartbeat may reach it
             _show(file, f"{sign} {count:012}")
 
 
 def _show(file: int, sign: str) -> None:
-    """Write a sign where other machines see it: theirs is what a server has, not this cache."""
+    """Write a heartbeat through to the server, where other machines see it."""
     os.pwrite(file, sign.encode(), 0)
     try:
         os.fsync(file)
@@ -138,7 +137,7 @@ def _make(path: Path) -> int:
 
 
 def _bury(path: Path) -> None:
-    """Take away a file whose holder is dead.
+    """Remove a file whose holder is dead.
 
     Raises:
         BlockingIOError: Its holder lives.
@@ -155,9 +154,9 @@ def _bury(path: Path) -> None:
         if _read(path) != found:
             raise BlockingIOError(errno.EAGAIN, "its holder lives")
     grave = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    with suppress(FileNotFoundError):  # another has buried it
+    with suppress(FileNotFoundError):  # another process has removed it
         path.rename(grave)
-        alive = _read(grave) != found  # made anew by one that buried it a moment before
+        alive = _read(grave) != found  # recreated by a process that removed it a moment ago
         if alive:
             with suppress(FileExistsError):
                 os.link(grave, path)
@@ -178,11 +177,11 @@ _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
 class HeldError(Exception):
-    """Another process holds the folder; the text says which, or "another process"."""
+    """Another process holds the folder; the message names it if it can."""
 
 
 class FolderLock:
-    """A folder, as long as this process holds it.
+    """A folder while this process holds it.
 
     Args:
         path: The file that only this process has.
@@ -191,7 +190,7 @@ class FolderLock:
 
     def __init__(self, path: Path, file: int) -> None:
         self._path, self._held = path, _identity(os.fstat(file))
-        # Kept open: the number of a removed folder may be given to the next one else.
+        # Kept open, since the inode number of a removed folder may be reused.
         self._above = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._folder = _identity(os.fstat(self._above))
 
@@ -200,22 +199,22 @@ class FolderLock:
         try:
             folder, file = os.stat(self._path.parent), os.lstat(self._path)
         except OSError as error:
-            # A server that does not answer tells nothing; what is written next is asked again.
+            # A server that does not answer proves nothing; the next write checks again.
             return error.errno not in _GONE
         return _identity(folder) == self._folder and _identity(file) == self._held
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         os.close(self._above)
 
 
 @contextmanager
 def hold_folder(folder: Path, name: str) -> Iterator[FolderLock]:
-    """Hold a folder inside the block, by the lock of this name; makes the folder.
+    """Hold a folder inside the block, by the lock of this name; creates the folder.
 
     Raises:
         HeldError: Another process holds it.
-        StoreError: The lock's file is a link.
+        StoreError: The lock's file is a symlink.
         OSError: The folder cannot be written.
     """
     path = folder / name
@@ -247,7 +246,7 @@ def _unlocked(folder: Path) -> str:
 
 
 def this_process() -> str:
-    """This process, as another one is told of it."""
+    """Description of this process for others."""
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 

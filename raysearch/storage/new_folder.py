@@ -1,8 +1,8 @@
-"""Makes a folder that appears whole, and never in the place of another.
+"""Creates a folder that appears whole, and never replaces another.
 
-It is made in a folder beside its place, ``.NAME.raysearch``, and renamed. That folder has a file
-in it that says whose it is and that its maker holds locked. One that a killed maker left is
-cleared by the next that makes NAME; one without that file is somebody else's and stays.
+It is made inside a draft folder beside its destination, ``.NAME.raysearch``, and renamed. The draft
+has a marker file that names its owner, who keeps it locked. A draft left by a killed process is
+cleared by the next one that makes NAME; one without the marker is somebody else's and stays.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _SIGN = b"raysearch makes the folder content here and removes it with all that i
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A path at which the block makes a folder; it is at `path` when the block ends well.
+    """A path to create a folder at; it is moved to `path` when the block succeeds.
 
-    The path is taken from the start: another process that wants it is told so at once. Folders
-    may be made within it by the same means. Of a block that fails nothing is left.
+    The path is reserved from the start: another process that wants it fails at once. Nested use
+    is allowed. A block that fails leaves nothing.
 
     Args:
-        path: Where the folder is to be; folders above it are made.
+        path: Destination; its parents are created.
 
     Raises:
-        StoreError: Something is there, or another process makes it.
+        StoreError: The destination exists, or another process is making it.
         OSError: It cannot be written.
     """
     path = path.absolute()
@@ -47,7 +47,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _held(draft, path):
         try:
-            shutil.rmtree(content, ignore_errors=True)  # of one that was killed
+            shutil.rmtree(content, ignore_errors=True)  # left by a killed process
             if os.path.lexists(path) or os.path.lexists(content):
                 raise _taken(path)
             yield content
@@ -56,13 +56,13 @@ def new_folder(path: Path) -> Iterator[Path]:
             content.rename(path)
         finally:
             shutil.rmtree(content, ignore_errors=True)
-            with suppress(OSError):  # what is left of the content keeps the marker
+            with suppress(OSError):  # leftover content keeps the marker
                 _remove_empty(draft)
 
 
 @contextmanager
 def _held(draft: Path, path: Path) -> Iterator[None]:
-    """Hold the folder in which another is made; it is made if it is not there."""
+    """Hold the draft folder; creates it if it is missing."""
     marker = draft / MARKER
     try:
         try:
@@ -70,7 +70,7 @@ def _held(draft: Path, path: Path) -> Iterator[None]:
         except FileExistsError:
             _check_ours(draft)
         opened = open_no_follow(marker, os.O_RDWR | os.O_CREAT)
-    except FileNotFoundError:  # who held it has ended since
+    except FileNotFoundError:  # its holder has ended meanwhile
         raise _held_by_another(path) from None
     try:
         try:
@@ -87,10 +87,10 @@ def _held(draft: Path, path: Path) -> Iterator[None]:
 
 
 def _check_ours(draft: Path) -> None:
-    """See that a folder which is in the way was made here, or has nothing in it.
+    """Check that an existing draft folder was made here, or is empty.
 
     Raises:
-        StoreError: It was not.
+        StoreError: It is somebody else's.
     """
     ours, about = False, draft.lstat()
     if stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid():
@@ -107,7 +107,7 @@ def _check_ours(draft: Path) -> None:
 
 
 def _sign(marker: int) -> None:
-    """Say in the marker whose it is; an empty one is of a maker that was killed before it could."""
+    """Write the owner into the marker; an empty one is from a process killed before it could."""
     os.ftruncate(marker, 0)
     os.pwrite(marker, _SIGN, 0)
 

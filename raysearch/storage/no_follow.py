@@ -1,11 +1,11 @@
-"""Opens a file of a fixed name for writing where somebody else may have prepared it.
+"""Opens a file of a fixed name for writing where another user may have tampered with it.
 
-Who may write to a folder can put a link under the name that we are about to open, and have us
-write through it into a file of this user's. So such a name is never followed, and what was
-opened must be a regular file with no second name (a hard link is the same attack).
+Whoever can write to a folder can put a symlink under the name that we are about to open, and make
+us write through it into one of our user's files. So such a name is never followed, and the opened
+file must be a regular one with no second name (a hard link is the same attack).
 
-Its owner is not asked for: in a folder that a group shares, the file of a colleague's run is
-ours to go on with, and a stranger's own file is the only one that writing to it can harm.
+Its owner is not checked: in a folder that a group shares we continue a colleague's run in his
+files, and in a stranger's own file a write can harm only the stranger.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ __all__ = ["check_no_link", "open_no_follow"]
 
 
 def open_no_follow(path: Path, flags: int) -> int:
-    """Open a file of this process's own; its descriptor.
+    """Open a file of this process's own; returns its descriptor.
 
     Args:
         path: The file; folders above it may be links.
-        flags: As `os.open` takes them; ``O_NOFOLLOW``, ``O_CLOEXEC`` and, so that a pipe does
-            not hold us, ``O_NONBLOCK`` are added. ``O_TRUNC`` must be left out: nothing may be
-            cut before it is known what was opened.
+        flags: As for `os.open`; ``O_NOFOLLOW``, ``O_CLOEXEC`` and ``O_NONBLOCK`` (so that a
+            pipe does not block) are added. ``O_TRUNC`` must not be set: nothing may be truncated
+            before the file is checked.
 
     Raises:
-        StoreError: It is a link, has a second name, or is no regular file.
+        StoreError: It is a symlink, has a second name, or is not a regular file.
         OSError: It cannot be opened.
     """
     kept = flags & ~os.O_TRUNC
@@ -50,10 +50,10 @@ def open_no_follow(path: Path, flags: int) -> int:
 
 
 def check_no_link(path: Path) -> None:
-    """See that a file, if it is there, may be written by a library that would follow a link.
+    """Check that a library that would follow a link can safely write a file, if it exists.
 
     Raises:
-        StoreError: It is a link, has a second name, or is no regular file.
+        StoreError: It is a symlink, has a second name, or is not a regular file.
     """
     try:
         about = os.lstat(path)
@@ -64,7 +64,7 @@ def check_no_link(path: Path) -> None:
 
 
 def _kind(about: os.stat_result) -> str:
-    """What speaks against a file; empty when nothing does."""
+    """What is wrong with a file; empty if nothing is."""
     if stat.S_ISLNK(about.st_mode):
         return "is a symbolic link"
     if not stat.S_ISREG(about.st_mode):

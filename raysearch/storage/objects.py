@@ -1,13 +1,13 @@
 """Files in an object store, such as S3.
 
-An object appears whole when its upload ends, and every later look of anybody sees it: that is
-what S3, GCS and Azure promise. Where an upload can be seen half done (HDFS), readers tell: a
-stage, a checkpoint and weights by their digest, a row by its own format.
+An object appears whole when its upload ends, and every later read sees it: S3, GCS and Azure
+guarantee that. Where a partial upload is visible (HDFS), readers detect it: stages, checkpoints
+and weights by their digest, rows by their own format.
 
-pyarrow's S3 has a strategy of its own for errors that pass, and says nothing meanwhile. That of
-a URI asks again every 0.2 s for 31 attempts, so a server that stalls holds it for minutes
-(measured: 288 s). Here it is the SDK's standard strategy with `ATTEMPTS`, which bounds one
-attempt of ours to about half a minute; `raysearch.storage.retry` does the rest and tells.
+pyarrow's S3 retries passing errors by a strategy of its own, silently: for a URI every 0.2 s for
+31 attempts, so that a stalling server blocks it for minutes (measured: 288 s). We use the SDK's
+standard strategy with `ATTEMPTS`, which limits each of our attempts to about half a minute;
+`raysearch.storage.retry` does the rest and logs it.
 """
 
 from __future__ import annotations
@@ -28,22 +28,21 @@ from raysearch.storage.uri import redacted
 __all__ = ["ObjectStorage", "open_uri"]
 
 ATTEMPTS = 3
-"""Requests of S3's client for one of ours, pauses of a second or two between them."""
+"""Requests of S3's client per request of ours, with pauses of a second or two between them."""
 GCS_SECONDS = 10
 """How long GCS's client retries one request of ours; its default is 15 minutes."""
 
 _USED = ".used"
-"""Suffix of the empty object whose time of writing is the last use of the object beside it."""
+"""Suffix of an empty object whose modification time is the last use of the one beside it."""
 
 
 def open_uri(uri: str) -> Storage:
-    """The store behind a URI that ``pyarrow.fs.FileSystem.from_uri`` knows.
+    """The store behind a URI that ``pyarrow.fs.FileSystem.from_uri`` supports.
 
     Credentials are best left to the environment (``AWS_ACCESS_KEY_ID`` and so on).
 
     Raises:
-        OSError, ValueError, NotImplementedError: The URI has no meaning, or its place cannot be
-            reached.
+        OSError, ValueError, NotImplementedError: The URI is invalid, or its root unreachable.
     """
     if uri.startswith("gs://") and "retry_limit_seconds=" not in uri:
         uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={GCS_SECONDS}"
@@ -56,10 +55,10 @@ def open_uri(uri: str) -> Storage:
 
 
 def _impatient(filesystem: fs.S3FileSystem) -> fs.S3FileSystem:
-    """The same file system with `ATTEMPTS`, which no URI can name.
+    """The same file system with `ATTEMPTS`, which no URI can set.
 
-    What a pickle would hold is everything that the URI said, and no credentials from elsewhere:
-    those are looked up anew. A small object is sent in one request, not in three.
+    Its pickle state holds the URI's options, but no credentials from elsewhere: those are looked
+    up again. A small object is sent in one request, not in three.
     """
     make, (settings,) = filesystem.__reduce__()
     strategy = fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS)
@@ -82,11 +81,11 @@ class ObjectStorage:
         self._filesystem, self._root, self.uri = filesystem, root, uri
 
     def make(self) -> None:
-        """See `Storage.make`; what a killed writer sent was never an object."""
+        """See `Storage.make`; an upload of a killed writer never became an object."""
         self._filesystem.create_dir(self._root, recursive=True)
 
     def open(self, name: str) -> BinaryIO:
-        """See `Storage.open`; the object is fetched whole, by one request."""
+        """See `Storage.open`; fetches the whole object in one request."""
         with self._filesystem.open_input_file(self._path(name)) as stream:
             return io.BytesIO(stream.read(stream.size()))
 
@@ -95,13 +94,13 @@ class ObjectStorage:
         return bool(self._filesystem.get_file_info(self._path(name)).is_file)
 
     def write(self, name: str, parts: Sequence[Bytes], *, lasting: bool = True) -> None:
-        """See `Storage.write`; an object lasts from the moment that it is seen."""
-        # A stream that is closed half-way is an object, cut off: no Ctrl-C reaches this thread.
+        """See `Storage.write`; an object is durable once it is visible."""
+        # Closing a stream half-way would create a truncated object: no Ctrl-C reaches this thread.
         with ThreadPoolExecutor(1) as pool:
             pool.submit(self._upload, name, parts).result()
 
     def fill(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
-        """See `Storage.fill`; the file is made in memory first."""
+        """See `Storage.fill`; the file is built in memory first."""
         buffer = io.BytesIO()
         writer(buffer)
         self.write(name, [buffer.getbuffer()])
@@ -112,7 +111,7 @@ class ObjectStorage:
                 stream.write(part)
 
     def touch(self, name: str) -> None:
-        """See `Storage.touch`; objects have no time of use, so an empty one beside it has."""
+        """See `Storage.touch`; an empty object beside it records the time of use."""
         self.write(name + _USED, ())
 
     def remove(self, name: str) -> None:
@@ -162,7 +161,7 @@ class ObjectStorage:
             return
 
     def free_bytes(self) -> int | None:
-        """See `Storage.free_bytes`; an object store has no end."""
+        """See `Storage.free_bytes`; an object store is unbounded."""
         return None
 
     def _path(self, name: str) -> str:

@@ -1,11 +1,11 @@
-"""Tries again where a store does not answer, or refuses credentials that have expired.
+"""Retries operations on a store that does not answer, or refuses credentials that have expired.
 
-An operation that fails for a passing reason is tried again, with growing pauses, for as long as
-its `RetryPolicy` says; before it is tried again after a refusal, the store is opened anew, so that
-credentials that were renewed (environment, ``~/.aws``, the machine's role) are taken. What
-happens is logged: the first failure at once, then every `TELL_SECONDS`.
+An operation that fails for a temporary reason is retried with growing pauses, for as long as its
+`RetryPolicy` allows. After a refusal the store is reopened first, so that renewed credentials
+(environment, ``~/.aws``, the machine's role) are used. Failures are logged: the first at once,
+then every `TELL_SECONDS`.
 
-Beneath this, each attempt has retries of its own, which are not logged: see
+Each attempt has retries of its own below this, which are not logged: see
 `raysearch.storage.objects`.
 """
 
@@ -37,18 +37,18 @@ _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
 TELL_SECONDS = 30.0
-"""Interval at which a store that goes on failing is logged."""
+"""Seconds between log messages about a store that keeps failing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How long an operation is tried again, in seconds.
+    """How long an operation is retried, in seconds.
 
     Attributes:
-        seconds: No attempt begins later than this after the first one; with 0 there is one.
-        first: The pause after the first attempt; every further one is twice as long. Each is
-            shortened by up to a half at random, so that many slots do not come back at once.
-        longest: No pause is longer.
+        seconds: No attempt starts later than this after the first one; 0 for a single attempt.
+        first: The pause after the first attempt; each further one is twice as long. Each is
+            shortened by up to a half at random, so that many slots do not return at once.
+        longest: Upper limit of a pause.
     """
 
     seconds: float = 20.0
@@ -57,27 +57,27 @@ class RetryPolicy:
 
 
 RETRY_SHORT = RetryPolicy()
-"""Of somebody who waits before the terminal."""
+"""For somebody who waits at the terminal."""
 
 RETRY_LONG = RetryPolicy(seconds=300.0)
-"""Of a sweep's workers and driver: minutes of an outage cost less than ending the sweep."""
+"""For a sweep's workers and driver: minutes of an outage cost less than ending the sweep."""
 
 
 class RetryReason(Enum):
-    """Why an operation is tried again."""
+    """Why an operation is retried."""
 
     SILENT = "does not answer"
     REFUSED = "refuses the credentials"
 
 
 class UnansweredError(OSError):
-    """The store did not do it for as long as it was asked; the text is a sentence for the user."""
+    """The store failed for as long as it was retried; the message is a sentence for the user."""
 
 
 _REFUSED = re.compile(
     r"expired.?token|token.?refresh.?required|invalid.?(access.?key|token|client.?token)|request.?expired"
     r"|signature.?does.?not.?match|missing.?authentication.?token|access.?denied"
-    r"|HTTP status 40[013]\) during Head"  # the answer to a HEAD has no body that names the error
+    r"|HTTP status 40[013]\) during Head"  # a response to HEAD has no body that names the error
     r"|UNAUTHENTICATED|PERMISSION_DENIED|AuthenticationFailed",
     re.IGNORECASE,
 )
@@ -104,7 +104,7 @@ _SILENT_NUMBERS = {
 
 
 def retry_reason(error: OSError) -> RetryReason | None:
-    """Why an operation may be worth trying again; None when it is not.
+    """Why an operation may be worth retrying; None when it is not.
 
     pyarrow raises plain OSErrors whose text names the store's own error.
     """
@@ -117,12 +117,12 @@ def retry_reason(error: OSError) -> RetryReason | None:
 
 
 class RetryingStorage:
-    """A store whose operations are tried again; otherwise as the store itself.
+    """A store whose operations are retried; otherwise like the store itself.
 
     Args:
-        uri: The root as the user may see it.
-        opened: Opens the store anew.
-        retry: How long an operation is tried again.
+        uri: The root for display.
+        opened: Opens the store again.
+        retry: How long an operation is retried.
 
     Raises:
         OSError: The store cannot be opened.
@@ -180,18 +180,18 @@ class RetryingStorage:
         return self._do(lambda store: store.free_bytes())
 
     def _do(self, operation: Callable[[Storage], _Answer]) -> _Answer:
-        """The answer of the operation, once there is one.
+        """Call the operation until it returns.
 
         Raises:
-            UnansweredError: There was none for as long as the policy says.
-            OSError: Trying again is of no use.
+            UnansweredError: It failed for as long as the policy allows.
+            OSError: Retrying is useless.
         """
         began = time.monotonic()
-        chance = secrets.SystemRandom()  # the training's generators stay as they are
+        chance = secrets.SystemRandom()  # must not change the training's generators
         pause, told = self._policy.first, None
         while True:
             try:
-                # One variable: another thread may let go of the store at any moment.
+                # A local variable: another thread may drop the store at any moment.
                 store = self._store or self._opened()
                 self._store = store
                 answer = operation(store)
@@ -236,5 +236,5 @@ class RetryingStorage:
 
 
 def _reason(error: OSError) -> str:
-    """The store's own words, on one line."""
+    """The store's own message, on one line."""
     return " ".join(str(error).split())

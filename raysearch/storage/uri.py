@@ -1,10 +1,10 @@
-"""Names of places, a folder's path or a URI: what lies below them, and how they are shown.
+"""Paths and URIs: joining names, and removing credentials for display.
 
 A query stays at the end (``s3://bucket/sweeps?region=eu-1`` and ``runs`` make
-``s3://bucket/sweeps/leases?region=eu-1``). What the user sees of a URI has no credentials, be it
-a store's (``s3://KEY:SECRET@bucket/path?region=…``) or a database's
-(``postgresql://user:password@host/db?sslmode=…``). A part of a query counts as secret unless it
-is known to be none, since libraries keep finding new names for keys.
+``s3://bucket/sweeps/runs?region=eu-1``). A displayed URI has no credentials, be it a store's
+(``s3://KEY:SECRET@bucket/path?region=…``) or a database's
+(``postgresql://user:password@host/db?sslmode=…``). A parameter of a query counts as secret unless
+it is known not to be, since libraries keep inventing new names for keys.
 """
 
 from __future__ import annotations
@@ -49,24 +49,24 @@ _HARMLESS = frozenset(
 
 
 def shown_url(url: str) -> str:
-    """The URL as a message or a file may name it; one without secrets, or a path, as it is."""
+    """The URL for messages and files, without secrets; a path or a URL without any is unchanged."""
     return _split(url)[0]
 
 
 def secret_parts(text: str) -> tuple[str, ...]:
-    """What of the URLs in a text is or may be secret, by name: ``a password``, ```sas_token```."""
+    """Names of the secrets in the URLs of a text: ``a password``, ```sas_token```."""
     whole = _split(text)[1]
     inner = (part for found in _IN_TEXT.findall(text) for part in _split(found)[1])
     return tuple(dict.fromkeys((*whole, *inner)))
 
 
 def shown_text(text: str) -> str:
-    """A text, such as a command or a message, with each URL in it as `shown_url` has it."""
+    """A text, such as a command or a message, with each URL replaced by its `shown_url`."""
     return _IN_TEXT.sub(lambda found: shown_url(found[0]), text)
 
 
 def _split(url: str) -> tuple[str, tuple[str, ...]]:
-    """A URL without its secrets, and what these were."""
+    """A URL without its secrets, and the names of these."""
     found = _URL.fullmatch(url)
     if found is None:
         return url, ()
@@ -98,9 +98,9 @@ def _store(place: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _database(rest: str) -> tuple[str, str, tuple[str, ...]]:
-    """What comes before the query, without a password; the query; what was secret.
+    """The part before the query, without a password; the query; the names of the secrets.
 
-    As SQLAlchemy reads it: a password goes to the first ``@``, whatever else is in it.
+    Follows SQLAlchemy: a password ends at the first ``@``, whatever else is in it.
     """
     secrets: tuple[str, ...] = ()
     user = ""
@@ -122,12 +122,12 @@ _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^?]*)(\?.*)?", re.DOTALL)
 
 
 def is_uri(uri: str | Path) -> bool:
-    """Whether the place is named by a URI, not by a path."""
+    """Whether this is a URI, not a path."""
     return _URI.fullmatch(str(uri)) is not None
 
 
 def join(uri: str | Path, *names: str) -> str:
-    """The place below another, its names one after the other."""
+    """Append names to a path or URI."""
     text = str(uri)
     found = _URI.fullmatch(text)
     if found is None:
@@ -137,7 +137,7 @@ def join(uri: str | Path, *names: str) -> str:
 
 
 def parent(uri: str | Path, levels: int = 1) -> str:
-    """The place that holds this one, or holds what holds it, and so on."""
+    """The parent of a path or URI, `levels` up."""
     found = _URI.fullmatch(str(uri))
     if found is None:
         return str(Path(uri).parents[levels - 1])
@@ -149,16 +149,16 @@ def parent(uri: str | Path, levels: int = 1) -> str:
 
 
 def last_name(uri: str | Path) -> str:
-    """The place's own name, within what holds it."""
+    """The last component of a path or URI."""
     found = _URI.fullmatch(str(uri))
     return Path(uri).name if found is None else unquote(posixpath.basename(found[2].rstrip("/")))
 
 
 def absolute(uri: str | Path) -> str:
-    """A folder by its full path, since workers start elsewhere; a URI or nothing as it is.
+    """A folder's absolute path, since workers start elsewhere; URIs and "" are unchanged.
 
     Raises:
-        ConfigError: The folder that this process is in has a name that is no text.
+        ConfigError: The current folder's name is not valid text.
     """
     text = str(uri)
     if not text or is_uri(text):
@@ -173,10 +173,10 @@ def absolute(uri: str | Path) -> str:
 
 
 def expanded(path: str | Path) -> Path:
-    """The path with the home folder for ``~``; ``~who/x`` as it is written if nobody is who."""
+    """The path with ``~`` expanded; ``~who/x`` unchanged if there is no user who."""
     return Path(os.path.expanduser(path))
 
 
 def redacted(uri: str | Path) -> str:
-    """The place as a message or a row may name it: without credentials."""
+    """The path or URI for messages and rows, without credentials."""
     return shown_url(str(uri))

@@ -1,7 +1,7 @@
 """Writes files that appear whole or not at all.
 
-It is written beside its place under a name that says whose it is, and renamed. A writer that is
-killed leaves that file behind; `is_leftover` knows it, and no file that somebody else made.
+A file is written beside its destination under a recognisable name, and renamed. A killed writer
+leaves that file behind; `is_leftover` recognises it, and no file that somebody else made.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def temporary_beside(path: Path) -> Path:
-    """A path in the same folder at which nothing is."""
+    """An unused path in the same folder."""
     return path.with_name(f".raysearch-{secrets.token_hex(16)}.tmp")
 
 
 def is_leftover(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file of ours that waits to be renamed, or that a killed writer left."""
+    """Whether this is a file of ours that waits to be renamed, or that a killed writer left."""
     return _TEMPORARY.fullmatch(entry.name) is not None and entry.is_file(follow_symlinks=False)
 
 
 @contextmanager
 def whole_file(path: Path, *, lasting: bool = True, replacing: bool = True) -> Iterator[BinaryIO]:
-    """A file to be written inside the block; it is at its path when the block ends well.
+    """A file to write inside the block; it is moved to its path when the block succeeds.
 
     Args:
-        path: Where it is to be, in a folder that is there. A link there is replaced.
-        lasting: Whether it survives a power cut from then on.
-        replacing: Whether it may take the place of another.
+        path: Destination, in an existing folder. A link there is replaced.
+        lasting: Whether it must survive a power cut from then on.
+        replacing: Whether it may replace an existing file.
 
     Raises:
-        FileExistsError: It may not, and there is one.
+        FileExistsError: The file exists and must not be replaced.
         OSError: It cannot be written; nothing is left of it.
     """
     temporary = temporary_beside(path)
@@ -74,17 +74,17 @@ def whole_file(path: Path, *, lasting: bool = True, replacing: bool = True) -> I
 
 
 def write_output(path: Path, text: str, what: str) -> None:
-    """Write a file that the user named, whole; a former one of the same name is replaced.
+    """Write a file that the user named, whole; replaces an existing one.
 
-    A link stays and what it points at is replaced. A device or a pipe is written to, as it is.
+    A symlink is kept and its target replaced. A device or a pipe is written to directly.
 
     Args:
         path: What the user named.
-        text: Goes there as UTF-8.
-        what: How the message names it: ```--output```.
+        text: Its content, written as UTF-8.
+        what: Its name in messages: ```--output```.
 
     Raises:
-        StoreError: It cannot be written; the former file is still there.
+        StoreError: It cannot be written; the former file is unchanged.
     """
     data = text.encode()
     try:
@@ -94,7 +94,7 @@ def write_output(path: Path, text: str, what: str) -> None:
         except FileNotFoundError:
             kind = None
         if kind is not None and not stat.S_ISREG(kind):
-            target.write_bytes(data)  # a folder refuses this
+            target.write_bytes(data)  # fails for a folder
             return
         with whole_file(target) as file:
             if kind is not None:
@@ -105,7 +105,7 @@ def write_output(path: Path, text: str, what: str) -> None:
 
 
 def unwritten(error: OSError) -> str:
-    """Why a file could not be written and what to do, as the rest of a sentence."""
+    """Why a file could not be written and what to do, to complete a sentence."""
     if is_full(error):
         return "the disk is full; free some space and run the same command again"
     said = error.strerror or " ".join(str(error).split())
@@ -113,17 +113,17 @@ def unwritten(error: OSError) -> str:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether the disk, a quota or the largest size of a file is used up."""
+    """Whether the error says that the disk, a quota or the maximum file size is exhausted."""
     return error.errno in _FULL
 
 
 def _put_new(temporary: Path, path: Path) -> None:
-    """Rename, unless something is there: of two that do this at once, one finds it."""
+    """Rename, unless the destination exists: of two concurrent calls, one fails."""
     try:
         os.link(temporary, path)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links
+    except OSError:  # a file system without hard links
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         temporary.replace(path)
     else:
@@ -131,7 +131,7 @@ def _put_new(temporary: Path, path: Path) -> None:
 
 
 def keep_names(folder: Path) -> None:
-    """Let the names in a folder survive a power cut too."""
+    """Make the names in a folder survive a power cut, too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

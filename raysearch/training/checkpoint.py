@@ -1,9 +1,9 @@
 """Writes and reads a trial's checkpoint and its final weights.
 
 In a folder a file is written under a temporary name, flushed, and renamed; in an object store it
-is one upload. A reader sees the old one or the new one and nothing between, and what has been
-damaged since is told by its digest (`state_file`). A store that does not answer is asked again
-for `raysearch.storage.RETRY_LONG`, while the trial waits.
+is one upload. So a reader sees the old file or the new one, and a digest detects later damage
+(`state_file`). A store that does not answer is retried for `raysearch.storage.RETRY_LONG`, while
+the trial waits.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ def save_checkpoint(uri: str | Path, state: Mapping[str, Any]) -> None:
 
     Raises:
         StoreError: The folder cannot be written, the disk is full or the store does not
-            answer; an earlier checkpoint is still in place.
+            answer; an earlier checkpoint is kept.
     """
     _save(uri, state, kind="checkpoint", key="")
 
 
 def load_checkpoint(uri: str | Path) -> dict[str, Any] | None:
-    """The state at a path or URI, or None when there is none or it is damaged.
+    """The state at a path or URI, or None if it is missing or damaged.
 
     A damaged checkpoint costs the training since the start of the trial, not the trial: it is
-    logged and counted as none.
+    logged and ignored.
 
     Raises:
-        StoreError: The store does not answer, so nobody knows whether there is one.
+        StoreError: The store does not answer, so it is unknown whether there is one.
     """
     try:
         with _store(uri).open(last_name(uri)) as file:
@@ -76,11 +76,11 @@ def load_checkpoint(uri: str | Path) -> dict[str, Any] | None:
 
 
 def save_weights(spec: RunSpec, result: Mapping[str, Any], *, key: str) -> str:
-    """Keep what a finished trial's last stage left behind, in the folder of its run.
+    """Save the result of a finished trial's last stage in the folder of its run.
 
     Args:
         spec: The trial's.
-        result: What `Method.finish` gave.
+        result: The result of `Method.finish`.
         key: The last stage's key, which binds the weights to settings, data, seed and code.
 
     Returns:
@@ -94,11 +94,11 @@ def save_weights(spec: RunSpec, result: Mapping[str, Any], *, key: str) -> str:
 
 @dataclass(frozen=True)
 class Weights:
-    """What a finished trial kept.
+    """The weights of a finished trial.
 
     Attributes:
-        result: What `save_weights` was given.
-        digest: What `save_weights` answered; of weights that an earlier version kept, their file's.
+        result: As passed to `save_weights`.
+        digest: As returned by `save_weights`; for weights of an earlier version, their file's.
     """
 
     result: Mapping[str, Any]
@@ -106,17 +106,16 @@ class Weights:
 
 
 def load_weights(spec: RunSpec, *, key: str = "", digest: str = "") -> Weights | None:
-    """What `save_weights` kept, or None where nothing was.
+    """What `save_weights` saved, or None if there is nothing.
 
     Args:
         spec: The trial's.
-        key: The key in the trial's record; empty where it has none.
-        digest: The digest in it; empty where it has none, as in records of earlier versions.
-            Weights that those kept (`FORMER_KEPT`) are told from damaged ones by the checksums
-            in their file.
+        key: The key in the trial's record; empty if it has none.
+        digest: The digest in it; empty if it has none, as in records of earlier versions.
+            Damage to their weights (`FORMER_KEPT`) is detected by the checksums in the file.
 
     Raises:
-        DamagedStateError: They are damaged, or those of another trial.
+        DamagedStateError: They are damaged, or another trial's.
         StoreError: The store does not answer, or the file cannot be read.
     """
     store = _store_of(spec)
@@ -136,10 +135,10 @@ def load_weights(spec: RunSpec, *, key: str = "", digest: str = "") -> Weights |
 
 
 def has_weights(spec: RunSpec) -> bool:
-    """Whether a run kept its weights; they may still prove damaged.
+    """Whether a run has weights; they may still prove damaged.
 
     Raises:
-        StoreError: The place cannot be looked at.
+        StoreError: The folder cannot be listed.
     """
     store = _store_of(spec)
     with _saying(spec, "readable"):
@@ -147,7 +146,7 @@ def has_weights(spec: RunSpec) -> bool:
 
 
 def remove_checkpoint(spec: RunSpec) -> None:
-    """Remove what a run's trial would go on from, if there is something.
+    """Remove a run's checkpoint, if there is one.
 
     Raises:
         StoreError: It cannot be removed.
@@ -156,7 +155,7 @@ def remove_checkpoint(spec: RunSpec) -> None:
 
 
 def remove_weights(spec: RunSpec) -> None:
-    """Remove the weights that a run kept, if it did.
+    """Remove a run's weights, if there are any.
 
     Raises:
         StoreError: They cannot be removed.
@@ -188,7 +187,7 @@ def _save(uri: str | Path, state: Mapping[str, Any], *, kind: str, key: str) -> 
 
 
 def _read_former(file: BinaryIO, key: str) -> Weights:
-    """Weights as earlier versions wrote them, in a zip, whose CRCs `torch.load` does not check."""
+    """Weights of earlier versions, in a zip whose CRCs `torch.load` does not check."""
     try:
         with zipfile.ZipFile(file) as archive:
             if (damaged := archive.testzip()) is not None:
@@ -208,7 +207,7 @@ def _read_former(file: BinaryIO, key: str) -> Weights:
 
 @contextmanager
 def _saying(spec: RunSpec, rule: str) -> Iterator[None]:
-    """Turn the system's error over a run's files into a sentence."""
+    """Turn an OSError about a run's files into a sentence."""
     try:
         yield
     except UnansweredError as error:

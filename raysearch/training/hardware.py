@@ -1,14 +1,13 @@
-"""What of its device a trial uses: threads, number formats, fused steps, pinned loading.
+"""Chooses how a trial uses its device: threads, number formats, fused steps, pinned loading.
 
-``precision: auto`` leaves the number format to the device: bf16 autocast, and TF32 for the
-products that autocast leaves in fp32, on a CUDA device of capability 8.0 or more, which has
-both; fp32 on any other. What reaches those products was computed in bf16, eight times
-coarser than TF32. A named format is taken at its word: with ``fp32`` and ``bf16`` no product
-runs in TF32, so that their numbers are those of every earlier version. ``fp32`` stays the
-default: one configuration has the same numbers, up to rounding, on every node of a cluster,
+``precision: auto`` follows the device: on a CUDA device of capability 8.0 or more, bf16 autocast,
+and TF32 for the products that autocast leaves in fp32; fp32 on any other. The inputs of those
+products were computed in bf16, eight times coarser than TF32. With the explicit ``fp32`` and
+``bf16`` no product runs in TF32, so that their numbers match every earlier version. ``fp32`` stays
+the default: a configuration has the same numbers, up to rounding, on every node of a cluster,
 and CARL's literal perturbation needs it.
 
-What was used stands in the row (``provenance/precision``, ``tf32``, ``fused``, ``pinned``).
+The row records the choice (``provenance/precision``, ``tf32``, ``fused``, ``pinned``).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ TENSOR_CORES = (8, 0)
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """What a trial uses of its device.
+    """How a trial uses its device.
 
     Attributes:
         precision: Number format of the forward passes: ``fp32``, or ``bf16`` by autocast.
@@ -46,12 +45,12 @@ class Hardware:
 
     @property
     def numbers(self) -> str:
-        """What of it changes numbers; part of every stage's key."""
+        """The part that changes numbers; goes into every stage's key."""
         return f"{self.precision}+tf32" if self.tf32 else self.precision
 
     @property
     def annotations(self) -> dict[str, str]:
-        """As it stands in a row."""
+        """The entries of a row's provenance."""
         return {
             "precision": self.precision,
             "tf32": str(self.tf32).lower(),
@@ -61,7 +60,7 @@ class Hardware:
 
 
 def choose_hardware(precision: str, device: torch.device) -> Hardware:
-    """What a trial with this setting of `precision` uses on a device."""
+    """The choice for a device under a setting of `precision`."""
     auto = precision == "auto"
     capable = auto and device.type == "cuda" and _capability(device) >= TENSOR_CORES
     if auto:
@@ -71,7 +70,7 @@ def choose_hardware(precision: str, device: torch.device) -> Hardware:
 
 @contextmanager
 def matmul_format(hardware: Hardware) -> Iterator[None]:
-    """Inside, fp32 products run as chosen, whatever the process had set."""
+    """Compute fp32 products in the chosen format inside, whatever the process had set."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if hardware.tf32 else "highest")
     try:
@@ -86,7 +85,7 @@ def _capability(device: torch.device) -> tuple[int, int]:
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Inside, torch has so many threads; then as many as before."""
+    """Use this many torch threads inside; then as many as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

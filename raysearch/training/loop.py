@@ -1,7 +1,7 @@
 """The training loop, which performs the updates of every method.
 
-It knows no method by name and no Ray. It schedules, steps, reports, writes checkpoints and
-resumes; what is learned is in the method, where reports go is in the listener.
+It depends on no method by name and not on Ray. It schedules, steps, reports, checkpoints and
+resumes; the method defines what is learned, and the listener receives the reports.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ __all__ = ["Fit"]
 _log = logging.getLogger(__name__)
 
 TICK_STEPS = 10
-"""Steps between checks that wait for the device: finite terms, progress, a due checkpoint."""
+"""Steps between checks that synchronise with the device: finite terms, progress, checkpoints."""
 
 
 class Fit:
-    """One trial's way through its stages.
+    """The training of one trial through its stages.
 
     Args:
         method: Freshly built.
         config: The loop's settings.
         seed: The cell's seed.
         checkpoint: Path or URI of the trial's checkpoint.
-        listener: Where reports go.
+        listener: Receives the reports.
         keys: Key of every stage, in order.
-        cache: Where finished stages that others may share are kept, or None.
+        cache: The cache of finished stages that others may share, or None.
     """
 
     def __init__(
@@ -73,15 +73,15 @@ class Fit:
         self.sharing = SharedStages(self.stages, self.keys, cache)
         self.position = Position()
         self.result: dict[str, Any] = {}
-        """What the last stage left behind, once `run` is through."""
+        """The result of the last stage, once `run` has returned."""
         self._life = self._saved = time.monotonic()
 
     def run(self) -> bool:
         """Train from the checkpoint, shared stages or the start, to the end.
 
         Returns:
-            True when the trial is complete, False when the listener stopped it or, with a
-            checkpoint just written, its node is about to go.
+            True when the trial is complete; False when the listener stopped it, or its node is
+            about to go and a checkpoint was just written.
 
         Raises:
             TrialError: A term is not finite, or the method measured a failure signature.
@@ -101,11 +101,11 @@ class Fit:
         return True
 
     def elapsed(self) -> float:
-        """Seconds that this trial has taken, over all lives."""
+        """Seconds of this trial, over all of its processes."""
         return self.position.seconds + time.monotonic() - self._life
 
     def _pass_stage(self, index: int, *, resumed: bool) -> bool:
-        """Run a stage, take it over, or pass it by; False when the trial shall stop."""
+        """Run a stage, take over its result, or skip it; False when the trial must stop."""
         stage, position = self.stages[index], self.position
         if not self.sharing.needs(index):
             position.stage, position.step = index + 1, 0
@@ -136,7 +136,7 @@ class Fit:
         return True
 
     def _take_over(self, stage: Stage, entry: Mapping[str, Any]) -> bool:
-        """Count another trial's stage as this one's; True when the trial shall stop."""
+        """Take over another trial's stage; True when the trial must stop."""
         position = self.position
         position.step = stage.steps
         position.done += stage.steps
@@ -149,7 +149,7 @@ class Fit:
         return any(self._deliver(report) for report in position.reports[known:])
 
     def _run_stage(self, index: int) -> dict[str, Any] | None:
-        """Take the stage's steps from the position on; None when the trial shall stop."""
+        """Run the stage's steps from the current position; None when the trial must stop."""
         stage, position = self.stages[index], self.position
         batches = endless_batches(self.method, stage, self.seed, skip=position.step)
         owed = self._owed(index)
@@ -157,7 +157,7 @@ class Fit:
             return None
         while position.step < stage.steps:
             take_step(self.method, self.config, stage, next(batches), position)
-            # Several workers ask each other, which takes time.
+            # With several workers the check is collective, which takes time.
             tick = position.done % TICK_STEPS == 0
             if (tick or distributed.world_size() == 1) and self._preempted():
                 return None
@@ -180,12 +180,12 @@ class Fit:
         }
 
     def _owed(self, index: int) -> int | None:
-        """Rung of a report that is due before any step: none has, or a preemption came first."""
+        """Rung of a report due before any step: of a stage without steps, or after preemption."""
         rung = self.rungs[index].get(self.position.step)
         return rung if all(report.rung != rung for report in self.position.reports) else None
 
     def _means(self) -> dict[str, float]:
-        """Means of the terms since the last report; waits for the device."""
+        """Means of the terms since the last report; synchronises with the device."""
         position = self.position
         position.sums = {name: float(value) for name, value in position.sums.items()}
         local = [value / position.counts[name] for name, value in position.sums.items()]
@@ -196,18 +196,18 @@ class Fit:
         return means
 
     def _tick(self) -> bool:
-        """Checks between reports; True when the trial shall stop."""
+        """Checks between reports; True when the trial must stop."""
         self._means()
         if self.config.checkpoint_seconds > 0:
             self._save_if_due()
         if distributed.rank() != 0:
             return False
         self.listener.progress(self.position.done, self.total)
-        # A stop between reports is for a single worker only: the others would wait for worker 0.
+        # Only a single worker stops between reports: others would wait for worker 0.
         return distributed.world_size() == 1 and self.listener.stopped()
 
     def _report(self, rung: int) -> bool:
-        """Evaluate on dev, check health, tell; True when the trial shall stop."""
+        """Evaluate on dev, check health, report; True when the trial must stop."""
         terms = self._means()
         failure: RunError | None = None
         report = None
@@ -229,7 +229,7 @@ class Fit:
         return self._deliver(report)
 
     def _evaluate(self, terms: Mapping[str, float]) -> dict[str, float]:
-        generators = random_state()  # evaluation leaves the training's randomness as it was
+        generators = random_state()  # evaluation must not change the training's randomness
         with distributed.alone(), autocast(self.config.precision):  # the others wait for worker 0
             metrics = self.method.evaluate("dev")
         restore_random_state(generators)
@@ -245,7 +245,7 @@ class Fit:
         return bool(distributed.broadcast_object(stop))
 
     def _preempted(self) -> bool:
-        """Whether a worker's node is about to go; then the checkpoint is written at once."""
+        """Whether a worker's node is about to go; if so, writes the checkpoint at once."""
         if not any(distributed.average_values([float(self.listener.preempted())])):
             return False
         self._save()
@@ -263,7 +263,7 @@ class Fit:
             self._saved = time.monotonic()
 
     def _idle(self) -> bool:
-        """While another trial runs a stage that this one needs; True when this one shall stop."""
+        """Called while another trial runs a shared stage; True when this one must stop."""
         self.listener.progress(self.position.done, self.total)
         return self.listener.stopped() or self.listener.preempted()
 
@@ -278,11 +278,11 @@ class Fit:
         }
 
     def _restore(self) -> bool:
-        """Go on from the trial's own checkpoint; False when it starts from the beginning."""
+        """Resume from the trial's own checkpoint; False when it starts from the beginning."""
         state = load_checkpoint(self.checkpoint)
         if state is not None:
             raw = state["position"]
-            # Of other code, data or settings: its numbers would not be this trial's.
+            # Its code, data or settings differ: the numbers would not be this trial's.
             current = raw["stage"]
             same = state.get("keys") == self.keys[: current + 1]
             has = (*raw["accepted"], self.stages[current].name)

@@ -1,9 +1,9 @@
-"""What a trial is made from, here and now: data, encoder, method, versions, and this checkout.
+"""The sources of a trial: data, encoder, method, versions, and this checkout.
 
-Needs no torch: a sweep asks before it starts anything, a worker when it has built its trial.
+Does not need torch: a sweep calls it before it starts anything, a worker once its trial is built.
 
-A package that was installed into somebody else's repository, or whose environment points git at
-another one (``GIT_DIR``), has no commit: its version and the digest of its files say what ran.
+A package installed into somebody else's repository, or whose environment points git at another one
+(``GIT_DIR``), has no commit: its version and the digest of its files identify it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _PACKAGES = (*NUMERIC, "safetensors", "ray", "optuna")
 
 
 def versions(method: str = "") -> dict[str, str]:
-    """Versions of Python, of this package and of those that it uses, and the digest of the code.
+    """Versions of Python, this package and its dependencies, and the digest of the code.
 
     Args:
-        method: Whose code counts beside this package's own, where another package adds it.
+        method: A method whose code counts, too, if another package adds it.
     """
     found = {
         "python": platform.python_version(),
@@ -48,22 +48,22 @@ def versions(method: str = "") -> dict[str, str]:
 
 
 def method_source(method: str) -> dict[str, str]:
-    """The name and digest of a method's own code, as a row keeps it; none where it is unknown."""
+    """The name and digest of a method's own code, as in a row; empty if unknown."""
     digest = method_code(method)
     return {f"method {method}": digest} if digest else {}
 
 
 def sources_now(method: str, config: Any, data_dir: str, *encoders: str) -> dict[str, str]:
-    """Name to SHA-256 of what a trial of a config reads, read now.
+    """Name to SHA-256 of the files that a trial of a config reads, as they are now.
 
     Args:
         method: The method's name.
         config: An instance of its config class.
         data_dir: Folder of the corpora.
-        encoders: Other encoders that count, beside the config's.
+        encoders: Other encoders to include, beside the config's.
 
     Raises:
-        RaysearchError: Data that cannot be read, or an encoder's package that is not there.
+        RaysearchError: Data cannot be read, or an encoder's package is missing.
     """
     with recorded() as found:
         get_method(method).check(config, data_dir=data_dir)
@@ -76,18 +76,18 @@ _SECONDS = 10.0
 
 
 def commit_of(package: Path) -> dict[str, str]:
-    """``commit`` and ``dirty`` of a package's own checkout; both empty where it has none.
+    """``commit`` and ``dirty`` of a package's own checkout; both empty if it has none.
 
-    Own is the checkout whose top folder holds the package, tracks it, and is the project that
-    builds it. Variables of the environment that redirect git do not count; a checkout of another
-    user, which git refuses to read, counts as none.
+    A package's own checkout is one whose top folder holds the package, tracks it, and is the
+    project that builds it. Environment variables that redirect git are ignored; a checkout of
+    another user, which git refuses to read, counts as none.
 
     Args:
         package: Folder of the package.
     """
     top = package.resolve().parent
     environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
-    environment["GIT_OPTIONAL_LOCKS"] = "0"  # a look at the tree writes nothing
+    environment["GIT_OPTIONAL_LOCKS"] = "0"  # keeps `git status` from writing the index
 
     def git(*arguments: str) -> str:
         answer = subprocess.run(
@@ -111,7 +111,7 @@ def commit_of(package: Path) -> dict[str, str]:
 
 
 def package_digest(package: Path) -> str:
-    """SHA-256 (hex) over every file of a package, but for what Python compiles from them."""
+    """SHA-256 (hex) over every file of a package, except compiled Python."""
     digest = hashlib.sha256()
     for file in sorted(_files(package)):
         name = str(file.relative_to(package)).encode()
@@ -120,7 +120,7 @@ def package_digest(package: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Files below a folder; links count as what they point to (the search spaces are one)."""
+    """Files below a folder; links are followed (the search spaces are one)."""
     return [
         Path(root, name)
         for root, _, names in os.walk(folder, followlinks=True)
@@ -130,7 +130,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _project(top: Path) -> str:
-    """The project whose sources a folder holds; empty where it says none."""
+    """Name of the project whose sources a folder holds; empty if it has none."""
     pyproject = top / "pyproject.toml"
     if not pyproject.is_file():
         return ""

@@ -1,4 +1,4 @@
-"""What a row holds so that its number can be made again."""
+"""Records what is needed to reproduce a row: device, versions, digests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["cpu_name", "device_name", "pick_device", "provenance"]
 
 
 def pick_device() -> torch.device:
-    """This worker's device: the first CUDA device that it may see, else the CPU."""
+    """This worker's device: the first visible CUDA device, else the CPU."""
     return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
 
 
@@ -29,7 +29,7 @@ def device_name(device: torch.device) -> str:
 
 @cache
 def cpu_name() -> str:
-    """Model of the processor and the vector instructions that torch uses: what rounds alike."""
+    """Model of the processor and torch's vector instructions, which determine rounding."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux
@@ -44,7 +44,7 @@ def provenance(method: str = "") -> dict[str, str]:
     """Versions of packages, commit of the own checkout, digests of package and code, machine.
 
     Args:
-        method: Whose code counts beside this package's own, where another package adds it.
+        method: A method whose code counts, too, if another package adds it.
     """
     package = PACKAGE
     return {

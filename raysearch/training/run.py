@@ -1,4 +1,4 @@
-"""Trains one run from its settings to its record, wherever that is."""
+"""Trains one run from its settings to its record, in any process."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ def execute_run(
     limit: int | None = None,
     annotations: Mapping[str, str] = MappingProxyType({}),
 ) -> Run | None:
-    """Train a run from its checkpoint or the start; train and dev data are opened, no other.
+    """Train a run from its checkpoint or the start; only train and dev data are opened.
 
-    The trial's numbers depend on the run, the data and the code only: nothing that ran in
-    the process before matters.
+    The numbers depend on the run, the data and the code only, not on what ran in the process
+    before.
 
     Args:
-        spec: What to run, on which cell, and where its checkpoint lies.
-        listener: Where progress and reports go.
+        spec: What to run, on which cell, and where its checkpoint is.
+        listener: Receives progress and reports.
         data_dir: Folder of the corpora.
-        stages: Folder or URI where stages lie that several runs share; empty for ``stages``
+        stages: Folder or URI of the stages that several runs share; empty for ``stages``
             beside the runs' folder.
-        limit: Bytes that these may take; None for what `StageCache.default_limit` says.
-        annotations: What the row shall say of the sweep's set-up, beside its own provenance.
+        limit: Size limit of these in bytes; None for `StageCache.default_limit`.
+        annotations: Columns about the sweep's set-up for the row, beside its own provenance.
 
     Returns:
-        The trial, COMPLETE, or FAILED with its reason when it cannot be evaluated (a term that
-        is not finite, a failure signature, memory); None when the listener stopped it or, with its
-        checkpoint written, its node is about to go.
+        The record, COMPLETE, or FAILED with its reason when it cannot be evaluated (a term that
+        is not finite, a failure signature, memory); None when the listener stopped it, or its
+        node is about to go and its checkpoint is written.
 
     Raises:
         RaysearchError: Data, encoder or storage that no trial of the sweep could use.
@@ -135,7 +135,7 @@ def execute_run(
 
 
 def _same_on_every_worker(spec: RunSpec, read: Found) -> str:
-    """What the trial read, as its row keeps it.
+    """Digests of what the trial read, as in its row.
 
     Raises:
         TrialError: Its workers read different bytes under one name.
@@ -159,11 +159,11 @@ def _cache(root: str, limit: int | None) -> StageCache:
 def restore_method(
     spec: RunSpec, weights: Mapping[str, Any], *, roles: Sequence[str], data_dir: str
 ) -> Method:
-    """The method of a finished trial with its final weights, to be evaluated or exported.
+    """The method of a finished trial with its final weights, for evaluation or export.
 
     Args:
-        spec: A run that was run with `keep`.
-        weights: What `training.checkpoint.load_weights` read of it.
+        spec: A run that was executed with `keep`.
+        weights: From `training.checkpoint.load_weights`.
         roles: The roles that may be opened; ``test`` for the one reading after selection.
         data_dir: Folder of the corpora.
     """

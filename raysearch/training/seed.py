@@ -1,7 +1,7 @@
-"""Seeds of all random generators, derived from the cell's.
+"""Derives the seeds of all random generators from the cell's.
 
-Every stage starts from a seed derived from the cell's seed and the stage's name, so that a
-stage's result does not depend on what ran before it in the process or in the trial.
+Every stage starts from a seed derived from the cell's seed and the stage's name, so that its result
+does not depend on what ran before it in the process or in the trial.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def seed_everything(seed: int) -> None:
 
 
 def random_state() -> dict[str, Any]:
-    """The state of all generators, to be put into a checkpoint."""
+    """The state of all generators, for a checkpoint."""
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     return {
         "python": random.getstate(),
@@ -47,7 +47,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Put all generators into the state that `random_state` gave."""
+    """Restore the state that `random_state` returned."""
     random.setstate(state["python"])
     name, keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))

@@ -1,10 +1,10 @@
-"""A file of tensors, numbers and plain containers that tells its own damage.
+"""A file of tensors, numbers and plain containers that detects its own damage.
 
-The file is a safetensors file: any program opens its tensors, and nothing in it is ever unpickled.
-What is no tensor stands as JSON in the file's metadata, beside what the file is (`kind`), what it
-belongs to (`key`) and a SHA-256 over all of that and every tensor's name, type, shape and bytes.
-The digest is taken again from what was read, so that no damaged number gets through: a zip's or a
-file system's own checksums are not looked at by those who read a file through the page cache.
+It is a safetensors file: any program can open its tensors, and nothing in it is ever unpickled.
+Everything else is JSON in the file's metadata, with the file's type (`kind`), its owner (`key`) and
+a SHA-256 over all of that and every tensor's name, type, shape and bytes. Reading recomputes the
+digest from what was read, so that no damaged number gets through: the checksums of a zip or a
+file system are not checked when a file is read through the page cache.
 """
 
 from __future__ import annotations
@@ -33,35 +33,35 @@ _TYPES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-"""Names that safetensors has for the types of tensors that a state may hold."""
+"""Names in safetensors of the tensor types that a state may hold."""
 
 
 class DamagedStateError(Exception):
-    """The bytes are not the state that was written; the text says what is wrong."""
+    """The bytes are not the state that was written; the message says what is wrong."""
 
 
 def write_state(file: BinaryIO, state: Mapping[str, Any], *, kind: str, key: str) -> str:
     """Write a state, tensor by tensor.
 
     Args:
-        file: Where to, at its beginning.
+        file: Output, at its beginning.
         state: Tensors on any device, None, booleans, numbers, strings, and lists, tuples and
             mappings of these; keys of a mapping are scalars. Of equal views of the same memory,
             such as tied weights, one is written.
-        kind: What the file is, for example ``checkpoint``.
-        key: What it belongs to.
+        kind: Type of the file, for example ``checkpoint``.
+        key: Its owner.
 
     Returns:
-        The digest, which `read_state` can be told to expect.
+        The digest, which can be passed to `read_state`.
 
     Raises:
-        TypeError: The state holds something else.
+        TypeError: The state holds anything else.
         OSError: The file cannot be written.
     """
     apart = _Apart()
     plain = json.dumps(apart.take(state, ""))
     digest = _digest(kind, key, plain, apart.tensors)
-    # The widest types first: every tensor then lies where its type can be read in place.
+    # The widest types first: then every tensor is aligned and can be read in place.
     tensors = dict(sorted(apart.tensors.items(), key=lambda item: -item[1].element_size()))
     about = {"format": _FORMAT, "kind": kind, "key": key, "state": plain, "sha256": digest}
     index: dict[str, Any] = {"__metadata__": about}
@@ -85,16 +85,16 @@ def write_state(file: BinaryIO, state: Mapping[str, Any], *, kind: str, key: str
 def read_state(
     file: BinaryIO, *, kind: str, key: str | None = None, digest: str | None = None
 ) -> tuple[dict[str, Any], str]:
-    """The state that `write_state` put into a file, on the CPU, and its digest.
+    """The state written by `write_state`, on the CPU, and its digest.
 
     Args:
         file: At its beginning; read whole.
-        kind: What it must be.
-        key: What it must belong to; None for anything.
-        digest: Its digest, where that is known from elsewhere.
+        kind: Expected type.
+        key: Expected owner; None for any.
+        digest: Expected digest, if it is known.
 
     Raises:
-        DamagedStateError: It is not such a file, or not as it was written, or of something else.
+        DamagedStateError: The file is damaged, or has another type or owner.
         OSError: The file cannot be read.
     """
     data = file.read()
@@ -119,14 +119,14 @@ def read_state(
 
 
 class _Apart:
-    """Splits a state into tensors by name and what JSON can say."""
+    """Splits a state into tensors by name and the JSON of the rest."""
 
     def __init__(self) -> None:
         self.tensors: dict[str, torch.Tensor] = {}
         self._names: dict[tuple[Any, ...], str] = {}
 
     def take(self, value: Any, path: str) -> Any:
-        """The JSON of a value; its tensors go to `tensors`, named by their place."""
+        """The JSON of a value; its tensors go to `tensors`, named by their path."""
         if isinstance(value, torch.Tensor):
             return {"tensor": self._name(value.detach(), path)}
         if value is None or isinstance(value, bool | int | float | str):
@@ -195,7 +195,7 @@ def _parts(
 
 
 def _bytes(tensor: torch.Tensor) -> memoryview:
-    """The values as they lie in memory, row by row."""
+    """The tensor's bytes in row-major order."""
     flat = tensor.cpu().contiguous().reshape(-1)
     found: memoryview = flat.view(torch.uint8).numpy().data
     return found
@@ -205,7 +205,7 @@ def _about(data: bytes) -> dict[str, str]:
     """The metadata of a safetensors file.
 
     Raises:
-        DamagedStateError: It is not one.
+        DamagedStateError: It is not a safetensors file.
     """
     try:
         length = int.from_bytes(data[:8], "little")

@@ -1,7 +1,7 @@
-"""One training step: when reports are due, the learning rate, the batch, the updates one by one.
+"""One training step: due reports, the learning rate, the batch, and the updates in order.
 
-For each update one backward pass and, unless it says otherwise, the mean of the gradients over
-the workers, the clipping of their norm, and a step of its optimizer.
+Each update is one backward pass and, unless it says otherwise, averaging the gradients over the
+workers, clipping their norm, and a step of its optimizer.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ __all__ = [
 
 
 def warmup_then_linear(step: int, steps: int, warmup_share: float) -> float:
-    """Factor on the peak learning rate: a linear rise over the warm-up, then linear to 0.
+    """Factor on the peak learning rate: a linear rise during warm-up, then linear decay to 0.
 
     Args:
         step: The step about to be taken, from 0.
         steps: Steps of the stage.
-        warmup_share: Share of `steps` in which the rate rises.
+        warmup_share: Fraction of `steps` in which the rate rises.
 
     Returns:
         A factor in (0, 1]; the last step still has a positive rate.
@@ -58,17 +58,18 @@ def scale_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> Non
 def report_rungs(total_steps: int, reports: int) -> dict[int, int]:
     """Step count after which a report is due, to its rung.
 
-    Rung r of R is due after ceil(total · r / R) steps. Where a short trial would report twice
-    after the same step, the later rung stands; a trial of no steps reports once, at rung R.
+    Rung r of R is due after ceil(total · r / R) steps. If a short trial would report twice
+    after the same step, only the later rung is reported; a trial without steps reports once, at
+    rung R.
     """
     return {math.ceil(total_steps * rung / reports): rung for rung in range(1, reports + 1)}
 
 
 def stage_rungs(stages: Sequence[Stage], reports: int) -> list[dict[int, int]]:
-    """Of each stage, the steps within it after which a report is due, and their rungs.
+    """For each stage, the steps within it after which a report is due, and their rungs.
 
-    Reports are spread over the steps of the stages that have them, as in `report_rungs`; when
-    these have no steps, the one report comes at the end of the trial.
+    Reports are spread over the steps of the stages that have them, as in `report_rungs`; if
+    these have no steps, the only report comes at the end of the trial.
     """
     total = sum(stage.steps for stage in stages if stage.reports)
     if total == 0:
@@ -85,13 +86,13 @@ def stage_rungs(stages: Sequence[Stage], reports: int) -> list[dict[int, int]]:
 
 
 def endless_batches(method: Method, stage: Stage, seed: int, *, skip: int) -> Iterator[Any]:
-    """Batches of a stage without end; an epoch's order depends on its number only.
+    """Infinite batches of a stage; an epoch's order depends only on its number.
 
     Args:
-        method: Gives the epochs.
+        method: Provides the epochs.
         stage: The stage.
         seed: The cell's seed.
-        skip: Batches that were used already.
+        skip: Batches that were already used.
 
     Raises:
         TrialError: An epoch has no batch.
@@ -113,7 +114,7 @@ def endless_batches(method: Method, stage: Stage, seed: int, *, skip: int) -> It
 def take_step(
     method: Method, config: TrainingConfig, stage: Stage, batch: Any, position: Position
 ) -> None:
-    """Perform the updates of one batch; their terms are added to the position's sums."""
+    """Perform the updates of one batch; adds their terms to the position's sums."""
     factor = warmup_then_linear(position.step, stage.steps, config.warmup_share)
     pending: set[str] = set()
     updates = method.updates(batch, position.step)

@@ -1,8 +1,8 @@
-"""A cache of finished stages, which slots and machines share.
+"""A cache of finished stages, shared by slots and machines.
 
-Entries are addressed by content (`training.stages`): same key, same bytes. So nothing here can
-make a number wrong: an entry that is damaged, evicted or computed twice costs time only, and a
-trial never fails because an entry could not be kept.
+Entries are addressed by content (`training.stages`): same key, same bytes. So the cache cannot
+make a number wrong: an entry that is damaged, evicted or computed twice only costs time, and no
+trial fails because an entry could not be stored.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ class ClaimAbandoned(Exception):
 
 @dataclass(frozen=True)
 class Summary:
-    """What lies in the cache: how many entries, of how many bytes together."""
+    """Number and total size (bytes) of a cache's entries."""
 
     entries: int
     bytes: int
 
 
 class StageCache:
-    """Finished stages in a folder or an object store, one file a key, shared by processes.
+    """Finished stages in a folder or an object store, one file per key, shared by processes.
 
     Last use is the time of an entry's last `get` or `put`. Two processes that put at the same
     moment may pass the limit by one entry each until the next `put`.
 
     Args:
         root: A folder, or a URI that ``pyarrow.fs.FileSystem.from_uri`` knows.
-        limit_bytes: What all entries may take together; None for no limit. With 0 nothing is
-            kept and nobody waits for another: every trial computes its own stages.
-        pace: How often claims and pins are renewed and looked at.
+        limit_bytes: Total size limit; None for no limit. With 0 nothing is stored and nobody
+            waits for another: every trial computes its own stages.
+        pace: How often claims and pins are renewed and checked.
 
     Raises:
-        StoreError: The root cannot be made, listed or reached.
+        StoreError: The root cannot be created, listed or reached.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class StageCache:
         *,
         pace: HeartbeatInterval | None = None,
     ) -> None:
-        open_storage(root, retry=RETRY_LONG)  # made, or no trial can run
+        open_storage(root, retry=RETRY_LONG)  # fail early: without it no trial can run
         self._store = open_storage(root, make=False)
         self._limit = limit_bytes
         self._pace = pace or HeartbeatInterval()
@@ -71,15 +71,15 @@ class StageCache:
 
     @staticmethod
     def default_limit(root: str | Path) -> int | None:
-        """Bytes that a cache may take where the user names no limit.
+        """Default size limit of a cache, in bytes.
 
         Half of what is free or already the cache's, at most 50 GB: a stage of a base-size
         encoder takes about 1.1 GB, so that is the aligned encoders, teachers and student
-        starts of some forty configurations, and checkpoints keep the other half of the disk.
-        None for an object store, whose room has no end and whose owner sets a lifetime there.
+        starts of some forty configurations, and the other half of the disk is for checkpoints.
+        None for an object store, which is unbounded and whose owner sets a lifetime there.
 
         Raises:
-            StoreError: The root cannot be made, listed or reached.
+            StoreError: The root cannot be created, listed or reached.
         """
         cache = StageCache(root)
         free = cache._store.free_bytes()
@@ -88,7 +88,7 @@ class StageCache:
         return min((free + cache.summary().bytes) // 2, _DEFAULT_MOST)
 
     def has(self, key: str) -> bool:
-        """Whether an entry lies under the key; it may still prove damaged."""
+        """Whether there is an entry for the key; it may still prove damaged."""
         try:
             return self._store.exists(key + _SUFFIX)
         except OSError as error:
@@ -98,7 +98,7 @@ class StageCache:
     def get(self, key: str) -> dict[str, Any] | None:
         """The state at the end of the stage, on the CPU, or None.
 
-        A damaged entry is removed and logged, and counts as none.
+        A damaged entry is removed, logged, and treated as missing.
         """
         if not self.has(key):
             return None
@@ -108,7 +108,7 @@ class StageCache:
                 state, _ = read_state(file, kind=_KIND, key=key)
             self._store.touch(name)
         except FileNotFoundError:
-            return None  # evicted since it was looked up
+            return None  # evicted since `has`
         except DamagedStateError as error:
             self._warn("is damaged, was removed and is computed again", key, error)
             self._discard(key)
@@ -119,10 +119,10 @@ class StageCache:
         return state
 
     def put(self, key: str, state: dict[str, Any]) -> None:
-        """Keep the state for others, whole or not at all, after making room for it.
+        """Store the state for others, whole or not at all, after making room for it.
 
-        An entry that cannot be written, or finds no room beside those in use, is not kept;
-        that is logged and the caller goes on.
+        An entry that cannot be written, or does not fit beside those in use, is not stored;
+        that is logged and not an error.
         """
         if self._limit == 0:
             return
@@ -138,7 +138,7 @@ class StageCache:
 
     @contextmanager
     def pin(self, keys: Collection[str]) -> Iterator[None]:
-        """Inside, no process evicts the keys' entries; for the life of a trial."""
+        """Keep all processes from evicting the keys' entries inside; for the life of a trial."""
         with self._holders.pinned(keys):
             yield
 
@@ -148,8 +148,8 @@ class StageCache:
     ) -> Iterator[dict[str, Any] | None]:
         """The entry's state, or None with the key claimed until exit: compute it and `put` it.
 
-        While another live process computes it this waits. The claim of a process that has
-        died is taken over once it has given no sign of life for `HeartbeatInterval.stale` seconds.
+        Waits while another live process computes it. A dead process's claim is taken over after
+        `HeartbeatInterval.stale` seconds without a sign of life.
 
         Args:
             key: The stage's key.
@@ -169,7 +169,7 @@ class StageCache:
                 self._holders.release(key)
 
     def summary(self) -> Summary:
-        """How many entries there are, and how large.
+        """Number and size of the entries.
 
         Raises:
             OSError: The cache cannot be listed.
@@ -178,10 +178,10 @@ class StageCache:
         return Summary(len(entries), sum(entry.size for entry in entries))
 
     def shrink(self, limit: int) -> int:
-        """Evict the least recently used entries, none in use, down to `limit` bytes together.
+        """Evict the least recently used entries, none in use, down to `limit` bytes in total.
 
         Returns:
-            The bytes that this freed; fewer than asked for where the rest is in use.
+            The bytes freed; fewer than needed if the rest is in use.
 
         Raises:
             OSError: The cache cannot be listed, or an entry cannot be removed.
@@ -191,13 +191,13 @@ class StageCache:
         return self._evict(self._spare(entries), excess) if excess > 0 else 0
 
     def _await(self, key: str, idle: Callable[[], bool]) -> dict[str, Any] | None:
-        chance = secrets.SystemRandom()  # the training's generators stay as they are
+        chance = secrets.SystemRandom()  # must not change the training's generators
         while True:
             state = self.get(key)
             if state is not None:
                 return state
             if self._holders.claim(key):
-                state = self.get(key)  # put between the look and the claim
+                state = self.get(key)  # may have been put between the check and the claim
                 if state is not None:
                     self._holders.release(key)
                 return state
@@ -206,7 +206,7 @@ class StageCache:
             time.sleep(self._pace.look * chance.uniform(0.5, 1.0))
 
     def _make_room(self, key: str, size: int) -> bool:
-        """Evict until `size` bytes more fit; the least recently used first, none in use."""
+        """Evict the least recently used entries, none in use, until `size` more bytes fit."""
         if self._limit is None:
             return True
         entries = [entry for entry in self._entries() if entry.name != key + _SUFFIX]
@@ -229,7 +229,7 @@ class StageCache:
         return [entry for entry in entries if entry.name.removesuffix(_SUFFIX) not in in_use]
 
     def _evict(self, spare: list[StoredFile], excess: int) -> int:
-        """Remove the least recently used until `excess` bytes are freed, or all; what was freed."""
+        """Remove the least recently used until `excess` bytes are freed; returns the sum."""
         freed = 0
         for entry in sorted(spare, key=lambda entry: entry.used):
             if freed >= excess:

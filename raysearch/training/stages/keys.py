@@ -1,7 +1,7 @@
-"""Keys of stages, made of content.
+"""Computes the keys of stages from their content.
 
-Same key, same bytes: the key hashes the method, the stage, the settings that it depends on,
-the digests of data and encoder, the seed, the key of the stage before it and the code.
+Same key, same bytes: the key hashes the method, the stage, the settings it depends on, the
+digests of data and encoder, the seed, the key of the stage before it and the code.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _CODE = ("methods", "training", "encoders", "corpora", "metrics.py", "distribute
 
 @cache
 def code_version(method: str = "") -> str:
-    """SHA-256 over the sources that a number depends on; uncommitted changes count.
+    """SHA-256 over the sources that numbers depend on; uncommitted changes count.
 
     Args:
-        method: The method whose numbers they are; the sources of one that another package adds
-            count too. Empty for this package's own.
+        method: The method; its sources count too if another package adds it. Empty for this
+            package's own.
     """
     root = PACKAGE
     parts = [(root, root / part) for part in _CODE]
@@ -39,14 +39,14 @@ def code_version(method: str = "") -> str:
 
 @cache
 def method_code(method: str) -> str:
-    """SHA-256 over the sources of a method alone; empty for one that is not here."""
+    """SHA-256 over the sources of a method alone; empty for one that is not installed."""
     own = PACKAGE / "methods" / method
     place = own if method in METHODS else package_sources(method)
     return _digest([(place.parent, place)]) if place else ""
 
 
 def _digest(parts: Sequence[tuple[Path, Path]]) -> str:
-    """Of the sources in files and folders, each named from its base."""
+    """Digest of the sources in files and folders, each named relative to its base."""
     digest = hashlib.sha256()
     for base, file in sorted((base, file) for base, part in parts for file in _sources(part)):
         digest.update(str(file.relative_to(base)).encode() + b"\0" + file.read_bytes())
@@ -71,11 +71,11 @@ def stage_keys(
     Args:
         stages: A trial's stages, parents before children.
         method: Name of the method.
-        config: All settings; each stage takes those that it names.
-        provenance: What identifies data and encoder; each stage takes the entries that it
-            names, by default those whose name holds ``digest``.
+        config: All settings; each stage uses those that it names.
+        provenance: Entries that identify data and encoder; each stage uses those that it names,
+            by default those whose name contains ``digest``.
         seed: The cell's seed.
-        rungs: Of each stage, step within it to the rung of the report that is due after it.
+        rungs: For each stage, step within it to the rung of the report that is due after it.
     """
     digests = tuple(sorted(name for name in provenance if "digest" in name))
     keys: list[str] = []

@@ -1,14 +1,14 @@
-"""Locks on entries of the stage cache: who uses which, and who is computing which.
+"""Locks on entries of the stage cache: who uses an entry, and who is computing one.
 
-Every process that uses entries keeps one small file under ``holders/``: the keys that it has
-pinned, the keys that it is computing, and a counter that a thread raises while the process
-lives. Another process takes a holder for dead when it has seen the counter stand still for a
-stated time *by its own monotonic clock*, so clocks of two machines are never compared.
+Every process that uses entries has one small file under ``holders/``: the keys that it has
+pinned, the keys that it is computing, and a counter that a thread increments while the process
+lives. Another process considers a holder dead when the counter has not changed for a given
+time *by its own monotonic clock*, so the clocks of two machines are never compared.
 
-A claim is won by writing it and then reading everybody else's: of two that claim at once at
-least one sees the other, and who sees another withdraws and tries again a random moment later.
-That needs no exclusive creation and no lock, so it holds in a folder and in an object store
-alike. It saves work, no more: two that compute a stage at once write the same bytes.
+A claim is made by writing it and then reading everybody else's: of two concurrent claims at least
+one sees the other, and whoever sees another withdraws and retries after a random moment. That needs
+neither exclusive creation nor a lock, so it works in a folder and in an object store alike. It
+only saves work: two processes that compute a stage at once write the same bytes.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _FOLDER = "holders"
 
 @dataclass(frozen=True, kw_only=True)
 class HeartbeatInterval:
-    """How often holders speak and look, in seconds.
+    """How often holders write and check, in seconds.
 
     Attributes:
-        beat: Between two signs of life; one small file is written each time.
-        stale: Without a sign of life a holder counts as dead; several `beat`, so that a busy
-            machine is not taken for a dead one.
-        look: Between two looks of a process that waits for another.
+        beat: Between two signs of life; each writes one small file.
+        stale: Silence after which a holder counts as dead; several `beat`, so that a busy
+            machine is not mistaken for a dead one.
+        look: Between two checks of a process that waits for another.
     """
 
     beat: float = 5.0
@@ -62,8 +62,8 @@ class StageLocks:
     """This process's holder file, and its view of the others'.
 
     Args:
-        store: Where the files lie.
-        pace: How often to write and look.
+        store: Holds the files.
+        pace: How often to write and check.
     """
 
     def __init__(self, store: Storage, pace: HeartbeatInterval) -> None:
@@ -81,7 +81,7 @@ class StageLocks:
 
     @contextmanager
     def pinned(self, keys: Collection[str]) -> Iterator[None]:
-        """Inside, the keys count as in use; free where this process has pinned them already."""
+        """Mark the keys as in use inside; cheap if this process has pinned them already."""
         wanted = frozenset(keys)
         self._pin(Counter(wanted))
         try:
@@ -90,9 +90,9 @@ class StageLocks:
             self._pin(Counter(dict.fromkeys(wanted, -1)))
 
     def claim(self, key: str) -> bool:
-        """Whether the key is now this process's to compute, until `release`.
+        """Claim a key for computing it until `release`; returns whether that succeeded.
 
-        When the claim cannot be written the answer is True: the work goes on, unshared.
+        True, too, when the claim cannot be written: the work continues, unshared.
         """
         with self._lock:
             if key in self._claims:
@@ -115,16 +115,16 @@ class StageLocks:
             self._tell()
 
     def holds(self, key: str) -> bool:
-        """Whether the claim on a key still stands: a holder that was silent counts as dead.
+        """Whether the claim on a key is still valid: a silent holder counts as dead.
 
-        A process that was stopped, or whose store did not answer, may not know that it was.
+        A process that was suspended, or whose store did not answer, may not have noticed.
         """
         with self._lock:
             self._look_back()
             return key in self._claims - self._lapsed
 
     def in_use(self) -> frozenset[str]:
-        """Every key that a live process, this one too, has pinned or claimed."""
+        """Every key that a live process, including this one, has pinned or claimed."""
         with self._lock:
             keys = frozenset(self._pins) | self._claims
         return keys.union(*(holder.pins | holder.claims for holder in self._others()))
@@ -133,7 +133,7 @@ class StageLocks:
         with self._lock:
             before = set(self._pins)
             self._pins.update(change)
-            self._pins = +self._pins  # drops what nobody in this process holds any more
+            self._pins = +self._pins  # drops the keys with a count of 0
             if set(self._pins) != before:
                 self._tell()
 
@@ -141,7 +141,7 @@ class StageLocks:
         return any(key in holder.claims for holder in self._others())
 
     def _tell(self) -> None:
-        """Write what is held, or remove the file when nothing is; the lock is held."""
+        """Write the holder file, or remove it when nothing is held; the caller has the lock."""
         if self._pins or self._claims:
             self._write()
             if self._ended is None:
@@ -164,7 +164,7 @@ class StageLocks:
                     self._write()
 
     def _look_back(self) -> None:
-        """After too long a silence no claim stands; the lock is held."""
+        """Drop all claims after too long a silence; the caller has the lock."""
         if self._ended is not None and time.monotonic() - self._spoke >= self._pace.stale:
             self._lapsed |= self._claims
 
@@ -180,7 +180,7 @@ class StageLocks:
             self._spoke = now
 
     def _others(self) -> list[_Holder]:
-        """All other holders but the dead; the files of these are removed."""
+        """All other live holders; removes the files of dead ones."""
         live = []
         with self._excused():
             names = [file.name for file in self._store.files(_FOLDER)]
@@ -201,9 +201,9 @@ class StageLocks:
                 raw = read_json(file.read())
             return _Holder(raw["beat"], frozenset(raw["pins"]), frozenset(raw["claims"]))
         except FileNotFoundError:
-            return None  # it left since the folder was read
+            return None  # removed since the folder was listed
         except (ValueError, KeyError, TypeError):
-            return _Holder(-1, frozenset(), frozenset())  # not ours: holds nothing, then removed
+            return _Holder(-1, frozenset(), frozenset())  # not ours: an empty one, removed later
 
     def _dead(self, name: str, beat: int) -> bool:
         now = time.monotonic()
@@ -215,7 +215,7 @@ class StageLocks:
 
     @contextmanager
     def _excused(self) -> Iterator[None]:
-        """Holding is a courtesy: when its files cannot be written or read, say so once."""
+        """Log the first error of the holder files; sharing is optional, so go on without them."""
         try:
             yield
         except OSError as error:

@@ -1,8 +1,8 @@
-"""Which stages of a trial must be run, and which others left behind.
+"""Decides which stages a trial must run, and which it takes over from others.
 
 A stage is needed when it is the last, or when a needed stage that nobody has finished starts
-from it. What is found is loaded at once and held, so that an eviction in mid-trial costs
-nothing. Worker 0 looks and the others hear of it, so that all take the same way.
+from it. Entries are loaded as soon as they are found and kept in memory, so that an eviction
+during the trial costs nothing. Worker 0 decides and broadcasts, so that all workers agree.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Entry = dict[str, Any]
 
 
 class SharedStages:
-    """What a trial runs itself, and what it takes over.
+    """The stages that a trial runs itself, and those that it takes over.
 
     Args:
         stages: The trial's stages, parents before children.
         keys: Their keys.
-        cache: Where finished stages lie, or None when nothing is shared.
+        cache: The finished stages, or None when nothing is shared.
     """
 
     def __init__(self, stages: Sequence[Stage], keys: Sequence[str], cache: StageCache | None):
@@ -35,15 +35,15 @@ class SharedStages:
         self._needed: set[int] = set()
 
     def resolve(self, start: int, accepted: Collection[str]) -> bool:
-        """Look which stages from `start` on are needed, and load those that others finished.
+        """Find the stages from `start` on that are needed, and load those that others finished.
 
         Args:
             start: The first stage that is not done.
             accepted: Names of the stages whose results the trial has.
 
         Returns:
-            False when a stage before `start` is needed whose result the trial has not: an
-            entry that it relied on is gone.
+            False when a needed stage before `start` is missing from the trial: an entry that it
+            relied on is gone.
         """
         self._found.clear()
         self._needed = {len(self._stages) - 1}
@@ -67,7 +67,7 @@ class SharedStages:
 
     @contextmanager
     def claimed(self, index: int, idle: Callable[[], bool]) -> Iterator[Entry | None]:
-        """The stage's entry, or None: then it is this trial's to run, and nobody else's meanwhile.
+        """The stage's entry, or None: then this trial must run it, and nobody else does meanwhile.
 
         Args:
             index: The stage.
@@ -93,14 +93,14 @@ class SharedStages:
             yield entry
 
     def keep(self, index: int, entry: Entry) -> None:
-        """Leave a finished stage to others, within its claim."""
+        """Store a finished stage for others, within its claim."""
         if self._shares(index) and distributed.rank() == 0:
             assert self._cache is not None
             self._cache.put(self._keys[index], entry)
 
     @contextmanager
     def pinned(self) -> Iterator[None]:
-        """Inside, no entry of this trial's stages is evicted."""
+        """Keep the entries of this trial's stages from being evicted inside."""
         with ExitStack() as stack:
             if self._cache is not None and distributed.rank() == 0:
                 shared = [key for at, key in enumerate(self._keys) if self._shares(at)]
@@ -108,7 +108,7 @@ class SharedStages:
             yield
 
     def _shares(self, index: int) -> bool:
-        """The last stage is nobody's prefix, unless it says that others share it."""
+        """Whether others can use the stage; the last is nobody's prefix, unless it says so."""
         last = index + 1 == len(self._stages)
         return self._cache is not None and (not last or self._stages[index].shared)
 
