@@ -1,1 +1,1 @@
-"""What rows show beyond a ranking: comparison, importance, selection, experiments, audit."""
+"""Analyses of rows beyond a ranking: comparison, importance, selection, experiments, audit."""

@@ -1,8 +1,8 @@
-"""Checks a leaderboard for faults and gaps, as far as they show without training.
+"""Checks a leaderboard for faults and gaps that can be found without training.
 
-A *fault* is what no honest sweep leaves behind; a *remark* is what a reader should know, such as
-a configuration whose cells are not all in. That a row's number is true takes training it again
-(`raysearch.analysis.replay`); here every row is looked at.
+A *fault* is something that no honest sweep produces; a *remark* is something a reader should know,
+such as a configuration with missing cells. Whether a row's number is true only shows in training it
+again (`raysearch.analysis.replay`); here every row is checked.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from raysearch.storage import open_storage
 __all__ = ["audit", "compare_card", "compare_with_study", "draw_rows"]
 
 _SHOWN = 4
-"""Fields of a row that are told."""
+"""Fields of a row that are reported."""
 _NEEDED = ("code", "data_digest", "encoder_digest", "torch")
-"""Provenance without which a row cannot be judged."""
+"""Provenance that is required for checking a row."""
 
 
 def audit(store: Store) -> list[Finding]:
-    """Look at every row of a sweep, its curves, its card, and the readings of its test data."""
+    """Check every row of a sweep, its curves, its card, and the readings of its test data."""
     try:
         trials, readings = store.trials(), readings_of(store.folder).trials()
         card = store.card()
-    except StoreError as error:  # nothing whole can be said of what is not whole
+    except StoreError as error:  # the other checks need readable rows
         return [Finding(fault=True, where="files", what=what) for what in str(error).splitlines()]
     found: list[Finding] = []
     found += _twice(store)
@@ -63,7 +63,7 @@ def audit(store: Store) -> list[Finding]:
 
 
 def compare_with_study(rows: Sequence[Run], records: Sequence[Run]) -> list[Finding]:
-    """Every cell is recorded twice, in the study and in the rows: where do they differ?
+    """Differences between the rows and the study's records of the same cells.
 
     Args:
         rows: The leaderboard's.
@@ -90,12 +90,12 @@ def compare_with_study(rows: Sequence[Run], records: Sequence[Run]) -> list[Find
 
 
 def compare_card(store: Store, said: Mapping[str, Any], *, sealed: bool) -> list[Finding]:
-    """What ranks the rows stands in the study too: where does ``sweep.json`` differ from it?
+    """Differences between ``sweep.json`` and the study in the rules of ranking.
 
     Args:
-        store: The leaderboard, whose card can be read.
-        said: What the study says, by the card's names (`raysearch.search.study.records`).
-        sealed: Whether the study is of a version that seals cards.
+        store: The leaderboard, whose card is readable.
+        said: The study's card fields (`raysearch.search.study.records`).
+        sealed: Whether the study's version seals cards.
     """
     card = store.card_fields()
     if card is None:
@@ -105,11 +105,11 @@ def compare_card(store: Store, said: Mapping[str, Any], *, sealed: bool) -> list
     if sealed and not store.is_card_sealed():
         found.append(f"it has no seal, and its study is of a version that seals it; {cure}")
     for name, value in said.items():
-        if name not in card and not sealed:  # an older sweep did not say it
+        if name not in card and not sealed:  # an older sweep did not write it
             continue
         own = card.get(name, _UNSAID.get(name))
         if name == "tasks" and said["mode"] == "per_task" and _are_among(value, own):
-            continue  # the study has not come to the others yet
+            continue  # the study has not reached the others yet
         if own != value:
             parts = [name]
             if isinstance(own, dict) and isinstance(value, dict):
@@ -122,7 +122,7 @@ def compare_card(store: Store, said: Mapping[str, Any], *, sealed: bool) -> list
 
 
 _UNSAID = {"mode": "joint", "aggregate": "mean"}
-"""What a card means that does not say it."""
+"""Meaning of a field that a card lacks."""
 
 
 def _are_among(some: Sequence[str], names: object) -> bool:
@@ -138,9 +138,9 @@ def draw_rows(trials: Sequence[Run], share: float, seed: int) -> list[Run]:
     """A random sample of the rows that have numbers, complete or stopped early.
 
     Args:
-        trials: Rows of one leaderboard, in an order that is the same each time.
-        share: Of the rows, in (0, 1]; at least one row is drawn where there is any.
-        seed: The same seed draws the same rows of the same board.
+        trials: Rows of one leaderboard, in a reproducible order.
+        share: Fraction of the rows, in (0, 1]; at least one row is drawn if there is any.
+        seed: The same seed draws the same rows of the same leaderboard.
     """
     rows = [trial for trial in trials if trial.state is not RunState.FAILED and trial.metrics]
     count = min(len(rows), max(1, math.ceil(share * len(rows) - 1e-9)))
@@ -149,7 +149,7 @@ def draw_rows(trials: Sequence[Run], share: float, seed: int) -> list[Run]:
 
 
 def _row_faults(trial: Run, card: SweepCard | None) -> Iterator[str]:
-    """What is wrong with one row by itself."""
+    """Faults of a single row."""
     missing = [name for name in _NEEDED if not trial.provenance.get(name)]
     if missing and trial.state is not RunState.FAILED:
         yield f"its provenance lacks {', '.join(missing)}, so that it cannot be judged"
@@ -178,9 +178,9 @@ def _row_faults(trial: Run, card: SweepCard | None) -> Iterator[str]:
 
 
 def _twice(store: Store) -> list[Finding]:
-    """Rows that are in several files and do not say the same.
+    """Rows that are in several files with different content.
 
-    Equal copies are what a merge leaves for a moment, or where it was cut off.
+    A merge leaves equal copies for a moment, or if it is interrupted.
     """
     seen: dict[tuple[object, ...], tuple[str, dict[str, object]]] = {}
     found = []
@@ -198,13 +198,13 @@ def _twice(store: Store) -> list[Finding]:
 
 
 def _sources(trials: Sequence[Run]) -> list[Finding]:
-    """Whether the cells of one trial, which differ by their seed only, were of the same things."""
+    """Whether the cells of one trial, which differ only in their seed, have the same sources."""
     found = []
     digests: dict[tuple[str, int, str, bool], set[str]] = defaultdict(set)
     for trial in trials:
         for name, value in trial.provenance.items():
             if name.endswith("_digest") and value:
-                # Rows that name their sources count more files of an encoder than older ones.
+                # Rows that name their sources cover more files of an encoder than older ones.
                 newer = name == "encoder_digest" and SOURCES in trial.provenance
                 digests[name, trial.number, trial.cell.task, newer].add(value)
     for (name, number, task, _), values in digests.items():
@@ -215,14 +215,14 @@ def _sources(trials: Sequence[Run]) -> list[Finding]:
 
 
 def _origins(store: Store) -> list[Finding]:
-    """Whether rows that are ranked together are of the same files, encoder and versions."""
+    """Whether rows that are ranked together have the same files, encoder and versions."""
     made = origins(store.table())
     found = [Finding(fault=True, where="sources", what=what) for what in made.faults]
     return found + [Finding(fault=False, where="versions", what=what) for what in made.remarks]
 
 
 def _cells(trials: Sequence[Run], card: SweepCard | None) -> list[Finding]:
-    """Configurations whose cells are not all in."""
+    """Configurations with missing cells."""
     if card is None or not card.cells:
         return []
     states: dict[int, Counter[RunState]] = defaultdict(Counter)
@@ -241,7 +241,7 @@ def _cells(trials: Sequence[Run], card: SweepCard | None) -> list[Finding]:
 
 
 def _readings(trials: Sequence[Run], readings: Sequence[Run]) -> list[Finding]:
-    """Readings of test that are of no row, or of other settings than its row's."""
+    """Readings of test without a row, or with other settings than their row's."""
     rows = {trial.key: trial for trial in trials}
     found = []
     for reading in readings:
@@ -257,7 +257,7 @@ def _readings(trials: Sequence[Run], readings: Sequence[Run]) -> list[Finding]:
 
 
 def _openings(store: Store) -> list[Finding]:
-    """What the records of opened data say that no row says, or another way."""
+    """Differences between the records of opened data and the rows."""
     records = Openings(store.folder).all()
     if not records:
         return []
@@ -289,11 +289,11 @@ def _openings(store: Store) -> list[Finding]:
 def _more_than_said(
     records: Sequence[Opening], rows: Mapping[tuple[str, str], Run]
 ) -> list[Finding]:
-    """Rows of readings that say fewer openings than there were when they were written."""
+    """Readings that say fewer openings than there were when they were written."""
     known: dict[tuple[str, str], list[Opening]] = defaultdict(list)
     for item in records:
         key = item.rows, item.trial
-        # A study may open test for a measure of its own after the row was written.
+        # An experiment may open test for a measure of its own after the row was written.
         later = not item.damaged and item.what != SCORES
         if key in rows and not (later and item.began >= rows[key].finished):
             known[key].append(item)
@@ -318,7 +318,7 @@ def _opening_words(opening: Opening) -> str:
 
 
 def _alike_typed(rows: Sequence[Run], records: Sequence[Run]) -> list[list[Run]]:
-    """Both as one table would give them back, where a setting has one type in all rows."""
+    """Both as one table would return them, where a setting has one type in all rows."""
     parts = [[(trial_rows(trial), curve_rows(trial)) for trial in part] for part in (rows, records)]
     schema = unify(row.schema for part in parts for row, _ in part)
     return [[read_trials(conform(row, schema), curve)[0] for row, curve in part] for part in parts]

@@ -1,7 +1,7 @@
-"""Compares two configurations on the cells that both have, pair by pair.
+"""Compares two configurations on the cells that both have, pairwise.
 
-A cell is a task and a seed; what differs between the two on one cell is not the task and not
-what the seed decides. Cells that only one has are left out and counted.
+A cell is a task and a seed, so a difference on one cell is due neither to the task nor to the
+randomness of the seed. Cells that only one side has are left out and counted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def contrast(
         first: A.
         second: B.
         goal: The metric, on the rows of both.
-        aggregate: What the tasks of a configuration make of it.
+        aggregate: How values of tasks are combined.
         level: Of the interval and, divided by the number of tasks (Bonferroni), of ε_min.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How strongly settings go with the metric, and the order in which a narrow table shows them."""
+"""Associates settings with the metric, and orders them for a narrow table."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ __all__ = [
 ]
 
 _FEWEST = 5
-"""Complete trials below which no order is better than the config's own."""
+"""Complete trials below which settings stay in the config's own order."""
 
 
 def association(ranking: Iterable[Ranked], name: str, goal: MetricGoal) -> Association | None:
-    """How one setting goes with what ranks.
+    """The association of one setting with the rank.
 
-    It describes the trials that a sweep chose to run and ran to their end. Its p-value is of this
-    setting alone; of several, see `corrected`.
+    It describes the trials that a sweep chose to run and ran to their end. Its p-value is for
+    this setting alone; for several, see `corrected`.
 
     Args:
-        ranking: Configurations; the complete ones count that have the setting.
-        name: The setting; where it is a condition's, those that lack it are left out.
+        ranking: Configurations; the complete ones that have the setting count.
+        name: The setting; those that lack it, under a condition, are left out.
         goal: Direction of the metric.
 
     Returns:
-        None for fewer than 8 configurations, or where setting or metric is constant.
+        None for fewer than 8 configurations, or if setting or metric is constant.
     """
     rows = [item for item in _complete(ranking) if item.config.get(name) is not None]
     scores = [item.score if goal.direction == "maximize" else -item.score for item in rows]
@@ -68,11 +68,11 @@ def association(ranking: Iterable[Ranked], name: str, goal: MetricGoal) -> Assoc
 
 
 def most_telling(rankings: Sequence[Iterable[Ranked]], names: Sequence[str]) -> list[str]:
-    """Settings by how much of the metric's ranks they explain, less what chance would.
+    """Order settings by how much of the metric's ranks they explain beyond chance.
 
-    That is Spearman's ρ² less 1 / (n − 1) for a number, and for names the share η² of the
-    variance of ranks between them, less (k − 1) / (n − 1) for k names. It orders columns; it
-    is no test of importance.
+    That is Spearman's ρ² − 1 / (n − 1) for a number, and for names the fraction η² of the
+    variance of ranks between them, minus (k − 1) / (n − 1) for k names. It orders columns and is
+    not a test of importance.
 
     Args:
         rankings: One or several, each within its own task; the n complete configurations of
@@ -80,7 +80,7 @@ def most_telling(rankings: Sequence[Iterable[Ranked]], names: Sequence[str]) -> 
         names: Settings that differ.
 
     Returns:
-        The same names; ties, and all of them when n < 5 everywhere, stay in their order.
+        The same names; ties, and all of them if n < 5 everywhere, stay in their order.
     """
     total = dict.fromkeys(names, 0.0)
     for ranking in rankings:
@@ -93,7 +93,7 @@ def most_telling(rankings: Sequence[Iterable[Ranked]], names: Sequence[str]) -> 
 
 
 def ordered_settings(rankings: Sequence[Ranking], table: pa.Table) -> list[str]:
-    """Settings that were searched, the most telling first, then what only the paper's differ in."""
+    """Searched settings, the strongest association first, then those only the paper's differ in."""
     first = most_telling(rankings, searched(table))
     return first + [name for name in varying(table) if name not in first]
 
@@ -105,7 +105,7 @@ def _complete(ranking: Iterable[Ranked]) -> list[Ranked]:
 
 
 def _share(values: Sequence[Any], ranks: Floats) -> float:
-    """Explained share of the variance of `ranks`, less its expectation under chance."""
+    """Explained fraction of the variance of `ranks`, minus its expectation under chance."""
     if len(set(ranks.tolist())) < 2 or len(set(values)) < 2:
         return 0.0
     if _numeric(values):
@@ -118,12 +118,12 @@ def _numeric(values: Sequence[Any]) -> bool:
 
 
 def _between(values: Sequence[Any], ranks: Floats) -> float:
-    """η²: the share of the variance of `ranks`, which vary, that lies between the names."""
+    """η²: the fraction of the variance of `ranks` that lies between the names."""
     return float(explained(ranks, directions(_indicators(values))))
 
 
 def _indicators(values: Sequence[Any]) -> Floats:
-    """Of which of the names each value is, (N, names)."""
+    """Indicator of each distinct name, (N, names)."""
     names = dict.fromkeys(values)
     return np.array([[float(value == name) for name in names] for value in values])
 
@@ -131,7 +131,7 @@ def _indicators(values: Sequence[Any]) -> Floats:
 def task_columns(
     rankings: Mapping[str, Ranking], goal: MetricGoal, names: Sequence[str]
 ) -> list[TaskColumn]:
-    """Per task the best configuration, and how each setting goes with the metric within it."""
+    """Per task the best configuration, and each setting's association with the metric."""
     found = corrected(
         {
             (task, name): association(ranking, name, goal)
@@ -154,11 +154,11 @@ def task_columns(
 
 
 def task_settings(table: pa.Table, card: SweepCard) -> tuple[list[TaskColumn], list[str]]:
-    """What each task says of the settings that the sweep searched, and these, telling ones first.
+    """Each task's column on the searched settings, and these, the strongest association first.
 
     Args:
         table: Rows of *trials* of one sweep.
-        card: What ranks them; its order of tasks is that of the columns.
+        card: Ranks them; its order of tasks is that of the columns.
 
     Raises:
         ConfigError: No row of a task has the metric.

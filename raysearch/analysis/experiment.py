@@ -1,15 +1,15 @@
 """Groups the rows of an experiment into arms and compares each with the reference.
 
 An arm is one combination of the varied settings with all of its cells (task and seed). The
-sweep's first trial has the paper's own setting. Where it is one of the combinations it is that
-arm; where it is none, because the paper's values are others, other in each task, or other in a
-setting that is not varied, it is an arm of its own. Where tasks were searched each by itself, an
-arm holds the trials of all tasks that have its combination.
+sweep's first trial has the paper's own setting. If that is one of the combinations it is that
+arm; if not, because the paper's values are others, differ between tasks, or differ in a setting
+that is not varied, it is an arm of its own. If tasks were searched separately, an arm holds the
+trials of all tasks that have its combination.
 
-Differences are paired over cells, with Student's interval (`statistics.intervals`). Several
-comparisons are made with one reference, so that some intervals would miss zero by chance; beside
-each stands the one that holds for all of them together (Bonferroni). Whether a setting matters at
-all is one test, however many values it has.
+Differences are paired over cells, with Student's interval (`statistics.intervals`). With several
+comparisons to one reference, some intervals would miss zero by chance, so each is accompanied by
+one that holds for all of them together (Bonferroni). Whether a setting matters at all is a
+single test, however many values it has.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ def answer(
     level: float = LEVEL,
     self_naming: Collection[str] = (),
 ) -> Answer:
-    """Compare all arms with one.
+    """Compare all arms with the reference.
 
     Args:
         arms: From `arms_of`, at least one with the metric.
         goal: The metric.
-        reference: Settings of the reference; empty for the paper's own setting. Of several arms
-            that have them the first is taken.
-        beside: Further metrics to be averaged.
-        level: Of the intervals, in (0, 1).
+        reference: Settings of the reference; empty for the paper's own setting. The first of
+            several matching arms is used.
+        beside: Further metrics to average.
+        level: Confidence level of the intervals, in (0, 1).
         self_naming: See `raysearch.methods.description.SettingNotes`.
 
     Raises:
@@ -93,7 +93,7 @@ def answer(
 
 
 def _twins(arms: Sequence[Arm], base: Arm) -> dict[int, Arm]:
-    """Place of an arm to the one, ``base`` or an earlier, that has its every number."""
+    """Index of an arm to the one, ``base`` or an earlier, with identical numbers."""
     first = {_numbers(base): base}
     found = {}
     for at, arm in enumerate(arms):
@@ -108,7 +108,7 @@ def _numbers(arm: Arm) -> frozenset[tuple[Cell, frozenset[tuple[str, float]]]]:
 
 
 def _untested(results: Sequence[ArmResult], tested: set[str]) -> tuple[str, ...]:
-    """Settings with several values among the arms that have no test of their own."""
+    """Settings with several values among the arms but without a test of their own."""
     values: dict[str, set[Scalar]] = {}
     for result in results:
         for name, value in result.arm.settings.items():
@@ -117,7 +117,7 @@ def _untested(results: Sequence[ArmResult], tested: set[str]) -> tuple[str, ...]
 
 
 def _overall(results: Sequence[ArmResult]) -> BlockTest | None:
-    """Whether any of the configurations differs, over the cells that all have."""
+    """Test whether any configuration differs, over the cells that all have."""
     distinct = [result.values for result in results if result.twin is None]
     cells = sorted(set(distinct[0]).intersection(*distinct[1:]))
     if len(distinct) < 2 or not cells:
@@ -171,14 +171,14 @@ def _sd(values: Mapping[Cell, float]) -> float:
 
 
 def _effects(results: Sequence[ArmResult]) -> list[Effect]:
-    """Every setting that at least two arms differ in alone."""
+    """Effects of the settings in which alone at least two arms differ."""
     names = dict.fromkeys(name for result in results for name in result.arm.settings)
     found = [_effect(name, [r for r in results if name in r.arm.settings]) for name in names]
     return [effect for effect in found if effect is not None]
 
 
 def _effect(name: str, results: Sequence[ArmResult]) -> Effect | None:
-    """The effect of one setting; None where no two arms differ in it alone.
+    """The effect of one setting; None if no two arms differ in it alone.
 
     A cell is one block, however many other settings were varied: its arms share the seed, so
     they are averaged and not counted as repeats.
@@ -198,7 +198,7 @@ def _effect(name: str, results: Sequence[ArmResult]) -> Effect | None:
 def _by_rest(
     name: str, results: Sequence[ArmResult]
 ) -> dict[tuple[Cell, tuple[tuple[str, Scalar], ...]], dict[Scalar, float]]:
-    """Cell and all other settings, to the scores by value of the setting."""
+    """Cell and all other settings to the scores by value of the setting."""
     found: dict[tuple[Cell, tuple[tuple[str, Scalar], ...]], dict[Scalar, float]] = {}
     for result in results:
         rest = tuple((key, value) for key, value in result.arm.settings.items() if key != name)
@@ -208,9 +208,9 @@ def _by_rest(
 
 
 def curve_change(arms: Sequence[Arm], metric: str) -> Course | None:
-    """First and last report of the curves that have the metric; None where none has two reports.
+    """First and last report of the curves with the metric; None if none has two reports.
 
-    A cell counts once, however many arms it has: arms of one seed are no repeats.
+    A cell counts once, however many arms it has: arms of one seed are not repeats.
     """
     ends: dict[Cell, list[tuple[float, float]]] = {}
     steps = []
@@ -244,7 +244,7 @@ def arms_of(trials: Sequence[Run], varied: Varied, among: Among) -> list[Arm]:
 
     Args:
         trials: All rows of one sweep.
-        varied: A row's settings to those of them that are varied and matter.
+        varied: A row's settings to the varied and active ones among them.
         among: Whether such settings are a combination of the experiment.
     """
     first = first_trials((trial.cell.task, trial.number) for trial in trials)
@@ -261,7 +261,7 @@ def arms_of(trials: Sequence[Run], varied: Varied, among: Among) -> list[Arm]:
 
 
 def with_readings(trials: Sequence[Run], readings: Sequence[Run]) -> list[Run]:
-    """The rows, each with what was read of test for it, and how often test was opened."""
+    """The rows, each with its readings of test and the number of openings."""
     read = {trial.key: trial for trial in readings}
     return [_with_reading(t, read[t.key]) if t.key in read else t for t in trials]
 
@@ -275,7 +275,7 @@ def _with_reading(trial: Run, reading: Run) -> Run:
 
 
 def _shared(each: Sequence[tuple[tuple[str, Scalar], ...]]) -> list[tuple[str, Scalar]]:
-    """What is alike in all: the paper may have another value for each task."""
+    """Settings common to all: the paper may have another value for each task."""
     return [pair for pair in each[0] if all(pair in other for other in each)]
 
 

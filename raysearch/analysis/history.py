@@ -1,7 +1,7 @@
-"""How good the best was after so many trials, steps and seconds, and which slot was busy when.
+"""The best after each trial by steps and seconds, and when each slot was busy.
 
-Configurations count at the time when their last row was finished; what failed or was stopped
-early costs as the others do.
+A configuration counts at the time when its last row was finished; failed and stopped ones cost as
+the others do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["best_so_far", "spans"]
 
 
 def best_so_far(items: Sequence[Ranked], table: pa.Table, goal: MetricGoal) -> History:
-    """How the best came about.
+    """The history of the best configuration.
 
     Args:
         items: The configurations of one contest.
@@ -57,8 +57,8 @@ def best_so_far(items: Sequence[Ranked], table: pa.Table, goal: MetricGoal) -> H
 def spans(table: pa.Table) -> list[Span]:
     """When each row was trained, and on which lane of its machine, in order of start.
 
-    A row has its end and its seconds of training, not its start: a trial that was interrupted
-    seems to have begun later than it did.
+    A row has its end and its seconds of training, but not its start: a trial that was interrupted
+    appears to have begun later than it did.
     """
     names = ("trial", "task", "seed", "state", "finished")
     columns = {name: table.column(name).to_pylist() for name in names}
@@ -76,7 +76,7 @@ def spans(table: pa.Table) -> list[Span]:
     ]
     free: dict[str, list[datetime]] = {}
     found = []
-    slack = timedelta(seconds=2)  # the end has whole seconds, and evaluation may overlap
+    slack = timedelta(seconds=2)  # ends are whole seconds, and evaluation may overlap
     for start, end, place, index in sorted(rows):
         lanes = free.setdefault(place, [])
         slot = next((i for i, until in enumerate(lanes) if until <= start + slack), len(lanes))

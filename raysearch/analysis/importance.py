@@ -1,23 +1,23 @@
-"""Which settings decide who is among the best, and which are no better than a placebo.
+"""Which settings decide who is among the best, compared with a placebo.
 
-PED-ANOVA (`statistics.divergence`): how much a setting's density among the best configurations
-differs from that among all. A divergence alone says little: it is above 0 even for a setting
-without any effect. So each comes with
+PED-ANOVA (`statistics.divergence`) measures how much a setting's density among the best
+configurations differs from that among all. A divergence alone says little: it is above 0 even for
+a setting without any effect. So each comes with
 
-- a test whether the setting has any effect on who is best. The divergence would be a poor
-  statistic for it: it sees the best group only, and its kernels blur choices. So the test asks how
-  much of the variance of Savage's scores (1956), which weigh the best ranks most, lies between a
-  setting's choices (as Kruskal and Wallis do with ranks), or is explained by a parabola in the
-  rank of its value, which sees an optimum in the middle too;
-- what a placebo reaches: the same divergence, and the same share of variance, after the scores were
-  dealt out at random among the configurations in which the setting has a say, so that its value
-  has no effect. Those in which it has none keep theirs: a child of a condition that decides is in
-  more of the best than its share, and that is no effect of the child's value;
-- an interval of its share by bootstrap over configurations (percentiles; in 60 simulations of 80
-  configurations it held the mean share in 98 to 100 % of cases: it is rather too wide).
+- a test for any effect of the setting. The divergence would be a poor statistic for it: it uses the
+  best group only, and its kernels blur choices. The test uses Savage's scores (1956), which weight
+  the best ranks most: how much of their variance lies between a setting's choices (as in Kruskal
+  and Wallis for ranks), or is explained by a parabola in the rank of its value, which detects
+  an optimum in the middle, too;
+- the value of a placebo: the same divergence, and the same fraction of variance, after permuting
+  the scores among the configurations in which the setting is active, so that its value has no
+  effect. The others keep theirs: the child of a decisive condition is overrepresented among the
+  best, which is not an effect of the child's value;
+- an interval of its relative value by bootstrap over configurations (percentiles; in 60 simulations
+  of 80 configurations it held the mean in 98 to 100 % of cases: it is rather too wide).
 
-The test is exact (`statistics.permutation`) and takes configurations for exchangeable. A sampler
-that learns proposes more of what did well, so with one (tpe) settings that it took to early may
+The test is exact (`statistics.permutation`) and assumes exchangeable configurations. A sampler
+that learns proposes more of what did well, so with one (tpe) settings that it fixed on early may
 look important by chance.
 """
 
@@ -46,11 +46,11 @@ from raysearch.statistics.ranks import ranks_of, spearman
 __all__ = ["agreement", "divergences", "importances"]
 
 _BEST = 10
-"""Configurations that the best group holds where a quarter is as many; Optuna's documentation
-asks for five, of which no placebo test tells much."""
+"""Least size of the best group, if a quarter is as many; Optuna's documentation asks for five,
+which is too few for a placebo test."""
 _DEALS, _SAMPLES = 999, 300
 _FEWEST_SHARED = 3
-"""Settings below which two orders of them are not compared."""
+"""Settings in common that are needed to compare two orders of them."""
 
 
 def importances(
@@ -62,14 +62,13 @@ def importances(
 ) -> Importances:
     """How much each setting decides who is among the best.
 
+    The best group is the best tenth, but at least ten, at most a quarter of them.
+
     Args:
         configs: Settings of the complete configurations, (N,).
         losses: What ranks them, lower is better, (N,), finite.
         ranges: The settings that were searched, (P,).
-        seed: Of the random numbers.
-
-    Returns:
-        The best group is the best tenth, but at least ten, at most a quarter of them.
+        seed: Seed of the random numbers.
     """
     count = len(configs)
     share = min(max(0.1, _BEST / count), 0.25) if count else 0.25
@@ -109,7 +108,7 @@ def importances(
 def agreement(first: Importances, second: Importances) -> Interval:
     """Spearman's ρ between the importances of two pairs, over the settings that both have.
 
-    Its interval comes from the bootstrap samples of both, which are independent of each other.
+    Its interval uses the bootstrap samples of both, which are independent of each other.
 
     Returns:
         NaN for fewer than three settings in common.
@@ -137,13 +136,13 @@ def divergences(
     ranges: Sequence[SearchRange],
     share: float = 0.1,
 ) -> dict[str, float]:
-    """The bare figures of PED-ANOVA, without intervals, for any share of best configurations.
+    """The plain values of PED-ANOVA, without intervals, for any fraction of best configurations.
 
     Args:
         configs: Settings, (N,) with N ≥ 2.
         losses: Lower is better, (N,).
-        ranges: The settings to judge.
-        share: Of the best, in (0, 1).
+        ranges: The settings to evaluate.
+        share: Fraction of the best, in (0, 1).
     """
     order = np.argsort(np.asarray(losses, float), kind="stable")
     whole = np.ones((1, len(configs)))
@@ -165,12 +164,12 @@ def _told(
     p_values: Floats,
     top: Floats,
 ) -> Importances:
-    """Put the figures together: shares and intervals."""
+    """Normalise the divergences and compute their intervals."""
     total = values.sum() or 1.0
     of_samples = samples.sum(axis=0)
     shares = np.divide(samples, of_samples, out=np.zeros_like(samples), where=of_samples > 0)
     low, high = np.quantile(shares, [0.025, 0.975], axis=1)
-    # What the share would be if the setting were a placebo and the others as they are.
+    # The setting's fraction if it were a placebo and the others as they are.
     usual = np.quantile(placebos, 0.95, axis=1)
     usual = usual / (usual + total - values)
     order = np.argsort(-values, kind="stable")
@@ -201,7 +200,7 @@ def _savage(losses: Floats) -> Floats:
 def _deals(
     scores: Floats, there: npt.NDArray[np.bool_], top: Floats, seed: int
 ) -> tuple[Floats, Floats]:
-    """The scores of those that are `there` dealt anew, (D, N'), and who is then best, (D, N)."""
+    """Scores permuted among those that are `there`, (D, N'), and the best of each, (D, N)."""
     found = dealt(scores[there], deals=_DEALS, seed=seed)
     best = np.tile(top, (_DEALS, 1))
     best[:, there] = found >= scores[top > 0].min()
@@ -209,7 +208,7 @@ def _deals(
 
 
 def _columns(grid: Codes, numeric: bool) -> Floats:
-    """A parabola in a number's rank, (N, 2), or which choice each has, (N, K)."""
+    """A parabola in a number's rank, (N, 2), or indicators of the choices, (N, K)."""
     if not numeric:
         return np.asarray(grid[:, None] == np.unique(grid)[None, :], dtype=np.float64)
     ranks = ranks_of(grid.tolist())
@@ -222,8 +221,8 @@ def _best_of(weights: Floats, losses: Floats, share: float) -> Floats:
 
     Args:
         weights: How often each is in a sample, (B, N), in ascending order of `losses`.
-        losses: (N,), ascending; those that equal the last of the best count among them.
-        share: Of the best.
+        losses: (N,), ascending; ties with the last of the best count among them.
+        share: Fraction of the best.
     """
     total = weights.sum(axis=1)
     before = np.cumsum(weights, axis=1)

@@ -1,9 +1,9 @@
-"""Compares a row with the same run trained again, and names what may explain a difference.
+"""Compares a row with a repetition of its run, and names what may explain a difference.
 
-A row is a function of its settings, its cell, the code, the data and the encoder: the same of
-these give the same numbers bit for bit on the same kind of processor with the same versions.
-Other hardware or versions round otherwise, which explains small differences and no large ones;
-other code, data or another encoder explain any, so that such a row is not judged.
+A row is a function of its settings, its cell, the code, the data and the encoder: equal inputs
+yield equal numbers bit for bit on the same kind of processor with the same versions. Other
+hardware or versions round differently, which explains small differences only. Other code, data
+or another encoder explain any difference, so such a row gets no verdict.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from raysearch.sources import SOURCES
 __all__ = ["TOLERANCE", "compare_replay"]
 
 TOLERANCE = 0.01
-"""Largest difference, relative to values above 1, that another machine or version explains."""
+"""Largest difference, relative to values above 1, explained by another machine or version."""
 
 _IDENTITY = ("code",)
-"""With every digest: what a row is a number of."""
+"""Together with every digest: the inputs of a row's number."""
 _MACHINE = (
     *("cpu", "platform", "workers", "precision", "tf32", "fused", "pinned"),
     *("python", "torch", "transformers", "tokenizers", "scikit-learn", "numpy"),
@@ -30,12 +30,12 @@ _MACHINE = (
 
 
 def compare_replay(row: Run, again: Run, *, tolerance: float = TOLERANCE) -> Replay:
-    """Compare every number of a row and its curve with those of the run that repeats it.
+    """Compare every number of a row and its curve with those of its repetition.
 
     Args:
         row: The row, with its curve.
-        again: The same run run again, as far as the row went.
-        tolerance: What another machine or version may explain.
+        again: The repetition, as far as the row went.
+        tolerance: Difference that another machine or version may explain.
     """
     compared = unequal = 0
     largest, where = 0.0, ""
@@ -49,7 +49,7 @@ def compare_replay(row: Run, again: Run, *, tolerance: float = TOLERANCE) -> Rep
     if otherwise:
         largest, where = math.inf, otherwise
     identity = _differing(row, again, (*_IDENTITY, *_digests(row), *_digests(again)))
-    if SOURCES not in row.provenance:  # its encoder's digest is of fewer files
+    if SOURCES not in row.provenance:  # its encoder digest covers fewer files
         identity.pop("encoder_digest", None)
     machine = _differing(row, again, _MACHINE)
     if row.device != again.device:
@@ -75,7 +75,7 @@ def compare_replay(row: Run, again: Run, *, tolerance: float = TOLERANCE) -> Rep
 
 
 def _pairs(row: Run, again: Run) -> Iterable[tuple[str, float | None, float | None]]:
-    """Every number by its name, of the row and of the run; None where one lacks it."""
+    """Every number by its name, of the row and of the repetition; None if one lacks it."""
     sides = [(f" at report {report.rung}", report.metrics) for report in row.curve]
     repeated = {report.rung: report.metrics for report in again.curve}
     others = [repeated.get(report.rung, {}) for report in row.curve]
@@ -96,7 +96,7 @@ def _gap(first: float | None, second: float | None) -> float:
 
 
 def _otherwise(row: Run, again: Run) -> str:
-    """What differs beside the metrics: how it ended, how far it went."""
+    """Differences beside the metrics: final state, steps."""
     if row.state is not again.state:
         why = f" ({again.reason})" if again.reason else ""
         return f"the row is {row.state}, here it is {again.state}{why}"
@@ -113,6 +113,6 @@ def _digests(trial: Run) -> list[str]:
 
 
 def _differing(row: Run, again: Run, names: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """The entries of provenance that are not the same; one that a side lacks counts."""
+    """The entries of provenance that differ, or that one side lacks."""
     pairs = {n: (row.provenance.get(n, ""), again.provenance.get(n, "")) for n in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

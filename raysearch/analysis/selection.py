@@ -1,8 +1,8 @@
-"""What searching and selecting bought: expected best, overtuning, and selection regret.
+"""The value of searching and selecting: expected best, overtuning, and selection regret.
 
-A sweep selects by source dev data. Where an oracle has read target dev data as well, the same
-rule applied to the oracle's numbers says what could have been selected; the difference on the
-oracle's metric is the selection regret. Both choices are made among configurations.
+A sweep selects by source dev data. If an oracle has read target dev data as well, the same rule
+on the oracle's numbers selects what could have been found; the difference on the oracle's metric
+is the selection regret. Both choices are made among configurations.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["efforts", "regrets", "tuned"]
 
 
 def efforts(table: pa.Table, card: SweepCard) -> list[ExpectedBest]:
-    """The curve of a sweep, or of each of its tasks where each was searched by itself."""
+    """The expected best of a sweep, or of each task if they were searched separately."""
     found = []
     for task, rows, cells in _searches(table, card):
         ranking = rank(rows, card.goal, cells=cells, aggregate=card.aggregate)
@@ -39,12 +39,12 @@ def efforts(table: pa.Table, card: SweepCard) -> list[ExpectedBest]:
 
 
 def tuned(table: pa.Table, readings: pa.Table, card: SweepCard) -> list[Tuned]:
-    """The selected configuration against the default, per search of the sweep.
+    """The selected configuration against the default, for each search of the sweep.
 
     Args:
         table: Rows of *trials* of one sweep.
         readings: Rows of its readings of test.
-        card: What ranks it.
+        card: The sweep's card.
     """
     found = []
     for task, rows, cells in _searches(table, card):
@@ -139,7 +139,7 @@ def _tuned(
 
 
 def _incumbents(complete: Sequence[Ranked], goal: MetricGoal) -> list[Ranked]:
-    """Those that were the best so far when their number came."""
+    """Those that were the best so far at their turn."""
     found: list[Ranked] = []
     for item in complete:
         if not found or goal.better(item.score, found[-1].score):
@@ -183,7 +183,7 @@ def regrets(
 
 
 def _rows_of(readings: pa.Table, numbers: Collection[int]) -> pa.Table:
-    """The readings of these trials; a trial that is no longer complete does not count."""
+    """The readings of these trials; those no longer complete are left out."""
     known = np.isin(column_values(readings, "trial"), list(numbers))
     return rows_at(readings, np.flatnonzero(known))
 
@@ -217,7 +217,7 @@ def _agreement(both: Sequence[tuple[Ranked, Ranked]], task: str) -> float:
 
 
 def _value(item: Ranked | None, task: str) -> float:
-    """The mean within a task, or what ranks over all of them."""
+    """The mean within a task, or the score over all of them."""
     if item is None:
         return math.nan
     return item.by_task.get(task, math.nan) if task else item.score

@@ -1,1 +1,1 @@
-"""What analysis finds and render shows: frozen records, which `api` hands from one to the other."""
+"""Results of `analysis` as frozen records, which `api` passes to `render`."""

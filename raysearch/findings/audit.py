@@ -1,4 +1,4 @@
-"""What an audit finds, and what training a row again says of it."""
+"""Results of an audit, and of training a row again."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["Finding", "Outcome", "Replay"]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something that an audit found.
+    """A finding of an audit.
 
     Attributes:
-        fault: Whether it is a fault, and not a remark.
+        fault: Whether it is a fault rather than a remark.
         where: The row or file, for example ``trial 3, sample seed 0``.
         what: A sentence.
     """
@@ -27,7 +27,7 @@ class Finding:
 
 
 class Outcome(StrEnum):
-    """What a replay says of a row."""
+    """Verdict of a replay on a row."""
 
     EQUAL = "bit-equal"
     CLOSE = "close"
@@ -37,20 +37,20 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """A row beside what training it again gave.
+    """A row and the result of training it again.
 
     Attributes:
         row: The row.
-        again: Its metrics as they came out here.
-        outcome: What it comes to.
+        again: The metrics of the repetition.
+        outcome: The verdict.
         compared: Numbers compared: every metric of every report, and those of the row.
         unequal: How many of them are not equal bit for bit.
         largest: The largest difference, absolute for values below 1 and relative above; inf
-            where one side lacks a number or ended otherwise.
-        where: The number that differs most, for example ``dev/f1 at report 2``; what else
-            differs where it is no number; empty where nothing does.
-        identity: Name to row's and this run's value of digests that differ.
-        machine: The same of device, processor and versions.
+            if one side lacks a number or ended differently.
+        where: The number that differs most, for example ``dev/f1 at report 2``; any other
+            difference if it is not a number; empty if there is none.
+        identity: Name to the values of row and repetition for digests that differ.
+        machine: The same for device, processor and versions.
         commits: The row's commit and this one.
     """
 

@@ -1,4 +1,4 @@
-"""What a comparison of two configurations or sweeps finds."""
+"""Results of a comparison of two configurations or sweeps."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["Contrast", "ExpectedBest", "Side", "TaskContrast", "Tuned"]
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two that are compared.
+    """One side of a comparison.
 
     Attributes:
-        label: How it is called, for example ``results/carl:best``.
+        label: Its name, for example ``results/carl:best``.
         cells: Its complete rows.
-        among: Configurations that it was selected from by the sweep's own metric; 0 where it
-            was named, and so not selected here.
+        among: Configurations that it was selected from by the sweep's own metric; 0 if the
+            user named it.
     """
 
     label: str
@@ -32,12 +32,12 @@ class Side:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Its trial numbers; several where every task has a best of its own."""
+        """Its trial numbers; several if every task has its own best."""
         return tuple(sorted({trial.number for trial in self.cells.values()}))
 
     @property
     def encoders(self) -> tuple[str, ...]:
-        """Encoders of its cells; one, but for a method that has none."""
+        """Encoders of its cells; one, except for a method without any."""
         configs = [trial.config for trial in self.cells.values() if "encoder" in trial.config]
         return tuple(sorted({encoder_name(config) for config in configs}))
 
@@ -52,7 +52,7 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskContrast:
-    """The two on the cells of one task.
+    """A and B on the cells of one task.
 
     Attributes:
         task: Its name.
@@ -70,23 +70,23 @@ class TaskContrast:
 
     @property
     def differences(self) -> tuple[float, ...]:
-        """A less B, cell by cell."""
+        """A minus B, cell by cell."""
         return tuple(a - b for a, b in zip(self.first, self.second, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast:
-    """The two on one metric.
+    """A and B on one metric.
 
     Attributes:
         goal: The metric and its direction.
-        aggregate: What the tasks of a configuration make of it.
+        aggregate: How values of tasks are combined.
         tasks: Task by task.
         values: The values of A and of B on the shared cells (`objective.aggregate_value`).
-        paired: A less B, cell by cell; by the worst task that of A less that of B, seed by seed.
-        interval: Of the value of A less that of B.
+        paired: A minus B, cell by cell; with ``worst``, A's worst task minus B's, by seed.
+        interval: Interval of A's value minus B's.
         alone: Cells of A and of B without a partner.
-        sources: Digests by their name that differ between the two on some shared cell.
+        sources: Digests by their name that differ between A and B on some shared cell.
     """
 
     goal: MetricGoal
@@ -100,22 +100,22 @@ class Contrast:
 
     @property
     def differences(self) -> list[float]:
-        """All that is in `paired`."""
+        """All differences in `paired`."""
         return [value for stratum in self.paired for value in stratum]
 
     @property
     def cells(self) -> int:
-        """How many there are."""
+        """Number of differences."""
         return len(self.differences)
 
     @property
     def ahead(self) -> int:
-        """On how many of them A is strictly better."""
+        """Number of differences in which A is strictly better."""
         return sum(self.goal.better(value, 0.0) for value in self.differences)
 
     @property
     def over_tasks(self) -> bool:
-        """Whether tasks are what was resampled: several, each with one seed."""
+        """Whether tasks were resampled: several, each with one seed."""
         return len(self.paired) > 1 and all(len(stratum) == 1 for stratum in self.paired)
 
 
@@ -124,16 +124,16 @@ class ExpectedBest:
     """Expected validation performance of a sweep.
 
     Attributes:
-        task: Within which task; empty where a configuration is judged over all.
+        task: The task; empty if configurations are ranked over all.
         configurations: Those that count: complete, or stopped early.
-        stopped: How many of these were stopped early; with their last value where that is of all
-            their cells.
-        short: How many of these were stopped before all their cells had run. A part is not to
-            be compared with the whole: they count as the worst that was reached.
-        left_out: Others: failed, or not all cells in.
-        default: The first trial, the paper's own setting, which nobody drew and which does not
-            count, unless it is the only one; None then.
-        seconds: Mean training seconds of one.
+        stopped: How many of these were stopped early; they have their last value if it covers
+            all of their cells.
+        short: How many of these were stopped before all their cells had run. A partial value
+            cannot be compared: they count as the worst that was reached.
+        left_out: Others: failed, or with missing cells.
+        default: The first trial, the paper's own setting, which was not drawn and does not
+            count, unless it is the only one; then None.
+        seconds: Mean training seconds of a configuration.
         points: Budget to estimator to the expected best.
     """
 
@@ -152,14 +152,14 @@ class Tuned:
     """The selected configuration beside the default, on dev and on test.
 
     Attributes:
-        task: Within which task; empty where a configuration is judged over all.
-        default: The trial that was there first, the paper's own setting.
-        stopped: Whether that one is not complete, so that its test data cannot be read.
+        task: The task; empty if configurations are ranked over all.
+        default: The first trial, the paper's own setting.
+        stopped: Whether it is not complete, so that its test data cannot be read.
         chosen: The selected trial.
-        incumbents: Trials between them that were best when their turn came and whose test data
-            were read, the two included; empty when one of the two has not been read.
-        found: What came of it; None when it cannot be said.
-        interval: Of the value of the chosen on test less that of the default.
+        incumbents: Trials between them that were best at their turn and whose test data were
+            read, including the two; empty if one of the two has not been read.
+        found: The overtuning; None if it is undefined.
+        interval: Interval of the chosen trial's value on test minus the default's.
     """
 
     task: str

@@ -1,4 +1,4 @@
-"""What the arms of an experiment answer."""
+"""Results of an experiment."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PAPER_ARM = "the paper's setting"
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One combination.
+    """One combination of an experiment's settings.
 
     Attributes:
-        settings: Varied settings that matter in it, in the order of the space.
+        settings: Varied settings that are active in it, in the order of the space.
         paper: Whether it is the paper's own setting.
-        literal: Whether it is that, and none of the combinations.
+        literal: Whether it is that, and not one of the combinations.
         cells: Its complete rows.
         failed: Cells that did not run to their end, with the reason.
     """
@@ -67,15 +67,15 @@ class ArmResult:
     Attributes:
         arm: The arm.
         values: The metric on every cell that has it.
-        mean: Mean over tasks of their means; NaN where no cell has the metric.
+        mean: Mean over tasks of their means; NaN if no cell has the metric.
         sd: Between seeds of the mean over tasks (n - 1); NaN with one seed.
         by_task: Mean of each task.
-        beside: Further metrics, means likewise; left out where no cell has them.
-        beside_difference: The same less those of the reference, where both have them.
-        difference: The arm less the reference, the mean over tasks of the means over shared
-            cells; None for the reference itself, and where they share no cell.
+        beside: Means of further metrics; without those that no cell has.
+        beside_difference: The same minus those of the reference, if both have them.
+        difference: The arm minus the reference, the mean over tasks of the means over shared
+            cells; None for the reference itself, and if they share no cell.
         jointly: The same with an interval that holds for all arms at once.
-        twin: The reference or an earlier arm, where every number in each cell is the same: one
+        twin: The reference or an earlier arm with identical numbers in each cell: one
             configuration under two names, which is counted once.
     """
 
@@ -114,16 +114,16 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Everything that the arms say.
+    """The result of an experiment over its arms.
 
     Attributes:
         goal: The metric and its direction.
-        reference: What the others are compared with.
-        results: Every arm, the reference included, in their order.
-        effects: Each varied setting with at least two values that all else was held at.
-        untested: Varied settings that are none of these.
-        overall: Whether the arms differ at all, where some setting is untested.
-        level: Of the intervals.
+        reference: The arm that others are compared with.
+        results: Every arm, including the reference, in their order.
+        effects: Each varied setting with at least two values under otherwise equal settings.
+        untested: The other varied settings.
+        overall: Test whether the arms differ at all, if some setting is untested.
+        level: Confidence level of the intervals.
         self_naming: Settings whose values are clear without the setting's name.
     """
 
@@ -161,7 +161,7 @@ class Course:
         steps: Steps of the first and of the last report, means over trials.
         first: Mean at the first report: over tasks of the means over cells of the mean over arms.
         last: Mean at the last.
-        change: Last less first, paired over cells.
+        change: Last minus first, paired over cells.
     """
 
     metric: str

@@ -1,4 +1,4 @@
-"""What is found of one sweep: which settings matter, how the best came, what selection lost."""
+"""Results on one sweep: importance of settings, history of the best, selection regret."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Regret:
-    """What selection lost on one task, or over all of them.
+    """Selection regret on one task, or over all of them.
 
     Attributes:
         task: The task; empty for all of them together.
-        chosen: Trial that the sweep's own metric selects; None when none is complete.
-        chosen_value: The oracle's metric of it; NaN when the oracle has not read it.
-        oracle: Trial that the oracle's metric selects among those read; None when none is.
-        oracle_value: The oracle's metric of it; NaN when there is none.
+        chosen: Trial that the sweep's own metric selects; None if none is complete.
+        chosen_value: The oracle's metric of it; NaN if the oracle has not read it.
+        oracle: Trial that the oracle's metric selects among those read; None if none is.
+        oracle_value: The oracle's metric of it; NaN if there is none.
         agreement: Spearman's ρ between the two metrics over the configurations read; NaN for
             fewer than two.
         read: Complete configurations whose every cell the oracle has read.
         missing: The other complete configurations.
-        value: `oracle_value` less `chosen_value`, turned so that above 0 is a loss; NaN where
-            either is.
+        value: `oracle_value` minus `chosen_value`, with the sign such that above 0 is a loss;
+            NaN if either is.
     """
 
     task: str
@@ -65,14 +65,14 @@ def oracle_goal(goal: MetricGoal, role: str) -> MetricGoal:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskColumn:
-    """What a task says of the settings.
+    """Settings within one task.
 
     Attributes:
         task: Its name.
-        best: Its best complete configuration; None when there is none.
+        best: Its best complete configuration; None if there is none.
         complete: Number of its complete configurations.
-        associations: Setting to how it goes with the metric within the task, its p-value
-            corrected for all settings and tasks; None where that cannot be said.
+        associations: Setting to its association with the metric within the task, its p-value
+            corrected for all settings and tasks; None if it is undefined.
     """
 
     task: str
@@ -83,15 +83,14 @@ class TaskColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class Association:
-    """How a setting goes with the metric's ranks over complete configurations.
+    """Association of a setting with the metric's ranks over complete configurations.
 
     Attributes:
-        value: Spearman's ρ in [-1, 1] of a number, above 0 where larger values do better; η in
-            [0, 1] of names: the root of the share of variance that lies between them.
+        value: For numbers Spearman's ρ in [-1, 1], above 0 where larger values do better; for
+            names η in [0, 1]: the root of the fraction of variance between them.
         signed: Whether it is ρ.
         count: Configurations that have the setting.
-        p_value: Chance of one so large where setting and metric have nothing to do with each
-            other, by permutation.
+        p_value: Permutation p-value of no association.
     """
 
     value: float
@@ -101,22 +100,22 @@ class Association:
 
     @property
     def told(self) -> bool:
-        """Whether it can be told from none."""
+        """Whether it is significant."""
         return self.p_value < ALPHA
 
 
 @dataclass(frozen=True, kw_only=True)
 class Importance:
-    """A setting's weight in who is among the best.
+    """A setting's importance for being among the best.
 
     Attributes:
         name: The setting.
-        value: Its divergence, as a share of the sum over all settings.
+        value: Its divergence as a fraction of the sum over all settings.
         low: Lower end of a 95 % percentile interval by bootstrap, in the same unit.
         high: Its upper end.
-        placebo: 95 % of placebos stay below this share, beside the other settings as they are.
-        p_value: Of the test whether it has an effect, corrected for the number of settings (Holm).
-        told: Whether it can be told from a placebo: `p_value` is below 5 %.
+        placebo: 95 % of placebos stay below this value, beside the other settings as they are.
+        p_value: Of the test for an effect, corrected for the number of settings (Holm).
+        told: Whether it differs from a placebo: `p_value` is below 5 %.
     """
 
     name: str
@@ -147,14 +146,14 @@ class Importances:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """The best so far after each configuration, in order of their ends.
+    """The best so far after each configuration, in order of completion.
 
     Attributes:
         trials: Their numbers, (N,).
-        steps: Encoder steps until then, over all cells, (N,).
-        seconds: Training seconds until then, over all cells and devices, (N,).
-        scores: What each scored; NaN unless complete, (N,).
-        best: The best until then; NaN before the first complete one, (N,).
+        steps: Cumulative encoder steps over all cells, (N,).
+        seconds: Cumulative training seconds over all cells and devices, (N,).
+        scores: Score of each; NaN unless complete, (N,).
+        best: The best so far; NaN before the first complete one, (N,).
         improved: Indices at which the best changed.
     """
 
@@ -171,14 +170,14 @@ class Span:
     """When and where a row was trained.
 
     Attributes:
-        host: The machine; empty where it is not recorded.
+        host: The machine; empty if unknown.
         slot: A lane of the host, from 0: rows that overlap have different ones.
         trial: Its number.
         task: Its task.
         seed: Its seed.
-        state: How it ended.
-        start: Its end less its seconds of training.
-        end: When it was finished.
+        state: Its final state.
+        start: Its end minus its seconds of training.
+        end: Its end.
     """
 
     host: str
@@ -193,13 +192,13 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepFindings:
-    """What the page of a sweep shows beyond its rows and ranks.
+    """Results for the page of a sweep, beyond its rows and ranks.
 
     Attributes:
-        importances: Contest to the weight of its settings.
-        agreements: Two contests, each of one task, to how well these weights agree.
-        histories: Contest with a complete configuration to how its best came about.
-        spans: When each row was trained.
+        importances: Contest to the importance of its settings.
+        agreements: Two contests, each of one task, to the agreement of these importances.
+        histories: Contest with a complete configuration to the history of its best.
+        spans: Span of each row's training.
     """
 
     importances: Mapping[str, Importances]

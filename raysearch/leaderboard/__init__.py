@@ -1,10 +1,10 @@
-"""Rows of finished trials in Parquet, and who came first.
+"""Rows of finished trials in Parquet, and their ranking.
 
 `Store` writes and reads a sweep's rows, `rank` orders its configurations. Nothing here needs
 torch or Ray.
 
-The function `raysearch.leaderboard` (`raysearch.api`) has this package's name; since Python sets
-that name to the package as soon as it is imported, the package itself can be called.
+The function `raysearch.leaderboard` (`raysearch.api`) has this package's name. Python binds that
+name to the package as soon as it is imported, so the package itself can be called.
 """
 
 import sys
@@ -40,7 +40,7 @@ __all__ = [
 
 
 class _Callable(ModuleType):
-    """A package that can be called as the function of its name."""
+    """A package that can be called like the function of its name."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """See `raysearch.api.leaderboard`."""

@@ -1,4 +1,4 @@
-"""What a sweep says of itself so that its rows can be ranked: metric, cells, tasks, ranges."""
+"""Reads ``sweep.json``, which says how a sweep's rows are ranked: metric, cells, tasks, ranges."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _STEPS = 50
-"""Points of a range's grid, as Optuna's PED-ANOVA has them."""
+"""Points of a range's grid, as in Optuna's PED-ANOVA."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +38,12 @@ class SearchRange:
 
     Attributes:
         name: The setting.
-        choices: Its values where it is not a span of numbers; else empty.
-        low: Lower end of a span.
+        choices: Its values if it is not a numeric range; else empty.
+        low: Lower end of a range.
         high: Its upper end, above `low` unless nothing was searched.
-        log: Whether the span is logarithmic.
-        whole: Whether only whole numbers count.
-        when: Other settings and their values with which this one has a say at all.
+        log: Whether the range is logarithmic.
+        whole: Whether it is a range of integers.
+        when: Other settings and their values for which this one is active.
     """
 
     name: str
@@ -56,7 +56,7 @@ class SearchRange:
 
     @property
     def size(self) -> int:
-        """Points of its grid: the choices, the whole numbers, or 50; 1 for a single value."""
+        """Points of its grid: the choices, the integers, or 50; 1 for a single value."""
         if self.choices:
             return len(self.choices)
         if not self.high > self.low:
@@ -66,9 +66,9 @@ class SearchRange:
         return min(round(self.high - self.low) + 1, _STEPS) if self.whole else _STEPS
 
     def active(self, config: Mapping[str, Scalar]) -> bool:
-        """Whether the configuration's value is one of the search, and has a say.
+        """Whether the setting is active and the configuration's value in range.
 
-        The paper's own setting may lie outside.
+        The paper's own setting may be outside.
         """
         for other, values in self.when.items():
             if config.get(other) not in values:
@@ -80,7 +80,7 @@ class SearchRange:
         return is_number(value) and self.low - near <= float(value or 0) <= self.high + near
 
     def points(self, configs: Sequence[Mapping[str, Scalar]]) -> Codes:
-        """Each configuration's point on the grid, (N,) int64; −1 where it has no say."""
+        """Each configuration's point on the grid, (N,) int64; −1 where it is not active."""
         found = np.full(len(configs), -1, dtype=np.int64)
         there = [index for index, config in enumerate(configs) if self.active(config)]
         values = [configs[index].get(self.name) for index in there]
@@ -99,15 +99,15 @@ class SearchRange:
 
 
 def is_number(value: object) -> bool:
-    """Whether it is an int or a float; a bool is none."""
+    """Whether it is an int or a float, but not a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def parse_ranges(raw: object) -> tuple[SearchRange, ...]:
-    """Read what ``sweep.json`` has under ``study``; empty for a sweep that does not say.
+    """Read the ranges under ``study`` of ``sweep.json``; empty for a sweep without them.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: It is something else.
+        ValueError, KeyError, TypeError, AttributeError: They are malformed.
     """
     if raw is None:
         return ()
@@ -136,13 +136,13 @@ def _range(name: str, said: Mapping[str, Any]) -> SearchRange:
 
 
 def _scalar(value: Any) -> Scalar:
-    """A list is a flat row's text, as its rows have it."""
+    """A list becomes a flat row's text, as in the sweep's rows."""
     return "+".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 _DIRECTIONS = ("maximize", "minimize")
 _MOST_BYTES = 2**24
-"""A space of every setting takes some ten thousand."""
+"""Longest card; a space of every setting takes some ten thousand bytes."""
 _LONGEST_NAME = 300
 
 Mode = Literal["joint", "per_task"]
@@ -150,20 +150,19 @@ Mode = Literal["joint", "per_task"]
 
 @dataclass(frozen=True, kw_only=True)
 class SweepCard:
-    """What ``sweep.json`` says about ranking.
+    """The ranking rules of ``sweep.json``.
 
     Attributes:
         goal: Metric and direction.
-        cells: Cells that a configuration must have to be complete; 0 where it does not say.
-        mode: Whether a configuration is judged over all tasks, or every task has its own.
+        cells: Cells of a complete configuration; 0 if unknown.
+        mode: Whether a configuration is ranked over all tasks, or each task has its own.
         aggregate: Whether the mean over the tasks or the worst of them ranks a configuration
-            that is judged over all.
-        tasks: All tasks of the sweep, in its order; empty where it does not say.
-        ranges: What was searched, in the space's order; empty where it does not say.
-        pruner: What stopped trials early; empty where it does not say.
-        sampler: What proposed configurations; empty where it does not say.
-        used_up: Tasks, or "" for all together, whose space had no configuration left that was
-            not tried.
+            over all tasks.
+        tasks: All tasks of the sweep, in its order; empty if unknown.
+        ranges: What was searched, in the space's order; empty if unknown.
+        pruner: Name of the pruner; empty if unknown.
+        sampler: Name of the sampler; empty if unknown.
+        used_up: Tasks, or "" for all together, whose space had no untried configuration left.
     """
 
     goal: MetricGoal
@@ -178,12 +177,12 @@ class SweepCard:
 
     @property
     def cells_of_task(self) -> int:
-        """Cells of a complete configuration within one task; 0 where it does not say."""
+        """Cells of a complete configuration within one task; 0 if unknown."""
         return self.cells if self.mode == "per_task" else self.cells // max(len(self.tasks), 1)
 
     @property
     def cells_of_all(self) -> int:
-        """Cells of a configuration that has run on every task; 0 where it does not say."""
+        """Cells of a configuration that has run on every task; 0 if unknown."""
         return self.cells * max(len(self.tasks), 1) if self.mode == "per_task" else self.cells
 
     @property
@@ -193,10 +192,10 @@ class SweepCard:
 
 
 def read_card(data: bytes) -> tuple[dict[str, Any], bool]:
-    """What the bytes of a ``sweep.json`` hold, as it was written, and whether it has a seal.
+    """The content of a ``sweep.json`` without its seal, and whether it has one.
 
     Raises:
-        ValueError: They are no JSON object, or not the one that was sealed; says so in a clause.
+        ValueError: It is not a JSON object, or does not match its seal; the message is a clause.
     """
     if len(data) > _MOST_BYTES:
         raise ValueError(f"it has more than {_MOST_BYTES} bytes")
@@ -207,10 +206,10 @@ def read_card(data: bytes) -> tuple[dict[str, Any], bool]:
 
 
 def parse_card(raw: Mapping[str, Any]) -> SweepCard:
-    """Read what a sweep writes; cards of older sweeps have neither mode, aggregate nor tasks.
+    """Parse the card of a sweep; those of older sweeps have neither mode, aggregate nor tasks.
 
     Raises:
-        ValueError: It is something else; a clause for each field that is.
+        ValueError: It is malformed; a clause for each field that is.
     """
     mode, aggregate = raw.get("mode", "joint"), raw.get("aggregate", "mean")
     cells, tasks, used_up = raw.get("cells", 0), raw.get("tasks", []), raw.get("used_up", [])
@@ -259,16 +258,16 @@ def _are_names(value: object) -> bool:
 
 
 def used_up_text(tasks: Sequence[str]) -> str:
-    """Why a sweep ended before its budget, for the tasks of `SweepCard.used_up`; at least one."""
+    """Why a sweep ended before its budget, for the tasks of `SweepCard.used_up` (at least one)."""
     of = " of " + ", ".join(tasks) if any(tasks) else ""
     return f"the search space{of} is used up: no configuration is left that was not tried"
 
 
 def parse_goal(text: str) -> MetricGoal:
-    """``NAME`` or ``NAME:max`` where higher is better, ``NAME:min`` where lower is.
+    """Parse ``NAME`` or ``NAME:max`` (higher is better) or ``NAME:min`` (lower is).
 
     Raises:
-        ConfigError: There is no name, or the ending is another.
+        ConfigError: The name is missing, or the ending is unknown.
     """
     name, colon, ending = text.partition(":")
     if not name or (colon and ending not in ("min", "max")):

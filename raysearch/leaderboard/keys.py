@@ -1,9 +1,9 @@
 """Groups, picks and summarizes the rows of a table.
 
-Grouping is done with numpy on dictionary codes. Arrow's own `Table.group_by` would do, but it
-imports the query engine, which takes 0.4 s: as long as the whole leaderboard may take to open.
-For the same reason columns and indices cross between Arrow and numpy as buffers: `pa.array`
-and `to_numpy` import pandas wherever it is installed.
+Grouping uses numpy on dictionary codes. Arrow's own `Table.group_by` would do, but imports the
+query engine, which takes 0.4 s: as long as opening the whole leaderboard may take. For the same
+reason columns and indices are passed between Arrow and numpy as buffers: `pa.array` and `to_numpy`
+import pandas wherever it is installed.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def group_rows(table: pa.Table, names: Sequence[str]) -> tuple[Codes, int]:
         names: Columns of the combination; null is a value like any other.
 
     Returns:
-        The group of every row, (N,) int64 in [0, G), and G. Groups are numbered in an order
-        that sorts by the columns' first appearances, not by value.
+        The group of every row, (N,) int64 in [0, G), and G. The numbering sorts by the columns'
+        first appearances, not by value.
     """
     codes = np.zeros(table.num_rows, dtype=np.int64)
     count = 1
@@ -62,7 +62,7 @@ def column_values(table: pa.Table, name: str) -> Floats:
 
 
 def numbers_of(column: Any) -> Floats:
-    """A numeric column as doubles, (N,); null becomes NaN, an int beyond 2**53 the nearest."""
+    """A numeric column as doubles, (N,); null becomes NaN, an int beyond 2**53 is rounded."""
     array = column.cast(pa.float64(), safe=False).combine_chunks()
     if len(array) == 0:
         return np.empty(0)
@@ -101,7 +101,7 @@ def _codes(column: Any) -> tuple[Codes, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What the numbers of a table come from.
+    """The origin of a table's numbers.
 
     Attributes:
         sweeps: Names.
@@ -123,7 +123,7 @@ class Summary:
 
 
 def encoder_name(config: Mapping[str, Any]) -> str:
-    """The encoder of a configuration, with the number of layers where it is not all."""
+    """The encoder of a configuration, with the number of layers if not all are used."""
     name, layers = config.get("encoder"), config.get("layers")
     if not layers:
         return str(name)
@@ -131,11 +131,11 @@ def encoder_name(config: Mapping[str, Any]) -> str:
 
 
 def made_by(provenance: Mapping[str, str], prefix: str = "") -> str:
-    """Which sources made a row: a commit, else a version with the digest of its files.
+    """The source of a row: a commit, else a version with the digest of its files.
 
     Args:
         provenance: The row's.
-        prefix: Of the entries' names: ``read_`` for who read its test data.
+        prefix: Prefix of the entries' names: ``read_`` for the process that read its test data.
     """
     commit, version, package = (
         provenance.get(prefix + name, "") for name in ("commit", "raysearch", "package")
@@ -149,7 +149,7 @@ def made_by(provenance: Mapping[str, str], prefix: str = "") -> str:
 
 
 def summarize(table: pa.Table) -> Summary:
-    """What the rows come from; every list in order of first appearance."""
+    """The origin of the rows; every list in order of first appearance."""
     return Summary(
         sweeps=distinct(table, "sweep"),
         methods=distinct(table, "method"),

@@ -1,12 +1,11 @@
-"""Records of when data was opened that no selection may see, by whom, and what was read.
+"""Records each opening of data that no selection may see: when, by whom, and what was read.
 
-``<sweep>/openings/<role>.<cell of a trial>.<token>.json`` is one opening. It is there, as *begun*,
-before the data is opened, and holds the reading once there is one; it is never removed. So who
-was killed after reading leaves a trace, and a reading whose row is lost or damaged is written
-anew from here: the data need not be opened for it again. The row says how many openings of its
-cell there were.
+``<sweep>/openings/<role>.<cell of a trial>.<token>.json`` is one opening. It is written, as
+*begun*, before the data is opened, later holds the reading, and is never removed. So a process that
+was killed after reading leaves a trace, and a reading whose row is lost or damaged is restored from
+here without opening the data again. The row says how often its cell was opened.
 
-Each file holds a digest of itself. What does not fit it still counts as an opening.
+Each file contains a digest of itself. A file that does not match still counts as an opening.
 """
 
 from __future__ import annotations
@@ -53,13 +52,13 @@ __all__ = [
 ]
 
 OPENINGS = "openings"
-"""Provenance of a reading: how often the data was opened for its cell. Also the folder's name."""
+"""Provenance of a reading: how often its cell's data was opened. Also the folder's name."""
 SCORES = "scores"
-"""What `raysearch evaluate` opens data for; a study's measure has a name of its own."""
+"""Purpose of `raysearch evaluate`; a study's measure has a name of its own."""
 ROOM_BYTES = 1 << 20
-"""Taken on a disk before data is opened, so that there is room for what will be read."""
+"""Reserved on disk before data is opened, so that there is space for what will be read."""
 _MOST_DIGITS = 9
-"""Of a count; a longer text is none of ours."""
+"""Most digits of a count; a longer text is not ours."""
 _TEXTS = ("role", "trial", "token", "began", "by", "what", "weights", "finished")
 _DAMAGE = (
     ArithmeticError,
@@ -70,7 +69,7 @@ _DAMAGE = (
     TypeError,
     ValueError,
 )
-"""What reading a record may raise that somebody prepared."""
+"""Errors of reading a record that somebody may have crafted."""
 _CURE = (
     "move it away and run the same `raysearch evaluate` again, which writes its readings anew from "
     f"the records in {OPENINGS}/ and opens no data for them"
@@ -84,13 +83,13 @@ class Opening:
     Attributes:
         role: ``test``, or the role of an oracle.
         trial: `Run.id`: number and cell.
-        token: Tells openings of one cell apart.
-        began: When, ISO 8601; empty where the record is damaged.
+        token: Distinguishes openings of one cell.
+        began: Start, ISO 8601; empty if the record is damaged.
         by: The process that opened it, and its host.
-        what: What for: ``scores``, or the measure of a study.
-        weights: SHA-256 of the weights that it was opened for; empty where that is not known.
-        finished: When what it was opened for was done; empty where it was cut off.
-        reading: What was read; None where nothing was kept.
+        what: Purpose: ``scores``, or the measure of a study.
+        weights: SHA-256 of the weights that it was opened for; empty if unknown.
+        finished: End of the purpose, ISO 8601; empty if it was interrupted.
+        reading: What was read; None if nothing was kept.
         damaged: Whether the record cannot be read; then nothing else of it is known.
     """
 
@@ -107,12 +106,12 @@ class Opening:
 
     @property
     def rows(self) -> str:
-        """Where its reading's row lies, for `readings_of`."""
+        """Name of the readings that its row belongs to, as for `readings_of`."""
         return "test" if self.role == "test" else "oracle"
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """Name of its file."""
         return f"{self.role}.{self.trial}.{self.token}.json"
 
 
@@ -121,10 +120,10 @@ class Openings:
 
     Args:
         folder: The sweep's folder or URI.
-        guard: Of who writes: raises StoreError when another process may write there too.
+        guard: The writer's check: raises StoreError when another process may write there too.
 
     Raises:
-        StoreError: There is no such place; every method may raise it too.
+        StoreError: The folder does not exist; every method may raise it too.
     """
 
     def __init__(self, folder: str, guard: Callable[[], None] | None = None) -> None:
@@ -138,7 +137,7 @@ class Openings:
         """Every opening, or those of a role, in order of time."""
         with self._sentences("read"):
             named = self._named()
-            files = {file.name for file in self._storage.files()}  # no pipe, which would hold us
+            files = {file.name for file in self._storage.files()}  # excludes pipes, which block
             found = [self._read(item) if item.name in files else item for item in named]
         chosen = [item for item in found if item is not None and role in (None, item.role)]
         return sorted(chosen, key=lambda item: (item.began, item.name))
@@ -149,7 +148,7 @@ class Openings:
             return Counter((item.rows, item.trial) for item in self._named())
 
     def begin(self, trial: Run, role: str, *, what: str, weights: str) -> Opening:
-        """Record that the data is about to be opened, and take the room for what will be read.
+        """Record that the data is about to be opened, and reserve space for what will be read.
 
         Raises:
             StoreError: Neither can be written, or another process may write here too: the data
@@ -168,9 +167,9 @@ class Openings:
         with self._sentences("written before the data is opened, which it was not"):
             try:
                 if self._storage.free_bytes() is not None:
-                    self._storage.write(_room(role), [os.urandom(ROOM_BYTES)])  # does not shrink
+                    self._storage.write(_room(role), [os.urandom(ROOM_BYTES)])  # incompressible
                 self._write(opening)
-                self._guard()  # the last look before the data is opened
+                self._guard()  # the last check before the data is opened
             except BaseException:
                 self._storage.remove(_room(role))
                 self._storage.remove(opening.name)
@@ -178,7 +177,7 @@ class Openings:
         return opening
 
     def finish(self, opening: Opening, reading: Run | None = None) -> None:
-        """Put the end, and what was read if it is to be kept, into the record of an opening.
+        """Record the end of an opening, and what was read if it is to be kept.
 
         Raises:
             StoreError: It cannot be written, or another process may write here too.
@@ -189,9 +188,9 @@ class Openings:
             self._write(replace(opening, finished=_now(), reading=reading))
 
     def put_back(self, opening: Opening) -> None:
-        """Write the record of an opening again where it was removed: the data was opened.
+        """Write the record of an opening again if it was removed: the data was opened.
 
-        Its name is its own, so that whoever else writes here now is not in its way.
+        The name is unique, so another writer's files are not affected.
         """
         with self._sentences("written"):
             if not self._storage.exists(opening.name):
@@ -204,7 +203,7 @@ class Openings:
         self._storage.write(opening.name, [_sealed(record).encode()])
 
     def _named(self) -> list[Opening]:
-        """An opening for every name of ours, whatever lies under it, as if it were damaged."""
+        """An opening for every name of ours, marked as damaged whatever the file holds."""
         found = []
         for file in self._storage.tree():
             name = file.name
@@ -216,7 +215,7 @@ class Openings:
         return found
 
     def _read(self, named: Opening) -> Opening | None:
-        """The opening of a name; None when it is no longer there."""
+        """The opening with a name; None if it no longer exists."""
         try:
             with self._storage.open(named.name) as file:
                 opening = _parsed(_unsealed(file.read()))
@@ -245,10 +244,10 @@ class Openings:
 
 
 class Readings(Store):
-    """The rows of what was read for a sweep's trials, each with how often data was opened for it.
+    """The readings of a sweep's trials, each with the number of openings of its data.
 
-    That is the most of what the row says and what `Openings` hold: a row is written once, and
-    the data may be opened again after it, for the measure of a study.
+    The number is the larger of the row's and that of `Openings`: a row is written once, and the
+    data may be opened again after it, for the measure of a study.
 
     Args:
         folder: The sweep's folder or URI.
@@ -264,7 +263,7 @@ class Readings(Store):
         return self._counted(super().table())
 
     def rows_as_written(self) -> list[Run]:
-        """As `Store.trials`, with the counts that the rows themselves have."""
+        """As `Store.trials`, with the counts in the rows themselves."""
         return read_trials(super().table(), self.curves())
 
     def _counted(self, rows: pa.Table) -> pa.Table:
@@ -298,17 +297,17 @@ def _now() -> str:
 
 
 def readings_of(folder: str, name: str = "test") -> Readings:
-    """The rows of what was read for a sweep's trials: ``test``, or ``oracle``."""
+    """The readings of a sweep's trials: ``test``, or ``oracle``."""
     return Readings(folder, name)
 
 
 def count_of(reading: Run) -> int:
-    """How often the data was opened for a reading's cell; 1 where the row does not say."""
+    """How often a reading's cell was opened; 1 if the row does not say."""
     return _count(reading.provenance.get(OPENINGS))
 
 
 def counts_in(rows: pa.Table) -> list[tuple[int, int]]:
-    """Trial's number and `count_of` of each row of readings."""
+    """Trial number and `count_of` of each reading."""
     trials, column = rows.column("trial").to_pylist(), f"provenance/{OPENINGS}"
     if column not in rows.column_names:
         return [(trial, 1) for trial in trials]
@@ -331,7 +330,7 @@ def _unsealed(data: bytes) -> dict[str, Any]:
 
 
 def _is_line(value: object) -> bool:
-    """Whether it is a text that a terminal shows as it is."""
+    """Whether it is text that a terminal shows unchanged."""
     return isinstance(value, str) and value.isprintable()
 
 
@@ -339,7 +338,7 @@ def _parsed(record: dict[str, Any]) -> Opening:
     """The opening of a record, which anybody can write and seal.
 
     Raises:
-        One of `_DAMAGE`, or StoreError: It is none of ours.
+        One of `_DAMAGE`, or StoreError: It is malformed.
     """
     text = record.pop("reading")
     reading = None if text is None else Run.from_json(text)

@@ -1,8 +1,8 @@
-"""Whether rows that are ranked together are made of the same bytes, by the same versions.
+"""Checks whether rows that are ranked together have the same sources and versions.
 
-Rows of two states of one file, encoder or method are a fault: their numbers are of other things.
-Rows of two versions of a library or of the code are a remark: they may round otherwise. What a
-row does not record, as older ones, is not held against it.
+Two states of one file, encoder or method are a fault: the numbers measure different things. Two
+versions of a library or of the code are a remark: they may round differently. Sources that a
+row does not record, as in older ones, are ignored.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _NEEDED = (SOURCES, "dev_digest", "data_digest", "corpora", *VERSIONS)
 
 @dataclass(frozen=True)
 class Origins:
-    """What rows are made from together.
+    """Differences in the sources of rows.
 
     Attributes:
-        faults: A sentence for every file, encoder or method of which there are several states.
-        remarks: A sentence for every version of which there are several.
+        faults: A sentence for every file, encoder or method with several states.
+        remarks: A sentence for every version that differs.
     """
 
     faults: tuple[str, ...]
@@ -42,7 +42,7 @@ class Origins:
 
 
 def origins(table: pa.Table) -> Origins:
-    """Whether rows of one sweep are made from the same things.
+    """Compare the sources of the rows of one sweep.
 
     Args:
         table: Rows of *trials*.
@@ -66,7 +66,7 @@ def _empty() -> Values:
 
 
 def _kinds(table: pa.Table) -> list[tuple[str, dict[str, str], set[int]]]:
-    """Rows that say the same of their origin: task, provenance as far as needed, numbers."""
+    """Groups of rows with the same sources: task, relevant provenance, trial numbers."""
     prefix = "provenance/"
     known = [name for name in _NEEDED if prefix + name in table.column_names]
     names = ["task", *(prefix + name for name in known)]
@@ -85,9 +85,9 @@ def _kinds(table: pa.Table) -> list[tuple[str, dict[str, str], set[int]]]:
 
 
 def _data(task: str, provenance: Mapping[str, str]) -> dict[str, str]:
-    """What rows say of their data without naming files, where all rows of a kind must agree.
+    """Digests of the data of rows without file names, in which comparable rows must agree.
 
-    A method that reads other data by its settings has digests of its own for that; its
+    A method that reads other data depending on its settings has digests of its own for that; its
     development data is the same for all trials of a task.
     """
     name = "dev_digest" if provenance.get("dev_digest") else "data_digest"

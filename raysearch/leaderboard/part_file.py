@@ -1,12 +1,12 @@
-"""A table as the bytes of one Parquet file, with a check that they are as they were written.
+"""A table as the bytes of one Parquet file, verified on reading.
 
-Pages have the checksums of the format, which any reader may check. What they do not cover (the
-footer with its names, types, sizes and offsets) the file's own digest does: ``raysearch.digest``
-in the footer is SHA-256 of the whole file with zeros in the digest's place. Files of older
-versions have neither and are read as they are.
+Pages have the format's checksums, which any reader can check. The rest (the footer with its names,
+types, sizes and offsets) is covered by the file's own digest: ``raysearch.digest`` in the footer
+is SHA-256 of the whole file with zeros in the digest's place. Files of older versions have
+neither and are read unverified.
 
-A stranger's file is measured before it is decoded: a few kilobytes can stand for billions of
-rows, or one long text for each of them.
+The size of a file from elsewhere is checked before it is decoded: a few kilobytes can expand to
+billions of rows, or to one long text in each of them.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from raysearch.seal import MARK
 __all__ = ["MOST_BYTES", "DamagedError", "decode", "decode_any", "encode", "refuse"]
 
 MOST_BYTES = 2**30
-"""Of a file, and of its pages unpacked: 100,000 rows with their curves take some 100 MB."""
+"""Limit on a file and on its uncompressed pages: 100,000 rows with curves take some 100 MB."""
 _MOST_COLUMNS = 4096
 _ROWS, _CELLS = 100_000, 20_000_000
-"""Rows and values of any file; a larger one must have bytes for more. A row of a sweep takes
+"""Rows and values allowed in any file; more need a proportional file size. A row of a sweep takes
 eight bytes for its seconds alone, and as many for each metric."""
 _TEXT_BYTES = 2**28
-"""Of a column that is read as it comes; one that may become longer is measured first."""
+"""Limit on a column that is decoded directly; one that may be larger is measured first."""
 _SHOWN = 5
-"""Faults of one file that are told."""
+"""Faults of one file that are reported."""
 
 _KEY, _MARK = b"raysearch.digest", MARK.encode()
 _DIGEST = re.compile(_KEY + rb"..?.?" + _MARK + rb"([0-9a-f]{64})", re.DOTALL)
@@ -48,7 +48,7 @@ _BLANK = b"0" * 64
 
 
 class DamagedError(ValueError):
-    """The bytes are no file of rows, or not as they were written; says why in a clause."""
+    """The bytes are not a file of rows, or not as written; the message is a clause."""
 
 
 def encode(
@@ -58,8 +58,8 @@ def encode(
 
     Args:
         table: Rows of *trials* or *curves*, or any other table.
-        metadata: What else stands in the footer.
-        options: Of pyarrow's writer, such as ``compression``.
+        metadata: Further entries of the footer.
+        options: Options of pyarrow's writer, such as ``compression``.
     """
     sink = pa.BufferOutputStream()
     # Without the copy of Arrow's own schema a one-row part is a third smaller.
@@ -77,18 +77,18 @@ def encode(
 def decode(
     data: bytes, base: pa.Schema, columns: Sequence[str] | None, *, where: str, threads: bool
 ) -> pa.Table:
-    """The rows of a file that is as it was written and has the columns of its table.
+    """The rows of an intact file that has the columns of its table.
 
     Args:
         data: The whole file.
-        base: Columns that are not of a group, `TRIAL_COLUMNS` or `CURVE_COLUMNS`.
-        columns: The columns that are read; None for all.
+        base: The fixed columns, `TRIAL_COLUMNS` or `CURVE_COLUMNS`.
+        columns: The columns to read; None for all.
         where: The file, for messages.
-        threads: Whether several columns are decoded at once.
+        threads: Whether to decode several columns at once.
 
     Raises:
         DamagedError: The file is damaged or too large, or has other columns.
-        StoreError: It is of a newer schema, or no file of raysearch.
+        StoreError: It has a newer schema, or is not a file of raysearch.
     """
     _check_digest(data)
     with _saying():
@@ -101,7 +101,7 @@ def decode(
 
 
 def decode_any(data: bytes) -> pa.Table:
-    """A table that is no leaderboard's, as `encode` wrote it.
+    """A table that is not a leaderboard's, as written by `encode`.
 
     Raises:
         DamagedError: The file is damaged or too large.
@@ -129,7 +129,7 @@ def _saying() -> Iterator[None]:
 
 
 def _check_digest(data: bytes) -> None:
-    """A changed bit may hit the digest's name or its mark, never both."""
+    """Check the digest; a flipped bit may hit its name or its prefix, never both."""
     begin = max(data.rfind(_KEY), 0)
     found = _DIGEST.match(data, begin)
     if found is None:
@@ -157,7 +157,7 @@ def _check_size(metadata: Any, size: int) -> None:
 
 
 def _read(file: Any, data: bytes, columns: Sequence[str] | None, threads: bool) -> pa.Table:
-    """Decode; a column of texts that may become long is measured by its distinct ones first."""
+    """Decode; a text column that may be large is measured by its distinct values first."""
     wide = _wide(file.metadata)
     if not wide:
         return file.read(columns, use_threads=threads)
@@ -175,7 +175,7 @@ def _read(file: Any, data: bytes, columns: Sequence[str] | None, threads: bool) 
 
 
 def _wide(metadata: Any) -> list[str]:
-    """Columns of texts that one page of long ones could fill memory with."""
+    """Text columns that could fill memory by one page of long texts."""
     found: dict[str, None] = {}
     for group in range(metadata.num_row_groups):
         rows = metadata.row_group(group)

@@ -1,21 +1,21 @@
-"""One table kept as Parquet files that can be read at any moment.
+"""A table kept as Parquet files that can be read at any moment.
 
 A folder of one table, on a disk or in an object store, holds, in the order of their names:
 
 - ``columns.parquet``: no rows, every column with its widest type. pandas and pyarrow take the
-  columns of the first file for those of all, so without it a metric that the first trial does
-  not have would be missing from every trial.
-- ``merged-N-TOKEN.parquet``: the rows of earlier parts, at most one file but for moments. The
-  token lets two drivers, one of which was taken for dead, write under names of their own.
+  schema from the first file, so without it a metric that the first trial lacks would be missing
+  from every trial.
+- ``merged-N-TOKEN.parquet``: the rows of earlier parts, usually one file. The token lets two
+  drivers, one of which was taken for dead, write under names of their own.
 - ``part-ID.parquet``: one per write. A file is written once or replaced by its equal, and
   never grows: DuckDB opens a file twice and would read the new bytes by the old footer.
 
 Every file appears whole (`raysearch.storage`). Merging needs neither renaming nor a lock, which
-object stores do not have: the new file lasts before the first old one goes, and what a merge
-that was cut off left is merged again. So no row is missing at any moment; a row that is there
-twice, after a crash or for the moments in between, is counted once by `Parts.read`, which takes
-the file whose name sorts last. A foreign reader may meet these moments once in 32 trials: it
-then sees rows twice or misses a file it had listed (an error); reading again is the cure.
+object stores lack: the new file is durable before the first old one is removed, and an interrupted
+merge is done again. So no row is missing at any moment; a row that exists twice, after a crash or
+during a merge, is counted once by `Parts.read`, which prefers the file whose name sorts last. A
+foreign reader may hit a merge once in 32 trials: it then sees rows twice or misses a file it had
+listed (an error); reading again helps.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ CURE = (
 )
 _COLUMNS = "columns.parquet"
 _ROWS = re.compile(r"(?:merged-(\d{6,})-[0-9a-f]+|part-.+)\.parquet")
-"""Names of the files of rows that this module writes."""
+"""Names of the row files written by this module."""
 _ATTEMPTS = 50
 _AT_ONCE = 16
-"""Files that are read or removed side by side: an object store answers each in 20 to 50 ms."""
+"""Files that are read or removed concurrently: an object store answers each in 20 to 50 ms."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a folder gave.
+    """The readable content of a folder.
 
     Attributes:
         table: Every row that could be read, each key once.
@@ -72,7 +72,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class _File:
-    """One file: its name, and its rows or why there are none."""
+    """One file: its name, and its rows or why they cannot be read."""
 
     name: str
     table: pa.Table | None = None
@@ -83,10 +83,10 @@ class Parts:
     """The files of one table in one folder; one writing process, any number of readers.
 
     Args:
-        storage: What the folder lies in.
+        storage: The store that has the folder.
         folder: Its name there; need not exist.
         schema: Columns that every file has.
-        cure: What to do about a file that is damaged, after "; ".
+        cure: Advice on a damaged file, to follow "; ".
     """
 
     def __init__(self, storage: Storage, folder: str, schema: pa.Schema, cure: str = CURE) -> None:
@@ -96,9 +96,9 @@ class Parts:
         self._known: pa.Schema | None = None
 
     def names(self, prefix: str = "") -> list[str]:
-        """Names of the present files that begin so, in order; none when there is no folder.
+        """Names of the existing files with this prefix, in order; empty without a folder.
 
-        Those that somebody else put there, such as a backup, come first: ours are later.
+        Files that somebody else put there, such as a backup, come first: ours override them.
 
         Raises:
             StoreError: The folder cannot be listed.
@@ -116,21 +116,21 @@ class Parts:
         return sorted(own, key=lambda name: (_ROWS.fullmatch(name) is not None, name))
 
     def read(self) -> Contents:
-        """Every row once: where a key is in several files, the rows of the last one by name.
+        """Every row once; of a key in several files, the rows of the last file by name.
 
         Raises:
-            StoreError: The folder cannot be listed, or a file is of a newer schema.
+            StoreError: The folder cannot be listed, or a file has a newer schema.
         """
         for _ in range(_ATTEMPTS):
             names = self.names()
             files = self._files(names)
-            # A merge that ran meanwhile left a new name behind or took a file that was listed.
+            # A concurrent merge added a new name or removed a file that was listed.
             if _merged(names) == _merged(self.names()) and None not in files:
                 return _join([file for file in files if file is not None], self._schema)
         raise StoreError(f"`{self.path}` kept changing while it was read; try again")
 
     def files(self) -> list[tuple[str, pa.Table]]:
-        """Name and rows of every file that can be read, also rows that another file replaces.
+        """Name and rows of every readable file, including rows that another file replaces.
 
         Raises:
             StoreError: As `read`.
@@ -139,7 +139,7 @@ class Parts:
         return [(file.name, file.table) for file in found if file and file.table is not None]
 
     def write(self, part: str, table: pa.Table) -> None:
-        """Let ``part-PART.parquet`` appear; a former one of the same name is replaced.
+        """Write ``part-PART.parquet``; replaces one of the same name.
 
         Raises:
             StoreError: The disk is full or read-only; nothing half-written is left.
@@ -157,10 +157,10 @@ class Parts:
     def merge(self) -> bool:
         """Put the rows of all readable files into one new file, then remove those files.
 
-        Files that cannot be read, or that somebody else put there, stay as they are.
+        Files that cannot be read, or that somebody else put there, are kept.
 
         Returns:
-            Whether there was no such file.
+            Whether all files could be read.
 
         Raises:
             StoreError: The disk is full or read-only; every row is still there.
@@ -176,12 +176,12 @@ class Parts:
             number = 1 + max(map(int, merges), default=0)
             name = f"merged-{number:06d}-{secrets.token_hex(4)}.parquet"
             self._put(name, encode(table, compression="zstd"))
-            with _saying(self.path):  # only now that the new file lasts
+            with _saying(self.path):  # only once the new file is durable
                 _side_by_side(self._remove, read)
         return not any(file.problem for file in files)
 
     def rows(self, prefix: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
-        """Some columns of the files whose names begin so; one that cannot be read gives none."""
+        """Some columns of the files with this prefix; unreadable files are skipped."""
         rows: list[tuple[Any, ...]] = []
         for file in self._files(self.names(prefix), columns):
             if file is not None and file.table is not None:
@@ -191,13 +191,13 @@ class Parts:
     def _files(
         self, names: Sequence[str], columns: Sequence[str] | None = None
     ) -> list[_File | None]:
-        """The files, with a problem in place of rows that no sweep writes."""
+        """The files, with a problem instead of rows that no sweep writes."""
         files = _side_by_side(partial(self._load, columns=columns), names)
         tables = [file.table for file in files if file and file.table]
         wanted = tables if columns is None else [table.select(columns) for table in tables]
         schema = unify(dict.fromkeys(table.schema for table in wanted))
         together = pa.concat_tables(conform(table, schema) for table in wanted) if wanted else None
-        # Looked at together, since a hundred columns of each small file take as long by themselves.
+        # Checked together: a hundred columns of each small file would take as long separately.
         if together is None or not (value_faults(together) or self._doubled(tables)):
             return files
         return [self._looked_at(file) if file and file.table else file for file in files]
@@ -219,7 +219,7 @@ class Parts:
         )
 
     def _load(self, name: str, columns: Sequence[str] | None = None) -> _File | None:
-        """The file, or None when it is no longer there."""
+        """The file, or None if it no longer exists."""
         where = f"{self.path}/{name}"
         try:
             with self._storage.open(f"{self._folder}/{name}") as source:
@@ -273,7 +273,7 @@ def _merged(names: list[str]) -> list[str]:
 
 
 def _join(files: list[_File], base: pa.Schema) -> Contents:
-    """One table of the files' rows; the files come in order of their names."""
+    """One table of the files' rows; the files are in order of their names."""
     tables = [(index, file.table) for index, file in enumerate(files) if file.table is not None]
     schema = unify([base, *{table.schema: None for _, table in tables}])
     table = pa.concat_tables([empty_table(schema), *(conform(t, schema) for _, t in tables)])
@@ -291,7 +291,7 @@ def _join(files: list[_File], base: pa.Schema) -> Contents:
 
 @contextmanager
 def _saying(path: str) -> Iterator[None]:
-    """Turn the system's error into a sentence that says what to do."""
+    """Turn an OSError into a sentence that says what to do."""
     try:
         yield
     except UnansweredError as error:

@@ -1,11 +1,11 @@
-"""Ranks configurations: the cells of each together, ordered by the goal.
+"""Ranks configurations by the aggregate of their cells.
 
 A configuration is a trial number of a sweep; its cells (task × seed) are rows. Its score is
-what `objective.aggregate_value` makes of them: the mean over its tasks of the means over their
-seeds, or, where a sweep says so, the worst of these. Only complete configurations get a rank,
-those that have the metric in every cell; then come, in this order and without one, those that
-lack some, those stopped early (their last value is shown), and those that failed or have no
-value at all. All of it is arithmetic on whole columns: 100,000 rows take under a second.
+`objective.aggregate_value`: the mean over its tasks of the means over their seeds, or, where a
+sweep says so, the worst of these. Only complete configurations are ranked, those that have the
+metric in every cell; unranked ones follow: those that lack some, those stopped early (with their
+last value), and those that failed or have no value. All of it is arithmetic on whole columns:
+100,000 rows take under a second.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["RankStatus", "Ranked", "Ranking", "rank", "varying"]
 
 
 class RankStatus(StrEnum):
-    """How a configuration stands, over all its cells."""
+    """Status of a configuration over all its cells."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"
@@ -38,7 +38,7 @@ class RankStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranked:
-    """One configuration and where it came.
+    """One configuration and its place.
 
     Attributes:
         rank: From 1; None for a configuration that is not ranked.
@@ -46,22 +46,22 @@ class Ranked:
         trial: The trial's number in the study.
         method: Name of the method.
         tasks: Its cells' tasks, joined by commas.
-        standing: FAILED or PRUNED when any cell is; PARTIAL when a cell, or the metric in one,
-            is lacking; else COMPLETE, and only then is it ranked.
-        reason: Why it was pruned or failed, or which metric is lacking; empty otherwise.
-        cells: How many cells are in; of a partial one those that have the metric.
+        standing: FAILED or PRUNED when any cell is; PARTIAL when a cell, or its metric, is
+            missing; else COMPLETE, and only then is it ranked.
+        reason: Why it was pruned or failed, or which metric is missing; empty otherwise.
+        cells: Number of cells; for a partial one those that have the metric.
         score: Its value (`objective.aggregate_value`): `mean`, or the worst mean of a
-            task; NaN unless every cell that it must have has the metric.
+            task; NaN unless every required cell has the metric.
         score_sd: Standard deviation (n − 1) over the cells behind the score: all, or those of
             the worst task; NaN for fewer than two.
-        mean: Mean over its tasks of the means over the cells that have the metric; NaN when
+        mean: Mean over its tasks of the means over the cells that have the metric; NaN if
             there is none.
         sd: Standard deviation (n − 1) over these cells; NaN for fewer than two.
         seconds: Sum over the cells.
         steps: Sum over the cells.
         config: Settings, without the prefix ``config/``.
-        metrics: Mean of every metric, likewise.
-        by_task: Mean of the ranking metric per task of the table; NaN where there is none.
+        metrics: Mean of every metric, without the prefix ``metric/``.
+        by_task: Mean of the ranking metric per task of the table; NaN if missing.
     """
 
     rank: int | None
@@ -84,10 +84,10 @@ class Ranked:
 
 
 class Ranking(Sequence[Ranked]):
-    """Configurations in order; a record is made when it is asked for.
+    """Configurations in order; a `Ranked` is created on access.
 
     Args:
-        columns: Fields of `Ranked`, each with one value a configuration.
+        columns: Fields of `Ranked`, each with one value per configuration.
         config: Setting to its values.
         metrics: Metric to its means.
         by_task: Task to the means of the ranking metric.
@@ -128,12 +128,12 @@ class Ranking(Sequence[Ranked]):
         return cls({"trial": [], "standing": [], "reason": []}, {}, {}, {})
 
     def counts(self) -> dict[RankStatus, int]:
-        """How many configurations stand how, those that occur, in the order of `RankStatus`."""
+        """Number of configurations per status, in the order of `RankStatus`; only those > 0."""
         found = Counter(self._columns["standing"])
         return {standing: found[standing] for standing in RankStatus if found[standing]}
 
     def reasons(self, wanted: RankStatus) -> dict[str, list[int]]:
-        """Reason of every configuration that stands so to their trial numbers, in order."""
+        """Reason to the trial numbers of the configurations with this status, in order."""
         found: dict[str, list[int]] = {}
         names = ("standing", "reason", "trial")
         for standing, reason, trial in zip(*(self._columns[n] for n in names), strict=True):
@@ -143,7 +143,7 @@ class Ranking(Sequence[Ranked]):
 
 
 _STATES = (RunState.COMPLETE, RunState.PRUNED, RunState.FAILED)
-"""From the best end to the worst: a configuration stands as its worst cell."""
+"""From best to worst: a configuration has the state of its worst cell."""
 _STANDINGS = (*(RankStatus(state) for state in _STATES), RankStatus.PARTIAL)
 
 
@@ -155,8 +155,8 @@ def rank(
     Args:
         table: Rows of *trials*, any number of sweeps.
         goal: The metric and its direction.
-        cells: How many cells a configuration must have to be ranked; 0 where that is not
-            known: then as many as the one that has the most.
+        cells: Cells of a configuration that is ranked; 0 if unknown: then the largest number
+            of any.
         aggregate: Whether the mean over the tasks ranks, or the worst of them.
 
     Raises:
@@ -168,13 +168,13 @@ def rank(
     values = _metric(table, goal, needed=bool((severity == 0).any()))
     group, _ = group_rows(table, ("sweep", "trial"))
     size = np.bincount(group)
-    # Of each configuration the row that says how it ended: its worst, else the first.
+    # The row with each configuration's final state: its worst, else the first.
     first = np.lexsort((-severity, group))[np.cumsum(size) - size]
     have = np.bincount(group, ~np.isnan(values)).astype(np.int64)
     whole = (have == size) & (size >= (cells or int(size.max())))
     partial = (severity[first] == 0) & ~whole
     found = _values(table, values, group, goal, aggregate)
-    # Of what is not whole a part may be shown, and is not to be compared.
+    # An incomplete configuration shows its partial mean but must not be compared by it.
     shown, score = found.score, np.where(whole, found.score, np.nan)
 
     place = np.where(partial, 1, np.array([0, 2, 3])[severity[first]])
@@ -196,7 +196,7 @@ def rank(
         name[7:]: _task_means(table, column_values(table, name), group)[chosen].tolist()
         for name in _named(table, "metric/")
     }
-    if goal.name in metrics:  # with sums that are rounded once
+    if goal.name in metrics:  # exactly rounded, as everywhere
         metrics[goal.name] = found.mean[chosen].tolist()
     standings = np.where(partial, len(_STATES), severity[first])[chosen]
     columns |= {
@@ -221,7 +221,7 @@ def varying(table: pa.Table) -> list[str]:
 
 
 def _metric(table: pa.Table, goal: MetricGoal, *, needed: bool) -> Floats:
-    """The metric of every row, (N,); NaN where it is no finite number, which counts as lacking."""
+    """The metric of every row, (N,); NaN if it is missing or not finite."""
     column = f"metric/{goal.name}"
     if column in table.column_names:
         values = column_values(table, column)
@@ -243,7 +243,7 @@ def _severity(table: pa.Table) -> Codes:
 
 
 def _mean_and_sd(values: Floats, group: Codes) -> tuple[Floats, Floats]:
-    """Mean and sd (n − 1) per group over the values that are numbers, (G,) each."""
+    """Mean and sd (n − 1) per group over the values that are not NaN, (G,) each."""
     there = ~np.isnan(values)
     known = np.where(there, values, 0.0)
     count = np.bincount(group, there)
@@ -254,9 +254,9 @@ def _mean_and_sd(values: Floats, group: Codes) -> tuple[Floats, Floats]:
 
 
 def _task_means(table: pa.Table, values: Floats, group: Codes) -> Floats:
-    """Mean over tasks of the means over their cells, (G,), NaN where there is none.
+    """Mean over tasks of the means over their cells, (G,), NaN if there is none.
 
-    As `objective.task_mean` but for the last bits.
+    Equals `objective.task_mean` except for the last bits.
     """
     task, count = group_rows(table, ["task"])
     if count == 1:
@@ -271,7 +271,7 @@ def _task_means(table: pa.Table, values: Floats, group: Codes) -> Floats:
 
 
 class _Values(NamedTuple):
-    """Values of configurations by the cells that are in, (G,) each."""
+    """Values of configurations by the cells so far, (G,) each."""
 
     mean: Floats
     score: Floats
@@ -282,7 +282,7 @@ class _Values(NamedTuple):
 def _values(
     table: pa.Table, values: Floats, group: Codes, goal: MetricGoal, aggregate: Aggregate
 ) -> _Values:
-    """As `objective.aggregate_value`, to the last bit; NaN where no cell has the metric."""
+    """Equals `objective.aggregate_value` to the last bit; NaN if no cell has the metric."""
     task, count = group_rows(table, ["task"])
     groups = int(group.max()) + 1
     means = _exact_means(values, group * count + task, groups * count).reshape(groups, count)
@@ -299,7 +299,7 @@ def _values(
 
 
 def _exact_means(values: Floats, group: Codes, groups: int) -> Floats:
-    """`exact_mean` of each group's numbers, (G,); NaN where there is none."""
+    """`exact_mean` of each group's numbers, (G,); NaN if there is none."""
     there = ~np.isnan(values)
     group = group[there]
     ordered = values[there][np.argsort(group, kind="stable")]
@@ -309,7 +309,7 @@ def _exact_means(values: Floats, group: Codes, groups: int) -> Floats:
     means[size == 1] = ordered[start[size == 1]]
     two = start[size == 2]
     with np.errstate(over="ignore"):
-        means[size == 2] = (ordered[two] + ordered[two + 1]) / 2  # a sum of two is rounded once
+        means[size == 2] = (ordered[two] + ordered[two + 1]) / 2  # one rounding, as `exact_mean`
     plain = ordered.tolist()
     for index in np.flatnonzero((size > 2) | ((size == 2) & np.isinf(means))).tolist():
         means[index] = exact_mean(plain[start[index] : start[index] + size[index]])

@@ -1,7 +1,7 @@
-"""Checks rows for what a sweep writes: known columns, their types, values that can be ranked.
+"""Checks that rows are what a sweep writes: known columns, their types, values that can be ranked.
 
-Everything behind the reader (ranking, reports, replays) takes rows for true, so a file of rows is
-looked at here, once, whoever wrote it. Rows are numbered from 1 as they lie in the file.
+All readers (ranking, reports, replays) trust rows, so each file of rows is checked here once,
+whoever wrote it. Rows are numbered from 1 in the order of the file.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from raysearch.run import RunState
 __all__ = ["LONGEST_TEXT", "key_faults", "schema_faults", "text_lengths", "value_faults"]
 
 LONGEST_TEXT = 100_000
-"""Bytes of a text. The longest that a sweep writes is a failure's reason, cut at a tenth."""
+"""Most bytes of a text. The longest that a sweep writes, a failure's reason, is cut at a tenth."""
 _LONGEST_NAME = 300
 _TYPES = {
     "config": (pa.null(), pa.bool_(), pa.int64(), pa.float64(), pa.string()),
     "metric": (pa.null(), pa.float64()),
     "provenance": (pa.null(), pa.string()),
 }
-"""Group of columns to the types that `schema.unify` gives it."""
+"""Group of columns to the types that `schema.unify` produces."""
 _LEAST = {"rung": 1, "schema_version": 1, "trial": 0, "seed": 0, "steps": 0, "step": 0}
 _MOST = {"schema_version": SCHEMA_VERSION}
 _MOST_WHOLE = 2**53
-"""What a double tells from its neighbours: numbers are drawn and averaged as doubles."""
+"""Largest integer that a double distinguishes: numbers are drawn and averaged as doubles."""
 _MOST_SECONDS = 1e10
-"""300 years; with the times below, an end less its seconds is a time that Python knows."""
+"""300 years; with the times below, an end minus its seconds is a time that Python supports."""
 _NAMES = ("sweep", "task", "method")
 _FIRST, _LAST = (datetime(year, 1, 1, tzinfo=UTC) for year in (1970, 3000))
 _STATES = tuple(str(state) for state in RunState if state is not RunState.RUNNING)
@@ -49,12 +49,12 @@ _Mask = npt.NDArray[np.bool_]
 def schema_faults(
     schema: pa.Schema, base: pa.Schema, wanted: tuple[str, ...] | None
 ) -> tuple[str, ...]:
-    """What is wrong with a file's columns, one clause each; looked at before they are decoded.
+    """Faults of a file's columns, one clause each; checked before they are decoded.
 
     Args:
         schema: The file's.
-        base: Columns that are not of a group, `TRIAL_COLUMNS` or `CURVE_COLUMNS`.
-        wanted: The columns that are to be read; None for all.
+        base: The fixed columns, `TRIAL_COLUMNS` or `CURVE_COLUMNS`.
+        wanted: The columns to be read; None for all.
     """
     names = list(schema.names)
     must = REQUIRED if wanted is None else set(wanted)
@@ -78,7 +78,7 @@ def schema_faults(
 
 
 def value_faults(table: pa.Table) -> list[str]:
-    """What is wrong with the values of a table whose columns are known, one clause a column."""
+    """Faults of the values of a table whose columns are known, one clause per column."""
     found = []
     for name in table.column_names:
         column = table.column(name)
@@ -89,7 +89,7 @@ def value_faults(table: pa.Table) -> list[str]:
 
 
 def key_faults(table: pa.Table, base: pa.Schema) -> list[str]:
-    """Two rows of one cell, or two reports of one rung, within the rows of one file."""
+    """Duplicate cells, or duplicate reports of one rung, within the rows of one file."""
     names = [*KEY, "rung"] if "rung" in base.names else list(KEY)
     if table.num_rows < 2 or not set(names) <= set(table.column_names):
         return []
@@ -103,7 +103,7 @@ def key_faults(table: pa.Table, base: pa.Schema) -> list[str]:
 
 
 def text_lengths(array: Any) -> Codes:
-    """Bytes of every text of an Arrow array, (N,); those of a null are 0."""
+    """Bytes of every text of an Arrow array, (N,); 0 for null."""
     if len(array) == 0:
         return np.empty(0, dtype=np.int64)
     offsets = np.frombuffer(array.buffers()[1], dtype=np.int32)
@@ -117,7 +117,7 @@ def _null(name: str, column: Any) -> str:
 
 
 def _look(name: str, column: Any) -> str:
-    """What is wrong with a column's values; empty for nothing."""
+    """What is wrong with a column's values; empty if nothing is."""
     if len(column) == 0:
         return ""
     if pa.types.is_string(column.type):
@@ -142,7 +142,7 @@ def _text(name: str, column: Any) -> str:
 
 
 def _one(column: Any, holds: Callable[[str], bool], rule: str) -> str:
-    """The first text that does not hold; each is looked at once."""
+    """The first text that fails the test; each distinct text is tested once."""
     encoded = column.combine_chunks().dictionary_encode()
     wrong = [text for text in encoded.dictionary.to_pylist() if not holds(text)]
     if not wrong:

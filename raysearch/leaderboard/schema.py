@@ -1,17 +1,16 @@
-"""The columns of the leaderboard, and how a run becomes rows and back.
+"""The columns of the leaderboard, and the conversion of runs to rows and back.
 
 Two tables, both keyed by `KEY`:
 
 - *trials*: one row per trial and cell: the columns of `TRIAL_COLUMNS`, then ``config/*``
   (int64, double, bool or string as the value is), ``metric/*`` (double) and ``provenance/*``
   (string).
-- *curves*: one row per report: `CURVE_COLUMNS`, then the same ``metric/*``. One column per
-  metric, not name and value in two: a report then costs one row instead of fifteen, both
+- *curves*: one row per report: `CURVE_COLUMNS`, then the same ``metric/*``. With one column per
+  metric, instead of a name and a value column, a report is one row instead of fifteen, both
   tables name a metric alike, and a curve is plotted without pivoting.
 
 A column that a trial does not have is absent from its part and null in the table. The types
-of a column may differ between parts (``1`` here, ``0.5`` there); `wider_type` says what they
-become together.
+of a column may differ between parts (``1`` here, ``0.5`` there); see `wider_type`.
 """
 
 from __future__ import annotations
@@ -44,14 +43,14 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
-"""Grows when a reader of the older version would misread the newer rows."""
+"""Increased when a reader of the older version would misread the newer rows."""
 
 KEY = ("sweep", "trial", "task", "seed")
-"""What makes a row of *trials* unique; a trial's cell in *curves*."""
+"""Identifies a row of *trials*, and a trial's cell in *curves*."""
 
 _VERSION_KEY = b"raysearch.schema_version"
 FILE_METADATA = {_VERSION_KEY: str(SCHEMA_VERSION).encode()}
-"""Stands in every file, so that a reader of an older version can refuse it."""
+"""Written to every file, so that a reader of an older version can refuse it."""
 
 _KEY_FIELDS = [
     ("sweep", pa.string()),
@@ -83,11 +82,11 @@ REQUIRED = frozenset(
 )
 """Columns that every file of their table has, with a value in every row.
 
-Not ``finished``, since a lost trial may have no end, and no column that came later, since the
-files of older versions lack it.
+Without ``finished``, since a lost trial may have no end, and without later additions, since files
+of older versions lack them.
 """
 _LONGEST_REASON = 10_000
-"""Characters: a message may quote a whole tensor."""
+"""Most characters of a reason: a message may quote a whole tensor."""
 
 
 def trial_rows(trial: Run) -> pa.Table:
@@ -122,7 +121,7 @@ def trial_rows(trial: Run) -> pa.Table:
 
 
 def curve_rows(trial: Run) -> pa.Table:
-    """The trial's rows of *curves*, one per report in order; no row for a trial without one."""
+    """The trial's rows of *curves*, one per report in order."""
     reports = trial.curve
     bare: list[list[Any]] = [[value] * len(reports) for value in trial.key]
     bare += [
@@ -140,10 +139,10 @@ def curve_rows(trial: Run) -> pa.Table:
 
 
 def read_trials(trials: pa.Table, curves: pa.Table) -> list[Run]:
-    """The records that the rows were made of, in the order of `trials`.
+    """The records of the rows, in the order of `trials`.
 
-    Departure from an exact copy: a setting that a trial does not have comes back as None when
-    another trial of the table has it, and an int as a float where the column is double.
+    Not an exact copy: a setting that a trial does not have is None if another trial of the table
+    has it, and an int is a float if the column is double.
     """
     reports: dict[tuple[Any, ...], list[Report]] = {}
     for row in curves.to_pylist():
@@ -176,14 +175,14 @@ def read_trials(trials: pa.Table, curves: pa.Table) -> list[Run]:
 
 
 def check_version(metadata: Mapping[bytes, bytes] | None, where: str) -> None:
-    """Refuse a file of a schema that this version cannot know.
+    """Refuse a file whose schema is newer than this version.
 
     Args:
-        metadata: What stands in the file.
+        metadata: The file's.
         where: The file.
 
     Raises:
-        StoreError: The file is of a newer version, or is no leaderboard file at all.
+        StoreError: The file is of a newer version, or is not a leaderboard file.
     """
     stamp = (metadata or {}).get(_VERSION_KEY, b"")
     if not stamp.isdigit():
@@ -199,9 +198,9 @@ def check_version(metadata: Mapping[bytes, bytes] | None, where: str) -> None:
 
 
 def wider_type(first: pa.DataType, second: pa.DataType) -> pa.DataType:
-    """The type that holds the values of both: int64 and double give double, null gives way.
+    """The type that holds the values of both: int64 and double become double, null yields.
 
-    Anything else that differs becomes string.
+    Any other difference becomes string.
     """
     if first == second or pa.types.is_null(second):
         return first
@@ -215,7 +214,7 @@ def wider_type(first: pa.DataType, second: pa.DataType) -> pa.DataType:
 def unify(schemas: Iterable[pa.Schema]) -> pa.Schema:
     """Every column of the schemas with its widest type, in order of first appearance.
 
-    ``config/*`` comes before ``metric/*`` before ``provenance/*`` whatever the order was.
+    ``config/*`` comes before ``metric/*`` before ``provenance/*``, whatever the input order.
     """
     types: dict[str, pa.DataType] = {}
     for schema in schemas:
@@ -228,7 +227,7 @@ def unify(schemas: Iterable[pa.Schema]) -> pa.Schema:
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with exactly the columns and types of a schema that `unify` gave."""
+    """The table with exactly the columns and types of a schema from `unify`."""
     if table.schema.equals(schema):
         return table
     columns = [

@@ -2,8 +2,8 @@
 
 A sweep's folder holds ``trials/`` and ``curves/`` (see `parts`) and ``sweep.json``, whose
 ``metric``, ``direction`` and ``cells`` say how its trials are ranked. The rows are derived
-from the study: a lost folder is written again by running the sweep again. The folder may be
-any place that `raysearch.storage` knows, such as ``s3://bucket/sweeps/carl``.
+from the study: running the sweep again restores a lost folder. The folder may be anywhere that
+`raysearch.storage` supports, such as ``s3://bucket/sweeps/carl``.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ __all__ = ["Store", "find_stores", "load_card", "load_goal"]
 _log = logging.getLogger(__name__)
 _CARD = "sweep.json"
 _PARTS = 32
-"""Parts before they are merged: a reader opens one in a millisecond."""
+"""Parts that trigger a merge: a reader opens one in a millisecond."""
 _ROWS_PER_PART = 256
-"""One more part is left for so many merged rows, so that merging costs each trial the same."""
+"""One more part is allowed per this many merged rows, so that merging costs each trial the same."""
 
 
 class Store:
@@ -49,12 +49,12 @@ class Store:
     Methods may be called from several threads.
 
     Args:
-        folder: The sweep's folder, or a URI that Arrow knows, such as ``s3://bucket/sweep``.
-            It need not exist, and is made by the first row only.
-        cure: What to do about a file of it that is damaged, after "; ".
+        folder: The sweep's folder, or a URI that Arrow supports, such as ``s3://bucket/sweep``.
+            It need not exist, and is created by the first row only.
+        cure: Advice on a damaged file, to follow "; ".
 
     Raises:
-        StoreError: The URI's scheme is not known.
+        StoreError: The URI's scheme is unknown.
     """
 
     def __init__(self, folder: str | Path, cure: str = CURE) -> None:
@@ -70,12 +70,12 @@ class Store:
     def append(self, trial: Run) -> None:
         """Add a finished trial: at most one file in ``trials/`` and one in ``curves/``.
 
-        A trial that is there already changes nothing; a later run of the same cell takes its
-        place. When this returns, a kill of the process loses nothing.
+        A trial that exists already changes nothing; a later run of the same cell replaces it.
+        Once this returns, killing the process loses nothing.
 
         Raises:
-            StoreError: The disk is full, or the folder cannot be written; the row may not be
-                there. Or the trial makes no row that can be read again; nothing is written.
+            StoreError: The disk is full, or the folder cannot be written; the row may be
+                missing. Or the trial's row could not be read back; then nothing is written.
         """
         row, reports = _rows_of(trial)
         finished = row.column("finished")[0].as_py()
@@ -87,7 +87,7 @@ class Store:
                     self._curves.write(trial.id, reports)
                     self._curved.add(trial.key)
                 return
-            if reports.num_rows:  # first, so that whoever sees the trial finds its curve
+            if reports.num_rows:  # first, so that a reader who sees the trial finds its curve
                 self._curves.write(trial.id, reports)
             self._trials.write(trial.id, row)
             self._fresh[trial.key] = finished
@@ -95,13 +95,13 @@ class Store:
             if len(self._fresh) > limit or trial.key in self._merged:
                 try:
                     self._compact()
-                except StoreError as error:  # the row is there, and the next one merges again
+                except StoreError as error:  # the row is written, and the next one merges again
                     _log.warning("the rows of %s are merged later: %s", self._place, error)
 
     def compact(self) -> None:
         """Merge all parts into one file each of trials and curves.
 
-        `append` does so by itself often enough; readers need not wait.
+        `append` does so often enough by itself; readers need not wait.
 
         Raises:
             StoreError: The disk is full, or the folder cannot be written; no row is lost.
@@ -113,10 +113,10 @@ class Store:
                 self._look()
 
     def read(self) -> Contents:
-        """All rows of *trials* that can be read, and a sentence for every file that cannot.
+        """All readable rows of *trials*, and a sentence for every file that cannot be read.
 
         Raises:
-            StoreError: The folder cannot be listed, or is of a newer schema.
+            StoreError: The folder cannot be listed, or has a newer schema.
         """
         return self._trials.read()
 
@@ -145,7 +145,7 @@ class Store:
         return _in_order(read_trials(self.table(), self.curves()))
 
     def readable(self) -> tuple[list[Run], tuple[str, ...]]:
-        """As `trials`, those that can be read, and a sentence for every file that cannot.
+        """Like `trials` without unreadable ones, and a sentence for every unreadable file.
 
         Raises:
             StoreError: As `read`.
@@ -155,11 +155,11 @@ class Store:
         return found, rows.problems + curves.problems
 
     def keys(self) -> set[tuple[Any, ...]]:
-        """`Run.key` of every row that can be read, without reading the rows."""
+        """`Run.key` of every readable row, without reading the rows."""
         return set(self._trials.rows("", KEY))
 
     def card(self) -> SweepCard | None:
-        """What ``sweep.json`` says; None when there is no such file.
+        """The parsed ``sweep.json``; None if there is none.
 
         Raises:
             StoreError: The file is not what a sweep writes.
@@ -175,7 +175,7 @@ class Store:
             ) from error
 
     def card_fields(self) -> dict[str, Any] | None:
-        """All that ``sweep.json`` holds but its seal; None when there is no such file.
+        """The content of ``sweep.json`` without its seal; None if there is none.
 
         Raises:
             StoreError: The file cannot be read or is not as it was written.
@@ -184,7 +184,7 @@ class Store:
         return None if found is None else found[0]
 
     def is_card_sealed(self) -> bool:
-        """Whether there is a ``sweep.json`` with a seal; an older version wrote none.
+        """Whether ``sweep.json`` exists and has a seal; older versions wrote none.
 
         Raises:
             StoreError: As `card_fields`.
@@ -214,10 +214,10 @@ class Store:
             raise ValueError(error.strerror or str(error)) from error
 
     def exists(self) -> bool:
-        """Whether anything of a sweep is there.
+        """Whether the folder has anything of a sweep.
 
         Raises:
-            StoreError: The place cannot be looked at.
+            StoreError: The folder cannot be listed.
         """
         try:
             return self._storage.exists(_CARD) or bool(self._storage.files("trials"))
@@ -230,7 +230,7 @@ class Store:
         self._curves = Parts(storage, "curves", CURVE_COLUMNS, self._cure)
 
     def _look(self) -> None:
-        """Find out what an earlier process left; finish a merge that it did not."""
+        """Load the state that an earlier process left; finish its interrupted merge."""
         self._use(open_storage(self.folder, retry=RETRY_LONG))
         self._curves.merge()
         self._trials.merge()
@@ -248,7 +248,7 @@ class Store:
         if self._trials.merge():
             self._merged |= self._fresh
             self._fresh = {}
-        else:  # a part is damaged: what is there now is not what was written
+        else:  # a part is damaged: what is there is not what was written
             self._looked = False
 
 
@@ -257,10 +257,10 @@ def _in_order(trials: list[Run]) -> list[Run]:
 
 
 def find_stores(path: str | Path) -> list[Store]:
-    """The sweep at a path, or all sweeps in the folders right below it, by name.
+    """The sweep at a path, or all sweeps in the folders directly below it, by name.
 
     Raises:
-        StoreError: There is no such folder, or no sweep in it.
+        StoreError: The folder does not exist, or has no sweep.
     """
     here = Store(path)
     if here.exists():
@@ -291,7 +291,7 @@ def find_stores(path: str | Path) -> list[Store]:
 
 
 def _may_be_sweep(store: Store) -> bool:
-    """Whether anything of a sweep is there, or cannot be looked at, which its reader says."""
+    """Whether it has anything of a sweep, or cannot be listed, which its reader will report."""
     try:
         return store.exists()
     except StoreError:
@@ -299,17 +299,17 @@ def _may_be_sweep(store: Store) -> bool:
 
 
 def load_card(folder: str | Path, metric: str | None = None) -> SweepCard:
-    """What a sweep's trials are ranked by, with a metric that the user named in place of its own.
+    """The card of a sweep, with the user's metric instead of its own if given.
 
-    A configuration must have all cells of the sweep by any metric; one that lacks the metric in
+    A configuration needs all cells of the sweep by any metric; one that lacks the metric in
     some of them is not complete by it (`raysearch.leaderboard.rank`).
 
     Args:
         folder: The sweep's folder or URI.
-        metric: As `parse_goal` takes it; None for the goal in ``sweep.json``.
+        metric: As for `parse_goal`; None for the goal in ``sweep.json``.
 
     Raises:
-        ConfigError: `metric` is not well-formed, or is None and there is no ``sweep.json``.
+        ConfigError: `metric` is malformed, or is None and there is no ``sweep.json``.
         StoreError: ``sweep.json`` is damaged.
     """
     explicit = metric is not None and ":" in metric
@@ -339,10 +339,10 @@ def load_goal(folder: str | Path, metric: str | None = None) -> MetricGoal:
 
 
 def _rows_of(trial: Run) -> tuple[pa.Table, pa.Table]:
-    """The trial's rows of both tables, as a reader would take them.
+    """The trial's rows of both tables, as a reader would see them.
 
     Raises:
-        StoreError: A reader would refuse them, and with them the whole leaderboard.
+        StoreError: A reader would refuse them, and the whole leaderboard with them.
     """
     try:
         row, reports = trial_rows(trial), curve_rows(trial)

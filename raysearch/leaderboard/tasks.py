@@ -1,7 +1,7 @@
-"""Configurations within each task of a sweep and over all of them; which settings were searched.
+"""Ranks configurations within each task of a sweep and over all of them; finds searched settings.
 
-A sweep over several tasks (language pairs) either judges a configuration over all of them or
-searches each by itself; its rows can be looked at either way.
+A sweep over several tasks (language pairs) either ranks a configuration over all of them or
+searches each separately; its rows can be viewed either way.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def task_names(table: pa.Table, order: Iterable[str] = ()) -> tuple[str, ...]:
-    """The tasks that have rows, in the sweep's own `order`, the others by name after them."""
+    """The tasks that have rows, in the sweep's own `order`, then any others by name."""
     found = set(distinct(table, "task"))
     first = tuple(name for name in dict.fromkeys(order) if name in found)
     return first + tuple(sorted(found - set(first)))
@@ -44,12 +44,12 @@ def task_names(table: pa.Table, order: Iterable[str] = ()) -> tuple[str, ...]:
 def first_trials(rows: Iterable[tuple[str, int]], mode: Mode | None = None) -> dict[str, int]:
     """Task to the number of its first trial, which has the paper's own setting.
 
-    Where a configuration is judged over all tasks that is the first of all, even if it failed or
-    was stopped before it came to the task; the next one there is another's.
+    In a joint sweep that is the first trial of all, even if it failed or was stopped before it
+    reached the task; the task's next trial has another setting.
 
     Args:
         rows: Task and trial number of every row of one sweep.
-        mode: The sweep's; None where it is not known: ``joint`` if a trial has several tasks.
+        mode: The sweep's; None if unknown: then ``joint`` if a trial has several tasks.
     """
     tasks_of: dict[int, set[str]] = {}
     for task, number in rows:
@@ -86,7 +86,7 @@ def rank_tasks(
 def rank_all(table: pa.Table, card: SweepCard) -> Ranking:
     """The configurations ranked over all tasks of the sweep.
 
-    Where each task was searched by itself, those of equal settings are one (`same_settings`).
+    If each task was searched separately, those of equal settings are one (`same_settings`).
 
     Args:
         table: Rows of *trials*.
@@ -117,10 +117,10 @@ def rankings(table: pa.Table, card: SweepCard, *, within: bool | None = None) ->
 
 
 def same_settings(table: pa.Table) -> pa.Table:
-    """The rows with equal settings under one trial number, the lowest of them.
+    """Give rows with equal settings one trial number, the lowest of them.
 
-    Where every task is searched by itself the same settings have another number in each; so
-    numbered they rank as one configuration. Of several rows of one cell the first trial's stays.
+    In a sweep that searches each task separately the same settings have a different number in
+    each; renumbered, they rank as one configuration. Of several rows of one cell the first stays.
     """
     if table.num_rows == 0:
         return table
@@ -142,8 +142,8 @@ def same_settings(table: pa.Table) -> pa.Table:
 def searched(table: pa.Table) -> list[str]:
     """Settings that differ even without the paper's own trial, the first of every task.
 
-    The paper's trial may depart from the others in settings that nobody searched; where
-    nothing else differs, those that differ at all.
+    The paper's trial may differ from the others in settings that nobody searched. If nothing
+    else differs, all settings that differ at all.
     """
     keys = list(zip(*(table.column(name).to_pylist() for name in ("task", "trial")), strict=True))
     firsts = first_trials(keys)
@@ -158,7 +158,7 @@ def searched(table: pa.Table) -> list[str]:
 
 
 def ranges_of(table: pa.Table, known: Sequence[SearchRange]) -> tuple[SearchRange, ...]:
-    """The sweep's own ranges, else the span of every setting that differs."""
+    """The sweep's own ranges, else the observed range of every setting that differs."""
     if known:
         return tuple(known)
 
@@ -179,4 +179,4 @@ def _span(name: str, values: Sequence[Scalar]) -> SearchRange:
 
 
 _WIDE = 50.0
-"""A span of positive values with this ratio is taken for a logarithmic one."""
+"""A range of positive values with this ratio counts as logarithmic."""

@@ -1,1 +1,1 @@
-"""What may be concluded from scores: pure functions of numbers, each with its source."""
+"""Statistics of scores: pure functions of numbers, each with its source."""

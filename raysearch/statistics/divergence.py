@@ -1,9 +1,9 @@
-"""PED-ANOVA's figure: how far a setting's density among the best lies from that among all.
+"""PED-ANOVA: how far a setting's density among the best differs from that among all.
 
 The Pearson divergence of Watanabe et al. (IJCAI 2023), with conditions as in condPED-ANOVA (KDD
-2026). The figures equal those of Optuna's `PedAnovaImportanceEvaluator`, which takes 0.2 s for one
-sample of 100 trials and 6 settings, and as many seconds as a report takes to import; here 999
-placebos and 300 bootstrap samples of each setting take 0.7 s together.
+2026). The values equal those of Optuna's `PedAnovaImportanceEvaluator`, which takes 0.2 s for one
+sample of 100 trials and 6 settings, and seconds to import; here 999 placebos and 300 bootstrap
+samples of each setting take 0.7 s together.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def divergence(top: Floats, whole: Floats, grid: Codes, size: int, numeric: bool
 
     Args:
         top: How often each configuration is among the sample's best, (B, N).
-        whole: How often it is in the sample, (B, N), or (1, N) where that is the same in all.
-        grid: Its point on the setting's grid, (N,); −1 where the setting has no say.
+        whole: How often it is in the sample, (B, N), or (1, N) if that is the same in all.
+        grid: Its point on the setting's grid, (N,); −1 where the setting is not active.
         size: Points of the grid, G.
-        numeric: Whether the points are a span of numbers, else choices.
+        numeric: Whether the points are a numeric range, rather than choices.
 
     Returns:
-        (B,), at least 0; 0 where fewer than two configurations have the setting.
+        (B,), at least 0; 0 if fewer than two configurations have the setting.
     """
     there = grid >= 0
     places = (np.arange(size)[None, :] == grid[there][:, None]).astype(float)  # (N', G)
@@ -39,12 +39,12 @@ def divergence(top: Floats, whole: Floats, grid: Codes, size: int, numeric: bool
     bare = (second * (first / second - 1) ** 2).sum(axis=1)
     alpha, beta = active_top / top.sum(axis=1), active_all / whole.sum(axis=1)
     scale = np.divide(alpha**2, beta, out=np.zeros_like(alpha), where=beta > 0)
-    said = (active_all >= 2) & (active_top > 0)  # Optuna: fewer than two say nothing
+    said = (active_all >= 2) & (active_top > 0)  # as in Optuna: fewer than two say nothing
     return np.where(said, scale * bare, 0.0)
 
 
 def _choice_density(counts: Floats) -> Floats:
-    """Parzen density over choices, (B, G): Optuna's, whose kernels share a prior weight of 1."""
+    """Parzen density over choices, (B, G), with Optuna's kernels, which share a prior weight 1."""
     seen = counts > 0
     kernels = seen.sum(axis=1, keepdims=True) + 1.0
     size = counts.shape[1]
@@ -56,7 +56,7 @@ def _choice_density(counts: Floats) -> Floats:
 
 
 def _numeric_density(counts: Floats) -> Floats:
-    """Parzen density over a grid, (B, G): Gaussians cut to it, their width by Scott's rule."""
+    """Parzen density over a grid, (B, G): truncated Gaussians with a width by Scott's rule."""
     size = counts.shape[1]
     total = counts.sum(axis=1)
     width = _widths(counts, np.maximum(total, 1.0))

@@ -1,11 +1,11 @@
-"""How far a mean, a difference or a rank correlation may be off, and whether means differ at all.
+"""Confidence intervals of means, differences and rank correlations, and a test of equal means.
 
-There is one interval of a mean and of a paired difference, for reports, comparisons and
-experiments alike: Student's, over strata. A configuration has three to five cells of a task, and
-the alternatives fail there (docs/proof.md has the simulation): the percentile bootstrap contains
-the true mean in 76 of 100 cases with three cells and in 83 with five, and the studentized bootstrap
-has no ends with three. Student's interval contains it in 94 and 96 of 100 where differences
-between seeds are normal; where they are skewed (exponential), in 89.
+Reports, comparisons and experiments share one interval of a mean and of a paired difference:
+Student's, over strata. A configuration has three to five cells per task, where the alternatives
+fail (docs/proof.md has the simulation): the percentile bootstrap contains the true mean in 76 of
+100 cases with three cells and in 83 with five, and the studentized bootstrap has no ends with
+three. Student's interval contains it in 94 and 96 of 100 if differences between seeds are
+normal; if they are skewed (exponential), in 89.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ __all__ = [
 
 LEVEL = 0.95
 _NORMAL = 1.959964
-"""97.5 % of the normal distribution."""
+"""97.5 % quantile of the normal distribution."""
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A figure and where it may lie.
+    """An estimate with its interval.
 
     Attributes:
-        value: The figure; NaN where there is none.
-        low: Lower end; infinite or NaN where so few values cannot bound it.
+        value: The estimate; NaN if there is none.
+        low: Lower end; infinite or NaN if too few values bound it.
         high: Upper end, likewise.
-        count: Values that it rests on.
-        level: Share of such intervals that contain the true figure.
+        count: Number of values behind it.
+        level: Confidence level.
     """
 
     value: float
@@ -58,12 +58,12 @@ class Interval:
 
     @property
     def bounded(self) -> bool:
-        """Whether both ends are numbers."""
+        """Whether both ends are finite."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether zero is outside."""
+        """Whether zero is outside the interval."""
         return self.low > 0 or self.high < 0
 
 
@@ -72,25 +72,24 @@ class RankCorrelation(Interval):
     """Spearman's ρ with its interval and a test.
 
     Attributes:
-        p_value: Chance of one so far from 0 where there is none; NaN where there is no interval.
+        p_value: Two-sided p-value of no correlation; NaN without an interval.
     """
 
     p_value: float
 
     @property
     def told(self) -> bool:
-        """Whether it is significant."""
+        """Whether the correlation is significant."""
         return self.p_value < ALPHA
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlockTest:
-    """What the F test found.
+    """Result of the F test.
 
     Attributes:
-        p_value: Chance that means lie so far apart though the level does not matter; NaN where
-            one block cannot say.
-        blocks: Blocks that the test rests on.
+        p_value: P-value of equal means; NaN for a single block.
+        blocks: Blocks behind the test.
         levels: Levels in each.
     """
 
@@ -110,19 +109,19 @@ def by_task(values: Mapping[Cell, float]) -> list[list[float]]:
 def mean_interval(strata: Sequence[Sequence[float]], *, level: float = LEVEL) -> Interval:
     """Student's interval of the mean over strata of their means.
 
-    Each stratum counts the same, however many values it has, and keeps its own spread; the degrees
-    of freedom are those of Welch (1947) and Satterthwaite (1946). The interval is that of other
-    seeds on these tasks, not of other tasks.
+    Each stratum has the same weight, however many values it has, and its own variance; the degrees
+    of freedom are those of Welch (1947) and Satterthwaite (1946). The interval covers other
+    seeds on these tasks, not other tasks.
 
     Args:
         strata: Values of each stratum, at least one each; for a paired difference
-            `raysearch.objective.paired_differences`. Strata of one value each are taken for one
-            stratum: then the tasks are what varies.
+            `raysearch.objective.paired_differences`. Strata of one value each are pooled into
+            one stratum: then tasks are the unit of variation.
         level: In (0, 1).
 
     Returns:
-        The interval; without ends where a stratum has one value, of length zero where all values
-        of every stratum are equal.
+        The interval; unbounded if a stratum has one value, of length zero if all values of every
+        stratum are equal.
 
     Raises:
         ValueError: There is no value, or a stratum is empty.
@@ -144,7 +143,7 @@ def _half(arrays: Sequence[Floats], level: float) -> float:
 
     errors = np.array([values.var(ddof=1) / len(values) for values in arrays])
     error = math.sqrt(errors.sum()) / len(arrays)
-    # Equal numbers may leave a rest of 1e-17.
+    # Sums of equal numbers may leave a residue of 1e-17.
     if error <= _ROUNDING * max(float(np.abs(values).max()) for values in arrays):
         return 0.0
     free = np.array([len(values) - 1 for values in arrays])
@@ -159,7 +158,7 @@ def block_test(scores: Floats) -> BlockTest:
         scores: (B, K): B >= 1 blocks, K >= 2 levels, all finite.
 
     Returns:
-        The result; its p-value is 1 where no score differs within a block.
+        The result; its p-value is 1 if no score differs within a block.
 
     Raises:
         ValueError: There is no block, or only one level.
@@ -203,7 +202,7 @@ def rank_correlation(
         seed: Of the permutations.
 
     Returns:
-        NaN where one side is constant; neither interval nor p-value for fewer than eight pairs.
+        NaN if one side is constant; neither interval nor p-value for fewer than eight pairs.
     """
     count, value = len(first), spearman(first, second)
     if math.isnan(value) or count < FEWEST:

@@ -1,11 +1,11 @@
-"""Permutation tests, which are exact however few values there are.
+"""Permutation tests, which are exact for any number of values.
 
-A permutation test deals one side of the data out anew, as if it had nothing to do with the
-other, and counts how often the figure comes out as large. The p-value counts the data as one of
-the deals, so that it is at most α in at most a share α of the cases without any effect, at every
-sample size and with any distribution (Phipson and Smyth, *Permutation p-values should never be
-zero*, 2010, eq. 2). An interval by bootstrap has no such promise: of five values its percentiles
-leave zero out in 12 of 100 cases without an effect.
+A permutation test shuffles one side of the data, as if it had nothing to do with the other, and
+counts how often the statistic is as large. The p-value counts the data as one of the permutations,
+so that without any effect it is at most α in at most a fraction α of cases, at every sample size
+and with any distribution (Phipson and Smyth, *Permutation p-values should never be zero*, 2010,
+eq. 2). A bootstrap interval has no such guarantee: with five values its percentiles exclude zero in
+12 of 100 cases without an effect.
 """
 
 from __future__ import annotations
@@ -37,41 +37,41 @@ _K = TypeVar("_K")
 _Found = TypeVar("_Found", bound=Any)
 
 FEWEST = 8
-"""Configurations below which nothing is said to go with the metric, whatever the p-value."""
+"""Configurations below which no association is reported, whatever the p-value."""
 ALPHA = 0.05
-"""A finding's p-value, corrected for how many were looked at, is below it."""
+"""Significance level of a finding's corrected p-value."""
 _DEALS = 1999
 _MOST = 20_000
-"""Splits that are all looked at; of more, as many as `_DEALS` are drawn."""
+"""Splits that are enumerated; of more, `_DEALS` are drawn."""
 
 
 def permutation_p(observed: float, deals: Floats) -> float:
-    """The p-value of a figure, larger being more of an effect.
+    """The p-value of a statistic, larger being more of an effect.
 
     Args:
-        observed: The figure of the data.
-        deals: The same of each deal, (D,).
+        observed: The statistic of the data.
+        deals: The same of each permutation, (D,).
 
     Returns:
-        (1 + deals that reach it) / (1 + D), in (0, 1]; NaN where `observed` is.
+        (1 + permutations that reach it) / (1 + D), in (0, 1]; NaN if `observed` is.
     """
     if math.isnan(observed):
         return math.nan
-    # A deal that is the data's own may differ from it by rounding.
+    # A permutation equal to the data may differ from it by rounding.
     reached = deals >= observed - 1e-12 * max(abs(observed), 1.0)
     return (1 + int(reached.sum())) / (1 + len(deals))
 
 
 def directions(columns: Floats) -> Floats:
-    """Orthonormal directions of what the columns, (N, K), may explain beside a mean, (N, ≤ K)."""
+    """Orthonormal basis of what the columns, (N, K), can explain beside a mean, (N, ≤ K)."""
     found, sizes, _ = np.linalg.svd(columns - columns.mean(axis=0), full_matrices=False)
     return np.asarray(found[:, sizes > 1e-9 * max(float(sizes.max(initial=0.0)), 1e-300)])
 
 
 def explained(values: Floats, found: Floats) -> Any:
-    """The share of the variance of values, (…, N), in the `directions`; (…), 0 where all are equal.
+    """Fraction of the variance of values, (…, N), in the `directions`; (…), 0 if all are equal.
 
-    Of one column it is Pearson's r², of indicators of groups it is η².
+    For one column it is Pearson's r², for indicators of groups η².
     """
     around = values - values.mean(axis=-1, keepdims=True)
     whole = np.square(around).sum(axis=-1)
@@ -84,24 +84,24 @@ def explained_p(values: Floats, columns: Floats, deals: Floats) -> float:
 
     Args:
         values: (N,).
-        columns: (N, K), as `directions` takes them.
-        deals: The values in random orders, (D, N), as `dealt` gives them.
+        columns: (N, K), as for `directions`.
+        deals: The values in random orders, (D, N), from `dealt`.
     """
     found = directions(columns)
     return permutation_p(float(explained(values, found)), explained(deals, found))
 
 
 def dealt(values: Floats, *, deals: int = _DEALS, seed: int = 0) -> Floats:
-    """The values in random orders, (deals, N); the same input gives the same orders."""
+    """The values in random orders, (deals, N); deterministic for equal input."""
     random = np.random.default_rng(seed)
     return random.permuted(np.broadcast_to(values, (deals, len(values))), axis=1)
 
 
 def difference_p(first: Sequence[float], second: Sequence[float], *, seed: int = 0) -> float:
-    """Whether two sets of scores differ in their means, two-sided; NaN for an empty side.
+    """P-value of equal means of two sets of scores, two-sided; NaN for an empty side.
 
-    All ways to split the scores into sets of these sizes are looked at where they are at most
-    20,000, which is up to 8 and 8.
+    Enumerates all splits of the scores into sets of these sizes if they are at most 20,000,
+    which is up to 8 and 8.
     """
     n, pooled = len(first), np.array([*first, *second], dtype=np.float64)
     if not 0 < n < len(pooled):
@@ -141,7 +141,7 @@ def holm(p_values: Sequence[float]) -> Floats:
 
 
 def corrected(found: Mapping[_K, _Found]) -> dict[_K, _Found]:
-    """Findings, dataclasses with a `p_value` or None, with theirs corrected by `holm`."""
+    """Findings (dataclasses with a `p_value`, or None) with p-values corrected by `holm`."""
     p_values = holm([math.nan if one is None else one.p_value for one in found.values()])
     return {
         key: one if one is None else replace(one, p_value=float(p))

@@ -1,6 +1,6 @@
-"""Ranks of values, Spearman's correlation of two sides, and the front that no other beats.
+"""Ranks, Spearman's correlation, and the Pareto front of two objectives.
 
-Numpy alone: `scipy.stats` has both and takes 1.7 s to import, longer than a board may take to open.
+Uses numpy alone: `scipy.stats` takes 1.7 s to import, longer than opening a board may take.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ __all__ = ["pareto", "pearson", "ranks_of", "spearman"]
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float:
-    """Spearman's ρ in [-1, 1]; NaN for fewer than two pairs, or where one side is constant."""
+    """Spearman's ρ in [-1, 1]; NaN for fewer than two pairs, or if one side is constant."""
     if len(set(first)) < 2 or len(set(second)) < 2:
         return math.nan
     return pearson(ranks_of(first), ranks_of(second))
 
 
 def ranks_of(values: Sequence[float]) -> Floats:
-    """Ranks from 0; equal values share the mean of theirs."""
+    """Ranks from 0; equal values share their mean rank."""
     _, inverse, count = np.unique(
         np.asarray(values, float), return_inverse=True, return_counts=True
     )
@@ -32,13 +32,13 @@ def ranks_of(values: Sequence[float]) -> Floats:
 
 
 def pearson(first: Floats, second: Floats) -> float:
-    """Pearson's r; neither side is constant."""
+    """Pearson's r; neither side may be constant."""
     x, y = first - first.mean(), second - second.mean()
     return float((x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()))
 
 
 def pareto(first: Sequence[float], second: Sequence[float], up: tuple[bool, bool]) -> list[int]:
-    """Indices that no other point beats in both, in order of the first objective, best first.
+    """Indices of the Pareto-optimal points, in order of the first objective, best first.
 
     Args:
         first: Finite values, (N,).

@@ -1,13 +1,13 @@
 """Almost stochastic order: whether one set of scores is better nearly everywhere.
 
 Almost stochastic order (ASO): del Barrio, Cuesta-Albertos and Matrán, *An optimal
-transportation approach for assessing almost stochastic order* (2018), as Dror, Shlomov and
-Reichart, *Deep Dominance: How to Properly Compare Deep Neural Models* (ACL 2019), sec. 4, use
-it for models. How it is to be read: Ulmer, Hardmeier and Frellsen, *deep-significance* (2022):
-report ε_min, the level and the number of scores, and take 0.2 for a threshold.
+transportation approach for assessing almost stochastic order* (2018), applied to models by Dror,
+Shlomov and Reichart, *Deep Dominance: How to Properly Compare Deep Neural Models* (ACL 2019),
+sec. 4. For its interpretation see Ulmer, Hardmeier and Frellsen, *deep-significance* (2022):
+report ε_min, the level and the number of scores, and use 0.2 as the threshold.
 
 With F⁻¹ and G⁻¹ the quantile functions of the two sets, higher being better, the violation
-ratio is the share of the squared distance between them that speaks against the first::
+ratio is the fraction of the squared distance between them that contradicts the first::
 
     ε(F, G) = ∫_V (F⁻¹(t) − G⁻¹(t))² dt / ∫ (F⁻¹(t) − G⁻¹(t))² dt,  V = {t: F⁻¹(t) < G⁻¹(t)}
 
@@ -17,10 +17,10 @@ ratio is the share of the squared distance between them that speaks against the 
 
 with σ̂ the bootstrap's standard deviation of sqrt(n m / (n + m)) (ε* − ε). Departures: the
 integrals are exact here, since both functions are steps; others sum over a grid of t. And ε_min
-below the threshold does not suffice for a finding. With few scores the bootstrap sees no violation
-where there is one: of two *equal* methods one is called better in 12 of 100 cases with five scores
-a side, in 27 of 100 tables of four tasks. So the means must differ by an exact permutation test,
-too, at the same level and correction.
+below the threshold is not sufficient for a finding. With few scores the bootstrap may miss a
+violation: of two *equal* methods one is called better in 12 of 100 cases with five scores per
+side, in 27 of 100 tables of four tasks. So the means must also differ by an exact permutation
+test, at the same level and correction.
 """
 
 from __future__ import annotations
@@ -56,11 +56,10 @@ class StochasticOrder:
     Attributes:
         ratio: The violation ratio of the scores themselves, in [0, 1].
         bound: ε_min, its upper bound, in [0, 1]; NaN for fewer than two scores of either.
-        p_value: Of equal means, two-sided, by permutation of the scores between the two; not
-            corrected.
+        p_value: Uncorrected permutation p-value of equal means, two-sided.
         level: Confidence after the correction: 1 − (1 − level) / comparisons.
-        comparisons: By how many comparisons the level was divided.
-        counts: Scores of the first and of the second.
+        comparisons: Number of comparisons that the level was corrected for.
+        counts: Number of scores of each side.
     """
 
     ratio: float
@@ -73,7 +72,7 @@ class StochasticOrder:
     @property
     def dominates(self) -> bool:
         """Whether the bound is below `THRESHOLD` and the means differ at the corrected level."""
-        # At 5 % and no correction the level is 1 − α but for rounding.
+        # At 5 % without a correction the level is 1 − α except for rounding.
         return self.bound < THRESHOLD and self.p_value <= (1 - self.level) * (1 + 1e-9)
 
 
@@ -92,9 +91,9 @@ def stochastic_order(
         first: (n,) scores, finite, at least one.
         second: (m,) scores likewise; the two need not be paired.
         level: Confidence over all comparisons, in (0, 1).
-        comparisons: How many are made; the level of each follows Bonferroni.
+        comparisons: Number of comparisons; the level of each follows Bonferroni.
         draws: Bootstrap resamples.
-        seed: Of the resampling; the same input gives the same bound.
+        seed: Seed of the resampling; equal input returns the same bound.
     """
     one, other = (np.asarray(values, dtype=np.float64) for values in (first, second))
     n, m = len(one), len(other)
@@ -120,7 +119,7 @@ def stochastic_order(
 
 
 def violation_ratio(first: Sequence[float], second: Sequence[float]) -> float:
-    """ε of the two empirical distributions, in [0, 1]; 0.5 where they are the same.
+    """ε of the two empirical distributions, in [0, 1]; 0.5 if they are the same.
 
     Implements Dror et al. (2019), eq. 4 and 5, exactly.
     """
@@ -129,10 +128,10 @@ def violation_ratio(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def chance_of_separation(n: int, m: int) -> float:
-    """How often all n scores exceed all m others although both are of one distribution.
+    """Probability that all n scores exceed all m others if both have the same distribution.
 
-    One in (n + m choose n). Where it is not small, ε_min near 0 says little: the bootstrap
-    sees no violation in scores that have none.
+    One in (n + m choose n). If it is not small, ε_min near 0 means little: the bootstrap misses
+    violations that these scores happen not to show.
     """
     return 1 / math.comb(n + m, n)
 

@@ -1,11 +1,11 @@
-"""What searching buys: the best of n configurations that is expected, and whether tuning overshot.
+"""Expected best of n configurations, and overtuning.
 
 Expected validation performance (Dodge, Gururangan, Card, Schwartz and Smith, *Show Your Work*,
-EMNLP 2019) is the expected maximum of n independent draws, estimated from N ≥ n scores that
-are there. Three estimators; Dodge, Gururangan, Card, Schwartz and Smith, *Expected Validation
-Performance and Estimation of a Random Variable's Maximum* (Findings of EMNLP 2021), compare
-such ones: the unbiased has the largest variance, the one with the smallest variance the
-largest bias, and one between them the smallest error.
+EMNLP 2019) is the expected maximum of n independent draws, estimated from N ≥ n scores. There are
+three estimators. Dodge, Gururangan, Card, Schwartz and Smith, *Expected Validation Performance
+and Estimation of a Random Variable's Maximum* (Findings of EMNLP 2021), compare such ones: the
+unbiased has the largest variance, the one with the smallest variance the largest bias, and one
+between them the smallest error.
 
 - ``unbiased``: n of the N without replacement (Tang et al., *Showing Your Work Doesn't Always
   Work*, ACL 2020), a U-statistic.
@@ -66,7 +66,7 @@ def expected_best(
         direction: Whether the best is the highest or the lowest.
 
     Raises:
-        ValueError: The budget is not in 1 to N: more than was run is not estimated.
+        ValueError: The budget is not in 1 to N: there is no extrapolation.
     """
     count = len(values)
     if not 1 <= budget <= count:
@@ -77,13 +77,13 @@ def expected_best(
 
 
 def budgets(count: int) -> list[int]:
-    """1, 2, 3, 5, 10, 20, 30, 50 … as far as `count`, which ends them."""
+    """1, 2, 3, 5, 10, 20, 30, 50 … up to `count`, which is the last."""
     steps = [factor * 10**power for power in range(9) for factor in (1, 2, 3, 5)]
     return [step for step in steps if step < count] + [count]
 
 
 def _weights(count: int, budget: int, estimator: Estimator) -> Floats:
-    """Chance that the i-th smallest of the scores is the largest of those drawn, (N,)."""
+    """Probability that the i-th smallest of the scores is the largest of those drawn, (N,)."""
     if estimator == "unbiased":
         # C(i − 1, n − 1) / C(N, n): n / N for i = N, and each one below by (i − n + 1) / i less.
         below = np.arange(count - 1, budget - 1, -1)
@@ -97,15 +97,15 @@ def _weights(count: int, budget: int, estimator: Estimator) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class Overtuning:
-    """What tuning gained on dev, and what of it is there on test.
+    """What tuning gained on dev, and how much of it holds on test.
 
     Attributes:
-        dev_gain: Dev metric of the last incumbent less that of the first, turned so that above
-            0 is a gain.
-        test_gain: The same of the test metric.
+        dev_gain: Dev metric of the last incumbent minus that of the first, with the sign such
+            that above 0 is a gain.
+        test_gain: The same for the test metric.
         value: How far the last incumbent's test metric is from the best incumbent's; 0 or more.
-        relative: `value` by what the best incumbent gained on test over the first; inf where
-            that is nothing and `value` is not; 0 where both are.
+        relative: `value` relative to what the best incumbent gained on test over the first; inf
+            if that is 0 and `value` is not; 0 if both are.
     """
 
     dev_gain: float
@@ -115,7 +115,7 @@ class Overtuning:
 
     @property
     def worse_than_first(self) -> bool:
-        """Whether the tuned one is worse on test than the default."""
+        """Whether the tuned configuration is worse on test than the default."""
         return self.test_gain < 0
 
 
@@ -123,7 +123,7 @@ def overtuning(dev: Sequence[float], test: Sequence[float], goal: MetricGoal) ->
     """Overtuning of a sequence of incumbents, the default first.
 
     Args:
-        dev: Dev metric of every incumbent in the order of their turns; at least the first.
+        dev: Dev metric of every incumbent, in order; at least the first.
         test: Test metric of the same.
         goal: Direction of the metric.
 
