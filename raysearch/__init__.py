@@ -1,14 +1,14 @@
 """raysearch: hyper-parameter search for MSMO and CARL whose numbers can be believed.
 
-One way for a run: a search space (`search_spaces/*.yaml`) is sampled by the study (`search`),
-whose trials run on slots (`cluster`), are trained by the one loop (`training`) that performs the
-updates of a method (`methods`), and end as frozen records (`run`) in the Parquet leaderboard
+The path of a run: the study samples a search space (`search_spaces/*.yaml`; `search`), a slot
+runs the configuration (`cluster`), the one training loop (`training`) performs the updates of a
+method (`methods`), and the result is a frozen `Run` (`run`) in the Parquet leaderboard
 (`leaderboard`), which is evaluated (`analysis`) and shown (`render`). `api` has what the commands
-do, `cli` asks and prints.
+do; `cli` asks and prints.
 
 Every command is a function here, but `attach`, which draws on a terminal. The functions are loaded
-when they are first used, so that importing this package costs nothing; the types of what they
-take and return are in `raysearch.api`.
+on first use, so that importing this package costs nothing; the types of what they take and return
+are in `raysearch.api`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ complete_account()
 
 
 def __getattr__(name: str) -> Any:
-    """The functions of `raysearch.api`; the package `leaderboard` can be called as its own."""
+    """The functions of `raysearch.api`; the package `leaderboard` is callable itself."""
     if name == "leaderboard":
         return import_module("raysearch.leaderboard")
     if name in __all__:

@@ -1,10 +1,10 @@
-"""What do libraries find that ask for the user's home and name, where the user has none?
+"""Sets a home folder and a user name for libraries, if the user has none.
 
-A container or a batch job may run under a number that stands in no list of users, without HOME.
-Ray, torch and others ask when they are imported, and fail. They are told a home that is not
-there, as such accounts have on Debian: nothing of somebody else is read from it, as it might be
-from a shared folder, and nothing is written. It must be set before they are imported, and so
-that the processes which are started inherit it.
+A container or a batch job may run under a user id without an account and without HOME. Ray, torch
+and others ask for both when they are imported, and fail. They get a home that does not exist, as
+such accounts have on Debian: nothing is read from somebody else's files, as it might be from a
+shared folder, and nothing is written. It must be set before these imports, and in the environment,
+so that child processes inherit it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NO_HOME = "/nonexistent"
 
 
 def complete_account() -> None:
-    """Give this process a home folder and a user's name, where it has none."""
+    """Set a home folder and a user name for this process, if it has none."""
     if not Path(os.path.expanduser("~")).is_absolute():
         os.environ["HOME"] = NO_HOME
     named = any(os.environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME"))
@@ -27,7 +27,7 @@ def complete_account() -> None:
 
 
 def _listed(user: int) -> bool:
-    """Whether the list of users knows this number."""
+    """Whether the user id has an account."""
     import pwd
 
     try:

@@ -1,8 +1,8 @@
-"""How does a mapping from YAML, the command line or a stored row become a validated config.
+"""Builds validated configs from mappings: YAML, the command line, or a stored row.
 
-A config is a frozen dataclass whose fields are made by `setting`: the default and its rule
-stand together. `read_config` collects every problem before it raises, so that a user mends a
-file once.
+A config is a frozen dataclass whose fields are made by `setting`, with the default and its rule
+together. `read_config` collects every problem before it raises, so that a user can fix a file
+at once.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ __all__ = [
 
 T = TypeVar("T")
 LARGEST = 2**53
-"""Largest integer of a setting: the study and Parquet hold every one up to it as it is."""
+"""Largest integer of a setting: the study and Parquet can represent all up to it."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a value of a field must hold.
+    """The constraint on a field's value.
 
     Attributes:
         kind: ``int``, ``float``, ``bool``, ``str`` or ``list`` (a tuple of strings).
@@ -85,7 +85,7 @@ _KINDS = {
 }
 """Annotation of a field to its kind, and whether None is allowed."""
 SEED = Rule(kind="int", low=0, high=2**32 - 1)
-"""A seed, as every library that draws takes it."""
+"""A seed, in the range that every library accepts."""
 
 
 def setting(
@@ -97,16 +97,16 @@ def setting(
     choices: Sequence[str] = (),
     part: str | None = "",
 ) -> Any:
-    """A config field with its default and its rule; the field's docstring says the rest.
+    """A config field with its default and its rule; the field's docstring describes it.
 
     Args:
-        default: Its value where none is given.
+        default: Its default.
         low: See `Rule`, as for `high`, `low_open` and `choices`.
         high: Highest allowed value.
         low_open: Whether `low` is excluded.
         choices: Allowed strings.
         part: The part of a trial that depends on it, by a name of the method's own; its stages
-            take their settings by part (`settings_of`). "" is the part that every stage has,
+            select their settings by part (`settings_of`). "" is the part that every stage has,
             None says that no result depends on the field.
     """
     bounds = {"low": low, "high": high, "low_open": low_open, "choices": tuple(choices)}
@@ -141,10 +141,10 @@ def _rules_of(config_type: type) -> Mapping[str, Rule]:
 
 
 def check_value(rule: Rule, value: Any) -> tuple[Any, str]:
-    """Bring a value into its field's type.
+    """Convert a value to its field's type.
 
     Returns:
-        The value and an empty string, or the value as it came and what it must be.
+        The value and an empty string, or the original value and what it must be.
     """
     if value is None:
         return (None, "") if rule.optional else (value, rule.describe())
@@ -167,11 +167,11 @@ def check_value(rule: Rule, value: Any) -> tuple[Any, str]:
 def checked_settings(
     config_type: type, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values in their fields' types.
+    """Convert values to their fields' types.
 
     Returns:
-        Field name to value, of those that hold their rules; and name to a sentence, without its
-        end, of every other name and value.
+        Field name to value, for valid values; and name to a sentence, without its end, for
+        every other name and value.
     """
     known = rules(config_type)
     clean, wrong = {}, {}
@@ -191,10 +191,11 @@ def read_config(config_type: type[T], values: Mapping[str, Any], *, where: str) 
     """A validated config from a mapping; fields not named keep their defaults.
 
     Args:
-        config_type: A frozen dataclass whose fields were made by `setting`. When it has a
-            method ``problems() -> list[str]``, its sentences on fields taken together count too.
+        config_type: A frozen dataclass whose fields were made by `setting`. If it has a
+            method ``problems() -> list[str]``, its sentences on combinations of fields are
+            included.
         values: Field name to value.
-        where: File, command-line option or row that the values came from; ends each message.
+        where: File, command-line option or row of the values; ends each message.
 
     Raises:
         ConfigError: With one sentence for every unknown name and every bad value.
@@ -210,12 +211,12 @@ def read_config(config_type: type[T], values: Mapping[str, Any], *, where: str) 
 
 
 def said_value(text: str) -> str | None:
-    """A value as a command line says it: ``null`` or ``~`` is none, and nothing an empty list."""
+    """A command line's value: ``null`` or ``~`` is None, and the empty string an empty list."""
     return None if text and text in NULL else text
 
 
 def as_scalar(value: Any) -> Scalar:
-    """A config value as a row, a parameter or a run's record holds it: lists joined by ``+``."""
+    """A config value as a scalar for rows, parameters and records: lists are joined by ``+``."""
     return "+".join(value) if isinstance(value, list | tuple) else value
 
 
@@ -275,15 +276,14 @@ class TrainingConfig:
 
     @property
     def inert(self) -> frozenset[str]:
-        """Fields without effect on any number beside the values of the others.
+        """Fields that affect no number, given the values of the others.
 
-        Configs that differ in these alone give the same trial, and a sweep runs one of them. A
-        field that is not named here counts.
+        Configs that differ only in these have the same result, and a sweep runs one of them.
         """
         return frozenset({"checkpoint_seconds"})
 
     def problems(self) -> list[str]:
-        """Sentences on fields that are wrong taken together; empty when all is well."""
+        """Sentences on invalid combinations of fields; empty when there are none."""
         return []
 
 
@@ -297,10 +297,10 @@ def _an(kind: str) -> str:
 
 
 def _converted(kind: str, value: Any) -> Any:
-    """A value in the type of its field, also one that is written as text.
+    """A value converted to its field's type, also from text.
 
     Raises:
-        TypeError, ValueError, OverflowError: It has none there.
+        TypeError, ValueError, OverflowError: It cannot be converted.
     """
     if kind == "list":
         if isinstance(value, str):

@@ -1,8 +1,8 @@
-"""How many of the machine's cores this process may use.
+"""Counts the CPU cores that this process may use.
 
-One rule for everybody who counts, Ray included: the smallest of what the machine has, what the
-process may run on (affinity), what its control group and those above it may use (the quota of
-``docker --cpus``, Kubernetes and systemd, versions 1 and 2), and what Slurm has given a task.
+The same rule applies everywhere, also to Ray: the smallest of the machine's cores, the process's
+affinity, the quotas of its control group and its parents (``docker --cpus``, Kubernetes and
+systemd, versions 1 and 2), and the cores that Slurm assigned to the task.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ SLURM = "SLURM_CPUS_PER_TASK"
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Whole cores, at least 1: of a quota of 1.8 one, and of half a core one that is slow.
+    """Whole cores, at least 1: 1 for a quota of 1.8, and 1 slow one for half a core.
 
     Args:
-        root: Where ``proc`` and ``sys`` are.
+        root: Folder with ``proc`` and ``sys``.
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     limits = [affinity or os.cpu_count() or 1, *_quotas(root), *_slurm()]
@@ -37,10 +37,10 @@ def _slurm() -> Iterator[float]:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Cores of every quota on this process; a file that is not there or cannot be read is none."""
+    """Every quota of this process in cores; missing or unreadable files are skipped."""
     for folder in _groups(root):
         for quota_file, period_file in (("cpu.max", ""), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
-            with suppress(OSError, ValueError):  # version 2 writes "max" where there is none, 1 -1
+            with suppress(OSError, ValueError):  # no quota: "max" in version 2, -1 in version 1
                 words = (folder / quota_file).read_text().split()
                 if period_file:
                     words += (folder / period_file).read_text().split()
@@ -50,7 +50,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _groups(root: Path) -> Iterator[Path]:
-    """Folders of the process's groups and of those above; in a container the mount may be one."""
+    """Folders of the process's groups and their parents; in a container the mount may be one."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except (OSError, ValueError):

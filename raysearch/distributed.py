@@ -1,8 +1,8 @@
-"""Exchange between the workers of a trial; in one process every function is an identity.
+"""Communication between the workers of a trial; in a single process every function is an identity.
 
-Losses and methods call these without knowing whether a process group exists, so that they
-run unchanged in a test, on one worker and on several. What the channels between workers bring
-is believed as numbers; as an object, whose unpickling may run code, only with the group's seal.
+Losses and methods call these without knowing whether a process group exists, so that they run
+unchanged in a test, on one worker and on several. Numbers from other workers are trusted; objects,
+whose unpickling may run code, must have the group's seal.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _alone = False
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Inside, this worker is the only one: for what one worker does while the others wait."""
+    """Make this worker the only one inside, for work while the others wait."""
     global _alone
     before, _alone = _alone, True
     try:
@@ -54,7 +54,7 @@ def rank() -> int:
 
 
 class _Gather(torch.autograd.Function):
-    """Concatenate equal shards over workers; the gradient of every worker's use is summed."""
+    """Concatenate equal shards over workers; sums the gradients of every worker's use."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, shard: torch.Tensor) -> torch.Tensor:
@@ -74,12 +74,12 @@ def gather(shard: torch.Tensor, rows: int | None = None) -> torch.Tensor:
 
     Args:
         shard: (B / world, ...) this worker's rows: every `world`-th of the batch, from `rank` on.
-        rows: B, where it need not divide over the workers; None where every worker has as many.
+        rows: B, if it may not be divisible by the workers; None if every worker has as many.
 
     Returns:
-        (B, ...). The gradient that reaches `shard` is the sum over all workers' losses, so a
-        loss that every worker computes on the whole batch, with gradients averaged afterwards
-        (`average_gradients`), gives exactly the single worker's gradient.
+        (B, ...). The gradient of `shard` is the sum over all workers' losses, so a loss that
+        every worker computes on the whole batch, with gradients averaged afterwards
+        (`average_gradients`), has exactly the single worker's gradient.
     """
     world = world_size()
     if world == 1:
@@ -95,7 +95,7 @@ def gather(shard: torch.Tensor, rows: int | None = None) -> torch.Tensor:
 
 
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
-    """Replace each gradient by its mean over the workers; nothing in one process."""
+    """Replace each gradient by its mean over the workers; does nothing in one process."""
     if world_size() == 1:
         return
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -121,14 +121,14 @@ def average_values(values: list[float]) -> list[float]:
 
 _key = b""
 _SEAL = 32
-"""Bytes of an HMAC of SHA-256."""
+"""Length of an HMAC-SHA-256 in bytes."""
 
 
 def seal_with(key: bytes) -> None:
-    """Make objects pass between workers that have the same secret only.
+    """Accept objects only from workers with the same secret.
 
     Args:
-        key: The secret; empty, as before the first call, is none.
+        key: The secret; empty for none, as before the first call.
     """
     global _key
     _key = key
@@ -138,7 +138,7 @@ def broadcast_object(value: object) -> object:
     """Worker 0's object on every worker; the same object in one process.
 
     Raises:
-        RuntimeError: What came was not sealed with this worker's key.
+        RuntimeError: The object was not sealed with this worker's key.
     """
     if world_size() == 1:
         return value
@@ -149,7 +149,7 @@ def gather_objects(value: object) -> list[object]:
     """Every worker's object in order of rank, on every worker.
 
     Raises:
-        RuntimeError: What came was not sealed with this worker's key.
+        RuntimeError: An object was not sealed with this worker's key.
     """
     if world_size() == 1:
         return [value]

@@ -1,4 +1,4 @@
-"""Which errors are the user's to mend, and how are they said.
+"""Errors that the user can fix, and the wording of their messages.
 
 The tree::
 
@@ -8,10 +8,10 @@ The tree::
     ├── RoleError             code asked for data whose role it may not open
     ├── EncoderError          an encoder that is missing or cannot be read
     ├── StoreError            a results folder or study that cannot be read or written
-    └── TrialError            one trial cannot go on; it becomes a failed row with this reason
+    └── RunError              one trial cannot continue; its row fails with this reason
         └── UnhealthyError    a failure signature of the method was measured
 
-A message says the rule, what came, where, and what to do. Anything that is not a
+A message says the rule, the value, where, and what to do. Anything that is not a
 `RaysearchError` is a bug and keeps its traceback.
 """
 
@@ -41,9 +41,9 @@ __all__ = [
 
 
 class RaysearchError(Exception):
-    """A mistake that the user can mend; the command line prints it and exits with 2.
+    """An error that the user can fix; the command line prints it and exits with 2.
 
-    Whatever its message quotes, from a file, a row or another program, is printable.
+    Text that its message quotes, from a file, a row or another program, is made printable.
     """
 
     def __str__(self) -> str:
@@ -51,10 +51,10 @@ class RaysearchError(Exception):
 
 
 class ConfigError(RaysearchError):
-    """Settings that cannot be used: every problem found, one a line.
+    """Settings that cannot be used: every problem found, one per line.
 
     Args:
-        problems: One sentence per problem; none is dropped.
+        problems: One sentence per problem.
     """
 
     def __init__(self, problems: str | Sequence[str]) -> None:
@@ -63,11 +63,11 @@ class ConfigError(RaysearchError):
 
 
 class DataError(RaysearchError):
-    """A corpus that is missing, damaged, or not what its description says."""
+    """A corpus that is missing, damaged, or does not match its description."""
 
 
 class RoleError(RaysearchError):
-    """A split was asked for whose role the caller has not opened."""
+    """A split was requested whose role the caller has not opened."""
 
 
 class EncoderError(RaysearchError):
@@ -79,11 +79,11 @@ class StoreError(RaysearchError):
 
 
 class RunError(RaysearchError):
-    """This trial cannot be evaluated; its row is failed with this reason, others go on."""
+    """This trial cannot be evaluated; its row fails with this reason, others continue."""
 
 
 class UnhealthyError(RunError):
-    """A failure signature of the method was measured; the reason states the figures."""
+    """A failure signature of the method was measured; the reason states the values."""
 
 
 def known_names(names: Sequence[str]) -> str:
@@ -92,14 +92,14 @@ def known_names(names: Sequence[str]) -> str:
 
 
 def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
-    """One sentence for a name that is not known, with the nearest one that is."""
+    """One sentence for an unknown name, with the nearest known one."""
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else known_names(known)
     return f"unknown {what} `{name}`; {hint}"
 
 
 def quoted(value: object) -> str:
-    """A value that came from outside, as Python writes it, and no longer than a line has room."""
+    """An external value's repr, shortened to fit a line."""
     try:
         return shortened(repr(value))
     except ValueError:  # Python writes no integer of more than 4,300 digits
@@ -107,15 +107,15 @@ def quoted(value: object) -> str:
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """A text that came from outside, no longer than a line has room."""
+    """An external text, shortened to fit a line."""
     return text if len(text) <= most else text[: most - 4] + "…"
 
 
 def one_line(said: object, most: int = 300) -> str:
-    """What another program says, which may be a page, on one line that a sentence has room for."""
+    """Another program's message, which may be long, as one line that fits a sentence."""
     return shortened(" ".join(str(said).split()), most)
 
 
 def reason_of(error: Exception) -> str:
-    """Why reading a record failed, in a clause; a KeyError's own text is the bare key."""
+    """Why reading a record failed, as a clause; a KeyError's own text is only the key."""
     return f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)

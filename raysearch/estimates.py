@@ -1,4 +1,4 @@
-"""What a sweep is expected to take: hours, money and places, as numbers."""
+"""Estimates of a sweep as numbers: hours, money and nodes."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ __all__ = ["Interval", "MoneyTerms", "PlaceEstimate", "PriorRuns", "SweepEstimat
 
 @dataclass(frozen=True)
 class Interval:
-    """An expectation and where 90 % of the cases lie; `low` and `high` are None from one case."""
+    """A mean and the ends of its 90 % interval; `low` and `high` are None for a single case."""
 
     mean: float
     low: float | None
     high: float | None
 
     def scaled(self, factor: float) -> Interval:
-        """The interval of a multiple."""
+        """The interval multiplied by a factor."""
         low, high = (None if end is None else factor * end for end in (self.low, self.high))
         return Interval(factor * self.mean, low, high)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PriorRuns:
-    """The seconds of earlier trials, as a planned sweep's would take.
+    """The seconds of earlier trials, scaled to a planned sweep.
 
     Attributes:
-        seconds: Of each earlier configuration the seconds of its trials, as whole ones.
-        rows: Trials in all.
-        alike: What they have in common with the plan, in words.
-        scaled: By what they were scaled, in words; empty when by nothing.
-        devices: What they ran on, as their rows say it.
+        seconds: For each earlier configuration the seconds of its trials, as whole ones.
+        rows: Number of trials.
+        alike: Description of what they have in common with the plan.
+        scaled: Description of how they were scaled; empty if they were not.
+        devices: Their devices, as in their rows.
     """
 
     seconds: tuple[tuple[float, ...], ...]
@@ -45,14 +45,14 @@ class PriorRuns:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceEstimate:
-    """What all trials take on a kind of node.
+    """Time and money of all trials on one kind of node.
 
     Attributes:
         name: The node type.
         nodes: Nodes of it that the slots need.
         slots: Trials at once on these.
         seconds: From the first trial's start to the last one's end.
-        money: For these nodes and the head; None where prices are not known.
+        money: For these nodes and the head; None if prices are unknown.
     """
 
     name: str
@@ -64,12 +64,12 @@ class PlaceEstimate:
 
 @dataclass(frozen=True, kw_only=True)
 class MoneyTerms:
-    """What a cluster's money is counted in.
+    """Terms of a cluster's cost.
 
     Attributes:
         currency: Its name; may be empty.
-        head: The head, in words with the currency, an hour.
-        idle_seconds: How long a node stays that nobody needs.
+        head: Hourly price of the head, with the currency.
+        idle_seconds: How long an idle node stays.
         unfit: Node types that cannot hold a trial.
     """
 
@@ -81,25 +81,25 @@ class MoneyTerms:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepEstimate:
-    """What a sweep is expected to take.
+    """The estimate of a sweep.
 
     Attributes:
         name: The sweep's name.
         method: Its method.
         source: Its search space's file.
-        tasks: Tasks that are each searched by itself; 0 where one configuration is for all.
+        tasks: Number of tasks that are searched separately; 0 if one configuration is for all.
         configurations: Configurations, over all tasks.
         cells: Cells of each.
-        pruner: What stops trials early, or ``none``.
-        kept: Share of the reports that early stopping should leave.
-        device: The kind of device that it asks for.
-        prior: Earlier trials like its own; None without any, and then nothing below is known.
+        pruner: Name of the pruner, or ``none``.
+        kept: Fraction of the reports that early stopping should leave.
+        device: The kind of device that it needs.
+        prior: Similar earlier trials; None if there are none, and then nothing below is known.
         trial: Seconds of one whole trial.
-        total: Seconds of slots, over all trials.
-        hours: The same in hours of the devices.
-        places: Where it may run.
-        money: Of a cluster with prices; None without.
-        max_cost: The most that it may cost.
+        total: Slot seconds over all trials.
+        hours: The same in device hours.
+        places: Kinds of nodes that can run it.
+        money: Terms of a cluster with prices; None without.
+        max_cost: Its cost limit.
     """
 
     name: str

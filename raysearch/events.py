@@ -1,11 +1,10 @@
-"""What happens in a sweep: one frozen event, from the worker to the screen, and its JSON.
+"""The events of a sweep, from the worker to the display, and their JSON.
 
-A worker makes an event, the slot's channel numbers it, the driver acts on it and passes it on
-to a `View`, with what only the driver knows. `raysearch sweep --format json` writes each event
-that a view gets as one JSON object a line. The rows are in it, so whoever reads along, for
-example a laptop that watches a sweep on a cluster, has the leaderboard without the cluster's
-files. Each line has ``news``, its kind, and ``at``, Unix seconds:
-
+A worker makes an event, the slot's channel numbers it, the driver acts on it and passes it to a
+`View`, with what only the driver knows. `raysearch sweep --format json` writes each event of a
+view as one JSON object per line. The rows are included, so a reader of the stream, for example a
+laptop that watches a sweep on a cluster, has the leaderboard without the cluster's files. Each
+line has ``news``, its kind, and ``at``, Unix seconds:
     {"news": "sweep", "card": {...}, "headline": "...", "root": "...", "seconds": null}
     {"news": "trial", "trial": {...}, "earlier": false}      a row that is safe
     {"news": "started", "lease": {...}, "device": "cpu (1 threads)"}
@@ -15,7 +14,7 @@ files. Each line has ``news``, its kind, and ``at``, Unix seconds:
     {"news": "message", "text": "...", "warning": false}     true: also for who sees no progress
     {"news": "ending", "summary": {...}}
 
-Numbers that are not finite are written as JavaScript names.
+Numbers that are not finite are written as in JavaScript.
 """
 
 from __future__ import annotations
@@ -46,39 +45,39 @@ __all__ = [
 ]
 
 _LARGEST = 2**53
-"""Of a number: a double still tells it from its neighbours."""
+"""Largest integer that a double distinguishes from its neighbours."""
 
 
 class EventKind(StrEnum):
-    """What happened: first what views are told, then what ends at the driver."""
+    """Kind of event: first those for views, then those that end at the driver."""
 
     SWEEP = "sweep"
-    """The first event: `Event.header` says what sweep it is."""
+    """The first event: `Event.header` describes the sweep."""
     TRIAL = "trial"
-    """A row is safe in the leaderboard: `Event.record`, by `Event.earlier` one of before."""
+    """A row is stored in the leaderboard: `Event.record`, an old one if `Event.earlier`."""
     STARTED = "started"
-    """A run begins or resumes."""
+    """A run starts or resumes."""
     PROGRESS = "progress"
     REPORT = "report"
     FINISHED = "finished"
-    """A run is over; `Event.record` is its record, which a view has seen as a row before."""
+    """A run is over; `Event.record` is its record, which views have seen as a row before."""
     MESSAGE = "message"
-    """What keeps a run or the sweep waiting, or does no more: a sentence for the user."""
+    """A sentence for the user, such as what a run or the sweep waits for."""
     WARNING = "warning"
-    """A message that also concerns whoever wants to see no progress."""
+    """A message that is also shown without progress."""
     ENDING = "ending"
     """The last event: `Event.summary` says how the sweep ended."""
     OUTPUT = "output"
     """A line of a job's output that is no event: `Event.text`, from whoever reads it."""
     OTHER = "other"
-    """A line of a stream that a later version wrote: nothing that this one shows."""
+    """A line of a later version's stream, which this version ignores."""
 
     TAKEN = "taken"
-    """Workers have the run and make ready."""
+    """Workers have taken the run and are preparing it."""
     STOPPED = "stopped"
-    """The worker let go of the run because it was told to; there is no record."""
+    """The worker released the run on request; there is no record."""
     PREEMPTED = "preempted"
-    """The worker let go of the run because its node is about to go; another goes on with it."""
+    """The worker released the run because its node is about to go; another resumes it."""
     REFUSED = "refused"
     """No run of the sweep can work; `Event.text` is for the user."""
     CRASHED = "crashed"
@@ -87,13 +86,13 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepHeader:
-    """What a sweep says first.
+    """Description of a sweep, in its first event.
 
     Attributes:
-        card: What ``sweep.json`` holds.
+        card: Content of ``sweep.json``.
         headline: What runs on what, in one line.
-        root: Where the sweep lies, without credentials.
-        seconds: Time limit of this run; None when there is none.
+        root: Folder or URI of the sweep, without credentials.
+        seconds: Time limit of this session; None if there is none.
     """
 
     card: Mapping[str, Any]
@@ -103,10 +102,10 @@ class SweepHeader:
 
     @classmethod
     def from_plain(cls, raw: Mapping[str, Any]) -> SweepHeader:
-        """Read what JSON holds of a header; of the card no more than its name, method and trials.
+        """Read a header from JSON; of the card only its name, method and trials are checked.
 
         Raises:
-            ConfigError: It is none, or its name is not that of a folder.
+            ConfigError: It is malformed, or its name is not that of a folder.
         """
         try:
             header = cls(**{item.name: raw[item.name] for item in dataclasses.fields(cls)})
@@ -123,7 +122,7 @@ class SweepHeader:
 
 
 def strange_header(error: Exception) -> ConfigError:
-    """What is said of a stream whose header is none, for this reason."""
+    """The error for a stream with a malformed header."""
     return ConfigError(
         f"a job's first event must say what sweep it is, but: {error!r}; has the cluster another "
         "version of raysearch?"
@@ -135,22 +134,29 @@ class Event:
     """Something that happened in a sweep.
 
     Attributes:
-        kind: What happened; it says which of the other fields matter.
-        run_id: `RunSpec.id` of the run it is about; empty for one on the sweep.
+        kind: Says which of the other fields are used.
+        run_id: `RunSpec.id` of its run; empty for an event of the sweep.
         sequence: Its number in the slot, from 1; set by the slot's channel.
         at: When it was written to a stream, in Unix seconds; 0 before that.
-        run: What runs (STARTED, from the driver on).
-        device: Where it runs (STARTED).
+        run: The run (STARTED, from the driver on).
+        device: Its device (STARTED).
         provenance: Digests, versions, host (STARTED).
-        nodes: Ray's ids of the nodes that the workers are on (TAKEN).
+        nodes: Ray's ids of the workers' nodes (TAKEN).
         step: Optimizer steps done (PROGRESS, PREEMPTED).
-        total: Optimizer steps to do (PROGRESS).
+        total: Optimizer steps in total (PROGRESS).
         report: A point of the curve (REPORT).
+<<<<<<< HEAD
         record: What became of the run (TRIAL, FINISHED; a stream has it with TRIAL only).
         earlier: Whether the row is of an earlier run of the sweep (TRIAL).
         text: One sentence (MESSAGE, WARNING, PREEMPTED), what went wrong (REFUSED, CRASHED), or
             a line (OUTPUT).
         header: What sweep it is (SWEEP).
+=======
+        record: The run's record (TRIAL, FINISHED; in a stream with TRIAL only).
+        earlier: Whether the row is of an earlier session of the sweep (TRIAL).
+        text: One sentence (MESSAGE, WARNING, PREEMPTED), or the error (REFUSED, CRASHED).
+        header: Description of the sweep (SWEEP).
+>>>>>>> 97cf874 (top-level modules: docstrings in plain English)
         summary: How the sweep ended (ENDING).
     """
 
@@ -172,10 +178,10 @@ class Event:
     summary: SweepSummary | None = None
 
     def to_json(self) -> str:
-        """The event as one JSON object on a line, without the line's end.
+        """The event as one JSON object on a line, without the line end.
 
         Raises:
-            ValueError: It is of a kind that no view is told, or lacks what its kind needs.
+            ValueError: Its kind is not for views, or it lacks a required field.
         """
         name, fields = str(self.kind), self._fields()
         if self.kind is EventKind.WARNING:
@@ -204,12 +210,12 @@ class Event:
 
     @classmethod
     def from_json(cls, line: str) -> Event | None:
-        """The event on a line; None where it is none, such as a warning of a library.
+        """The event on a line; None for any other line, such as a warning of a library.
 
         Raises:
             ConfigError: The header is not what a sweep writes.
-            RecursionError: It is nested too deeply for an event.
-            LookupError, TypeError, ValueError, AttributeError: A field is missing or is another.
+            RecursionError: The line is nested too deeply for an event.
+            LookupError, TypeError, ValueError, AttributeError: A field is missing or invalid.
         """
         if not line.startswith('{"news"'):
             return None
@@ -276,21 +282,21 @@ def _count(raw: Mapping[str, Any], name: str) -> int:
 
 
 class View(Protocol):
-    """Who is told what happens in a sweep; shows something from entering it to leaving it."""
+    """Receives a sweep's events; shows something from entering it to leaving it."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: Any) -> None: ...
 
     def event(self, event: Event) -> None:
-        """Take an event; they come in order, from one thread at a time."""
+        """Process an event; they come in order, from one thread at a time."""
 
 
 class QuietView:
     """Shows no progress, since the rows are in the leaderboard; warnings are passed on.
 
     Args:
-        warn: Takes each warning.
+        warn: Called with each warning.
     """
 
     def __init__(self, warn: Callable[[str], object]) -> None:
@@ -302,13 +308,13 @@ class QuietView:
     def __exit__(self, *error: Any) -> None: ...
 
     def event(self, event: Event) -> None:
-        """Take an event."""
+        """Process an event."""
         if event.kind is EventKind.WARNING:
             self._warn(event.text)
 
 
 NODE_WENT = "its node went away"
-"""How the reason of a run begins that failed through no fault of its own."""
+"""Prefix of the reason of a run that failed through no fault of its own."""
 
 
 def ended_run(
@@ -323,12 +329,12 @@ def ended_run(
     """The record of a run that did not write its own: pruned, lost or broken.
 
     Args:
-        run: What was run.
+        run: The run.
         state: PRUNED or FAILED.
-        reason: Why; the row shows it.
-        curve: The reports that count, in order; metrics, steps and seconds are the last one's.
-        device: Where it ran, as far as known.
-        provenance: As far as known.
+        reason: Why; shown in the row.
+        curve: The valid reports, in order; metrics, steps and seconds are the last one's.
+        device: Its device, if known.
+        provenance: Its provenance, if known.
     """
     last = curve[-1] if curve else None
     return Run(

@@ -1,4 +1,4 @@
-"""How is JSON read that somebody else may have written."""
+"""Reads JSON that somebody else may have written."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["read_json"]
 
 
 def read_json(text: str | bytes) -> Any:
-    """What a text holds.
+    """Parse a text.
 
     Raises:
-        ValueError: It is no JSON, or is nested too deeply; says so in a clause.
+        ValueError: It is not JSON, or is nested too deeply; the message is a clause.
     """
     try:
         return json.loads(text)

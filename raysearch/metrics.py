@@ -1,8 +1,8 @@
-"""Metrics: predictions and embeddings in single numbers.
+"""Metrics: predictions and embeddings as single numbers.
 
-Pure functions of arrays. Where a number is not defined (constant input, one class, nothing to
-average, a value that is not finite) it is NaN, never a warning. Arrays of different lengths are
-a bug of the caller and raise `ValueError`.
+Pure functions of arrays. An undefined number (constant input, one class, nothing to average, a
+value that is not finite) is NaN, never a warning. Arrays of different lengths are a bug of the
+caller and raise `ValueError`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def accuracy(predicted: ArrayLike, actual: ArrayLike) -> float:
-    """Share of rows whose class is right.
+    """Fraction of rows whose class is right.
 
     Args:
         predicted: ``(N,)`` class ids.
@@ -77,8 +77,8 @@ def accuracy(predicted: ArrayLike, actual: ArrayLike) -> float:
 def macro_f1(predicted: ArrayLike, actual: ArrayLike) -> float:
     """Mean over classes of F1 = 2 TP / (2 TP + FP + FN), each class counting the same.
 
-    The classes are those that occur in `predicted` or `actual`, as scikit-learn's
-    ``f1_score(average="macro")`` has them.
+    The classes are those that occur in `predicted` or `actual`, as in scikit-learn's
+    ``f1_score(average="macro")``.
 
     Args:
         predicted: ``(N,)`` class ids.
@@ -125,15 +125,15 @@ def close_pairs(
 ) -> NDArray[np.int64]:
     """Pairs of rows with nearly the same continuous labels: the positives of `alignment`.
 
-    Positives are not defined for continuous labels. Taken here: the pairs whose Euclidean label
-    distance is at or below the `share` quantile of all distances. "At" is ours: ratings lie on a
-    grid, where the quantile may be the smallest distance that there is.
+    Positives are not defined for continuous labels. Used here: the pairs whose Euclidean label
+    distance is at or below the `share` quantile of all distances. "At" is our choice: ratings lie
+    on a grid, where the quantile may be the smallest distance.
 
     Args:
         labels: ``(N, K)`` or ``(N,)`` numbers.
         share: The quantile, in (0, 1].
-        limit: With more pairs than this, so many are drawn (with replacement) and stand for all.
-        seed: Of that draw.
+        limit: With more pairs than this, so many are sampled (with replacement).
+        seed: Seed of the sample.
 
     Returns:
         ``(P, 2)`` row numbers, the first below the second; report P with the alignment.
@@ -183,7 +183,7 @@ def alignment(embeddings: ArrayLike, pairs: ArrayLike) -> float:
 def class_alignment(embeddings: ArrayLike, classes: ArrayLike) -> float:
     """`alignment` with all pairs of rows of one class as the positives.
 
-    No pair is written down: squared distances over the pairs of n unit rows sum to n² - |Σ x|².
+    Uses that squared distances over the pairs of n unit rows sum to n² - |Σ x|², without the pairs.
 
     Args:
         embeddings: ``(N, D)`` numbers; rows are L2-normalised here.
@@ -214,12 +214,12 @@ def silhouette(
     Args:
         embeddings: ``(N, D)`` numbers; lengths of rows do not matter.
         classes: ``(N,)`` class ids.
-        limit: With more rows than this, so many are drawn without replacement.
-        seed: Of that draw.
+        limit: With more rows than this, so many are sampled without replacement.
+        seed: Seed of the sample.
 
     Returns:
-        A value in [-1, 1], about 0 where classes lie through each other; NaN with one class,
-        where none has two rows, for a zero row or a value that is not finite.
+        A value in [-1, 1], about 0 where classes overlap; NaN with one class, if no class has
+        two rows, for a zero row or a value that is not finite.
     """
     table, labels = np.asarray(embeddings), np.asarray(classes)
     _check_shapes(labels.shape, table.shape[:1])
@@ -240,9 +240,9 @@ def uniformity(embeddings: ArrayLike, *, limit: int = 2048, seed: int = 0) -> fl
 
     Args:
         embeddings: ``(N, D)`` numbers; rows are L2-normalised here.
-        limit: With more rows than this, so many are drawn without replacement, and all their
-            pairs stand for all pairs.
-        seed: Of that draw.
+        limit: With more rows than this, so many are sampled without replacement, and all their
+            pairs are used.
+        seed: Seed of the sample.
 
     Returns:
         A value in [-8, 0]; NaN if N < 2, for a zero row or a value that is not finite.

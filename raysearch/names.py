@@ -1,9 +1,9 @@
-"""How does a name from an option, a row, a card or a study become one part of a path?
+"""Turns names from options, rows, cards and studies into single path components.
 
-A sweep's name is chosen by a user and must be fit for a folder as it is: `checked_name`. The name
-of a task is whatever a method, a space or a row says, and is made fit: `path_part`. No other
-module puts such a name into a path. Codes of languages, which stand in names of files, have one
-rule too: `LANGUAGE`, `language_pair`.
+A sweep's name is the user's choice and must be a valid folder name itself: `checked_name`. A task's
+name can be any text of a method, a space or a row, and is converted: `path_part`. No other module
+puts such a name into a path. Language codes, which occur in file names, have one rule too:
+`LANGUAGE`, `language_pair`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from raysearch.errors import ConfigError
 __all__ = ["LANGUAGE", "checked_name", "is_name", "is_text", "language_pair", "path_part"]
 
 LANGUAGE = r"[A-Za-z0-9_]+"
-"""Pattern of a language's code: no ``-``, which stands between two: ``pt_BR``."""
+"""Pattern of a language code, such as ``pt_BR``: no ``-``, which separates two of them."""
 _PAIR = re.compile(f"({LANGUAGE})-({LANGUAGE})")
 
 _NAME = re.compile(r"[\w+=@][\w.+=@-]*")
 _LONGEST = 128
-"""Bytes of a name: what is put around it stays below the 255 that file systems allow."""
+"""Longest name in bytes: with prefixes and suffixes it fits the 255 of file systems."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,159}")
 _CUT = 120
-"""Characters that are left of a text that is not plain, before its digest."""
+"""Characters kept of a text that needs a digest."""
 
 
 def is_name(text: object) -> bool:
-    """Whether this is the name of a folder: one part of a path, a URI and a job's id.
+    """Whether this is a valid folder name: a single component of a path, a URI and a job id.
 
     It has letters, digits and ``. _ + = @ -``, begins with neither ``.`` nor ``-``, and takes at
     most 128 bytes.
@@ -42,7 +42,7 @@ def is_name(text: object) -> bool:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name that the system gave is UTF-8: Python puts surrogates for other bytes."""
+    """Whether a name from the system is UTF-8: Python encodes other bytes as surrogates."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -51,14 +51,14 @@ def is_text(name: str) -> bool:
 
 
 def checked_name(text: object, what: str) -> str:
-    """The text, if it is the name of a folder.
+    """The text, if it is a valid folder name.
 
     Args:
-        text: What came.
-        what: What it is and where it came from, as the message names it: ```--name```.
+        text: The value.
+        what: Its name in messages: ```--name```.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is not valid.
     """
     if isinstance(text, str) and is_name(text):
         return text
@@ -69,16 +69,16 @@ def checked_name(text: object, what: str) -> str:
 
 
 def language_pair(text: str) -> tuple[str, str] | None:
-    """Source and target of a pair such as ``en-es`` or ``en-pt_BR``; None if it is none."""
+    """Source and target of a pair such as ``en-es`` or ``en-pt_BR``; None for other texts."""
     found = _PAIR.fullmatch(text)
     return (found[1], found[2]) if found and found[1] != found[2] else None
 
 
 def path_part(text: str) -> str:
-    """Any text as one part of a path: letters, digits and ``_ + . - ~``, no ``.`` or ``-`` first.
+    """Any text as a path component: letters, digits and ``_ + . - ~``, no ``.`` or ``-`` first.
 
-    Different texts have different parts. A plain text, such as ``en-es`` or ``emobank+facebook``,
-    stays as it is; what is left of another is followed by ``~`` and a digest of the whole.
+    Injective. A plain text, such as ``en-es`` or ``emobank+facebook``, is unchanged; the remains of
+    any other are followed by ``~`` and a digest of the whole.
     """
     if _PLAIN.fullmatch(text):
         return text

@@ -1,17 +1,17 @@
 """The value of a trial, which of two is better, and when one is over.
 
-The one rule of all boards, reports, comparisons, experiments, studies and drivers:
+All leaderboards, reports, comparisons, experiments, studies and drivers use these rules:
 
-- A trial's value is the mean over its tasks of the means over their seeds (`task_mean`), or, where
-  a sweep says ``aggregate: worst``, the mean over the seeds of its worst task. A task counts the
-  same however many of its cells are in; only a trial with every cell has a rank.
+- A trial's value is the mean over its tasks of the means over their seeds (`task_mean`), or, if
+  a sweep says ``aggregate: worst``, the mean over the seeds of its worst task. A task has the same
+  weight however many of its cells are in; only a trial with every cell is ranked.
 - The goal says whether the higher or the lower value is better; NaN and infinities never are.
 - Of equal values the lower trial number is ahead.
 - The difference of two trials is paired over the cells that both have, task by task
   (`paired_differences`).
 
 Sums are exact and rounded once, so that the order in which cells end does not matter and all
-places agree to the last bit.
+results agree to the last bit.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Best(NamedTuple):
     value: float
 
     def ahead_of(self, other: Best | None, goal: MetricGoal) -> bool:
-        """Whether it takes the other's place; one that is not a finite number never does."""
+        """Whether it replaces the other; a value that is not finite never does."""
         if not math.isfinite(self.value):
             return False
         if other is None or goal.better(self.value, other.value):
@@ -59,11 +59,11 @@ def aggregate_value(values: Mapping[Cell, float], goal: MetricGoal, aggregate: A
 
     Args:
         values: The metric on every cell; at least one.
-        goal: Its direction says which task is the worst.
-        aggregate: ``mean`` weighs tasks alike, ``worst`` takes the task that does worst.
+        goal: Its direction determines the worst task.
+        aggregate: ``mean`` weights tasks equally, ``worst`` uses the worst task.
 
     Returns:
-        The value in the unit of the metric; NaN when one of them is not a finite number.
+        The value in the unit of the metric; NaN if any input is not finite.
     """
     means = task_means(values)
     if not all(map(math.isfinite, means.values())):
@@ -87,7 +87,7 @@ def task_means(values: Mapping[Cell, float]) -> dict[str, float]:
 
 
 def exact_mean(values: Sequence[float]) -> float:
-    """The mean of at least one value, whose sum is rounded once; NaN unless all are finite."""
+    """The mean of at least one value, with the sum rounded once; NaN unless all are finite."""
     if not all(map(math.isfinite, values)):
         return math.nan
     try:
@@ -99,11 +99,11 @@ def exact_mean(values: Sequence[float]) -> float:
 def deciding_cells(
     values: Mapping[Cell, float], goal: MetricGoal, aggregate: Aggregate
 ) -> dict[Cell, float]:
-    """The cells that `aggregate_value` rests on: all, or those of the worst task.
+    """The cells that `aggregate_value` uses: all, or those of the worst task.
 
     Args:
         values: The metric on every cell.
-        goal: Its direction says which task is the worst.
+        goal: Its direction determines the worst task.
         aggregate: As in `aggregate_value`.
     """
     if aggregate == "mean" or not values:
@@ -118,20 +118,20 @@ def paired_differences(
     goal: MetricGoal,
     aggregate: Aggregate,
 ) -> list[list[float]]:
-    """First less second in strata, whose mean of means is the difference of their values.
+    """First minus second in strata, whose mean of means is the difference of their values.
 
-    By ``mean`` there is a stratum a task, paired over the cells that both have. By ``worst``
-    there is one: the worst task of the first less the worst of the second, which may be
-    another, paired over the seeds that every shared task has on both sides.
+    With ``mean`` there is one stratum per task, paired over the cells that both have. With
+    ``worst`` there is a single one: the worst task of the first minus the worst of the second,
+    which may differ, paired over the seeds that every shared task has on both sides.
 
     Args:
         first: The metric on the cells of one configuration.
         second: The same of the other.
-        goal: Its direction says which task is the worst.
+        goal: Its direction determines the worst task.
         aggregate: As in `aggregate_value`.
 
     Returns:
-        Empty where they share no cell.
+        Empty if they share no cell.
     """
     shared = sorted(set(first) & set(second))
     tasks = dict.fromkeys(cell.task for cell in shared)
@@ -151,16 +151,16 @@ def is_over(states: Collection[RunState], cells: int) -> bool:
     """Whether a configuration needs no further cell.
 
     Args:
-        states: How the cells that are in have ended.
+        states: How the finished cells have ended.
         cells: Cells of a complete configuration.
 
     Returns:
-        Whether all are in, or one is not complete, so that the configuration cannot become so.
+        Whether all cells are in, or one is not complete, so that the configuration never can be.
     """
     return len(states) >= cells or any(state is not RunState.COMPLETE for state in states)
 
 
 def _worst_task(means: Mapping[str, float], goal: MetricGoal) -> str:
-    """The task that does worst, of equal ones the first."""
+    """The task with the worst mean, the first of equals."""
     pick = min if goal.direction == "maximize" else max
     return pick(means, key=lambda task: means[task])

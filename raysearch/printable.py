@@ -1,8 +1,8 @@
-"""How is text from outside shown, so that it commands neither the terminal nor the reader's eye?
+"""Makes external text safe to show: it can control neither the terminal nor what the reader sees.
 
-Rows, file names and messages of other programs may hold escape sequences, which set titles,
-clear screens and hide words, and controls of the direction of text, which show other words than
-are there. Wherever text leaves this program for a person, it goes through here.
+Rows, file names and messages of other programs may hold escape sequences, which set titles, clear
+screens and hide words, and bidirectional controls, which show other words than are there. All
+text for a person goes through here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import unicodedata
 __all__ = ["READABLE", "printable", "printable_signs", "without_colour"]
 
 READABLE = "raysearch.readable"
-"""The codec error handler that writes what an encoding lacks as signs that are alike."""
+"""Codec error handler that replaces what an encoding lacks by similar characters."""
 
 _ALIKE = {
     **{"±": "+-", "·": "|", "–": "-", "—": "-", "−": "-", "…": "...", "×": "x", "→": "->"},
@@ -27,22 +27,22 @@ _ALIKE = {
 _JOINERS = "\u200c\u200d"
 _ZWJ = "\u200d"
 _EMOJI = "\ufe0f"
-"""What makes the sign before it one in colour."""
+"""Variation selector that makes the character before it an emoji."""
 _VIRAMA = 9
-"""Combining class of the mark that takes a letter's vowel away."""
+"""Combining class of a virama, the mark that suppresses a letter's vowel."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def printable(text: str, *, lines: bool = True) -> str:
-    r"""The text with every sign that is not seen as an escape: ``\x1b``, ``\u202e``.
+    r"""The text with every invisible character as an escape: ``\x1b``, ``\u202e``.
 
-    That is controls (C0, DEL, C1), format signs (of direction, zero width, tags), surrogates,
-    separators of lines and paragraphs, and what is private or not assigned. Joiners stay where
-    they shape what is written: in Persian, Hindi and emoji. Twice is as once.
+    These are controls (C0, DEL, C1), format characters (direction, zero width, tags), surrogates,
+    line and paragraph separators, and private or unassigned ones. Joiners stay where they affect
+    the script: in Persian, Hindi and emoji. The function is idempotent.
 
     Args:
-        text: Any.
-        lines: Whether line ends and tabs stay.
+        text: Any text.
+        lines: Whether to keep line ends and tabs.
     """
     kept = "\n\t" if lines else ""
     if text.replace("\n", "").isprintable() and ("\n" in kept or "\n" not in text):
@@ -51,11 +51,11 @@ def printable(text: str, *, lines: bool = True) -> str:
 
 
 def printable_signs(text: str, kept: str = "\n\t") -> list[str]:
-    """What `printable` makes of each sign.
+    """The result of `printable` for each character.
 
     Args:
-        text: Any.
-        kept: Signs that stay, seen or not.
+        text: Any text.
+        kept: Characters that are kept in any case.
     """
     around = zip(("", *text), text, (*text[1:], ""), strict=False)
     return [
@@ -65,7 +65,7 @@ def printable_signs(text: str, kept: str = "\n\t") -> list[str]:
 
 
 def without_colour(text: str) -> str:
-    """The text of a program that coloured it."""
+    """A program's output without colour codes."""
     return _COLOUR.sub("", text)
 
 
@@ -74,7 +74,7 @@ def _is_seen(sign: str) -> bool:
 
 
 def _joins(before: str, sign: str, after: str) -> bool:
-    """Whether a joiner stands where scripts need one, and where it hides nothing."""
+    """Whether a joiner is required by the script and hides nothing."""
     if sign not in _JOINERS or not before or not after:
         return False
     if unicodedata.combining(before) == _VIRAMA:
@@ -85,12 +85,12 @@ def _joins(before: str, sign: str, after: str) -> bool:
 
 
 def _escape(sign: str) -> str:
-    # In four digits JSON that holds it stays JSON, which escapes everything else by itself.
+    # Four digits keep JSON valid, whose other characters JSON escapes itself.
     return r"\u007f" if sign == "\x7f" else sign.encode("unicode_escape").decode("ascii")
 
 
 def _readable(error: UnicodeError) -> tuple[str, int]:
-    """What the encoding lacks: a sign that is alike, the letter without its mark, or an escape."""
+    """A replacement: a similar character, the letter without its mark, or an escape."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     signs = error.object[error.start : error.end]

@@ -1,9 +1,9 @@
-"""The records of runs, which are the only ones that cross folders.
+"""The records of runs, which all packages share.
 
-A *cell* is a task and a seed; a *run* is one configuration on one cell: `RunSpec` says what it
-is, a `Report` is a point of its learning curve, `Run` is the finished record. All are frozen
-and turn into plain JSON and back without loss, so that the study's database, the slots and
-the leaderboard speak of the same thing.
+A *cell* is a task and a seed; a *run* is one configuration on one cell: `RunSpec` describes it,
+a `Report` is a point of its learning curve, `Run` is the finished record. All are frozen and
+convert to plain JSON and back without loss, for the study's database, the slots and the
+leaderboard.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ __all__ = [
 ]
 
 CHECKPOINT = "checkpoint.safetensors"
-"""Name of the file in a run's folder that a running trial goes on from."""
+"""File in a run's folder from which a running trial resumes."""
 KEPT = "final.safetensors"
-"""Name of the file in a run's folder that holds a finished trial's weights, when kept."""
+"""File in a run's folder with a finished trial's weights, when kept."""
 FORMER_CHECKPOINT, FORMER_KEPT = "checkpoint.pt", "final.pt"
-"""What they were called, and how they were written, by earlier versions."""
+"""Name of the weights, in another format, in earlier versions."""
 
 Scalar = str | int | float | bool | None
 
@@ -75,7 +75,7 @@ class Cell:
     seed: int
 
     def __post_init__(self) -> None:
-        # Runs, rows and studies of others come here, and folders are named after cells.
+        # Runs, rows and studies from others reach this, and folders are named after cells.
         if not (isinstance(self.task, str) and isinstance(self.seed, int) and self.seed >= 0):
             raise StoreError(
                 "a cell must have a text as its task and a whole number >= 0 as its seed, but got "
@@ -84,11 +84,11 @@ class Cell:
 
     @property
     def slug(self) -> str:
-        """The cell as part of a file's name; other cells have other ones."""
+        """The cell as an injective part of a file name."""
         return f"{path_part(self.task)}-s{self.seed}"
 
     def id_of(self, number: int) -> str:
-        """The id of a trial's run and row of this cell, by the trial's number."""
+        """The id of a trial's run on this cell, by the trial's number."""
         return f"{number:05d}-{self.slug}"
 
 
@@ -99,7 +99,7 @@ def tasks_of(cells: Sequence[Cell]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """One configuration to be run on one cell; idempotent, and it knows where its checkpoint is.
+    """One configuration to run on one cell; idempotent, with the location of its checkpoint.
 
     Attributes:
         sweep: Name of the sweep.
@@ -107,10 +107,9 @@ class RunSpec:
         cell: Task and seed.
         method: A name in `raysearch.methods.METHODS`.
         config: Every setting of the method's config as JSON scalars or lists; already validated.
-        folder: Folder or URI that holds this run's checkpoint and, when kept, its encoder.
+        folder: Folder or URI of this run's checkpoint and, when kept, its encoder.
         keep: Whether the final encoder stays in `folder` when the trial completes.
-        origin: Who proposed the configuration (`raysearch.run`); empty where that is
-            not recorded.
+        origin: Who proposed the configuration (`raysearch.run`); empty if unknown.
     """
 
     sweep: str
@@ -150,7 +149,7 @@ class Report:
         rung: 1 for the first report of the trial, counting up without gaps; the resource of
             early stopping, the same in every trial of a sweep.
         step: Optimizer steps done in the trial so far.
-        seconds: Training seconds so far, over all lives of the trial.
+        seconds: Training seconds so far, including earlier processes of the trial.
         metrics: Development metrics and means of the training terms since the last report.
     """
 
@@ -161,10 +160,10 @@ class Report:
 
     @classmethod
     def from_plain(cls, raw: Mapping[str, Any]) -> Report:
-        """Read what JSON holds of a report.
+        """Read a report from JSON.
 
         Raises:
-            ValueError, TypeError: It is none.
+            ValueError, TypeError: It is malformed.
         """
         _check_fields(raw, _OF_REPORT)
         return cls(**raw)
@@ -172,7 +171,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What happened to one configuration on one cell.
+    """The record of one configuration on one cell.
 
     Attributes:
         sweep: Name of the sweep.
@@ -185,9 +184,9 @@ class Run:
         metrics: Final metrics; of a pruned trial those of its last report.
         curve: The reports in order.
         steps: Optimizer steps done.
-        seconds: Training and evaluation seconds, over all lives of the trial.
-        device: What it ran on, as `raysearch.devices` reads it: ``cpu (2 threads)`` or the name
-            of a GPU; empty where it began on none.
+        seconds: Training and evaluation seconds, including earlier processes of the trial.
+        device: Its device in the format of `raysearch.devices`: ``cpu (2 threads)`` or the name
+            of a GPU; empty if it did not start.
         finished: UTC time of the end, ISO 8601 with seconds.
         provenance: Digests of data and encoder, versions, commit, dirty flag, host.
     """
@@ -209,16 +208,16 @@ class Run:
 
     @property
     def key(self) -> tuple[str, int, str, int]:
-        """What makes a row unique: sweep, number, task, seed."""
+        """The unique key of a row: sweep, number, task, seed."""
         return (self.sweep, self.number, self.cell.task, self.cell.seed)
 
     @property
     def id(self) -> str:
-        """The same id as that of its run."""
+        """The id of its `RunSpec`."""
         return self.cell.id_of(self.number)
 
     def to_json(self) -> str:
-        """The trial as one JSON object; NaN and infinities are written as JavaScript names."""
+        """The run as one JSON object; NaN and infinities are written as in JavaScript."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod
@@ -226,7 +225,7 @@ class Run:
         """Read what `to_json` wrote.
 
         Raises:
-            StoreError: The text is not a trial of this version.
+            StoreError: The text is not a run of this version.
         """
         try:
             raw = _checked(json.loads(text), _OF_TRIAL)
@@ -248,12 +247,12 @@ class Run:
 
 
 def _checked(raw: Mapping[str, Any], rules: _Rules) -> Mapping[str, Any]:
-    """A record with its cell; its id becomes a file's name, so its number must be one.
+    """A record with its cell parsed; its id becomes a file name, so its number is checked, too.
 
     Raises:
-        TypeError, KeyError: It has no number or no cell.
-        ValueError: Another field has a value of another type.
-        StoreError: Number or cell are not such.
+        TypeError, KeyError: Number or cell are missing.
+        ValueError: Another field has a value of the wrong type.
+        StoreError: Number or cell are invalid.
     """
     if not isinstance(raw["number"], int) or raw["number"] < 0:
         raise StoreError(
@@ -264,11 +263,11 @@ def _checked(raw: Mapping[str, Any], rules: _Rules) -> Mapping[str, Any]:
 
 
 def _check_fields(raw: Mapping[str, Any], rules: _Rules) -> None:
-    """Look at every field that is there; which must be there the record's class says.
+    """Check the type of every field that is present; the record's class requires its fields.
 
     Raises:
-        TypeError: It is no object.
-        ValueError: A field has a value of another type.
+        TypeError: It is not an object.
+        ValueError: A field has a value of the wrong type.
     """
     if not isinstance(raw, dict):
         raise TypeError(f"it must be an object, but is {quoted(raw)}")
@@ -278,7 +277,7 @@ def _check_fields(raw: Mapping[str, Any], rules: _Rules) -> None:
 
 
 def _is_text(value: object) -> bool:
-    """Whether it is a text that can be written as UTF-8; JSON may hold half of a character."""
+    """Whether it is text that can be encoded as UTF-8; JSON may hold lone surrogates."""
     return isinstance(value, str) and (value.isascii() or not _HALF.search(value))
 
 
@@ -306,9 +305,9 @@ def _of(holds: Callable[[object], bool]) -> Callable[[object], bool]:
 
 _HALF = re.compile("[\ud800-\udfff]")
 _MOST = 2**63
-"""Whole numbers of a record become int64."""
+"""Range of integers in a record, which become int64."""
 _Rules = Mapping[str, tuple[str, Callable[[object], bool]]]
-"""Field of a record to what it must be, in words and as a test."""
+"""Field of a record to its rule, as text and as a test."""
 _TEXT = ("a text", _is_text)
 _COUNT = ("a whole number >= 0", _is_count)
 _NUMBER = ("a number", _is_number)
@@ -349,10 +348,10 @@ class Origin(StrEnum):
     """Who proposed a configuration.
 
     PAPER is the paper's own setting, WARM_START one of the best of an earlier task. DRAWN is
-    without regard to what the others gave: `random`, and the start-up of the samplers with a
-    model. LAID_OUT is a point of `grid` or `qmc`, MODELLED one that a model of the finished
-    trials chose (of `cmaes` its numbers; see `raysearch.search.suggest.samplers`). OTHER comes
-    from a sampler that is not this package's.
+    independent of the others' results: `random`, and the start-up of model-based samplers.
+    LAID_OUT is a point of `grid` or `qmc`, MODELLED one that a model of the finished trials chose
+    (for `cmaes` only its numbers; see `raysearch.search.suggest.samplers`). OTHER comes from a
+    sampler of another package.
     """
 
     PAPER = "paper"

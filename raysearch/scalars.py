@@ -1,8 +1,8 @@
-"""How is a value that is written as text read? By the core schema of YAML 1.2, everywhere.
+"""Parses values written as text, by the core schema of YAML 1.2.
 
-Files, ``--set`` and options have one reading: ``020`` is 20, ``0o20`` and ``0x14`` are 16 and 20,
-``1e-5`` is a number; ``1:30``, ``1_000``, ``yes``, ``off`` and dates are text. A size in bytes is
-written by `size_text`.
+Files, ``--set`` and options share this reading: ``020`` is 20, ``0o20`` and ``0x14`` are 16 and 20,
+``1e-5`` is a number; ``1:30``, ``1_000``, ``yes``, ``off`` and dates are text. `size_text` formats
+a size in bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 __all__ = ["NULL", "read_scalar", "size_text"]
 
 NULL = ("", "~", "null", "Null", "NULL")
-"""What stands for no value."""
+"""Spellings of null."""
 _BOOL = {text: value for value, word in ((True, "true"), (False, "false"))
          for text in (word, word.capitalize(), word.upper())}  # fmt: skip
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -26,7 +26,7 @@ def read_scalar(text: str) -> str | float | bool | None:
     """The value of a plain scalar: None, a bool, an int, a float, or the text itself.
 
     Raises:
-        ValueError: An integer of more digits than Python reads.
+        ValueError: An integer has more digits than Python parses.
     """
     if text in NULL:
         return None
@@ -42,11 +42,11 @@ def read_scalar(text: str) -> str | float | bool | None:
 
 
 def size_text(size: float, *, enough: bool = False) -> str:
-    """Bytes as a user reads them: ``1.2 GB``, ``350.0 MB``, ``12 kB``.
+    """A size for users: ``1.2 GB``, ``350.0 MB``, ``12 kB``.
 
     Args:
         size: Bytes; at least 0.
-        enough: Round up, where the user is told what suffices.
+        enough: Round up, for a size that must suffice.
     """
     rounded = math.ceil if enough else round
     for unit, factor in (("GB", 1e9), ("MB", 1e6)):

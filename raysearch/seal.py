@@ -1,7 +1,7 @@
-"""A digest in a record that is kept as JSON, by which damage is found.
+"""Digests in JSON records, to detect damage.
 
-A disk, a copy or a database may change a bit of a number, which is then another number. A seal
-tells such damage; it is no signature, since whoever writes a record can seal it too.
+A disk, a copy or a database may flip a bit of a number, which is then another number. A seal
+detects that; it is not a signature, since whoever writes a record can seal it.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from typing import Any
 __all__ = ["MARK", "digest_of", "is_sealed", "seal", "unseal"]
 
 MARK = "raysearch-sha256:"
-"""Begins a digest, so that one whose name was damaged is still known as one."""
+"""Prefix of a digest, so that one whose key was damaged is still recognised."""
 _NAME = "seal"
 
 
 def digest_of(content: Any) -> str:
-    """Digest of anything that JSON can hold; the order of names makes no difference."""
-    plain = json.loads(json.dumps(content))  # as a reader will find it: names are strings
+    """Digest of any JSON value; the order of keys makes no difference."""
+    plain = json.loads(json.dumps(content))  # as a reader will see it: keys are strings
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return MARK + hashlib.sha256(text.encode()).hexdigest()
 
 
 def seal(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with its digest, over an earlier one."""
+    """The record with its digest, which replaces an earlier one."""
     bare = {name: value for name, value in record.items() if name != _NAME}
     return {**bare, _NAME: digest_of(bare)}
 
 
 def is_sealed(record: Mapping[str, Any]) -> bool:
-    """Whether the record has a seal, be it damaged or under another name."""
+    """Whether the record has a seal, even a damaged one or one under another key."""
     return _NAME in record or _marked(record)
 
 
 def unseal(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record without its seal; one of an older version has none.
+    """The record without its seal; those of older versions have none.
 
     Raises:
-        ValueError: It is not as it was sealed; says so in a clause.
+        ValueError: It does not match its seal; the message is a clause.
     """
     bare = {name: value for name, value in record.items() if name != _NAME}
     try:

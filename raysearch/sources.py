@@ -1,10 +1,9 @@
 """The files that a number depends on: what a trial read, by name and SHA-256.
 
-Whoever reads a file that a number depends on says so with `note_read`; whoever wants to know
-reads inside of `recorded`. A row keeps the result as text in its provenance, so that a later run
-can tell which file is another one now. Names say where a file belongs, not where it lies, so
-that they are the same on every node: ``data xabsa/gold-en-dev.txt``, ``encoder NAME: FILE``,
-``method carl``.
+A reader of such a file reports it with `note_read`; `recorded` collects these reports. A row keeps
+the result as text in its provenance, so that a later run can tell which file has changed. Names
+identify a file rather than locate it, so that they are the same on every node:
+``data xabsa/gold-en-dev.txt``, ``encoder NAME: FILE``, ``method carl``.
 """
 
 from __future__ import annotations
@@ -40,16 +39,16 @@ __all__ = [
 ]
 
 SOURCES = "sources"
-"""Entry of a row's provenance."""
+"""Key of a row's provenance."""
 _FEW = 24
-"""A folder with more files than this is one entry: a row must stay small."""
+"""A folder with more files than this becomes one entry, to keep rows small."""
 _COPIES = 32
 P = ParamSpec("P")
 T = TypeVar("T")
 Found = dict[str, tuple[Path, str]]
-"""Name of a file to where it lies here, and its SHA-256."""
+"""Name of a file to its local path and its SHA-256."""
 NUMERIC = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy", "scipy")
-"""Packages that numbers depend on; their versions stand in a row's provenance."""
+"""Packages that numbers depend on, whose versions are in a row's provenance."""
 VERSIONS = ("raysearch", "code", "python", *NUMERIC)
 _ENCODER = re.compile(r"(encoder .+?)(?:: [^/]*|/ \(\d+ files, list [0-9a-f]{8}\))")
 _found: ContextVar[Found | None] = ContextVar("found", default=None)
@@ -66,11 +65,11 @@ def file_digest(path: Path) -> str:
 
 
 def note_read(name: str, path: Path, digest: str) -> None:
-    """Say that a file was read.
+    """Report that a file was read.
 
     Args:
-        name: What it is called on every node.
-        path: Where it lies here.
+        name: Its name, the same on every node.
+        path: Its local path.
         digest: SHA-256 (hex) of the bytes that were read.
     """
     found = _found.get()
@@ -80,7 +79,7 @@ def note_read(name: str, path: Path, digest: str) -> None:
 
 @contextmanager
 def recorded() -> Iterator[Found]:
-    """Inside, the mapping grows by every file that is read: name to place and SHA-256."""
+    """Yield a mapping that collects every file read inside: name to path and SHA-256."""
     found: Found = {}
     token = _found.set(found)
     try:
@@ -92,10 +91,10 @@ def recorded() -> Iterator[Found]:
 
 
 def remembered(read: Callable[P, T]) -> Callable[P, T]:
-    """The same reader, which gives what it gave before while no file that it read has changed.
+    """Cache a reader's result while no file that it read has changed.
 
-    The files are hashed again each time: they are small beside what a trial does with them, and
-    their times say nothing for certain. The results are shared, so they must be frozen.
+    The files are hashed on each call: they are small compared to a trial's work, and modification
+    times are unreliable. Results are shared, so they must be frozen.
     """
     kept: OrderedDict[object, tuple[T, Found]] = OrderedDict()
 
@@ -125,9 +124,9 @@ def _unchanged(found: Found) -> bool:
 
 
 def to_text(read: Mapping[str, str]) -> str:
-    """Names and digests as a row keeps them; many files of one folder become one entry.
+    """Names and digests as text for a row; many files of one folder become one entry.
 
-    Its name says how many files and which, so that other files are no other bytes of these.
+    The entry's name has their number and a digest of their names, so that it identifies the set.
     """
     folders: dict[str, dict[str, str]] = {}
     for name, digest in read.items():
@@ -148,15 +147,15 @@ def _digest(text: str) -> str:
 
 
 def digests(found: Found) -> dict[str, str]:
-    """Name to SHA-256 of what was `recorded`."""
+    """Name to SHA-256 of the result of `recorded`."""
     return {name: digest for name, (_, digest) in found.items()}
 
 
 def sources_of(provenance: Mapping[str, str]) -> dict[str, str]:
-    """Name to digest, as a row says it; empty for a row that does not, as older ones.
+    """Name to digest, from a row; empty for older rows.
 
-    The list of an encoder's files is one more source: each is read by every trial, so that one
-    that was added or removed makes another encoder.
+    The list of an encoder's files is one more source: every trial reads all of them, so adding or
+    removing one makes another encoder.
     """
     try:
         found = read_json(provenance.get(SOURCES) or "{}")
@@ -173,7 +172,7 @@ def sources_of(provenance: Mapping[str, str]) -> dict[str, str]:
 
 
 def versions_of(provenance: Mapping[str, str]) -> dict[str, str]:
-    """What rounding may depend on, as far as it is known: of Python the minor version counts."""
+    """Versions that rounding may depend on, as far as known; of Python the minor version."""
     found = {name: provenance[name] for name in VERSIONS if provenance.get(name)}
     if "python" in found:
         found["python"] = ".".join(found["python"].split(".")[:2])
@@ -194,5 +193,5 @@ def numbers_text(numbers: Iterable[int]) -> str:
 
 
 def short(value: str) -> str:
-    """A version as it is, a digest by its first digits."""
+    """A version unchanged, a digest by its first digits."""
     return value[:12] if len(value) == 64 else value

@@ -1,4 +1,4 @@
-"""What a run of a sweep leaves behind: how it ended, the best configurations, nodes and cost."""
+"""The summary of a sweep's session: how it ended, the best configurations, nodes and cost."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["Cost", "Ending", "NodeTimes", "NodeUsage", "PaperResult", "SweepSumm
 
 @dataclass(frozen=True, kw_only=True)
 class NodeTimes:
-    """What became of the time of all nodes of a type; the last four sum up to `up`.
+    """Time of all nodes of a type; the last four sum up to `up`.
 
     Attributes:
         type: The node type.
         head: Whether these are heads.
         nodes: Nodes that were ever up.
-        up: Seconds that they were up, together.
+        up: Seconds that they were up, in total.
         leased: With at least one trial.
-        before: Before a node's first trial; of a node that never had one, all its time.
+        before: Before a node's first trial; all its time if it never had one.
         between: Without a trial, but before a later one.
         after: After a node's last trial, until it was gone or until now.
     """
@@ -39,7 +39,7 @@ class NodeTimes:
 
 
 def total(parts: Iterable[NodeTimes], name: str = "", *, head: bool = False) -> NodeTimes:
-    """The sum of several times under one name."""
+    """The sum of several entries under one name."""
     found = tuple(parts)
     return NodeTimes(
         type=name,
@@ -55,17 +55,17 @@ def total(parts: Iterable[NodeTimes], name: str = "", *, head: bool = False) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a sweep has cost.
+    """The cost of a sweep.
 
     Attributes:
-        spent: Money for all nodes, the head too, while the sweep ran, over all its runs.
-        run: What of it this run cost.
-        tail: What the workers that are up cost until their idle time-out ends them; a cap holds
-            for `spent` and `tail` together.
-        cap: The most that the sweep may cost, or None.
-        rate: Money per hour of the nodes that are up.
-        unpriced: Node types that were up and have no price: they count with the dearest.
-        currency: Name of the money; may be empty.
+        spent: Money for all nodes, including the head, over all sessions of the sweep.
+        run: The part of this session.
+        tail: Cost of the live workers until their idle time-out ends them; a cap applies to
+            `spent` and `tail` together.
+        cap: Cost limit of the sweep, or None.
+        rate: Money per hour of the live nodes.
+        unpriced: Node types that were up without a price: the highest price is used.
+        currency: Name of the currency; may be empty.
     """
 
     spent: float
@@ -79,11 +79,11 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeUsage:
-    """The nodes of a run of a sweep.
+    """The nodes of a sweep's session.
 
     Attributes:
         types: Each node type's times.
-        cost: What they cost; None where nodes have no prices.
+        cost: Their cost; None if there are no prices.
     """
 
     types: tuple[NodeTimes, ...]
@@ -96,10 +96,10 @@ class NodeUsage:
 
     @classmethod
     def from_plain(cls, raw: Mapping[str, Any]) -> NodeUsage:
-        """Read what JSON holds of it.
+        """Read the usage from JSON.
 
         Raises:
-            LookupError, TypeError: A field is missing or is another.
+            LookupError, TypeError: A field is missing or invalid.
         """
         types = tuple(NodeTimes(**item) for item in raw["types"])
         cost = raw["cost"]
@@ -109,12 +109,12 @@ class NodeUsage:
 
 
 class PaperResult(NamedTuple):
-    """How the paper's own setting ended.
+    """The outcome of the paper's own setting.
 
     Attributes:
         number: Its number.
-        value: What it is worth; NaN unless every cell is in. One of a single cell that was
-            stopped early has its last report.
+        value: Its aggregate value; NaN unless every cell is in. A single cell that was stopped
+            early has its last report's value.
         note: Why it is not complete; empty when it is.
     """
 
@@ -124,7 +124,7 @@ class PaperResult(NamedTuple):
 
 
 class Ending(StrEnum):
-    """Why a run of a sweep ended."""
+    """Why a session of a sweep ended."""
 
     DONE = "done"
     TIME = "time"
@@ -134,23 +134,23 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepSummary:
-    """What a run of a sweep leaves behind.
+    """The result of a sweep's session.
 
     Attributes:
         ending: Why it ended.
-        asked: Configurations asked so far, over all runs.
-        origins: Where they came from (`raysearch.run`) to how many; "" stands for
-            those of an older version, which did not say.
-        used_up: Tasks, or "" for all together, whose space has no configuration left that was
-            not tried, so that the sweep ended before its budget.
-        trials: State to number of cells that ended in it, over all runs.
-        unfinished: Configurations that the next run goes on with.
-        best: Task to its best complete configuration and what that is worth; "" stands for all
-            tasks together, so it is the only key in joint mode. Empty when none is complete.
-        papers: Task, or "", to how the paper's own setting ended, once it was asked.
-        seconds: Seconds that this run took.
-        freed: Bytes of checkpoints, weights and stages that this run removed.
-        nodes: The cluster's nodes while this run lasted, and the cost; None without a cluster.
+        asked: Configurations asked for so far, over all sessions.
+        origins: Their origin (`raysearch.run`) to their number; "" means unknown, from an older
+            version.
+        used_up: Tasks, or "" for all together, whose space has no untried configuration left, so
+            that the sweep ended before its budget.
+        trials: State to number of cells that ended in it, over all sessions.
+        unfinished: Configurations that the next session resumes.
+        best: Task to its best complete configuration and its value; "" means all tasks together,
+            and is the only key in joint mode. Empty if none is complete.
+        papers: Task, or "", to the outcome of the paper's own setting, once it was asked for.
+        seconds: Duration of this session.
+        freed: Bytes of checkpoints, weights and stages that this session removed.
+        nodes: The cluster's nodes during this session, and the cost; None without a cluster.
     """
 
     ending: Ending
@@ -167,20 +167,20 @@ class SweepSummary:
 
     @property
     def best_number(self) -> int | None:
-        """Of a joint sweep the best complete configuration; None when there is none."""
+        """The best complete configuration of a joint sweep; None if there is none."""
         return self.best[""].number if "" in self.best else None
 
     @property
     def best_value(self) -> float | None:
-        """What that one is worth."""
+        """The value of the best."""
         return self.best[""].value if "" in self.best else None
 
     @classmethod
     def from_plain(cls, raw: Mapping[str, Any]) -> SweepSummary:
-        """Read what JSON holds of a summary.
+        """Read a summary from JSON.
 
         Raises:
-            LookupError, TypeError, ValueError, AttributeError: A field is missing or is another.
+            LookupError, TypeError, ValueError, AttributeError: A field is missing or invalid.
         """
         parts = {
             "ending": Ending(raw["ending"]),

@@ -1,4 +1,4 @@
-"""Which version of raysearch this is, and where its files lie."""
+"""The version of raysearch, and the folder of its files."""
 
 from __future__ import annotations
 

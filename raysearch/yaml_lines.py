@@ -1,8 +1,8 @@
-"""What does a YAML file say, and on which line does it say so.
+"""Reads a YAML file into values that know their lines.
 
-The tree of a file as plain values that remember their lines, so that a checker can name
-``file:line`` for everything it finds. Values are those of YAML 1.2 (`raysearch.scalars`), not of
-1.1 as PyYAML reads it; a key that stands twice is a problem instead of a silent loss.
+So a checker can name ``file:line`` for everything it finds. Values are those of YAML 1.2
+(`raysearch.scalars`), not of 1.1 as in PyYAML; a duplicate key is a problem instead of a silent
+loss.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["LocatedValue", "Problems", "inside", "read_located"]
 _PLAIN = "plain"
 """Tag of a scalar that has neither quotes nor a tag of its own."""
 _TYPES = {"null": NoneType, "bool": bool, "int": int, "float": float}
-"""What a value with such a tag must be."""
+"""Requirement on a value with such a tag."""
 DEEPEST = 50
-"""Levels that a file may have, so that whoever walks its tree need not think of Python's stack."""
+"""Deepest nesting of a file, so that recursive walks stay within Python's stack."""
 MOST_VALUES = 100_000
-"""Values that a file may have, those that aliases repeat counted each time they stand."""
+"""Most values of a file, with aliases counted each time they occur."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class LocatedValue:
 
 
 class Problems:
-    """Everything wrong with one file, said at once, in order of lines.
+    """Everything wrong with one file, raised together in order of lines.
 
     Args:
         source: Name of the file in the messages.
@@ -65,15 +65,15 @@ class Problems:
         self._found: list[tuple[int, str]] = []
 
     def add(self, text: str, line: int) -> None:
-        """Note a problem: a sentence without its end mark, and its line."""
+        """Add a problem: a sentence without its end, and its line."""
         self._found.append((line, f"{text} ({self.source}:{line})"))
 
     def refuse(self, rule: str, node: LocatedValue) -> None:
-        """Note a value that breaks a rule, such as "`slots` must be a whole number"."""
+        """Add a value that breaks a rule, such as "`slots` must be a whole number"."""
         self.add(f"{rule}, but got {quoted(node.plain)}", node.line)
 
     def mapping(self, name: str, node: LocatedValue | None) -> dict[str, LocatedValue]:
-        """What stands under a name; empty where nothing does, and noted where it is no mapping."""
+        """The mapping under a name; empty if missing, a problem if it is not a mapping."""
         if node is not None and not isinstance(node.value, dict):
             self.refuse(f"`{name}` must be a mapping of names", node)
         return inside(node)
@@ -81,7 +81,7 @@ class Problems:
     def check_keys(
         self, what: str, mapping: Mapping[str, LocatedValue], known: Sequence[str]
     ) -> None:
-        """Note every key that is not known, as `unknown_name` says it."""
+        """Add every unknown key, in the words of `unknown_name`."""
         for key, node in mapping.items():
             if key not in known:
                 self.add(unknown_name(what, key, known), node.line)
@@ -90,7 +90,7 @@ class Problems:
         return len(self._found)
 
     def raise_all(self) -> None:
-        """Raise what was found, if anything.
+        """Raise the problems, if there are any.
 
         Raises:
             ConfigError: One sentence per problem.
@@ -101,7 +101,7 @@ class Problems:
 
 
 def inside(node: LocatedValue | None, *keys: str) -> dict[str, LocatedValue]:
-    """The mapping at a path of keys below a value; empty where there is none."""
+    """The mapping at a path of keys below a value; empty if there is none."""
     for key in keys:
         node = inside(node).get(key)
     return node.value if node is not None and isinstance(node.value, dict) else {}
@@ -111,7 +111,7 @@ def read_located(path: Path) -> tuple[dict[str, LocatedValue], Problems]:
     """Read a file whose top level is a mapping.
 
     Returns:
-        The mapping, and the problems found so far, to be added to.
+        The mapping, and the problems found so far, for the caller to add to.
 
     Raises:
         ConfigError: The file cannot be read, is empty, is not YAML, or is not a mapping.
@@ -139,7 +139,7 @@ def read_located(path: Path) -> tuple[dict[str, LocatedValue], Problems]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes a tree that can be walked: neither too deep nor, with its aliases, too large.
+    """Composes a tree that is safe to walk: neither too deep nor, with its aliases, too large.
 
     Plain scalars have the tag `_PLAIN`.
     """
@@ -148,10 +148,10 @@ class _Loader(yaml.SafeLoader):
         super().__init__(text)
         self._level = 0
         self._extent: dict[yaml.Node, tuple[int, int]] = {}
-        """Values and levels of each node that is complete."""
+        """Number of values and levels of each complete node."""
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-        """The tag of a node that has none; whatever is plain is read later."""
+        """The tag of an untagged node; plain scalars are parsed later."""
         if kind is yaml.ScalarNode and implicit[0]:
             return _PLAIN
         return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
@@ -160,7 +160,7 @@ class _Loader(yaml.SafeLoader):
         """Compose one node and what is below it.
 
         Raises:
-            MarkedYAMLError: The file goes too deep here, or has too many values.
+            MarkedYAMLError: The file is nested too deeply, or has too many values.
         """
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
         self._check(1, 1, event)
@@ -170,7 +170,7 @@ class _Loader(yaml.SafeLoader):
         if node is not None:
             if not isinstance(event, yaml.AliasEvent):
                 self._extent[node] = self._measured(node)
-            # An alias inside of what it repeats is said later, with all that is wrong.
+            # An alias inside of its own anchor is reported later, with the other problems.
             self._check(*self._extent.get(node, (1, 1)), event)
         return node
 

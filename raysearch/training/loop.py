@@ -84,7 +84,7 @@ class Fit:
             about to go and a checkpoint was just written.
 
         Raises:
-            TrialError: A term is not finite, or the method measured a failure signature.
+            RunError: A term is not finite, or the method measured a failure signature.
         """
         with self.sharing.pinned():
             resumed = self._restore()

@@ -138,7 +138,7 @@ def _same_on_every_worker(spec: RunSpec, read: Found) -> str:
     """Digests of what the trial read, as in its row.
 
     Raises:
-        TrialError: Its workers read different bytes under one name.
+        RunError: Its workers read different bytes under one name.
     """
     text = to_text({**digests(read), **method_source(spec.method)})
     told = [sources_of({SOURCES: str(other)}) for other in distributed.gather_objects(text)]

@@ -95,7 +95,7 @@ def endless_batches(method: Method, stage: Stage, seed: int, *, skip: int) -> It
         skip: Batches that were already used.
 
     Raises:
-        TrialError: An epoch has no batch.
+        RunError: An epoch has no batch.
     """
     epoch = 0
     while True:
