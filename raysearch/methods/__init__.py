@@ -1,6 +1,6 @@
-"""The methods there are: CARL and MSMO, and those that other installed packages add.
+"""The registry of methods: CARL and MSMO, and those of other installed packages.
 
-Importing this module, or asking for a method's config class, imports no torch: the command
+Importing this module, or asking for a method's config class, does not import torch: the command
 line and the search spaces read settings long before anything trains.
 
 A package adds a method by an entry point of the group ``raysearch.methods``, whose object is a
@@ -9,8 +9,8 @@ A package adds a method by an entry point of the group ``raysearch.methods``, wh
     [project.entry-points."raysearch.methods"]
     toy = "raysearch_toy:LOADER"
 
-An entry point is a file of the installed package, so every process that trains knows it too,
-on every machine where the package is installed. ``docs/extending.md`` has a whole one.
+An entry point is a file of the installed package, so every training process finds it, on every
+machine where the package is installed. ``docs/extending.md`` has a complete example.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ GROUP = "raysearch.methods"
 
 @cache
 def outside_methods() -> Mapping[str, EntryPoint]:
-    """Name to entry point; nothing of the packages is imported.
+    """Name to entry point; imports none of the packages.
 
     Raises:
         ConfigError: Two packages add a method of the same name.
@@ -70,7 +70,7 @@ def outside_methods() -> Mapping[str, EntryPoint]:
 
 
 def load_method(name: str) -> MethodLoader:
-    """The loader that a package gives for one of `outside_methods`.
+    """The loader of one of `outside_methods`.
 
     Raises:
         ConfigError: It cannot be imported.
@@ -86,7 +86,7 @@ def load_method(name: str) -> MethodLoader:
 
 
 def package_folder(name: str) -> Path | None:
-    """Folder of the package that adds a method; None for a method that none adds, or a module.
+    """Folder of the package that adds a method; None for other methods, or if it is a module.
 
     It holds the code that the method's numbers depend on, and its ``search_spaces/``.
     """
@@ -95,7 +95,7 @@ def package_folder(name: str) -> Path | None:
 
 
 def package_sources(name: str) -> Path | None:
-    """Folder or, of a method that is one module, file of what a package adds; None for no such."""
+    """Folder or, for a single module, file of a package's method; None for other methods."""
     point = outside_methods().get(name)
     spec = find_spec(point.module.partition(".")[0]) if point else None
     if spec is None:
@@ -107,7 +107,7 @@ def package_sources(name: str) -> Path | None:
 
 @dataclass(frozen=True)
 class _LazyLoader:
-    """A `MethodLoader` that imports its method when a trial is built, not before.
+    """A `MethodLoader` that does not import its method before a trial is built.
 
     Attributes:
         package: Package of the method; its ``config`` module defines ``tasks`` and the config
@@ -179,14 +179,14 @@ METHODS: Mapping[str, MethodLoader] = {
     "carl": _LazyLoader("raysearch.methods.carl", "CarlConfig"),
     "msmo": _LazyLoader("raysearch.methods.msmo", "MsmoConfig"),
 }
-"""The methods of this package; those that other packages add are found when they are named."""
+"""The methods of this package; those of other packages are looked up by name."""
 
 
 def get_method(name: str) -> MethodLoader:
-    """The loader of a method, of this package or of another package.
+    """The loader of a method, of this package or of another.
 
     Raises:
-        ConfigError: There is no such method; the message names those that are.
+        ConfigError: The method is unknown; the message lists the known ones.
     """
     if name in METHODS:
         return METHODS[name]
@@ -196,19 +196,19 @@ def get_method(name: str) -> MethodLoader:
 
 
 def config_type(name: str) -> type[TrainingConfig]:
-    """The config class of a method; imports no torch.
+    """The config class of a method; does not import torch.
 
     Raises:
-        ConfigError: There is no such method.
+        ConfigError: The method is unknown.
     """
     return get_method(name).config_type
 
 
 def notes_of(name: str) -> SettingNotes:
-    """What those who show or plan a method's runs must know about its settings.
+    """Notes on a method's settings for display and planning.
 
-    By default, the settings that say what is scored name the corpora. Rows of a method that is
-    not installed here can be read, without notes.
+    By default, the settings that determine what is scored name the corpora. Rows of a method that
+    is not installed can be read, without notes.
     """
     if name not in METHODS and name not in outside_methods():
         return SettingNotes()

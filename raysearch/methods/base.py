@@ -1,10 +1,10 @@
-"""What a method is to the loop: stages, and updates that the loop performs.
+"""The interface of a method: stages, and updates that the loop performs.
 
 A method yields updates and the loop performs them: for each `Update` it runs one backward
 pass of `loss` and, unless `step` is False, averages the gradients over workers, clips, steps
-the optimizer and zeroes it. The lines of a method after a ``yield`` run once that is done:
-they may read gradients (of an update with ``step=False``), clip weights, move a momentum
-average. No term can be back-propagated twice.
+the optimizer and zeroes it. A method's code after a ``yield`` runs once that is done: it may read
+gradients (of an update with ``step=False``), clip weights, or update a momentum average. No
+term can be back-propagated twice.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ __all__ = ["Method", "MethodLoader", "Stage", "Update"]
 
 @dataclass(frozen=True)
 class Update:
-    """One backward pass that the loop owes the method.
+    """One backward pass for the loop to perform.
 
     Attributes:
         optimizer: Key in the method's `optimizers`.
         loss: Scalar with a graph; already weighted.
         terms: Named scalars to be averaged into the next report; detached by the loop.
-        step: False keeps the gradients in place for the next update of the same optimizer,
-            so that several backward passes make one optimizer step.
+        step: False keeps the gradients for the next update of the same optimizer, so that
+            several backward passes make one optimizer step.
         rate: Factor on the optimizer's peak learning rate in this step, for an optimizer with
-            a horizon of its own; None for the loop's schedule.
+            its own schedule; None for the loop's schedule.
     """
 
     optimizer: str
@@ -46,9 +46,9 @@ class Update:
 class Method(Protocol):
     """One trial's method: built for a config and a cell, driven by `training.loop`.
 
-    Promises: building and training use only the seed given and torch's generators; nothing is
-    written to disk; data of roles that were not opened is not read; in one process and in a
-    process group the same code runs.
+    Guarantees: building and training use only the given seed and torch's generators; nothing is
+    written to disk; data of roles that were not opened is not read; the same code runs in a single
+    process and in a process group.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Method(Protocol):
     """Key to optimizer; `training.optim` schedules their learning rates per stage."""
     provenance: Mapping[str, str]
     """At least ``encoder``, ``encoder_digest``, ``corpora``, ``data_digest``. Files that building
-    reads by other ways than `raysearch.corpora` and `raysearch.encoders` are told to
+    reads by other means than `raysearch.corpora` and `raysearch.encoders` must be reported to
     `raysearch.sources.note_read`, so that a sweep notices when they change."""
 
     def stages(self) -> Sequence[Stage]:
@@ -64,12 +64,12 @@ class Method(Protocol):
         ...
 
     def begin(self, stage: Stage, state: Mapping[str, Any] | None = None) -> None:
-        """Make ready for the first step of a stage, or go on within it.
+        """Prepare for the first step of a stage, or resume within it.
 
         Args:
-            stage: The stage. The results of its parents have been accepted, unless it goes on.
-            state: What `state_dict` gave within this stage when a trial is resumed in it; it
-                stands for every result accepted before as well.
+            stage: The stage. The results of its parents have been accepted, unless it resumes.
+            state: The result of `state_dict` in this stage when a trial is resumed in it; it
+                replaces every result accepted before as well.
         """
         ...
 
@@ -82,27 +82,27 @@ class Method(Protocol):
         ...
 
     def finish(self, stage: Stage) -> dict[str, Any]:
-        """What a stage leaves behind once its steps are done: plain containers and tensors.
+        """The result of a stage after its steps: plain containers and tensors.
 
-        Enough for the stages that name it as a parent and, of the last stage, to evaluate.
+        Sufficient for the stages that name it as a parent and, for the last stage, to evaluate.
         A stage without steps computes it here.
         """
         ...
 
     def accept(self, stage: Stage, result: Mapping[str, Any]) -> None:
-        """Take in what `finish` gave, here or in another trial that shares the stage.
+        """Take the result of `finish`, from this trial or another one that shares the stage.
 
-        Called after every stage that was run or taken over, so that both ways are one way;
-        not for stages that no later one needs.
+        Called after every stage, run or taken over, so that both have the same path; not for
+        stages that no later one needs.
         """
         ...
 
     def evaluate(self, role: str) -> dict[str, float]:
-        """Metrics on ``dev`` or a later opened role, prefixed by it; worker 0 only."""
+        """Metrics on ``dev`` or a later opened role, prefixed by it; only on worker 0."""
         ...
 
     def check_health(self, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
-        """Called at every report with the means of the terms and the fresh metrics.
+        """Check the means of the terms and the new metrics at every report.
 
         Raises:
             UnhealthyError: A failure signature of the method was measured.
@@ -110,22 +110,22 @@ class Method(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that `begin` needs to go on within a stage, optimizers left out."""
+        """Everything that `begin` needs to resume within a stage, without optimizers."""
         ...
 
     def save_encoder(self, folder: str) -> None:
         """Write encoder and tokenizer so that ``AutoModel.from_pretrained(folder)`` opens them.
 
-        With them go the marks of all texts that it was trained on (`encoders.save`).
+        Includes the marks of all texts that it was trained on (`encoders.save`).
 
         Args:
-            folder: Where to; nothing is there yet.
+            folder: Destination; it does not exist yet.
         """
         ...
 
 
 class MethodLoader(Protocol):
-    """What `METHODS` holds: the config class and how to build the method.
+    """An entry of `METHODS`: the config class and how to build the method.
 
     A loader may also state its metrics, notes on its settings and measures:
     `raysearch.methods.description`.
@@ -133,25 +133,25 @@ class MethodLoader(Protocol):
 
     @property
     def config_type(self) -> type[TrainingConfig]:
-        """The method's config class; asking for it imports no torch."""
+        """The method's config class; does not import torch."""
         ...
 
     def build(
         self, config: Any, cell: Cell, *, device: torch.device, roles: Sequence[str], data_dir: str
     ) -> Method:
-        """A fresh method: the same arguments give the same bytes.
+        """A new method: the same arguments produce the same bytes.
 
         Args:
             config: An instance of `config_type`.
             cell: Task and seed.
-            device: Where parameters and batches live.
+            device: Device of parameters and batches.
             roles: The roles that may be opened; search opens ``train`` and ``dev`` only.
             data_dir: Folder of the corpora.
         """
         ...
 
     def check(self, config: Any, *, data_dir: str) -> None:
-        """Whether the data that a config names can be read; imports no torch.
+        """Check that the data that a config names can be read; does not import torch.
 
         Raises:
             RaysearchError: No trial of this config could run, and why.
@@ -163,8 +163,8 @@ class MethodLoader(Protocol):
         ...
 
     def outline(self, config: Any) -> tuple[Stage, ...]:
-        """The stages of a config as far as they are known without data; imports no torch.
+        """The stages of a config as far as they are known without data; does not import torch.
 
-        Names, fields and parents are those of the trial; steps are its own or in proportion.
+        Names, fields and parents are those of the trial; steps are its own or proportional.
         """
         ...

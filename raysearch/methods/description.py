@@ -1,9 +1,9 @@
-"""What a loader may state about its method beside how to build it; every part is optional.
+"""Optional parts of a loader that describe its method.
 
-A `raysearch.methods.base.MethodLoader` states its metrics, notes on its settings and measures by
-having the members of `Reported`, `OfEncoder`, `Noted` or `Measuring`. `measures_of`,
-`is_of_encoder` and `raysearch.methods.notes_of` return the defaults for one that lacks them. Needs
-no torch: tables, reports and figures read this too.
+A `raysearch.methods.base.MethodLoader` declares its metrics, notes on its settings and measures by
+implementing `Reported`, `OfEncoder`, `Noted` or `Measuring`. `measures_of`, `is_of_encoder` and
+`raysearch.methods.notes_of` return the defaults for one without them. Does not need torch, since
+tables, reports and figures use it too.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ __all__ = [
 ]
 
 Record = dict[str, float | int | str]
-"""A flat record of a measure; those of one measure have the same columns."""
+"""A flat record of a measure; all records of a measure have the same columns."""
 
 
 @runtime_checkable
 class Reported(Protocol):
-    """A loader that knows its metrics.
+    """A loader that declares its metrics.
 
-    A sweep whose objective is none of them is refused before its first trial, and where nothing
-    is known, at the first report of its first trial: a metric that comes with a later report
-    only must be named here.
+    A sweep with another objective is refused before its first trial; without a declaration, at
+    the first report of its first trial. So a metric that first appears in a later report must be
+    declared.
     """
 
     def metrics(self, config: Any, *, role: str, data_dir: str) -> Collection[str]:
-        """Every name with the role before its slash that `Method.evaluate` may return.
+        """Every name with this role as its prefix that `Method.evaluate` may return.
 
-        Imports no torch.
+        Does not import torch.
 
         Args:
             config: An instance of `config_type`.
@@ -58,37 +58,36 @@ class Reported(Protocol):
 
 @runtime_checkable
 class OfEncoder(Protocol):
-    """A loader whose trials train more than is exported.
+    """A loader whose trials train more than the exported encoder.
 
-    An exported encoder's card lists what holds for its weights; all metrics where a loader does
-    not say.
+    An exported encoder's card lists the metrics that hold for its weights; by default all.
     """
 
     def of_encoder(self, metric: str) -> bool:
-        """Whether a metric is one of the encoder alone, and not of a head that stays behind.
+        """Whether a metric depends on the encoder alone, and not on a head that is not exported.
 
-        Imports no torch.
+        Does not import torch.
 
         Args:
-            metric: Its name behind the role, such as ``va_pearson``.
+            metric: Its name without the role, such as ``va_pearson``.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettingNotes:
-    """What those who show or plan runs must know about the settings of a method.
+    """Notes on the settings of a method for display and planning.
 
     Attributes:
-        symbols: Setting to its letter in the paper.
+        symbols: Setting to its symbol in the paper.
         leading: Settings that a report shows first, in this order.
         self_naming: Settings whose values are clear without the setting's name, such as the
             name of a variant.
         corpora: Settings that name corpora.
         work: Settings that the seconds of a run are proportional to.
-        tasks: The setting that lists language pairs as tasks; "" where a method has none.
-        diagnostics: Words in the names of metrics on dev that are no scores; a report shows them
-            over training.
+        tasks: The setting that lists language pairs as tasks; "" if a method has none.
+        diagnostics: Words in the names of metrics on dev that are not scores; a report shows
+            them over training.
     """
 
     symbols: Mapping[str, str] = field(default_factory=dict)
@@ -100,7 +99,7 @@ class SettingNotes:
     diagnostics: Collection[str] = ()
 
     def title(self, setting: str) -> str:
-        """The setting with its letter: ``critic_clip (c)``."""
+        """The setting with its symbol: ``critic_clip (c)``."""
         symbol = self.symbols.get(setting)
         return f"{setting} ({symbol})" if symbol else setting
 
@@ -111,12 +110,12 @@ class Noted(Protocol):
 
     @property
     def notes(self) -> SettingNotes:
-        """The notes; imports no torch."""
+        """The notes; does not import torch."""
         ...
 
 
 class FinishedRuns(Protocol):
-    """The complete runs of a sweep, as a measure gets them.
+    """The complete runs of a sweep, as passed to a measure.
 
     Attributes:
         runs: In order of trial and cell.
@@ -133,27 +132,26 @@ class FinishedRuns(Protocol):
     def restored(self, runs: Iterable[Run], role: str, what: str) -> Iterator[tuple[Run, Any]]:
         """Each run with its method, final weights restored and the role's data opened.
 
-        That the data was opened is recorded beforehand, and that it was read once the next run
-        is asked for.
+        The opening is recorded beforehand, and its end when the next run is requested.
 
         Args:
-            runs: Of these.
-            role: What is opened beside train and dev.
-            what: What it is opened for, in a word.
+            runs: Some of `runs`.
+            role: The role to open beside train and dev.
+            what: The purpose, in a word.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """What an experiment measures beyond its rows; its search space names it as ``measure``.
+    """A measurement for experiments beyond rows; a search space names it as ``measure``.
 
     Attributes:
-        take: The records.
-        sentences: What they say, a sentence each.
-        panels: Of a figure of labels: geometry to the title of its panel and the label of the
-            axis, in their order.
-        lines: Of a figure of labels: scaling to its name, first the one on the rating scale.
+        take: Computes the records.
+        sentences: Describes them, one sentence each.
+        panels: For a figure of labels: geometry to the title of its panel and the label of the
+            axis, in order.
+        lines: For a figure of labels: scaling to its name, first the one on the rating scale.
     """
 
     take: Callable[[FinishedRuns], list[Record]]
@@ -168,7 +166,7 @@ class Measuring(Protocol):
 
     @property
     def measures(self) -> Mapping[str, Measure]:
-        """Name to measure; imports no torch, as taking one may."""
+        """Name to measure; does not import torch, though taking one may."""
         ...
 
 
@@ -178,5 +176,5 @@ def measures_of(loader: object) -> Mapping[str, Measure]:
 
 
 def is_of_encoder(loader: object, metric: str) -> bool:
-    """Whether a metric is one of the encoder alone (`OfEncoder`); by default, every one is."""
+    """Whether a metric depends on the encoder alone (`OfEncoder`); by default, every one does."""
     return loader.of_encoder(metric) if isinstance(loader, OfEncoder) else True

@@ -1,6 +1,6 @@
 """A part of a trial whose result other trials may share: its name, settings and parents.
 
-Needs no torch, so that stages of two configs can be compared before anything trains.
+Does not need torch, so that stages of two configs can be compared before anything trains.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["Stage", "parents_of"]
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a trial whose result depends on the named settings only.
+    """A part of a trial whose result depends only on the named settings.
 
     Attributes:
         name: For example ``pretrain``; unique within a trial.
@@ -21,11 +21,11 @@ class Stage:
             parents; with data, encoder, seed and code version they make its key. Those that
             its reports depend on are among them when `reports` is True.
         steps: Optimizer steps; 0 for a stage that only computes.
-        parents: Names of the earlier stages whose results it starts from; None for the stage
-            before it, () for none.
-        data: Names of the method's provenance entries that identify the data it reads; None
-            for all whose name holds ``digest``.
-        reports: Whether the trial's reports fall into it as well; a stage that only prepares
+        parents: Names of the earlier stages whose results it starts from; None for the previous
+            stage, () for none.
+        data: Names of the method's provenance entries that identify its data; None for all
+            whose name contains ``digest``.
+        reports: Whether the trial's reports also happen in it; a stage that only prepares
             (a teacher, an alignment without a tagger) has none. One that has them descends
             from every earlier one that has.
         shared: Whether its result is kept for other trials although no stage follows it.

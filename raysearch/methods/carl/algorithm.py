@@ -1,9 +1,9 @@
 """The steps of CARL, as updates that the loop performs.
 
-Read beside docs/carl.md §5 and §7. The seven-forward step is `_contrast_and_detect`: the backward
-pass of the contrastive term also leaves its gradient on the word embeddings, which gives the
-saliency and the first ascent step for nothing; as the perturbation is a constant, the two
-backward passes add up to the gradient of 0.8 L_MCCL + 0.2 L_PTD.
+See docs/carl.md §5 and §7. The seven-forward step is `_contrast_and_detect`: the backward pass of
+the contrastive term also leaves its gradient on the word embeddings, which provides the saliency
+and the first ascent step for free; as the perturbation is a constant, the two backward passes
+add up to the gradient of 0.8 L_MCCL + 0.2 L_PTD.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ __all__ = ["CarlAlgorithm", "batch_geometry", "length_of_gradient"]
 
 
 def length_of_gradient(tensor: torch.Tensor, minus: torch.Tensor | None = None) -> torch.Tensor:
-    """A scalar that the coming backward pass fills with the length of the tensor's gradient.
+    """A scalar that the next backward pass fills with the norm of the tensor's gradient.
 
-    Read at the word embeddings, the deepest point that both terms reach. Over several workers
-    the mean of the scalars is about the length of the whole batch's gradient.
+    Used at the word embeddings, the deepest point that both terms reach. Over several workers
+    the mean of the scalars is about the norm of the whole batch's gradient.
 
     Args:
         tensor: Has a graph.
-        minus: A part of the gradient that is not to be counted.
+        minus: A part of the gradient to leave out.
     """
     length = torch.zeros((), device=tensor.device)
 
@@ -58,7 +58,7 @@ def length_of_gradient(tensor: torch.Tensor, minus: torch.Tensor | None = None) 
 
 @torch.no_grad()
 def batch_geometry(queries: torch.Tensor, keys: torch.Tensor) -> dict[str, torch.Tensor]:
-    """How the batch lies on the sphere: collapse shows here first.
+    """Statistics of the batch on the sphere, in which collapse shows first.
 
     ``branch_alignment`` is the mean squared distance of a sentence's query and key,
     ``uniformity`` the log mean of exp(-2 d²) over pairs of queries, ``prediction_sd`` the mean
@@ -79,7 +79,7 @@ Terms = dict[str, torch.Tensor | float]
 
 @dataclass(frozen=True, kw_only=True)
 class _Clean:
-    """The clean forward pass: what the contrastive term was computed from."""
+    """The clean forward pass, which the contrastive term was computed from."""
 
     embeddings: torch.Tensor  # (B, T, H)
     states: torch.Tensor  # (B, T, H)
@@ -107,7 +107,7 @@ class CarlAlgorithm:
     def updates(
         self, batch: Batch, step: int, *, momentum: float, detects: bool
     ) -> Iterator[Update]:
-        """The step that the variant asks for.
+        """The step of the variant.
 
         Args:
             batch: This worker's share.
@@ -141,7 +141,7 @@ class CarlAlgorithm:
             (gradient,) = torch.autograd.grad(clean.contrast.loss, clean.embeddings)
             terms = clean.terms
         embeddings, keys, targets = clean.embeddings.detach(), clean.keys, clean.targets
-        del clean  # the clean graph is gone before the perturbed one is built
+        del clean  # free the clean graph before building the perturbed one
 
         chosen = adversary.choose(gradient, batch)
         delta = adversary.perturb(embeddings, gradient, chosen, batch, keys, targets)

@@ -1,10 +1,10 @@
-"""The settings of CARL: what each means, and what the paper says of it.
+"""The settings of CARL: what each means, and what the paper says about it.
 
-Places in the paper are given by equation and section as `docs/carl.md` numbers them;
-"paper silent" means that no value could be found. The defaults are the useful variant; the
-paper's own values are `CarlConfig.PAPER`, and the paper card in `__init__.py` sets both side
-by side. On a setting whose `part` is "" every step depends; on those of ``detection`` only
-detection, on those of ``reports`` and ``finetune`` only the evaluation.
+References to the paper are by equation and section as numbered in `docs/carl.md`; "paper
+silent" means that no value could be found. The defaults are the variant that works; the paper's own
+values are `CarlConfig.PAPER`, and the paper card in `__init__.py` compares both. Every step depends
+on the settings whose `part` is ""; only detection depends on those of ``detection``, only the
+evaluation on those of ``reports`` and ``finetune``.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ __all__ = ["VARIANTS", "CarlConfig", "Variant", "tasks"]
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """What a variant trains: CARL, a part of it, or a baseline on the same code path.
+    """The training of a variant: CARL, a part of it, or a baseline on the same code path.
 
     Attributes:
-        objective: What the sentence level learns from: ``soft`` continuous labels (CARL),
-            ``discrete`` labels, ``dropout`` views (SimCSE), ``regression`` on the labels, or
-            ``none``.
-        contrasts: Whether the sentence level trains; without, its gradient only chooses tokens.
+        objective: The sentence-level objective: ``soft`` continuous labels (CARL), ``discrete``
+            labels, ``dropout`` views (SimCSE), ``regression`` on the labels, or ``none``.
+        contrasts: Whether the sentence level trains; if not, its gradient only chooses tokens.
         detects: Whether perturbed token detection trains.
         perturbs: Whether chosen tokens are really perturbed.
         random_tokens: Whether tokens are chosen at random, whatever `token_choice` says.
@@ -191,17 +190,17 @@ class CarlConfig(TrainingConfig):
 
     @property
     def variant_spec(self) -> Variant:
-        """What the variant trains."""
+        """The training of the variant."""
         return VARIANTS[self.variant]
 
     @property
     def choice(self) -> str:
-        """The token choice after the variant's say."""
+        """The token choice, which the variant may override."""
         return "random" if self.variant_spec.random_tokens else self.token_choice
 
     @property
     def probed(self) -> tuple[str, ...]:
-        """Names of all corpora of the downstream evaluation, each once."""
+        """Names of all corpora of the downstream evaluation, without duplicates."""
         va = self.va_corpora or self.corpora
         return tuple(dict.fromkeys((*va, *self.class_corpora, *self.polarity_corpora)))
 
@@ -217,7 +216,7 @@ class CarlConfig(TrainingConfig):
         return super().inert | unused
 
     def problems(self) -> list[str]:
-        """Sentences on fields that are wrong taken together; empty when all is well."""
+        """Sentences on invalid combinations of fields; empty when there are none."""
         found = []
         if not self.corpora:
             found.append("`corpora` must name at least one corpus, but it is empty")

@@ -1,6 +1,6 @@
-"""The corpora that a trial of CARL reads, checked before anything trains.
+"""Loads the corpora of a CARL trial and checks them before anything trains.
 
-Needs no torch, so that a sweep says what is missing before it starts Ray.
+Does not need torch, so that a sweep reports missing data before it starts Ray.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ def check(config: CarlConfig, *, data_dir: str) -> None:
 
 
 def load_corpora(config: CarlConfig, data_dir: str, roles: Collection[str]) -> dict[str, Corpus]:
-    """Every corpus that the settings name, training corpora first, each once.
+    """Every corpus that the settings name, training corpora first, without duplicates.
 
     Args:
         config: Names the corpora.
         data_dir: Folder of the corpora.
-        roles: The roles to be opened.
+        roles: The roles to open.
 
     Raises:
         ConfigError: A corpus is of another task than the setting that names it.
-        DataError: A corpus cannot be read; all that cannot are named.
+        DataError: Corpora cannot be read; the message lists all of them.
     """
     opened = tuple(sorted(roles))
     names = dict.fromkeys((*config.corpora, *config.probed))
@@ -63,13 +63,13 @@ def load_corpora(config: CarlConfig, data_dir: str, roles: Collection[str]) -> d
 
 
 def rateable(corpus: Corpus) -> bool:
-    """Whether CARL can be trained on a corpus: it has ratings, or poles of sentiment."""
+    """Whether CARL can be trained on a corpus: it has ratings, or positive and negative labels."""
     return corpus.task == "va" or (corpus.task == "polarity" and corpus.label_names == POLES)
 
 
 @remembered
 def _corpus(name: str, data_dir: str, roles: tuple[str, ...]) -> Corpus:
-    """A corpus is frozen, so all trials of a process share it while its files stay as they are."""
+    """A corpus, cached while its files are unchanged; it is frozen, so all trials share it."""
     return corpora.load(name, data_dir, roles)
 
 
@@ -97,23 +97,23 @@ def _check_tasks(config: CarlConfig, loaded: dict[str, Corpus]) -> None:
 
 
 NEUTRAL_AROUSAL = 0.5
-"""What a polarity corpus does not tell: the middle of the scaled axis, for every row."""
+"""Value of what a polarity corpus lacks: the middle of the scaled axis, for every row."""
 
 
 def training_corpora(corpora: Sequence[Corpus], rows: int, seed: int) -> list[Corpus]:
-    """The training corpora as CARL sees them: rated, and `rows` rows of train at most.
+    """The training corpora as CARL uses them: rated, with at most `rows` rows of train.
 
     Negative and positive become valence 0 and 1 with arousal 0.5. That is an extension: the
     paper's training corpora have valence-arousal ratings.
 
-    Under a limit every corpus gives its share, at least one row. Its rows stand in the order of
+    Under a limit every corpus contributes in proportion, at least one row. Its rows are ordered by
     a hash of text, id and seed, and the corpora take turns such that row r of a corpus of N is
-    due at r / N (Adams's method), so that a smaller choice lies within a larger one.
+    due at r / N (Adams's method), so that a smaller choice is a subset of a larger one.
 
     Args:
         corpora: `corpora.rateable`, opened with train.
         rows: Most rows of train over all corpora; 0 takes all. At least one for each corpus.
-        seed: Chooses the rows.
+        seed: Determines the rows.
     """
     rated = [_rated(corpus) for corpus in corpora]
     sizes = [len(corpus.split("train")) for corpus in rated]
@@ -138,7 +138,7 @@ def _rated(corpus: Corpus) -> Corpus:
 
 
 def _limited(corpus: Corpus, rows: int, seed: int) -> Corpus:
-    """The corpus with so many rows of train, in the order of the corpus; other roles whole."""
+    """The corpus with this many rows of train, in its own order; other roles whole."""
     splits = []
     for role in corpus.roles:
         split = corpus.split(role)
@@ -154,7 +154,7 @@ def _limited(corpus: Corpus, rows: int, seed: int) -> Corpus:
 
 
 def hash_order(split: Split, seed: int) -> list[int]:
-    """The rows of a split in an order by text, id and seed: its first N are a choice of N."""
+    """The rows of a split ordered by a hash of text, id and seed: any first N are a sample."""
     return sorted(
         range(len(split)), key=lambda row: text_hash(split.texts[row] + split.ids[row], seed)
     )

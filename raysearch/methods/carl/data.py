@@ -1,8 +1,7 @@
-"""Rated sentences as batches: tokenised once, bucketed by length, with little padding.
+"""Batches of rated sentences: tokenised once, bucketed by length, with little padding.
 
-A batch keeps its size B, because B is a setting of the contrastive loss: what is left over at
-the end of an epoch is dropped (another rest in each epoch), unless a corpus is smaller than
-one batch.
+A batch keeps its size B, because B is a setting of the contrastive loss: the remainder of an
+epoch is dropped (a different one in each epoch), unless a corpus is smaller than one batch.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ __all__ = [
 Rows = npt.NDArray[np.int64]
 
 LABEL_CENTRES = {"scale": 0.5, "standardised": 0.0}
-"""Where the middle of the labels lies, by `CarlConfig.label_scaling`."""
+"""Centre of the labels, by `CarlConfig.label_scaling`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +45,10 @@ class Batch:
         ids: (B, T) int64 token ids.
         mask: (B, T) bool, True = token of the text or special, False = padding.
         eligible: (B, T) bool, True = token of the text: may be perturbed, counts in detection.
-        labels: (B, 2) float32, valence and arousal as the contrast takes them.
-        tokens: Eligible tokens of the whole batch over the number of workers: what a worker
-            divides its sum by so that the average over workers is the batch's mean.
-        rows: Rows of the whole batch, which need not divide over the workers.
+        labels: (B, 2) float32, valence and arousal as used by the contrast.
+        tokens: Eligible tokens of the whole batch over the number of workers: the divisor of a
+            worker's sum, so that the average over workers is the batch's mean.
+        rows: Rows of the whole batch, which need not be divisible by the workers.
     """
 
     ids: torch.Tensor
@@ -62,13 +61,13 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TokenisedTexts:
-    """N texts in token ids, end to end.
+    """N texts as concatenated token ids.
 
     Attributes:
         ids: (L,) int64 ids of all texts.
-        eligible: (L,) bool, True where the token is no special one.
+        eligible: (L,) bool, True unless the token is special.
         starts: (N + 1,) int64; text n is ``ids[starts[n]:starts[n + 1]]``.
-        pad_id: Id that fills up a batch.
+        pad_id: Id of padding.
     """
 
     ids: npt.NDArray[np.int64]
@@ -100,7 +99,7 @@ _KEPT = 64
 
 
 def tokenise(encoder: Encoder, texts: Sequence[str], max_length: int) -> TokenisedTexts:
-    """Tokenise texts, once in a process for the same encoder, texts and length.
+    """Tokenise texts, cached in the process by encoder, texts and length.
 
     Raises:
         DataError: A text has no token.
@@ -127,7 +126,7 @@ class RatedSentences:
     Attributes:
         texts: Tokenised, corpus after corpus.
         labels: (N, 2) float32.
-        groups: Rows among which batches are made: one array, or one for each corpus.
+        groups: Rows among which batches are made: one array, or one per corpus.
     """
 
     texts: TokenisedTexts
@@ -173,7 +172,7 @@ def rated_sentences(
 
 
 def scaled_labels(corpus: Corpus, role: str, scaling: str) -> npt.NDArray[np.float32]:
-    """Valence and arousal of a role as the contrast takes them, (N, 2).
+    """Valence and arousal of a role as used by the contrast, (N, 2).
 
     Args:
         corpus: Of task ``va``, opened with the role and with train.
@@ -189,7 +188,7 @@ def scaled_labels(corpus: Corpus, role: str, scaling: str) -> npt.NDArray[np.flo
 
 
 def batches_per_epoch(groups: Sequence[Rows], batch_size: int) -> int:
-    """Batches of one epoch; a group smaller than a batch gives one of its own size."""
+    """Batches of one epoch; a group smaller than a batch makes one of its own size."""
     return sum(max(1, len(group) // batch_size) for group in groups)
 
 
@@ -202,11 +201,11 @@ def plan_epoch(
         groups: Rows that may share a batch.
         lengths: (N,) tokens of every row.
         batch_size: B.
-        bucketing: Batches whose rows are sorted by length together before they are cut.
+        bucketing: Number of batches whose rows are sorted by length before they are split.
         seed: Seed of the epoch.
 
     Returns:
-        Arrays of B distinct rows, shuffled; together no row comes twice.
+        Arrays of B distinct rows, shuffled; no row occurs twice.
     """
     chance: Any = np.random.default_rng(seed)
     batches: list[Rows] = []

@@ -1,7 +1,7 @@
-"""CARL's metrics, notes on its settings, and measures; needs no torch.
+"""CARL's metrics, notes on its settings, and measures; does not need torch.
 
-A sweep whose objective is none of the metrics is refused before it starts Ray. Their names are
-those of `evaluation.scores`, `evaluation.geometry` and `evaluation.diagnostics`.
+A sweep with an unknown objective is refused before it starts Ray. The names are those of
+`evaluation.scores`, `evaluation.geometry` and `evaluation.diagnostics`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _of_corpus(corpus: Corpus, config: CarlConfig) -> set[str]:
 
 
 def _transfer(probed: list[Corpus]) -> set[str]:
-    """Of probes that are scored on another corpus with the same labels."""
+    """Transfer metrics: probes scored on another corpus with the same labels."""
     polar = [corpus for corpus in probed if corpus.task == "polarity"]
     pairs = [
         f"{source.name}>{target.name}"
@@ -108,10 +108,10 @@ def _embedding(finished: FinishedRuns) -> list[Record]:
 
 
 def label_sentences(records: Sequence[Mapping[str, Any]], temperature: float = 0.1) -> list[str]:
-    """What min-max makes of the labels of each corpus, and of the softmax over their cosines.
+    """Sentences on the labels of each corpus after min-max, and on the softmax of their cosines.
 
     Args:
-        records: Those of the measure ``labels``.
+        records: Records of the measure ``labels``.
         temperature: τ_y of the entropy.
     """
     found = []
@@ -152,4 +152,4 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "embedding": Measure(take=_embedding),
 }
-"""The spread of the training labels, and maps of the test sentences' embeddings."""
+"""Measures: the spread of the training labels, and maps of the test sentences' embeddings."""

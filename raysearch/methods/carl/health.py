@@ -1,7 +1,7 @@
 """Failure signatures of CARL, which end a trial with a stated reason.
 
-The paper's signatures, with thresholds that no working trial of ours came near; what is only
-unusual is logged. A term that is not finite ends any method's trial: the loop sees it.
+The paper's signatures, with thresholds that no working trial of ours came near; merely unusual
+values are logged. Terms that are not finite end any method's trial, in the loop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["check", "check_perturbation"]
 _log = logging.getLogger(__name__)
 
 LEAST_CHANGED = 0.5
-"""A perturbation that reaches less than half of its coordinates is not the one asked for."""
+"""Least fraction of coordinates that must change for a perturbation to be the requested one."""
 
 COLLAPSED_UNIFORMITY = -1e-3
 """Uniformity above this means a mean squared distance below 0.0005 between unit vectors, a
@@ -34,8 +34,8 @@ def check_perturbation(share: float, config: CarlConfig) -> None:
     """Stop or warn when a perturbation vanishes in the number format in use.
 
     Args:
-        share: Share of the chosen tokens' coordinates that really changed.
-        config: Says what to do, and which radius was asked for.
+        share: Fraction of the chosen tokens' coordinates that really changed.
+        config: Says what to do, and which radius was requested.
 
     Raises:
         UnhealthyError: It vanishes, and `vanish` is ``stop``.
@@ -56,7 +56,7 @@ def check_perturbation(share: float, config: CarlConfig) -> None:
 
 
 def check(config: CarlConfig, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
-    """Look for failure signatures in a report.
+    """Check a report for failure signatures.
 
     Args:
         config: The trial's settings.

@@ -1,7 +1,7 @@
 """The two loss terms of CARL: MCCL, Eq. (4)-(6), and PTD, Eq. (10).
 
-Every function works in fp32 at least, whatever format the encoder ran in: a softmax over cosines
-in bf16 cannot tell neighbours apart. MCCL is computed on one whole batch.
+Every function computes in at least fp32, whatever the encoder's format: in bf16 a softmax over
+cosines cannot distinguish neighbours. MCCL is computed on one whole batch.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ __all__ = [
 ]
 
 REVERSE_FLOOR = 1e-4
-"""Smallest target probability inside the logarithm of the reverse cross-entropy; the -log 0
-of a one-hot target would be infinite (Wang et al. 2019, who clip at e^-4 to e^-6)."""
+"""Smallest target probability inside the logarithm of the reverse cross-entropy; -log 0 of a
+one-hot target would be infinite (Wang et al. 2019, who clip at e^-4 to e^-6)."""
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """What a contrastive term amounts to on a batch.
+    """A contrastive term on a batch.
 
     Attributes:
         loss: Scalar to minimise.
         cross_entropy: Scalar, its plain cross-entropy part in nats.
-        entropy: Scalar, entropy of the targets in nats: the part that nothing can reduce.
+        entropy: Scalar, entropy of the targets in nats: the irreducible part.
     """
 
     loss: torch.Tensor
@@ -159,7 +159,7 @@ def quadrants(labels: torch.Tensor, centre: float = 0.5) -> torch.Tensor:
 
 
 def class_targets(classes: torch.Tensor) -> torch.Tensor:
-    """Targets of supervised contrast: equal shares for all of the same class, itself included.
+    """Targets of supervised contrast: equal probability for the same class, including itself.
 
     Args:
         classes: (B,) int.
@@ -182,7 +182,7 @@ class ContrastiveObjective:
             The affinity a is the Gaussian kernel, or the cosine: its positive part in
             ``linear``, (1 + s)/2 in ``binary``.
         temperature: τ > 0.
-        label_temperature: τ_y > 0; a Gaussian kernel has σ in its place.
+        label_temperature: τ_y > 0; a Gaussian kernel has σ instead.
         sigma: σ > 0.
         centre: Origin of the labels.
     """
@@ -249,8 +249,8 @@ def focal_detection_loss(
         eligible: (B, T) bool, True = real token that is not special; others do not count.
         gamma: γ >= 0; 0 is plain cross-entropy.
         alpha: Weight of perturbed tokens in [0, 1], others 1 - α; None weighs both 1.
-        tokens: What the sum is divided by; by default the number of eligible tokens. A worker
-            that holds a part of the batch passes the whole batch's number over the workers.
+        tokens: Divisor of the sum; by default the number of eligible tokens. A worker with a
+            part of the batch passes the whole batch's number over the workers.
 
     Returns:
         Scalar in fp32 at least; 0 when no token is eligible.

@@ -1,7 +1,7 @@
-"""CARL as the loop drives it: `build`, and a class of stages, batches, updates and state.
+"""CARL for the loop: `build`, and a class with stages, batches, updates and state.
 
 The steps themselves are in `algorithm`. With the ``finetuned`` protocol the stages of
-`evaluation.finetune` follow the method's own, and the class hands their calls on.
+`evaluation.finetune` follow the method's own, and the class delegates to it.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ __all__ = ["CarlMethod", "build", "objective"]
 
 
 class CarlMethod:
-    """CARL and its baselines; see `methods.base.Method` for what each part promises.
+    """CARL and its baselines; see `methods.base.Method` for the interface.
 
     Args:
         config: The trial's settings.
         algorithm: Steps and networks.
         encoder: Tokenizer and digest of the online encoder.
         sentences: The training sentences.
-        evaluation: What a report measures.
+        evaluation: Computes the metrics of a report.
         tuning: The fine-tuning stages; None with the ``frozen`` protocol.
-        optimizer: Of everything that the algorithm trains; None when that is nothing.
+        optimizer: Of all trained parameters; None if there are none.
         provenance: Digests and names.
-        device: Where batches go.
+        device: Device of the batches.
     """
 
     name = "carl"
@@ -84,16 +84,16 @@ class CarlMethod:
 
     @property
     def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
-        """``main``, and that of the fine-tuning stage that runs."""
+        """``main``, and that of the current fine-tuning stage."""
         own = {} if self._optimizer is None else {"main": self._optimizer}
         return own if self._tuning is None else {**own, **self._tuning.optimizers}
 
     def stages(self) -> Sequence[Stage]:
-        """``warmup`` where asked for, ``pretrain``, then one stage per fine-tuned corpus."""
+        """``warmup`` if requested, ``pretrain``, then one stage per fine-tuned corpus."""
         return self._own if self._tuning is None else (*self._own, *self._tuning.stages())
 
     def begin(self, stage: Stage, state: Mapping[str, Any] | None = None) -> None:
-        """Make ready to train in a stage."""
+        """Prepare to train in a stage."""
         self._stage = stage
         self._settled = {}
         self.model.train()
@@ -115,7 +115,7 @@ class CarlMethod:
             yield sentences.batch(rows, self._device, rank=rank(), world=world_size())
 
     def updates(self, batch: Batch | TaskBatch, step: int) -> Iterator[Update]:
-        """The step that stage and variant ask for."""
+        """The step of the stage and variant."""
         if isinstance(batch, TaskBatch):
             assert self._tuning is not None
             return self._tuning.updates(batch)
@@ -123,25 +123,25 @@ class CarlMethod:
         return self.algorithm.updates(batch, step, momentum=self._momentum(step), detects=detects)
 
     def _momentum(self, step: int) -> float:
-        """m_s of a step of the present stage; the schedule spans all of the method's own."""
+        """m_s of a step of the current stage; the schedule spans all of the method's own."""
         before = sum(stage.steps for stage in self._own[: self._own.index(self._stage)])
         total = sum(stage.steps for stage in self._own)
         return momentum_at(before + step, total, self.config.momentum_gap)
 
     def evaluate(self, role: str) -> dict[str, float]:
-        """Downstream metrics and detection skill; fine-tuned scores beside them."""
+        """Downstream metrics and detection skill, and fine-tuned scores."""
         training = self.model.training
         self.model.eval()
         found = self._settled.get(role) or self._evaluation.run(role)
         self.model.train(training)
         if self._tuning is None:
             return found
-        if self._stage not in self._own:  # the encoder rests: its probes do not change
+        if self._stage not in self._own:  # the encoder is fixed: its probes do not change
             self._settled[role] = found
         return found | self._tuning.evaluate(role)
 
     def embeddings(self, role: str) -> list[EmbeddedCorpus]:
-        """The sentences of a role of every probed corpus, as the encoder sees them now."""
+        """The sentences of a role of every probed corpus, with the current encoder."""
         training = self.model.training
         self.model.eval()
         found = self._evaluation.embeddings(role)
@@ -153,17 +153,17 @@ class CarlMethod:
         health.check(self.config, terms, metrics)
 
     def state_dict(self) -> dict[str, Any]:
-        """All networks, the target and the fine-tuned models included."""
+        """All networks, including the target and the fine-tuned models."""
         tuned = {} if self._tuning is None else self._tuning.state_dict()
         return {"model": self.model.state_dict(), "tuned": tuned}
 
     def finish(self, stage: Stage) -> dict[str, Any]:
-        """All networks, and the optimizer, which goes on in the next stage."""
+        """All networks, and the optimizer, which continues in the next stage."""
         optimizers = {} if self._optimizer is None else {"main": self._optimizer.state_dict()}
         return {**self.state_dict(), "optimizers": optimizers}
 
     def accept(self, stage: Stage, result: Mapping[str, Any]) -> None:
-        """Have the networks and the optimizer as they were at the end of a stage."""
+        """Restore networks and optimizer from the end of a stage."""
         self._load(result)
         if self._optimizer is not None:
             self._optimizer.load_state_dict(result["optimizers"]["main"])
@@ -192,12 +192,12 @@ def build(
     roles: Sequence[str],
     data_dir: str,
 ) -> CarlMethod:
-    """A fresh trial; see `methods.base.MethodLoader.build`.
+    """A new trial; see `methods.base.MethodLoader.build`.
 
     Raises:
-        ConfigError: A corpus is of another task than the setting that names it, the batch does
-            not divide over the workers, or a corpus has fewer rows than there are workers.
-        DataError: A corpus or encoder cannot be read.
+        ConfigError: A corpus is of another task than the setting that names it, the batch is
+            not divisible by the workers, or a corpus has fewer rows than there are workers.
+        DataError: A corpus cannot be read.
         EncoderError: The encoder cannot be read.
     """
     if config.batch_size % world_size():
@@ -255,7 +255,7 @@ def build(
 def _check_workers(
     config: CarlConfig, training: Sequence[Corpus], probed: Sequence[Corpus]
 ) -> None:
-    """Every worker must have a row of every batch; the smallest is all that may share one."""
+    """Check that every worker has a row of every batch, also of the smallest group."""
     sizes = {corpus.name: len(corpus.split("train")) for corpus in training}
     if config.batching == "mixed":
         sizes = {"+".join(sizes): sum(sizes.values())}
@@ -273,7 +273,7 @@ def _check_workers(
 
 
 def objective(config: CarlConfig) -> ContrastiveObjective:
-    """The contrastive term that the settings describe; standardised labels lie around 0."""
+    """The contrastive term of the settings; standardised labels are centred at 0."""
     return ContrastiveObjective(
         geometry=config.label_geometry,
         reading=config.contrast_reading,

@@ -1,7 +1,7 @@
 """The networks of CARL: online encoder with heads, momentum target, discriminator.
 
-The word embeddings are looked up apart from the encoder, before position and normalisation:
-there saliency is read and the perturbation is added (carl.md §4.4).
+The word embeddings are looked up separately from the encoder, before position and normalisation:
+saliency is read and the perturbation added there (carl.md §4.4).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def momentum_at(step: int, steps: int, gap: float) -> float:
 
 
 class _Branch(nn.Module):
-    """Encoder and projection: what online and target have in common."""
+    """Encoder and projection, the common part of online and target."""
 
     def __init__(self, encoder: Any, config: CarlConfig) -> None:
         super().__init__()
@@ -116,10 +116,10 @@ class Target(nn.Module):
 
 
 class CarlModel(nn.Module):
-    """All networks of one trial; those that its variant does not train are absent.
+    """All networks of one trial, without those that its variant does not train.
 
     Args:
-        encoder: A transformers model without pooler; the caller hands it over.
+        encoder: A transformers model without pooler, which is not copied.
         config: Sizes, pooling, variant.
     """
 
@@ -145,7 +145,7 @@ class CarlModel(nn.Module):
                 nn.GELU(),
                 nn.Linear(config.prediction_hidden, size),
             )
-            if not spec.contrasts:  # the heads only carry a gradient to the tokens
+            if not spec.contrasts:  # the heads only pass a gradient to the tokens
                 self.online.projection.requires_grad_(False)  # type: ignore[union-attr]
                 self.prediction.requires_grad_(False)
             self.target = Target(self.online, dropout=config.target_dropout)
@@ -157,13 +157,13 @@ class CarlModel(nn.Module):
             self.regression = nn.Linear(hidden, 2)
 
     def heads(self) -> list[nn.Module]:
-        """Everything that started from random weights and is trained."""
+        """All trained parts that started from random weights."""
         found = (self.online.projection, self.prediction, self.discriminator, self.regression)
         return [head for head in found if head is not None]
 
     @property
     def encoder(self) -> Any:
-        """The online encoder: what the trial is after."""
+        """The online encoder, the result of the trial."""
         return self.online.encoder
 
     def queries(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ __all__ = ["Adversary", "ascend", "ball_radius", "choose_tokens", "saliency", "s
 
 
 def saliency(gradient: torch.Tensor, eligible: torch.Tensor) -> torch.Tensor:
-    """Length of the gradient at each token. Implements Eq. (7).
+    """Norm of the gradient at each token. Implements Eq. (7).
 
     Args:
         gradient: (B, T, H) float, ∂L/∂e.
@@ -41,7 +41,7 @@ def choose_tokens(
 ) -> torch.Tensor:
     """The tokens to perturb. Implements Eq. (8), with k = max(1, ⌈share · n⌉) per sentence.
 
-    Rounding up departs from a plain share: a good quarter of EmoBank's sentences have fewer than
+    Rounding up departs from a plain fraction: a good quarter of EmoBank's sentences have fewer than
     ten tokens, and rounding down would perturb nothing there (carl.md §4.4).
 
     Args:
@@ -49,9 +49,9 @@ def choose_tokens(
         eligible: (B, T) bool; a sentence without any gets no token.
         share: In (0, 1].
         choice: ``salient`` takes the k highest, ties by position; ``half_random`` half of these
-            at random (of an odd k one more or one less, by a coin) and the rest from the other
+            at random (for an odd k one more or one less, by a coin) and the rest from the other
             tokens while they last; ``random`` any k.
-        generator: Source of chance; torch's own by default.
+        generator: Random generator; torch's own by default.
 
     Returns:
         (B, T) bool.
@@ -82,7 +82,7 @@ def _highest(scores: torch.Tensor, allowed: torch.Tensor, counts: torch.Tensor) 
 def ball_radius(epsilon: float, dtype: torch.dtype) -> float:
     """The largest number of `dtype` that is not above `epsilon`.
 
-    So no rounding leaves the ball; the number of fp32 that is nearest to 5e-9 lies outside.
+    So no rounding leaves the ball; the fp32 number nearest to 5e-9 is outside.
     """
     nearest = torch.tensor(epsilon, dtype=dtype)
     if nearest.item() > epsilon:
@@ -147,7 +147,7 @@ def share_changed(
 
 
 class Adversary:
-    """Eq. (7)-(9) for one trial: `perturb`'s functions with the trial's settings.
+    """Eq. (7)-(9) for one trial, with its settings.
 
     Args:
         model: Further ascent steps (K > 1) go through its online branch.
@@ -194,8 +194,8 @@ class Adversary:
     ) -> torch.Tensor:
         """The perturbation (B, T, H), a constant. Implements Eq. (9).
 
-        The first step is free: its gradient is the one that saliency was read from. Each
-        further step is a forward and a backward pass to the embeddings only.
+        The first step is free: its gradient is the one of the saliency. Each further step is a
+        forward and a backward pass to the embeddings only.
 
         Args:
             clean: (B, T, H) float word embeddings.
@@ -222,9 +222,9 @@ class Adversary:
     def share_changed(
         self, clean: torch.Tensor, delta: torch.Tensor, chosen: torch.Tensor
     ) -> torch.Tensor:
-        """Share of coordinates that change in the number format of the matrix products.
+        """Fraction of coordinates that change in the number format of the matrix products.
 
-        Under autocast the word embeddings are fp32 still, but the first product rounds them.
+        Under autocast the word embeddings are still fp32, but the first product rounds them.
         """
         kind = clean.device.type
         autocast = torch.is_autocast_enabled(kind)

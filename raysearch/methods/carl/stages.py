@@ -1,4 +1,4 @@
-"""The stages of a CARL trial, how many steps each has, and what each depends on."""
+"""The stages of a CARL trial: their steps and dependencies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["carl_stages", "outline"]
 
 
 def carl_stages(config: CarlConfig, batches_per_epoch: int) -> tuple[Stage, ...]:
-    """``warmup`` (contrastive only; where asked for and detection follows), then ``pretrain``.
+    """``warmup`` (contrastive only; if requested and followed by detection), then ``pretrain``.
 
     Args:
         config: The trial's settings.
@@ -28,7 +28,7 @@ def carl_stages(config: CarlConfig, batches_per_epoch: int) -> tuple[Stage, ...]
     warmup = min(round(steps * share), max(0, steps - 1))
     if warmup == 0:
         return (Stage("pretrain", settings_of(CarlConfig, "", "detection"), steps),)
-    # A warm-up is shared with the reports that were made in it.
+    # A shared warm-up includes the reports that were made in it.
     return (
         Stage("warmup", settings_of(CarlConfig, "", "reports", "finetune"), warmup),
         Stage("pretrain", settings_of(CarlConfig, "detection"), steps - warmup),

@@ -1,7 +1,7 @@
 """The steps of MSMO, as updates that the loop performs.
 
-Read beside docs/msmo.md §2.2 and §2.4. A step has the critic's updates, then one update of
-encoder and tagger from the sum of all terms: one forward pass, one backward pass.
+See docs/msmo.md §2.2 and §2.4. A step has the critic's updates, then one update of encoder and
+tagger from the sum of all terms: one forward pass, one backward pass.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Algorithm:
     Args:
         network: Encoder, tagger, critic.
         config: The trial's settings.
-        terms: What a step of this stage computes.
+        terms: The terms of this stage's steps.
         steps: Steps of the stage.
     """
 
@@ -61,7 +61,7 @@ class Algorithm:
             yield from self._train_critic(batch, outputs, step)
 
         terms: Named = {}
-        loss = 0.0 * outputs.features.sum()  # a graph, though a side may be empty in this step
+        loss = 0.0 * outputs.features.sum()  # has a graph even if a side is empty in this step
         if self.terms.supervised:
             loss = loss + self._learn(batch, outputs, terms)
         if plays:
@@ -71,7 +71,7 @@ class Algorithm:
         yield Update("main", loss, terms)
 
     def _train_critic(self, batch: Batch, outputs: Outputs, step: int) -> Iterator[Update]:
-        """n_critic updates, the encoder at rest: on sentences of their own, or on this step's."""
+        """n_critic updates with a fixed encoder, on sentences of their own or this step's."""
         critic, config = self.network.critic, self.config
         assert critic is not None
         packed, rounds = batch.rounds(critic_rounds(config, step))
@@ -84,7 +84,7 @@ class Algorithm:
         yield from train_critic(critic, features, rounds, config, rate)
 
     def _learn(self, batch: Batch, outputs: Outputs, terms: Named) -> torch.Tensor:
-        """w·L_CE over the words whose labels count, and β·L_cons over aligned aspects."""
+        """w·L_CE over the labelled words, and β·L_cons over aligned aspects."""
         logits = self.network.tag(outputs.words)
         supervised = token_cross_entropy(logits, batch.labels, words=batch.words)
         terms["supervised"] = supervised
@@ -104,7 +104,7 @@ class Algorithm:
         return loss + self.config.consistency_weight * consistency
 
     def _oppose(self, batch: Batch, outputs: Outputs, terms: Named) -> torch.Tensor:
-        """λ·(E f(source) - E f(target)) with the critic at rest: the encoder closes the gap."""
+        """λ·(E f(source) - E f(target)) with a fixed critic: the encoder closes the gap."""
         critic = self.network.critic
         assert critic is not None
         with frozen(critic):
@@ -114,7 +114,7 @@ class Algorithm:
         return self.config.adversarial_weight * gap
 
     def _contrast(self, batch: Batch, outputs: Outputs, terms: Named) -> torch.Tensor:
-        """CL-XABSA's term over the words whose labels count, of all workers."""
+        """CL-XABSA's term over the labelled words of all workers."""
         counted = batch.labels != IGNORE_INDEX
         features, labels = outputs.words[counted], batch.labels[counted]
         if world_size() > 1:
@@ -129,7 +129,7 @@ class Algorithm:
 def _of_all(
     features: torch.Tensor, labels: torch.Tensor, most: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features and labels of all workers' words; every worker has at most so many."""
+    """Features and labels of all workers' words, padded to the largest worker's number."""
     padding = most - len(labels)
     features = gather(functional.pad(features, (0, 0, 0, padding)))
     labels = gather(functional.pad(labels, (0, padding), value=IGNORE_INDEX))

@@ -1,4 +1,4 @@
-"""Batches: a draw as tensors, each sentence forwarded once, and what each term reads of them."""
+"""Turns draws into batches of tensors, in which each sentence is forwarded once."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from raysearch.methods.tensors import on_device
 __all__ = ["Aspects", "Batch", "Collator", "CriticBatch"]
 
 FROZEN_CHUNK = 32
-"""Parts that are forwarded at once without gradient, of like length."""
+"""Parts that are forwarded at once without gradient, of similar length."""
 
 IGNORE_INDEX = -100
-"""Label of a word that does not count, as `torch.nn.functional.cross_entropy` has it."""
+"""Label of an ignored word, as in `torch.nn.functional.cross_entropy`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CriticBatch:
-    """What the critic tells apart. A part of a split sentence is a sentence to it.
+    """The two sides of a critic update. A part of a split sentence counts as a sentence.
 
     Attributes:
         source: (N,) int64 rows of sentence features, of this worker.
         target: (M,) int64.
-        sources: N of all workers over the number of workers: what this worker divides by, so
-            that the mean over workers is the batch's mean.
-        targets: M likewise.
+        sources: N of all workers over the number of workers: this worker's divisor, so that
+            the mean over workers is the batch's mean.
+        targets: The same for M.
     """
 
     source: torch.Tensor
@@ -41,7 +41,7 @@ class CriticBatch:
 
     @property
     def opposed(self) -> bool:
-        """Whether there is something on both sides, on any worker."""
+        """Whether both sides have something, on any worker."""
         return self.sources > 0 and self.targets > 0
 
 
@@ -66,11 +66,11 @@ class Batch:
 
     Attributes:
         main: Every sentence that needs gradients, once.
-        labels: (W,) int64 of the words of `main`; `IGNORE_INDEX` where they do not count.
-        words: Words that count, of all workers over the number of workers.
+        labels: (W,) int64 of the words of `main`; `IGNORE_INDEX` for ignored ones.
+        words: Labelled words of all workers over the number of workers.
         sides: For the encoder's term against the critic.
         aspects: For consistency.
-        collator: Made it, and makes what the critic alone sees.
+        collator: Made it, and makes the critic's own batches.
         draws: Of all workers, and this worker's.
     """
 
@@ -83,9 +83,9 @@ class Batch:
     draws: tuple[SampledRows, SampledRows]
 
     def rounds(self, count: int) -> tuple[PackedBatch | None, list[CriticBatch]]:
-        """What so many critic updates see: sentences to forward without gradient, and sides.
+        """Input of this many critic updates: sentences to forward without gradient, and sides.
 
-        None and the encoder's own sides, again and again, where the draw has no others.
+        If the draw has none for the critic, None and the encoder's own sides repeatedly.
         """
         whole, mine = self.draws
         if not whole.rounds:
@@ -97,8 +97,8 @@ class Collator:
     """Makes batches from draws.
 
     Args:
-        tokens: The sentences that draws number.
-        device: Where batches go.
+        tokens: The sentences that draws refer to.
+        device: Device of the batches.
         workers: Workers that share a step.
         chunk: Most parts that are padded together in `Batch.main`; 0 pads all of them.
     """

@@ -1,12 +1,12 @@
-"""The settings of MSMO: what each means, and what paper and code say of it.
+"""The settings of MSMO: what each means, and what paper and code say about it.
 
 A setting's `part` says what depends on it: "" every network; ``views``, ``train``, ``align``,
 ``critic``, ``consistency`` and ``contrast`` the stages of a network that have it; ``reports`` the
 stage that reports; ``student`` and ``distill`` theirs.
 
-"Paper" and "code" are the ACL-2026 version and its published code as `docs/msmo.md` describes
-them; where they differ both are values, and the default is the one that works. The paper's
-own values are `MsmoConfig.paper(pair)`.
+"Paper" and "code" are the ACL-2026 version and its published code as described in `docs/msmo.md`;
+where they differ both are values, and the default is the one that works. The paper's own
+values are `MsmoConfig.paper(pair)`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ __all__ = ["PAPER_BETA", "VARIANTS", "MsmoConfig", "Variant", "tasks"]
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """What a rung of the ladder trains on, and with which terms.
+    """The data and terms of a rung of the ladder.
 
     Attributes:
-        views: Views whose labels are learned: of ``s``, ``st``, ``ts``, ``t``; ``gold`` stands
-            for the target's own labelled sentences.
-        critic: Whether encoder and language critic play.
-        consistent: Whether aligned aspects are drawn together.
+        views: Views with labels to learn: of ``s``, ``st``, ``ts``, ``t``; ``gold`` means the
+            target's own labelled sentences.
+        critic: Whether there is a language critic.
+        consistent: Whether the distributions of aligned aspects are drawn together.
         contrast: CL-XABSA's contrastive term: ``""``, ``sentiment`` or ``token``.
     """
 
@@ -41,7 +41,7 @@ class Variant:
 
     @property
     def terms(self) -> set[str]:
-        """The terms beside the labels, as the parts of the settings are named."""
+        """The terms beside the labels, by the parts of the settings."""
         has = {"critic": self.critic, "consistency": self.consistent, "contrast": self.contrast}
         return {name for name, there in has.items() if there}
 
@@ -211,12 +211,12 @@ class MsmoConfig(TrainingConfig):
 
     @property
     def variant_spec(self) -> Variant:
-        """What the variant trains."""
+        """The data and terms of the variant."""
         return VARIANTS[self.variant]
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """w_k of the teachers; equal unless `teacher_weights` says other."""
+        """w_k of the teachers; equal unless `teacher_weights` is set."""
         if self.teacher_weights:
             return tuple(float(weight) for weight in self.teacher_weights)
         teachers = {"none": 0, "single": 1, "multi": 3}[self.distillation]
@@ -236,7 +236,7 @@ class MsmoConfig(TrainingConfig):
         return super().inert | width.union(settings_of(MsmoConfig, *parts))
 
     def problems(self) -> list[str]:
-        """Sentences on fields that are wrong taken together; empty when all is well."""
+        """Sentences on invalid combinations of fields; empty when there are none."""
         found = []
         if not self.pairs:
             found.append("`pairs` must name at least one language pair, but it is empty")

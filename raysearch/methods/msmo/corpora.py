@@ -1,6 +1,6 @@
-"""The language pairs that a trial of MSMO reads, with their roles, checked before anything trains.
+"""Loads the language pairs of an MSMO trial and checks them before anything trains.
 
-Needs no torch, so that a sweep says what is missing before it starts Ray.
+Does not need torch, so that a sweep reports missing data before it starts Ray.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def check(config: MsmoConfig, *, data_dir: str) -> None:
 
 
 def needed_views(config: MsmoConfig) -> tuple[str, ...]:
-    """Views that any stage of a trial learns from, ``gold`` included, in a fixed order."""
+    """Views that any stage of a trial learns from, including ``gold``, in a fixed order."""
     stages = outline(config)
     networks = dict.fromkeys(
         network_of(stage)
@@ -35,7 +35,7 @@ def needed_views(config: MsmoConfig) -> tuple[str, ...]:
 
 
 def roles_of(config: MsmoConfig) -> tuple[str, ...]:
-    """Roles that training needs: ``train``, ``dev``, and what the variant asks for beside."""
+    """Roles that training needs: ``train``, ``dev``, and those of the variant."""
     roles = ["train", "dev"]
     if config.distillation != "none":
         roles.append("unlabelled")
@@ -53,10 +53,10 @@ def load_pairs(
         config: Corpus, variant, code-switched views.
         pairs: Which pairs.
         data_dir: Folder of the corpora.
-        roles: Roles to be opened.
+        roles: Roles to open.
 
     Raises:
-        DataError: A pair cannot be read, or lacks a view; all that do are named.
+        DataError: Pairs cannot be read, or lack a view; the message lists all of them.
     """
     loaded, problems = {}, []
     needed = [view for view in needed_views(config) if view != "gold"]
@@ -89,10 +89,10 @@ def load_pairs(
 
 
 def digests(config: MsmoConfig, corpora: Mapping[str, PairCorpus]) -> dict[str, tuple[str, ...]]:
-    """Provenance entry to the digests of the data it stands for, of every pair in order.
+    """Provenance entry to the digests of its data, of every pair in order.
 
     An entry whose data the variant does not read is empty, so that pairs that differ only in
-    data that nobody reads share their stages.
+    unused data share their stages.
     """
     read = {view: view for view in needed_views(config)} | {"dev": "dev"}
     if "gold" in read:
@@ -117,7 +117,7 @@ def _pair(
     switched: str,
     alignment_noise: float,
 ) -> PairCorpus:
-    """A pair is frozen, so all trials of a process share it while its files stay as they are."""
+    """A pair, cached while its files are unchanged; it is frozen, so all trials share it."""
     return absa.load_pair(
         corpus,
         pair,

@@ -1,4 +1,4 @@
-"""The language critic Q: its network, the Wasserstein gap that it plays for, and its updates.
+"""The language critic Q: its network, the Wasserstein gap, and its updates.
 
 Q maximises E f(source) - E f(target) with its weights clipped to [-c, c]; the encoder minimises λ
 times the same gap (docs/msmo.md §2.1, §2.2).
@@ -30,18 +30,18 @@ __all__ = [
 ]
 
 BURST_STEPS, BURST_EVERY = 26, 500
-"""The critic has twice as many updates in so many first steps, and once in so many (code)."""
+"""The critic's updates are doubled in this many first steps, and every this many (code)."""
 
 
 def masked_mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean hidden state of every sentence: what the critic sees (docs/msmo.md §2.1).
+    """Mean hidden state of every sentence: the critic's input (docs/msmo.md §2.1).
 
-    Departures from the code: padding does not count (docs/msmo.md §5.8), and every sentence
-    counts alike, where the code takes one mean over all positions of a batch. For a linear
+    Departures from the code: padding does not count (docs/msmo.md §5.8), and every sentence has
+    the same weight, while the code takes one mean over all positions of a batch. For a linear
     critic the mean of its scores is the score of the mean.
 
     Args:
-        states: (B, T, H) float; what it holds where the mask is False does not matter.
+        states: (B, T, H) float; values where the mask is False are ignored.
         mask: (B, T) bool, True = real piece, specials included.
 
     Returns:
@@ -54,9 +54,9 @@ def masked_mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 class Critic(nn.Module):
     """Q: a score of a sentence feature, high for the source language; no sigmoid.
 
-    Linear as in the code with one layer; ReLU between several. The last layer has no bias, which
-    the code has: in the gap, a difference of means, it cancels. The critic computes in fp32:
-    with c = 0.01 scores differ in digits that bf16 has not.
+    Linear as in the code with one layer; ReLU between several. The last layer has no bias, unlike
+    the code's: it cancels in the gap, a difference of means. The critic computes in fp32: with
+    c = 0.01 scores differ in digits that bf16 does not have.
 
     Args:
         hidden: H of the encoder.
@@ -90,18 +90,17 @@ def wasserstein_gap(
     """E f(source) - E f(target). Implements J_q, and the mean in L_adv, of docs/msmo.md §2.2.
 
     The critic maximises it, the encoder minimises λ times it, which is the gradient that a
-    reversal layer would give. Scores have no sigmoid.
+    reversal layer would produce. Scores have no sigmoid.
 
     Args:
         scores_source: (N,) float, f of source language sentences.
         scores_target: (M,) float, f of target language sentences.
-        sources: What the source side's sum is divided by; by default N, which must then be
-            >= 1. A worker that holds a part of the batch passes the whole batch's number over
-            the workers.
-        targets: The same of the target side.
+        sources: Divisor of the source side's sum; by default N, which must then be >= 1. A
+            worker with a part of the batch passes the whole batch's number over the workers.
+        targets: The same for the target side.
 
     Returns:
-        Scalar in fp32 at least; a linear critic in [-c, c] gives at most c · |Δ mean|_1.
+        Scalar in fp32 at least; for a linear critic in [-c, c] at most c · |Δ mean|_1.
     """
     source = at_least_fp32(scores_source).sum() / (sources or len(scores_source))
     return source - at_least_fp32(scores_target).sum() / (targets or len(scores_target))
@@ -121,14 +120,14 @@ def clip_weights(module: nn.Module, c: float) -> None:
 
 @torch.no_grad()
 def saturation(module: nn.Module, c: float) -> torch.Tensor:
-    """Scalar share in [0, 1] of a critic's parameters that stand at -c or c: a guard.
+    """Scalar fraction in [0, 1] of a critic's parameters at -c or c.
 
-    A critic that is all at its bounds has become the sign of the difference of means; one that
-    has none there has not begun to move (docs/msmo.md §5.7).
+    A critic with all parameters at the bounds has become the sign of the difference of means; one
+    without any there has not begun to move (docs/msmo.md §5.7).
 
     Args:
         module: The critic, with one parameter at least.
-        c: The bound that `clip_weights` had.
+        c: The bound of `clip_weights`.
     """
     bound = [(parameter.abs() >= c).flatten() for parameter in module.parameters()]
     return torch.cat(bound).float().mean()
@@ -137,12 +136,12 @@ def saturation(module: nn.Module, c: float) -> torch.Tensor:
 def gap_between(
     critic: Critic, features: torch.Tensor, sides: CriticBatch
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """E f(source) - E f(target) of the whole batch, and how far the critic tells them apart.
+    """E f(source) - E f(target) of the whole batch, and how well the critic separates them.
 
     Args:
         critic: f.
         features: (P, H) of this worker's sentences.
-        sides: Which of them are source and target, and how many there are in all.
+        sides: Which of them are source and target, and their total numbers.
 
     Returns:
         The gap, with a graph, and `ordered_share`.
@@ -154,9 +153,9 @@ def gap_between(
 
 @torch.no_grad()
 def ordered_share(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Share of (source, target) pairs that the critic orders rightly: chance is 0.5.
+    """Fraction of (source, target) pairs that the critic orders correctly: chance is 0.5.
 
-    A critic without sigmoid has no threshold of its own; this is the area under its curve.
+    A critic without sigmoid has no threshold; this is the area under its ROC curve.
     """
     if not (len(source) and len(target)):
         return source.new_tensor(0.5)
@@ -174,7 +173,7 @@ def critic_rate(config: MsmoConfig, step: int, steps: int) -> float:
     """Factor in [0, 1] on the critic's learning rate: linear to 0 over `critic_horizon`.
 
     Args:
-        config: A horizon of 0 keeps the rate.
+        config: A horizon of 0 keeps the rate constant.
         step: From 0 within the stage.
         steps: Steps of the stage.
     """
@@ -194,9 +193,9 @@ def train_critic(
 
     Args:
         critic: Q.
-        features: (P, H) of sentences, without a graph: the encoder rests meanwhile, so one
+        features: (P, H) of sentences, without a graph: the encoder is fixed meanwhile, so one
             forward pass serves all updates.
-        rounds: What each update sees of them.
+        rounds: The sides of each update.
         config: c.
         rate: Factor on the learning rate.
     """

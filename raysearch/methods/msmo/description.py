@@ -1,4 +1,4 @@
-"""MSMO's metrics, the same for all settings, and notes on its settings; needs no torch."""
+"""MSMO's metrics, the same for all settings, and notes on its settings; does not need torch."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def metrics(config: MsmoConfig, *, role: str, data_dir: str) -> frozenset[str]:
 
 
 def of_encoder(metric: str) -> bool:
-    """See `methods.description.OfEncoder`: all are of the tagger, which is not exported."""
+    """False: all metrics depend on the tagger, which is not exported."""
     return False

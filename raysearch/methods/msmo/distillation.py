@@ -1,7 +1,7 @@
 """Distillation: teachers' probabilities, computed once, and the steps of a student on them.
 
 A teacher's probabilities are stored for every real piece of the unlabelled target sentences,
-specials included, and for no padding (docs/msmo.md §2.2, §4.4). They know no weight and no
+including specials but no padding (docs/msmo.md §2.2, §4.4). They are independent of weights and
 temperature, so that every setting of distillation shares them.
 """
 
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 TAUGHT_PARTS = 64
-"""Parts that a teacher reads at once, of like length."""
+"""Parts that a teacher reads at once, of similar length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class DistillBatch:
     Attributes:
         packed: The sentences.
         target: (L, 13) soft labels of their real pieces.
-        share: Pieces of this worker over the mean number of pieces of a worker.
+        share: Pieces of this worker relative to the mean number of pieces of a worker.
     """
 
     packed: PackedBatch
@@ -62,9 +62,9 @@ def teach(network: Network, tokens: Tokenised, device: torch.device) -> dict[str
     """A teacher's probabilities on unlabelled sentences, in eval mode.
 
     Args:
-        network: The teacher; its mode is left as it was.
+        network: The teacher; its mode is restored.
         tokens: The sentences.
-        device: Where the teacher is.
+        device: Device of the teacher.
 
     Returns:
         ``probabilities`` (L, 13) fp32 on the CPU, of all pieces in order, and ``tags``.
@@ -87,12 +87,12 @@ def soft_labels(
     """The teachers' mean p = Σ w_k g_k, (L, 13), each softened by the temperature.
 
     Args:
-        taught: What `teach` gave, by name of the stage, in order of the weights.
-        tokens: The sentences that were taught on.
+        taught: Results of `teach`, by name of the stage, in order of the weights.
+        tokens: The same sentences.
         config: Weights and temperature.
 
     Raises:
-        StoreError: A teacher is of another tag set, or of other sentences.
+        StoreError: A teacher has another tag set, or other sentences.
     """
     for name, result in taught.items():
         if result.get("tags") != list(TAGS):
@@ -115,9 +115,9 @@ def soft_labels(
 
 
 def soften(probs: torch.Tensor, temperature: float) -> torch.Tensor:
-    """softmax(logits / T) from softmax(logits): p^(1/T), made to sum to 1.
+    """softmax(logits / T) from softmax(logits): p^(1/T), normalised to sum to 1.
 
-    Teachers' probabilities are thus stored once, for every temperature.
+    So teachers' probabilities are stored once, for every temperature.
 
     Args:
         probs: (P, 13) float, rows sum to 1; zeros stay zeros.
@@ -129,7 +129,7 @@ def soften(probs: torch.Tensor, temperature: float) -> torch.Tensor:
     probs = at_least_fp32(probs)
     if temperature == 1:
         return probs
-    # The largest is made 1, so that no row underflows at a low temperature.
+    # Scaled so that the largest is 1, so that no row underflows at a low temperature.
     powers = (probs / probs.amax(-1, keepdim=True)).pow(1 / temperature)
     return powers / powers.sum(-1, keepdim=True)
 
@@ -147,7 +147,7 @@ def mix(teacher_probs: Sequence[torch.Tensor], weights: Sequence[float]) -> torc
         (P, 13) in fp32 at least, rows sum to 1.
 
     Raises:
-        ValueError: There are not as many weights as teachers.
+        ValueError: The numbers of weights and teachers differ.
     """
     shares = zip(teacher_probs, weights, strict=True)
     return torch.stack([at_least_fp32(probs) * weight for probs, weight in shares]).sum(0)
@@ -163,15 +163,15 @@ def distill_batches(
     *,
     workers: int = 1,
 ) -> Iterator[DistillBatch]:
-    """One epoch of this worker's batches of unlabelled sentences, of like length.
+    """One epoch of this worker's batches of unlabelled sentences, of similar length.
 
     Args:
         tokens: The sentences.
         target: (L, 13) soft labels of all their pieces, on the CPU.
         config: Batch size.
         seed: Seed of the epoch.
-        share: Takes this worker's part.
-        device: Where batches go.
+        share: Selects this worker's part.
+        device: Device of the batches.
         workers: Workers that share a step.
     """
     for rows in bucketed(tokens.longest, config.batch_size, seed):

@@ -1,4 +1,4 @@
-"""Evaluation of a tagger: predictions, scores, and which report's weights a stage keeps."""
+"""Evaluates a tagger: predictions, scores, and the selection of a report's weights."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from raysearch.methods.msmo.tokens import Rows, Tokenised, spans, tokenise
 __all__ = ["CheckpointSelection", "evaluate", "predict"]
 
 PREDICTED_PIECES = 2048
-"""Pieces, padding included, that are predicted at once."""
+"""Pieces, including padding, that are predicted at once."""
 
 
 @torch.no_grad()
 def predict(network: Network, tokens: Tokenised, device: torch.device) -> Rows:
     """Label of every word, (W,) in order: the best one at its first piece (docs/msmo.md §1.6).
 
-    The longest sentences come first: they share batches with long ones, and what does not fit
-    into memory fails at once.
+    The longest sentences come first: they share batches with long ones, and running out of memory
+    fails at once.
 
     Args:
-        network: Its mode is left as it was; nothing is drawn.
+        network: Its mode is restored; nothing is drawn.
         tokens: The sentences.
-        device: Where the network is.
+        device: Device of the network.
     """
     training = network.training
     network.eval()
@@ -81,18 +81,18 @@ def evaluate(
 
 
 class CheckpointSelection:
-    """A stage's memory, of one worker; all of it is in the checkpoint.
+    """A stage's reports and selected weights on one worker; all of it is in the checkpoint.
 
     Args:
         steps: Steps of the stage.
         selection: ``best`` or ``last``.
-        selection_from: Share of the steps from which on a report may be selected.
+        selection_from: Fraction of the steps after which a report may be selected.
     """
 
     def __init__(self, steps: int, selection: str, selection_from: float) -> None:
         self.steps, self.step = steps, 0
         self.reports: list[dict[str, float]] = []
-        """Figures of every report of the stage so far, with the ``step`` within the stage."""
+        """Numbers of every report of the stage so far, with the ``step`` within the stage."""
         self.best: dict[str, Any] | None = None
         """The selected result of the network, once a report could be selected."""
         self.best_f1 = 0.0
@@ -101,7 +101,7 @@ class CheckpointSelection:
         self._count = 0
 
     def add(self, terms: Mapping[str, torch.Tensor | float]) -> None:
-        """Count the terms of one step; waits for no device."""
+        """Add the terms of one step; does not synchronise with the device."""
         for name, value in terms.items():
             value = torch.as_tensor(value).detach().double()
             self._sums[name] = self._sums[name] + value if name in self._sums else value
@@ -114,7 +114,7 @@ class CheckpointSelection:
         return found
 
     def selectable(self, f1: float) -> bool:
-        """Whether a report with this F1, at this step, takes the place of the selected one.
+        """Whether a report with this F1, at the current step, replaces the selected one.
 
         The first of equals stays (docs/msmo.md §2.3).
         """
@@ -134,7 +134,7 @@ class CheckpointSelection:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take in what `state_dict` gave."""
+        """Restore the result of `state_dict`."""
         self.step, self.best, self.best_f1 = state["step"], state["best"], state["best_f1"]
         self.reports = [dict(report) for report in state["reports"]]
         self._sums = {

@@ -1,8 +1,8 @@
 """Failure signatures of MSMO, which end a trial with a stated reason.
 
-Four signatures, with thresholds that no working trial of ours came near. What is merely weak
-(a gap that closes, a saturated critic, a consistency that grows from nothing) is normal for
-this method (docs/msmo.md §5.7) and stops nothing; the figures are in every report.
+Four signatures, with thresholds that no working trial of ours came near. Mere weaknesses (a gap
+that closes, a saturated critic, a consistency that grows from 0) are normal for this method
+(docs/msmo.md §5.7) and stop nothing; the numbers are in every report.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Mapping, Sequence
 __all__ = ["SIGNATURES", "find", "flags"]
 
 SIGNATURES: tuple[str, ...] = ("critic", "consistency", "silence", "hallucination")
-"""``health/`` metrics: 1 where the signature is seen, 0 where not."""
+"""``health/`` metrics: 1 if the signature is present, else 0."""
 
 EARLY = 50
-"""Steps of a stage before which nothing is judged."""
+"""Steps of a stage before which nothing is checked."""
 
 BLIND = 1e-9
 """A mean gap below this is rounding error: the critic scores every sentence alike."""
 
 SATURATED = 0.95
-"""Share of the critic's parameters at ±c from which on it cannot grow any more."""
+"""Fraction of the critic's parameters at ±c from which on it cannot grow any more."""
 
 TORN = 5.0
-"""Consistency in nats above which aligned aspects are called different things for certain;
-46 is its maximum, untrained taggers have under 1."""
+"""Consistency in nats above which aligned aspects certainly have different labels; 46 is its
+maximum, untrained taggers have under 1."""
 
 TORN_GROWTH = 1.5
 """How much it must have grown over three reports while the cross-entropy fell."""
@@ -34,15 +34,15 @@ SPOKEN = 0.05
 """F1 from which on a tagger has learnt to find aspects."""
 
 TALKATIVE, INVENTED = 3.0, 0.9
-"""Predicted aspects per sentence, gold has about one, and the share of them that touch none."""
+"""Predicted aspects per sentence (gold has about one), and the fraction that overlap no gold."""
 
 
 def find(reports: Sequence[Mapping[str, float]]) -> dict[str, str]:
     """The signatures that a stage's reports show, each with a sentence.
 
     Args:
-        reports: Of the stage, in order: ``step`` within the stage, means of the terms by their
-            names, and the development scores by theirs; absent figures are not judged.
+        reports: Of the stage, in order: ``step`` within the stage, the means of the terms and
+            the development scores by name; missing numbers are not checked.
     """
     if not reports or reports[-1]["step"] < EARLY:
         return {}

@@ -1,4 +1,4 @@
-"""The training sentences of a trial, which of them belong together, and how they are padded.
+"""The training sentences of a trial, their alignment, and their padding.
 
 `TrainingSet` holds every training sentence of a trial once, tokenised, and a table of *items*: an
 item is one row of one language pair with the numbers of its views. In a multilingual trial all
@@ -28,14 +28,14 @@ COLUMNS: tuple[str, ...] = (*VIEWS, "gold")
 
 @dataclass(frozen=True, kw_only=True)
 class PackedBatch:
-    """Parts of sentences in padded chunks of like length, on the device.
+    """Parts of sentences in padded chunks of similar length, on the device.
 
     Attributes:
         ids: Of each chunk, (B, T) int64.
         masks: Of each chunk, (B, T) bool, True = real piece, specials included.
-        order: (P,) int64: where part p stands when the chunks' rows are put end to end.
-        words: (W,) int64: where the piece of word w stands when all positions of all chunks
-            are put end to end; words in order of parts.
+        order: (P,) int64: index of part p in the concatenated rows of all chunks.
+        words: (W,) int64: index of the piece of word w in the concatenated positions of all
+            chunks; words in order of parts.
         pieces: (L,) int64: the same for every real piece of every part.
     """
 
@@ -47,12 +47,12 @@ class PackedBatch:
 
 
 def pack(tokens: Tokenised, parts: Rows, device: torch.device, *, chunk: int = 0) -> PackedBatch:
-    """Pad parts, by length, so that long ones share a chunk with long ones.
+    """Pad parts sorted by length, so that long ones share a chunk.
 
     Args:
-        tokens: Where the parts come from.
-        parts: (P,) which; at least one.
-        device: Where to.
+        tokens: Contains the parts.
+        parts: (P,) indices of parts; at least one.
+        device: Device of the result.
         chunk: Most parts in a chunk; 0 puts all into one.
     """
     sizes = tokens.sizes[parts]
@@ -60,7 +60,7 @@ def pack(tokens: Tokenised, parts: Rows, device: torch.device, *, chunk: int = 0
     chunk = chunk or len(parts)
     order = np.empty(len(parts), dtype=np.int64)
     order[ranked] = np.arange(len(parts))
-    offsets = np.empty(len(parts), dtype=np.int64)  # where a part's first piece stands
+    offsets = np.empty(len(parts), dtype=np.int64)  # index of a part's first piece
     ids, masks, before = [], [], 0
     for start in range(0, len(ranked), chunk):
         rows = ranked[start : start + chunk]
@@ -91,7 +91,7 @@ class AlignedRows:
     Attributes:
         table: (I, 5) int64 over `COLUMNS`: number of the sentence in the training set, -1 for none.
         owned: (I,) bool: whether the labels of the item's source sentence count here; with
-            several pairs that is so in one of them.
+            several pairs they count in only one of them.
     """
 
     table: Rows
@@ -105,25 +105,25 @@ class AlignedRows:
         return AlignedRows(table=self.table[rows], owned=self.owned[rows])
 
     def sentences(self, views: Sequence[str] = COLUMNS) -> Rows:
-        """Numbers of the sentences of some views, item by item; each once."""
+        """Numbers of the sentences of some views, item by item, without duplicates."""
         columns = [COLUMNS.index(view) for view in views]
         return _distinct(self.table[:, columns])
 
     def homes(self, views: Sequence[str]) -> Rows:
-        """Of each of the `sentences` of some views the first item that it stands in."""
+        """For each of the `sentences` of some views the first item that has it."""
         table = self.table[:, [COLUMNS.index(view) for view in views]]
         _, first = np.unique(table[table >= 0], return_index=True)
         found: Rows = np.nonzero(table >= 0)[0][np.sort(first)]
         return found
 
     def labelled(self) -> Rows:
-        """Numbers of the sentences whose labels count, item by item; each once."""
+        """Numbers of the sentences whose labels count, item by item, without duplicates."""
         table = self.table.copy()
         table[~self.owned, 0] = -1
         return _distinct(table)
 
     def pairs(self, views: Sequence[str]) -> Rows:
-        """(P, 2) numbers of sentences that stand together as views such as ``s-t``."""
+        """(P, 2) numbers of sentences that are aligned as views such as ``s-t``."""
         found = [np.empty((0, 2), dtype=np.int64)]
         for pair in views:
             both = self.table[:, [COLUMNS.index(view) for view in pair.split("-")]]
@@ -131,7 +131,7 @@ class AlignedRows:
         return np.concatenate(found)
 
     def has_pair(self, views: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """(I,) whether an item has both views of one such pair at least."""
+        """(I,) whether an item has both views of at least one such pair."""
         found = np.zeros(len(self), dtype=bool)
         for pair in views:
             found |= (self.table[:, [COLUMNS.index(v) for v in pair.split("-")]] >= 0).all(1)
@@ -140,7 +140,7 @@ class AlignedRows:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingSet:
-    """The training sentences of a trial: all of them tokenised, and how they belong together."""
+    """The training sentences of a trial: all of them tokenised, and their alignment."""
 
     tokens: Tokenised
     items: AlignedRows
@@ -150,7 +150,7 @@ class TrainingSet:
 
         Args:
             views: Of `COLUMNS`.
-            every_source: Whether a source sentence also stands in the items that do not learn
+            every_source: Whether a source sentence is also kept in the items that do not learn
                 it, because other views are compared with it.
         """
         table = self.items.table.copy()
@@ -222,7 +222,7 @@ def _train(
 
 
 def _distinct(table: Rows) -> Rows:
-    """The numbers that are not -1, row by row, each where it first stands."""
+    """The numbers that are not -1, row by row, each at its first occurrence."""
     flat = table[table >= 0]
     _, first = np.unique(flat, return_index=True)
     return flat[np.sort(first)]

@@ -1,10 +1,10 @@
 """The losses of tagger and encoder: cross-entropy, consistency of aligned aspects, contrast.
 
 The critic's loss is in `critic`, that of a student in `distillation`. The contrastive terms are
-those of CL-XABSA (N. Lin et al., IEEE/ACM TASLP 2023), in whose words one works on the level of
-tokens, the other on that of sentiments. Their text was not at hand; both are written from the
-definition of supervised contrast by P. Khosla et al.: Supervised Contrastive Learning, NeurIPS
-2020, and differ in nothing but the classes.
+those of CL-XABSA (N. Lin et al., IEEE/ACM TASLP 2023): one at token level, the other at sentiment
+level. The paper's text was not available; both are written from the definition of supervised
+contrast by P. Khosla et al.: Supervised Contrastive Learning, NeurIPS 2020, and differ only in
+the classes.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def token_cross_entropy(
     Args:
         logits: (N, 13) float, of the first piece of every word; no padding, no specials.
         labels: (N,) int64, indices into `tags.TAGS`.
-        words: What the sum is divided by; by default N. A worker that holds a part of the batch
-            passes the whole batch's number over the workers.
+        words: Divisor of the sum; by default N. A worker with a part of the batch passes the
+            whole batch's number over the workers.
 
     Returns:
         Scalar in nats, in fp32 at least; 0 without words.
@@ -52,7 +52,7 @@ def token_cross_entropy(
 
 
 OUTCOMES: tuple[str, ...] = (*POLARITIES, "O", "REST")
-"""What a tagger can say of a span: an aspect of a polarity, no aspect, or anything else."""
+"""Outcomes of a tagger for a span: an aspect of a polarity, no aspect, or anything else."""
 
 FLOOR = 1e-20
 """About the smallest probability of an outcome, as in the code."""
@@ -64,13 +64,13 @@ def span_distribution(
     """Log-probabilities of the five outcomes of every aspect (docs/msmo.md §2.2, consistency).
 
     A span of one word has q(z) = p(S-z), a longer one q(z) = p_1(B-z) Π p_j(I-z) p_n(E-z); in
-    both q(O) = Π p_j(O), and REST is what is left of 1.
+    both q(O) = Π p_j(O), and REST is 1 minus the others.
 
     Departures from the code: the words of the aspect are read (docs/msmo.md §5.1); all is
-    computed on logarithms, and 1e-20 is added to every one of the first four probabilities, so
-    that the floor is smooth, where the code adds it below 1e-20 only; REST is never less than
-    the distance of 1 from its neighbour (1.2e-7 in fp32), where the code stops the training.
-    Saturated probabilities thus have finite values and gradients.
+    computed on logarithms, and 1e-20 is added to each of the first four probabilities, so that
+    the floor is smooth, while the code adds it only below 1e-20; REST is never less than the
+    distance of 1 from its neighbour (1.2e-7 in fp32), while the code stops the training. So
+    saturated probabilities have finite values and gradients.
 
     Args:
         log_probs: (N, 13) float, log-softmax of the tagger for the words of a whole batch, one
@@ -109,7 +109,7 @@ def bidirectional_kl(log_q: torch.Tensor, log_r: torch.Tensor) -> torch.Tensor:
     """½ [KL(q‖r) + KL(r‖q)] of every aspect. L_cons of docs/msmo.md §2.2, before the mean.
 
     It equals ½ Σ (q - r)(log q - log r), so it is symmetric, never negative, and 0 only for
-    equals. Both sides get gradient. Departures from the code: no threshold of confidence (the
+    equals. Gradients flow to both sides. Departures from the code: no threshold of confidence (the
     code's is always passed) and no limit of ten aspects per sentence.
 
     Args:
@@ -148,7 +148,7 @@ def supervised_contrast(
         logits = units @ units.transpose(0, 1) / temperature  # (N, N)
     itself = torch.eye(len(classes), dtype=torch.bool, device=classes.device)
     partners = (classes.unsqueeze(0) == classes.unsqueeze(1)) & ~itself
-    # The least finite number, not -inf: a word alone in its batch would give NaN gradients.
+    # The least finite number, not -inf: a word alone in its batch would have NaN gradients.
     shares = logits.masked_fill(itself, torch.finfo(logits.dtype).min).log_softmax(-1)
     counts = partners.sum(-1)
     anchored = shares.masked_fill(~partners, 0.0).sum(-1) / counts.clamp(min=1)  # (N,)
@@ -192,8 +192,8 @@ def sentiment_contrast(
 ) -> torch.Tensor:
     """Sentiment level term: words of aspects of the same polarity attract each other.
 
-    Words of no aspect are a fourth class, which the name does not tell of: left out, nothing
-    would keep them apart from the aspects.
+    Words of no aspect are a fourth class, although the name does not suggest it: otherwise nothing
+    would separate them from the aspects.
 
     Args:
         features: (N, H) float, hidden states of the words.

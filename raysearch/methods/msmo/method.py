@@ -1,7 +1,7 @@
-"""MSMO as the loop drives it: `build`, and a class of stages, batches, updates, results and state.
+"""MSMO for the loop: `build`, and a class with stages, batches, updates, results and state.
 
 The steps themselves are in `algorithm` and `distillation`. Every stage that trains starts from a
-fresh network, into which the results of its parents go.
+new network, which loads the results of its parents.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ _log = logging.getLogger(__name__)
 
 
 class MsmoMethod:
-    """MSMO, its baselines and distillation; see `methods.base.Method` for what each part promises.
+    """MSMO, its baselines and distillation; see `methods.base.Method` for the interface.
 
     Args:
         config: The trial's settings.
         seed: The cell's.
-        encoder: What every network starts from; it stays as it is.
+        encoder: Initial weights of every network; unchanged by training.
         training_set: The training sentences.
         unlabelled: Target sentences without labels; None without distillation.
-        corpus: The cell's pair, opened with the roles to be evaluated.
+        corpus: The cell's pair, opened with the roles to evaluate.
         provenance: Digests and names.
-        device: Where networks and batches go.
+        device: Device of networks and batches.
     """
 
     name = "msmo"
@@ -83,7 +83,7 @@ class MsmoMethod:
     ) -> None:
         self.config, self.provenance, self.training_set = config, provenance, training_set
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        """``main`` for encoder and tagger, ``critic``; those of the stage that runs."""
+        """``main`` for encoder and tagger, ``critic``; those of the current stage."""
         self._seed, self._encoder, self._corpus, self._device = seed, encoder, corpus, device
         self._unlabelled = unlabelled
         self._stages = outline(config)
@@ -96,7 +96,7 @@ class MsmoMethod:
 
     @property
     def network(self) -> Network:
-        """The network of the stage that runs, or that of a finished trial."""
+        """The network of the current stage, or that of a finished trial."""
         assert self._network is not None, "no stage has begun"
         return self._network
 
@@ -105,7 +105,7 @@ class MsmoMethod:
         return self._stages
 
     def begin(self, stage: Stage, state: Mapping[str, Any] | None = None) -> None:
-        """Make a fresh network, take in the parents' results, or go on within the stage."""
+        """Make a new network and load the parents' results, or resume within the stage."""
         if state is not None:
             self._results = dict(state["results"])
         self._stage = stage
@@ -159,7 +159,7 @@ class MsmoMethod:
             yield collator.batch(whole, mine)
 
     def updates(self, batch: Batch | DistillBatch, step: int) -> Iterator[Update]:
-        """The updates of one step of the stage that runs."""
+        """The updates of one step of the current stage."""
         selection = self._selection
         assert selection is not None
         if isinstance(batch, DistillBatch):
@@ -169,7 +169,7 @@ class MsmoMethod:
             algorithm = Algorithm(self.network, self.config, terms, self._stage.steps)
             updates = algorithm.updates(batch, step)
         if self._stage.name.startswith("align-") and step == self._stage.steps // 2:
-            selection.means()  # what is kept of an alignment is how it stood at its end
+            selection.means()  # resets them: an alignment keeps its values at the end
         selection.step = step + 1
         for update in updates:
             if update.terms:
@@ -189,7 +189,7 @@ class MsmoMethod:
         return result
 
     def accept(self, stage: Stage, result: Mapping[str, Any]) -> None:
-        """Keep a result for the stages after it; that of the last one is what is evaluated."""
+        """Keep a result for the later stages; the last one's is evaluated."""
         self._results[stage.name] = result
         if stage != self._stages[-1]:
             return
@@ -199,13 +199,13 @@ class MsmoMethod:
         self._stage, self._selection, self.optimizers = stage, None, {}
 
     def evaluate(self, role: str) -> dict[str, float]:
-        """Scores on a role; on ``dev``, while a stage runs, those of the selected report too.
+        """Scores on a role; on ``dev``, while a stage runs, also those of the selected report.
 
-        ``dev/f1`` is the F1 of the report selected so far, or of this one while none could be;
-        ``dev/current_f1`` is that of this one. Figures of the stage of alignment come along as
-        ``align/``, failure signatures as ``health/`` (1 where seen). Of a role that is read after
+        ``dev/f1`` is the F1 of the report selected so far, or of this one before any can be;
+        ``dev/current_f1`` is that of this one. Numbers of the stage of alignment are included as
+        ``align/``, failure signatures as ``health/`` (1 if present). For a role that is read after
         the search ``in_training`` counts the sentences that training has word for word, in
-        whatever view; they are scored, as published results have them.
+        any view; they are scored, as in published results.
         """
         scores = evaluate(self.network, self._encoder, self._corpus, role, self.config)
         found = {f"{role}/{name}": value for name, value in scores.items()}
@@ -230,14 +230,14 @@ class MsmoMethod:
         return found | {f"align/{k}": v for k, v in aligned.items()} | health.flags(self._found)
 
     def check_health(self, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
-        """Stop a trial that shows a failure signature, or say so in the log."""
+        """Stop a trial that shows a failure signature, or log it."""
         for sentence in self._found.values():
             if self.config.guards == "stop":
                 raise UnhealthyError(sentence)
             _log.warning(sentence)
 
     def state_dict(self) -> dict[str, Any]:
-        """The network, the stage's memory, and the results that are still needed."""
+        """The network, the selection, and the results that are still needed."""
         assert self._selection is not None, "no stage runs"
         return {
             "network": self.network.trained(),
@@ -251,7 +251,7 @@ class MsmoMethod:
         encoders.save(self.network.encoder, own.tokenizer, folder, trained_on=own.trained_on)
 
     def _fresh(self, stage: Stage) -> Network:
-        """A network with the encoder's own weights and heads that depend on the seed only."""
+        """A network with the encoder's own weights and heads that depend only on the seed."""
         critic = stage.name.startswith(("align-", "train-")) and terms_of(self.config, stage).critic
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._seed)
@@ -276,7 +276,7 @@ class MsmoMethod:
         return found
 
     def _forget(self) -> None:
-        """Let go of the results that no stage from this one on starts from."""
+        """Drop the results that no remaining stage starts from."""
         after = self._stages[self._stages.index(self._stage) :]
         needed = {parent for stage in after for parent in stage.parents or ()}
         self._results = {name: r for name, r in self._results.items() if name in needed}
@@ -304,12 +304,12 @@ def build(
     roles: Sequence[str],
     data_dir: str,
 ) -> MsmoMethod:
-    """A fresh trial; see `methods.base.MethodLoader.build`.
+    """A new trial; see `methods.base.MethodLoader.build`.
 
-    A multilingual trial trains on all pairs; that of the cell is the one that it is tested on.
+    A multilingual trial trains on all pairs and is tested on the cell's.
 
     Raises:
-        ConfigError: The cell's task is none of the pairs, the batch does not divide over the
+        ConfigError: The cell's task is not one of the pairs, the batch is not divisible by the
             workers, or there are fewer sentences than workers.
         DataError: A pair cannot be read, or lacks a view that the variant needs.
         EncoderError: The encoder cannot be read.
@@ -369,7 +369,7 @@ def build(
 
 
 def _marks(corpora: Iterable[PairCorpus], views: Collection[str]) -> frozenset[str]:
-    """Of every sentence that a trial learns from: its views, gold, what teachers label."""
+    """Marks of every sentence that a trial learns from: its views, gold, teachers' sentences."""
     found: list[TaggedSentence] = []
     for corpus in corpora:
         rows = [getattr(row, view) for row in corpus.views() for view in VIEWS if view in views]
@@ -381,7 +381,7 @@ def _marks(corpora: Iterable[PairCorpus], views: Collection[str]) -> frozenset[s
 
 
 def _check_workers(config: MsmoConfig) -> None:
-    """Every worker must have something to do in every step."""
+    """Check that every worker has something to do in every step."""
     workers = world_size()
     if config.batch_size % workers:
         raise ConfigError(
@@ -403,7 +403,7 @@ def _check_workers(config: MsmoConfig) -> None:
 def _check_sentences(
     config: MsmoConfig, training_set: TrainingSet, unlabelled: Tokenised | None
 ) -> None:
-    """The smallest batch is all that there is: every worker must have a part of that, too."""
+    """Check that every worker has a part of the smallest possible batch, too."""
     workers, problems = world_size(), []
     for stage in outline(config):
         if stage.name.startswith("teach-"):

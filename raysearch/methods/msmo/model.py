@@ -23,11 +23,11 @@ __all__ = ["Network", "Outputs", "frozen"]
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the encoder says of some parts of sentences.
+    """The encoder's output for some parts of sentences.
 
     Attributes:
         states: Of each chunk, (B, T, H) last hidden states.
-        packed: What was forwarded.
+        packed: The input.
     """
 
     states: tuple[torch.Tensor, ...]
@@ -35,7 +35,7 @@ class Outputs:
 
     @cached_property
     def words(self) -> torch.Tensor:
-        """(W, H) states of the pieces that speak for the words, in order of parts."""
+        """(W, H) states of the pieces that represent the words, in order of parts."""
         return self._flat()[self.packed.words]
 
     @cached_property
@@ -45,7 +45,7 @@ class Outputs:
 
     @cached_property
     def features(self) -> torch.Tensor:
-        """(P, H) fp32 features that the critic sees: the mean over a part's real pieces.
+        """(P, H) fp32 features for the critic: the mean over a part's real pieces.
 
         For a linear critic f the mean of f over the pieces, which the code takes, is f of the
         mean: f(x) = w·x + b, and the weights 1/T of the mean sum to 1.
@@ -58,10 +58,10 @@ class Outputs:
 
 
 class Network(nn.Module):
-    """Encoder, tagger and, where it plays, critic.
+    """Encoder, tagger and, optionally, critic.
 
     Args:
-        encoder: A transformers model without pooler; the caller hands it over.
+        encoder: A transformers model without pooler, which is not copied.
         config: Dropout, critic, whether word embeddings are trained.
         critic: Whether there is a critic.
     """
@@ -91,7 +91,7 @@ class Network(nn.Module):
     def result(self) -> dict[str, Any]:
         """A copy of encoder and tagger on the CPU, for later stages and for evaluation.
 
-        Word embeddings that are not trained are left out: the encoder has them.
+        Without word embeddings that are not trained, which the encoder has.
         """
         weights = {
             name: tensor.to("cpu", copy=True)
@@ -101,23 +101,23 @@ class Network(nn.Module):
         return {"tags": list(TAGS), "weights": weights}
 
     def trained(self) -> dict[str, torch.Tensor]:
-        """All weights, as they are, but word embeddings that are not trained."""
+        """References to all weights except word embeddings that are not trained."""
         left_out = self._untrained()
         return {name: t.detach() for name, t in self.state_dict().items() if name not in left_out}
 
     def load_trained(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Take in what `trained` gave."""
+        """Load the weights of `trained`."""
         self.load_state_dict({**self.state_dict(), **weights})
 
     def load_result(self, result: Mapping[str, Any], *, what: str) -> None:
-        """Take the weights that `result` gave, here or in another trial.
+        """Load the weights of `result`, from this trial or another.
 
         Args:
             result: Of a network with the same encoder.
-            what: Whose, for messages.
+            what: Its name, for messages.
 
         Raises:
-            StoreError: It is of another tag set or encoder, or is damaged.
+            StoreError: It has another tag set or encoder, or is damaged.
         """
         tags = result.get("tags")
         if tags != list(TAGS):
@@ -148,7 +148,7 @@ class Network(nn.Module):
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Inside, the module's parameters take no gradient, but what flows through it does."""
+    """Disable gradients of the module's parameters inside, but not those that flow through it."""
     module.requires_grad_(False)
     try:
         yield

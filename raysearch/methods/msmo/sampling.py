@@ -1,9 +1,9 @@
-"""Sampling: the sentences that each term of a step draws, whole rows or every term its own.
+"""Draws the sentences of each step, as whole items or separately for every term.
 
 ``aligned``: a batch is some items with all views that the step reads, so that one forward pass
-serves every term (docs/msmo.md §4.3). ``literal``: every term draws its own, as the code means to
-do (§2.4), from a cycle that never runs dry and comes to every sentence before any comes twice
-(§5.5). Both depend on nothing but the seed of the epoch.
+serves every term (docs/msmo.md §4.3). ``literal``: every term draws its own, as the code intends
+(§2.4), from an endless cycle that visits every sentence before repeating any (§5.5). Both depend
+only on the seed of the epoch.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ __all__ = [
 ]
 
 POOL = 16
-"""Batches whose rows are sorted by length before they are cut: a quarter of the padding."""
+"""Batches whose rows are sorted by length before they are split: a quarter of the padding."""
 
 Share = Callable[[Rows], Rows]
-"""What takes a worker's part of the rows that were drawn."""
+"""Selects a worker's part of the rows that were drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +45,8 @@ class SampledRows:
         source: Source side of the encoder's term against the critic.
         target: Its target side.
         pairs: (P, 2) sentences whose k-th aspects are drawn together.
-        rounds: Of every critic update its source and target side; empty when the critic sees
-            the sides above.
+        rounds: Source and target side of every critic update; empty when the critic uses the
+            sides above.
     """
 
     labelled: Rows
@@ -57,11 +57,11 @@ class SampledRows:
 
 
 def cycle(rows: Rows, size: int, chance: Any) -> Iterator[Rows]:
-    """Batches without end: every row comes once before any comes again.
+    """Endless batches: every row occurs once before any repeats.
 
     Args:
-        rows: What to draw from; at least one.
-        size: Rows of a batch; of fewer rows, all of them.
+        rows: The rows to draw from; at least one.
+        size: Rows of a batch; if there are fewer, all of them.
         chance: A numpy generator.
     """
     size = min(size, len(rows))
@@ -74,7 +74,7 @@ def cycle(rows: Rows, size: int, chance: Any) -> Iterator[Rows]:
 
 
 def bucketed(lengths: Rows, size: int, seed: int) -> list[Rows]:
-    """The rows of every batch of an epoch, of like length; what is left over is dropped.
+    """The rows of every batch of an epoch, of similar length; the remainder is dropped.
 
     Args:
         lengths: (N,) pieces of each row; N >= 1.
@@ -93,12 +93,12 @@ def bucketed(lengths: Rows, size: int, seed: int) -> list[Rows]:
 
 
 def items_per_batch(terms: Terms, batch_size: int) -> int:
-    """Items whose views together are `batch_size` sentences; at least one item."""
+    """Items whose views together have `batch_size` sentences; at least one item."""
     return max(1, batch_size // len(terms.views))
 
 
 def draws_from(training_set: TrainingSet, terms: Terms) -> int:
-    """Out of how many a step draws at least: items if aligned, else sentences of a term."""
+    """Least number that a step draws from: items if aligned, else sentences of a term."""
     items = _items(training_set, terms)
     if not terms.literal:
         return len(items)
@@ -114,13 +114,13 @@ def aligned_draws(
 
     Args:
         training_set: The sentences.
-        terms: What the step reads.
+        terms: The terms of the step.
         batch_size: Sentences of a step, over all workers.
         seed: Seed of the epoch.
-        share: Takes this worker's part.
+        share: Selects this worker's part.
     """
     items = _items(training_set, terms)
-    longest = np.append(training_set.tokens.longest, 0)  # the last stands for -1, no sentence
+    longest = np.append(training_set.tokens.longest, 0)  # index -1 (no sentence) has length 0
     lengths = longest[items.table].max(1)
     for rows in bucketed(lengths, items_per_batch(terms, batch_size), seed):
         whole = items.take(rows)
@@ -138,18 +138,18 @@ def literal_draws(
 ) -> Iterator[tuple[SampledRows, SampledRows]]:
     """One epoch in which every term draws its own sentences; see `aligned_draws`.
 
-    Labels: a mixed batch of all views. Critic: for each of `rounds` updates a batch of either
+    Labels: a mixed batch of all views. Critic: for each of `rounds` updates a batch of each
     side. Encoder: one batch of the target side, against the source side's part of the labelled
-    batch, or all of it if `terms.mixed`, or a batch of its own where nothing is labelled.
+    batch, or all of it if `terms.mixed`, or a batch of its own if nothing is labelled.
     Consistency: `batch_size` pairs of views, by rows; as in the code rows without an aspect are
     drawn too, but nothing is computed for them.
 
     Args:
         training_set: The sentences.
-        terms: What the step reads.
+        terms: The terms of the step.
         batch_size: Sentences, or pairs of them, of a draw, over all workers.
         seed: Seed of the epoch.
-        share: Takes this worker's part.
+        share: Selects this worker's part.
         rounds: Critic updates to draw for.
     """
     items = _items(training_set, terms)
@@ -211,7 +211,7 @@ def _whole(items: AlignedRows, terms: Terms) -> SampledRows:
 
 
 def _part(items: AlignedRows, terms: Terms, own: Rows) -> SampledRows:
-    """What `_whole` has for some of the items; a side's sentence counts in its first item only."""
+    """`_whole` for some of the items; a side's sentence counts only in its first item."""
     draw = _whole(items.take(own), terms)
     if not terms.critic:
         return draw

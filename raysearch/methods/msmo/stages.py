@@ -1,11 +1,11 @@
-"""The stages of an MSMO trial, what each depends on, and which views each reads.
+"""The stages of an MSMO trial, their dependencies, and the views that each reads.
 
 One network is trained by one or two stages: ``align-X`` (critic against encoder; only with
 ``schedule: sequential`` and a critic), then ``train-X`` (labels and all other terms). X is
-``main``, or ``t1`` to ``t3`` for the teachers of Distill-M. Below them hang ``teach-X``
+``main``, or ``t1`` to ``t3`` for the teachers of Distill-M. Their descendants are ``teach-X``
 (probabilities of a teacher on unlabelled text), ``student`` (the student's start) and
-``distill``. What does not depend on each other shares no key, so a student's start serves
-every teacher, and a teacher every distillation setting.
+``distill``. Independent stages have independent keys, so a student's start serves every teacher,
+and a teacher every distillation setting.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from raysearch.methods.stage import Stage
 __all__ = ["TEACHER_VIEWS", "Terms", "network_of", "outline", "spec_of", "terms_of"]
 
 TEACHER_VIEWS = {"t1": ("s", "t"), "t2": ("t", "ts"), "t3": ("t", "st")}
-"""Views of the three teachers of Distill-M, as CL-XABSA has them (docs/msmo.md §2.6)."""
+"""Views of the three teachers of Distill-M, as in CL-XABSA (docs/msmo.md §2.6)."""
 
 _RATES = ("learning_rate", "head_learning_rate")
-"""What an alignment does not depend on, since it has no labels."""
+"""Settings that an alignment does not depend on, since it has no labels."""
 
 
 def spec_of(config: MsmoConfig, network: str) -> Variant:
-    """What a network (``main``, ``t1`` to ``t3``, ``student``) trains on, with which terms.
+    """Data and terms of a network (``main``, ``t1`` to ``t3``, ``student``).
 
     A teacher has the variant's terms, as far as its views allow: the critic needs both sides
-    (``s`` or ``st`` against ``t`` or ``ts``; ``s`` against ``st`` where there is no target
-    text), consistency one of `consistency_pairs`.
+    (``s`` or ``st`` against ``t`` or ``ts``; ``s`` against ``st`` if there is no target text),
+    consistency one of `consistency_pairs`.
     """
     spec = config.variant_spec
     if network == "student":
@@ -44,7 +44,7 @@ def spec_of(config: MsmoConfig, network: str) -> Variant:
 
 
 def network_of(stage: Stage) -> str:
-    """The network that a stage is about; ``student`` and ``distill`` are about the student."""
+    """The network of a stage; ``student`` and ``distill`` have the student."""
     return "student" if stage.name in ("student", "distill") else stage.name.partition("-")[2]
 
 
@@ -103,7 +103,7 @@ def _network(config: MsmoConfig, name: str, *, last: bool) -> tuple[Stage, ...]:
     stages: list[Stage] = []
     if spec.critic and config.schedule == "sequential":
         parts.discard("critic")
-        # The variant only decides the views here; they are in the data's digest.
+        # The variant only determines the views here; they are in the data's digest.
         fields = settings_of(MsmoConfig, "", "views", "critic", "align")
         stages.append(
             Stage(
@@ -137,13 +137,13 @@ def _data(config: MsmoConfig, network: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What one step of a stage reads and computes.
+    """The inputs and terms of one step of a stage.
 
     Attributes:
         views: Views that are read.
         supervised: Whether the tagger learns from labels.
         supervised_weight: Weight of the cross-entropy.
-        critic: Whether critic and encoder play.
+        critic: Whether there is a critic.
         mixed: Whether the encoder's source side is the whole labelled batch.
         pairs: Pairs of views, such as ``s-t``, whose aspects are drawn together.
         contrast: ``""``, ``sentiment`` or ``token``.
@@ -166,7 +166,7 @@ class Terms:
 
     @property
     def target(self) -> tuple[str, ...]:
-        """Views of its target side: D_T and D_TS, or D_ST where there is no target text."""
+        """Views of its target side: D_T and D_TS, or D_ST if there is no target text."""
         return self._sides[1]
 
     @property
@@ -177,11 +177,11 @@ class Terms:
 
 
 def terms_of(config: MsmoConfig, stage: Stage) -> Terms:
-    """What a step of an ``align``, ``train`` or ``student`` stage does."""
+    """The terms of an ``align``, ``train`` or ``student`` stage."""
     network = network_of(stage)
     spec = spec_of(config, network)
     if network == "student":
-        # A plain tagger: it shares no setting with the variant, so that it serves them all.
+        # A plain tagger: independent of the variant's settings, so that it serves them all.
         return Terms(views=spec.views, literal=True)
     literal = config.sampling == "literal"
     if stage.name.startswith("align-"):

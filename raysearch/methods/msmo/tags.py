@@ -1,7 +1,7 @@
-"""Labels of words, the aspects that a sequence of labels stands for, and their F1.
+"""Word labels, decoding them to aspects, and the aspects' F1.
 
-`bieos` turns the runs of marked words of a file into labels; `decode` reads aspects out of
-any sequence of labels, also of one that a tagger made and that is not well formed.
+`bieos` converts the runs of marked words of a file to labels; `decode` extracts aspects from any
+sequence of labels, including malformed ones of a tagger.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def bieos(sentence: TaggedSentence) -> tuple[int, ...]:
     """Labels of the words of a sentence (docs/msmo.md §1.2).
 
     Every maximal run of marked words is one aspect, and every word keeps the polarity of its
-    own tag, so a run of mixed polarity becomes labels that `decode` does not count.
+    own tag, so a run of mixed polarity becomes labels that `decode` rejects.
 
     Args:
         sentence: Tags are ``O``, ``T-POS``, ``T-NEG`` or ``T-NEU``.
@@ -52,9 +52,9 @@ def decode(labels: Sequence[int]) -> list[Aspect]:
     """Aspects of a sequence of labels, well formed or not (docs/msmo.md §1.7, as in the code).
 
     From left to right, with a memory of polarities and of where an aspect began. S is an aspect
-    and clears the memory, but not the beginning. B begins anew and keeps of the memory only its
-    own polarity. E closes an aspect if one has begun before it and all polarities in the memory
-    agree; if not, nothing changes. Words between B and E are not checked: ``B-POS O E-POS`` is
+    and clears the memory, but not the beginning. B starts again and keeps only its own polarity
+    in the memory. E closes an aspect if one has begun before it and all polarities in the memory
+    agree; otherwise nothing changes. Words between B and E are not checked: ``B-POS O E-POS`` is
     an aspect of three words, and ``B-POS S-NEG E-POS`` is two aspects.
 
     Args:
@@ -85,7 +85,7 @@ def decode(labels: Sequence[int]) -> list[Aspect]:
 T = TypeVar("T")
 
 SMOOTHING = 1e-4
-"""Added to every denominator, as in the code; it costs a perfect score some 1e-4."""
+"""Added to every denominator, as in the code; lowers a perfect score by some 1e-4."""
 
 
 def micro_f1(
@@ -96,8 +96,8 @@ def micro_f1(
     A prediction is right if first word, last word and polarity are. With TP right ones, P =
     TP / (predicted + 1e-4), R = TP / (gold + 1e-4) and F1 = 2PR / (P + R + 1e-4).
 
-    Departures: shares, not percent; an aspect named twice in a sentence counts once, which
-    `tags.decode` never gives.
+    Departures: fractions, not percent; duplicate aspects in a sentence, which `tags.decode` never
+    returns, count once.
 
     Args:
         gold: Aspects of each sentence. As in the code they are decoded from the gold labels,
@@ -105,13 +105,13 @@ def micro_f1(
         predicted: Aspects of the same sentences.
 
     Returns:
-        ``f1``, ``precision``, ``recall`` in [0, 1]; ``aspect_f1``, the same F1 with polarity
-        left out; ``hallucinated``, the share in [0, 1] of predicted aspects that have no word
-        in common with any gold aspect, 0 when nothing is predicted; ``predicted``, the number
-        of predicted aspects per sentence.
+        ``f1``, ``precision``, ``recall`` in [0, 1]; ``aspect_f1``, the same F1 ignoring
+        polarity; ``hallucinated``, the fraction in [0, 1] of predicted aspects that overlap no
+        gold aspect, 0 when nothing is predicted; ``predicted``, the number of predicted aspects
+        per sentence.
 
     Raises:
-        ValueError: There are not as many sentences of the one as of the other.
+        ValueError: The numbers of sentences differ.
     """
     pairs = [(set(one), set(other)) for one, other in zip(gold, predicted, strict=True)]
     precision, recall, f1 = _rates(pairs)

@@ -1,8 +1,8 @@
-"""Tokenisation of tagged sentences: pieces, the piece that speaks for a word, parts of long ones.
+"""Tokenises tagged sentences: pieces, the piece that represents a word, parts of long sentences.
 
-A sentence that is longer than the encoder takes becomes several *parts*, cut between words and
-never within an aspect; its words stay together on the word axis, so that nothing after this
-file needs to know. No word is ever lost.
+A sentence that is longer than the encoder accepts is split into *parts*, between words and never
+within an aspect; its words stay together on the word axis, so that no other module needs to know.
+No word is ever lost.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 Rows = npt.NDArray[np.int64]
 
 SPACES = ("\u2581", "\u0120", " ")
-"""Pieces that are a space and nothing else, of SentencePiece, of byte-level BPE and of characters;
-a word is represented by the piece after it (docs/msmo.md §1.6)."""
+"""Pieces that consist of a space only, in SentencePiece, byte-level BPE and as characters; a word
+is represented by the piece after it (docs/msmo.md §1.6)."""
 
 KEPT = 64
 _CACHE: OrderedDict[str, Tokenised] = OrderedDict()
@@ -38,19 +38,19 @@ _CACHE: OrderedDict[str, Tokenised] = OrderedDict()
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tokenised:
-    """N sentences with W words and A aspects in P parts, end to end on flat axes.
+    """N sentences with W words and A aspects in P parts, concatenated on flat axes.
 
     Attributes:
         ids: (L,) int64 pieces of all parts, specials included.
         starts: (P + 1,) int64; part p is ``ids[starts[p]:starts[p + 1]]``.
-        firsts: (W,) int64, place within its part of the piece that speaks for a word.
+        firsts: (W,) int64, index within its part of the piece that represents a word.
         word_starts: (P + 1,) int64; part p has the words ``word_starts[p]`` onwards.
         labels: (W,) int64, index into `tags.TAGS`.
         parts: (N + 1,) int64; sentence n has the parts ``parts[n]`` onwards.
         begins: (A,) int64, first word of an aspect, counted within its sentence.
         lengths: (A,) int64 >= 1, words of an aspect.
         aspects: (N + 1,) int64; sentence n has the aspects ``aspects[n]`` onwards.
-        pad_id: Id that fills up a batch.
+        pad_id: Id of padding.
         split: Sentences that have more than one part.
     """
 
@@ -131,16 +131,16 @@ def tokenise(
     where: str,
     marked: bool = True,
 ) -> Tokenised:
-    """Tokenise sentences, once per encoder and list of sentences in a process.
+    """Tokenise sentences, cached in the process by encoder and list of sentences.
 
     Args:
         encoder: Tokenizer and digest.
         sentences: N sentences.
         max_length: Most pieces of a part, specials included.
         long_sentences: ``split`` or ``refuse``.
-        where: What the sentences are, for messages.
-        marked: Whether a split goes around aspects. False for sentences that are evaluated:
-            their marks may not help.
+        where: Description of the sentences, for messages.
+        marked: Whether splits avoid aspects. False for sentences that are evaluated, where gold
+            marks must not help.
 
     Raises:
         DataError: A sentence is too long and may not be, or cannot be split.
@@ -158,7 +158,7 @@ def tokenise(
 
 
 class _Splitter:
-    """Pieces of the words of a sentence, and the parts that they are put into."""
+    """Pieces of a sentence's words, and their distribution over parts."""
 
     def __init__(self, encoder: Encoder, max_length: int, long_sentences: str, where: str) -> None:
         tokenizer = encoder.tokenizer
@@ -176,7 +176,7 @@ class _Splitter:
         self.spaces = {known[space] for space in SPACES if space in known}
 
     def pieces(self, sentences: Sequence[TaggedSentence]) -> list[list[list[int]]]:
-        """Ids of every word of every sentence; a word that has none is the unknown one."""
+        """Ids of every word of every sentence; a word without any becomes the unknown one."""
         found = word_pieces(self.tokenizer, [sentence.words for sentence in sentences])
         return [[word or [self.unknown] for word in words] for words in found]
 
@@ -191,11 +191,11 @@ class _Splitter:
         return int(self.tokenizer.unk_token_id)
 
     def first(self, word: list[int]) -> int:
-        """Place within a word of the piece that speaks for it."""
+        """Index within a word of the piece that represents it."""
         return 1 if len(word) > 1 and word[0] in self.spaces else 0
 
     def cut(self, sentence: TaggedSentence, sizes: Sequence[int], *, marked: bool) -> list[int]:
-        """Index of the first word of every part; as many words as fit go into each."""
+        """Index of the first word of every part; each part has as many words as fit."""
         if sum(sizes) <= self.room:
             return [0]
         if self.refuses:

@@ -1,1 +1,1 @@
-"""What CARL is measured by: probes, downstream tasks, geometry, diagnostics."""
+"""The evaluation of CARL: probes, downstream tasks, geometry, diagnostics."""

@@ -1,11 +1,11 @@
 """Diagnostics of detection on fixed development batches: the discriminator's skill, and saliency.
 
-The label "is among the salient tokens" can be told from the clean sentence (docs/carl.md §4.2), so
-a detection figure alone proves nothing. Both are measured on the same tokens: with the
+The label "is among the salient tokens" can be predicted from the clean sentence (docs/carl.md
+§4.2), so a detection score alone proves nothing. It is measured twice on the same tokens: with the
 perturbation, and with the same labels but the perturbation removed. The gap is the skill.
 
-Where tokens are chosen by saliency alone, the same batches tell how much of the choice is noise:
-each sentence's gradient is taken again beside other sentences, and the choices are compared.
+Where tokens are chosen by saliency alone, the same batches show how much of the choice is noise:
+each sentence's gradient is computed again beside other sentences, and the choices are compared.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ __all__ = [
 ]
 
 PARTS = 4
-"""A sentence keeps one in so many of its batch as companions; the others are replaced."""
+"""A sentence keeps one in this many of its batch as companions; the others are replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchContext:
-    """What the sentences of a batch are to each other in the contrastive term; all constants.
+    """The other sentences of a batch in the contrastive term; all constants.
 
     Attributes:
         queries: (B, D) float.
@@ -55,11 +55,11 @@ class BatchContext:
 def gradient_in_other_context(
     own: BatchContext, other: BatchContext, objective: ContrastiveObjective
 ) -> torch.Tensor:
-    """∂L_MCCL/∂q of every sentence of a batch, in batches that another one fills up.
+    """∂L_MCCL/∂q of every sentence of a batch, in batches filled up from another one.
 
-    Sentences take turns in `PARTS` parts; each part stands in a batch of its own beside the
-    other batch's sentences from all other places. The encoder need not run again: its backward
-    pass is fed with this gradient.
+    Sentences are split into `PARTS` parts; each part forms a batch with the other batch's
+    sentences from all other positions. The encoder need not run again: its backward pass takes
+    this gradient.
 
     Args:
         own: The batch.
@@ -99,7 +99,7 @@ class Agreement:
         Args:
             first: (B, T) bool, the choice in one context.
             second: (B, T) bool, in the other; in each sentence as many as in `first`.
-            eligible: (B, T) bool, the tokens there were to choose from.
+            eligible: (B, T) bool, the tokens to choose from.
         """
         chosen = first.sum(-1).double()
         self._chosen += int(chosen.sum())
@@ -107,10 +107,10 @@ class Agreement:
         self._expected += float((chosen.square() / eligible.sum(-1).clamp(min=1)).sum())
 
     def shares(self) -> dict[str, float]:
-        """What was counted, as shares of the chosen tokens in [0, 1]; nothing when none was.
+        """The counts as fractions of the chosen tokens in [0, 1]; empty when none was chosen.
 
-        ``saliency_agreement`` is the share that is chosen both times, ``saliency_chance`` what
-        two random choices would have: of k among n tokens, k² / n in common on average.
+        ``saliency_agreement`` is the fraction chosen both times, ``saliency_chance`` that of
+        two random choices: for k among n tokens, k² / n in common on average.
         """
         if self._chosen == 0:
             return {}
@@ -121,16 +121,16 @@ class Agreement:
 
 
 BATCHES = 4
-"""Development batches that are looked at, at most; spread evenly over each corpus."""
+"""Most development batches to evaluate; spread evenly over each corpus."""
 
 
 def fixed_batches(
     sentences: RatedSentences, batch_size: int, device: torch.device
 ) -> list[list[Batch]]:
-    """At most `BATCHES` batches of development rows, always the same ones, a list for a corpus.
+    """At most `BATCHES` batches of development rows, always the same ones, a list per corpus.
 
-    Every corpus gives one batch first; rows lie evenly over the corpus. The batches of a corpus
-    have one size.
+    Every corpus has at least one batch; rows are spread evenly over the corpus. The batches of a
+    corpus have one size.
     """
     groups = []
     share = max(1, BATCHES // len(sentences.groups))
@@ -153,17 +153,17 @@ def detection_skill(
 
     Args:
         model: In eval mode, with target and discriminator.
-        groups: Whole batches, a list for a corpus; those of a list have one size.
+        groups: Whole batches, a list per corpus; those of a list have one size.
         config: Choice of tokens and radius.
-        objective: Whose gradient chooses and perturbs.
-        seed: For random choices; training's generators are left alone.
+        objective: Its gradient chooses and perturbs.
+        seed: Seed of random choices; training's generators are not used.
 
     Returns:
         ``detection_auc`` with the perturbation, ``detection_auc_removed`` with the same labels
         on the clean sentences (a variant without perturbation has both from the clean ones),
-        ``mccl_kl``, and ``perturbation_changed`` where something is perturbed. Where tokens are
+        ``mccl_kl``, and ``perturbation_changed`` if something is perturbed. If tokens are
         chosen by saliency alone also ``saliency_agreement`` and ``saliency_chance``, of the
-        batches that follow one of their corpus: those get its sentences as other companions.
+        batches that follow one of their corpus: its sentences are their other companions.
     """
     assert model.target is not None
     adversary = Adversary(model, config, objective)

@@ -1,4 +1,4 @@
-"""Everything that a report of CARL measures, the encoder at rest.
+"""All metrics of a CARL report, computed with the encoder in eval mode.
 
 The frozen-probe protocol: every corpus goes through the encoder once, and linear probes are
 fitted on the embeddings. Fine-tuning is another protocol with other metric names
@@ -22,18 +22,17 @@ transfer    the polarity probe fitted on      the same, scored on the other's te
 ==========  ================================  ===============================================
 
 No row is scored that the encoder was trained on, in any of them (`corpora.seen`): fine-tuning
-on CR scores .955 by cross-validation where such rows count, .793 on its held-out test. How many a
-corpus loses is reported as ``{role}/{corpus}/left_out``, absent where it loses none; where no row
-is left its scores are absent, and so is every mean that they would enter.
+on CR scores .955 by cross-validation with such rows, .793 on its held-out test. How many a corpus
+loses is reported as ``{role}/{corpus}/left_out``, absent if it loses none; if no row is left its
+scores are absent, and so is every mean that includes them.
 
 SentEval as SimCSE runs it trains its logistic regression by Adam and stops early; ours is
 solved to convergence. Metrics, each prefixed by the role: ``emobank/valence_pearson`` and so
 on, and the means ``va_pearson``, ``va_spearman`` (over V and A, then over corpora, plain and
-not Fisher's z), ``class_accuracy``, ``polarity_accuracy`` (SUBJ included, as in SentEval),
-``transfer_accuracy`` (over ordered pairs); beside them how the embeddings of a role are spread
-(`geometry`). A correlation of constant predictions is NaN, and
-so is then every mean that it enters. Of a variant that detects, `diagnostics` adds the skill of its
-discriminator.
+not Fisher's z), ``class_accuracy``, ``polarity_accuracy`` (including SUBJ, as in SentEval),
+``transfer_accuracy`` (over ordered pairs); beside them the spread of a role's embeddings
+(`geometry`). A correlation of constant predictions is NaN, and so is every mean that includes it.
+For a variant that detects, `diagnostics` adds the skill of its discriminator.
 """
 
 from __future__ import annotations
@@ -103,14 +102,14 @@ def downstream(
         seed: Orders held-out parts, folds and samples of pairs.
         train_limit: Most rows of a train split to embed and fit on, 0 for all. For the
             reports in the course of a ``dev`` curve; a test is never limited.
-        seen: What the encoder was trained on.
+        seen: The texts that the encoder was trained on.
 
     Returns:
         Metric name to value; see the module's docstring.
 
     Raises:
-        RoleError: A corpus was not opened with a role that is needed.
-        TrialError: Embeddings are not finite.
+        RoleError: A corpus was not opened with a required role.
+        RunError: Embeddings are not finite.
         DataError: A train split is too small to fit a probe.
     """
     if role not in ("dev", "test") or (role == "test" and train_limit):
@@ -177,12 +176,12 @@ def _classes(
 
 
 def _cross_validated(corpus: EmbeddedCorpus, trained: Mask, seed: int) -> dict[str, float]:
-    """Scores over all three splits; how the test split is spread.
+    """Scores over all three splits, for corpora without an official test split.
 
     Args:
-        corpus: Its dev and test hold no row that the encoder was trained on.
+        corpus: Its dev and test have no row that the encoder was trained on.
         trained: Which rows of its train split the encoder was trained on.
-        seed: Deals the folds.
+        seed: Seed of the folds.
     """
     whole = join([corpus.splits[part] for part in ("train", "dev", "test")])
     seen = np.concatenate([trained, np.zeros(len(whole.texts) - len(trained), dtype=bool)])
@@ -197,7 +196,7 @@ def _cross_validated(corpus: EmbeddedCorpus, trained: Mask, seed: int) -> dict[s
 
 
 EMBEDDED_ROWS = 128
-"""Sentences that are embedded at once, of like length."""
+"""Sentences that are embedded at once, of similar length."""
 
 
 @torch.no_grad()
@@ -208,7 +207,7 @@ def embed(
 
     Args:
         model: In eval mode.
-        encoder: Whose tokenizer and digest count; its weights may have moved since.
+        encoder: Its tokenizer and digest are used; its weights may have changed since.
         texts: N sentences.
         config: Pooling and length.
 
@@ -228,15 +227,15 @@ def embed(
 
 
 class Evaluation:
-    """Everything that a report measures, for one trial.
+    """Computes all metrics of a report, for one trial.
 
     Args:
         model: The trial's model.
         encoder: Its tokenizer and digest.
-        training: The training corpora, whose rows of other roles detection skill is measured on.
+        training: The training corpora, whose other roles are used for detection skill.
         probed: The corpora of the probes. The other roles of both are without the rows that the
             encoder is trained on.
-        seen: What that is.
+        seen: These rows.
         config: The trial's settings.
         objective: The contrastive term.
         seed: The cell's seed.
@@ -289,6 +288,6 @@ class Evaluation:
         sentences = rated_sentences(self._training, role, self._encoder, config)
         device = next(self._model.parameters()).device
         groups = fixed_batches(sentences, config.batch_size, device)
-        if not groups:  # the encoder is trained on all of the role
+        if not groups:  # the encoder is trained on the whole role
             return {}
         return detection_skill(self._model, groups, config, self._objective, self._seed)

@@ -1,4 +1,4 @@
-"""A corpus as probes see it: its opened splits as embeddings, from one pass of the encoder."""
+"""Corpora as embeddings for probes: the opened splits, from one pass of the encoder."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def embed_corpus(
         embed: The encoder.
         corpus: Opened with at least `roles`.
         roles: Roles to read.
-        seed: Chooses the rows of train under a limit.
+        seed: Determines the rows of train under a limit.
         train_limit: Most rows of train to use; 0 uses all. The choice depends on texts and
             seed, so that the trials of a cell use the same rows.
 

@@ -1,11 +1,10 @@
-"""The fine-tuning protocol: an encoder is trained on, for one downstream corpus at a time.
+"""The fine-tuning protocol: trains the encoder further, for one downstream corpus at a time.
 
-For every corpus a copy of the encoder gets a linear head and is
-trained in a stage ``finetune-{corpus}`` of its own, by the same loop, optimizer and schedule
-as everything else, and scored on the corpus's own splits (no cross-validation). Its metrics
-are called ``emobank/finetuned_valence_pearson`` and so on; the frozen probe (`downstream`) is
-another protocol. `FineTuning` does what a method does in those stages, so a method hands its
-own calls on to it.
+For every corpus a copy of the encoder gets a linear head and is trained in its own stage
+``finetune-{corpus}``, by the same loop, optimizer and schedule as everything else, and scored on
+the corpus's own splits (no cross-validation). Its metrics are called
+``emobank/finetuned_valence_pearson`` and so on; the frozen probe (`downstream`) is another
+protocol. In these stages a method delegates its calls to `FineTuning`.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from raysearch.methods.tensors import on_device
 __all__ = ["FineTuning", "TaskBatch", "TunedModel"]
 
 SCORED_ROWS = 128
-"""Sentences that are predicted at once, of like length."""
+"""Sentences that are predicted at once, of similar length."""
 
 
 class TunedModel(nn.Module):
@@ -104,7 +103,7 @@ class TaskBatch:
 
 
 class FineTuning:
-    """The fine-tuning stages of one trial, one for each corpus.
+    """The fine-tuning stages of one trial, one per corpus.
 
     Tuned models stay in memory and in the state, so that any role can be scored at any time.
 
@@ -114,7 +113,7 @@ class FineTuning:
         corpora: Opened with train and the roles to be scored.
         config: The trial's settings; `finetune_epochs` and `finetune_learning_rate` for
             length and peak rate, the rest as in training.
-        device: Where models and batches live.
+        device: Device of models and batches.
     """
 
     def __init__(
@@ -125,7 +124,7 @@ class FineTuning:
         device: torch.device,
     ) -> None:
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        """The optimizer of the stage that runs, under the stage's name; empty before."""
+        """The optimizer of the current stage, under the stage's name; empty before."""
         self._encoder, self._config, self._device = encoder, config, device
         self._corpora = {f"finetune-{corpus.name}": corpus for corpus in corpora}
         self._models: dict[str, TunedModel] = {}
@@ -142,7 +141,7 @@ class FineTuning:
         return tuple(found)
 
     def begin(self, stage: Stage) -> None:
-        """Copy the encoder as it is now and put a fresh head and optimizer on it.
+        """Copy the current encoder and add a new head and optimizer.
 
         A resumed trial loads the weights of its models afterwards.
         """
@@ -167,12 +166,12 @@ class FineTuning:
             yield TaskBatch(ids=ids, mask=mask, labels=labels, rows=len(rows) / world_size())
 
     def updates(self, batch: TaskBatch) -> Iterator[Update]:
-        """One update of the stage that runs."""
+        """One update of the current stage."""
         loss = self._models[self._current].loss(batch)
         yield Update(self._current, loss, {"finetune_loss": loss})
 
     def evaluate(self, role: str) -> dict[str, float]:
-        """Scores of the corpora whose stage has begun; means once that is all of them.
+        """Scores of the corpora whose stage has begun; means once all have.
 
         Raises:
             RoleError: A corpus was not opened with this role.
@@ -199,7 +198,7 @@ class FineTuning:
         return {name: model.state_dict() for name, model in self._models.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` gave, after `begin` of the stage that runs."""
+        """Restore the result of `state_dict`, after `begin` of the current stage."""
         for name, weights in state.items():
             if name not in self._models:
                 model = TunedModel(self._encoder.model, self._corpora[name], self._config)
@@ -208,7 +207,7 @@ class FineTuning:
 
     @torch.no_grad()
     def _predict(self, model: TunedModel, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Outputs (N, K) in the order of the texts; the model's mode is left as it was."""
+        """Outputs (N, K) in the order of the texts; the model's mode is restored."""
         tokens, training = self._tokens(texts), model.training
         order = np.argsort(tokens.lengths, kind="stable")
         outputs = np.empty((len(texts), model.head.out_features), dtype=np.float32)

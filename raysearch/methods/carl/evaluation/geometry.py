@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 ALL_PAIRS = 2_000_000
-"""Up to so many pairs (2,000 rows) all are counted; of more a seeded sample of so many."""
+"""Most pairs that are all used (2,000 rows); of more a seeded sample of this size."""
 
 SAMPLED_ROWS = {"dev": 1000, "test": 2000}
 """Most rows of a silhouette, and of the uniformity of classes. A report of 1,000 rows (H = 384)
@@ -42,23 +42,23 @@ takes 18 ms for either on one core, a reading of 2,000 about four times that."""
 def embedding_quality(
     embeddings: npt.NDArray[Any], labels: npt.NDArray[Any], seed: int, *, role: str
 ) -> dict[str, float]:
-    """Alignment and uniformity of L2-normalised embeddings, low is good, and a silhouette.
+    """Alignment and uniformity of L2-normalised embeddings (low is good), and a silhouette.
 
     Positives are undefined for continuous labels; here they are the pairs whose distance in the
-    valence-arousal plane is at or below the fifth percentile (carl.md §2). Alignment falls to 0
-    when an encoder collapses, where uniformity rises to 0, its maximum: read them together.
+    valence-arousal plane is at or below the fifth percentile (carl.md §2). When an encoder
+    collapses, alignment falls to 0 but uniformity rises to 0, its maximum: read them together.
 
     Args:
-        embeddings: (N, H), as the encoder gives them.
+        embeddings: (N, H), as returned by the encoder.
         labels: Valence and arousal (N, 2) in [0, 1].
-        seed: Draws the sample where there are too many rows or pairs.
-        role: ``dev`` or ``test``: how many rows the silhouette takes.
+        seed: Seed of the sample if there are too many rows or pairs.
+        role: ``dev`` or ``test``: determines how many rows the silhouette uses.
 
     Returns:
-        ``alignment`` in [0, 4], ``alignment_pairs``, the number of positive pairs it is a mean
-        of, ``uniformity`` in [-8, 0], and ``silhouette_quadrant`` in [-1, 1], of the four
+        ``alignment`` in [0, 4], ``alignment_pairs``, the number of positive pairs,
+        ``uniformity`` in [-8, 0], and ``silhouette_quadrant`` in [-1, 1], of the four
         quadrants around the middle of the scale. NaN for a zero vector, fewer than two rows
-        or, of the silhouette, rows of one quadrant only.
+        or, for the silhouette, rows of a single quadrant.
     """
     classes = quadrants(torch.tensor(labels)).numpy()
     pairs = metrics.close_pairs(labels, limit=ALL_PAIRS, seed=seed)
@@ -75,17 +75,17 @@ def embedding_quality(
 def class_quality(
     embeddings: npt.NDArray[Any], classes: npt.NDArray[Any], seed: int, *, role: str
 ) -> dict[str, float]:
-    """The same of rows with classes; positives are all pairs of rows of one class.
+    """`embedding_quality` for rows with classes; positives are all pairs within a class.
 
     Args:
-        embeddings: (N, H), as the encoder gives them.
+        embeddings: (N, H), as returned by the encoder.
         classes: (N,) class ids.
-        seed: Draws the sample where there are too many rows.
-        role: ``dev`` or ``test``: how many rows are taken, but for the alignment, which is of all.
+        seed: Seed of the sample if there are too many rows.
+        role: ``dev`` or ``test``: determines how many rows are used, except for the alignment.
 
     Returns:
         ``alignment``, ``alignment_pairs``, ``uniformity`` and ``silhouette``, in the ranges of
-        `embedding_quality` and NaN where those are, or without a pair.
+        `embedding_quality` and NaN in the same cases, or without a pair.
     """
     rows = SAMPLED_ROWS[role]
     sizes = np.unique(classes, return_counts=True)[1]
@@ -103,7 +103,7 @@ MAPPED_ROWS = 600
 """Most rows of a map; a t-SNE of so many takes some seconds on one core."""
 
 PERPLEXITY = 30.0
-"""Of t-SNE; a third of the rows where there are fewer than 90 others."""
+"""Perplexity of t-SNE; a third of the rows if there are fewer than 90 others."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,10 +111,10 @@ class EmbeddingMap:
     """Two maps of the same M rows.
 
     Attributes:
-        rows: Their numbers in what was given, ascending, (M,) int64: index labels by it.
+        rows: Their indices in the input, ascending, (M,) int64: for looking up labels.
         pca: First two principal components (M, 2), around the mean of all rows.
-        explained: Share of the variance of all rows on either, (2,), in [0, 1].
-        tsne: (M, 2), in units of its own.
+        explained: Fraction of the variance of all rows on either, (2,), in [0, 1].
+        tsne: (M, 2), in arbitrary units.
     """
 
     rows: npt.NDArray[np.int64]
@@ -124,15 +124,15 @@ class EmbeddingMap:
 
 
 def embedding_map(embeddings: Array, *, seed: int) -> EmbeddingMap:
-    """PCA of all rows and t-SNE of those shown; the same for the same rows and seed.
+    """PCA of all rows and t-SNE of those shown; deterministic for the same rows and seed.
 
     Args:
-        embeddings: (N, H), N >= 4 and H >= 2; their lengths do not matter.
-        seed: Chooses the rows where there are more than `MAPPED_ROWS`, and seeds t-SNE, which
+        embeddings: (N, H), N >= 4 and H >= 2; their norms do not matter.
+        seed: Determines the rows if there are more than `MAPPED_ROWS`, and seeds t-SNE, which
             starts from the first two components.
 
     Raises:
-        TrialError: A row is zero or not finite, or there are too few.
+        RunError: A row is zero or not finite, or there are too few.
     """
     table = np.asarray(embeddings, dtype=np.float64)
     lengths = np.linalg.norm(table, axis=1, keepdims=True)
@@ -147,7 +147,7 @@ def embedding_map(embeddings: Array, *, seed: int) -> EmbeddingMap:
     if len(points) > MAPPED_ROWS:
         chance = np.random.default_rng(seed)
         rows = np.sort(chance.choice(len(points), size=MAPPED_ROWS, replace=False))
-    with threadpool_limits(1):  # sums in threads differ in their last bits from run to run
+    with threadpool_limits(1):  # multi-threaded sums differ in their last bits between runs
         components = PCA(n_components=2, svd_solver="full").fit(points)
         tsne = TSNE(perplexity=min(PERPLEXITY, (len(rows) - 1) / 3), init="pca", random_state=seed)
         return EmbeddingMap(

@@ -1,4 +1,4 @@
-"""What an experiment on CARL measures beyond its rows: spread of labels, maps of embeddings."""
+"""Measures for experiments on CARL beyond its rows: spread of labels, maps of embeddings."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ TEMPERATURES: dict[str, tuple[float, ...]] = {
     "cos_centred": (1.0, 0.1, 0.05, 0.01),
     "gauss": (1.0, 0.3, 0.1, 0.03, 0.01),
 }
-"""Label temperatures τ_y by geometry; of ``gauss`` the widths σ that stand in their place."""
+"""Label temperatures τ_y by geometry; for ``gauss`` the widths σ instead."""
 
 PAIRED_ROWS = 1000
-"""All pairs of so many random rows (499,500) stand for all pairs of a corpus."""
+"""Random rows whose pairs (499,500) are a sample of all pairs of a corpus."""
 
 BATCHES = 50
 """Most batches that an entropy is a mean over."""
@@ -53,18 +53,18 @@ BATCHES = 50
 def label_spread(
     corpora: Sequence[Corpus], *, batch_size: int, seed: int
 ) -> list[dict[str, float | int | str]]:
-    """One flat record for each corpus, scaling, geometry and temperature; train splits only.
+    """One flat record per corpus, scaling, geometry and temperature; train splits only.
 
-    What does not depend on geometry or temperature is repeated, so that every record has every
-    column:
+    Values that do not depend on geometry or temperature are repeated, so that every record has
+    every column:
 
     ``corpus``, ``scaling``, ``geometry``, ``temperature`` (τ_y, or σ of ``gauss``),
     ``batch_size`` and ``rows``: what was measured on what.
     ``valence_mean``, ``valence_sd``, ``valence_d0`` … ``valence_d10`` and the same of arousal:
     the scaled labels; d0 and d10 are the extremes, d1 to d9 the deciles.
     ``centre_share``: rows exactly at the middle of the labels, which have no direction.
-    ``end_share``: rows with valence or arousal at an end point of the rating scale. Those that
-    min-max clipped are among them; a loaded corpus does not tell them from honest extremes.
+    ``end_share``: rows with valence or arousal at an end point of the rating scale, including
+    those clipped by min-max, which a loaded corpus cannot distinguish.
     ``pair_mean``, ``pair_sd``: the cosine of random pairs; of ``gauss`` the kernel
     exp(-|y_i - y_j|² / 2σ²).
     ``entropy``: of the softmax targets P over a batch (Eq. 6), relative to ln B: 1 is uniform.
@@ -115,7 +115,7 @@ def _contrast(
     objective = ContrastiveObjective(
         geometry=geometry,
         reading="softmax",
-        temperature=1.0,  # of the embeddings, which the targets do not know
+        temperature=1.0,  # of the embeddings, which the targets do not depend on
         label_temperature=temperature,
         sigma=temperature,
         centre=centre,
@@ -144,11 +144,11 @@ QUADRANTS: tuple[str, ...] = (
     "high valence, low arousal",
     "high valence, high arousal",
 )
-"""Names of what `losses.quadrants` numbers."""
+"""Names of the classes of `losses.quadrants`."""
 
 
 def spread_of_training_labels(finished: FinishedRuns) -> list[Record]:
-    """`label_spread` of all training corpora of the runs, by the first run's batch size."""
+    """`label_spread` of all training corpora of the runs, with the first run's batch size."""
     configs = [finished.config(run) for run in finished.runs]
     names = dict.fromkeys(name for config in configs for name in config.corpora)
     loaded = [corpora.load(name, finished.data_dir, {"train"}) for name in names]
@@ -156,11 +156,11 @@ def spread_of_training_labels(finished: FinishedRuns) -> list[Record]:
 
 
 def maps_of_test_sentences(finished: FinishedRuns) -> list[Record]:
-    """Maps of the test sentences of every probed corpus, by each arm's first seed.
+    """Maps of the test sentences of every probed corpus, for each arm's first seed.
 
-    One record for a sentence: ``trial``, ``task``, ``seed``, ``corpus``, ``row`` (its number in
-    the test split), ``pca_x``, ``pca_y`` with the shares of variance ``pca_x_share`` and
-    ``pca_y_share``, ``tsne_x``, ``tsne_y``, ``valence``, ``arousal`` (NaN where a corpus has
+    One record per sentence: ``trial``, ``task``, ``seed``, ``corpus``, ``row`` (its index in
+    the test split), ``pca_x``, ``pca_y`` with the fractions of variance ``pca_x_share`` and
+    ``pca_y_share``, ``tsne_x``, ``tsne_y``, ``valence``, ``arousal`` (NaN if a corpus has
     none) and ``label``: the class, or the quadrant.
     """
     first: dict[tuple[int, str], Run] = {}

@@ -1,12 +1,12 @@
-"""Linear probes on frozen embeddings, both on standardised embeddings and fitted by scikit-learn.
+"""Linear probes on standardised frozen embeddings, fitted by scikit-learn.
 
-Ridge regression reads valence and arousal, multinomial logistic regression classes. A penalty is
+Ridge regression predicts valence and arousal, multinomial logistic regression classes. A penalty is
 chosen on the rows that a probe is fitted on, or on rows that the caller names, never on rows that
 are scored.
 
 Held-out parts and folds depend on the texts and a seed, not on the order of the rows, and
-equal texts stand in the same part. A probe computes in one thread: its numbers do not depend
-on the machine's number of cores, and it does not fight other trials for them.
+equal texts are in the same part. A probe computes in one thread, so that its numbers do not depend
+on the machine's number of cores, and it does not compete with other trials for them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _log = logging.getLogger(__name__)
 
 
 class RidgeProbe:
-    """Ridge regression, each label column with a penalty of its own chosen by leave-one-out.
+    """Ridge regression; each label column has its own penalty, chosen by leave-one-out.
 
     The leave-one-out errors of all `RIDGE_ALPHAS` come from one singular value decomposition.
 
@@ -66,7 +66,7 @@ class RidgeProbe:
         labels: Targets (N, K).
 
     Raises:
-        TrialError: An embedding is not finite.
+        RunError: An embedding is not finite.
     """
 
     def __init__(self, rows: Array, labels: Array) -> None:
@@ -98,8 +98,8 @@ class LogisticProbe:
         penalty: Weight of |w|^2 / 2 beside the mean loss over the rows.
 
     Raises:
-        TrialError: An embedding is not finite.
-        DataError: The labels hold fewer than two classes.
+        RunError: An embedding is not finite.
+        DataError: The labels have fewer than two classes.
     """
 
     def __init__(self, rows: Array, labels: Array, penalty: float) -> None:
@@ -117,7 +117,7 @@ class LogisticProbe:
         self.refit(penalty)
 
     def refit(self, penalty: float) -> None:
-        """Fit with another penalty, starting from the weights of the last one."""
+        """Fit with another penalty, starting from the previous weights."""
         self._model.set_params(C=1.0 / (penalty * len(self._labels)))
         with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -157,15 +157,15 @@ def choose_penalty(rows: Array, labels: Array, judge_rows: Array, judge_labels: 
 def fit_with_held_out(
     rows: Array, labels: Array, texts: Sequence[str], seed: int, seen: Array | None = None
 ) -> LogisticProbe:
-    """A probe whose penalty a held-out tenth of its own rows chose; refitted on all of them.
+    """A probe whose penalty is chosen on a held-out tenth of its rows; refitted on all of them.
 
     Args:
         rows: Embeddings (N, H).
         labels: Class ids (N,).
         texts: N texts.
-        seed: Chooses the tenth.
-        seen: Which rows (N,) the encoder was trained on: of the tenth the others choose, as long
-            as there are any. None where that is no question.
+        seed: Determines the tenth.
+        seen: Which rows (N,) the encoder was trained on: within the tenth the others choose, if
+            there are any. None if there are no such rows.
 
     Raises:
         DataError: No class has ten different texts, so that nothing can be held out.
@@ -184,20 +184,19 @@ def fit_with_held_out(
 def cross_validate(
     rows: Array, labels: Array, texts: Sequence[str], seed: int, seen: Array
 ) -> Array:
-    """Predicted class ids (N,), each by a probe that has not seen the row nor its text.
+    """Predicted class ids (N,), each by a probe that has seen neither the row nor its text.
 
     `FOLDS`-fold; the penalty of each fold is chosen within its fitting rows. Rows that the
-    encoder was trained on help to fit, as a train split does elsewhere, but are not to be scored:
-    their embeddings may hold their labels by heart. A score over the others is that of rows new
-    to encoder and probe alike, so it is not biased by what was memorised; that holds for any
-    labels, random ones too.
+    encoder was trained on are fitted, like any train split, but must not be scored: their
+    embeddings may memorise their labels. A score over the others is that of rows new to encoder
+    and probe alike, so memorisation does not bias it, for any labels including random ones.
 
     Args:
         rows: Embeddings (N, H).
         labels: Class ids (N,).
         texts: N texts.
-        seed: Deals the folds.
-        seen: Which rows (N,) the encoder was trained on; their predictions mean nothing.
+        seed: Seed of the folds.
+        seen: Which rows (N,) the encoder was trained on; their predictions are meaningless.
     """
     folds = assign_folds(texts, labels, FOLDS, seed)
     predicted = np.full_like(labels, -1)
@@ -212,9 +211,9 @@ def cross_validate(
 def assign_folds(texts: Sequence[str], labels: Array, count: int, seed: int) -> Array:
     """Fold numbers (N,) from 0, stratified by class; independent of the order of the rows.
 
-    Equal texts (normalised) share a fold; one that stands under several labels counts in the
-    class with the lowest id. Within a class texts are dealt out in the order of a seeded hash,
-    so that a class of fewer than `count` texts has none in the last folds.
+    Equal texts (normalised) share a fold; one with several labels counts in the class with the
+    lowest id. Within a class texts are assigned in the order of a seeded hash, so that a class of
+    fewer than `count` texts has none in the last folds.
     """
     keys = [normalise(text) for text in texts]
     class_of: dict[str, int] = {}
@@ -233,7 +232,7 @@ def _finite(rows: Array) -> Array:
     """Embeddings in double precision.
 
     Raises:
-        TrialError: One of them is NaN or infinite.
+        RunError: One of them is NaN or infinite.
     """
     broken = int((~np.isfinite(rows)).any(axis=1).sum())
     if broken:

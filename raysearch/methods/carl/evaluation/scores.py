@@ -1,13 +1,13 @@
 """Scores of predictions on a downstream task, their means over corpora, and transfer of probes.
 
-The same for both protocols; ``finetuned_`` before a name tells them apart, so that a frozen
+The same for both protocols; the prefix ``finetuned_`` distinguishes them, so that a frozen
 probe and a fine-tuned encoder are never compared by accident.
 
 Polarity corpora share sentences: most of SST-2 is cut from the sentences of MR. Of MR's 10,662
-texts 5,029 stand word for word in SST-2's train split, and 6,260 overlap it as `Passages`
-has it. A probe that is scored on what it was fitted on shows no transfer (MiniLM, SST-2 to
-MR's test split: .81 on rows that overlap, .71 on the others), so rows that overlap the source's
-fitting texts are not scored, and the number of rows that are is reported beside every accuracy.
+texts 5,029 are word for word in SST-2's train split, and 6,260 overlap it according to `Passages`.
+A probe that is scored on its fitting rows shows no transfer (MiniLM, SST-2 to MR's test split:
+.81 on rows that overlap, .71 on the others), so rows that overlap the source's fitting texts are
+not scored, and the number of scored rows is reported beside every accuracy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from raysearch.methods.carl.evaluation.probes import LogisticProbe
 __all__ = ["FINETUNED", "class_scores", "task_means", "transfer_matrix", "va_scores"]
 
 FINETUNED = "finetuned_"
-"""Stands before the names of the fine-tuning protocol; the frozen probe has nothing there."""
+"""Prefix of the fine-tuning protocol's names; the frozen probe has none."""
 
 _VA_MEANS = {
     "va_pearson": ("valence_pearson", "arousal_pearson"),
@@ -60,15 +60,15 @@ def task_means(
 
     Args:
         found: Scores named ``{role}/{corpus}/{protocol}{score}``.
-        corpora: The corpora that enter; one of which no row could be scored has no score.
+        corpora: The corpora to include; one without a scorable row has no score.
         role: ``dev`` or ``test``.
         protocol: "" or `FINETUNED`.
 
     Returns:
         ``{role}/{protocol}va_pearson``, ``va_spearman``, ``class_accuracy`` and
-        ``polarity_accuracy``, as far as there are corpora of the task and all of them have
-        scores: a mean over fewer is another number. NaN where a score that enters is: a
-        correlation that is not defined is not left out.
+        ``polarity_accuracy``, for tasks with corpora that all have scores: a mean over fewer
+        would be another number. NaN if any included score is: undefined correlations are not
+        left out.
     """
     groups: dict[str, list[float | None]] = {}
     for corpus in corpora:
@@ -94,14 +94,14 @@ def transfer_matrix(
     """Accuracy of every corpus's probe on every other corpus with the same label names.
 
     Args:
-        corpora: Polarity corpora; each holds ``train`` (what its probe was fitted on) and `role`,
+        corpora: Polarity corpora; each has ``train`` (what its probe was fitted on) and `role`,
             without the rows that the encoder was trained on.
         probes: Corpus name to the probe fitted on its train split.
         role: Split that is scored.
 
     Returns:
-        ``{role}/{source}>{target}/accuracy`` and ``…/rows``, the number of rows scored; a pair
-        of which no row is left is absent.
+        ``{role}/{source}>{target}/accuracy`` and ``…/rows``, the number of rows scored; without
+        the pairs that have no row left.
     """
     found = {}
     for source in corpora:
