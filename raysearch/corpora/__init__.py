@@ -5,10 +5,9 @@ with labels in [0, 1] or class ids, and no text of dev or test in train. Corpora
 ``sample…`` are bundled and need no data folder. Language pairs with marked aspects (task
 ``absa``) are loaded by `absa.load_pair`, one pair at a time.
 
-Adding a corpus: its files and their SHA-256 in `registry`, one loader file, one line in
-`LOADERS`; the tests that every corpus must pass then run on it. `load` is the only way to a corpus:
-it checks the roles first, reads, and hands the rows to `records.assemble`. Nothing is cached on
-disk.
+To add a corpus: add its files and their SHA-256 to `registry`, one loader file, and one line to
+`LOADERS`; the tests for every corpus then run on it. `load` is the only access to a corpus: it
+checks the roles first, reads, and passes the rows to `records.assemble`. Nothing is cached on disk.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ LOADERS: dict[str, Callable[[Source], Rows]] = {
     "subj": polarity.load,
     "mpqa": polarity.load,
 }
-"""The loader of every corpus but those of task ``absa``, which `absa.load_pair` reads."""
+"""The loader of every corpus except those of task ``absa``, which `absa.load_pair` reads."""
 
 
 def load(name: str, folder: str | Path, roles: Collection[str]) -> Corpus:
@@ -68,13 +67,13 @@ def load(name: str, folder: str | Path, roles: Collection[str]) -> Corpus:
 
     Args:
         name: Its name in `CORPORA`.
-        folder: The data folder (`data_dir`); bundled corpora do not look at it.
+        folder: The data folder (`data_dir`); ignored for bundled corpora.
         roles: Which of train, dev and test to open, at least one.
 
     Raises:
         DataError: Unknown name, language pairs (`absa.load_pair` reads them), missing file, or
-            rows that are not as described.
-        RoleError: No role, or one that does not exist.
+            rows that do not match the description.
+        RoleError: No role, or an unknown one.
     """
     info = corpus_info(name)
     if info.task == "absa":

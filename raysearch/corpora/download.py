@@ -1,11 +1,11 @@
-"""Files of the data folder: downloaded, never half written, and their digests checked.
+"""Downloads files of the data folder, whole or not at all, and checks their digests.
 
-A file is written to ``NAME.part`` beside its place, continued there after a cut connection,
-compared with its SHA-256, synchronised to disk and only then renamed. What does not have the
-digest is deleted. Without a network the error says which file to put where.
+A file is written to ``NAME.part`` beside its destination, resumed after a broken connection,
+compared with its SHA-256, synchronised to disk and only then renamed. A file with another digest
+is deleted. Without a network the error says which file to put where.
 
-A file without a pin in `registry` is fetched only if the user names its digest: a line
-``DIGEST  path`` (the form of the program sha256sum) in the file ``SHA256SUMS`` of the data
+A file without a pin in `registry` is downloaded only if the user provides its digest: a line
+``DIGEST  path`` (the format of the program sha256sum) in the file ``SHA256SUMS`` of the data
 folder.
 """
 
@@ -31,18 +31,18 @@ from raysearch.storage.whole import keep_names
 __all__ = ["CheckResult", "Progress", "check", "expected_digest", "fetch"]
 
 OWN_PINS = "SHA256SUMS"
-"""File of the data folder, as the program sha256sum writes it: the user's own pins."""
+"""File of the data folder in the format of sha256sum: the user's own pins."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """What was found where one file should be.
+    """State of one file.
 
     Attributes:
         corpora: Names of the corpora that read it.
-        path: Where it should lie, relative to the data folder; for IEMOCAP its folder.
+        path: Its path relative to the data folder; for IEMOCAP its folder.
         state: ``ok``; ``missing``; ``damaged`` (another digest, or not readable); or
-            ``unpinned`` (here, but no digest is known to compare with).
+            ``unpinned`` (exists, but no digest is known).
         expected: SHA-256 that it should have, None if unpinned.
         found: SHA-256 that it has, None if there is none.
     """
@@ -59,7 +59,7 @@ def check(folder: str | Path, names: Collection[str] | None = None) -> list[Chec
 
     Args:
         folder: The data folder; it need not exist.
-        names: Corpora; None for all. Bundled ones have no files and give no result.
+        names: Corpora; None for all. Bundled ones have no files and no result.
 
     Returns:
         One result per file, in the order of the registry.
@@ -72,7 +72,7 @@ def check(folder: str | Path, names: Collection[str] | None = None) -> list[Chec
     files: dict[str, CorpusFile] = {}
     readers: dict[str, list[str]] = {}
     for info in infos:
-        # IEMOCAP is a folder of many files; its entry stands for all of them.
+        # IEMOCAP is a folder of many files with a single entry.
         own = CorpusFile(path=info.folder, source="", sha256=None)
         for file in info.files or ((own,) if info.origin == "own" else ()):
             files[file.path] = file
@@ -106,7 +106,7 @@ def expected_digest(file: CorpusFile, root: Path) -> str | None:
     """The digest that a file must have: the project's pin, else the user's, else None.
 
     Raises:
-        DataError: The user's ``SHA256SUMS`` cannot be read, or its digest is no SHA-256.
+        DataError: The user's ``SHA256SUMS`` cannot be read, or its digest is not a SHA-256.
     """
     if file.sha256 is not None:
         return file.sha256
@@ -129,32 +129,32 @@ def expected_digest(file: CorpusFile, root: Path) -> str | None:
 
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the file's path, its bytes so far, and all its bytes (None if not known)."""
+"""Called with the file's path, its bytes so far, and its size (None if unknown)."""
 
 ATTEMPTS = 4
-"""How often one file's connection may be cut before the user is asked to start again."""
+"""How often a file's connection may break before the user is asked to start again."""
 CHUNK = 1 << 16
 TIMEOUT_SECONDS = 30
 
 
 class _CutError(Exception):
-    """The connection ended before the file did; what came is kept for the next attempt."""
+    """The connection ended before the file did; the bytes are kept for the next attempt."""
 
 
 def fetch(name: str, folder: str | Path, on_progress: Progress | None = None) -> tuple[Path, ...]:
-    """Download the files of a corpus that are not here yet, or are here and damaged.
+    """Download the files of a corpus that are missing or damaged.
 
     Args:
         name: A corpus in `CORPORA`. Bundled ones have no files: nothing is done.
-        folder: The data folder; made if it does not exist.
-        on_progress: Told of every 64 KiB, and of files that were complete already.
+        folder: The data folder; created if missing.
+        on_progress: Called for every 64 KiB, and for files that were complete already.
 
     Returns:
         The files, all present with the right digest.
 
     Raises:
         DataError: The corpus must come from the user; no network; a wrong digest; a full disk.
-            No incomplete file stands in its place then; a cut download stays as ``.part``.
+            No incomplete file has the final name then; a partial download stays as ``.part``.
     """
     info = corpus_info(name)
     if info.origin == "own":
@@ -168,7 +168,7 @@ def fetch(name: str, folder: str | Path, on_progress: Progress | None = None) ->
 
 
 def _silent(path: str, done: int, total: int | None) -> None:
-    """Progress that nobody watches."""
+    """Progress that is not shown."""
 
 
 def _fetch_file(info: CorpusInfo, file: CorpusFile, folder: Path, on_progress: Progress) -> Path:
@@ -198,7 +198,7 @@ def _fetch_file(info: CorpusInfo, file: CorpusFile, folder: Path, on_progress: P
             f"`python -m raysearch data check {info.name}` (SHA-256 {expected})"
         ) from None
     except OSError as error:
-        with contextlib.suppress(OSError):  # the disk may refuse this too: the first error is told
+        with contextlib.suppress(OSError):  # a full disk may refuse this too; report the first
             part.unlink()
         raise DataError(
             f"`{target}` must be writable, but got: {error.strerror or error}; free space or "
@@ -216,7 +216,7 @@ def _download(
 ) -> None:
     """Fill ``part`` until it has the digest.
 
-    A part that an earlier run left may be of other bytes: it is tried, then begun anew once.
+    A part of an earlier run may have other bytes: it is tried, then restarted once.
     """
     fresh = not part.exists()
     _complete(info.url(file), part, file.path, on_progress)
@@ -235,7 +235,7 @@ def _download(
 
 
 def _complete(url: str, part: Path, path: str, on_progress: Progress) -> None:
-    """Ask for the rest of a file until it is whole or was cut too often."""
+    """Request the rest of a file until it is complete or was interrupted too often."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _receive(url, part, path, on_progress)
@@ -248,7 +248,7 @@ def _complete(url: str, part: Path, path: str, on_progress: Progress) -> None:
 
 
 def _receive(url: str, part: Path, path: str, on_progress: Progress) -> None:
-    """One request; append to ``part`` if the server can go on from there, else begin anew.
+    """One request; append to ``part`` if the server can resume, else start again.
 
     Raises:
         _CutError: Fewer bytes came than were announced.
@@ -261,7 +261,7 @@ def _receive(url: str, part: Path, path: str, on_progress: Progress) -> None:
     except urllib.error.HTTPError as error:
         error.close()
         if start and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # nothing is left to send: the digest decides
+            return  # the server has nothing left to send: the digest decides
         raise
     except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise _CutError(repr(error)) from None
@@ -283,7 +283,7 @@ def _receive(url: str, part: Path, path: str, on_progress: Progress) -> None:
 def _copy(
     answer: http.client.HTTPResponse, file: BinaryIO, done: int, tell: Callable[[int], None]
 ) -> int:
-    """Copy chunk by chunk until the answer ends; the size of the file then."""
+    """Copy chunk by chunk until the response ends; returns the size of the file then."""
     while True:
         try:
             chunk = answer.read(CHUNK)

@@ -15,7 +15,7 @@ def load(source: Source) -> Rows:
     """Rows with valence and arousal on the scale 1 to 5.
 
     Raises:
-        DataError: Everything that is wrong with the file, at once.
+        DataError: Everything that is wrong with the file, together.
     """
     rows = []
     seen: set[str] = set()

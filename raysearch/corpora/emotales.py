@@ -1,10 +1,10 @@
-"""EmoTales: column-oriented JSON, many raters a sentence, ratings 1 to 9, no split.
+"""EmoTales: column-oriented JSON, many raters per sentence, ratings 1 to 9, no split.
 
-The label is the mean of the raters, taken here: ``ANNOTATOR_n`` is the evaluation (valence),
+The label is the mean of the raters, computed here: ``ANNOTATOR_n`` is the evaluation (valence),
 ``ANNOTATOR_n_ACT`` the activation (arousal). The columns ``HUMAN`` and ``avg_action`` of the
-file look like these means and are not: they are shifted against the sentences (they correlate
-with the raters' means at .10 and .14 only; carl.md §6), so they are never read. Sentences
-that nobody rated are left out and counted.
+file look like these means but are shifted against the sentences (they correlate with the raters'
+means at .10 and .14 only; carl.md §6), so they are never read. Sentences that nobody rated
+are left out and counted.
 """
 
 from __future__ import annotations
@@ -104,5 +104,5 @@ def _mean(
 
 
 def _absent(value: object) -> bool:
-    """Whether a rater left a sentence out: null, or NaN as pandas may write it."""
+    """Whether a rater skipped a sentence: null, or NaN as written by pandas."""
     return value is None or (isinstance(value, float) and math.isnan(value))

@@ -1,6 +1,6 @@
 """Facebook posts: two raters per post, ratings 1 to 9, no official split.
 
-The label is the mean of both raters. One row of the pinned file (line 72) has ratings and no
+The label is the mean of both raters. One row of the pinned file (line 72) has ratings but no
 message; it is left out and counted. A blank message anywhere else is an error.
 """
 

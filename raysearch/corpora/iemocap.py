@@ -1,15 +1,15 @@
 """IEMOCAP, from the user's own copy: valence-arousal, or ten classes.
 
-For every dialogue the folder holds ``SessionN/dialog/EmoEvaluation/NAME.txt``, with lines
+For every dialogue the folder has ``SessionN/dialog/EmoEvaluation/NAME.txt``, with lines
 ``[start - end] TAB utterance TAB emotion TAB [V, A, D]``, and
 ``SessionN/dialog/transcriptions/NAME.txt``, with lines ``utterance [start-end]: text``.
-Session 5 is test and session 4 dev in both readings, so that a test sentence of the classes is
+Session 5 is test and session 4 dev in both versions, so that a test sentence of the classes is
 not seen with its valence and arousal in training. Scripted dialogues repeat in all sessions;
-what dev and test share with train is taken out of train.
+what dev and test share with train is removed from train.
 
-Mean ratings go up to 5.5 on the scale 1 to 5 (carl.md eq. 12 remark): such means are taken and
-later clipped. The classes are all ten (7,532 of 10,039 utterances, as the paper's 7.5K); "xxx",
-no majority, is left out and counted.
+Mean ratings go up to 5.5 on the scale 1 to 5 (carl.md eq. 12 remark): they are kept and later
+clipped. The classes are all ten (7,532 of 10,039 utterances, the paper's 7.5K); "xxx", no
+majority, is left out and counted.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""MR, SST-2, CR, SUBJ and MPQA: "label text" a line, label 0 or 1.
+"""MR, SST-2, CR, SUBJ and MPQA: "label text" per line, label 0 or 1.
 
-Encodings differ by file, whatever the collection's own description says: MR and SUBJ hold the
-bytes 0x85, 0x91, 0x96 and 0x97 as ellipsis, quote and dashes, which is Windows-1252 (latin-1
-would read control characters); SST-2 is UTF-8; CR and MPQA are plain ASCII. A few lines of CR
-and MPQA hold a label and no text: those of the pinned files are left out and counted, a blank
-text anywhere else is an error.
+Encodings differ by file, whatever the collection's own description says: MR and SUBJ use the
+bytes 0x85, 0x91, 0x96 and 0x97 as ellipsis, quote and dashes, which is Windows-1252 (in latin-1
+they are control characters); SST-2 is UTF-8; CR and MPQA are plain ASCII. A few lines of CR and
+MPQA have a label but no text: those of the pinned files are left out and counted, a blank text
+anywhere else is an error.
 
-SST-2 has an official split, as sentences only. The others have none: 80/10/10 by the hash of
-the text, which replaces the ten folds of SentEval where one fixed test set is needed.
+SST-2 has an official split, as sentences only. The others have none: they are split 80/10/10 by
+the hash of the text, instead of SentEval's ten folds, where one fixed test set is needed.
 """
 
 from __future__ import annotations

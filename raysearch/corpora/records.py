@@ -1,7 +1,7 @@
-"""Corpora in memory: frozen splits of the opened roles, and how rows of files become them.
+"""Corpora in memory: frozen splits of the opened roles, built from rows of files.
 
-A `Corpus` holds texts and labels of the roles that the caller opened, and nothing of the
-others: search code that opens train and dev cannot read a test label by any path.
+A `Corpus` has texts and labels of the roles that the caller opened, and nothing of the others:
+search code that opens train and dev has no access to test labels.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ROLES: tuple[str, ...] = ("train", "dev", "test")
 
 
 def normalise(text: str) -> str:
-    """The form in which two texts count as the same: composed, case folded, one space for many.
+    """The form in which texts are compared: composed, case folded, single spaces.
 
     A letter with its accent may be one character or two (NFC, NFD), which look the same.
     """
@@ -48,10 +48,10 @@ def normalise(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """The examples of one role; the arrays cannot be written to.
+    """The examples of one role; the arrays are read-only.
 
     Attributes:
-        texts: N sentences as they stand in the corpus, none of them blank.
+        texts: N sentences as in the corpus, none of them blank.
         labels: For task ``va`` float32 (N, 2), columns valence and arousal in [0, 1]
             (carl.md eq. 12: end points of the rating scale, then clipped). Otherwise int64
             (N,), an index into `Corpus.label_names`.
@@ -71,13 +71,12 @@ class Removal:
     """Rows that were left out of a corpus, and why.
 
     Attributes:
-        role: Split that they were taken out of; "all" for rows that belong to none.
-        reason: ``in test`` and ``in dev`` (the normalised text stands there as well; a row
-            of train that stands in both counts in both), ``unrated``, ``blank``, or the
-            loader's own word.
+        role: Split that they were removed from; "all" for rows that belong to none.
+        reason: ``in test`` and ``in dev`` (the normalised text also occurs there; a row of
+            train that occurs in both counts in both), ``unrated``, ``blank``, or the loader's
+            own reason.
         rows: Number of rows.
-        texts: Number of different normalised texts among them; None where only rows were
-            counted.
+        texts: Number of distinct normalised texts among them; None if only rows were counted.
     """
 
     role: str
@@ -94,8 +93,7 @@ class Corpus:
         name: Its name in `CORPORA`.
         task: ``va`` (valence-arousal regression), ``classes`` or ``polarity``.
         digest: SHA-256 (hex) of the rows as used: ids, texts and labels of all three roles,
-            whichever were opened, so that it names the same corpus for a search and for the
-            final test.
+            opened or not, so that it is the same for a search and for the final test.
         label_names: ("valence", "arousal"), or the class names in order of their ids.
         scale: End points of the rating scale before min-max; (0, number of classes - 1) for
             classes.
@@ -138,15 +136,15 @@ def frozen(labels: Labels) -> Labels:
 
 
 SPLIT_SEED = "raysearch split 1"
-"""Changing it changes every split that is not official, and so every digest."""
+"""Changing it changes every unofficial split, and so every digest."""
 
 
 class Row(NamedTuple):
-    """One example as a loader reads it.
+    """One example from a loader.
 
     Attributes:
         id: Unique within the corpus.
-        role: Its official split, or "" where the corpus has none.
+        role: Its official split, or "" if the corpus has none.
         text: The sentence.
         label: (valence, arousal) on the corpus's own scale, or the class id.
     """
@@ -159,7 +157,7 @@ class Row(NamedTuple):
 
 @dataclass
 class Rows:
-    """What a loader returns.
+    """The result of a loader.
 
     Attributes:
         rows: The examples in order of the file.
@@ -173,8 +171,8 @@ class Rows:
 def hashed_role(normal: str) -> str:
     """The role of a text in a corpus without an official split: 80/10/10.
 
-    It depends on the normalised text alone, so equal texts share a role, in every corpus and
-    on every machine.
+    It depends only on the normalised text, so equal texts share a role, in every corpus and on
+    every machine.
     """
     digest = hashlib.sha256(f"{SPLIT_SEED}\n{normal}".encode()).digest()
     share = int.from_bytes(digest[:8], "big") / 2**64
@@ -182,7 +180,7 @@ def hashed_role(normal: str) -> str:
 
 
 def assemble(info: CorpusInfo, source: Rows, roles: Collection[str]) -> Corpus:
-    """Split, hold shared texts apart, scale, digest, and keep the opened roles only.
+    """Split, separate shared texts, scale, digest, and keep the opened roles only.
 
     A text of test is taken out of dev and train, a text of dev out of train (carl.md §2).
 
@@ -222,7 +220,7 @@ def assemble(info: CorpusInfo, source: Rows, roles: Collection[str]) -> Corpus:
 
 
 def _hold_apart(members: dict[str, list[tuple[Row, str]]]) -> list[Removal]:
-    """Take shared texts out of train and dev, in place; what was taken out."""
+    """Remove shared texts from train and dev, in place; returns what was removed."""
     texts = {role: {normal for _, normal in members[role]} for role in ROLES}
     removed = []
     for role, others in (("train", ("test", "dev")), ("dev", ("test",))):

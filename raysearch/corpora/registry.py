@@ -1,17 +1,17 @@
-"""The registry of corpora: whose they are, where each file comes from, and its SHA-256.
+"""The registry of corpora: their authors, the origin of each file, and its SHA-256.
 
 `CORPORA` is the whole list. A corpus comes in one of three ways:
 
-* bundled: the project wrote it; it needs no data folder;
+* bundled: written by the project; needs no data folder;
 * downloadable: `download.fetch` gets every file from a pinned commit of a public repository
   and accepts it only with the SHA-256 in `PINS`;
-* the user's own: IEMOCAP is given out by its owner against a signed form. It is never
+* the user's own: IEMOCAP is distributed by its owner against a signed form. It is never
   downloaded; the user puts it into the data folder.
 
-EmoTales is downloadable but unpinned: its commit is known, its bytes were not at hand when
-the digests were taken. A digest recorded at the first fetch would only bless whatever came,
-so `download.fetch` wants the user to name it, in a line of ``SHA256SUMS`` in the data folder;
-without one, the user puts the file there by hand, and `check` prints the digest it finds.
+EmoTales is downloadable but unpinned: its commit is known, but its bytes were not available when
+the digests were taken. A digest recorded at the first download would only approve whatever came,
+so `download.fetch` requires the user to provide it, in a line of ``SHA256SUMS`` in the data folder;
+otherwise the user puts the file there by hand, and `check` prints the digest it finds.
 """
 
 from __future__ import annotations
@@ -103,9 +103,9 @@ class CorpusFile:
     """One file of a corpus.
 
     Attributes:
-        path: Where it lies, relative to the data folder, with forward slashes.
+        path: Its path relative to the data folder, with forward slashes.
         source: Its path inside the source repository.
-        sha256: Digest that a copy must have, in hex; None where it is not known.
+        sha256: Required digest, in hex; None if unknown.
     """
 
     path: str
@@ -115,13 +115,13 @@ class CorpusFile:
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusInfo:
-    """What is known of a corpus before it is read.
+    """Description of a corpus.
 
     Attributes:
         name: Key in `CORPORA`.
         task: ``va``, ``classes``, ``polarity`` or ``absa``.
-        title: One line: what it holds.
-        licence: Under which terms it may be used.
+        title: One line on its content.
+        licence: Terms of use.
         citation: The publication to cite.
         repository: ``owner/name`` on GitHub, or "" for bundled and user's own corpora.
         commit: Pinned commit, 40 hex digits, or "".
@@ -129,8 +129,8 @@ class CorpusInfo:
         folder: Sub-folder of the data folder, of the package for a bundled corpus; "" for none.
         label_names: Names of the label columns (``va``) or classes.
         scale: End points of the rating scale; eq. 12 of CARL maps them to 0 and 1.
-        origin: How it is come by: ``bundled``, ``download`` or ``own``; ``folder`` for one that
-            is no entry of `CORPORA` but a folder that the user named.
+        origin: How to obtain it: ``bundled``, ``download`` or ``own``; ``folder`` for a folder
+            that the user named instead of an entry of `CORPORA`.
         url_template: Address with ``{repository}``, ``{commit}`` and ``{path}``.
     """
 
@@ -164,7 +164,7 @@ def _files(folder: str, source: str, *names: str) -> tuple[CorpusFile, ...]:
     )
 
 
-# What the members of a family share; `replace` fills in the rest.
+# Common to the members of a family; `replace` fills in the rest.
 _BUNDLED = CorpusInfo(
     name="",
     task="va",
@@ -369,7 +369,7 @@ def corpus_info(name: str) -> CorpusInfo:
     """The entry of one corpus.
 
     Raises:
-        DataError: There is none of that name; the known ones are named.
+        DataError: The name is unknown; the message lists the known ones.
     """
     if name not in CORPORA:
         raise DataError(

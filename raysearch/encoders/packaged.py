@@ -1,4 +1,4 @@
-"""Encoders that come as Python packages: where their weights lie, and their digests.
+"""Encoders that come as Python packages: locates and verifies their weights.
 
 The packages are read as files and never imported: they are small one-author packages, one of
 them with a compiled part for another Python. A file is hashed once per process.
@@ -20,13 +20,13 @@ __all__ = ["PACKAGED", "PackagedWeights", "find_weights"]
 
 @dataclass(frozen=True, kw_only=True)
 class PackagedWeights:
-    """One weights file, and the packages that may carry it.
+    """One weights file, and the packages that may contain it.
 
     Attributes:
         form: ``folder`` that `from_pretrained` opens around the file, or an ``e5s1`` image.
-        places: ``(package, path of the file inside it)``, the first that is installed is taken.
-        sha256: What the file must hash to.
-        requirement: What to install when no package is there.
+        places: ``(package, path of the file inside it)``; the first installed one is used.
+        sha256: Required digest.
+        requirement: What to install when no package is installed.
     """
 
     form: Literal["folder", "e5s1"]
@@ -61,11 +61,11 @@ def find_weights(name: str) -> Path:
     """The verified weights file of a packaged encoder.
 
     Args:
-        name: What follows ``package:``.
+        name: The name after ``package:``.
 
     Raises:
-        EncoderError: If the name is unknown, no package that carries it is installed, the file
-            is missing from it, or its bytes are not the known ones.
+        EncoderError: The name is unknown, no package with it is installed, the file is missing
+            from it, or its bytes are not the known ones.
     """
     weights = PACKAGED.get(name)
     if weights is None:

@@ -1,8 +1,7 @@
-"""Checks on a loaded encoder: that it does what every method takes for granted.
+"""Checks on a loaded encoder: that it does what every method assumes.
 
-Files that do not belong together mostly load without a word and give vectors, but not those
-that the user believes in. One short and one longest text through the first layer find out;
-nothing random is drawn.
+Files that do not belong together usually load without an error and produce wrong vectors. One
+short and one longest text through the first layer detect that; no random number is drawn.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ _LONG = "The food was good, and 10 others came late! " * 100
 _LONGEST = 512
 """The most tokens that a setting `max_length` may ask for."""
 _TOLERANCE = 1e-3
-"""Of the largest value of a state: rounding makes 1e-6, another position or mask 1e-1."""
+"""Tolerance relative to the largest state: rounding is 1e-6, another position or mask 1e-1."""
 
 
 def check_tokenizer_files(name: str, tokenizer: Any, folder: Path) -> None:
-    """See that the tokenizer was read from files and not made up from its class alone.
+    """Check that the tokenizer was read from files and not created from its class alone.
 
     Raises:
         EncoderError: Neither tokenizer.json nor all files of the class are in the folder.
     """
     own = [file for file in tokenizer.vocab_files_names.values() if file != "tokenizer.json"]
     there = [file for file in own if (folder / file).is_file()]
-    # A slow tokenizer opens the files that it needs; a fast one makes do without.
+    # A slow tokenizer requires its files; a fast one works without them.
     enough = there == own != [] if tokenizer.is_fast else bool(there) or not own
     if enough or (folder / "tokenizer.json").is_file():
         return
@@ -47,15 +46,15 @@ def check_tokenizer_files(name: str, tokenizer: Any, folder: Path) -> None:
 
 
 def check_encoder(name: str, model: Any, tokenizer: Any) -> None:
-    """See that tokenizer and weights belong together and give states that can be relied on.
+    """Check that tokenizer and weights belong together and produce reliable states.
 
     Args:
         name: The encoder's, for messages.
-        model: In eval mode; it is left as it is.
+        model: In eval mode; unchanged.
         tokenizer: With `model_max_length` set to the model's positions.
 
     Raises:
-        EncoderError: What does not hold, and what to do.
+        EncoderError: What is wrong, and what to do.
     """
     _check_vocabulary(name, model, tokenizer)
     _check_padding(name, model, tokenizer)
@@ -112,7 +111,7 @@ def _check_weights(name: str, model: Any) -> None:
 
 
 def _finite(tensor: torch.Tensor) -> bool:
-    # A sum is quicker and carries every NaN and infinity; one that overflows is looked at again.
+    # A sum is faster and propagates every NaN and infinity; if it overflows, check again.
     return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
 
 
@@ -134,7 +133,7 @@ def _check_states(name: str, model: Any, tokenizer: Any) -> None:
         embedded = model.get_input_embeddings()(ids)
         by_embeddings = model(inputs_embeds=embedded, attention_mask=mask).last_hidden_state
         alone = model(input_ids=ids[:1, :size], attention_mask=mask[:1, :size]).last_hidden_state
-    except Exception as error:  # a model of anything may raise anything
+    except Exception as error:  # an arbitrary model may raise anything
         raise EncoderError(
             f"{name} must give a state for each of {width} tokens, by their ids and by their "
             f"embeddings, but as {type(model).__name__} fails ({in_one_line(error)}); "

@@ -1,7 +1,7 @@
-"""Silence of transformers and of the hub's client on the terminal.
+"""Silences transformers and the hub's client on the terminal.
 
-Their reports and progress bars would tear the live leaderboard and fill the workers' logs.
-What goes wrong reaches the user as an exception, not as a line of theirs.
+Their reports and progress bars would break the live leaderboard and fill the workers' logs.
+Errors still reach the user as exceptions.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _ROOM = 240
 
 
 def in_one_line(error: BaseException) -> str:
-    """Kind and text of an error of theirs, which may be a page long, for use in a sentence."""
+    """Type and text of one of their errors, which may be a page long, for use in a sentence."""
     text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":. ")
     return text if len(text) <= _ROOM else text[: _ROOM - 1] + "…"
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within it neither library writes anything below an error; restores what was set."""
+    """Silence everything below an error in both libraries inside; restores their settings."""
     loud = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()

@@ -1,4 +1,4 @@
-"""Saving of an encoder so that any other program can open it."""
+"""Saves an encoder so that any other program can open it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["TRAINED_ON", "save"]
 _RUST = re.compile(r"\(os error (\d+)\)")
 
 TRAINED_ON = "trained_on.txt"
-"""Beside the weights: `Encoder.trained_on`, one mark a line. Absent where there is none."""
+"""Beside the weights: `Encoder.trained_on`, one mark per line. Absent if there are none."""
 
 
 def save(
@@ -35,22 +35,23 @@ def save(
 ) -> Path:
     """Write an encoder that `AutoModel` and `AutoTokenizer.from_pretrained(folder)` open.
 
-    A process that dies here leaves either no folder or the whole one. Other programs get the same
-    vectors, but for a text in which a control token is written: to most of them it is one.
+    A process that dies here leaves either no folder or a complete one. Other programs compute the
+    same vectors, except for a text that contains a control token, which most of them interpret.
 
     Args:
-        model: A transformers model; its weights are written as they are.
+        model: A transformers model; its weights are written unchanged.
         tokenizer: Its tokenizer, written without truncation or padding.
-        folder: Where to; nothing may be there.
+        folder: Destination; must not exist.
         trained_on: As in `Encoder.trained_on`, so that whoever loads it scores none of these.
-        pooling: ``cls`` or ``mean``: what makes a text's vector of its tokens' states, written so
+        pooling: ``cls`` or ``mean``: how token states become a text's vector, written for
+            sentence-transformers; empty if there is no pooling.
             that sentence-transformers does the same; empty where nothing was pooled.
 
     Returns:
         The folder.
 
     Raises:
-        StoreError: Something is there, or the folder cannot be written (disk full, read-only).
+        StoreError: The folder exists, or cannot be written (disk full, read-only).
     """
     folder = Path(folder)
     if tokenizer.is_fast:
@@ -78,7 +79,7 @@ def save(
 
 
 def _write_pooling(folder: Path, size: int, pooling: str) -> None:
-    """The files by which sentence-transformers, of every version, knows how to pool."""
+    """Write the pooling configuration of all versions of sentence-transformers."""
     kinds = (("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"))
     modules = [
         {"idx": place, "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
@@ -100,7 +101,7 @@ def _write_pooling(folder: Path, size: int, pooling: str) -> None:
 
 
 def _share(folder: Path) -> None:
-    """Let every file be read by whom the umask says; safetensors writes for its owner alone."""
+    """Apply the umask to every file; safetensors writes for its owner alone."""
     mode = stat.S_IMODE((folder / "config.json").stat().st_mode)
     for path in folder.iterdir():
         if path.is_file():
@@ -108,7 +109,7 @@ def _share(folder: Path) -> None:
 
 
 def _of_the_system(error: Exception) -> OSError | None:
-    """The system's error; safetensors and tokenizers, in Rust, tell its number in words."""
+    """The OSError behind an error; safetensors and tokenizers (Rust) have its number as text."""
     if isinstance(error, OSError):
         return error
     if told := _RUST.search(str(error)):

@@ -1,8 +1,8 @@
-"""Token ids of texts and of their words, and which of the tokens are not text.
+"""Token ids of texts and of their words, and which of the tokens are special.
 
-A word is tokenised with the space before it, as it stands in the text: byte-level vocabularies
-have other pieces for a word without one, which only the first word is. Tokenizers that separate
-words by spaces themselves do not mind it.
+A word is tokenised with the space before it, as in the text: byte-level vocabularies have other
+pieces for a word without one, which only the first word is. Tokenizers that split words at spaces
+are not affected.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _ROOM_FOR_SPECIALS = 3  # begin, one piece of text, end
 
 
 class EncodedText(NamedTuple):
-    """One text in token ids, as long as it is: no padding.
+    """One text as token ids, without padding.
 
     Attributes:
         ids: ``(T,)`` vocabulary ids with the begin and end tokens that the encoder expects.
-        specials: ``(T,)``, True where the token is no text (``[CLS]``, ``</s>``, padding, mask);
-            an unknown word is text, and so is a control token that is written in one.
+        specials: ``(T,)``, True if the token is not text (``[CLS]``, ``</s>``, padding, mask);
+            an unknown word is text, and so is a control token that the text contains.
     """
 
     ids: list[int]
@@ -36,14 +36,14 @@ def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[Encode
     Args:
         tokenizer: An encoder's tokenizer.
         texts: N texts.
-        max_length: Tokens that are kept of one text, specials included; the rest is cut off.
+        max_length: Most tokens of one text, including specials; the rest is cut off.
 
     Returns:
         N records in the order of `texts`.
 
     Raises:
-        DataError: If a text has no token of its own (empty, or only spaces); names its index.
-        EncoderError: If `max_length` leaves no room, or is more than the encoder has positions.
+        DataError: A text has no token of its own (empty, or only spaces); names its index.
+        EncoderError: `max_length` leaves no room, or is more than the encoder has positions.
     """
     if not _ROOM_FOR_SPECIALS <= max_length <= tokenizer.model_max_length:
         raise EncoderError(
@@ -75,9 +75,9 @@ def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[Encode
 
 
 def written(tokenizer: Any, texts: Sequence[str]) -> list[str]:
-    """Texts in which "[SEP]" or "</s>" is what its writer wrote and no control token.
+    """Texts in which "[SEP]" or "</s>" is literal text and not a control token.
 
-    A space stands behind its first character then: a vocabulary may have the whole as a piece.
+    A space is inserted after its first character: a vocabulary may have the whole as a piece.
     """
     found = list(texts)
     for token in tokenizer.all_special_tokens:
@@ -107,10 +107,10 @@ def word_pieces(tokenizer: Any, sentences: Sequence[Sequence[str]]) -> list[list
 
 
 def check_words(name: str, tokenizer: Any) -> None:
-    """See that the pieces of words are those of their text.
+    """Check that the pieces of words are those of their text.
 
     Raises:
-        EncoderError: They are not: a piece may span words, or words are changed by others.
+        EncoderError: They are not: a piece may span words, or words change in context.
     """
     words = _SAMPLE.split(" ")
     ((whole,), (apart,)) = _ids(tokenizer, [_SAMPLE]), word_pieces(tokenizer, [words])
@@ -124,7 +124,7 @@ def check_words(name: str, tokenizer: Any) -> None:
 
 
 def specials_around(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Ids that the tokenizer puts before a text and behind it."""
+    """Ids that the tokenizer adds before and after a text."""
     (own,) = _ids(tokenizer, [_SAMPLE])
     whole: list[int] = tokenizer(_SAMPLE, verbose=False)["input_ids"]
     starts = range(len(whole) - len(own) + 1)

@@ -1,6 +1,6 @@
-"""Pruning of a multilingual vocabulary to the pieces that the data uses.
+"""Prunes a multilingual vocabulary to the pieces that the data uses.
 
-Four fifths of multilingual-e5-small, and most of XLM-R, are word embeddings. A corpus touches a
+Four fifths of multilingual-e5-small, and most of XLM-R, are word embeddings. A corpus uses a
 tenth of them; the rest costs memory, loading time and optimiser steps.
 """
 
@@ -25,18 +25,18 @@ __all__ = ["prune_vocabulary"]
 def prune_vocabulary(encoder: Encoder, texts: Iterable[str]) -> Encoder:
     """The encoder with only the pieces that `texts` use, special tokens and single characters.
 
-    On these texts it gives the same tokens and the very same vectors. Give the texts of all
-    roles, dev and test too: a text that is not among them is split into other, smaller pieces.
+    On these texts it produces the same tokens and identical vectors. Pass the texts of all roles,
+    including dev and test: any other text is split into other, smaller pieces.
 
     Args:
-        encoder: One with a Unigram tokenizer (multilingual E5, XLM-R); stays as it is.
+        encoder: One with a Unigram tokenizer (multilingual E5, XLM-R); unchanged.
         texts: All texts that it will read.
 
     Returns:
         A new encoder; ids are renumbered in their former order.
 
     Raises:
-        EncoderError: If the tokenizer is of another kind.
+        EncoderError: The tokenizer is of another kind.
     """
     if not encoder.tokenizer.is_fast:
         raise EncoderError(f"only a fast tokenizer can be pruned; use {encoder.name} whole")
@@ -74,14 +74,14 @@ def _kept(state: dict[str, Any], used: set[int]) -> list[int]:
     vocabulary = state["model"]["vocab"]
     special = {token["id"] for token in state["added_tokens"]}
     single = {index for index, (piece, _) in enumerate(vocabulary) if len(piece) == 1}
-    # An unknown character costs 10 less than the rarest piece: without it, ways of splitting
-    # would be weighed otherwise.
+    # An unknown character costs 10 less than the rarest piece: without that piece the scores of
+    # alternative splits would change.
     rarest = min(range(len(vocabulary)), key=lambda index: float(vocabulary[index][1]))
     return sorted(used | special | single | {rarest, state["model"]["unk_id"]})
 
 
 def _renumbered(state: dict[str, Any], kept: list[int]) -> dict[str, Any]:
-    """The tokenizer's own description with the kept pieces and their new ids."""
+    """The tokenizer's own JSON with the kept pieces and their new ids."""
     new_ids = {old: new for new, old in enumerate(kept)}
     model = state["model"]
     model["vocab"] = [model["vocab"][old] for old in kept]
@@ -94,7 +94,7 @@ def _renumbered(state: dict[str, Any], kept: list[int]) -> dict[str, Any]:
 
 
 def _with_rows(model: Any, kept: list[int]) -> Any:
-    """A copy of the model whose word embeddings are these rows; the others are never copied."""
+    """A copy of the model with only these rows of word embeddings; the others are never copied."""
     rows = model.get_input_embeddings().weight
     smaller = nn.Parameter(rows.detach()[kept].clone())
     pruned = copy.deepcopy(model, {id(rows): smaller})

@@ -1,8 +1,7 @@
 """Language pairs: aligned views of sentences with marked aspects.
 
 ``load_pair("xabsa", "en-es", data_dir(), {"train", "dev"})`` returns the views of a pair and
-nothing of the roles that were not asked for. A new language needs its files (`files` lists
-them) and no code.
+nothing of other roles. A new language needs only files (`files` lists them), no code.
 """
 
 from raysearch.corpora.absa.pairs import load_pair, missing_views

@@ -1,19 +1,18 @@
 """Code-switched views, and a placebo that switches words outside of aspects.
 
-The placebo of aspect switching: as many words change their language, but none of an aspect. Each
-aspect has one swap, of a run of words in the sentence and a run in its translation, which change
-places: D_ST is the source sentence with the runs of the translation, D_TS the translation with
-those of the source sentence. Aspects keep their words and tags, so the k-th aspects of all views
-still correspond. It is no part of the paper.
+The placebo for aspect switching, which is not in the paper: as many words change their language,
+but none of an aspect. Each aspect has one swap, of a run of words in the sentence and a run in its
+translation, which change places: D_ST is the source sentence with the runs of the translation,
+D_TS the translation with those of the source sentence. Aspects keep their words and tags, so the
+k-th aspects of all views still correspond.
 
 1. The run of a swap is as long as the aspect's term: in the source sentence as the source term,
    in the translation as the target term.
-2. Runs hold no word of an aspect and no punctuation, which has no language, and do not overlap
-   each other. The longest terms of a sentence choose first; which of the places that are free
-   depends on seed, row and aspect alone.
-3. Where no run of that length is free, the greatest shorter one is taken, which is counted.
-4. Where the sentence or the translation has no word left, the swap is left out of both, which is
-   counted, too.
+2. Runs contain no word of an aspect and no punctuation, which has no language, and do not overlap
+   each other. The longest terms of a sentence choose first; the choice among the free positions
+   depends only on seed, row and aspect.
+3. If no run of that length is free, the longest shorter one is taken, and counted.
+4. If the sentence or the translation has no word left, the swap is left out of both, and counted.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from raysearch.corpora.absa.records import TaggedSentence
 __all__ = ["RandomSwitch", "switch", "switch_randomly", "terms"]
 
 NAME = "raysearch random switching 1"
-"""Changing it changes which words are hit."""
+"""Changing it changes which words are switched."""
 
 Run = tuple[int, int]
 """Index of the first word, and number of words."""
@@ -38,10 +37,10 @@ class RandomSwitch:
     """Sentences with words outside of aspects switched.
 
     Attributes:
-        sentences: Row to D_ST and D_TS, the same rows as were given.
+        sentences: Row to D_ST and D_TS, for the same rows as the input.
         swaps: Number of swaps made, each in both views.
         shorter: How many of them have a run shorter than the aspect's term.
-        left: Swaps that were left out: no word was free.
+        left: Swaps that were left out because no word was free.
     """
 
     sentences: Mapping[int, tuple[TaggedSentence, TaggedSentence]]
@@ -53,12 +52,12 @@ class RandomSwitch:
 def switch_randomly(
     pairs: Mapping[int, tuple[TaggedSentence, TaggedSentence]], seed: int
 ) -> RandomSwitch:
-    """Let runs outside of aspects change places between sentences and their translations.
+    """Exchange runs outside of aspects between sentences and their translations.
 
     Args:
-        pairs: Row to sentence and translation with as many aspects; the row takes part in the
-            choice.
-        seed: Chooses the runs; any whole number.
+        pairs: Row to sentence and translation with as many aspects; the choice depends on the
+            row.
+        seed: Determines the runs; any integer.
     """
     sentences = {}
     swaps = shorter = left = 0
@@ -86,7 +85,7 @@ def switch_randomly(
 
 
 def _runs(sentence: TaggedSentence, draw: str) -> list[Run | None]:
-    """The run of each aspect by rules 1 to 3, None where no word is left."""
+    """The run of each aspect by rules 1 to 3, None if no word is left."""
     aspects = sentence.aspects
     free = [
         tag == "O" and any(character.isalnum() for character in word)
@@ -104,7 +103,7 @@ def _runs(sentence: TaggedSentence, draw: str) -> list[Run | None]:
 
 
 def _options(free: Sequence[bool], longest: int) -> list[Run]:
-    """The free runs of the greatest length up to the longest that there is."""
+    """The free runs of the greatest available length up to `longest`."""
     for length in range(longest, 0, -1):
         found = [
             (begin, length)
@@ -117,7 +116,7 @@ def _options(free: Sequence[bool], longest: int) -> list[Run]:
 
 
 def _number(text: str) -> int:
-    """A number of 256 bits that depends on the text alone."""
+    """A 256-bit number that depends only on the text."""
     return int.from_bytes(hashlib.sha256(f"{NAME}\n{text}".encode()).digest())
 
 
@@ -128,7 +127,7 @@ def _words(sentence: TaggedSentence, run: Run) -> tuple[str, ...]:
 def _replaced(
     sentence: TaggedSentence, swaps: Sequence[tuple[Run, tuple[str, ...]]]
 ) -> TaggedSentence:
-    """The sentence with these runs replaced; from the right, so that places stay valid."""
+    """The sentence with these runs replaced; from the right, so that indices stay valid."""
     words, tags = list(sentence.words), list(sentence.tags)
     for (begin, length), others in sorted(swaps, reverse=True):
         words[begin : begin + length] = others
@@ -147,7 +146,7 @@ def switch(sentence: TaggedSentence, others: Sequence[tuple[str, ...]]) -> Tagge
     Every word of a new term has the polarity of the aspect that it replaces.
 
     Args:
-        sentence: Where terms are replaced.
+        sentence: The sentence.
         others: As many terms as it has aspects, none of them empty.
     """
     words: list[str] = []

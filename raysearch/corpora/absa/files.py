@@ -1,4 +1,4 @@
-"""The files of a corpus of language pairs, and which of them make up a pair.
+"""The files of a corpus of language pairs, and those of a pair.
 
 The files of a pair S-T, in one folder (msmo.md §1.3 and §1.5)::
 
@@ -8,8 +8,8 @@ The files of a pair S-T, in one folder (msmo.md §1.3 and §1.5)::
     cs_T-S-train.txt                                         D_ST, source with target aspects
     cs_S-T-train.txt                                         D_TS, translation with source aspects
 
-Which of them must be there depends on the roles that are opened: a new language needs files
-and no code. Translation and code-switched files may be absent.
+The opened roles determine which of them are required; a new language needs files and no code.
+Translation and code-switched files are optional.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 ENGLISH = "en"
-"""The source language that translation files need not name."""
+"""The source language that the names of translation files may omit."""
 
 GOLD = re.compile(rf"gold-({LANGUAGE})-(?:train|dev|test)\.txt")
 TRANSLATION = re.compile(rf"smt-(?:({LANGUAGE})-)?({LANGUAGE})-train\.txt")
@@ -51,9 +51,9 @@ class PairFiles:
         pair: For example ``en-es``.
         source: Source language.
         target: Target language.
-        roles: The file of each role that is one file; two roles may share one.
-        translation: D_T, or "" if it is not there.
-        source_switched: D_ST, or "" if it is not there or there is no translation.
+        roles: Role to file, for roles of a single file; two roles may share one.
+        translation: D_T, or "" if it is missing.
+        source_switched: D_ST, or "" if it is missing or there is no translation.
         target_switched: D_TS, likewise.
     """
 
@@ -67,19 +67,19 @@ class PairFiles:
 
 
 def is_folder(corpus: str) -> bool:
-    """Whether a corpus is named by its folder: no registered name, and a path or a folder."""
+    """Whether a corpus is named by its folder: not a registered name, and a path or a folder."""
     return corpus not in CORPORA and ("/" in corpus or Path(corpus).is_dir())
 
 
 def open_corpus(corpus: str, folder: str | Path) -> Source:
-    """The place of a corpus of language pairs.
+    """The source of a corpus of language pairs.
 
     Args:
         corpus: A name in `CORPORA` of task ``absa``, or the path of a folder of such files.
-        folder: The data folder; not looked at for bundled corpora and for a path.
+        folder: The data folder; ignored for bundled corpora and for a path.
 
     Raises:
-        DataError: No such corpus, or one of another task.
+        DataError: The corpus is unknown, or of another task.
     """
     if is_folder(corpus):
         info = CorpusInfo(
@@ -118,7 +118,7 @@ def languages(pair: str) -> tuple[str, str]:
 
 
 def pair_files(place: Source, pair: str, roles: Collection[str]) -> PairFiles:
-    """The files of a pair, those that the roles need all being there.
+    """The files of a pair; those that the roles need must exist.
 
     Args:
         place: The corpus.
@@ -127,8 +127,8 @@ def pair_files(place: Source, pair: str, roles: Collection[str]) -> PairFiles:
 
     Raises:
         ConfigError: The pair is not two different languages.
-        DataError: Files of these roles are missing, all named; or one code-switched file of
-            a translation lies there without the other.
+        DataError: Files of these roles are missing (all are listed); or only one of the two
+            code-switched files of a translation exists.
     """
     source, target = languages(pair)
     needed = {
@@ -147,7 +147,7 @@ def pair_files(place: Source, pair: str, roles: Collection[str]) -> PairFiles:
     if translation and len(there) == 1:
         _require(place, pair, switched)
     if not translation or not there:
-        # Without a translation they are those of the opposite pair, which has the same names.
+        # Without a translation they belong to the opposite pair, which has the same names.
         switched = ["", ""]
     return PairFiles(
         pair=pair,

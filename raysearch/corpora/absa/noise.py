@@ -1,16 +1,16 @@
-"""Alignment noise: translations in which a stated share of aspects is aligned wrongly.
+"""Alignment noise: translations in which a given share of aspects is aligned wrongly.
 
-A wrongly aligned aspect keeps its polarity and its place in the order of aspects, so that the
-k-th aspects of all views still correspond; but it marks other words of the translation:
+A wrongly aligned aspect keeps its polarity and its index among the aspects, so that the k-th
+aspects of all views still correspond; but it marks other words of the translation:
 
-1. Aspects of all translations are put in an order that depends on the seed alone; they are
-   gone through in it until the share, rounded to whole aspects, is reached. A larger share
-   holds the errors of a smaller one.
+1. The aspects of all translations are processed in an order that depends only on the seed, until
+   the share, rounded to whole aspects, is reached. A larger share includes the errors of a
+   smaller one.
 2. The wrong span lies between the neighbouring aspects, with at least one unmarked word to
    each, so that no two aspects merge. It has the length of the true span, or, if no other
    such span fits there, the greatest shorter one.
-3. Of these it is one that shares the fewest words with true aspects: none where possible.
-4. An aspect of one word with no other word free around it cannot be aligned wrongly; the next
+3. Of these it is one that shares the fewest words with true aspects: none if possible.
+4. An aspect of one word with no other free word around it cannot be aligned wrongly; the next
    in the order is taken instead. If none is left the share is not reached, which is counted.
 """
 
@@ -25,7 +25,7 @@ from raysearch.corpora.absa.records import Aspect, TaggedSentence
 __all__ = ["Misaligned", "misalign"]
 
 NAME = "raysearch alignment noise 1"
-"""Changing it changes which aspects are hit."""
+"""Changing it changes which aspects are affected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +33,10 @@ class Misaligned:
     """Translations with wrong alignments.
 
     Attributes:
-        sentences: Row to translation, the same rows as were given.
+        sentences: Row to translation, for the same rows as the input.
         wrong: Number of aspects that are aligned wrongly.
-        asked: Number that the share asked for.
-        aspects: Number of aspects in all.
+        asked: Number requested by the share.
+        aspects: Total number of aspects.
     """
 
     sentences: Mapping[int, TaggedSentence]
@@ -49,9 +49,9 @@ def misalign(sentences: Mapping[int, TaggedSentence], share: float, seed: int) -
     """Align a share of the aspects wrongly.
 
     Args:
-        sentences: Row to translation with its aspects; the row takes part in the choice.
-        share: Share of all aspects, 0 to 1.
-        seed: Chooses aspects and spans; any whole number.
+        sentences: Row to translation with its aspects; the choice depends on the row.
+        share: Fraction of all aspects, 0 to 1.
+        seed: Determines aspects and spans; any integer.
     """
     true = {row: list(sentence.aspects) for row, sentence in sentences.items()}
     spans = {row: list(aspects) for row, aspects in true.items()}
@@ -78,12 +78,12 @@ def misalign(sentences: Mapping[int, TaggedSentence], share: float, seed: int) -
 
 
 def _draw(seed: int, row: int, index: int) -> int:
-    """A number of 256 bits that depends on seed, row and aspect alone."""
+    """A 256-bit number that depends only on seed, row and aspect."""
     return int.from_bytes(hashlib.sha256(f"{NAME}\n{seed}\n{row}\n{index}".encode()).digest())
 
 
 def _options(words: int, true: list[Aspect], spans: list[Aspect], index: int) -> list[Aspect]:
-    """The wrong spans that rules 2 and 3 leave for one aspect."""
+    """The wrong spans for one aspect by rules 2 and 3."""
     low = spans[index - 1].end + 2 if index else 0
     high = spans[index + 1].begin - 2 if index + 1 < len(spans) else words - 1
     own = true[index]

@@ -1,7 +1,7 @@
-"""Loading of a language pair, and a report on what is in the files of all pairs.
+"""Loads a language pair, and reports on the files of all pairs.
 
-A file is opened only if its role is: whoever loads ``train`` and ``dev`` holds nothing of the
-target's labels.
+A file is opened only if its role is: after loading ``train`` and ``dev`` there are no labels of
+the target in memory.
 """
 
 from __future__ import annotations
@@ -63,21 +63,21 @@ def load_pair(
     Args:
         corpus: A name in `CORPORA` of task ``absa``, or the path of a folder of such files.
         pair: Source and target language, such as ``en-es``.
-        folder: The data folder (`data_dir`); bundled corpora and paths do not look at it.
+        folder: The data folder (`data_dir`); ignored for bundled corpora and paths.
         roles: Which of `PAIR_ROLES` to open, at least one.
         code_switch: ``files`` reads D_ST and D_TS, ``built`` makes them from source,
             translation and aspects.
         switched: Which words change their language: ``aspects``, or ``random``, as many words
-            outside of them (`random_switching` has the rule; needs ``built``).
-        alignment_noise: Share of aspects of the translation that are aligned wrongly (`noise`
-            has the rule), 0 to 1; needs ``built``.
-        noise_seed: Which aspects are aligned wrongly, and which words ``random`` takes.
+            outside of them (see `code_switching`; needs ``built``).
+        alignment_noise: Fraction of the translation's aspects that are aligned wrongly (see
+            `noise`), 0 to 1; needs ``built``.
+        noise_seed: Determines the wrongly aligned aspects, and the words of ``random``.
 
     Raises:
-        DataError: Unknown corpus, missing files, rows that are wrong or do not pair, or a
+        DataError: Unknown corpus, missing files, rows that are wrong or cannot be paired, or a
             labelled file without an aspect.
-        ConfigError: The pair is not two languages, or views that cannot be made.
-        RoleError: No role, or one that does not exist.
+        ConfigError: The pair is not two languages, or views cannot be made.
+        RoleError: No role, or an unknown one.
     """
     if isinstance(roles, str) or not roles or not set(roles) <= set(PAIR_ROLES):
         got = repr(roles) if isinstance(roles, str) else ", ".join(sorted(roles)) or "none"
@@ -113,7 +113,7 @@ def load_pair(
 
 
 def missing_views(pair: PairCorpus) -> tuple[str, ...]:
-    """Which of `VIEWS` no training sentence has; needs role ``train``.
+    """Those of `VIEWS` that no training sentence has; needs role ``train``.
 
     Raises:
         RoleError: The role was not opened.
@@ -125,20 +125,19 @@ def missing_views(pair: PairCorpus) -> tuple[str, ...]:
 def read_views(
     place: Source, files: PairFiles, *, built: bool = False
 ) -> tuple[tuple[AlignedViews, ...], PairReport | None]:
-    """The aligned views of the training sentences, D_ST and D_TS as the files have them.
+    """The aligned views of the training sentences, with D_ST and D_TS from the files.
 
     Args:
         place: The corpus.
-        files: Its files of the pair; role ``train`` must be among them.
-        built: Whether D_ST and D_TS will be built. Their files are then used only to find
-            which rows belong together, where source and translation are not equally long,
-            and no view comes from them.
+        files: Its files of the pair, including role ``train``.
+        built: Whether D_ST and D_TS will be built. Their files are then only used to pair rows
+            if source and translation have different lengths.
 
     Returns:
-        The views, and what was found in the files; None without a translation.
+        The views, and the report on the files; None without a translation.
 
     Raises:
-        DataError: A file is wrong, or the rows do not pair.
+        DataError: A file is wrong, or the rows cannot be paired.
     """
     s = read_tagged(place, files.roles["train"])
     if not files.translation:
@@ -179,7 +178,7 @@ def _check_built(code_switch: str, switched: str, noise: float) -> None:
 
 
 def _sentences(place: Source, files: PairFiles) -> dict[str, tuple[TaggedSentence, ...]]:
-    """The sentences of the opened roles other than ``train``; of ``unlabelled`` words alone."""
+    """The sentences of the opened roles other than ``train``; ``unlabelled`` without tags."""
     read = {role: read_tagged(place, path) for role, path in files.roles.items() if role != "train"}
     place.finish()
     sentences = {role: file.sentences for role, file in read.items()}
@@ -196,10 +195,10 @@ def _check_aspects(
     sentences: Mapping[str, Sequence[TaggedSentence]],
     views: Sequence[AlignedViews],
 ) -> None:
-    """A labelled file without an aspect teaches none, and F1 on it is 0 whatever is found.
+    """Refuse a labelled file without an aspect: it teaches none, and F1 on it is always 0.
 
     Raises:
-        DataError: All such files.
+        DataError: There are such files; all are listed.
     """
     labelled = {
         path: sentences[role]
@@ -222,7 +221,7 @@ def _check_aspects(
 def _built(
     views: tuple[AlignedViews, ...], switched: str, noise: float, seed: int
 ) -> tuple[tuple[AlignedViews, ...], tuple[str, ...]]:
-    """The views with D_T misaligned and D_ST and D_TS made from it, and what was done."""
+    """The views with D_T misaligned and D_ST and D_TS built from it, and notes on it."""
     misaligned = misalign({view.row: view.t for view in views if view.t is not None}, noise, seed)
     pairs = {view.row: (view.s, t) for view in views if (t := misaligned.sentences.get(view.row))}
     if switched == "aspects":
@@ -256,7 +255,7 @@ def _no_translation(files: PairFiles) -> tuple[str, ...]:
 
 
 def _view_digest(views: Iterable[AlignedViews], name: str) -> str:
-    """Digest of one view with its rows; absent ones are left out."""
+    """Digest of one view with its rows; missing ones are left out."""
     rows = ((view.row, getattr(view, name)) for view in views)
     return _digest_of({row: one for row, one in rows if one is not None})
 
@@ -279,7 +278,7 @@ ROLES = ("train", "dev", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageReport:
-    """The gold files of a language; what is not there has no entry.
+    """Report on the gold files of a language; missing ones have no entry.
 
     Attributes:
         language: For example ``es``.
@@ -287,8 +286,8 @@ class LanguageReport:
         aspects: Role to number of aspects.
         normalised: Sentences in BIEOS.
         mixed: Aspects of mixed polarity.
-        in_train: Role (dev, test) to sentences whose words are word for word (in NFC) those of
-            a sentence of train. They are kept, as published results have them.
+        in_train: Role (dev, test) to sentences that are word for word (in NFC) in train. They
+            are kept, as in published results.
     """
 
     language: str
@@ -376,5 +375,5 @@ def _language(language: str, files: Mapping[str, TaggedFile]) -> LanguageReport:
 
 
 def _words(sentence: TaggedSentence) -> str:
-    """What two sentences with equal words have in common, however their letters are composed."""
+    """A key for sentences with equal words, in any Unicode composition."""
     return unicodedata.normalize("NFC", " ".join(sentence.words))

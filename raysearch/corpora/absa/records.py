@@ -30,8 +30,8 @@ translation with source aspect terms; D_T the translation (msmo.md §1.5)."""
 
 PAIR_ROLES: tuple[str, ...] = ("train", "dev", "unlabelled", "target_train", "target_dev", "test")
 """``train``: all views of the source's training sentences. ``dev``: the source's development
-sentences, the only ones that select. ``unlabelled``: words of the target's training sentences.
-``target_train``: the same with gold labels, for the Supervised row alone. ``target_dev``: an
+sentences, the only ones for selection. ``unlabelled``: words of the target's training sentences.
+``target_train``: the same with gold labels, for the Supervised row alone. ``target_dev``: for an
 oracle. ``test``: the target's test sentences."""
 
 
@@ -52,7 +52,7 @@ class Aspect:
 
 @dataclass(frozen=True)
 class TaggedSentence:
-    """Words and their tags, as many of the one as of the other, at least one."""
+    """Words and their tags, of equal number, at least one."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
@@ -93,17 +93,17 @@ class AlignedViews:
 
 @dataclass(frozen=True, kw_only=True)
 class PairCorpus:
-    """A corpus as one language pair sees it; holds the opened roles and nothing of the others.
+    """A language pair of a corpus, with the opened roles only.
 
     Attributes:
         name: Name of the corpus.
         pair: For example ``en-es``.
         source: Source language, ``en``.
         target: Target language, ``es``.
-        digests: SHA-256 (hex) of what is held: of each of `VIEWS` where ``train`` was opened
-            (of nothing where a view is missing), and of the sentences of each other opened
-            role, by its name. ``s`` is the same in every pair of one source.
-        notes: What was mended or left out when reading, one sentence each with its count.
+        digests: SHA-256 (hex) of the content: of each of `VIEWS` if ``train`` was opened (of
+            nothing if a view is missing), and of the sentences of each other opened role, by its
+            name. ``s`` is the same in every pair of one source.
+        notes: What was repaired or left out when reading, one sentence each with its count.
     """
 
     name: str

@@ -1,22 +1,22 @@
-"""SemEval XML files as sentences with marked aspects.
+"""Reads SemEval XML files as sentences with marked aspects.
 
-Of 2015 and 2016 (tasks 12 and 5) the schema is ``Reviews/Review/sentences/sentence`` with ``text``
+The schema of 2015 and 2016 (tasks 12 and 5) is ``Reviews/Review/sentences/sentence`` with ``text``
 and ``Opinions/Opinion``, each opinion with ``target``, ``category``, ``polarity``, ``from`` and
 ``to`` (character offsets in the text, ``to`` exclusive); of 2014 (task 4) ``sentences/sentence``
 with ``text`` and ``aspectTerms/aspectTerm``, each with ``term``, ``polarity``, ``from`` and ``to``.
 The rules:
 
 * A token is a maximal run of letters, marks and digits, or any other single character that is
-  neither white space nor a control character. Target borders are token borders besides.
-* An opinion without target (``NULL``) marks nothing. Opinions on the same place are one aspect.
+  neither white space nor a control character. Target borders are token borders, too.
+* An opinion without target (``NULL``) marks nothing. Opinions on the same span are one aspect.
 * A term of 2014 with the polarity ``conflict`` marks nothing, as there is no such tag.
-* Several polarities on the same place: the most frequent; of equally frequent ones the first.
+* Several polarities on the same span: the most frequent; of equally frequent ones the first.
 * Targets that overlap: the longest is marked; of equally long ones the first.
-* A target that does not stand at its offsets but exactly once in the text is taken there.
+* A target that is not at its offsets but occurs exactly once in the text is marked there.
 * Targets that touch are one aspect in word-tag files (`records`), with the first's polarity.
 
 A file with a DOCTYPE is refused: entities can blow up or read other files. So is one in which
-nothing is marked at all, such as those of categories alone: it would teach that there is no aspect.
+nothing is marked, such as those with categories only: it would teach that there are no aspects.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ POLARITY = {"positive": "POS", "negative": "NEG", "neutral": "NEU"}
 NO_TARGET = "NULL"
 CONFLICT = "conflict"
 MOST_DIGITS = 18
-"""Of an offset: Python refuses to read a number of thousands of them."""
+"""Most digits of an offset: Python refuses to parse thousands."""
 TARGETS = {"Opinion": "target", "aspectTerm": "term"}
-"""Elements that may mark an aspect, and their attribute that holds its words."""
+"""Elements that may mark an aspect, and the attribute with its words."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SemevalFile:
-    """A file as it was read.
+    """The content of a file.
 
     Attributes:
         sentences: Its sentences in order; those without a token are left out.
-        counts: How often each rule was needed: ``blank`` sentences, opinions ``without
-            target``, terms in ``conflict``, places with ``several polarities``, ``overlapping``
-            targets left out, targets ``moved`` to where they stand, pairs of ``touching`` targets.
+        counts: How often each rule applied: ``blank`` sentences, opinions ``without target``,
+            terms in ``conflict``, spans with ``several polarities``, ``overlapping`` targets
+            left out, targets ``moved`` to their occurrence, pairs of ``touching`` targets.
     """
 
     sentences: tuple[TaggedSentence, ...]
@@ -65,7 +65,7 @@ class _Opinion:
 
 @dataclass
 class _Sentence:
-    """What the file says of one sentence."""
+    """One sentence of the file."""
 
     line: int
     text: str = ""
@@ -74,7 +74,7 @@ class _Sentence:
 
 
 def read_semeval(source: Source, path: str) -> SemevalFile:
-    """Read one file, all its problems told at once.
+    """Read one file; reports all its problems together.
 
     Args:
         source: The folder.
@@ -82,7 +82,7 @@ def read_semeval(source: Source, path: str) -> SemevalFile:
 
     Raises:
         DataError: Missing, not XML, with a DOCTYPE, without sentences or aspects, or with
-            opinions whose polarity or target cannot be.
+            opinions that have an invalid polarity or target.
     """
     counts: Counter[str] = Counter()
     sentences = []
@@ -144,7 +144,7 @@ def _parse(source: Source, path: str) -> list[_Sentence]:
 
 
 def _contents(read: list[_Sentence], counts: Counter[str]) -> str:
-    """What a file has that marks no aspect."""
+    """Description of a file's content that marks no aspect."""
     others = Counter(name for sentence in read for name in sentence.others if name != "text")
     told = [f"{counts[rule]} {rule}" for rule in ("without target", CONFLICT) if counts[rule]]
     told += [f"{count} `{name}`" for name, count in others.most_common(SHOWN)]
@@ -154,7 +154,7 @@ def _contents(read: list[_Sentence], counts: Counter[str]) -> str:
 def _opinions(
     source: Source, path: str, sentence: _Sentence, counts: Counter[str]
 ) -> list[_Opinion]:
-    """The opinions with a target, one per place, in order of the file."""
+    """The opinions with a target, one per span, in order of the file."""
     places: dict[tuple[int, int], Counter[str]] = {}
     for line, name, attributes in sentence.opinions:
         if name == "aspectTerm" and attributes.get("polarity") == CONFLICT:

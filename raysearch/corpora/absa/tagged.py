@@ -1,9 +1,9 @@
 r"""Word-tag-category files: sentences with marked aspects, read and written.
 
-One word a line, ``word<TAB>tag<TAB>category``, an empty line after each sentence (msmo.md §1.3).
-The category is not used. Tags are ``O`` and ``T-POS``, ``T-NEG``, ``T-NEU``; some files hold
-sentences in BIEOS as well (msmo.md §1.5.4), whose ``B-x``, ``I-x``, ``E-x``, ``S-x`` are read
-as ``T-x``. Two touching aspects are one then, as in every sentence of the other scheme.
+One word per line, ``word<TAB>tag<TAB>category``, an empty line after each sentence (msmo.md §1.3).
+The category is ignored. Tags are ``O`` and ``T-POS``, ``T-NEG``, ``T-NEU``; some files also have
+sentences in BIEOS (msmo.md §1.5.4), whose ``B-x``, ``I-x``, ``E-x``, ``S-x`` are read as ``T-x``.
+Then two touching aspects are one, as in every sentence of the other scheme.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from raysearch.corpora.source import Source
 __all__ = ["CATEGORY", "TAGS", "TaggedFile", "read_tagged", "tagged_text"]
 
 TAGS: tuple[str, ...] = ("O", *(f"T-{polarity}" for polarity in POLARITIES))
-"""The tags of a sentence as it is used."""
+"""The tags of a sentence in memory."""
 
 CATEGORY = "NONE-CATE"
-"""What is written in the third column, as in the translated files."""
+"""Content of the third column when writing, as in the translated files."""
 
 READ_AS = {tag: tag for tag in TAGS} | {
     f"{part}-{polarity}": f"T-{polarity}" for part in "BIES" for polarity in POLARITIES
@@ -30,13 +30,13 @@ COLUMNS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class TaggedFile:
-    """A file as it was read.
+    """The content of a file.
 
     Attributes:
         path: The file, relative to the folder of its `Source`.
         sentences: Its sentences in order.
         lines: Line of the first word of each, from 1.
-        normalised: Number of sentences that stood in BIEOS.
+        normalised: Number of sentences in BIEOS.
     """
 
     path: str
@@ -49,10 +49,10 @@ class TaggedFile:
 
 
 def read_tagged(source: Source, path: str) -> TaggedFile:
-    """Read one file; what is wrong with it is noted in the source, all of it.
+    """Read one file; adds all of its problems to the source.
 
     A carriage return before a line end and a byte order mark are ignored; the last sentence
-    needs no empty line. The result may be used after `Source.finish` only.
+    needs no empty line. The result is valid only after `Source.finish`.
 
     Args:
         source: The folder.
@@ -86,7 +86,7 @@ def read_tagged(source: Source, path: str) -> TaggedFile:
 
 
 def _word(source: Source, path: str, number: int, line: str) -> tuple[str, str]:
-    """Word and tag of a line; problems are noted."""
+    """Word and tag of a line; adds problems to the source."""
     columns = line.split("\t")
     if len(columns) != COLUMNS:
         rule = "a line must be `word<TAB>tag<TAB>category`, three columns"
@@ -105,8 +105,8 @@ def tagged_text(sentences: Iterable[TaggedSentence]) -> str:
     r"""The text of a file: three columns, lines ending in ``\n``, the category always the same.
 
     Args:
-        sentences: Words must hold no tab and no line end; those that `read_tagged` and
-            `semeval` give hold none.
+        sentences: Words must contain no tab and no line end; those of `read_tagged` and
+            `semeval` contain none.
     """
     return "".join(
         "".join(

@@ -1,15 +1,15 @@
-"""Rows of the training files of a pair as aligned views, with what was mended on the way.
+"""Pairs the rows of a pair's training files into aligned views, and reports repairs.
 
-A row whose views do not agree in number and polarity of aspects keeps its source sentence
-alone: which of its views is wrong cannot be told (msmo.md §1.5.5). Sentences without
-translation, which stand once more at the end of D_ST, are source sentences alone too.
+A row whose views do not agree in number and polarity of aspects keeps only its source sentence,
+since the wrong view is unknown (msmo.md §1.5.5). So do sentences without translation, which are
+repeated at the end of D_ST.
 
 The files of a pair have different numbers of rows: sentences whose aspects were lost in
-translation are missing from the translation and stand at the end of D_ST, and a translation
-may have a row more (msmo.md §1.5). Rows are paired by what does not change when aspect terms
-are swapped: the words outside of aspects, searched forward, so that the order is kept. Where
-several rows fit ("Great [food]!", "Great [service]!") the first is taken whose aspect terms
-are those of the other code-switched sentence, and if there is none the first.
+translation are missing from the translation and come at the end of D_ST, and a translation may
+have an extra row (msmo.md §1.5). Rows are paired by what swapping aspect terms does not change:
+the words outside of aspects, searched forward, so that the order is kept. If several rows fit
+("Great [food]!", "Great [service]!"), the first whose aspect terms are those of the other
+code-switched sentence is taken, or else the first.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ __all__ = [
 Key = tuple[str, ...]
 
 MOST_UNEQUAL = 0.1
-"""Share of rows that may disagree in their aspects before files are said not to pair by row."""
+"""Fraction of rows that may disagree in their aspects before pairing by row is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainFiles:
-    """The training files of a pair as read; without ``st`` and ``ts``, or with both."""
+    """The training files of a pair; without ``st`` and ``ts``, or with both."""
 
     s: TaggedFile
     t: TaggedFile
@@ -60,7 +60,7 @@ class Link(NamedTuple):
     Attributes:
         s: Row of the source file.
         t: Row of the translation.
-        switched: Row of both code-switched files; -1 where there are none.
+        switched: Row of both code-switched files; -1 if there are none.
     """
 
     s: int
@@ -74,7 +74,7 @@ class RowMap:
 
     Attributes:
         links: In order of the source row.
-        extra: Rows of the translation that belong to no source sentence, from 0.
+        extra: Rows of the translation without a source sentence, from 0.
         repeated: Rows at the end of D_ST that repeat a source sentence.
     """
 
@@ -86,12 +86,12 @@ class RowMap:
 def map_rows(place: Source, files: TrainFiles) -> RowMap:
     """Pair the rows of a pair's training files.
 
-    With code-switched files by the words outside of aspects; without them row by row.
+    With code-switched files by the words outside of aspects; otherwise row by row.
 
     Raises:
         DataError: A code-switched row has no counterpart, with its line; or, without
-            code-switched files, the rows of source and translation are not as many, or
-            more than `MOST_UNEQUAL` of them differ in their aspects.
+            code-switched files, source and translation differ in their numbers of rows, or
+            in the aspects of more than `MOST_UNEQUAL` of them.
     """
     if files.st is None or files.ts is None:
         return _row_by_row(place, files.s, files.t)
@@ -146,7 +146,7 @@ def _by_words(place: Source, files: TrainFiles, st: TaggedFile, ts: TaggedFile) 
 def _found(
     place: Source, switched: TaggedFile, among: TaggedFile, ends: list[Key], what: str
 ) -> list[int]:
-    """Row of the counterpart of each of the first rows; -1, and a problem, where none is."""
+    """Row of the counterpart of each of the first rows; -1, and a problem, if there is none."""
     keys = [_unmarked(sentence) for sentence in switched.sentences[: len(ends)]]
     entries = [_unmarked(sentence) for sentence in among.sentences]
     rows = scan(keys, entries, ends, _ends(among, len(among)))
@@ -167,15 +167,15 @@ def scan(
     """For each key an equal entry after that of the key before it.
 
     Args:
-        keys: What is looked for, in order.
-        among: Where.
-        wanted: For each key what its entry should have besides.
-        offered: For each entry what it has.
+        keys: What to find, in order.
+        among: Where to search.
+        wanted: For each key a further property to prefer.
+        offered: For each entry its property.
 
     Returns:
-        Rising indices. If every key can be found: of the entries that leave one for every
-        later key the first that has what is wanted, or if none has it the first. Otherwise
-        the first entry each, and -1 where no entry is left.
+        Increasing indices. If every key can be found: of the entries that leave one for every
+        later key the first with the wanted property, or else the first. Otherwise the first
+        entry each, and -1 if no entry is left.
     """
     first = _forward(keys, among)
     if -1 in first:
@@ -205,7 +205,7 @@ def _forward(keys: Sequence[Key], among: Sequence[Key]) -> list[int]:
 
 
 def _places(among: Sequence[Key]) -> dict[Key, list[int]]:
-    """Where each entry stands, rising."""
+    """Indices of each entry, increasing."""
     places: dict[Key, list[int]] = defaultdict(list)
     for index, entry in enumerate(among):
         places[entry].append(index)
@@ -213,7 +213,7 @@ def _places(among: Sequence[Key]) -> dict[Key, list[int]]:
 
 
 def _ends(file: TaggedFile, count: int) -> list[Key]:
-    """First and last word of every aspect of the first rows: D_TS may have no others."""
+    """First and last word of every aspect of the first rows, all that D_TS may have."""
     return [
         tuple(word for a in one.aspects for word in (one.words[a.begin], one.words[a.end]))
         for one in file.sentences[:count]
@@ -236,31 +236,31 @@ def _quoted(sentence: TaggedSentence) -> str:
 
 
 SHORTENED = 3
-"""Source aspects of this many words and more lose their inner words in D_TS (msmo.md §1.5.6)."""
+"""Length in words from which source aspects lose their inner words in D_TS (msmo.md §1.5.6)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairReport:
-    """What was found in the training files of a pair.
+    """Report on the training files of a pair.
 
     Attributes:
         pair: For example ``en-es``.
         rows: Source sentences.
         translated: Rows of the translation file.
         translated_aspects: Aspects in it.
-        paired: Rows of the translation that belong to a source sentence and have an aspect.
+        paired: Rows of the translation with a source sentence and an aspect.
         paired_aspects: Aspects of these.
         usable: Rows with an aspect whose views agree: those of the consistency term.
-        usable_aspects: Their aspects, which are as many in every view.
-        extra: Lines in the translation where rows begin that were dropped.
+        usable_aspects: Their aspects, as many in every view.
+        extra: First lines of the rows in the translation that were dropped.
         unequal: Lines in the source file of rows whose views disagree.
         repeated: Rows at the end of D_ST that repeat source sentences and were dropped.
-        normalised: Rows in BIEOS that were read as the other tags, in all files.
+        normalised: Rows in BIEOS that were converted, in all files.
         mixed: Aspects of mixed polarity, in all files.
-        shortened: Rows of D_TS that hold only first and last word of a source aspect.
-        shortened_aspects: Aspects of which this is true.
-        in_views: Role of the target (dev, test) to sentences of its gold that the translation or
-            a code-switched view has word for word. They are kept, as published results have them.
+        shortened: Rows of D_TS with only the first and last word of a source aspect.
+        shortened_aspects: Number of these aspects.
+        in_views: Role of the target (dev, test) to gold sentences that the translation or a
+            code-switched view has word for word. They are kept, as in published results.
     """
 
     pair: str
@@ -286,7 +286,7 @@ class PairReport:
         return self.rows - self.translated + len(self.extra)
 
     def notes(self) -> tuple[str, ...]:
-        """What was mended or left out, one sentence each."""
+        """What was repaired or left out, one sentence each."""
         counted = {
             f"{_many(self.alone, 'source sentence')} without translation": self.alone,
             f"{_many(self.repeated, 'row')} of D_ST dropped, repeating source sentences": (
@@ -312,7 +312,7 @@ def align(
     Args:
         pair: For the report.
         files: The files as read.
-        rows: Which of their rows belong together.
+        rows: The pairing of their rows.
     """
     views = []
     unequal = []
@@ -375,7 +375,7 @@ def _report(
 
 
 def _shortened(view: AlignedViews) -> int:
-    """How many source aspects stand in D_TS with their first and last word alone."""
+    """Number of source aspects of which D_TS has only the first and last word."""
     if view.ts is None:
         return 0
     pairs = zip(terms(view.s), terms(view.ts), strict=True)

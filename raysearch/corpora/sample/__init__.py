@@ -1,10 +1,10 @@
-"""The bundled corpora, text that the project wrote itself, for a machine without data.
+"""The bundled corpora, written by the project itself, for a machine without data.
 
 ``sample`` (valence and arousal), ``sample_polarity``, ``sample_emotions`` and ``sample_reviews``
-(five languages, aspects marked) are constructed from clauses written for this project; no lexicon
-and no other corpus went into them. Licence: Apache-2.0, as the project. They show that a method
-runs and whether it learns anything; they are no evidence about real text. The code that constructs
-them is in ``tests/corpora/construction``; a test compares the files with it byte for byte.
+(five languages, marked aspects) are constructed from clauses written for this project, without
+any lexicon or other corpus. Licence: Apache-2.0, as the project. They show that a method runs and
+whether it learns anything; they are no evidence about real text. The code that constructs them is
+in ``tests/corpora/construction``; a test compares the files with its output byte for byte.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from raysearch.corpora.source import Source, read_csv
 __all__ = ["CLASS_COLUMNS", "COLUMNS", "FOLDER", "REVIEWS", "load"]
 
 FOLDER = Path(__file__).parent
-"""Where the bundled files lie."""
+"""Folder of the bundled files."""
 
 REVIEWS = FOLDER / "reviews"
-"""Where those of ``sample_reviews`` lie."""
+"""Folder of ``sample_reviews``."""
 
 COLUMNS = {"va": ("id", "split", "valence", "arousal", "text")}
 CLASS_COLUMNS = ("id", "split", "label", "text")
