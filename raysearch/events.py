@@ -145,18 +145,11 @@ class Event:
         step: Optimizer steps done (PROGRESS, PREEMPTED).
         total: Optimizer steps in total (PROGRESS).
         report: A point of the curve (REPORT).
-<<<<<<< HEAD
-        record: What became of the run (TRIAL, FINISHED; a stream has it with TRIAL only).
-        earlier: Whether the row is of an earlier run of the sweep (TRIAL).
-        text: One sentence (MESSAGE, WARNING, PREEMPTED), what went wrong (REFUSED, CRASHED), or
-            a line (OUTPUT).
-        header: What sweep it is (SWEEP).
-=======
         record: The run's record (TRIAL, FINISHED; in a stream with TRIAL only).
         earlier: Whether the row is of an earlier session of the sweep (TRIAL).
-        text: One sentence (MESSAGE, WARNING, PREEMPTED), or the error (REFUSED, CRASHED).
+        text: One sentence (MESSAGE, WARNING, PREEMPTED), the error (REFUSED, CRASHED), or a line
+            (OUTPUT).
         header: Description of the sweep (SWEEP).
->>>>>>> 97cf874 (top-level modules: docstrings in plain English)
         summary: How the sweep ended (ENDING).
     """
 

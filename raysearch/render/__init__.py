@@ -1,7 +1,7 @@
-"""How it is shown: rich values for the terminal, made of records; nothing here prints.
+"""Builds rich renderables and texts from records, for the terminal and for files; prints nothing.
 
-What the command line draws with can be taken from here; it is loaded when it is first used, so
-that a help opens at once.
+The names that the command line uses are exported here and loaded on first use, so that help opens
+at once.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _LAZY = {
     "replay_sentences": "audit",
     "spreadsheet_cell": "table_export",
 }
-"""Name to its module."""
+"""Exported name to its module."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""An audit on a terminal, and what training rows again says: in sentences and as records."""
+"""Shows an audit and the results of training rows again: as sentences and as records."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _STYLES = {Outcome.DIFFERS: "bold red", Outcome.OTHER: "yellow", Outcome.EQUAL: 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditBoard:
-    """An audit of a leaderboard that is ready to be printed.
+    """A printable audit of a leaderboard.
 
     Attributes:
-        place: What was audited.
-        rows: Rows in it.
-        seed: What the sample was drawn with.
+        place: The audited path.
+        rows: Number of rows.
+        seed: Seed of the sample.
         replays: Rows that were trained again.
-        refused: Row to why it could not be.
-        findings: What was found in all rows.
-        goals: Sweep to what ranks it.
-        studies: Sweep to cells in its study, with which the rows were compared; None without one.
+        refused: Row to why it could not be trained again.
+        findings: Findings in all rows.
+        goals: Sweep to its ranking metric.
+        studies: Sweep to the number of compared cells in its study; None without one.
     """
 
     place: str
@@ -73,7 +73,7 @@ class AuditBoard:
         yield Text(self.conclusion())
 
     def conclusion(self) -> str:
-        """What the audit says, and what it does not."""
+        """What the audit shows, and what it does not."""
         count = {kind: sum(r.outcome is kind for r in self.replays) for kind in Outcome}
         faults = sum(finding.fault for _, finding in self.findings)
         whole = (
@@ -88,7 +88,7 @@ class AuditBoard:
         )
         text = f"{whole}; of {len(self.replays)} trained again {said}"
         if 0 < len(self.replays) < self.rows and count[Outcome.EQUAL] == len(self.replays):
-            # Rule of three: with no miss in n, fewer than 3 / n miss at 95 % confidence.
+            # Rule of three: without a miss in n, fewer than 3 / n miss at 95 % confidence.
             share = 1 - 0.05 ** (1 / len(self.replays))
             text += (
                 f"; so at most {100 * share:.0f} % of all rows would fail (95 % confidence), "
@@ -97,7 +97,7 @@ class AuditBoard:
         return text
 
     def _compared(self) -> str:
-        """With which studies the rows were compared, and where there is none."""
+        """The studies that the rows were compared with, and the missing ones."""
         known = {place: count for place, count in self.studies.items() if count is not None}
         records = sum(known.values())
         text = f"compared with {records} records of {len(known)} studies; " if known else ""
@@ -130,7 +130,7 @@ def _verdict(item: Replay) -> str:
 
 
 def replay_sentences(replay: Replay) -> list[str]:
-    """What a replay found, first the verdict, then what differs in provenance."""
+    """Sentences on a replay: the verdict, then differences in provenance."""
     row = replay.row
     name = f"trial {row.number}, {row.cell.task} seed {row.cell.seed}"
     ended = f" ({row.state} after report {len(row.curve)})" if row.state != "complete" else ""
@@ -188,7 +188,7 @@ def _pairs(fields: Mapping[str, tuple[str, str]]) -> dict[str, dict[str, str]]:
 
 def _both(pair: tuple[str, str]) -> str:
     first, second = (value or "not stated" for value in pair)
-    if len(first) == len(second) == 64:  # digests: enough to tell them apart
+    if len(first) == len(second) == 64:  # digests: their beginnings differ, too
         first, second = first[:12], second[:12]
     return f"row {first}, here {second}"
 

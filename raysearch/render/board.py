@@ -1,9 +1,9 @@
-"""Leaderboards: what the numbers come from, then the trials in order, or the best settings by task.
+"""Leaderboards: the origin of the numbers, then trials in order, or the best settings by task.
 
-When not every setting that differs has room, those that go most with the metric are columns,
-and the rest stands below with the best trial's values. By parameter, beside the best value stands
-how the setting goes with the metric within the pair; below it the paper's own value. Everything
-here is a value that rich can print; nothing prints.
+If not all settings that differ fit, those with the strongest association with the metric are
+columns, and the rest is listed below with the best trial's values. By parameter, the best value is
+followed by the setting's association with the metric within the pair, with the paper's own value
+below. Everything here is a rich renderable; nothing prints.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ _REASONS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A leaderboard that is ready to be printed.
+    """A printable leaderboard.
 
     Attributes:
         rows: The configurations to show, in order.
-        left: How many there are beside them.
-        layout: What ranks them, and which columns there are.
-        summary: What the numbers come from.
-        counts: How many stand how.
-        parameters: Settings that differ, the most telling first.
-        reasons: Why trials failed, and which.
-        lacking: Which metric trials lack that are otherwise complete, and which trials.
+        left: Number of configurations that are not shown.
+        layout: The ranking metric and the columns.
+        summary: Origin of the numbers.
+        counts: Status to number of configurations.
+        parameters: Settings that differ, the strongest association first.
+        reasons: Reason of failure to trials.
+        lacking: Missing metric to otherwise complete trials.
         note: A sentence on how to read it; empty for none.
     """
 
@@ -113,12 +113,12 @@ def make_board(
     """The leaderboard of the rows of *trials*, over all their tasks.
 
     Args:
-        table: Rows of one sweep. Where every task was searched by itself, those with equal
+        table: Rows of one sweep. If every task was searched separately, those with equal
             settings are one configuration.
-        card: What ranks them, and how many cells make a configuration complete.
+        card: The sweep's card.
         ranking: Their ranking (`rank_all`).
-        parameters: Settings that differ, the most telling first.
-        top: How many to show; 0 for all.
+        parameters: Settings that differ, the strongest association first.
+        top: Number of configurations to show; 0 for all.
     """
     tasks = task_names(table, card.tasks)
     alone = card.mode == "per_task" and len(tasks) > 1
@@ -154,10 +154,10 @@ def make_task_board(
 
     Args:
         table: Rows of one sweep.
-        card: What ranks them.
+        card: The sweep's card.
         rankings: Task to its ranking (`rank_tasks`), in the order of the sections.
-        parameters: Settings that differ, the most telling first.
-        top: How many to show of each task; 0 for all.
+        parameters: Settings that differ, the strongest association first.
+        top: Number of configurations to show for each task; 0 for all.
     """
     rows = [row for ranking in rankings.values() for row in ranking[: top or None]]
     whole = rank(table, card.goal, cells=card.cells)
@@ -179,7 +179,7 @@ def _used_up(card: SweepCard) -> list[str]:
 
 
 def origin_lines(summary: Summary, layout: Layout, glyphs: Glyphs) -> list[Text]:
-    """Which sweep, method, corpora and encoders the numbers come from, and what ranks them."""
+    """Sweep, method, corpora and encoders of the numbers, and the ranking metric."""
     line = Text(", ".join(summary.sweeps), style="bold")
     origin = f"  {', '.join(summary.methods)}"
     if summary.tasks:
@@ -194,7 +194,7 @@ def origin_lines(summary: Summary, layout: Layout, glyphs: Glyphs) -> list[Text]
 
 
 def more_settings(hidden: Sequence[str]) -> str:
-    """How many settings that differ had no room."""
+    """How many of the settings that differ are not shown."""
     if len(hidden) == 1:
         return "1 more setting differs"
     return f"{len(hidden)} more settings differ"
@@ -209,7 +209,7 @@ def count_words(counts: Mapping[RankStatus, int]) -> str:
 
 
 def _failures(reasons: Mapping[str, Sequence[int]]) -> list[Text]:
-    """Why trials failed, the first few reasons."""
+    """The first few reasons of failures."""
     lines = []
     for reason, trials in list(reasons.items())[:_REASONS]:
         lines.append(Text(f"trial {_some(trials)} failed: {reason}", style="red"))
@@ -233,14 +233,14 @@ _LEGEND = (
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterBoard:
-    """A table of settings by task that is ready to be printed.
+    """A printable table of settings by task.
 
     Attributes:
-        columns: What each task says.
-        names: Settings, the most telling first.
-        papers: Task to the paper's values of it.
-        layout: What ranks.
-        summary: What the numbers come from.
+        columns: Each task's column.
+        names: Settings, the strongest association first.
+        papers: Task to the paper's values for it.
+        layout: The ranking metric.
+        summary: Origin of the numbers.
     """
 
     columns: Sequence[TaskColumn]
@@ -268,7 +268,7 @@ class ParameterBoard:
         return lines
 
     def _values(self, column: TaskColumn, glyphs: Glyphs) -> list[tuple[str, str]]:
-        """Value and association of every line."""
+        """Value and association of each line."""
         best, none = column.best, glyphs.none
         lines = [
             (column.task, ""),
@@ -299,10 +299,10 @@ def make_parameter_board(
 
     Args:
         table: Rows of *trials* of one sweep.
-        card: What ranks them.
-        papers: Task to the paper's values of it, by setting; empty where there are none.
-        columns: What each task says.
-        names: Settings, the most telling first.
+        card: The sweep's card.
+        papers: Task to the paper's values for it, by setting; empty if there are none.
+        columns: Each task's column.
+        names: Settings, the strongest association first.
     """
     return ParameterBoard(
         columns=columns,
@@ -314,7 +314,7 @@ def make_parameter_board(
 
 
 def _block(lines: Sequence[tuple[str, str]]) -> list[str]:
-    """The lines of one task, each as wide as the others."""
+    """The lines of one task, padded to the same width."""
     widths = [max(len(line[part]) for line in lines) for part in (0, 1)]
     return [f"{value:>{widths[0]}} {mark:>{widths[1]}}" for value, mark in lines]
 
@@ -322,7 +322,7 @@ def _block(lines: Sequence[tuple[str, str]]) -> list[str]:
 def _side_by_side(
     heads: Sequence[str], blocks: Sequence[Sequence[str]], width: int
 ) -> Iterator[Text]:
-    """As many tasks side by side as there is room, the others below them."""
+    """As many tasks side by side as fit, the others below them."""
     lead = max(map(len, heads))
     rest = list(blocks)
     while rest:
@@ -338,7 +338,7 @@ def _side_by_side(
 
 
 def _mark(found: Association | None) -> str:
-    """``+.42`` for a correlation, ``e.42`` for a share, ``*`` for one that is told."""
+    """``+.42`` for a correlation, ``e.42`` for η, ``*`` for a significant one."""
     if found is None:
         return ""
     size = f"{abs(found.value):.2f}"

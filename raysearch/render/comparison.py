@@ -1,4 +1,4 @@
-"""A comparison of two configurations or sweeps on a terminal, and sentences on what it allows."""
+"""A comparison of two configurations or sweeps on a terminal, with sentences on its conclusions."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Everything that two sides say of each other.
+    """All results of comparing two sides.
 
     Attributes:
         first: A.
         second: B.
         contrasts: Metric by metric, each with its sentences.
-        efforts: Expected best of A's sweep and of B's; empty where a side is no sweep's best.
-        effort_notes: What the curves say.
-        tuning: Per search what its selected trial is on test beside the default, and a sentence.
+        efforts: Expected best of A's sweep and of B's; empty if a side is not a sweep's best.
+        effort_notes: Sentences on the curves.
+        tuning: For each search its selected trial on test beside the default, and a sentence.
     """
 
     first: Side
@@ -52,10 +52,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ComparisonBoard:
-    """A comparison that is ready to be printed.
+    """A printable comparison.
 
     Attributes:
-        comparison: What was found.
+        comparison: The results.
     """
 
     comparison: Comparison
@@ -99,7 +99,7 @@ def _trials(side: Side) -> str:
 
 
 def with_encoders(side: Side) -> str:
-    """`` with package:minilm (first 2 layers)``; nothing where rows name none."""
+    """`` with package:minilm (first 2 layers)``; empty if rows name no encoder."""
     return f" with {', '.join(side.encoders)}" if side.encoders else ""
 
 
@@ -161,11 +161,11 @@ def _points(effort: ExpectedBest, budget: int) -> list[str]:
 
 
 _FEW = 5
-"""Scores below which ε_min and an interval deserve a warning (Ulmer et al. 2022, sec. 4.2)."""
+"""Scores below which ε_min and an interval get a warning (Ulmer et al. 2022, sec. 4.2)."""
 
 
 def contrast_sentences(found: Contrast, first: Side, second: Side) -> list[str]:
-    """What one metric says of A and B, its limits included."""
+    """Conclusions on A and B by one metric, including their limits."""
     return [
         _difference(found),
         *_same(first, second),
@@ -182,7 +182,7 @@ def effort_sentences(
     goal: MetricGoal,
     samplers: tuple[str, str],
 ) -> list[str]:
-    """Who is ahead at the same budget, and what the curves assume."""
+    """Which side is ahead at the same budget, and the assumptions of the curves."""
     said = []
     for one in first:
         for two in second:

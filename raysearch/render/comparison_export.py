@@ -1,4 +1,4 @@
-"""A comparison for a paper (LaTeX) and for a script (JSON)."""
+"""Exports a comparison for a paper (LaTeX) and for a script (JSON)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["comparison_latex", "comparison_record"]
 
 
 def comparison_record(found: Comparison) -> dict[str, Any]:
-    """Everything as one JSON object; an end that is not a finite number is null."""
+    """All results as one JSON object; interval ends that are not finite are null."""
     return {
         "a": _side(found.first),
         "b": _side(found.second),
@@ -33,7 +33,7 @@ def comparison_record(found: Comparison) -> dict[str, Any]:
 
 
 def comparison_latex(found: Comparison) -> str:
-    """A table per metric and one of the budgets; the sentences stand as comments above."""
+    """A table per metric and one of the budgets; the sentences precede them as comments."""
     parts = [
         _comment(f"{name}: {side.label}, trials {_numbers(side)}{with_encoders(side)}")
         for name, side in (("A", found.first), ("B", found.second))

@@ -1,4 +1,4 @@
-"""Corpora, their checks and downloads, and the report on language pairs."""
+"""Shows corpora, their checks and downloads, and the report on language pairs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 def corpora_table(
     corpora: Mapping[str, CorpusInfo], checks: Sequence[CheckResult], folder: Path
 ) -> Table:
-    """Every corpus: whether it is here, what it is, its licence.
+    """Every corpus: whether it is present, its content, its licence.
 
     Args:
         corpora: The registry.
@@ -58,11 +58,11 @@ def _presence(info: CorpusInfo, states: Collection[str]) -> str:
 
 
 def corpus_card(info: CorpusInfo, pairs: Sequence[str] = ()) -> str:
-    """All that the registry knows of one corpus, a fact a line.
+    """The registry's facts on one corpus, one per line.
 
     Args:
         info: The corpus.
-        pairs: Its translated language pairs that are here; for task ``absa``.
+        pairs: Its present translated language pairs; for task ``absa``.
     """
     labels = (
         f"labels {', '.join(info.label_names)}, scale {info.scale[0]:g} to {info.scale[1]:g}"
@@ -84,7 +84,7 @@ def corpus_card(info: CorpusInfo, pairs: Sequence[str] = ()) -> str:
 
 
 def checks_table(checks: Sequence[CheckResult], folder: Path) -> Table:
-    """Every file and whether it is the one that was measured."""
+    """Every file and whether its digest is the pinned one."""
     table = Table(title=f"data folder: {folder}", title_justify="left")
     for column in ("file", "corpora", "state"):
         table.add_column(column)
@@ -98,7 +98,7 @@ def checks_table(checks: Sequence[CheckResult], folder: Path) -> Table:
 
 @contextmanager
 def download_progress() -> Iterator[Callable[[str, int, int | None], None]]:
-    """A bar per file on standard error; yields the function that moves it."""
+    """A bar per file on standard error; yields the function that updates it."""
     console = Terminal(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     with Progress(*columns, TransferSpeedColumn(), console=console) as bars:
@@ -117,7 +117,7 @@ PER_TABLE = 4
 
 
 def languages_table(report: CorpusReport) -> Table:
-    """The gold files of every language: sentences/aspects, and what stands twice.
+    """The gold files of every language: sentences/aspects, and duplicates.
 
     Args:
         report: The corpus.
@@ -142,7 +142,7 @@ def languages_table(report: CorpusReport) -> Table:
 
 
 def pairs_tables(report: CorpusReport) -> list[Table]:
-    """The training files of every translated pair: what is used, mended and left out.
+    """The training files of every translated pair: what is used, repaired and left out.
 
     Args:
         report: The corpus.
@@ -171,7 +171,7 @@ def _pairs_table(name: str, pairs: Sequence[PairReport]) -> Table:
 
 
 def _with_line(lines: Sequence[int]) -> str:
-    """How many, and where the first is."""
+    """A count, and the line of the first."""
     return f"{len(lines)}\nline {lines[0]}" if lines else "0"
 
 
@@ -197,4 +197,4 @@ MEASURES: dict[str, Callable[[PairReport], str]] = {
     "test of the target in these (kept)": lambda one: _count(one.in_views, "test"),
     "D_TS cut to first and last word": lambda one: f"{one.shortened}/{one.shortened_aspects}",
 }
-"""What is shown of a pair."""
+"""Columns of the report on a pair."""

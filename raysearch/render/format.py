@@ -1,4 +1,4 @@
-"""Numbers, times, settings and curves in a few characters."""
+"""Formats numbers, times, settings and curves in a few characters."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Glyphs:
-    """Signs that not every terminal has.
+    """Characters that not every terminal can show.
 
     Attributes:
         plus_minus: Between a mean and its standard deviation.
         dot: Between facts on a line.
-        none: Where there is no value.
+        none: Placeholder for a missing value.
         bars: The levels of a curve, lowest first.
         full: A filled cell of a progress bar.
         empty: An empty one.
@@ -48,7 +48,7 @@ ASCII = Glyphs(plus_minus="+-", dot="|", none="-", bars="_.-=+*#@", full="#", em
 
 
 def glyphs_for(encoding: str) -> Glyphs:
-    """The signs that a stream of this encoding can carry."""
+    """The characters that a stream of this encoding can show."""
     signs = "".join((*vars(UNICODE).values(),))
     try:
         signs.encode(encoding)
@@ -60,7 +60,7 @@ def glyphs_for(encoding: str) -> Glyphs:
 def score(value: float) -> str:
     """A metric: four decimals below 100 in size, five digits above; empty for NaN.
 
-    A value too small for four decimals is written with two digits and its exponent.
+    A value too small for four decimals has two digits and an exponent.
     """
     if math.isnan(value):
         return ""
@@ -70,14 +70,14 @@ def score(value: float) -> str:
 
 
 def json_number(value: float) -> float | None:
-    """A number as JSON can hold it: null for NaN and infinities."""
+    """A number for JSON: null for NaN and infinities."""
     return value if math.isfinite(value) else None
 
 
 def setting(value: Scalar) -> str:
     """A setting: three digits of a float, anything else in full.
 
-    Between 0.99 and 1 two digits of the distance to 1 are kept, so that 0.9996 is not 1.
+    Between 0.99 and 1 it keeps two digits of the distance to 1, so that 0.9996 is not 1.
     """
     if value is None:
         return ""
@@ -113,7 +113,7 @@ def sparkline(values: Sequence[float], width: int, bars: str) -> str:
 
     Args:
         values: Points in order; NaN leaves a blank.
-        width: Longest result; of more points each sign shows the last of its share.
+        width: Longest result; with more points each character shows the last of its share.
         bars: Levels, lowest first.
     """
     if len(values) > width:

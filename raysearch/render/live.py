@@ -1,8 +1,7 @@
-"""How does a sweep look while it runs.
+"""The live display of a running sweep.
 
-`LiveState` is the sum of a sweep's events so far, and is itself what rich draws: hand it to
-`rich.live.Live`. Where standard output is no terminal, `LiveState.line` returns one line per
-finished run.
+`LiveState` accumulates a sweep's events, and is itself a rich renderable for `rich.live.Live`. If
+standard output is not a terminal, `LiveState.line` returns one line per finished run.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ __all__ = ["LiveState", "LiveView", "MOST_RUNNING", "Race", "Running", "bar", "r
 
 @dataclass
 class _Configuration:
-    """How far a configuration is: the goal's values and the ends of the cells that are in."""
+    """State of a configuration: the goal's values and the ends of its finished cells."""
 
     values: dict[Cell, float] = field(default_factory=dict)
     states: list[RunState] = field(default_factory=list)
@@ -48,10 +47,10 @@ class _Configuration:
 
 
 class Race:
-    """The finished cells of a sweep, at a cost per cell that does not grow.
+    """The finished cells of a sweep, at a constant cost per cell.
 
     Args:
-        card: What ranks configurations, and how many cells make one complete.
+        card: The ranking rules, and the number of cells of a complete configuration.
     """
 
     def __init__(self, card: SweepCard) -> None:
@@ -61,11 +60,11 @@ class Race:
         self._best: dict[str, Best] = {}
 
     def add(self, trial: Run, *, earlier: bool) -> None:
-        """Take in a finished cell, once.
+        """Add a finished cell; duplicates are ignored.
 
         Args:
             trial: The record.
-            earlier: Whether it is of an earlier run.
+            earlier: Whether it is from an earlier session.
         """
         done = self._done.setdefault(trial.number, _Configuration())
         done.values[trial.cell] = trial.metrics.get(self._card.goal.name, math.nan)
@@ -78,10 +77,10 @@ class Race:
             )
 
     def best(self, trial: Run) -> tuple[str, Best] | None:
-        """The best complete configuration of those that a trial competes with.
+        """The best complete configuration among those that a trial competes with.
 
         Returns:
-            The task that they share, empty for all, and it. None when there is none.
+            Their common task (empty for all) and the best; None if there is none.
         """
         contest = self._contest(trial)
         found = self._best.get(contest)
@@ -89,11 +88,11 @@ class Race:
 
     @property
     def ended(self) -> int:
-        """Configurations that need no further cell."""
+        """Number of configurations that need no further cell."""
         return sum(item.ended for item in self._done.values())
 
     def work(self, *, earlier: bool = True) -> float:
-        """Configurations' worth of cells done; those of earlier runs count unless told not to."""
+        """Finished cells in units of configurations; of earlier sessions only if `earlier`."""
         return sum(
             1.0 if item.ended else len(item.states) / self._card.cells
             for item in self._done.values()
@@ -116,13 +115,13 @@ _SPARK = 16
 
 @dataclass
 class Running:
-    """A run that is under way.
+    """An active run.
 
     Attributes:
-        run: What runs, on which cell.
-        since: When it began, by the picture's clock.
-        share: Steps done of those to do, 0 to 1.
-        curve: The goal's values reported so far; NaN where a report lacks it.
+        run: Configuration and cell.
+        since: When it began, by the display's clock.
+        share: Fraction of steps done, 0 to 1.
+        curve: The goal's values reported so far; NaN if a report lacks it.
     """
 
     run: RunSpec
@@ -132,7 +131,7 @@ class Running:
 
 
 def running_table(running: Iterable[Running], now: float, glyphs: Glyphs) -> Table:
-    """A line per run: trial, task and seed, how far, its curve, its last value, its time."""
+    """A line per run: trial, task and seed, progress, its curve, its last value, its time."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     for right in (False, False, False, True, False, True, True):
         table.add_column(justify="right" if right else "left", no_wrap=True)
@@ -154,7 +153,7 @@ def running_table(running: Iterable[Running], now: float, glyphs: Glyphs) -> Tab
 
 
 def bar(share: float, glyphs: Glyphs) -> str:
-    """A bar of sixteen signs."""
+    """A bar of sixteen characters."""
     full = int(share * _BAR)
     return glyphs.full * full + glyphs.empty * (_BAR - full)
 
@@ -165,13 +164,13 @@ _MOST_NEW = 64
 
 
 class LiveState:
-    """What is known of a running sweep, from its events, and its picture.
+    """The state of a running sweep from its events, and its rendering.
 
     Events may come from one thread while another draws.
 
     Args:
-        header: What sweep it is.
-        clock: Seconds that never go back.
+        header: Description of the sweep.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, header: SweepHeader, clock: Callable[[], float] = time.monotonic) -> None:
@@ -180,7 +179,7 @@ class LiveState:
         self._sweep, self._method = header.card["name"], header.card["method"]
         tasks = len(card.tasks) if card.mode == "per_task" else 1
         self._trials = header.card["trials"] * tasks
-        """Configurations that the sweep wants, over all tasks; 0 when time alone limits it."""
+        """Configurations of the sweep, over all tasks; 0 if only time limits it."""
         self._clock = clock
         self._began = clock()
         self._first: float | None = None
@@ -198,7 +197,7 @@ class LiveState:
         self._lock = threading.RLock()
 
     def event(self, event: Event) -> None:
-        """Take in what happened; what is not drawn changes nothing."""
+        """Process an event; ignores kinds that are not drawn."""
         with self._lock:
             running = self._running.get(event.run_id)
             match event:
@@ -214,21 +213,21 @@ class LiveState:
                     self._message = event.text
 
     def _start(self, run: RunSpec) -> None:
-        """A run is under way, for the first time or again."""
+        """A run is active, for the first time or again."""
         now = self._clock()
         self._first = now if self._first is None else self._first
         self._running[run.id] = Running(run, now)
         self._message = ""
 
     def _add(self, trial: Run, *, earlier: bool) -> None:
-        """A cell has ended; the same record a second time changes nothing.
+        """A cell has ended; duplicates are ignored.
 
         Args:
             trial: The record.
-            earlier: Whether it is of an earlier run, so that it says nothing on this one's pace.
+            earlier: Whether it is from an earlier session, so that it does not affect the pace.
         """
         self._running.pop(trial.id, None)
-        if trial.state is not RunState.COMPLETE:  # its other cells are let go of
+        if trial.state is not RunState.COMPLETE:  # its other cells are dropped
             others = self._running.items()
             self._running = {n: it for n, it in others if it.run.number != trial.number}
         if trial.key in self._seen:
@@ -241,7 +240,7 @@ class LiveState:
         self._race.add(trial, earlier=earlier)
 
     def line(self, trial: Run, encoding: str = "utf-8") -> str:
-        """One line on a finished run, whose row is in."""
+        """One line on a finished run, whose row is stored."""
         with self._lock:
             glyphs = glyphs_for(encoding)
             value = score(trial.metrics.get(self.goal.name, math.nan)) or glyphs.none
@@ -262,7 +261,7 @@ class LiveState:
             return f" {glyphs.dot} ".join(parts)
 
     def seconds_left(self) -> float | None:
-        """Time that the rest takes at this run's pace, or the limit leaves; None if not known."""
+        """Remaining time at this session's pace or by the limit; None if unknown."""
         with self._lock:
             now = self._clock()
             left = [] if self._limit is None else [self._limit - (now - self._began)]
@@ -300,7 +299,7 @@ class LiveState:
                 yield Text(self._message, style="yellow")
 
     def _layout(self) -> Layout:
-        """One configuration a row, or, where every task has its own, a section a task."""
+        """One configuration per row, or, if every task has its own, a section per task."""
         tasks = self._card.tasks if len(self._card.tasks) > 1 else ()
         if tasks and self._card.mode == "per_task":
             return Layout(goal=self.goal, cells=self._cells, split=True)
@@ -308,7 +307,7 @@ class LiveState:
         return Layout(goal=self.goal, cells=self._cells, tasks=tasks, worst=worst)
 
     def _shown(self, room: int) -> Sequence[Ranked]:
-        """The configurations that so many lines can show, at least three or one a task."""
+        """The configurations that fit the lines, at least three or one per task."""
         if not self._layout().split:
             few = room - (2 if self._layout().tasks else 0)
             return self._ranking[: max(3, min(_MOST_BEST, few))]
@@ -317,7 +316,7 @@ class LiveState:
         return [row for ranking in self._by_task.values() for row in ranking[:each]]
 
     def _best_of_tasks(self) -> Text:
-        """The best value of every task, and whose it is."""
+        """The best value of every task, and its trial."""
         firsts = {task: ranking[0] for task, ranking in self._by_task.items() if len(ranking)}
         parts = [
             f"{task} {score(row.mean)} ({row.trial})" for task, row in firsts.items() if row.rank
@@ -325,7 +324,7 @@ class LiveState:
         return Text(f"best: {', '.join(parts)}" if parts else "")
 
     def _overall(self, glyphs: Glyphs) -> Text:
-        """Bar, trials done, time gone and left; below how the trials stand."""
+        """Bar, trials done, elapsed and remaining time; below, the trials' status."""
         ended, left = self._race.ended, self.seconds_left()
         line = Text()
         if self._trials:
@@ -340,7 +339,7 @@ class LiveState:
         return line.append(f"\n{', '.join(filter(None, [words, running]))}")
 
     def _rank(self) -> Ranking:
-        """The ranking of all finished trials; made anew only when some have been added."""
+        """The ranking of all finished trials; recomputed only after additions."""
         self._fold()
         if not self._ranked:
             card = self._card
@@ -349,7 +348,7 @@ class LiveState:
                 self._by_task = rank_tasks(
                     self._rows, self.goal, cells=card.cells_of_task, order=card.tasks
                 )
-            # By no order that an event could change: columns stay where they are.
+            # In an order that no event changes, so that columns stay in place.
             first = searched(self._rows)
             rest = [name for name in varying(self._rows) if name not in first]
             self._parameters = first + rest
@@ -357,7 +356,7 @@ class LiveState:
         return self._ranking
 
     def _fold(self) -> None:
-        """Put the new rows, which are large one by one, into the table."""
+        """Merge the new rows into the table, since many single rows are slow."""
         if self._new:
             schema = unify([self._rows.schema, *(row.schema for row in self._new)])
             tables = [conform(table, schema) for table in (self._rows, *self._new)]
@@ -365,7 +364,7 @@ class LiveState:
             self._new = []
 
     def _summary(self) -> Summary:
-        """Where the numbers come from: the finished rows, and before them the runs under way."""
+        """Origin of the numbers: the finished rows, or before the first the active runs."""
         if self._rows.num_rows:
             return summarize(self._rows)
         runs = [item.run for item in self._running.values()]
@@ -381,10 +380,10 @@ class LiveState:
 
 
 class LiveView:
-    """The picture, drawn again and again in place; or a line for each run and message.
+    """The rendering, updated in place; or a line for each run and message.
 
     Args:
-        clock: Seconds that never go back.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -402,7 +401,7 @@ class LiveView:
         self._drawn.close()
 
     def event(self, event: Event) -> None:
-        """Take an event; the header comes first."""
+        """Process an event; the header comes first."""
         if event.header is not None:
             self._state = LiveState(event.header, self._clock)
             if self._console.is_terminal:
@@ -417,7 +416,7 @@ class LiveView:
                 self._tell(self._state, event)
 
     def _tell(self, state: LiveState, event: Event) -> None:
-        """The event as a line, where it has one."""
+        """Print the event as a line, if it has one."""
         if event.kind is EventKind.TRIAL and event.record and not event.earlier:
             self._rows[event.run_id] = event.record
         elif event.kind is EventKind.FINISHED and event.run_id in self._rows:
@@ -426,5 +425,5 @@ class LiveView:
             self._say(event.text)
 
     def _say(self, text: str) -> None:
-        """A line of its own; on a terminal above the picture."""
+        """Print a line; on a terminal above the live display."""
         self._console.print(text, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The card beside an exported encoder: data and their terms, scores, provenance."""
+"""The model card of an exported encoder: data and their terms, scores, provenance."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _MADE = (
     *("raysearch", "commit", "dirty", "code", "data_digest", "encoder", "encoder_digest"),
     *("python", "torch", "transformers", "cpu", "precision"),
 )
-"""Entries of provenance that the card shows."""
+"""Entries of provenance on the card."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What is exported.
+    """An exported encoder with its row.
 
     Attributes:
-        trial: The row whose weights they are.
-        cells: All complete rows of its configuration, itself included.
-        readings: Test readings of these, as far as there are any.
-        goal: What ranked it; None where nothing says.
-        settings: Its settings, as the method's config takes them.
-        folder: The sweep's folder, as it is shown.
-        among: Configurations that it was selected from; 0 where it was named.
-        holds: Whether a metric, named without its role, holds for the weights that are exported.
-        notes: On the settings of its method.
+        trial: The row of the weights.
+        cells: All complete rows of its configuration, including it.
+        readings: Test readings of these, if there are any.
+        goal: The ranking metric; None if unknown.
+        settings: Its settings, in the format of the method's config.
+        folder: The sweep's folder, for display.
+        among: Configurations that it was selected from; 0 if the user named it.
+        holds: Whether a metric, named without its role, holds for the exported weights.
+        notes: Notes on the settings of its method.
     """
 
     trial: Run
@@ -70,7 +70,7 @@ def setting_yaml(found: Exported) -> str:
 
 
 def model_card(found: Exported) -> str:
-    """The folder's README.md: front matter as model hubs read it, then prose and tables."""
+    """The folder's README.md: front matter for model hubs, then prose and tables."""
     trial = found.trial
     names = _corpora(trial, found.notes)
     head = {
@@ -163,7 +163,7 @@ def _scores(found: Exported) -> list[str]:
 
 
 def _shown(metrics: Mapping[str, float], found: Exported, role: str) -> tuple[list[str], list[str]]:
-    """Metrics of a role over all corpora, the one that ranks first; those that hold, and others."""
+    """Metrics of a role over all corpora, the ranking one first; those that hold, and others."""
     names = [name for name in metrics if name.startswith(role) and name.count("/") == 1]
     first = role + found.goal.name.partition("/")[2] if found.goal else ""
     names.sort(key=lambda name: (name != first, name))

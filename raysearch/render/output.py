@@ -1,13 +1,13 @@
-"""Standard output and error: any text is seen as it is, and a reader that is gone ends nothing.
+"""Safe standard output and error: text is printable, and a closed pipe does not end a command.
 
-Whoever writes to standard output or error need not know where a text came from: inside of
-`safe_output` both show what is not printable as escapes, and what the terminal's encoding lacks
-by something readable. Boards are drawn by `raysearch.render.terminal`, which does so itself
-and writes its own colours past this.
+Code that writes to standard output or error need not know where a text came from: inside of
+`safe_output` both escape unprintable characters, and replace what the terminal's encoding lacks by
+something readable. `raysearch.render.terminal` does so itself for boards, and writes its colours
+around this.
 
-A command whose output nobody takes any more, as after `| head`, goes on inside of
-`lasting_output`, and its exit code is its own: a sweep of hours does not end for a reader's sake,
-and rich would end it in silence. Of a terminal that is gone the same is true.
+Inside of `lasting_output` a command whose reader has gone, as after `| head`, continues with its
+own exit code: a sweep of hours must not end because of a reader, and rich would end it silently.
+The same holds for a terminal that is gone.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _GONE = (errno.EPIPE, errno.EIO)
 
 
 class _Printable:
-    """A stream that writes every text printable."""
+    """A stream that makes every text printable."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.rich_proxied_file = stream  # where a rich console writes: it has its own colours
+        self.rich_proxied_file = stream  # for rich consoles, which write their own colours
 
     def write(self, text: str) -> int:
         self.rich_proxied_file.write(printable(text))
@@ -47,7 +47,7 @@ class _Printable:
 
 @contextmanager
 def safe_output() -> Iterator[None]:
-    """Inside, standard output and error take any text and show it printable."""
+    """Make standard output and error accept any text and show it printable inside."""
     before = sys.stdout, sys.stderr
     with _readable(sys.stdout), _readable(sys.stderr):
         sys.stdout, sys.stderr = (cast("TextIO", _Printable(stream)) for stream in before)
@@ -59,9 +59,9 @@ def safe_output() -> Iterator[None]:
 
 @contextmanager
 def hushed(quiet: bool) -> Iterator[None]:
-    """Keep progress, which goes to standard error, from being seen; errors are raised.
+    """Hide progress, which goes to standard error; errors are still raised.
 
-    Warnings go to `Messages.warn`.
+    Warnings go through `Messages.warn`.
     """
     if not quiet:
         yield
@@ -71,7 +71,7 @@ def hushed(quiet: bool) -> Iterator[None]:
 
 
 def write_json(value: Any) -> None:
-    """Write a value to standard output, for a program."""
+    """Write a value to standard output as JSON."""
     sys.stdout.write(json.dumps(value, indent=1) + "\n")
 
 
@@ -82,7 +82,7 @@ def as_it_is() -> TextIO:
 
 @contextmanager
 def _readable(stream: TextIO) -> Iterator[None]:
-    """Inside, what the stream's encoding lacks is written readable; then as it was before."""
+    """Replace what the stream's encoding lacks by something readable inside, then restore it."""
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is None:
         yield
@@ -92,23 +92,23 @@ def _readable(stream: TextIO) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError, ValueError):  # it flushes: a full disk; closed
+        with suppress(OSError, ValueError):  # flushing fails on a full disk or a closed stream
             reconfigure(errors=before)
 
 
 class _Lasting:
-    """A stream of text that forgets what cannot be delivered; otherwise as the stream itself."""
+    """A text stream that drops what cannot be delivered; otherwise like the stream itself."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.note = ""
-        """Said on standard error when nobody takes the output any more; empty for nothing."""
+        """Message on standard error when the reader is gone; empty for none."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """As of any stream; nothing is raised where the reader is gone."""
+        """Write; does not raise if the reader is gone."""
         try:
             return self._stream.write(text)
         except OSError as error:
@@ -116,14 +116,14 @@ class _Lasting:
             return len(text)
 
     def flush(self) -> None:
-        """Likewise."""
+        """Flush; does not raise if the reader is gone."""
         try:
             self._stream.flush()
         except OSError as error:
             self._let_go(error)
 
     def _let_go(self, error: OSError) -> None:
-        """Have what is still buffered, and what is to come, go nowhere; say so once."""
+        """Discard buffered and future output; prints the note once."""
         if error.errno not in _GONE:
             raise error
         leave(self._stream)
@@ -133,10 +133,10 @@ class _Lasting:
 
 @contextmanager
 def lasting_output(note: str = "") -> Iterator[None]:
-    """Inside the block neither output raises because its reader is gone.
+    """Ignore closed pipes on both outputs inside the block.
 
     Args:
-        note: Said on standard error when that happens to standard output; empty for nothing.
+        note: Printed on standard error when that happens to standard output; empty for none.
     """
     within = as_it_is()
     if isinstance(within, _Lasting):
@@ -155,12 +155,12 @@ def lasting_output(note: str = "") -> Iterator[None]:
     finally:
         sys.stdout, sys.stderr = streams
         for stream in (out, err):
-            with suppress(OSError):  # a full disk has been said, or the exit says so
+            with suppress(OSError):  # a full disk was reported, or will be at exit
                 stream.flush()
 
 
 def leave(stream: TextIO) -> None:
-    """Have a stream that can take no more lead nowhere, so that the exit's flush is quiet."""
+    """Redirect a stream that is closed to nowhere, so that the flush at exit does not fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""The text of `raysearch plan`: the trials, the hours, and a line for each kind of node."""
+"""Shows the result of `raysearch plan`: the trials, the hours, and a line per kind of node."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def plan_record(found: SweepEstimate) -> dict[str, Any]:
     """The estimate as values for JSON.
 
     Returns:
-        Seconds and money are ``{"mean", "low", "high"}``: 9 of 10 cases lie between the last two,
-        which are None where one earlier configuration is known. ``seconds`` is None without any.
+        Seconds and money are ``{"mean", "low", "high"}``: 9 of 10 cases are between the last two,
+        which are None if only one earlier configuration is known. ``seconds`` is None if none is.
     """
     prior, currency = found.prior, found.money.currency if found.money else None
     return {

@@ -1,4 +1,4 @@
-"""The progress of one run that trains in this process."""
+"""Shows the progress of one run that trains in this process."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class TrialProgress:
     """A listener of the training loop that draws a bar and prints a line per report.
 
     Args:
-        label: What is trained.
-        console: Where to; standard error by default, so that tables can be piped.
+        label: Description of the run.
+        console: Output; standard error by default, so that tables can be piped.
     """
 
     def __init__(self, label: str, console: Terminal | None = None) -> None:
@@ -47,7 +47,7 @@ class TrialProgress:
         self._bar.stop()
 
     def started(self, device: str, provenance: Mapping[str, str]) -> None:
-        """Say what the numbers will come from."""
+        """Print the device and the sources."""
         self.console.print(
             f"corpora {provenance.get('corpora', '')} · encoder {provenance.get('encoder', '')} · "
             f"{device}",
@@ -71,7 +71,7 @@ class TrialProgress:
         return False
 
     def preempted(self) -> bool:
-        """Never: nobody would go on with the trial elsewhere."""
+        """Never: nobody would resume the trial elsewhere."""
         return False
 
     def owns(self) -> bool:

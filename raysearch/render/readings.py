@@ -1,4 +1,4 @@
-"""Readings of test and oracle data: mean ± sd over the cells, and what selection lost."""
+"""Shows readings of test and oracle data: mean ± sd over the cells, and selection regret."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from raysearch.run import Cell, MetricGoal, Run
 __all__ = ["READ_ONCE", "RegretTable", "mean_sd", "read_words", "readings_table", "worst_words"]
 
 READ_ONCE = "read once"
-"""What `read_words` says of data that was never opened a second time."""
+"""Result of `read_words` for data that was never opened a second time."""
 
 
 def readings_table(
@@ -31,11 +31,11 @@ def readings_table(
     """A table of readings.
 
     Args:
-        readings: Trials whose metrics are to be shown; at least one. Those of one task give a
-            row per metric and a column per configuration; those of several a row per task and
+        readings: Trials whose metrics are shown; at least one. With one task there is a row per
+            metric and a column per configuration; with several a row per task and
             configuration, and a row for the mean of a configuration over its tasks.
-        title: Which data the metrics were measured on.
-        first: The metric to show first, without its role; the others follow by name, or, of
+        title: The data that the metrics were measured on.
+        first: The metric to show first, without its role; the others follow by name, or, with
             several tasks, in the method's order.
     """
     origin = readings[0]
@@ -60,10 +60,10 @@ def readings_table(
 
 
 def worst_words(readings: Sequence[Run], goal: MetricGoal) -> list[str]:
-    """Of each configuration its worst task, where that is what the sweep ranks by.
+    """Each configuration's worst task, if the sweep ranks by that.
 
     Args:
-        readings: Trials whose metrics were read; those of one task say nothing.
+        readings: Trials whose metrics were read; those of a single task are skipped.
         goal: The metric as it was read, and its direction.
     """
     said = []
@@ -83,12 +83,12 @@ def worst_words(readings: Sequence[Run], goal: MetricGoal) -> list[str]:
 
 @dataclass(frozen=True)
 class PairReadings:
-    """Readings of several tasks that are ready to be printed.
+    """A printable table of readings over several tasks.
 
     Attributes:
         readings: The readings.
         names: Their metrics in the order to show.
-        title: Which data they were measured on.
+        title: The data that they were measured on.
     """
 
     readings: Sequence[Run]
@@ -130,7 +130,7 @@ class PairReadings:
             yield Text(f"in a wider terminal: {', '.join(hidden)}")
 
     def _rows(self) -> list[tuple[str, str, str]]:
-        """Task, trial and cells of every row; last, per configuration, all of its tasks."""
+        """Task, trial and cells of every row; at the end, per configuration, all of its tasks."""
         tasks = list(dict.fromkeys(trial.cell.task for trial in self.readings))
         numbers = sorted({trial.number for trial in self.readings})
         rows = []
@@ -149,7 +149,7 @@ class PairReadings:
 
 
 def read_words(counts: Iterable[tuple[int, int]]) -> str:
-    """How often data was opened: ``read once``, or for which trials more often.
+    """How often data was opened: ``read once``, or the trials that it was opened again for.
 
     Args:
         counts: Trial's number and `count_of` of each reading.
@@ -165,7 +165,7 @@ _ALL = "all pairs"
 
 
 def mean_sd(values: Mapping[Cell, float]) -> str:
-    """``0.612 ± 0.004``; no spread from a single cell, and a dash from none.
+    """``0.612 ± 0.004``; no spread for a single cell, and a dash for none.
 
     The mean is that of `objective.task_mean`, the spread over cells.
     """
@@ -190,14 +190,14 @@ def _values(readings: Sequence[Run], name: str, number: int) -> dict[Cell, float
 
 @dataclass(frozen=True)
 class RegretTable:
-    """A table of selection regret that is ready to be printed.
+    """A printable table of selection regret.
 
     Attributes:
-        goal: What selects, for example ``dev/f1``.
+        goal: The selecting metric, for example ``dev/f1``.
         role: The oracle's role, for example ``target_dev``.
-        rows: Regret per task; an empty task stands for all of them.
+        rows: Regret per task; an empty task means all of them.
         folder: The sweep's folder.
-        read: How often the oracle's data was opened, as `read_words` has it.
+        read: How often the oracle's data was opened, from `read_words`.
     """
 
     goal: MetricGoal

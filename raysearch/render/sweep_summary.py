@@ -1,4 +1,4 @@
-"""What does `raysearch sweep` say at its end: the best, the paper's own setting, what is next."""
+"""The text at the end of `raysearch sweep`: the best, the paper's own setting, next steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["cost_lines", "ending_text"]
 
 
 def cost_lines(summary: SweepSummary) -> list[str]:
-    """The lines on nodes and on money; none where the sweep ran on no cluster."""
+    """The lines on nodes and cost; empty without a cluster."""
     usage = summary.nodes
     if usage is None:
         return []
@@ -57,14 +57,14 @@ def _cost(cost: Cost, *, ended: bool) -> list[str]:
 def ending_text(
     card: SweepCard, summary: SweepSummary, *, rows: str, stored: str = "", fetch: str = ""
 ) -> str:
-    """The lines after the leaderboard, for whoever sees the rows in one place.
+    """The lines after the leaderboard.
 
     Args:
-        card: What the sweep is ranked by.
+        card: The sweep's card.
         summary: How it ended.
-        rows: Where the leaderboard is read.
-        stored: Where the weights are read; empty for the same place.
-        fetch: The command that brings them there; empty where none is needed.
+        rows: Where the leaderboard can be read.
+        stored: Where the weights can be read; empty for the same location.
+        fetch: The command that copies them there; empty if none is needed.
     """
     lines, stored = [], stored or rows
     lines += cost_lines(summary)
@@ -100,7 +100,7 @@ def ending_text(
 
 
 def _none_completed(summary: SweepSummary, rows: str) -> str:
-    """Nothing is best; where the reasons are read, if there are rows."""
+    """There is no best; where to read the reasons, if there are rows."""
     counts = [f"{summary.trials[state]} {state}" for state in RunState if state in summary.trials]
     if not counts:
         return "no trial has ended yet"
@@ -109,7 +109,7 @@ def _none_completed(summary: SweepSummary, rows: str) -> str:
 
 
 def _where_from(summary: SweepSummary) -> list[str]:
-    """Who proposed the configurations, and whether none is left to propose."""
+    """Who proposed the configurations, and whether the space is used up."""
     lines = []
     counts = [f"{summary.origins[name]} {name}" for name in Origin if name in summary.origins]
     if counts:

@@ -1,7 +1,7 @@
-"""Ranked configurations in a table of a given width.
+"""Formats ranked configurations as a table of a given width.
 
-The columns that say what a row is always stand; means of tasks and settings follow as long as
-there is room, first come first shown.
+The identifying columns are always shown; means of tasks and settings follow in order while they
+fit.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _STYLES = {
     RankStatus.FAILED: "red",
 }
 GAP = 2
-"""Blanks between columns."""
+"""Spaces between columns."""
 _FOLD = 6
 """Names up to this length are never broken."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What a table of ranked configurations shows beside their settings.
+    """The columns of a table of ranked configurations, beside their settings.
 
     Attributes:
         goal: Its name heads the column of means.
-        cells: Cells of a complete configuration; 0 when not known.
+        cells: Cells of a complete configuration; 0 if unknown.
         tasks: Tasks whose means are columns.
         worst: Whether the worst task ranks, so that its mean is a column.
         split: Whether the rows are ranked within their tasks, one task after the other.
@@ -54,7 +54,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Column:
-    """Head and values; `name` of a task or setting, which is said elsewhere if it has no room."""
+    """Head and values; `name` of a task or setting, listed elsewhere if it does not fit."""
 
     head: str
     values: Sequence[str]
@@ -72,13 +72,13 @@ def ranked_table(
 
     Args:
         rows: In the order to show.
-        layout: Which columns there are.
-        parameters: Settings to show, first come first shown.
-        width: Room in characters.
-        glyphs: Signs of the terminal.
+        layout: The columns.
+        parameters: Settings to show, by priority.
+        width: Width in characters.
+        glyphs: Characters of the terminal.
 
     Returns:
-        The table, and the tasks and settings that had no room.
+        The table, and the tasks and settings that did not fit.
     """
     fixed = _fixed_columns(rows, layout, glyphs)
     room = width - sum(column.width + GAP for column in fixed)
@@ -104,12 +104,12 @@ def ranked_table(
 
 
 def bare_table() -> Table:
-    """A table without lines, its columns two blanks apart."""
+    """A table without lines, its columns two spaces apart."""
     return Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
 
 
 def note(sentence: str) -> Table:
-    """The sentence behind a dash, its further lines flush with the first."""
+    """The sentence after a dash, with its further lines aligned to the first."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     style = "bold yellow" if sentence.startswith("Warning") else ""
     grid.add_row("-", Text(sentence, style=style))
@@ -121,7 +121,7 @@ def _width(head: str, values: Sequence[str]) -> int:
 
 
 def _fold(name: str, values: Sequence[str]) -> str:
-    """Break a long name after underscores, no narrower than its values."""
+    """Break a long name at underscores, no narrower than its values."""
     words = name.replace("_", "_\n").split("\n")
     limit = max(_FOLD, max(map(len, words)), _width("", values))
     lines = [""]
@@ -133,14 +133,14 @@ def _fold(name: str, values: Sequence[str]) -> str:
 
 
 def _fixed_columns(rows: Sequence[Ranked], layout: Layout, glyphs: Glyphs) -> list[_Column]:
-    """The columns that every board has, where they say something."""
+    """The columns of every board, without uninformative ones."""
     columns = []
     if layout.split:
         before = ["", *(row.tasks for row in rows)]
         firsts = [row.tasks if row.tasks != before[i] else "" for i, row in enumerate(rows)]
         columns.append(_Column("pair", firsts))
     columns += [
-        # Who has no rank shows why in its place.
+        # The reason takes the place of the rank if there is none.
         _Column(
             "rank", [str(row.rank or row.standing.replace("complete", glyphs.none)) for row in rows]
         ),
@@ -159,7 +159,7 @@ def _fixed_columns(rows: Sequence[Ranked], layout: Layout, glyphs: Glyphs) -> li
 def _optional_columns(
     rows: Sequence[Ranked], layout: Layout, parameters: Sequence[str], glyphs: Glyphs
 ) -> list[_Column]:
-    """Means of tasks, settings, and, where tasks take the room, the time at last."""
+    """Means of tasks and settings; the time comes last if tasks take the space."""
     columns = []
     for task in layout.tasks:
         means = [score(row.by_task.get(task, math.nan)) or glyphs.none for row in rows]
@@ -177,7 +177,7 @@ def _time(rows: Sequence[Ranked]) -> _Column:
 
 
 def _scores(rows: Sequence[Ranked], cells: int, glyphs: Glyphs) -> list[str]:
-    """``mean ± sd (cells)``, each part below its like; the last two where cells are several."""
+    """``mean ± sd (cells)``, aligned by part; the last two only with several cells."""
     parts = [[score(row.mean) or glyphs.none for row in rows]]
     if cells > 1 or any(row.cells > 1 for row in rows):
         parts.append([score(row.sd) and f"{glyphs.plus_minus} {score(row.sd)}" for row in rows])

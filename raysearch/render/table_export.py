@@ -1,4 +1,4 @@
-"""Boards as text: LaTeX that the kernel alone compiles, Markdown, and records for csv and json."""
+"""Boards as text: LaTeX that needs no packages, Markdown, and records for CSV and JSON."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ _SIGNS = {
     "…": r"\ldots{}",
     "×": r"$\times$",
 }
-"""Signs that LaTeX reads as commands, or that its default font lacks."""
+"""Characters that are commands in LaTeX, or missing from its default font."""
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX sets it, sign by sign; line ends become blanks, what is not seen an escape."""
+    """Text escaped for LaTeX; line ends become spaces, invisible characters escapes."""
     shown = printable(text.replace("\n", " "), lines=False)
     return "".join(_SIGNS.get(sign, sign) for sign in shown)
 
@@ -73,9 +73,9 @@ def tabular(
 
     Args:
         heads: Heads of the columns.
-        rows: Cells, as many a row as there are heads.
-        left: How many columns hold words.
-        rules_before: Numbers of rows that a line is drawn above.
+        rows: Cells, as many per row as there are heads.
+        left: Number of columns with words.
+        rules_before: Indices of rows with a rule above.
     """
     form = "l" * left + "r" * (len(heads) - left)
     lines = [rf"\begin{{tabular}}{{{form}}}", r"\hline", _row(heads), r"\hline"]
@@ -93,7 +93,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 _SETTINGS = 5
-"""Settings that have a column: those that go most with the metric."""
+"""Number of settings with a column: those with the strongest association with the metric."""
 
 
 def board_text(
@@ -105,15 +105,15 @@ def board_text(
     form: Literal["latex", "markdown"],
     top: int = 10,
 ) -> str:
-    """The configurations of a sweep in their order, and a line that says what they are of.
+    """The ranked configurations of a sweep, and a line on their origin.
 
     Args:
         table: Rows of *trials* of one sweep.
-        card: What ranks them.
-        rankings: Task to its ranking; one of "" where configurations are ranked over all tasks.
-        names: Settings, the most telling first; the first few have a column.
-        form: Of the text.
-        top: Ranked configurations to show, of each task where each was searched by itself.
+        card: The sweep's card.
+        rankings: Task to its ranking; a single "" if configurations are ranked over all tasks.
+        names: Settings, the strongest association first; the first few have a column.
+        form: Format of the text.
+        top: Ranked configurations to show, for each task if each was searched separately.
     """
     alone, names = "" not in rankings, names[:_SETTINGS]
     heads = [*(["pair"] if alone else []), "rank", "trial", card.goal.name, *names]
@@ -142,7 +142,7 @@ def _cells(item: Ranked, names: Sequence[str]) -> list[str]:
 
 
 def _said(table: pa.Table, card: SweepCard, rankings: Mapping[str, Ranking]) -> str:
-    """What the table is of, in one line."""
+    """The origin of the table, in one line."""
     summary = summarize(table)
     way = "higher" if card.goal.direction == "maximize" else "lower"
     complete = sum(sum(item.rank is not None for item in ranking) for ranking in rankings.values())
@@ -156,7 +156,7 @@ def _said(table: pa.Table, card: SweepCard, rankings: Mapping[str, Ranking]) -> 
 
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
-"""Where HTML would begin, or a link in angle brackets."""
+"""Matches the beginning of HTML, or of a link in angle brackets."""
 
 
 def prose(text: str) -> str:
@@ -165,7 +165,7 @@ def prose(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text as code within a line, whatever ticks it has."""
+    """Text as inline code, whatever backticks it contains."""
     plain = _line_of(text)
     ticks = "`" * (1 + max(map(len, re.findall("`+", plain)), default=0))
     pad = " " if "`" in plain else ""
@@ -175,12 +175,12 @@ def code(text: str) -> str:
 def markdown_rows(
     heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 10**6
 ) -> list[str]:
-    """The lines of a table; what would end a cell or begin a tag is escaped.
+    """The lines of a table; characters that end a cell or begin a tag are escaped.
 
     Args:
         heads: Heads of the columns.
-        rows: Cells, as many a row as there are heads.
-        left: How many columns hold words; those after them are flush right.
+        rows: Cells, as many per row as there are heads.
+        left: Number of columns with words; those after them are right-aligned.
     """
     rule = ["---" if index < left else "---:" for index in range(len(heads))]
     return [_line(heads), f"|{'|'.join(rule)}|", *map(_line, rows)]
@@ -200,15 +200,15 @@ def _line_of(text: str) -> str:
 
 
 _FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-"""What a spreadsheet's formula begins with, also in full width."""
+"""Characters that start a formula in a spreadsheet, including full-width ones."""
 
 
 def records(ranking: Iterable[Ranked], goal: MetricGoal) -> list[dict[str, Any]]:
-    """One mapping a configuration, every value a scalar; what is not known is None or NaN.
+    """One mapping per configuration, every value a scalar; unknown ones are None or NaN.
 
-    The order of names is that of the table: place, identity, score, costs, reason, where there
-    are several tasks the mean of each as ``mean/*``, then ``config/*`` and ``metric/*`` (means
-    over the cells that have it).
+    The order of names is that of the table: rank, identity, score, costs, reason, with several
+    tasks the mean of each as ``mean/*``, then ``config/*`` and ``metric/*`` (means over the
+    cells that have it).
     """
     return [
         {
@@ -246,14 +246,14 @@ def setting_records(
     columns: Sequence[TaskColumn],
     names: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """One mapping a task and setting, in the order of the board by parameter.
+    """One mapping per task and setting, in the order of the board by parameter.
 
     Args:
         table: Rows of *trials* of one sweep.
-        card: What ranks them.
-        papers: Task to the paper's values of it, by setting; empty where there are none.
-        columns: What each task says.
-        names: Settings, the most telling first.
+        card: The sweep's card.
+        papers: Task to the paper's values for it, by setting; empty if there are none.
+        columns: Each task's column.
+        names: Settings, the strongest association first.
     """
     found = []
     for column in columns:
@@ -281,9 +281,9 @@ def setting_records(
 
 
 def spreadsheet_cell(value: Any) -> Any:
-    """A cell that a spreadsheet shows and does not run: a quote before what it would compute.
+    """A cell that a spreadsheet does not execute: formulas get a quote before them.
 
-    Numbers stay, also where they are written as text.
+    Numbers are unchanged, also as text.
     """
     if not isinstance(value, str):
         return value

@@ -1,4 +1,4 @@
-"""Learning curves of a sweep as files that TensorBoard opens."""
+"""Writes learning curves of a sweep as files for TensorBoard."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["write_curves"]
 def write_curves(trials: Iterable[Run], folder: Path) -> int:
     """Write a run per row that has a curve, its metrics against steps.
 
-    The same rows give the same files: a run that is there already is written anew.
+    The same rows make the same files: an existing run is overwritten.
 
     Args:
         trials: Rows with their curves.
-        folder: Where the runs are put, one folder each, named after trial and cell; it is made.
+        folder: Destination of the runs, one folder each, named after trial and cell; created.
 
     Returns:
-        How many runs were written.
+        Number of runs written.
 
     Raises:
         OSError: The folder cannot be written.

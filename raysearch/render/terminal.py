@@ -1,7 +1,7 @@
-"""The console that boards are drawn on: rich's, in which no text is a command.
+"""The console for boards: a rich console that interprets no text as a command.
 
-Neither to the terminal (`raysearch.printable`) nor to rich, whose markup in brackets may stand
-in any name. It is never too narrow to show something.
+Text can control neither the terminal (`raysearch.printable`) nor rich, whose markup in brackets
+may occur in any name. The console has a minimum width.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from raysearch.printable import printable, printable_signs
 __all__ = ["PIPED", "Terminal"]
 
 PIPED = 160
-"""Columns of a board that goes to a file or a program."""
+"""Width of a board that is written to a file or a program."""
 _WIDTH = 80
 _NARROWEST, _WIDEST = 20, 10_000
-"""COLUMNS outside of these is a mistake of whoever set it."""
+"""Valid values of COLUMNS; others are ignored as mistakes."""
 
 
 class Terminal(Console):
-    """A console for text from anywhere; `print` takes strings as they are.
+    """A console for external text; `print` takes strings literally.
 
     Args:
-        stderr: Whether it is standard error instead of standard output.
-        piped: Columns where the stream is no terminal and COLUMNS does not say; None as rich does.
-        quiet: Whether nothing is written.
+        stderr: Whether to use standard error instead of standard output.
+        piped: Width if the stream is not a terminal and COLUMNS is unset; None for rich's.
+        quiet: Whether to write nothing.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Terminal(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Render, with every text printable before it is wrapped."""
+        """Render, with every text made printable before wrapping."""
         if isinstance(renderable, str):
             renderable = printable(renderable)
         elif isinstance(renderable, Text):
@@ -68,7 +68,7 @@ class Terminal(Console):
 
 
 def _printable(text: Text) -> Text:
-    """The text with every sign of it seen, and its styles where they were."""
+    """The text with every character printable, and its styles at their places."""
     plain = text.plain
     if printable(plain) == plain:
         return text

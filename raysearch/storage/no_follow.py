@@ -4,7 +4,7 @@ Whoever can write to a folder can put a symlink under the name that we are about
 us write through it into one of our user's files. So such a name is never followed, and the opened
 file must be a regular one with no second name (a hard link is the same attack).
 
-Its owner is not checked: in a folder that a group shares we continue a colleague's run in his
+Its owner is not checked: in a folder that a group shares we continue a colleague's run in their
 files, and in a stranger's own file a write can harm only the stranger.
 """
 

@@ -1,1 +1,1 @@
-"""The answer of an experiment: on a terminal, as a page, and as one figure."""
+"""Shows the result of an experiment: on a terminal, as a page, and as one figure."""

@@ -22,7 +22,7 @@ from raysearch.run import Scalar
 __all__ = ["draw"]
 
 _PANELS = 4
-"""Tasks that get a panel of their own; of more only the mean is drawn."""
+"""Most tasks with a panel of their own; with more only the mean is drawn."""
 
 
 def draw(
@@ -39,15 +39,15 @@ def draw(
 
     Args:
         kind: ``bars``, ``lines``, ``heat``, ``curves``, ``map`` or ``labels``.
-        answer: What was computed.
-        x: Settings along the axis of ``lines`` and ``heat``, a panel each.
-        lines: What tells lines apart: a setting, ``task``, or "".
+        answer: The results.
+        x: Settings along the axis of ``lines`` and ``heat``, one panel each.
+        lines: What distinguishes lines: a setting, ``task``, or "".
         y: The other setting of ``heat``, or the metric of ``curves``.
-        measured: Records that ``map`` and ``labels`` draw.
-        measure: What took them; ``labels`` needs it.
+        measured: Records for ``map`` and ``labels``.
+        measure: The measure of the records; required for ``labels``.
 
     Raises:
-        KeyError: There is no such kind.
+        KeyError: The kind is unknown.
     """
     kinds: Mapping[str, Callable[[], Figure]] = {
         "bars": lambda: _bars(answer),
@@ -125,7 +125,7 @@ def _lines(answer: Answer, names: Sequence[str], lines: str) -> Figure:
 
 
 def _without(axis: Axes, answer: Answer, name: str) -> None:
-    """A level line for each arm that the setting does not matter in, such as the untrained one."""
+    """A level line for each arm in which the setting is not active, such as the untrained one."""
     call = names_of(answer)
     for result in answer.results:
         if not result.arm.literal and name not in result.arm.settings:
@@ -163,7 +163,7 @@ def _paper_star(
     key: str,
     colour: str,
 ) -> None:
-    """The paper's own value of the setting, which may be another for each task."""
+    """The paper's own value of the setting, which may differ between tasks."""
     for result in answer.results:
         if not result.arm.paper or lines not in ("", "task"):
             continue
@@ -218,7 +218,7 @@ def _heat(answer: Answer, names: Sequence[str], y: str) -> Figure:
 
 
 def _shades(answer: Answer, grids: Sequence[Any]) -> tuple[float, float]:
-    """Ends of the colours: at least an sd between seeds to either side, so that noise is pale."""
+    """Ends of the colour scale: at least an sd between seeds to either side, so noise is pale."""
     low = min(float(np.nanmin(grid)) for grid in grids)
     high = max(float(np.nanmax(grid)) for grid in grids)
     known = [result.sd for result in answer.results if math.isfinite(result.sd)]
@@ -252,7 +252,7 @@ def _curves(answer: Answer, metric: str) -> Figure:
 
 
 def _map(answer: Answer, measured: Sequence[Mapping[str, Any]]) -> Figure:
-    """A column for each arm, called as in the table and in its order."""
+    """A column for each arm, named and ordered as in the table."""
     name = names_of(answer)
     names = {n: name(result.arm) for result in answer.results for n in result.arm.numbers}
     order = list(names)
@@ -271,7 +271,7 @@ def _error(values: Sequence[float]) -> float:
 
 
 def _levels(values: Sequence[Scalar]) -> list[Scalar]:
-    """Each value once: numbers by size, others as they come."""
+    """Distinct values: numbers sorted, others in their order."""
     once = list(dict.fromkeys(values))
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in once):
         return sorted(once, key=lambda value: float(value))  # type: ignore[arg-type]
@@ -279,7 +279,7 @@ def _levels(values: Sequence[Scalar]) -> list[Scalar]:
 
 
 def _axis(axis: Axes, levels: Sequence[Scalar], name: str) -> Callable[[Scalar], float]:
-    """Where a value stands: to scale where all are numbers, logarithmically if they span much."""
+    """Position of a value: to scale for numbers, logarithmic if they span much."""
     numbers = [float(v) for v in levels if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) < len(levels):
         axis.set_xticks(range(len(levels)), [setting(value) or "null" for value in levels])

@@ -1,7 +1,7 @@
-"""Figures of what experiments measure: maps of embeddings, and how much contrast labels hold.
+"""Figures of experiments' measures: maps of embeddings, and the contrast between labels.
 
 A map has a column for each arm, and rows for PCA and t-SNE: by class, and by valence and arousal.
-An arm's axes have no units that another arm shares, so they carry no numbers.
+An arm's axes have arbitrary units, so they have no numbers.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ _REST_NAME = "other"
 _PANEL = 1.45
 """Height of a row in inches."""
 _WIDTH, _ROOM, _NARROWEST = 8.0, 1.1, 1.2
-"""Width in inches, what the colour bars take of it, and a panel's least: more arms widen it."""
+"""Width in inches, the part of the colour bars, and least width of a panel: more arms widen it."""
 _DPI = 120
-"""Of the points, which are an image: as SVG paths those of five arms would be megabytes."""
+"""Resolution of the points, which are an image: as SVG paths five arms would take megabytes."""
 _AREA = 5.0
-"""Of a point, in square points."""
+"""Size of a point, in square points."""
 
 
 def map_figure(records: Sequence[Record], *, names: Mapping[int, str] | None = None) -> Figure:
     """Maps of the first corpus with classes and of the first with valence and arousal.
 
-    Without a corpus of classes the first rows show the quadrants of the other. Colours are told
-    apart by the colour-blind; of more than six classes the six most frequent have one.
+    Without a corpus of classes the first rows show the quadrants of the other. Colours are
+    colour-blind safe; of more than six classes the six most frequent have one.
 
     Args:
-        records: As the measure ``embedding`` gives them, one for each sentence and arm.
-        names: Trial number to what its column is called; ``trial 3`` for those not named.
+        records: From the measure ``embedding``, one for each sentence and arm.
+        names: Trial number to the title of its column; by default ``trial 3``.
 
     Raises:
         ValueError: There is no record.
@@ -83,7 +83,7 @@ def _is_rated(record: Record) -> bool:
 
 
 def _arms(records: Sequence[Record], names: Mapping[int, str]) -> dict[str, list[Record]]:
-    """Title of a column to its records: trial and, where there are several, task."""
+    """Title of a column to its records: trial and, if there are several, task."""
     several = len({record["task"] for record in records}) > 1
     found: dict[str, list[Record]] = {}
     for record in records:
@@ -95,7 +95,7 @@ def _arms(records: Sequence[Record], names: Mapping[int, str]) -> dict[str, list
 
 
 def _bare(axis: Axes, records: Sequence[Record]) -> None:
-    """No ticks; of a PCA the share of variance that it shows."""
+    """Remove ticks; for a PCA label the explained fraction of variance."""
     axis.grid(False)
     axis.set_xticks([])
     axis.set_yticks([])
@@ -110,7 +110,7 @@ def _points(records: Sequence[Record], kind: str) -> tuple[list[float], list[flo
 
 
 def _classes(line: Sequence[Axes], shown: Sequence[Sequence[Record]], kind: str) -> dict[str, str]:
-    """A colour for each class, which is given back; points keep the order of the rows."""
+    """Draw classes and return their colours; points keep the order of the rows."""
     labels = [record["label"] for own in shown for record in own]
     frequent = [name for name, _ in Counter(labels).most_common(len(_CLASS_COLOURS))]
     colours = dict(zip(sorted(frequent), _CLASS_COLOURS, strict=False))
@@ -122,7 +122,7 @@ def _classes(line: Sequence[Axes], shown: Sequence[Sequence[Record]], kind: str)
 
 
 def _legend(figure: Figure, colours: Mapping[str, str]) -> None:
-    """Above all panels, so that every arm has the same width."""
+    """A legend above all panels, so that every arm has the same width."""
     figure.legend(
         [
             Line2D([], [], marker="o", linestyle="", color=paint, markersize=5)
@@ -144,7 +144,7 @@ def _shades(
     kind: str,
     name: str,
 ) -> None:
-    """One scale for all arms, from the 2nd to the 98th percentile: few labels lie at the ends."""
+    """One scale for all arms, from the 2nd to the 98th percentile, to leave out extreme labels."""
     values = [record[name] for own in shown for record in own]
     low, high = np.percentile(values, (2, 98)) if values else (0.0, 1.0)
     image: Any = None
@@ -166,7 +166,7 @@ def _shades(
 
 
 _BANDS = ((0, 0.12), (1, 0.3), (2, 0.5), (3, 0.75), (4, 1.0))
-"""From the d-th decile to the one as far from the other end, and how dark it is."""
+"""Band from the d-th decile to its mirror image, and how dark it is."""
 _DASHES: Sequence[Any] = ("-", ":")
 
 
@@ -176,7 +176,7 @@ def labels_figure(records: Sequence[Record], measure: Measure) -> Figure:
     Args:
         records: With the columns ``corpus``, ``scaling``, ``geometry``, ``temperature``,
             ``entropy`` and deciles such as ``valence_d0``.
-        measure: What took them; names geometries and scalings.
+        measure: The measure of the records; names geometries and scalings.
 
     Raises:
         ValueError: There is no record.
@@ -210,7 +210,7 @@ def labels_figure(records: Sequence[Record], measure: Measure) -> Figure:
 
 
 def _distribution(axis: Axes, records: Sequence[Record], corpora: Sequence[str], name: str) -> None:
-    """A bar for each corpus, darker towards the median; the middle of the scale is a line."""
+    """A bar per corpus, darker towards the median, and a line at the middle of the scale."""
     for place, corpus in enumerate(reversed(corpora)):
         own = next(r for r in records if r["corpus"] == corpus)
         colour = COLOURS[corpora.index(corpus) % len(COLOURS)]
@@ -227,7 +227,7 @@ def _distribution(axis: Axes, records: Sequence[Record], corpora: Sequence[str],
 
 
 def _tint(colour: str, share: float) -> tuple[float, ...]:
-    """The colour on white, without transparency: bands lie on each other."""
+    """The colour blended with white, without transparency, since bands overlap."""
     return tuple(1 - share * (1 - part) for part in to_rgb(colour))
 
 

@@ -21,18 +21,18 @@ __all__ = ["Provenance", "study_page"]
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where the numbers come from.
+    """Origin of an experiment's numbers.
 
     Attributes:
-        command: What makes them again.
-        sources: Commits or versions that trained and read, each once, as `made_by` says them.
+        command: Command that reproduces them.
+        sources: Distinct commits or versions that trained and read, in the format of `made_by`.
         encoder: Name and layers.
         corpora: Training data.
         steps: Fewest and most optimizer steps of a trial.
-        devices: Devices, each once.
-        seconds: Of training and evaluation, all cells together.
-        cells: Rows, complete ones.
-        opened: How often the test data was opened for their readings, where that is not once.
+        devices: Distinct devices.
+        seconds: Training and evaluation, all cells together.
+        cells: Number of complete rows.
+        opened: How often the test data was opened for their readings, if not once.
     """
 
     command: str
@@ -47,11 +47,11 @@ class Provenance:
 
     @classmethod
     def of(cls, trials: Sequence[Run], command: str) -> Provenance:
-        """What the rows say of themselves.
+        """The origin as recorded in the rows.
 
         Args:
             trials: At least one row.
-            command: What made them.
+            command: The command that made them.
         """
         marks = dict.fromkeys(made_by(trial.provenance) for trial in trials)
         steps = [trial.steps for trial in trials]
@@ -83,12 +83,12 @@ def study_page(
 
     Args:
         name: The study's name.
-        question: What was asked.
-        answer: What was computed.
-        sentences: What may be said of it.
-        limits: What it cannot say.
-        origin: Where the numbers come from.
-        figure: Path of the figure from the page; "" for none.
+        question: Its question.
+        answer: The results.
+        sentences: Conclusions.
+        limits: What it cannot show.
+        origin: Origin of the numbers.
+        figure: Path of the figure relative to the page; "" for none.
     """
     reference = names_of(answer)(answer.reference.arm)
     lines = [f"# {prose(name)}", "", f"**{prose(question)}**", "", *_items(sentences), ""]

@@ -1,6 +1,6 @@
-"""How figures of experiments are drawn: one style, and the same bytes for the same numbers.
+"""The style of experiments' figures, with identical bytes for identical numbers.
 
-Figures are SVG, which a Markdown page shows and a paper takes as it is. Lettering stays text.
+Figures are SVG, which works in a Markdown page and in a paper. Lettering stays text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from raysearch.printable import printable
 __all__ = ["COLOURS", "MARKERS", "panels", "style", "svg"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
-"""Okabe and Ito's palette, which the colour-blind can tell apart."""
+"""Okabe and Ito's colour-blind safe palette."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 _STYLE: Mapping[str, Any] = {
@@ -38,12 +38,12 @@ _STYLE: Mapping[str, Any] = {
     "figure.facecolor": "white",
 }
 _WIDTH = 8.0
-"""Inches; 800 px on a page."""
+"""Width in inches; 800 px on a page."""
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The settings of all figures, while one is made or written."""
+    """The style of all figures, for making and writing them."""
     with matplotlib.rc_context(dict(_STYLE)):
         yield
 
@@ -54,7 +54,7 @@ def panels(count: int, height: float, **options: Any) -> tuple[Figure, list[Axes
     Args:
         count: Panels.
         height: Inches.
-        **options: Of matplotlib's ``Figure.subplots``, such as ``sharey``.
+        **options: Options of matplotlib's ``Figure.subplots``, such as ``sharey``.
     """
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     axes = figure.subplots(1, count, squeeze=False, **options)
@@ -62,7 +62,7 @@ def panels(count: int, height: float, **options: Any) -> tuple[Figure, list[Axes
 
 
 def svg(figure: Figure) -> str:
-    """The figure as SVG text, without a date; no sign in it that XML or a reader lacks."""
+    """The figure as SVG text, without a date or characters that XML or readers lack."""
     stream = io.StringIO()
     with style():
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})

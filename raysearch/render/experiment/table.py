@@ -20,17 +20,17 @@ from raysearch.statistics.intervals import Interval
 __all__ = ["StudyBoard", "answer_record", "markdown_table"]
 
 _FIXED = 3
-"""Columns that are shown in any width: the arm, its score, its difference."""
+"""Columns that are shown at any width: the arm, its score, its difference."""
 
 
 @dataclass(frozen=True)
 class StudyBoard:
-    """A study's answer that is ready to be printed.
+    """A printable result of an experiment.
 
     Attributes:
         title: Name and question.
-        answer: What was computed.
-        sentences: What may be said of it.
+        answer: The results.
+        sentences: Conclusions.
     """
 
     title: str
@@ -106,7 +106,7 @@ def _interval(result: ArmResult) -> str:
 
 
 def _that_fit(widths: Sequence[int], room: int) -> list[int]:
-    """The columns that have room, in order; the first few in any case."""
+    """The columns that fit, in order; always the first few."""
     shown: list[int] = []
     for index, width in enumerate(widths):
         if index < _FIXED or width + GAP <= room:
@@ -118,13 +118,13 @@ def _that_fit(widths: Sequence[int], room: int) -> list[int]:
 def answer_record(
     answer: Answer, *, name: str, question: str, sentences: Sequence[str]
 ) -> dict[str, Any]:
-    """Every number of the answer; what is not known is null.
+    """All numbers of the result; unknown ones are null.
 
     Args:
-        answer: What was computed.
+        answer: The results.
         name: The study's name.
-        question: What was asked.
-        sentences: What may be said of it.
+        question: Its question.
+        sentences: Conclusions.
     """
     call = names_of(answer)
     return {

@@ -1,4 +1,4 @@
-"""Sentences on what an experiment answers, made of its numbers."""
+"""Sentences on the results of an experiment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 _ALPHA = 0.05
 _NAMED = 6
-"""Arms that a sentence names before it counts the rest."""
+"""Arms that a sentence names before it only counts the rest."""
 _NO_INTERVAL = "without an interval, because so few cells carry none"
 _VERDICTS = ("better", "worse", "not told apart", _NO_INTERVAL)
 
@@ -31,7 +31,7 @@ _VERDICTS = ("better", "worse", "not told apart", _NO_INTERVAL)
 def arm_name(
     arm: Arm, self_naming: Collection[str] = (), names: Sequence[str] | None = None
 ) -> str:
-    """``0.1`` where one setting is varied, ``rate 0.1, steps 20`` where several are.
+    """``0.1`` if one setting is varied, ``rate 0.1, steps 20`` if several are.
 
     Args:
         arm: The arm.
@@ -52,10 +52,9 @@ def arm_name(
 
 
 def names_of(answer: Answer) -> Callable[[Arm], str]:
-    """How the arms of an answer are called.
+    """The function that names the arms of a result.
 
-    The one setting that all arms differ in is not named, nor one that follows from which others
-    there are.
+    It omits the one setting in which all arms differ, and settings that follow from the others.
     """
     arms = [result.arm for result in answer.results if not result.arm.literal]
     varied = list(dict.fromkeys(name for arm in arms for name in arm.settings))

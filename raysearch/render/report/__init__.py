@@ -1,4 +1,4 @@
-"""The report: one page that shows a sweep, and says in words what was found and how surely."""
+"""The HTML report of a sweep: figures, tables, and findings in words with their certainty."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["SweepRecord", "SweepView", "make_report", "view_of"]
 
 
 def make_report(sweeps: Sequence[tuple[SweepView, SweepFindings]]) -> str:
-    """The page of some sweeps, each with at least one row, and what was found of each."""
+    """The page of some sweeps, each with at least one row, and their findings."""
     parts = [
         SweepPart(
             title=view.name,
@@ -38,7 +38,7 @@ def make_report(sweeps: Sequence[tuple[SweepView, SweepFindings]]) -> str:
 
 
 def _sections(view: SweepView, found: SweepFindings) -> list[Section]:
-    """In the order in which a reader asks: what won, how surely, why, and what went wrong."""
+    """Sections in order of interest: the best, its certainty, the reasons, and failures."""
     return [
         best_section(view),
         progress_section(view, found.histories),

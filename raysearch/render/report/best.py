@@ -1,4 +1,4 @@
-"""Which configuration is best and how surely; what became of it on test data; all trials."""
+"""Report sections on the best configuration: its certainty, its test data, and all trials."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def trials_section(sweep: SweepView) -> Section:
 
 
 def lead_words(sweep: SweepView, contest: Contest) -> str:
-    """Who is best, and whether that can be told from the runner-up."""
+    """Which configuration is best, and whether it differs from the runner-up."""
     ranked = contest.complete
     where = "" if len(sweep.contests) == 1 else f"{contest.name}: "
     if not ranked:
@@ -116,13 +116,13 @@ def lead_words(sweep: SweepView, contest: Contest) -> str:
 
 
 def _level_with(sweep: SweepView, contest: Contest, ranked: Sequence[Ranked]) -> int:
-    """How many of the first hundred cannot be told from the best."""
+    """How many of the first hundred do not differ significantly from the best."""
     leads = (_lead(sweep, contest, ranked[0].trial, item.trial) for item in ranked[1:100])
     return sum(found is not None and not found.excludes_zero for found in leads)
 
 
 def _lead(sweep: SweepView, contest: Contest, first: int, second: int) -> Interval | None:
-    """How far the first is ahead by what ranks the two, above 0; None where they share no cell."""
+    """The first's lead by the ranking value, above 0; None if they share no cell."""
     cells = [contest.cells.get(trial, {}) for trial in (first, second)]
     one, two = cells if sweep.higher else reversed(cells)
     strata = paired_differences(one, two, sweep.card.goal, contest.aggregate)
@@ -135,7 +135,7 @@ def _deciding(sweep: SweepView, contest: Contest, trial: int) -> dict[Cell, floa
 
 
 def _of_worst(sweep: SweepView, contest: Contest, trial: int) -> str:
-    """Which task decides, where it is the worst."""
+    """Which task decides, if the worst one does."""
     if contest.aggregate == "mean":
         return ""
     return f" on {next(iter(_deciding(sweep, contest, trial))).task}, its worst {sweep.noun}"
@@ -241,7 +241,7 @@ def _top_view(sweep: SweepView, contest: Contest) -> View:
 
 
 def _spread_words(sweep: SweepView, contest: Contest) -> str:
-    """How much of the difference between trials seeds alone explain."""
+    """How much of the difference between trials is explained by seeds alone."""
     groups: dict[tuple[int, str], list[float]] = {}
     for item in contest.complete:
         for cell, value in contest.cells.get(item.trial, {}).items():
@@ -288,7 +288,7 @@ def _trial_row(item: Ranked, names: Sequence[str], *, worst: bool) -> list[str |
 
 
 def selection_section(sweep: SweepView) -> Section:
-    """Test readings and selection regret, or how to make them."""
+    """Test readings and selection regret, or how to produce them."""
     test, regret = _test(sweep), _regret(sweep)
     blocks: list[Block] = [test, *([regret] if regret else [])]
     finding = regret.caption if isinstance(regret, TableBlock) else ""

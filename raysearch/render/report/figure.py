@@ -1,7 +1,7 @@
-"""What a page is made of: figures with views to choose from, tables, and words for numbers.
+"""The elements of a report: figures with selectable views, tables, and formatted numbers.
 
-A figure is plain data as plotly.js takes it; the page draws it. Colours are names that begin
-with ``$`` (see ``page.js``), so that a figure can be drawn anew for a light or a dark page.
+A figure is plain data for plotly.js, which the page draws. Colours are names that begin with ``$``
+(see ``page.js``), so that a figure can be redrawn for a light or a dark page.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _COLOURS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """One way to look at a figure.
+    """One view of a figure.
 
     Attributes:
-        name: What the reader chooses it by, for example a pair.
-        traces: As plotly.js takes them.
-        layout: What differs from the page's own layout.
-        caption: What was found, as plain text.
+        name: Its name in the menu, for example a pair.
+        traces: In the format of plotly.js.
+        layout: Differences from the page's own layout.
+        caption: The finding, as plain text.
     """
 
     name: str
@@ -60,11 +60,11 @@ class Figure:
     """A figure.
 
     Attributes:
-        title: What it shows.
+        title: Its title.
         views: At least one; the first is shown first.
         height: In pixels.
-        least_width: Below it the figure is scrolled sideways, in pixels; 0 where it shrinks.
-        choose: What a view is, for example ``pair``.
+        least_width: Width in pixels below which it scrolls sideways; 0 if it shrinks.
+        choose: Label of the menu of views, for example ``pair``.
     """
 
     title: str
@@ -79,10 +79,10 @@ class TableBlock:
     """A table.
 
     Attributes:
-        title: What it shows.
+        title: Its title.
         heads: Names of the columns.
         rows: A text or number per column.
-        caption: What was found.
+        caption: The finding.
         search: Whether the reader can filter the rows.
     """
 
@@ -95,10 +95,10 @@ class TableBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """Where there is nothing to draw: why, or commands to copy.
+    """A replacement for a missing figure: the reason, or commands to copy.
 
     Attributes:
-        title: What would be shown.
+        title: Title of the missing figure.
         text: A sentence.
         commands: Lines for a terminal.
     """
@@ -113,12 +113,12 @@ Block = Figure | TableBlock | Note
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A question of the page and what answers it.
+    """A question of the page with its answer.
 
     Attributes:
-        name: Short, for the page's own links.
+        name: Short name, for the page's own links.
         blocks: In order.
-        finding: What the reader should take away, a line each; empty for nothing.
+        finding: What the reader should take away, one item per line; empty for nothing.
     """
 
     name: str
@@ -127,12 +127,12 @@ class Section:
 
 
 def colour(index: int) -> str:
-    """One of six colours that colour-blind readers tell apart."""
+    """One of six colour-blind safe colours."""
     return f"$c{index % _COLOURS}"
 
 
 def label(text: object) -> str:
-    """A text as plotly.js shows it to the letter: it would read tags and entities."""
+    """A text escaped for plotly.js, which would interpret tags and entities."""
     plain = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return plain.replace("$", "&#36;") if plain.startswith("$") else plain
 
@@ -161,7 +161,7 @@ def rho_map(
 
 
 def tidy(values: Any) -> list[Any]:
-    """Numbers for a figure: five digits, null for what is not finite."""
+    """Numbers for a figure: five digits, null if not finite."""
     return [_number(value) for value in np.asarray(values).tolist()]
 
 
@@ -172,7 +172,7 @@ def _number(value: Any) -> Any:
 
 
 def short(value: float) -> str:
-    """A figure in four digits, a dash for none."""
+    """A number in four digits, a dash for none."""
     return score(value) or "–"
 
 
@@ -192,7 +192,7 @@ def listed(names: Sequence[object], most: int = 6) -> str:
 
 
 def percent(share: float) -> str:
-    """``12 %``; below one in a hundred with a decimal."""
+    """``12 %``; below one percent with a decimal."""
     if math.isnan(share):
         return "–"
     return f"{100 * share:.1f} %" if 0 < share < 0.0995 else f"{100 * share:.0f} %"

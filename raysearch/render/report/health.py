@@ -1,4 +1,4 @@
-"""How the trials ended, and what the methods measure of themselves over the reports."""
+"""Report sections on how the trials ended, and on the methods' own diagnostics."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ __all__ = ["endings_section", "health_section"]
 
 _FLAG = "metric/health/"
 _VIEWS = 24
-"""Diagnostics that the page offers at most."""
+"""Most diagnostics on the page."""
 
 
 def health_section(sweep: SweepView) -> Section:
-    """Signatures of failure, and each diagnostic's course over all trials."""
+    """Failure signatures, and each diagnostic over training for all trials."""
     blocks: list[Block] = []
     flags, finding = _flags(sweep)
     if flags is not None:
@@ -61,7 +61,7 @@ def health_section(sweep: SweepView) -> Section:
 
 
 def _names(sweep: SweepView) -> list[str]:
-    """Diagnostics in the rows' order: what training and its stages report, not scores of dev."""
+    """Diagnostics in the rows' order: values of training and its stages, not scores on dev."""
     found = [name[7:] for name in sweep.record.curves.column_names if name.startswith("metric/")]
     own = [n for n in found if not n.startswith(("dev/", "health/", "test/"))]
     words = sweep.record.notes.diagnostics
@@ -70,7 +70,7 @@ def _names(sweep: SweepView) -> list[str]:
 
 
 def _flags(sweep: SweepView) -> tuple[TableBlock | None, str]:
-    """In how many rows each signature of failure was seen."""
+    """Number of rows with each failure signature."""
     table = sweep.record.table
     rows: list[list[str | int]] = []
     seen: list[str] = []
@@ -99,9 +99,9 @@ def _flags(sweep: SweepView) -> tuple[TableBlock | None, str]:
 def _correlations(
     sweep: SweepView, curves: Mapping[str, Mapping[int, Curve]]
 ) -> dict[str, RankCorrelation]:
-    """How the end of each diagnostic goes with the metric, corrected for how many there are."""
+    """Correlation of each diagnostic's end with the metric, corrected for their number."""
     if len(sweep.per_task) > 1 and sweep.card.mode == "per_task":
-        return {}  # scores of different pairs do not compare
+        return {}  # scores of different pairs are not comparable
     found = {}
     for name, courses in curves.items():
         done = [item for item in sweep.whole.complete if item.trial in courses]
@@ -176,7 +176,7 @@ def _longest(curves: Mapping[int, Curve]) -> int:
 def _words(
     sweep: SweepView, name: str, curves: Mapping[int, Curve], found: RankCorrelation | None
 ) -> str:
-    """Where it begins and ends, and whether it goes with the metric."""
+    """Its values at both ends, and whether it is associated with the metric."""
     contest = sweep.whole
     done = [item for item in contest.complete if item.trial in curves]
     if not done:
@@ -258,7 +258,7 @@ def _unfinished(sweep: SweepView) -> list[Ranked]:
 
 
 def _reasons(sweep: SweepView) -> list[list[str | int]]:
-    """Alike reasons together, failures first, then by how many trials."""
+    """Similar reasons together, failures first, then by number of trials."""
     groups: dict[tuple[RankStatus, str], list[Ranked]] = {}
     for item in _unfinished(sweep):
         alike = re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "#", item.reason)

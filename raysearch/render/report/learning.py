@@ -1,4 +1,4 @@
-"""Learning curves, and which trials were stopped early."""
+"""Report section on learning curves and early stopping."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from raysearch.statistics.intervals import rank_correlation
 __all__ = ["Curve", "curves_of", "learning_section"]
 
 _SHOWN = 60
-"""Curves of each state at most: the best of the complete ones, and some of the others."""
+"""Most curves of each state: the best of the complete ones, and some of the others."""
 _SIGNS = {RankStatus.PRUNED: "x", RankStatus.FAILED: "triangle-up"}
 
 Curve = tuple[Floats, Floats]
@@ -34,7 +34,7 @@ Curve = tuple[Floats, Floats]
 
 
 def learning_section(sweep: SweepView) -> Section:
-    """The metric against steps, a line a configuration."""
+    """The metric against steps, one line per configuration."""
     views = []
     for contest in sweep.contests:
         curves = curves_of(sweep, contest, sweep.metric)
@@ -106,7 +106,7 @@ def _view(sweep: SweepView, contest: Contest, curves: Mapping[int, Curve]) -> Vi
 
 
 def _some(items: Sequence[Ranked]) -> list[Ranked]:
-    """The first of them, and every so many of the others."""
+    """The first of them, and every n-th of the others."""
     if len(items) <= _SHOWN:
         return list(items)
     half = _SHOWN // 2
@@ -117,7 +117,7 @@ def _some(items: Sequence[Ranked]) -> list[Ranked]:
 def _lines(
     items: Sequence[Ranked], curves: Mapping[int, Curve], standing: RankStatus
 ) -> list[dict[str, Any]]:
-    """All curves of a state as one trace with gaps, and a sign where each was stopped."""
+    """All curves of a state as one trace with gaps, and a marker where each was stopped."""
     x: list[Any] = []
     y: list[Any] = []
     texts: list[str] = []
@@ -183,7 +183,7 @@ def _accent(name: str, curve: Curve, tint: str, dash: str) -> dict[str, Any]:
 
 
 def _stopped_words(sweep: SweepView, contest: Contest) -> str:
-    """How many were stopped early, where, and what that saved."""
+    """How many were stopped early, at which report, and how much that saved."""
     stopped = [item for item in contest.items if item.standing is RankStatus.PRUNED]
     total = len(contest.items)
     if not stopped:
@@ -200,7 +200,7 @@ def _stopped_words(sweep: SweepView, contest: Contest) -> str:
 
 
 def _overtaken(sweep: SweepView, contest: Contest, curves: Mapping[int, Curve]) -> str:
-    """Whether the order at the first report foretells the last."""
+    """Whether the order at the first report predicts that at the last."""
     ends = [
         (values[0], values[-1])
         for item in contest.complete

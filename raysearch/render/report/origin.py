@@ -1,4 +1,4 @@
-"""Where the numbers come from, whether they are of one kind, and the commands that repeat them."""
+"""Report section on provenance: sources, differences, and commands to reproduce the numbers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from raysearch.sources import SOURCES
 __all__ = ["origin_section"]
 
 _OF_A_ROW = ("stage_key", "steps_reused", "weights_sha256", SOURCES)
-"""What differs from row to row by its nature."""
+"""Columns that naturally differ from row to row."""
 _MATTERS = ("commit", "code", "torch", "encoder_digest", "data_digest", "precision", "tf32")
-"""What may change a number."""
+"""Columns that may change a number."""
 
 
 def origin_section(sweep: SweepView) -> Section:
-    """Every fact of provenance with its values, what is not uniform, and the commands."""
+    """All provenance with its values, what differs, and the commands."""
     table = sweep.record.table
     names = [
         n.removeprefix("provenance/") for n in table.column_names if n.startswith("provenance/")
@@ -49,7 +49,7 @@ def origin_section(sweep: SweepView) -> Section:
 
 
 def _within_a_task(sweep: SweepView, column: str) -> int:
-    """How many values a task's rows have at most: each pair has data of its own."""
+    """Most distinct values within a task: each pair has its own data."""
     table = sweep.record.table
     found: dict[str, set[str]] = {}
     rows = zip(table.column("task").to_pylist(), table.column(column).to_pylist(), strict=True)
@@ -89,7 +89,7 @@ def _words(sweep: SweepView, mixed: list[str]) -> str:
 
 
 def _again(sweep: SweepView) -> Note:
-    """The commands that make the numbers again."""
+    """The commands that reproduce the numbers."""
     folder = quote(sweep.record.folder)
     table = sweep.record.table
     commits = (

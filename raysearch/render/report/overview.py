@@ -1,4 +1,4 @@
-"""Whole configurations: parallel coordinates, and the front of metric against price."""
+"""Report sections on whole configurations: parallel coordinates, and metric against cost."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FIFTHS = (
 
 
 def parallel_section(sweep: SweepView) -> Section:
-    """A line a complete configuration through all of its settings, coloured by the metric."""
+    """One line per complete configuration through all of its settings, coloured by the metric."""
     contests = [contest for contest in sweep.contests if len(contest.complete) > 1]
     ranges = [one for one in sweep.ranges if one.size > 1]
     if not contests or not ranges:
@@ -60,7 +60,7 @@ def parallel_section(sweep: SweepView) -> Section:
 
 
 def fronts_section(sweep: SweepView) -> Section:
-    """The metric against its price in seconds, and pair against pair where all are judged."""
+    """The metric against its cost in seconds, and pair against pair in a joint sweep."""
     views = [_price(sweep, contest) for contest in sweep.contests if len(contest.complete) > 1]
     if sweep.card.mode == "joint" and len(sweep.per_task) > 1 and views:
         names = [contest.task for contest in sweep.per_task]
@@ -74,7 +74,7 @@ def fronts_section(sweep: SweepView) -> Section:
 
 
 def _lines(sweep: SweepView, contest: Contest, ranges: Sequence[SearchRange]) -> View:
-    """One trace a fifth of the ranking, the best on top; the legend takes one away or alone."""
+    """One trace per fifth of the ranking, the best on top; the legend toggles them."""
     items = _thin(contest.complete, _LINES)
     axes = [label(one.name) for one in ranges]
     heights = np.stack([_heights(one, items) for one in ranges], axis=1)
@@ -118,7 +118,7 @@ def _lines(sweep: SweepView, contest: Contest, ranges: Sequence[SearchRange]) ->
 
 
 def _heights(one: SearchRange, items: Sequence[Ranked]) -> Floats:
-    """Where each configuration passes an axis, 0 to 1; NaN where the setting has no say."""
+    """Where each configuration crosses an axis, 0 to 1; NaN if the setting is not active."""
     found = np.full(len(items), np.nan)
     for index, item in enumerate(items):
         if not one.active(item.config):
@@ -156,7 +156,7 @@ def _marks(one: SearchRange) -> list[dict[str, Any]]:
 
 
 def _quarter_words(sweep: SweepView, contest: Contest, ranges: Sequence[SearchRange]) -> str:
-    """In which settings the best quarter is narrower than the search."""
+    """The settings in which the best quarter is narrower than the search."""
     best = contest.complete[: len(contest.complete) // 4]
     if len(contest.complete) < _FEWEST:
         have = counted(len(contest.complete), "complete trial")
@@ -184,7 +184,7 @@ def _quarter_words(sweep: SweepView, contest: Contest, ranges: Sequence[SearchRa
 
 
 def _thin(items: Sequence[Ranked], most: int) -> list[Ranked]:
-    """The first half as they are, and every so many of the others."""
+    """The first half unchanged, and every n-th of the others."""
     if len(items) <= most:
         return list(items)
     half = most // 2

@@ -1,8 +1,8 @@
-"""Sections as one page that needs no network and runs nothing but its own code.
+"""Assembles sections into one HTML page that needs no network and runs only its own code.
 
-Three walls stand between a row's text and the reader's browser: every text is escaped where it
-enters the page; the figures are JSON in which no tag can end; and a content security policy
-lets only the two scripts run whose digests it names, and no request leave the page.
+Three barriers protect the reader's browser from a row's text: every text is escaped where it enters
+the page; the figures are JSON in which no tag can end; and a content security policy allows only
+the two scripts whose digests it names, and no requests.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["SweepPart", "assemble"]
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPart:
-    """What the page shows of one sweep.
+    """The part of the page on one sweep.
 
     Attributes:
         title: Its name.
-        origin: A line on what the numbers come from.
+        origin: A line on the origin of the numbers.
         sections: In order.
-        problems: What could not be read, a sentence each.
+        problems: What could not be read, one sentence each.
     """
 
     title: str
@@ -91,7 +91,7 @@ def assemble(title: str, parts: Sequence[SweepPart]) -> str:
 
 
 def _part(place: int, part: SweepPart, figures: dict[str, object]) -> str:
-    """A sweep's heading, what was found, and its sections."""
+    """A sweep's heading, problems, and sections."""
     lines = [f'<section class="sweep" id="s{place}"><h2>{_text(part.title)}</h2>']
     lines.append(f'<p class="soft">{_text(part.origin)}</p>')
     lines += [f'<p class="problem">{_text(text)}</p>' for text in part.problems]
@@ -180,7 +180,7 @@ def _table(name: str, table: TableBlock) -> str:
 
 
 def _text(value: object) -> str:
-    """Text from anywhere, as it may stand in the page."""
+    """External text, escaped for HTML."""
     return escape(printable(str(value)))
 
 
@@ -189,13 +189,13 @@ def _numeral(text: str) -> bool:
 
 
 def _json(value: object) -> str:
-    """JSON in which no tag, comment or entity of the page can begin."""
+    """JSON in which no tag, comment or entity of HTML can begin."""
     text = json.dumps(_shown(value), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _shown(value: object) -> object:
-    """The value with every text of it printable."""
+    """The value with all of its texts printable."""
     match value:
         case str():
             return printable(value)
@@ -208,7 +208,7 @@ def _shown(value: object) -> object:
 
 
 def _inline(script: str) -> str:
-    """The script as it may stand in a page; line ends as a browser counts them."""
+    """The script escaped for HTML, with line ends as a browser counts them for the digest."""
     return script.replace("\r\n", "\n").replace("</script", "<\\/script")
 
 

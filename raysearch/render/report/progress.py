@@ -1,4 +1,4 @@
-"""How fast the best came, and which slot of which node was busy when."""
+"""Report sections on the best so far over time, and on when each slot was busy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from raysearch.render.report.sweep import Contest, SweepView
 __all__ = ["device_words", "progress_section", "timeline_section"]
 
 _POINTS = 400
-"""Points of single trials at most, so that a long sweep stays a quick page."""
+"""Most points of single trials, to keep the page of a long sweep fast."""
 
 
 def progress_section(sweep: SweepView, histories: Mapping[str, History]) -> Section:
@@ -50,7 +50,7 @@ def progress_section(sweep: SweepView, histories: Mapping[str, History]) -> Sect
 
 
 def device_words(sweep: SweepView) -> str:
-    """``GPU`` where all rows were trained on one, ``CPU`` where none was, else ``device``."""
+    """``GPU`` if all rows were trained on one, ``CPU`` if none was, else ``device``."""
     kinds = kinds_of(distinct(sweep.record.table, "device"))
     for kind in ("CPU", "GPU"):
         if kinds == {kind}:
@@ -79,7 +79,7 @@ def _view(
                 "y": tidy(history.best[kept]),
             }
         )
-        if index == 0:  # single trials of the first contest only, else they hide the lines
+        if index == 0:  # single trials of the first contest only: more would hide the lines
             traces.insert(0, _trials(contest, history, axis))
     layout = {
         "xaxis": {"title": {"text": title}, "rangemode": "tozero"},
@@ -111,7 +111,7 @@ def _axis(name: str, history: History) -> Any:
 
 
 def _kept(history: History) -> list[int]:
-    """Where the line has a corner, and its end."""
+    """The corners of the line, and its end."""
     return [*history.improved, len(history.trials) - 1]
 
 
@@ -141,7 +141,7 @@ def _ordinal(number: int) -> str:
 
 
 _BARS = 1500
-"""Bars drawn at most; of more rows, neighbours of one lane and state are drawn as one."""
+"""Most bars; with more rows, neighbours of one lane and state are merged."""
 _LONG_SECONDS = 120.0
 _STATES = ("complete", "pruned", "failed")
 
@@ -200,7 +200,7 @@ def _time(when: datetime) -> str:
 
 
 def _joined(found: Sequence[Span]) -> list[Span]:
-    """Neighbours of one lane and state as one span, so that at most `_BARS` are left."""
+    """Merge neighbours of one lane and state until at most `_BARS` spans are left."""
     first, last = min(s.start for s in found), max(s.end for s in found)
     lanes = len({(span.host, span.slot) for span in found})
     gap = (last - first) * lanes / _BARS
@@ -221,7 +221,7 @@ def _joined(found: Sequence[Span]) -> list[Span]:
 
 
 def _busy_words(found: Sequence[Span], lanes: Sequence[tuple[str, int]]) -> str:
-    """How busy the slots were, and where the longest pause lies."""
+    """How busy the slots were, and the longest pause."""
     begin, end = min(span.start for span in found), max(span.end for span in found)
     whole = (end - begin).total_seconds()
     busy = sum((span.end - span.start).total_seconds() for span in found)

@@ -1,4 +1,4 @@
-"""The metric by setting, with intervals, and whether the pairs agree."""
+"""Report section on the metric by setting, with intervals, and the agreement of pairs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Found = Mapping[tuple[str, str], RankCorrelation]
 
 
 def correlations(sweep: SweepView) -> Found:
-    """Spearman's ρ per setting of numbers and contest, above 0 where larger does better."""
+    """Spearman's ρ per numeric setting and contest, above 0 if larger values do better."""
     found = {}
     for one in sweep.ranges:
         if one.choices:
@@ -56,7 +56,7 @@ def correlations(sweep: SweepView) -> Found:
 
 
 def setting_map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -> Block:
-    """Setting × pair: Spearman's ρ, marked where it can be told from none."""
+    """Setting × pair: Spearman's ρ, marked if significant."""
     rows, title = [one for one in ranges if not one.choices], f"Setting × {sweep.noun}"
     if not rows:
         return Note(title=title, text="No number was searched, only choices.")
@@ -91,13 +91,13 @@ def setting_map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -
 
 
 _POINTS = 600
-"""Trials drawn of each pair at most; bands and figures are of all."""
+"""Most trials drawn for each pair; bands and numbers use all."""
 _PER_BIN = 6
 _BINS = 12
 
 
 def slices_section(sweep: SweepView, found: Found) -> Section:
-    """A view per setting, all pairs in it; and setting × pair as a map."""
+    """A view per setting with all pairs, and a map of setting × pair."""
     drawn = [contest for contest in sweep.per_task if len(contest.complete) > 1]
     leading = [*sweep.notes.leading]
     ranges = sorted(
@@ -219,7 +219,7 @@ def _x(one: SearchRange, items: Sequence[Ranked]) -> list[Any]:
 
 
 def _groups(one: SearchRange, items: Sequence[Ranked]) -> list[list[Ranked]]:
-    """Trials of one choice, or neighbours in value, at least `_PER_BIN` together."""
+    """Trials of one choice, or neighbours in value, at least `_PER_BIN` per group."""
     if one.choices:
         found = [[i for i in items if i.config[one.name] == choice] for choice in one.choices]
         return [group for group in found if group]
@@ -243,7 +243,7 @@ def _middle(one: SearchRange, group: Sequence[Ranked]) -> float:
 def _papers(
     sweep: SweepView, one: SearchRange, contests: Sequence[Contest]
 ) -> list[dict[str, Any]]:
-    """Where the paper's own setting stands, per pair."""
+    """The paper's own setting, per pair."""
     traces: list[dict[str, Any]] = []
     for index, contest in enumerate(contests):
         item = contest.numbered(contest.paper)
@@ -276,7 +276,7 @@ def _papers(
 def _paper_lines(
     sweep: SweepView, one: SearchRange, contests: Sequence[Contest]
 ) -> list[dict[str, Any]]:
-    """A dotted line at the paper's own value of each pair, whatever became of its trial."""
+    """A dotted line at the paper's own value for each pair, whatever its trial's state."""
     found = []
     for index, contest in enumerate(contests):
         value = sweep.record.papers.get(contest.task, {}).get(one.name)
@@ -289,7 +289,7 @@ def _paper_lines(
 
 
 def _words(sweep: SweepView, one: SearchRange, contests: Sequence[Contest], found: Found) -> str:
-    """Which way the metric goes, where that is sure."""
+    """The direction of the metric, if it is significant."""
     name = sweep.notes.title(one.name)
     known = {c.name: found[one.name, c.name] for c in contests}
     judged = {where: value for where, value in known.items() if value.bounded}
@@ -319,7 +319,7 @@ def _words(sweep: SweepView, one: SearchRange, contests: Sequence[Contest], foun
 
 
 def _choice_words(sweep: SweepView, one: SearchRange, contests: Sequence[Contest]) -> str:
-    """The best choice per pair, and whether its interval stands apart."""
+    """The best choice per pair, and whether its interval is separate."""
     parts = []
     for contest in contests:
         items = [item for item in contest.complete if one.active(item.config)]

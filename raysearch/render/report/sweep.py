@@ -1,4 +1,4 @@
-"""What a page knows of a sweep, and the contests that were in it.
+"""A report's view of a sweep, with its contests.
 
 A *contest* ranks configurations against each other: those of one pair, or all of a joint
 sweep over all of its pairs.
@@ -32,19 +32,19 @@ Cells = Mapping[Cell, float]
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRecord:
-    """What was read of a sweep.
+    """The data that was read of a sweep.
 
     Attributes:
-        folder: Where it lies, as a message may show it.
-        card: What ranks its trials.
+        folder: Its folder or URI, for display.
+        card: The sweep's card.
         table: Rows of *trials*, at least one.
         curves: Rows of *curves*.
-        papers: Task to the paper's own values of it; empty where there are none.
-        test: Rows of readings of the test data; no rows where it was not read.
-        regrets: What selection lost, where an oracle has read target data.
+        papers: Task to the paper's own values for it; empty if there are none.
+        test: Rows of readings of the test data; no rows if it was not read.
+        regrets: Selection regret, if an oracle has read target data.
         role: The oracle's role; empty for a method without one.
-        problems: Files that could not be read, a sentence each.
-        notes: On the settings of its method.
+        problems: Files that could not be read, one sentence each.
+        notes: Notes on the settings of its method.
     """
 
     folder: str
@@ -67,9 +67,9 @@ class Contest:
         name: The task, or `ALL`.
         task: The task; empty for all of them together.
         items: All configurations, best first, then those without a rank.
-        cells: Trial to what it reached in each cell that is in.
-        aggregate: What the tasks of a configuration make of it.
-        paper: Number of the paper's own setting; None where it has not run, or is not known.
+        cells: Trial to its value in each finished cell.
+        aggregate: How values of tasks are combined.
+        paper: Number of the paper's own setting; None if it has not run, or is unknown.
     """
 
     name: str
@@ -91,14 +91,14 @@ class Contest:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepView:
-    """A sweep as a page shows it.
+    """A sweep for a page.
 
     Attributes:
-        record: What was read.
+        record: The data.
         name: The sweep's name.
         method: Its method.
         contests: At least one.
-        ranges: What was searched.
+        ranges: The searched settings.
     """
 
     record: SweepRecord
@@ -109,12 +109,12 @@ class SweepView:
 
     @property
     def card(self) -> SweepCard:
-        """What ranks the trials."""
+        """The sweep's card."""
         return self.record.card
 
     @property
     def notes(self) -> SettingNotes:
-        """On the settings of its method."""
+        """Notes on the settings of its method."""
         return self.record.notes
 
     @property
@@ -124,12 +124,12 @@ class SweepView:
 
     @property
     def metric(self) -> str:
-        """What ranks the trials, for example ``dev/f1``."""
+        """The ranking metric, for example ``dev/f1``."""
         return self.card.goal.name
 
     @property
     def whole(self) -> Contest:
-        """Every configuration once, whatever it was ranked against."""
+        """Every configuration once, whatever contest it is in."""
         if self.card.mode == "joint" or len(self.contests) == 1:
             return self.contests[0]
         return Contest(
@@ -145,7 +145,7 @@ class SweepView:
 
     @property
     def noun(self) -> str:
-        """What a task is: a pair of languages, else a task."""
+        """The word for a task on the page: ``pair`` for language pairs, else ``task``."""
         pairs = (re.fullmatch("[a-z]{2,3}-[a-z]{2,3}", contest.task) for contest in self.per_task)
         return "pair" if all(pairs) else "task"
 
@@ -155,12 +155,12 @@ class SweepView:
         return [contest for contest in self.contests if contest.task]
 
     def losses(self, items: Sequence[Ranked]) -> list[float]:
-        """What ranks them, turned so that lower is better."""
+        """Their ranking values, with the sign such that lower is better."""
         return [-item.score if self.higher else item.score for item in items]
 
 
 def view_of(record: SweepRecord) -> SweepView:
-    """Rank what was read.
+    """Rank the data.
 
     Raises:
         ConfigError: No row has the metric, although some are complete.

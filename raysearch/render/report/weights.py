@@ -1,4 +1,4 @@
-"""The importance of settings beside a placebo, and whether the pairs agree on it."""
+"""Report section on the importance of settings beside a placebo, and its agreement over pairs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def importance_section(sweep: SweepView, findings: SweepFindings) -> Section:
 
 
 def _finding(sweep: SweepView, found: Mapping[str, Importances]) -> str:
-    """What all contests say alike once, else what the first few say."""
+    """The findings common to all contests, else those of the first few."""
     alike = dict.fromkeys(_words(c, found[c.name], named=False) for c in sweep.contests)
     if len(alike) == 1:
         return next(iter(alike))
@@ -114,7 +114,7 @@ def _view(contest: Contest, found: Importances, sweep: SweepView) -> View:
 
 
 def _words(contest: Contest, found: Importances, named: bool) -> str:
-    """Which settings matter, and which are as good as a placebo."""
+    """Which settings matter, and which do not differ from a placebo."""
     where = f"{contest.name}: " if named else ""
     if not found.settings:
         if found.count < FEWEST:
