@@ -1,4 +1,4 @@
-"""Which settings decide who is among the best, compared with a placebo.
+"""Importance of settings for being among the best, compared with a placebo.
 
 PED-ANOVA (`statistics.divergence`) measures how much a setting's density among the best
 configurations differs from that among all. A divergence alone says little: it is above 0 even for

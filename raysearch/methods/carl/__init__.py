@@ -20,7 +20,7 @@ L               `algorithm.CarlAlgorithm._contrast_and_detect` (11), two backwar
 z               `corpora.Split.labels` (12)
 ==============  ==========================================================================
 
-"silent" is a value that the paper does not give as far as we know; "-" is a setting of ours.
+"silent" is a value that the paper does not state as far as we know; "-" is a setting of ours.
 `config.CarlConfig.PAPER` holds the literal setting, trial 0 of every sweep. Departures: the
 embedding that is perturbed is relative to its own sd, the label kernel is Gaussian, ⌈k⌉ is at
 least one token, and KL stands beside the cross-entropy, whose value says little: its floor is

@@ -25,7 +25,7 @@ is masked in the sentence feature; the critic's rate falls over the whole stage;
 runs dry; a pair of views is aligned row by row and aspect by aspect; the cross-entropy counts
 once; dev is the source's, and the target's dev is never read by the search.
 
-"silent" is a value that neither gives, "-" a setting of ours, "code" the published code where
+"silent" is a value that neither states, "-" a setting of ours, "code" the published code where
 the paper is silent or says other.
 
 ======================= ================= ======================= ==================================
