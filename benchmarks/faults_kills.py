@@ -43,7 +43,7 @@ POLL_SECONDS = 0.05
 TARGETS = {"driver": 0.4, "worker": 0.25, "owner": 0.2, "mail room": 0.15}
 """What is killed, and how often of all times."""
 PROCESSES = {
-    "raysearch": {"worker": "RayTrainWorker", "owner": "Trainable", "mail room": "Mailroom"},
+    "raysearch": {"worker": "RayTrainWorker", "owner": "Trainable", "mail room": "Dispatcher"},
     # A trial is one process there, and there is no other.
     "tune": dict.fromkeys(("worker", "owner", "mail room"), "ray::ImplicitFunc"),
 }

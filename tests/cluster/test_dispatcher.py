@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from raysearch.cluster import dispatcher as mailbox_module
-from raysearch.cluster import dispatcher as mailroom_module
+from raysearch.cluster import dispatcher as dispatcher_module
 from raysearch.cluster.dispatcher import MAX_DEATHS, MAX_LOSSES, Dispatcher, RunChannel
 from raysearch.events import Event, EventKind
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
@@ -109,7 +108,7 @@ def test_judged_report_is_answered_by_calling_off() -> None:
 
 
 def test_judged_report_goes_on_when_the_search_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mailbox_module, "VERDICT_SECONDS", 0.01)
+    monkeypatch.setattr(dispatcher_module, "VERDICT_SECONDS", 0.01)
 
     async def body() -> None:
         channel = RunChannel()
@@ -236,7 +235,7 @@ def test_preemptions_do_not_use_up_deaths_and_steps_between_them_count() -> None
     run(body())
 
 
-def test_closed_mailbox_sends_everybody_away() -> None:
+def test_a_closed_channel_sends_everybody_away() -> None:
     async def body() -> None:
         channel = RunChannel()
         await channel.put(spec(), prunable=True)
@@ -281,7 +280,7 @@ def test_crash_is_an_event() -> None:
     run(body())
 
 
-def test_slot_that_takes_the_place_of_a_dead_one_closes_its_mailbox() -> None:
+def test_slot_that_takes_the_place_of_a_dead_one_closes_its_channel() -> None:
     async def body() -> None:
         dispatcher = Dispatcher()
         await dispatcher.open("one", spec(0), False)
@@ -314,7 +313,7 @@ def test_a_room_in_the_place_of_one_that_died_waits_for_its_slots() -> None:
 
 
 def test_a_slot_that_nobody_opens_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mailroom_module, "REOPEN_SECONDS", 0.01)
+    monkeypatch.setattr(dispatcher_module, "REOPEN_SECONDS", 0.01)
 
     async def body() -> None:
         dispatcher = Dispatcher()
@@ -323,7 +322,7 @@ def test_a_slot_that_nobody_opens_is_gone(monkeypatch: pytest.MonkeyPatch) -> No
         assert await dispatcher.cancelled("one", spec(0).id)
         assert not await dispatcher.wanted("one", 20)
         await dispatcher.close("two")
-        monkeypatch.setattr(mailroom_module, "REOPEN_SECONDS", 20)
+        monkeypatch.setattr(dispatcher_module, "REOPEN_SECONDS", 20)
         assert not await dispatcher.wanted("two", 20)
 
     run(body())
@@ -364,7 +363,7 @@ def test_a_last_run_on_its_way_finds_the_worker_of_a_resting_slot() -> None:
 def test_idle_workers_leave_when_no_run_will_come_and_return_if_one_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mailbox_module, "DRAIN_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(dispatcher_module, "DRAIN_WAIT_SECONDS", 0.05)
 
     async def body() -> None:
         dispatcher = Dispatcher()

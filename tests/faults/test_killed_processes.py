@@ -119,7 +119,7 @@ def test_killed_dispatcher_worker_and_owner_of_a_slot_are_replaced(
 ) -> None:
     total = len(undisturbed["steps"])
     with driver(tmp_path) as process:
-        targets = ("Mailroom", "RayTrainWorker", "Trainable")
+        targets = ("Dispatcher", "RayTrainWorker", "Trainable")
         for number, name in enumerate(targets, start=1):
             moment = number * total // 4
             wait_until(lambda at=moment, it=process: steps_done(tmp_path) >= at or it.poll())

@@ -92,7 +92,13 @@ def nothing_but_refusals_on_loopback(machine: Host, laptop: Host) -> None:
     for port in there.keys() & still.keys() - set(gloo):
         assert_refused(answers[port], f"{port} ({there[port].process})")
     tried = {door.process for door in there.values()}
-    assert {"gcs_server", "raylet", "ray::Mailroom", "ray::DashboardA", "ray::RuntimeEnv"} <= tried
+    assert {
+        "gcs_server",
+        "raylet",
+        "ray::Dispatcher",
+        "ray::DashboardA",
+        "ray::RuntimeEnv",
+    } <= tried
 
 
 def one_token_in_no_file(machine: Host, results: Path) -> None:

@@ -74,7 +74,7 @@ def wait_for_a_row(folder: Path, sweep: Future[str]) -> None:
 
 def assert_tried(tried: dict[str, set[str]]) -> None:
     """Strangers knocked at Ray's own doors, and at those of our driver and workers."""
-    assert {"gcs_server", "raylet", "ray::Mailroom"} <= tried["head"]
+    assert {"gcs_server", "raylet", "ray::Dispatcher"} <= tried["head"]
     on_workers = tried["worker1"] | tried["worker2"]
     assert {"raylet", "ray::RayTrainWo", "ray::DashboardA"} <= on_workers
 
