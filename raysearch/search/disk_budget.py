@@ -163,7 +163,7 @@ class DiskBudget:
     def _settle(self, run_id: str, files: Collection[StoredFile], *, weights: bool) -> int:
         self._largest.see(files)
         self.guard()
-        # What lies in a folder of its own, such as an export, was put there by somebody else.
+        # A subfolder, such as an export, was put there by somebody else.
         own = [file for file in files if file.name.count("/") == 1]
         going = [file for file in own if not _stays(file.name.rpartition("/")[2], weights)]
         if len(going) == len(files):

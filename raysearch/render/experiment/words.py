@@ -104,10 +104,11 @@ def answer_sentences(
     """The answer, its uncertainty and its limits, most important first.
 
     Args:
-        answer: What was computed.
-        failed: What did not run to its end, with the reason: ``frozen, 1 of 5 cells``.
-        series: Whether the arms are a series of values, of which it is asked first whether they
-            matter; of named arms, which is better.
+        answer: The results.
+        failed: Arm and number of cells that did not run to their end, such as ``frozen, 1 of 5
+            cells``, to the reason.
+        series: Whether the arms are a series of values: then the first sentence says whether they
+            matter; for named arms, which is better.
     """
     name = names_of(answer)
     pairs = [*_against(answer, name), *_jointly(answer)]

@@ -10,14 +10,14 @@ they would store there is dropped too, so that a suggestion follows from the tri
 
 A Gaussian process and CMA-ES learn from one number per trial, and a stopped trial has none: its
 last objective is that of a rung, which differs from a final value because it is early, not because
-of its settings. So it is compared with others at its rung (`losses`). Its loss is the smallest of
+of its settings. So it is compared with others at its rung (`losses`). Its loss is the largest of
 
-    the loss of each trial that was better at its rung and went on, worsened by that difference,
+    the loss of each trial that was better at its rung and went on, plus its lead there,
 
-so that it stays behind every trial that beat it by at least the difference at the rung. Trials
-that went on are complete ones and those that were stopped at a later rung, whose losses are
-computed first. A trial that is behind another can never be the best. If no trial that was better is
-known (it failed, or still runs), the loss is the worst of those that went on. While no trial has
+so that it stays behind every trial that beat it by at least that trial's lead. Trials that went on
+are complete ones and those that were stopped at a later rung, whose losses are computed first. A
+trial that is behind another can never be the best. If no trial that was better is known (it
+failed, or still runs), the loss is the worst of those that went on. While no trial has
 gone on, the objectives at the highest rung are the scale.
 """
 
