@@ -312,6 +312,7 @@ def _converted(kind: str, value: Any) -> Any:
         return value
     if isinstance(value, str):
         value = read_scalar(value.strip())
+    # A bool is an int to Python, but neither may pass for the other.
     if isinstance(value, str) or isinstance(value, bool) != (kind == "bool"):
         raise TypeError
     if kind == "int" and int(value) != value:

@@ -43,7 +43,7 @@ def contrast(
     if not shared:
         return None
     names = list(dict.fromkeys(cell.task for cell in shared))
-    rule: Aggregate = aggregate if len(names) > 1 else "mean"
+    rule: Aggregate = aggregate if len(names) > 1 else "mean"  # the same for a single task
     strata = paired_differences(own, other, goal, rule)
     if not strata:
         return None

@@ -186,6 +186,7 @@ def _effect(name: str, results: Sequence[ArmResult]) -> Effect | None:
     levels = list(dict.fromkeys(result.arm.settings[name] for result in results))
     whole: dict[Cell, list[list[float]]] = {}
     for key, alike in _by_rest(name, results).items():
+        # Only complete blocks: a missing level would mix its effect with the block's.
         if len(alike) == len(levels) >= 2:
             whole.setdefault(key[0], []).append([alike[level] for level in levels])
     if not whole:

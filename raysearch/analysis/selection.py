@@ -77,12 +77,14 @@ def _counts(item: Ranked) -> bool:
 def _effort(task: str, ranking: Ranking, goal: MetricGoal) -> ExpectedBest:
     first = min(item.trial for item in ranking)
     counted = [item for item in ranking if _counts(item)]
+    # The first trial is the paper's own setting, which no sampler drew.
     drawn = [item for item in counted if item.trial != first]
     if not any(math.isfinite(item.score) for item in drawn):
         drawn = []
     default = first if drawn else None
     counted = drawn or counted
     reached = [item.score for item in counted if math.isfinite(item.score)]
+    # A value of some cells only is not comparable: it counts as the worst that was reached.
     worst = min(reached) if goal.direction == "maximize" else max(reached)
     scores = reached + [worst] * (len(counted) - len(reached))
     points = {

@@ -208,6 +208,7 @@ class RunChannel:
         """Reset the count of deaths when a worker gets further than any before it."""
         step = event.report.step if event.report else event.step
         if step > self._furthest:
+            # The running worker keeps its own grant.
             self._furthest, self._grants, self._losses = step, min(self._grants, 1), 0
 
     async def _notify(self) -> None:

@@ -170,6 +170,7 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
         if isinstance(error, ActorUnavailableError):  # nothing is known about its process
             return True
         there = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+        # A worker that ends on a draining node is lost with it, though the node is still alive.
         return self._nodes[rank] not in there - set(cluster_state.get_draining_nodes())
 
 

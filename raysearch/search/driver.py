@@ -164,6 +164,7 @@ class RunQueue:
                 self._running[queued.spec.id] = ActiveRun(queued)
                 self._make_room()
                 return queued
+            # A config that cannot run fails here, without a worker.
             self._finish(queued.spec, ended_run(queued.spec, RunState.FAILED, problem))
         return None
 
@@ -190,6 +191,7 @@ class RunQueue:
             return False
         self._ending = self._ending or time.monotonic()
         waited = time.monotonic() - self._ending >= SAVE_SECONDS
+        # A bug is not worth the wait for checkpoints; short of memory, the next attempt needs them.
         broken = self.failure is not None and not isinstance(self.failure, ShortOfMemoryError)
         return broken or not running.device or running.saved or waited
 

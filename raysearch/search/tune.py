@@ -116,13 +116,14 @@ def run_tune(plan: SweepPlan, queue: RunQueue) -> None:
     trainable = tune.with_parameters(SlotTrainable, dispatcher=dispatcher, shape=plan.shape)
     with scratch_folder("tune") as scratch:
         tune.Tuner(
+            # The actors of slots run on the head node, which is not preempted.
             tune.with_resources(trainable, {HEAD: 0.001}),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=StudyScheduler(queue, searcher, dispatcher),
                 num_samples=NO_LIMIT,
                 max_concurrent_trials=plan.slots,
-                reuse_actors=True,
+                reuse_actors=True,  # keeps the slots' workers warm
                 trial_dirname_creator=lambda trial: str(trial.trial_id),
             ),
             run_config=tune.RunConfig(

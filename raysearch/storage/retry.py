@@ -205,7 +205,7 @@ class RetryingStorage:
                     left = self._policy.seconds - (now - began)
                     self._tell(why, left, _reason(error) if told is None else "")
                     told = now
-                if why is RetryReason.REFUSED:
+                if why is RetryReason.REFUSED:  # opened again, with renewed credentials
                     self._store = None
                 time.sleep(pause * chance.uniform(0.5, 1.0))
                 pause = min(2 * pause, self._policy.longest)

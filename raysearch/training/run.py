@@ -74,6 +74,7 @@ def execute_run(
     where = {**provenance(spec.method), **hardware.annotations, **workers, **annotations}
     state, reason, complete = RunState.COMPLETE, "", False
     try:
+        # Building draws initial weights, which must not depend on earlier runs in this process.
         seed_everything(derive_seed(spec.cell.seed, "build"))
         with recorded() as read:
             method = loader.build(
@@ -109,10 +110,11 @@ def execute_run(
     except torch.OutOfMemoryError as error:
         state, reason = RunState.FAILED, f"out of memory on {device}: {error}".split("\n")[0]
     finally:
+        # The process executes further runs: free this one's memory before the next is built.
         gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
-    if state is RunState.COMPLETE and not complete:
+    if state is RunState.COMPLETE and not complete:  # stopped or preempted: the run stays open
         return None
     reports = tuple(fit.position.reports) if fit else ()
     where["steps_reused"] = str(fit.position.reused if fit else 0)

@@ -175,7 +175,8 @@ def claim_study(
             )
         write_identity(database, space, seed)
         return
-    wanted = json.loads(json.dumps(space.canonical))
+    wanted = json.loads(json.dumps(space.canonical))  # as stored: tuples are lists
+    # More seeds are no difference; fewer are refused below.
     before = {**stored["space"], "seeds": wanted["seeds"], "seed": stored["seed"]}
     differences = _differences(before, {**wanted, "seed": seed}, "")
     seeds = stored["space"]["seeds"]
@@ -190,6 +191,8 @@ def claim_study(
             "take another --name, or set them back to continue it"
         )
     database.check_direction(space.goal.direction)
+    # With new seeds, or of an older version, the identity is rewritten. An older version's trials
+    # that have ended cannot get a seal, so their number is recorded.
     if seeds < space.seeds or not is_sealed_study(stored):
         older = stored.get(_UNSEALED, 0) if is_sealed_study(stored) else len(database.trials())
         write_identity(database, space, seed, unsealed=older)

@@ -248,7 +248,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         """Keep memory in step with the database: after a failed write it is read again."""
         if self._stale:
             self._load()
-        self._stale = True
+        self._stale = True  # stays so if the block raises
         yield
         self._stale = False
 
@@ -319,7 +319,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         goal, reduction = self._space.goal, self._space.reduction
         search = self._searches.of(entry.cells)
         for at in judged_rungs(rung, reduction, reports=entry.config["reports"]):
-            if at in entry.judged:
+            if at in entry.judged:  # decided before a crash
                 continue
             stops = pruner(value, search.judged.get(at, ()), reduction, goal.direction)
             verdict = Verdict(rung, value, stops)

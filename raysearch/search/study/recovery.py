@@ -184,6 +184,7 @@ def _template(plan: SweepPlan, left: _Traces, task: str, *, first: bool) -> Froz
     _check_cells(plan, cells, [*records, *(spec.cell for spec in left.specs)])
     scalars = {name: as_scalar(value) for name, value in config.items()}
     for cell, row in records.items():
+        # A row read from the table also has the settings of other trials.
         record = dataclasses.replace(row, config=scalars)
         attributes[CELL + cell.slug] = record.to_json()
     judged = records.get(cells[0])
@@ -206,7 +207,7 @@ def _template(plan: SweepPlan, left: _Traces, task: str, *, first: bool) -> Froz
 
 def _end(template: FrozenTrial, space: SearchSpace, rows: Sequence[Run]) -> None:
     """End the trial if it has nothing left to run."""
-    end = Entry.read(template, -1, space).end()
+    end = Entry.read(template, -1, space).end()  # -1: it is not in the database yet
     if end is None:
         return
     template.state, template.values = end.state, end.values

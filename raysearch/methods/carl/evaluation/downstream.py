@@ -128,6 +128,7 @@ def downstream(
             probe = _fit(embedded, role, seed)
             if role == "test" and corpus.name in CROSS_VALIDATED:
                 trained = seen.among(corpus, "train")
+                # Cross-validation scores all three splits, so the seen rows of all are left out.
                 left_out += seen_rows(corpus, "dev") + int(trained.sum())
                 scores = _cross_validated(embedded, trained, seed)
             else:
