@@ -89,7 +89,7 @@ import json, sys
 from pathlib import Path
 from raysearch.search.space.space import load_space
 from raysearch.search.study.ledger import StudyLedger
-from raysearch.run import Cell, Trial, TrialState
+from raysearch.run import Cell, Run, RunState
 
 folder, spaces, trials = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 space = load_space(Path(spaces)).with_overrides({}, trials=100)
@@ -99,8 +99,8 @@ with StudyLedger.open(url, "toy", space, cells=lambda config: [cell]) as ledger:
     for _ in range(trials):
         asked = ledger.ask()
         metrics = {"dev/score": asked.config["sigma"]}
-        trial = Trial(sweep="toy", number=asked.number, cell=cell, method="carl",
-                      state=TrialState.COMPLETE, config={}, metrics=metrics)
+        trial = Run(sweep="toy", number=asked.number, cell=cell, method="carl",
+                      state=RunState.COMPLETE, config={}, metrics=metrics)
         ledger.finish_cell(asked.number, trial)
         print(json.dumps(asked.config))
 """
