@@ -191,9 +191,8 @@ def read_config(config_type: type[T], values: Mapping[str, Any], *, where: str) 
     """A validated config from a mapping; fields not named keep their defaults.
 
     Args:
-        config_type: A frozen dataclass whose fields were made by `setting`. If it has a
-            method ``problems() -> list[str]``, its sentences on combinations of fields are
-            included.
+        config_type: A frozen dataclass whose fields were made by `setting`. If it has a method
+            ``problems() -> list[str]``, its sentences on combinations of fields are included.
         values: Field name to value.
         where: File, command-line option or row of the values; ends each message.
 

@@ -1,9 +1,8 @@
 """The records of runs, which all packages share.
 
-A *cell* is a task and a seed; a *run* is one configuration on one cell: `RunSpec` describes it,
-a `Report` is a point of its learning curve, `Run` is the finished record. All are frozen and
-convert to plain JSON and back without loss, for the study's database, the slots and the
-leaderboard.
+A *cell* is a task and a seed; a *run* is one configuration on one cell: `RunSpec` describes it, a
+`Report` is a point of its learning curve, `Run` is the finished record. All are frozen and convert
+to plain JSON and back without loss, for the study's database, the slots and the leaderboard.
 """
 
 from __future__ import annotations

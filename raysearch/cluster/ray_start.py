@@ -5,9 +5,8 @@ it. This module keeps waiting while the processes live; those of a failed attemp
 the next, which they would only slow down.
 
 SIGTERM to the whole process group or service (``systemctl stop``, ``scancel``) is meant for the
-sweep, which ends in order and stops Ray itself: Ray's processes start with SIGTERM ignored, as
-Ray starts them with Ctrl-C ignored. The names used here are internal to Ray, whose version is
-pinned.
+sweep, which ends in order and stops Ray itself: Ray's processes start with SIGTERM ignored, as Ray
+starts them with Ctrl-C ignored. The names used here are internal to Ray, whose version is pinned.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """GoEmotions: Reddit comments with exactly one emotion that is not neutral.
 
-The paper's "GoEmotions-10, 29K" has the size of this selection (29,425 rows of all splits,
-carl.md §2); its grouping into ten is unknown. So there are two versions of our own:
-``goemotions`` keeps the 27 classes, ``goemotions_ekman`` groups them by the Ekman taxonomy of the
-corpus's authors (Demszky et al. 2020, and the mapping published with their data). Neither is
-the paper's task.
+The paper's "GoEmotions-10, 29K" has the size of this selection (29,425 rows of all splits, carl.md
+§2); its grouping into ten is unknown. So there are two versions of our own: ``goemotions`` keeps
+the 27 classes, ``goemotions_ekman`` groups them by the Ekman taxonomy of the corpus's authors
+(Demszky et al. 2020, and the mapping published with their data). Neither is the paper's task.
 """
 
 from __future__ import annotations

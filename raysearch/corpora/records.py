@@ -72,9 +72,8 @@ class Removal:
 
     Attributes:
         role: Split that they were removed from; "all" for rows that belong to none.
-        reason: ``in test`` and ``in dev`` (the normalised text also occurs there; a row of
-            train that occurs in both counts in both), ``unrated``, ``blank``, or the loader's
-            own reason.
+        reason: ``in test`` and ``in dev`` (the normalised text also occurs there; a row of train
+            that occurs in both counts in both), ``unrated``, ``blank``, or the loader's own reason.
         rows: Number of rows.
         texts: Number of distinct normalised texts among them; None if only rows were counted.
     """

@@ -1,9 +1,8 @@
 """Estimates a sweep's device and wall-clock hours from earlier trials.
 
 A *draw* is one simulated sweep: its configurations take the seconds of earlier ones, resampled from
-a bootstrap sample of these, and early stopping ends some of them. The spread of many draws
-covers both the uncertainty of the mean and the variation between trials. Pure functions of
-numbers.
+a bootstrap sample of these, and early stopping ends some of them. The spread of many draws covers
+both the uncertainty of the mean and the variation between trials. Pure functions of numbers.
 """
 
 from __future__ import annotations

@@ -63,8 +63,7 @@ class SweepPlan:
         gpus_per_worker: GPUs of each worker; fractions share a GPU.
         study_url: SQLAlchemy URL of the study; empty for ``study.db`` in `folder`.
         data_dir: Folder of the corpora, on every node.
-        storage: Folder or URI that holds the rest of the sweep, under its name; empty for
-            `folder`.
+        storage: Folder or URI that holds the rest of the sweep, under its name; empty for `folder`.
         stages: Folder or URI of the stages that trials share; empty for ``stages`` in `root`.
         stages_limit: Size limit of these in bytes; None for half of the free disk.
         quota: Bytes that the runs' files and the sweep's own stages may take together, of which

@@ -55,8 +55,7 @@ def switch_randomly(
     """Exchange runs outside of aspects between sentences and their translations.
 
     Args:
-        pairs: Row to sentence and translation with as many aspects; the choice depends on the
-            row.
+        pairs: Row to sentence and translation with as many aspects; the choice depends on the row.
         seed: Determines the runs; any integer.
     """
     sentences = {}

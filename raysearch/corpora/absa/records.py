@@ -80,8 +80,7 @@ class AlignedViews:
         s: The source sentence (D_S).
         st: The source sentence with target aspect terms (D_ST), or None.
         ts: The translation with source aspect terms (D_TS), or None.
-        t: The translation (D_T), or None: a sentence whose aspects were lost has none of the
-            three.
+        t: The translation (D_T), or None: a sentence whose aspects were lost has none of the three.
     """
 
     row: int

@@ -57,9 +57,8 @@ def gradient_in_other_context(
 ) -> torch.Tensor:
     """∂L_MCCL/∂q of every sentence of a batch, in batches filled up from another one.
 
-    Sentences are split into `PARTS` parts; each part forms a batch with the other batch's
-    sentences from all other positions. The encoder need not run again: its backward pass takes
-    this gradient.
+    Sentences are split into `PARTS` parts; each part forms a batch with the other batch's sentences
+    from all other positions. The encoder need not run again: its backward pass takes this gradient.
 
     Args:
         own: The batch.
