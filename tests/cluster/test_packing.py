@@ -85,8 +85,8 @@ def test_what_no_trial_can_use_is_said() -> None:
 MEASURE = """
 import sys
 from raysearch.cluster.packing import measure_peak
-from raysearch.run import Run
-peak = measure_peak(Run.from_json(sys.argv[1]), data_dir="")
+from raysearch.run import RunSpec
+peak = measure_peak(RunSpec.from_json(sys.argv[1]), data_dir="")
 print(peak.taken, peak.total)
 """
 
