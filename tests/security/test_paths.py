@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raysearch.api.messages import PROGRESS
 from raysearch.cli import main
 from raysearch.cli.remote import watch
 from raysearch.cli.sweep import JsonView
@@ -86,7 +87,7 @@ def test_name_of_a_sweep_in_the_output_of_a_cluster(
     results = tmp_path / "a" / "results"
     said = "a sweep's name in a job's events must be the name of a|`name` must be a text"
     with pytest.raises(ConfigError, match=said):
-        watch("cluster.yaml", "job", results)
+        watch("cluster.yaml", "job", results, PROGRESS)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,7 +99,7 @@ def test_card_in_the_output_of_a_cluster(
     line = json.dumps({"news": "sweep", "at": 0.0, **opening})
     monkeypatch.setattr(jobs, "follow", lambda cluster, job, hear: hear(line))
     with pytest.raises(ConfigError, match="a job's first event must say what sweep it is"):
-        watch("cluster.yaml", "job", tmp_path)
+        watch("cluster.yaml", "job", tmp_path, PROGRESS)
 
 
 def test_commands_that_a_watcher_is_told_of_are_quoted(
@@ -116,7 +117,7 @@ def test_commands_that_a_watcher_is_told_of_are_quoted(
         view.event(Event(kind=EventKind.SWEEP, header=opening))
         view.event(Event(kind=EventKind.ENDING, summary=summary))
     monkeypatch.setattr(jobs, "follow", lambda cluster, job, hear: [hear(x) for x in lines])
-    watch("cluster.yaml", "job", tmp_path)
+    watch("cluster.yaml", "job", tmp_path, PROGRESS)
     said = capsys.readouterr().out
     assert "'/r; touch x/leases/'" in said and "--task 'en-es; touch x'" in said
     assert said.count("; touch x") == 2
