@@ -1,4 +1,4 @@
-"""Is one configuration or sweep better than another, and how surely?"""
+"""Compare two configurations or sweeps: differences, intervals and tests."""
 
 from __future__ import annotations
 

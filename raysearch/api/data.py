@@ -137,7 +137,7 @@ def data_fetch(
     Args:
         names: Corpora; only ``all`` for every one that can be downloaded.
         data_dir: Folder of the corpora.
-        progress: Makes what is told of a download's bytes.
+        progress: Makes the receiver of a download's byte counts.
 
     Raises:
         DataError: What could not be had, and why.

@@ -1,4 +1,4 @@
-"""Where a command's progress goes: sentences, warnings, who sees a trial or a sweep run.
+"""Receivers of a command's progress: notes, warnings, and views of a run or a sweep.
 
 The functions of `raysearch.api` take a `Messages`. By default progress is not shown, and warnings
 are Python's own.
@@ -44,7 +44,7 @@ class Messages:
     Attributes:
         note: With a sentence on what happens, without a line end.
         warn: With a sentence that also concerns whoever wants to see no progress.
-        training: With the label of a trial; the block trains it, and its listener is told.
+        training: With the label of a trial; the block trains it and reports to the listener.
         picture: Makes what shows a sweep while it runs, from a clock; None for warnings only.
     """
 
@@ -54,7 +54,7 @@ class Messages:
     picture: Callable[[Clock], View] | None = None
 
     def view(self, clock: Clock = time.monotonic) -> View:
-        """What is told how a sweep goes: its picture, or what passes warnings on."""
+        """The view of a sweep: its picture, or one that passes on warnings only."""
         return QuietView(self.warn) if self.picture is None else self.picture(clock)
 
 

@@ -1,4 +1,4 @@
-"""What the functions of `raysearch.api` take: the options of the commands, with their defaults.
+"""The options of the commands, with their defaults, as the functions of `raysearch.api` take them.
 
 An option is a field here and a keyword of the function; the command line only reads words into
 them. Each class checks the types of its values when it is made, what they mean is checked where

@@ -1,4 +1,4 @@
-"""What can be known before a sweep is paid for: whether its files are usable, and what it takes.
+"""Check the files of a sweep, and estimate its trials, hours and cost before it runs.
 
 The estimate comes from earlier trials that are most like its own, and from the nodes' prices.
 """

@@ -117,7 +117,7 @@ class _AsFarAs:
     """Passes on what a trial says, keeps its reports, and stops it after a rung.
 
     Args:
-        listener: Who is told.
+        listener: Receives progress and reports.
         rung: The last one; None for the trial's own end.
     """
 

@@ -80,7 +80,7 @@ def search(
 
     Args:
         options: Of the sweep.
-        view: Who is told how it goes.
+        view: Receives the events.
         messages: Where to say what is measured before it begins, and warnings.
 
     Raises:

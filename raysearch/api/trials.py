@@ -1,4 +1,4 @@
-"""Which finished trials are meant, by which goal, and the run that makes one again.
+"""Select finished trials by number or rank, and build the run that reproduces one.
 
 The sides of a comparison are meant by SWEEP, SWEEP:N, SWEEP:best or SWEEP:default (`select`).
 """

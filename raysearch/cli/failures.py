@@ -1,4 +1,4 @@
-"""Which failure is not ours, and in what sentence does the user read it?
+"""Turn failures of other libraries and of the system into one sentence for the user.
 
 Where a library or the system is known to fail, this program says so at that place. What is left
 of such failures reaches the command line, which says them here. Everything else is a bug and keeps

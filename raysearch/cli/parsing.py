@@ -1,4 +1,4 @@
-"""How does the command line say its mistakes, and show examples in its help?
+"""The parser: one-line messages for mistakes, and examples in the help.
 
 A mistake in the words is a `ConfigError` like any other, so that `main` says it as one
 sentence that names the next command to try.
