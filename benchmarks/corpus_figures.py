@@ -177,10 +177,10 @@ def perturbation() -> list[dict[str, float]]:
                 {
                     "sd": sd,
                     "epsilon": epsilon,
-                    "fp32": float(share_changed(clean, sign, chosen, torch.float32)),
-                    "fp32_l2": float(share_changed(clean, ball, chosen, torch.float32)),
-                    "bf16": float(share_changed(clean, sign, chosen, torch.bfloat16)),
-                    "fp16": float(share_changed(clean, sign, chosen, torch.float16)),
+                    "fp32": float(share_changed(clean, clean + sign, chosen, torch.float32)),
+                    "fp32_l2": float(share_changed(clean, clean + ball, chosen, torch.float32)),
+                    "bf16": float(share_changed(clean, clean + sign, chosen, torch.bfloat16)),
+                    "fp16": float(share_changed(clean, clean + sign, chosen, torch.float16)),
                     "relative": float(moved.norm() / clean.double().norm()),
                 }
             )

@@ -40,8 +40,8 @@ def correlations(random: np.random.Generator, trials: int, cases: int) -> dict[s
             place: rank_correlation(random.normal(size=trials), random.normal(size=trials))
             for place in range(40)
         }
-        one += sum(found.told for found in cells.values())
-        some += any(found.told for found in corrected(cells).values())
+        one += sum(found.significant for found in cells.values())
+        some += any(found.significant for found in corrected(cells).values())
         x, y = random.normal(size=trials), random.normal(size=trials)
         drawn = random.integers(trials, size=(300, trials))
         ranks = [np.argsort(np.argsort(values)).astype(float)[drawn] for values in (x, y)]
@@ -84,12 +84,14 @@ def weights(random: np.random.Generator, trials: int, cases: int) -> dict[str, A
             configs.append(config | (own if config["kind"] == "a" else {}))
         losses = ["abc".index(c["kind"]) + random.normal(0, 0.1) for c in configs]
         told = {
-            i.name for i in importances(configs, losses, DECISIVE, seed=case).settings if i.told
+            i.name
+            for i in importances(configs, losses, DECISIVE, seed=case).settings
+            if i.significant
         }
         choice += "kind" in told
         below += bool(told & {"first", "second"})
         noise = importances(configs, random.normal(size=trials).tolist(), DECISIVE, seed=case)
-        none += any(found.told for found in noise.settings)
+        none += any(found.significant for found in noise.settings)
     return {
         "trials": trials,
         "choice": choice / cases,

@@ -10,7 +10,7 @@ owns a slot, the dispatcher; of plain Tune the driver and the trials' processes,
 steps of its log. Every trial takes 40 steps, with a checkpoint every 5.
 
 The bound is one checkpoint interval per kill and running trial. What each kill did lies in
-DIR/*/journal.jsonl; the same command goes on with a campaign that was cut short.
+DIR/*/journal.jsonl; the same command continues a campaign that was cut short.
 """
 
 from __future__ import annotations

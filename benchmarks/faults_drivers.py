@@ -2,7 +2,7 @@
 
     python benchmarks/faults_drivers.py raysearch|tune WORK FOLDER TRIALS STEP_SECONDS
 
-Both begin the sweep in FOLDER or go on with it, note in ``told`` every trial that they say is
+Both begin the sweep in FOLDER or continue it, note in ``told`` every trial that they say is
 finished, and write ``result.json`` at the end: for each finished trial its parameter and its
 objective. Tune runs as its guide to fault tolerance has it: `Tuner.restore` with unfinished and
 errored trials resumed, failures of trials without limit, the study in memory, a snapshot of the

@@ -111,8 +111,10 @@ def widen(batch: Batch, pad_id: int) -> Batch:
         mask=pad(batch.mask, (0, more)),
         eligible=pad(batch.eligible, (0, more)),
         labels=batch.labels,
+        classes=batch.classes,
         tokens=batch.tokens,
         rows=batch.rows,
+        width=FIXED_LENGTH,
     )
 
 

@@ -171,8 +171,7 @@ class Contender:
             sides = sum(len(source) + len(target) for source, target in draw.rounds)
             # A second backward pass through the labelled batch costs two.
             return sides + 5 * len(draw.labelled) + 3 * len(draw.target) + 6 * len(draw.pairs)
-        packed, _ = batch.rounds(self.config.critic_steps if draw.rounds else 0)
-        alone = len(packed.order) if packed is not None else 0
+        alone = len(batch.critic_batches()[0].order) if draw.rounds else 0
         return alone + 3 * len(batch.main.order)
 
 

@@ -21,10 +21,10 @@ The help of every command, written by `python docs/commands.py`. `raysearch` and
 raysearch` are the same.
 
 Results go to standard output; progress and errors go to standard error. `--quiet` leaves out the
-progress, and `--format json` writes for a program. Colours are off when `NO_COLOR` is set or the
-output is not a terminal. Invisible characters in a text from outside (escape sequences, controls of
-its direction) are shown as escapes such as `\\x1b`, and characters that the terminal's encoding
-lacks as a similar one.
+progress, and `--format json` writes strict JSON for a program: a number that is not finite is
+`null`. Colours are off when `NO_COLOR` is set or the output is not a terminal. Invisible characters
+in a text from outside (escape sequences, controls of its direction) are shown as escapes such as
+`\\x1b`, and characters that the terminal's encoding lacks as a similar one.
 
 | exit code | means |
 |---|---|

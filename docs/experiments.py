@@ -32,12 +32,19 @@ HEAD = """\
 
 Each page is the answer of `raysearch experiment NAME` at the small scale. `python
 docs/experiments.py` writes it from the rows in `results/reference/NAME` (Parquet, with learning
-curves and the test readings), which `raysearch leaderboard`, `report` and `compare` read like those
-of any sweep.
+curves and the test evaluations), which `raysearch leaderboard`, `report` and `compare` read like
+those of any sweep.
 
 The same command with `--scale paper` runs the experiment at the paper's own size on a GPU; none has
-been run at that size. The scores here are those of one small encoder after a few dozen steps, and
-the answers hold for that setting alone.
+been run at that size. Most scores here are those of one layer of a small encoder after a few dozen
+steps, and the answers hold for that setting alone.
+
+The rows are of the commits that the pages name. Since then the penalties of all probes are chosen
+on dev, CARL's target keeps its small steps, a warm-up shares the schedule of what follows, MSMO's
+critic is trained until its gap can be trusted, and test sentences that a trial has read are not
+scored: trained again, the arms that this concerns have other numbers. `carl-depth`, `carl-labels`,
+`carl-normalisation` and `msmo-codeswitch` are of later commits. `msmo-depth`, of a whole encoder,
+takes hours and has no rows yet.
 
 | experiment | question | answer |
 |---|---|---|
@@ -45,7 +52,7 @@ the answers hold for that setting alone.
 
 
 def take(folder: Path) -> None:
-    """Take the complete rows of a finished study over, with its card, readings and measures."""
+    """Take the complete rows of a finished study over, with its card, evaluations and measures."""
     name = folder.name
     place = REFERENCE / name
     shutil.rmtree(place, ignore_errors=True)

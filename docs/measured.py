@@ -82,37 +82,6 @@ def why() -> Words:
     yield f"does in {100 * one['bound_alone']:.0f} %"
 
 
-def carl_in_short() -> Words:
-    """What README says of CARL on EmoBank."""
-    found = {item["setting"]: item["test/va_pearson"] for item in read("carl-emobank")["rows"]}
-    frozen, best = (found[name]["mean"] for name in ("frozen encoder", "CARL, best trial"))
-    yield f"from r = {frozen:.3f} to {best:.3f}"
-
-
-def msmo_in_short() -> Words:
-    """What README says of MSMO on SemEval-2016."""
-    found = {item["setting"]: item["mean"]["mean"] for item in read("msmo-xabsa")["rows"]}
-    yield f"F1 is {found['MSMO']:.1f}, below the {found['ACS']:.1f} of the ACS baseline"
-    yield f"lifts it to {found['MSMO-Distill-M']:.1f}"
-
-
-def carl_emobank() -> Words:
-    """CARL on EmoBank: the table, and what is said of it."""
-    found = {item["setting"]: item for item in read("carl-emobank")["rows"]}
-    metrics = ("emobank/valence_pearson", "emobank/arousal_pearson", "va_pearson", "va_spearman")
-    for name, item in found.items():
-        yield row(name, *(spread(item[f"test/{metric}"], 3) for metric in metrics))
-    best, frozen = (
-        found[name]["test/va_pearson"] for name in ("CARL, best trial", "frozen encoder")
-    )
-    gain = best["mean"] - frozen["mean"]
-    yield (
-        f"lifts the frozen encoder by about {gain:.2f} in mean r, "
-        f"{gain / best['sd']:.1f} standard deviations"
-    )
-    yield f"commit `{read('carl-emobank')['commit'][:7]}`"
-
-
 def msmo_xabsa() -> Words:
     """MSMO on SemEval-2016: the table, and what is said of it."""
     record = read("msmo-xabsa")
@@ -164,8 +133,9 @@ def _told(found: Experiment) -> tuple[int, int]:
 
 
 def _steps(method: str) -> str:
-    names = (path.name for path in (ROOT / REFERENCE).iterdir() if path.name.startswith(method))
-    steps = {trial.steps for name in names for trial in experiment(name).trials} - {0}
+    names = {path.name for path in (ROOT / REFERENCE).iterdir() if path.name.startswith(method)}
+    small = names - {f"{method}-depth"}
+    steps = {trial.steps for name in small for trial in experiment(name).trials} - {0}
     return f"on real data, {min(steps)} to {max(steps)} steps"
 
 
@@ -187,11 +157,19 @@ def experiments_of_carl() -> Words:
     sizes = sorted(-interval.value for interval in rest)
     yield f"no significant difference ({sizes[0]:.3f} to {sizes[-1]:.3f})"
     found = experiment("carl-labels")
-    assert _told(found) == (1, 3)  # the untrained encoder, which is not of the two
-    yield f"continuous labels {_of(found)[('carl',)].value:.3f} above discrete ones"
+    apart = _of(found)
+    equal = [apart[key] for key in (("no_ptd",), ("carl",), ("supcon", "middle"))]
+    assert not any(interval.excludes_zero for interval in equal)
+    soft, detecting, middle = (signed(interval.value) for interval in equal)
+    yield f"not distinguishable from them ({soft}, with detection {detecting})"
+    yield f"nor are quadrants around the middle of the scale ({middle})"
+    assert _told(found) == (1, 7)  # the untrained encoder
+    fine = apart["supcon", "quintiles"]
+    yield f"25 classes are {-fine.value:.3f} below them, by themselves {ends(fine)}"
     [frozen] = [r for r in found.answer.others if r.arm.settings["variant"] == "frozen"]
     moved = frozen.beside_difference["dev/transfer_accuracy"]
-    yield f"in transfer the untrained encoder is {moved.value:.3f} better"
+    assert moved.excludes_zero
+    yield f"in transfer the untrained encoder is {-moved.value:.3f} below"
     yield from _normalisation()
     found = experiment("carl-embedding")
     means = {r.arm.settings["variant"]: r.mean for r in found.answer.results}
@@ -204,6 +182,47 @@ def experiments_of_carl() -> Words:
         f"to {sum(first) / len(first):.2f} from the first report on, "
         f"{sum(chance) / len(chance):.2f} by chance"
     )
+
+
+def depth_of_carl() -> Words:
+    """CARL on a whole encoder: the table, and what is said of it."""
+    found = experiment("carl-depth")
+    names = {
+        ("carl",): "CARL",
+        ("no_ptd",): "CARL without detection",
+        ("finetune",): "plain fine-tuning on VA",
+        ("frozen", "last"): "untrained encoder, last layer",
+        ("frozen", "mix"): "untrained encoder, best layers",
+    }
+    for result in found.answer.results:
+        rate = result.arm.tuned.get("learning_rate")
+        yield row(
+            names[tuple(map(str, result.arm.settings.values()))],
+            f"{rate:g}" if isinstance(rate, float) else "–",
+            spread({"mean": result.mean, "sd": result.sd}, 3),
+            f"{result.beside['test/emobank/valence_pearson']:.3f}",
+            f"{result.beside['test/emobank/arousal_pearson']:.3f}",
+        )
+        if head := result.beside.get("test/head_va_pearson"):
+            yield f"by its own head {head:.3f}"
+    apart = _of(found)
+    yield (
+        f"{-apart['frozen', 'last'].value:.3f} above the untrained encoder and "
+        f"{-apart['frozen', 'mix'].value:.3f} above the best of its layers"
+    )
+    tuned = apart[("finetune",)]
+    assert _told(found) == (3, 4)
+    yield f"{tuned.value:.3f} above CARL ({ends(tuned)})"
+    without = apart[("no_ptd",)]
+    assert not without.excludes_zero
+    yield f"changes nothing ({signed(without.value)}, {ends(without)})"
+    carl = found.answer.reference.arm.cells.values()
+    skill, clean = (
+        sum(run.metrics[f"dev/{name}"] for run in carl) / len(carl)
+        for name in ("detection_auc", "detection_auc_removed")
+    )
+    yield f"AUC of {skill:.3f}, and with the perturbation taken away of {clean:.3f}"
+    yield f"{sum(run.seconds for run in found.trials) / 3600:.1f} hours of one core"
 
 
 def entropy(corpus: str) -> float:
@@ -231,15 +250,24 @@ def _normalisation() -> Words:
     apart = _of(found)
     yield (
         f"is {apart[('cos_centred', 'scale')].value:.3f} below centred cosines and "
-        f"{apart[('cos_centred', 'standardised')].value:.3f} below either cosine on standardised"
+        f"{apart[('cos_centred', 'standardised')].value:.3f} below the cosine on standardised"
     )
-    better = apart[("gauss", "scale", 0.1)], apart[("gauss", "standardised", 0.5)]
-    other = apart[("gauss", "scale", 0.5)], apart[("gauss", "standardised", 0.1)]
-    assert not any(interval.excludes_zero for interval in other)
+    fit = {"scale": (0.05, 0.1), "standardised": (0.5, 1.0)}
+    narrow, wide = (
+        [apart[("gauss", scaling, sigma)].value for sigma in widths]
+        for scaling, widths in fit.items()
+    )
+    assert all(
+        apart[("gauss", scaling, sigma)].excludes_zero == (sigma in widths)
+        for scaling, widths in fit.items()
+        for sigma in (0.05, 0.1, 0.5, 1.0)
+        if (scaling, sigma) != ("scale", 0.5)
+    )
     yield (
-        f"{better[0].value:.3f} and {better[1].value:.3f} below the better one, and not "
-        f"distinguishable from the other ({signed(other[0].value)} and {signed(other[1].value)})"
+        f"{narrow[0]:.3f} and {narrow[1]:.3f} on min–max labels (σ 0.05 and 0.1) and "
+        f"{wide[0]:.3f} and {wide[1]:.3f} on standardised ones (0.5 and 1)"
     )
+    yield f"σ 0.5 on min–max labels {signed(apart[('gauss', 'scale', 0.5)].value)}"
 
 
 def _scale() -> Words:
@@ -566,6 +594,27 @@ _LABELS = {
 }
 
 
+def language_gap() -> Words:
+    """docs/msmo.md: how far a critic brings two languages together, and F1."""
+    record = read("language_gap")
+    yield f"commit `{record['commit'][:7]}`"
+    start = record["rows"][0]["means"]
+    yield f"Untrained they are {start['start/distance']:.2f} apart"
+    for item in record["rows"]:
+        given, means = item["settings"], item["means"]
+        told = [given.get(name) for name in ("schedule", "critic_clip", "adversarial_weight")]
+        game = "align-main" if "align-main/critic_accuracy" in means else "train-main"
+        yield row(
+            str(told[0] or "without critic"),
+            *("–" if value is None else f"{value:g}" for value in told[1:]),
+            f"{means[f'{game}/critic_accuracy']:.2f}" if told[0] else "–",
+            f"{means['train-main/distance']:.2f}",
+            f"{means['train-main/separation']:.2f}",
+            f"{means['dev/f1']:.3f}",
+            f"{means['target_dev/f1']:.3f}",
+        )
+
+
 def corpora_of_msmo() -> Words:
     """What docs/msmo.md says of the files of language pairs."""
     found = read("corpora")["absa"]
@@ -656,8 +705,6 @@ def _paired(languages: dict[str, Any], targets: dict[str, Any]) -> Words:
 
 PASSAGES: dict[tuple[str, str], Callable[[], Words]] = {
     ("README.md", PUBLISHED.rstrip("/")): why,
-    ("README.md", PUBLISHED + "carl-emobank.json"): carl_in_short,
-    ("README.md", PUBLISHED + "msmo-xabsa.json"): msmo_in_short,
     ("docs/benchmarks.md", PUBLISHED + "overhead.json"): overhead,
     ("docs/benchmarks.md", PUBLISHED + "scale.json"): scale,
     ("docs/benchmarks.md", PUBLISHED + "faults.json"): kills,
@@ -665,10 +712,11 @@ PASSAGES: dict[tuple[str, str], Callable[[], Words]] = {
     ("docs/benchmarks.md", PUBLISHED + "step_cost_msmo.json"): step_of_msmo,
     ("docs/benchmarks.md", PUBLISHED + "stage_reuse.json"): stage_reuse,
     ("docs/benchmarks.md", PUBLISHED + "padding.json"): padding,
-    ("docs/carl.md", PUBLISHED + "carl-emobank.json"): carl_emobank,
+    ("docs/carl.md", f"{REFERENCE}/carl-depth"): depth_of_carl,
     ("docs/carl.md", REFERENCE): experiments_of_carl,
     ("docs/carl.md", f"{REFERENCE}/carl-normalisation"): literal_target,
     ("docs/msmo.md", PUBLISHED + "msmo-xabsa.json"): msmo_xabsa,
+    ("docs/msmo.md", PUBLISHED + "language_gap.json"): language_gap,
     ("docs/msmo.md", REFERENCE): experiments_of_msmo,
     ("docs/carl.md", PUBLISHED + "corpora.json"): corpora_of_carl,
     ("docs/carl.md", PUBLISHED + "padding.json"): padding,
@@ -681,7 +729,7 @@ PASSAGES: dict[tuple[str, str], Callable[[], Words]] = {
 }
 """File of the text and file of the numbers, to the words in which these stand there."""
 GIVEN = {
-    "results/published/carl-emobank.json": {"±"},
+    "results/reference/carl-depth": {"±"},
     "results/published/msmo-xabsa.json": {"50 %", "±"},
     "results/reference": {"0.25", "0.01", "0.1"},
     "results/published/interval_coverage.json": {"95 %", "12.22"},
@@ -698,6 +746,7 @@ OUTSIDE = {
     "docs/install.md": "3.11",
     "docs/proof.md": "12.22 0.2 0.05 0.01",
     "docs/report.md": "±",
+    "docs/slurm.md": "22.05",
     "docs/storage.md": "0.5",
 }
 """Numbers outside of all passages that nobody measured either: versions, licences, settings.

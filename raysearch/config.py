@@ -269,9 +269,21 @@ class TrainingConfig:
     """At most so much training is redone after a crash; 0 writes a checkpoint at every report."""
 
     @classmethod
-    def paper(cls, task: str = "") -> Mapping[str, Any]:
-        """The paper's own values for a task, or over all tasks when it is empty."""
+    def paper(
+        cls, task: str = "", setting: Mapping[str, Any] = types.MappingProxyType({})
+    ) -> Mapping[str, Any]:
+        """The paper's own values.
+
+        Args:
+            task: The task; over all tasks when it is empty.
+            setting: Values that are given, such as the encoder: the paper's may depend on them.
+        """
         return cls.PAPER
+
+    @property
+    def selected_on(self) -> str:
+        """Which development data ``dev/`` metrics are of; the same where trials are ranked."""
+        return ""
 
     @property
     def inert(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ The tree::
     RaysearchError            one clear message, exit code 2, no traceback
     ├── ConfigError           one or several settings, spaces or arguments that cannot be used
     ├── DataError             a corpus that is missing, damaged or against its description
+    │   └── MissingDataError  files of a known corpus that are not here
     ├── RoleError             code asked for data whose role it may not open
     ├── EncoderError          an encoder that is missing or cannot be read
     ├── StoreError            a results folder or study that cannot be read or written
@@ -18,7 +19,8 @@ A message says the rule, the value, where, and what to do. Anything that is not 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from raysearch.printable import printable
 
@@ -26,11 +28,14 @@ __all__ = [
     "ConfigError",
     "DataError",
     "EncoderError",
+    "MissingDataError",
     "RaysearchError",
     "RoleError",
     "RunError",
     "StoreError",
+    "TooLargeError",
     "UnhealthyError",
+    "gathered",
     "known_names",
     "one_line",
     "quoted",
@@ -62,8 +67,27 @@ class ConfigError(RaysearchError):
         super().__init__("\n".join(self.problems))
 
 
+@contextmanager
+def gathered(problems: list[str]) -> Iterator[None]:
+    """Add the problems of a `ConfigError` inside to a list, so that others are found, too."""
+    try:
+        yield
+    except ConfigError as error:
+        problems += error.problems
+
+
 class DataError(RaysearchError):
     """A corpus that is missing, damaged, or does not match its description."""
+
+
+class MissingDataError(DataError):
+    """Files of a known corpus that are not here, and may be had."""
+
+    @staticmethod
+    def joined(errors: Sequence[DataError]) -> DataError:
+        """One error for several; of this class if all are."""
+        missing = all(isinstance(error, MissingDataError) for error in errors)
+        return (MissingDataError if missing else DataError)("\n".join(map(str, errors)))
 
 
 class RoleError(RaysearchError):
@@ -80,6 +104,10 @@ class StoreError(RaysearchError):
 
 class RunError(RaysearchError):
     """This trial cannot be evaluated; its row fails with this reason, others continue."""
+
+
+class TooLargeError(RaysearchError):
+    """This trial needs more memory than its GPU has; another GPU may have it."""
 
 
 class UnhealthyError(RunError):

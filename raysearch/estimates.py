@@ -32,6 +32,8 @@ class PriorRuns:
         seconds: For each earlier configuration the seconds of its trials, as whole ones.
         rows: Number of trials.
         alike: Description of what they have in common with the plan.
+        same_kind: Whether all have its encoder, data and kind of device, so that their spread is
+            that of the planned trials.
         scaled: Description of how they were scaled; empty if they were not.
         devices: Their devices, as in their rows.
     """
@@ -39,6 +41,7 @@ class PriorRuns:
     seconds: tuple[tuple[float, ...], ...]
     rows: int
     alike: str
+    same_kind: bool
     scaled: str
     devices: tuple[str, ...]
 
@@ -93,6 +96,7 @@ class SweepEstimate:
         pruner: Name of the pruner, or ``none``.
         kept: Fraction of the reports that early stopping should leave.
         device: The kind of device that it needs.
+        beside: What its first trial changes that is not searched, in a sentence; or empty.
         prior: Similar earlier trials; None if there are none, and then nothing below is known.
         trial: Seconds of one whole trial.
         total: Slot seconds over all trials.
@@ -111,6 +115,7 @@ class SweepEstimate:
     pruner: str
     kept: float
     device: Kind
+    beside: str = ""
     prior: PriorRuns | None = None
     trial: Interval | None = None
     total: Interval | None = None

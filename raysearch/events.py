@@ -14,13 +14,14 @@ line has ``news``, its kind, and ``at``, Unix seconds:
     {"news": "message", "text": "...", "warning": false}     true: also for who sees no progress
     {"news": "ending", "summary": {...}}
 
-Numbers that are not finite are written as in JavaScript.
+Numbers that are not finite are ``null``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,11 +30,13 @@ from typing import Any, Protocol, Self
 
 from raysearch.config import as_scalar
 from raysearch.errors import ConfigError, StoreError, quoted
+from raysearch.json_text import plain_json
 from raysearch.names import checked_name
 from raysearch.run import Report, Run, RunSpec, RunState
 from raysearch.summary import SweepSummary
 
 __all__ = [
+    "GPU_FAILED",
     "NODE_WENT",
     "Event",
     "EventKind",
@@ -78,6 +81,8 @@ class EventKind(StrEnum):
     """The worker released the run on request; there is no record."""
     PREEMPTED = "preempted"
     """The worker released the run because its node is about to go; another resumes it."""
+    TOO_LARGE = "too_large"
+    """The run needs more memory than any GPU there has, as `Event.text` says; it stays open."""
     REFUSED = "refused"
     """No run of the sweep can work; `Event.text` is for the user."""
     CRASHED = "crashed"
@@ -147,8 +152,8 @@ class Event:
         report: A point of the curve (REPORT).
         record: The run's record (TRIAL, FINISHED; in a stream with TRIAL only).
         earlier: Whether the row is of an earlier session of the sweep (TRIAL).
-        text: One sentence (MESSAGE, WARNING, PREEMPTED), the error (REFUSED, CRASHED), or a line
-            (OUTPUT).
+        text: One sentence (MESSAGE, WARNING, PREEMPTED, TOO_LARGE), the error (REFUSED, CRASHED),
+            or a line (OUTPUT).
         header: Description of the sweep (SWEEP).
         summary: How the sweep ended (ENDING).
     """
@@ -179,7 +184,7 @@ class Event:
         name, fields = str(self.kind), self._fields()
         if self.kind is EventKind.WARNING:
             name = "message"
-        return json.dumps({"news": name, "at": self.at, **fields})
+        return plain_json({"news": name, "at": self.at, **fields})
 
     def _fields(self) -> dict[str, Any]:
         match self:
@@ -228,7 +233,7 @@ def _read(raw: Mapping[str, Any]) -> Event:
         case "sweep":
             found = Event(kind=EventKind.SWEEP, header=SweepHeader.from_plain(raw))
         case "trial":
-            record, earlier = Run.from_json(json.dumps(raw["trial"])), bool(raw["earlier"])
+            record, earlier = _record(raw["trial"]), bool(raw["earlier"])
             found = Event(kind=EventKind.TRIAL, run_id=record.id, record=record, earlier=earlier)
         case "started":
             run, device = RunSpec.from_json(json.dumps(raw["lease"])), _text(raw, "device")
@@ -237,7 +242,7 @@ def _read(raw: Mapping[str, Any]) -> Event:
             step, total = _count(raw, "step"), _count(raw, "total")
             found = Event(kind=EventKind.PROGRESS, run_id=_text(raw, "id"), step=step, total=total)
         case "report":
-            report = Report.from_plain(raw["report"])
+            report = Report.from_plain(_with_nan(raw["report"]))
             found = Event(kind=EventKind.REPORT, run_id=_text(raw, "id"), report=report)
         case "finished":
             found = Event(kind=EventKind.FINISHED, run_id=_text(raw, "id"))
@@ -251,6 +256,17 @@ def _read(raw: Mapping[str, Any]) -> Event:
         case _:
             found = Event(kind=EventKind.OTHER)
     return replace(found, at=at)
+
+
+def _record(raw: Mapping[str, Any]) -> Run:
+    curve = [_with_nan(report) for report in raw.get("curve", ())]
+    return Run.from_json(json.dumps({**_with_nan(raw), "curve": curve}))
+
+
+def _with_nan(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record or report as it was before JSON, where a number that is not finite is null."""
+    metrics = raw.get("metrics", {})
+    return {**raw, "metrics": {n: math.nan if v is None else v for n, v in metrics.items()}}
 
 
 def _text(raw: Mapping[str, Any], name: str) -> str:
@@ -307,7 +323,8 @@ class QuietView:
 
 
 NODE_WENT = "its node went away"
-"""Prefix of the reason of a run that failed through no fault of its own."""
+GPU_FAILED = "its GPU failed"
+"""Prefixes of the reason of a run that failed through no fault of its own."""
 
 
 def ended_run(

@@ -17,7 +17,7 @@ results agree to the last bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from raysearch.run import Cell, MetricGoal, RunState
@@ -30,9 +30,12 @@ __all__ = [
     "deciding_cells",
     "exact_mean",
     "is_over",
+    "mean_by_cell",
+    "pareto",
     "paired_differences",
     "task_mean",
     "task_means",
+    "whole_seeds",
 ]
 
 Aggregate = Literal["mean", "worst"]
@@ -84,6 +87,28 @@ def task_means(values: Mapping[Cell, float]) -> dict[str, float]:
     for cell, value in values.items():
         by_task.setdefault(cell.task, []).append(value)
     return {task: exact_mean(found) for task, found in by_task.items()}
+
+
+def whole_seeds(values: Mapping[Cell, float]) -> dict[int, float]:
+    """Seed to the mean over all tasks, of the seeds that every task has, in ascending order."""
+    tasks = {cell.task for cell in values}
+    by_seed: dict[int, list[float]] = {}
+    for cell, value in values.items():
+        by_seed.setdefault(cell.seed, []).append(value)
+    return {
+        seed: exact_mean(found)
+        for seed, found in sorted(by_seed.items())
+        if len(found) == len(tasks)
+    }
+
+
+def mean_by_cell(each: Iterable[Mapping[Cell, float]]) -> dict[Cell, float]:
+    """Cell to the mean over all configurations that have it: of one seed they are no repeats."""
+    found: dict[Cell, list[float]] = {}
+    for values in each:
+        for cell, value in values.items():
+            found.setdefault(cell, []).append(value)
+    return {cell: exact_mean(values) for cell, values in found.items()}
 
 
 def exact_mean(values: Sequence[float]) -> float:
@@ -164,3 +189,23 @@ def _worst_task(means: Mapping[str, float], goal: MetricGoal) -> str:
     """The task with the worst mean, the first of equals."""
     pick = min if goal.direction == "maximize" else max
     return pick(means, key=lambda task: means[task])
+
+
+def pareto(first: Sequence[float], second: Sequence[float], up: tuple[bool, bool]) -> list[int]:
+    """Indices of the Pareto-optimal points, in order of the first objective, best first.
+
+    Args:
+        first: Finite values, (N,).
+        second: Finite values, (N,).
+        up: Whether higher is better in each.
+    """
+    x, y = (
+        [value if higher else -value for value in values]
+        for values, higher in ((first, up[0]), (second, up[1]))
+    )
+    found, best = [], -math.inf
+    for index in sorted(range(len(x)), key=lambda i: (-x[i], -y[i])):
+        if y[index] > best:
+            found.append(index)
+            best = y[index]
+    return found

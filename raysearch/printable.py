@@ -2,7 +2,7 @@
 
 Rows, file names and messages of other programs may hold escape sequences, which set titles, clear
 screens and hide words, and bidirectional controls, which show other words than are there. All
-text for a person goes through here.
+text for a person goes through here. So does every count with its noun.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import codecs
 import re
 import unicodedata
 
-__all__ = ["READABLE", "printable", "printable_signs", "without_colour"]
+__all__ = ["READABLE", "counted", "plural", "printable", "printable_signs", "without_colour"]
 
 READABLE = "raysearch.readable"
 """Codec error handler that replaces what an encoding lacks by similar characters."""
@@ -103,3 +103,19 @@ def _in_ascii(sign: str) -> str:
 
 
 codecs.register_error(READABLE, _readable)
+
+
+def plural(count: float, noun: str, several: str = "") -> str:
+    """The noun for so many.
+
+    Args:
+        count: How many.
+        noun: The singular.
+        several: The plural, where it is not the singular and an s.
+    """
+    return noun if count == 1 else several or f"{noun}s"
+
+
+def counted(count: int, noun: str, several: str = "") -> str:
+    """A count, with commas, and its noun; see `plural`."""
+    return f"{count:,} {plural(count, noun, several)}"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
-__all__ = ["NULL", "read_scalar", "size_text"]
+__all__ = ["NULL", "parse_seconds", "read_scalar", "size_text"]
 
 NULL = ("", "~", "null", "Null", "NULL")
 """Spellings of null."""
@@ -19,6 +20,8 @@ _BOOL = {text: value for value, word in ((True, "true"), (False, "false"))
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)")
+_TIME = re.compile(r"(\d+\.?\d*|\.\d+)\s*([smh]?)")
+_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _NAN = (".nan", ".NaN", ".NAN")
 
 
@@ -53,3 +56,12 @@ def size_text(size: float, *, enough: bool = False) -> str:
         if size >= factor:
             return f"{rounded(10 * size / factor) / 10:.1f} {unit}"
     return f"{rounded(size / 1e3)} kB"
+
+
+def parse_seconds(value: Any) -> float | None:
+    """Seconds from ``90``, ``90s``, ``30m`` or ``2h``; None for anything else or not > 0."""
+    match = _TIME.fullmatch(value.strip() if isinstance(value, str) else f"{value}")
+    if isinstance(value, bool) or match is None:
+        return None
+    seconds = float(match[1]) * _UNIT_SECONDS[match[2]]
+    return seconds if 0 < seconds < math.inf else None

@@ -187,9 +187,9 @@ def numbers_text(numbers: Iterable[int]) -> str:
             runs[-1] = (runs[-1][0], number)
         else:
             runs.append((number, number))
-    told = [f"{first}" if first == last else f"{first} to {last}" for first, last in runs]
+    parts = [f"{first}" if first == last else f"{first} to {last}" for first, last in runs]
     one = len(runs) == 1 and runs[0][0] == runs[0][1]
-    return f"trial{'' if one else 's'} {', '.join(told)}"
+    return f"trial{'' if one else 's'} {', '.join(parts)}"
 
 
 def short(value: str) -> str:

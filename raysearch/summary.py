@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -122,6 +123,16 @@ class PaperResult(NamedTuple):
     value: float
     note: str
 
+    @classmethod
+    def from_plain(cls, raw: Sequence[Any]) -> PaperResult:
+        """Read an outcome from JSON, where a value that is not finite is null.
+
+        Raises:
+            TypeError, ValueError: It is malformed.
+        """
+        number, value, note = raw
+        return cls(number, math.nan if value is None else value, note)
+
 
 class Ending(StrEnum):
     """Why a session of a sweep ended."""
@@ -186,7 +197,9 @@ class SweepSummary:
             "ending": Ending(raw["ending"]),
             "trials": {RunState(state): count for state, count in raw["trials"].items()},
             "best": {task: Best(*best) for task, best in raw["best"].items()},
-            "papers": {task: PaperResult(*paper) for task, paper in raw["papers"].items()},
+            "papers": {
+                task: PaperResult.from_plain(paper) for task, paper in raw["papers"].items()
+            },
             "nodes": NodeUsage.from_plain(raw["nodes"]) if raw["nodes"] else None,
             "used_up": tuple(raw.get("used_up", ())),
         }

@@ -2,6 +2,7 @@
 
 The data folder of the tests is made (`made_corpora`), on every machine: `data_dir` gives it. A
 test of the real one has the mark ``real_data`` and takes its folder from the fixture `real_data`.
+Each process computes on one core.
 """
 
 from __future__ import annotations
@@ -39,6 +40,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(environment.undo)
     environment.setenv(REAL, str(data_dir().absolute()))
     environment.setenv("RAYSEARCH_DATA", folder.name)
+    if "OMP_NUM_THREADS" not in os.environ:
+        # Workers of pytest-xdist that each compute on all cores slow one another down.
+        environment.setenv("OMP_NUM_THREADS", "1")
+
+
+LONGEST = (
+    *("hosts/test_slurm.py", "test_docs.py", "test_sweep_end_to_end.py", "cluster/test_gpus.py"),
+)
+"""Files whose tests come first, so that no process of pytest-xdist has one left at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 def no_real_data() -> str:

@@ -12,7 +12,6 @@ stands. A module of tests has one desk::
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -28,6 +27,7 @@ import made_corpora
 import pytest
 from postgres import PostgresServer, running_postgres
 from shared_ray import SharedRay
+from slurm_queue import SlurmQueue
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
 from raysearch import corpora
@@ -63,6 +63,10 @@ CHANGES = (
     Change(r"^experiment FILE$", "experiment question.yaml", "the page's own space is that file"),
     Change(r"^experiment NAME", "experiment carl-ablation", "a name for any of them"),
     Change(r"\bFOLDER\b", "reviews", "a name for any folder of language pairs"),
+    Change(r"^experiment carl-table-.*", "experiment carl-table-va", "the same arms, of which "
+           "others are probed on more corpora"),
+    Change(r"^experiment msmo-(table|multilingual).*", "experiment msmo-multilingual",
+           "the same arms with another encoder, which is not the one that is run"),
     Change(r"^sweep carl --set corpora=diary", "train carl --set corpora=diary",
            "the page's loader is in this process, and slots are others"),
     Change(r"--slots \d+", "--slots 1", "two cores"),
@@ -77,10 +81,10 @@ SMALL = {
     "distill_steps=2 batch_size=16 max_length=128 reports=1 precision=fp32",
 }
 """Settings of whatever trains, where the line says nothing else: an encoder of random weights and
-few steps in place of minutes. Not of the experiments of ``REFERENCE``: they are continued."""
+few steps in place of minutes. An experiment keeps its corpora, which its answer names."""
 OPTIONS = {
     "sweep": "--trials=3 --seeds=1 --slots=1 --quiet",
-    "experiment": "--slots=1 --quiet",
+    "experiment": "--seeds=1 --slots=1 --quiet",
     "train": "--quiet",
 }
 """Options of what trains, where the line says nothing else and no cluster runs it."""
@@ -92,8 +96,6 @@ MADE = (
 )
 """Lines that are run first, of more trials, since others read what they make; each is then run a
 second time."""
-REFERENCE = ROOT / "results" / "reference"
-"""Rows of the experiments: their lines are run as those of whoever continues a finished one."""
 XML = """<Reviews><Review rid="1"><sentences><sentence id="1:0"><text>Good soup.</text>
 <Opinions><Opinion target="soup" category="FOOD#QUALITY" polarity="positive" from="5" to="9"/>
 </Opinions></sentence></sentences></Review></Reviews>"""
@@ -145,18 +147,19 @@ def changed(line: str) -> list[str]:
         line = re.sub(change.pattern, change.instead, line)
     words = shlex.split(line)
     words += ["--trials=8"] if line in MADE and words[0] == "sweep" else []
-    if words[0] not in OPTIONS or "--cluster" in words:
-        return words
-    small = [] if words[0] == "experiment" else SMALL[words[1]].split()
+    if words[0] == "check" and "--train" in words:
+        pairs = SMALL[Path(words[1]).stem].split()
+        return [*words, *(f"--set={pair}" for pair in pairs if not pair.startswith("epochs"))]
+    if words[0] not in OPTIONS or {"--cluster", "--slurm"} & set(words) or words == ["experiment"]:
+        return words  # the last lists the experiments
+    small = SMALL.get(words[1].partition("-")[0], "").split()  # of a file there is none
+    if words[0] == "experiment":
+        small = [pair for pair in small if not pair.startswith("corp")]
+        small += ["pairs=en-es"] if words[1].startswith("msmo") else []
     said = {word.partition("=")[0] for word in words}
     options = [word for word in OPTIONS[words[0]].split() if word.partition("=")[0] not in said]
     settings = [f"--set={pair}" for pair in small if pair.partition("=")[0] not in said]
     return [*words, *options, *settings]
-
-
-def reads_real_data(line: str) -> bool:
-    """Whether a line continues a finished experiment, whose rows are of the public corpora."""
-    return line.startswith(("experiment carl", "experiment msmo", "experiment NAME"))
 
 
 class Cloud:
@@ -179,7 +182,9 @@ class Cloud:
     def _connect(self, cluster: str) -> Iterator[Any]:
         yield self
 
-    def _submit(self, client: Any, name: str, words: list[str], space: str) -> str:
+    def _submit(
+        self, client: Any, name: str, words: list[str], space: str, *, same_code: bool = False
+    ) -> str:
         parser().parse_args(words)  # the head's own reading
         self.words = words
         return f"{name}-1"
@@ -215,13 +220,9 @@ class Desk:
 
     def run(self, line: str, folder: Path, at_hand: pytest.MonkeyPatch) -> int:
         """Run a line in a copy of the folder; its exit code."""
-        source = self.laid_out if reads_real_data(line) else self.folder
-        shutil.copytree(source, folder, dirs_exist_ok=True, symlinks=True)
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True, symlinks=True)
         at_hand.chdir(folder)
-        if reads_real_data(line):
-            at_hand.setenv("RAYSEARCH_DATA", os.environ["RAYSEARCH_REAL_DATA"])
-        else:
-            made_corpora.pin(at_hand)
+        made_corpora.pin(at_hand)
         words = changed(line)
         if "=diary" in line:
             at_hand.setenv("RAYSEARCH_DATA", "data")
@@ -231,18 +232,13 @@ class Desk:
                 path.unlink()  # as it is when one needs the command
         elif line.startswith("sweep") and line not in MADE:
             shutil.rmtree("results")  # what it begins is not what is there under that name
-        elif line.startswith("experiment ") and (REFERENCE / words[1]).is_dir():
-            shutil.copytree(REFERENCE / words[1], Path("results", words[1]))
-            assert main(["recover", f"results/{words[1]}"]) == 0
         elif line.startswith("data fetch"):
             served = partial(_from_disk, corpora.data_dir())
             at_hand.setenv("RAYSEARCH_DATA", "data")
             at_hand.setattr("urllib.request.urlopen", served)
         elif line.startswith("dashboard"):
             at_hand.setattr("optuna_dashboard.run_server", _ended_by_ctrl_c)
-        if "--cluster" in line or line.startswith(("attach", "stop")):
-            (folder / "raysearch").symlink_to(ROOT / "raysearch")
-            Cloud(at_hand)
+        _play(line, folder, at_hand)
         return main([self._place(word, folder) for word in words])
 
     def _place(self, word: str, folder: Path) -> str:
@@ -273,15 +269,29 @@ def _lay_out(folder: Path) -> None:
     (folder / "search_spaces").symlink_to(ROOT / "search_spaces")
     shutil.copytree(ROOT / "search_spaces", folder / "my-spaces")
     (folder / "docs").mkdir()
-    for name in ("cluster.yaml", "docs/cluster-local.yaml"):
+    for name in ("cluster.yaml", "docs/cluster-local.yaml", "docs/slurm.yaml"):
         text = (ROOT / name).read_text().replace("SET-ME-", "my-")
         (folder / name).write_text(text)
+    shutil.copy(folder / "docs" / "slurm.yaml", folder)
     (folder / "reviews").symlink_to(ROOT / "raysearch" / "corpora" / "sample" / "reviews")
     (folder / "ABSA16_Restaurants_Train.xml").write_text(XML)
     page = (ROOT / "docs" / "extending.md").read_text()
     (folder / "question.yaml").write_text(
         "".join(re.findall(r"```yaml\n(# question.yaml.*?)```", page, re.S))
     )
+
+
+def _play(line: str, folder: Path, at_hand: pytest.MonkeyPatch) -> None:
+    """The cluster or the queue that a line is about."""
+    if "--cluster" in line or line.startswith(("attach", "stop")):
+        (folder / "raysearch").symlink_to(ROOT / "raysearch")
+        Cloud(at_hand)
+    if "slurm.yaml" in line:
+        played = SlurmQueue(at_hand)
+        at_hand.setenv("RAY_AUTH_TOKEN", "t" * 64)
+        at_hand.setattr(sweep, "watch", lambda *_: 0)
+        if line.startswith(("attach", "stop")):
+            played.add("7", folder / "results" / "carl")
 
 
 def _add_diary(data: Path, at_hand: pytest.MonkeyPatch) -> None:

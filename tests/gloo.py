@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import socket
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -28,14 +29,27 @@ def on_two_workers(work: Callable[[], Any]) -> list[Any]:
     workers = [context.Process(target=_worker, args=(work, rank, port, queue)) for rank in range(2)]
     for worker in workers:
         worker.start()
-    answers = dict(queue.get(timeout=PATIENCE) for _ in workers)
-    for worker in workers:
-        worker.join()
+    answers = {}
+    try:
+        for _ in workers:
+            rank, failed, answers[rank] = queue.get(timeout=PATIENCE)
+            assert not failed, f"worker {rank}: {answers[rank]}"
+    except BaseException:
+        for worker in workers:  # the other one waits for the one that failed
+            worker.kill()
+        raise
+    finally:
+        for worker in workers:
+            worker.join()
     return [answers[0], answers[1]]
 
 
 def _worker(work: Callable[[], Any], rank: int, port: int, queue: Any) -> None:
     dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    queue.put((rank, work()))
+    try:
+        queue.put((rank, False, work()))
+    except BaseException:
+        queue.put((rank, True, traceback.format_exc()))
+        raise
     dist.barrier()
     dist.destroy_process_group()

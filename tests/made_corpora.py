@@ -44,6 +44,8 @@ def write(folder: Path) -> None:
         **goemotions(),
         **polarity(),
         **iemocap(),
+        "tec/Jan9-2012-tweets-clean.txt": tec(),
+        **dailydialog(),
     }.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -134,6 +136,30 @@ def goemotions() -> dict[str, str]:
         ]
         lines += [f"Ok.\t{len(EMOTIONS)}\t{role}ok\n", f"Hm.\t4,{len(EMOTIONS)}\t{role}hm\n"]
         files[f"goemotions/{role}.tsv"] = "".join(lines)
+    return files
+
+
+def tec() -> str:
+    """Tweets of every emotion, with HTML entities; one blank, and one under two emotions."""
+    names = CORPORA["tec"].label_names
+    told = [f"1{at:03d}:\tTweet {at} &amp; more \t:: {names[at % 6]}\n" for at in range(120)]
+    odd = ["2000:\t \t:: joy\n", "2001:\tWhat a day \t:: joy\n", "2002:\twhat a day\t:: anger\n"]
+    return "".join([*told, *odd])
+
+
+def dailydialog() -> dict[str, str]:
+    """Dialogues of seven utterances, one without emotion; one of train lacks an emotion."""
+    files = {}
+    for part, count in (("train", 8), ("validation", 3), ("test", 3)):
+        lines = [
+            "".join(f"{part} {row} says {at} . __eou__ " for at in range(7)) for row in range(count)
+        ]
+        labels = ["0 1 2 3 4 5 6 "] * count
+        if part == "train":
+            labels[-1] = "0 1 2 3 4 5 "
+        root = f"dailydialog/{part}"
+        files[f"{root}/dialogues_{part}.txt"] = "\n".join(lines) + "\n"
+        files[f"{root}/dialogues_emotion_{part}.txt"] = "\n".join(labels) + "\n"
     return files
 
 

@@ -163,7 +163,7 @@ def test_driver_and_board_agree_with_the_oracle(kind: tuple[str, str, str]) -> N
         if not sweep.rows:
             continue
         card, table = sweep.card, sweep.table
-        standing = Incumbents(
+        incumbents = Incumbents(
             card.goal,
             "unused",
             "best",
@@ -174,7 +174,7 @@ def test_driver_and_board_agree_with_the_oracle(kind: tuple[str, str, str]) -> N
         race = Race(card)
         # As the driver does after a restart: what ended a configuration comes last of its cells.
         for row in sorted(sweep.rows, key=lambda row: row.state is not RunState.COMPLETE):
-            standing.count(row, cells=card.cells)
+            incumbents.count(row, cells=card.cells)
             race.add(row, earlier=False)
         within = rank_tasks(table, card.goal, cells=card.cells_of_task, order=card.tasks)
         kept = set()
@@ -182,7 +182,7 @@ def test_driver_and_board_agree_with_the_oracle(kind: tuple[str, str, str]) -> N
             order = oracle(sweep, OWN, card.goal.direction, tasks)
             board = rank_all(table, card) if name == "" else within.get(name, [])
             assert [item.trial for item in board if item.rank] == order
-            best = standing.best.get(name)
+            best = incumbents.best.get(name)
             assert (best and best.number) == (order[0] if order else None), (seed, name)
             if order:
                 kept.add(order[0])
@@ -193,10 +193,10 @@ def test_driver_and_board_agree_with_the_oracle(kind: tuple[str, str, str]) -> N
         ended = replace(sweep, rows=[row for row in sweep.rows if _is_over(sweep, row.number)])
         for task in card.tasks if card.mode == "joint" else ():
             order = oracle(ended, OWN, card.goal.direction, (task,))
-            found = standing.best_of_task.get(task)
+            found = incumbents.best_of_task.get(task)
             assert (found and found.number) == (order[0] if order else None), (seed, task)
             kept.update(order[:1])
-        weights = {number for number, _ in standing._weights.values()}
+        weights = {number for number, _ in incumbents._weights.values()}
         assert {number for number in weights if _is_over(sweep, number)} <= kept
         assert kept <= weights
 
@@ -301,10 +301,10 @@ def test_no_expected_best_is_beyond_what_was_reached(kind: tuple[str, str, str])
 
 def test_the_end_of_a_sweep_names_the_board_s_best() -> None:
     sweep = drawn(("joint", "worst", "maximize"), 3)
-    standing = Incumbents(sweep.card.goal, "unused", "best", aggregate="worst")
+    incumbents = Incumbents(sweep.card.goal, "unused", "best", aggregate="worst")
     for row in sorted(sweep.rows, key=lambda row: row.state is not RunState.COMPLETE):
-        standing.count(row, cells=sweep.card.cells)
-    summary = SweepSummary(ending=Ending.DONE, asked=4, best=standing.best)
+        incumbents.count(row, cells=sweep.card.cells)
+    summary = SweepSummary(ending=Ending.DONE, asked=4, best=incumbents.best)
     text = ending_text(sweep.card, summary, rows="results/s")
     first = rank_all(sweep.table, sweep.card)[0]
     assert first.rank == 1

@@ -17,6 +17,15 @@ def test_one_process_is_an_identity() -> None:
     assert distributed.average_values([1.5]) == [1.5]
     assert distributed.broadcast_object("x") == "x"
     assert distributed.gather_objects("x") == ["x"]
+    assert distributed.gather_unequal(rows) is rows
+    assert distributed.total(rows) is rows
+    assert distributed.divisor(6) == 6
+    terms = {"loss": 1.0}
+    assert distributed.average_terms(terms) is terms
+    torch.manual_seed(0)
+    drawn = distributed.rand_rows(rows, 3, 2)
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.rand(3, 2))
 
 
 def _loss(model: torch.nn.Linear, rows: torch.Tensor) -> torch.Tensor:
@@ -79,6 +88,58 @@ def test_workers_may_have_other_numbers_of_rows() -> None:
             out = model(rows)
             functional.normalize(out, dim=-1).matmul(out.T).logsumexp(1).mean().backward()
             torch.testing.assert_close(torch.tensor(grad).double(), model.weight.grad)
+
+
+def _rules() -> dict[str, object]:
+    rank = distributed.rank()
+    mine = torch.arange(3.0 * rank)  # worker 0 has none
+    torch.manual_seed(0)
+    drawn = distributed.rand_rows(torch.empty(3 - rank, 4 - rank), 5, 4)
+    seen = torch.ones(2, 2) * (rank + 1)
+    parts = distributed.gather_unequal(torch.empty(0, 2))
+    terms = {"sum": torch.tensor(float(rank + 1)) / distributed.divisor(6), "plain": 2.0 * rank}
+    return {
+        "unequal": distributed.gather_unequal(mine).tolist(),
+        "none": list(parts.shape),
+        "drawn": drawn.tolist(),
+        "norm": float(distributed.norm(seen)),
+        "total": distributed.total(torch.tensor([rank, 1])).tolist(),
+        "terms": {name: float(v) for name, v in distributed.average_terms(terms).items()},
+    }
+
+
+def test_sums_norms_and_random_numbers_are_of_all_workers() -> None:
+    first, second = on_two_workers(_rules)
+    torch.manual_seed(0)
+    whole = torch.rand(5, 4)
+    assert first.pop("drawn") == whole[::2].tolist()
+    assert second.pop("drawn") == whole[1::2, :3].tolist()
+    assert first == second
+    assert first["unequal"] == [0.0, 1.0, 2.0] and first["none"] == [0, 2]
+    assert first["norm"] == pytest.approx((4 * 1 + 4 * 4) ** 0.5)
+    assert first["total"] == [1, 2]
+    # 1 and 2 of 6 parts; the mean of 0 and 2.
+    assert first["terms"] == {"sum": pytest.approx(3 / 6), "plain": 1.0}
+
+
+def _unequal_gradient() -> list[list[float]]:
+    rank = distributed.rank()
+    torch.manual_seed(0)
+    model, rows = torch.nn.Linear(4, 3).double(), torch.randn(5, 4).double()
+    out = distributed.gather_unequal(model(rows[:4] if rank == 0 else rows[4:]))
+    functional.normalize(out, dim=-1).matmul(out.T).logsumexp(1).mean().backward()
+    distributed.average_gradients(model.parameters())
+    assert model.weight.grad is not None
+    return model.weight.grad.tolist()
+
+
+def test_unequal_parts_give_the_single_workers_gradient() -> None:
+    torch.manual_seed(0)
+    model, rows = torch.nn.Linear(4, 3).double(), torch.randn(5, 4).double()
+    out = model(rows)
+    functional.normalize(out, dim=-1).matmul(out.T).logsumexp(1).mean().backward()
+    for grad in on_two_workers(_unequal_gradient):
+        torch.testing.assert_close(torch.tensor(grad).double(), model.weight.grad)
 
 
 def test_a_forged_object_is_not_unpickled() -> None:

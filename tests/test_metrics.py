@@ -48,6 +48,18 @@ def test_correlations_do_not_change_with_scale_and_offset(random):
 
 
 @pytest.mark.parametrize("metric", [metrics.pearson, metrics.spearman])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_constant_but_for_rounding_has_no_correlation(metric, dtype):
+    step = np.finfo(dtype).eps
+    constant = np.array([0.5, 0.5, 0.5 * (1 + step)], dtype=dtype)  # r was .866
+    assert math.isnan(metric(constant, [1, 2, 3])) and math.isnan(metric([1, 2, 3], constant))
+    summed = np.full(300, 0.1, dtype=dtype) * (1 + 8 * step * np.sin(np.arange(300))).astype(dtype)
+    assert math.isnan(metric(summed, np.sin(np.arange(300))))
+    small = np.array([0.5, 0.5, 0.5 * (1 + 1000 * step)], dtype=dtype)
+    assert metric(small, [1, 2, 3]) == pytest.approx(math.sqrt(3) / 2)
+
+
+@pytest.mark.parametrize("metric", [metrics.pearson, metrics.spearman])
 @pytest.mark.parametrize(
     ("x", "y"),
     [
@@ -290,3 +302,10 @@ def test_every_metric_is_a_python_float(random):
         metrics.uniformity(x.reshape(10, 2)),
     ]
     assert [type(value) for value in values] == [float] * len(values)
+
+
+def test_ranks_are_those_of_scipy_to_the_last_bit():
+    random = np.random.default_rng(3)
+    for count in (0, 1, 2, 7, 60, 5000):
+        values = random.integers(0, 9, count) * random.normal()
+        assert np.array_equal(metrics.ranks_of(values), scipy.stats.rankdata(values))

@@ -1,7 +1,7 @@
 import pytest
 
 from raysearch.errors import ConfigError
-from raysearch.printable import READABLE, printable, without_colour
+from raysearch.printable import READABLE, counted, plural, printable, without_colour
 
 JOINED = (
     "\U0001f468\u200d\U0001f467 \u2764\ufe0f\u200d\U0001f525 \U0001f9d1\U0001f3fd\u200d\U0001f680"
@@ -54,3 +54,12 @@ def test_what_an_encoding_lacks_is_readable() -> None:
 
 def test_without_colour() -> None:
     assert without_colour("\x1b[36m(pid=1)\x1b[0m news") == "(pid=1) news"
+
+
+def test_one_and_many() -> None:
+    assert [counted(n, "trial") for n in (0, 1, 2, 1234)] == [
+        "0 trials", "1 trial", "2 trials", "1,234 trials",
+    ]  # fmt: skip
+    assert counted(1, "study", "studies") == "1 study"
+    assert counted(2, "study", "studies") == "2 studies"
+    assert plural(1.0, "CPU") == "CPU" and plural(0.5, "CPU") == "CPUs"

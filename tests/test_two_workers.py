@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from processes import descendants
 
 from raysearch import encoders
 from raysearch.cli import main
@@ -68,8 +74,10 @@ def test_two_workers_make_the_rows_of_one(
 ) -> None:
     """Also of batches that do not divide over them: all 33 rows, where a batch has 64."""
     one, two = (rows(tmp_path / str(count), encoder, count, batch) for count in (1, 2))
-    for name in ("trial", "state", "steps", "config/learning_rate", "provenance/stage_key"):
+    for name in ("trial", "state", "steps", "config/learning_rate"):
         assert list(one[name]) == list(two[name]), name
+    # With dropout their bytes would differ, so that they share no stage.
+    assert not {*one["provenance/stage_key"]} & {*two["provenance/stage_key"]}
     assert list(one["state"]) == ["complete"] * 2
     figures = [name for name in one if name.startswith("metric/dev/")]
     assert len(figures) > 10
@@ -77,3 +85,46 @@ def test_two_workers_make_the_rows_of_one(
     assert worst.pop("metric/dev/detection_auc") < TIE
     assert max(worst.values()) < TOLERANCE, worst
     assert one["metric/dev/va_pearson"].nunique() == 2
+
+
+DROPPED = """
+method: carl
+objective: {metric: dev/va_pearson, direction: maximize}
+budget: {trials: 2, seeds: 1}
+sampler: random
+pruner: none
+setting:
+  {encoder: tiny, max_length: 24, batch_size: 16, epochs: 3, reports: 6, checkpoint_seconds: 0}
+search:
+  learning_rate: {low: 1.0e-4, high: 1.0e-3, log: true}
+"""
+
+
+def swept(folder: Path, *, kill: bool) -> pd.DataFrame:
+    """The rows of a sweep with dropout and two workers a trial; one of these is killed."""
+    folder.mkdir()
+    (folder / "carl.yaml").write_text(DROPPED)
+    command = [sys.executable, "-m", "raysearch", "sweep", "carl", "-q", "--slots", "1"]
+    command += ["--space", str(folder / "carl.yaml"), "--results", str(folder)]
+    with subprocess.Popen([*command, "--workers-per-trial", "2"]) as driver:
+        while kill and driver.poll() is None:
+            saved = list(folder.glob("carl/leases/00001-*/checkpoint.safetensors"))
+            workers = [p for p, name in descendants(driver.pid).items() if "TrainWorker" in name]
+            if saved and len(workers) == 2:
+                os.kill(workers[0], signal.SIGKILL)
+                kill = False
+            time.sleep(0.05)
+    assert driver.returncode == 0 and not kill
+    return pd.read_parquet(folder / "carl" / "trials").sort_values("trial")
+
+
+def test_a_killed_worker_of_two_changes_no_number_and_rows_are_replayed_by_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiet, killed = (swept(tmp_path / name, kill=name == "killed") for name in ("quiet", "killed"))
+    figures = [name for name in quiet if name.startswith("metric/")]
+    assert len(figures) > 10
+    assert quiet[figures].equals(killed[figures])
+    assert list(killed["provenance/workers"]) == ["2", "2"]
+    assert main(["replay", f"{tmp_path / 'killed' / 'carl'}:1"]) == 0
+    assert "bit-equal in all" in capsys.readouterr().out

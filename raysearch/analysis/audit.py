@@ -30,14 +30,18 @@ from raysearch.leaderboard.schema import (
     unify,
 )
 from raysearch.leaderboard.store import Store
+from raysearch.printable import counted
 from raysearch.run import Run, RunState
 from raysearch.sources import SOURCES
 from raysearch.storage import open_storage
+from raysearch.training.rungs import report_rungs
 
 __all__ = ["audit", "compare_card", "compare_with_study", "draw_rows"]
 
 _SHOWN = 4
 """Fields of a row that are reported."""
+_REPORTS = 1000
+"""The most that a setting may ask for."""
 _NEEDED = ("code", "data_digest", "encoder_digest", "torch")
 """Provenance that is required for checking a row."""
 
@@ -70,9 +74,9 @@ def compare_with_study(rows: Sequence[Run], records: Sequence[Run]) -> list[Find
         records: The study's, read before the rows: a sweep writes a record before its row.
     """
     found = []
-    told, known = ({trial.key: trial for trial in part} for part in _alike_typed(rows, records))
-    for key in sorted(told.keys() | known.keys()):
-        row, record = told.get(key), known.get(key)
+    shown, known = ({trial.key: trial for trial in part} for part in _alike_typed(rows, records))
+    for key in sorted(shown.keys() | known.keys()):
+        row, record = shown.get(key), known.get(key)
         if row is not None and record is not None:
             names = _differing(row, record)
             more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
@@ -152,9 +156,11 @@ def _row_faults(trial: Run, card: SweepCard | None) -> Iterator[str]:
     """Faults of a single row."""
     missing = [name for name in _NEEDED if not trial.provenance.get(name)]
     if missing and trial.state is not RunState.FAILED:
-        yield f"its provenance lacks {', '.join(missing)}, so that it cannot be judged"
-    rungs = [report.rung for report in trial.curve]
-    if rungs != list(range(1, len(rungs) + 1)):
+        yield f"its provenance lacks {', '.join(missing)}, so that it cannot be compared"
+    rungs, steps = [[getattr(r, name) for r in trial.curve] for name in ("rung", "step")]
+    reports = trial.config.get("reports")
+    wanted = int(reports) if isinstance(reports, int | float) and 0 < reports <= _REPORTS else 0
+    if rungs != list(range(1, len(rungs) + 1)) and not _is_short(rungs, steps, wanted):
         yield f"its reports must be 1, 2, …, but are {rungs}"
     if trial.state is RunState.FAILED:
         return
@@ -167,14 +173,21 @@ def _row_faults(trial: Run, card: SweepCard | None) -> Iterator[str]:
         name = names[0] if names else "a metric"
         row, curve = trial.metrics.get(name, math.nan), last.metrics.get(name, math.nan)
         yield f"{name} is {row:.6g} in the row and {curve:.6g} at its last report"
-    reports = trial.config.get("reports")
     if trial.state is RunState.COMPLETE:
-        if isinstance(reports, int | float) and len(rungs) != int(reports):
-            yield f"it is complete with {len(rungs)} reports, and its settings ask for {reports}"
+        if wanted and rungs[-1] != wanted:
+            has = counted(len(rungs), "report")
+            yield f"it is complete with {has}, and its settings ask for {reports}"
         if trial.steps != last.step:
-            yield f"it says {trial.steps} steps, and its last report {last.step}"
+            yield f"it says {counted(trial.steps, 'step')}, and its last report {last.step}"
         if card and not math.isfinite(trial.metrics.get(card.goal.name, math.nan)):
             yield f"it is complete and has no finite {card.goal.name}"
+
+
+def _is_short(rungs: Sequence[int], steps: Sequence[int], reports: int) -> bool:
+    """Whether these are the reports, or the first ones, of a trial with fewer steps than those."""
+    following = all(step == steps[0] + index for index, step in enumerate(steps))
+    due = ([*report_rungs(total, reports).values()] for total in range(reports))
+    return following and any(list(rungs) == each[: len(rungs)] for each in due)
 
 
 def _twice(store: Store) -> list[Finding]:
@@ -232,10 +245,10 @@ def _cells(trials: Sequence[Run], card: SweepCard | None) -> list[Finding]:
     for number, counts in sorted(states.items()):
         done = counts[RunState.COMPLETE]
         if set(counts) == {RunState.COMPLETE} and done < card.cells:
-            what = f"{done} of {card.cells} cells are in; it has no rank until all are"
+            what = f"{done} of {counted(card.cells, 'cell')} are in; it has no rank until all are"
             found.append(Finding(fault=False, where=f"trial {number}", what=what))
         if sum(counts.values()) > card.cells:
-            what = f"{sum(counts.values())} cells, and the sweep has {card.cells}"
+            what = f"{counted(sum(counts.values()), 'cell')}, and the sweep has {card.cells}"
             found.append(Finding(fault=True, where=f"trial {number}", what=what))
     return found
 
@@ -301,8 +314,8 @@ def _more_than_said(
     for key, items in known.items():
         if len(items) > (said := count_of(rows[key])):
             what = (
-                f"its row says that {items[0].role} was opened {said} "
-                f"{'time' if said == 1 else 'times'}, and there are {len(items)} records of that"
+                f"its row says that {items[0].role} was opened "
+                f"{counted(said, 'time')}, and there are {counted(len(items), 'record')} of that"
             )
             found.append(Finding(fault=True, where=f"trial {key[1]}", what=what))
     return found

@@ -14,7 +14,9 @@ from raysearch.leaderboard.card import SweepCard
 from raysearch.leaderboard.keys import Floats
 from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, varying
 from raysearch.leaderboard.tasks import rank_tasks, searched
+from raysearch.metrics import ranks_of
 from raysearch.run import MetricGoal
+from raysearch.statistics.intervals import pearson
 from raysearch.statistics.permutation import (
     FEWEST,
     corrected,
@@ -23,7 +25,6 @@ from raysearch.statistics.permutation import (
     explained,
     explained_p,
 )
-from raysearch.statistics.ranks import pearson, ranks_of
 
 __all__ = [
     "association",
@@ -100,7 +101,7 @@ def ordered_settings(rankings: Sequence[Ranking], table: pa.Table) -> list[str]:
 
 def _complete(ranking: Iterable[Ranked]) -> list[Ranked]:
     return [
-        item for item in ranking if item.standing is RankStatus.COMPLETE and np.isfinite(item.score)
+        item for item in ranking if item.status is RankStatus.COMPLETE and np.isfinite(item.score)
     ]
 
 

@@ -4,7 +4,8 @@ An arm is one combination of the varied settings with all of its cells (task and
 sweep's first trial has the paper's own setting. If that is one of the combinations it is that
 arm; if not, because the paper's values are others, differ between tasks, or differ in a setting
 that is not varied, it is an arm of its own. If tasks were searched separately, an arm holds the
-trials of all tasks that have its combination.
+trials of all tasks that have its combination. Where a setting is tuned (`tuned_arms`), an arm is
+the combination that the objective ranks first among those that differ in that setting alone.
 
 Differences are paired over cells, with Student's interval (`statistics.intervals`). With several
 comparisons to one reference, some intervals would miss zero by chance, so each is accompanied by
@@ -15,18 +16,20 @@ single test, however many values it has.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
+from typing import Any
 
 import numpy as np
 
 from raysearch.errors import ConfigError
-from raysearch.findings.experiment import Answer, Arm, ArmResult, Course, Effect
+from raysearch.findings.experiment import Answer, Arm, ArmResult, Course, Effect, Unasked
 from raysearch.leaderboard.openings import OPENINGS, count_of
 from raysearch.leaderboard.tasks import first_trials
-from raysearch.objective import paired_differences, task_mean, task_means
-from raysearch.run import Cell, MetricGoal, Run, RunState, Scalar
+from raysearch.methods.description import LEAST_MOVED
+from raysearch.objective import mean_by_cell, paired_differences, task_mean, task_means, whole_seeds
+from raysearch.run import Cell, MetricGoal, Report, Run, RunState, Scalar
 from raysearch.statistics.intervals import (
     LEVEL,
     BlockTest,
@@ -35,7 +38,7 @@ from raysearch.statistics.intervals import (
     mean_interval,
 )
 
-__all__ = ["answer", "arms_of", "curve_change", "with_readings"]
+__all__ = ["answer", "arms_of", "curve_change", "tuned_arms", "with_readings"]
 
 
 def answer(
@@ -46,6 +49,7 @@ def answer(
     beside: Sequence[str] = (),
     level: float = LEVEL,
     self_naming: Collection[str] = (),
+    moved: str = "",
 ) -> Answer:
     """Compare all arms with the reference.
 
@@ -57,17 +61,18 @@ def answer(
         beside: Further metrics to average.
         level: Confidence level of the intervals, in (0, 1).
         self_naming: See `raysearch.methods.description.SettingNotes`.
+        moved: The same.
 
     Raises:
         ConfigError: The reference has no complete cell with the metric.
     """
     base = next((arm for arm in arms if (arm.matches(reference) if reference else arm.paper)), None)
     if base is None or not base.values(goal.name):
-        told = (
+        names = (
             ", ".join(f"{name} {value}" for name, value in reference.items()) or "the paper's own"
         )
         raise ConfigError(
-            f"the reference arm ({told}) must have a complete cell with `{goal.name}`, but has "
+            f"the reference arm ({names}) must have a complete cell with `{goal.name}`, but has "
             "none; the sweep's leaderboard says why"
         )
     own = [arm for arm in arms if arm.values(goal.name)]
@@ -87,6 +92,8 @@ def answer(
         effects=effects,
         untested=untested,
         overall=_overall(results) if untested else None,
+        unasked=tuple(_unasked(own)),
+        unmoved=tuple(arm for arm in own if moved and _hardly_moved(arm, f"dev/{moved}")),
         level=level,
         self_naming=self_naming,
     )
@@ -114,6 +121,31 @@ def _untested(results: Sequence[ArmResult], tested: set[str]) -> tuple[str, ...]
         for name, value in result.arm.settings.items():
             values.setdefault(name, set()).add(value)
     return tuple(name for name, found in values.items() if len(found) > 1 and name not in tested)
+
+
+def _hardly_moved(arm: Arm, metric: str) -> bool:
+    """Whether it trains, but no cell moves the encoder; an arm that trains nothing says so."""
+    shares = arm.values(metric).values()
+    return bool(shares) and 0 < max(shares) < LEAST_MOVED
+
+
+def _unasked(arms: Sequence[Arm]) -> Iterator[Unasked]:
+    """Settings in which arms differ on a task they share, though no arm is named by them."""
+    varied = {name for arm in arms for name in (*arm.settings, *arm.tuned)}
+    configs = [(arm, cell.task, row.config) for arm in arms for cell, row in arm.cells.items()]
+    names = dict.fromkeys(name for _, _, config in configs for name in config)
+    for name in names:
+        if name in varied:
+            continue
+        of_task: dict[str, set[Scalar]] = {}
+        having: dict[Scalar, dict[int, Arm]] = {}
+        for arm, task, config in configs:
+            value = config.get(name)
+            of_task.setdefault(task, set()).add(value)
+            having.setdefault(value, {})[id(arm)] = arm
+        if any(len(values) > 1 for values in of_task.values()):
+            found = {value: tuple(group.values()) for value, group in having.items()}
+            yield Unasked(name=name, arms=found)
 
 
 def _overall(results: Sequence[ArmResult]) -> BlockTest | None:
@@ -163,10 +195,7 @@ def _result(
 
 
 def _sd(values: Mapping[Cell, float]) -> float:
-    seeds = {cell.seed for cell in values}
-    tasks = {cell.task for cell in values}
-    whole = [seed for seed in seeds if all(Cell(task, seed) in values for task in tasks)]
-    means = [fmean(values[Cell(task, seed)] for task in tasks) for seed in whole]
+    means = list(whole_seeds(values).values())
     return stdev(means) if len(means) > 1 else math.nan
 
 
@@ -192,7 +221,8 @@ def _effect(name: str, results: Sequence[ArmResult]) -> Effect | None:
     if not whole:
         return None
     table = np.array([np.mean(rows, axis=0) for rows in whole.values()])
-    means = dict(zip(levels, table.mean(axis=0).tolist(), strict=True))
+    columns = zip(levels, table.T.tolist(), strict=True)
+    means = {level: task_mean(dict(zip(whole, column, strict=True))) for level, column in columns}
     return Effect(name=name, means=means, test=block_test(table))
 
 
@@ -213,20 +243,21 @@ def curve_change(arms: Sequence[Arm], metric: str) -> Course | None:
 
     A cell counts once, however many arms it has: arms of one seed are not repeats.
     """
-    ends: dict[Cell, list[tuple[float, float]]] = {}
-    steps = []
+    ends: list[dict[Cell, tuple[Report, Report]]] = []
     for arm in arms:
+        ends.append({})
         for cell, trial in arm.cells.items():
             reports = [report for report in trial.curve if metric in report.metrics]
             if len(reports) > 1:
-                pair = reports[0], reports[-1]
-                ends.setdefault(cell, []).append((pair[0].metrics[metric], pair[1].metrics[metric]))
-                steps.append((pair[0].step, pair[1].step))
-    if not ends:
+                ends[-1][cell] = reports[0], reports[-1]
+    steps = [(one.step, two.step) for pairs in ends for one, two in pairs.values()]
+    if not steps:
         return None
-    first = {cell: fmean(pair[0] for pair in pairs) for cell, pairs in ends.items()}
-    last = {cell: fmean(pair[1] for pair in pairs) for cell, pairs in ends.items()}
-    change = {cell: last[cell] - first[cell] for cell in ends}
+    first, last = (
+        mean_by_cell({c: pair[at].metrics[metric] for c, pair in pairs.items()} for pairs in ends)
+        for at in (0, 1)
+    )
+    change = {cell: last[cell] - first[cell] for cell in first}
     return Course(
         metric=metric,
         steps=(fmean(pair[0] for pair in steps), fmean(pair[1] for pair in steps)),
@@ -259,6 +290,33 @@ def arms_of(trials: Sequence[Run], varied: Varied, among: Among) -> list[Arm]:
     combination = len(alike) == 1 and among(dict(*alike)) and next(iter(alike)) not in groups
     found = [_arm(dict(_shared(list(alike))), paper, paper=True, literal=not combination)]
     return found + [_arm(dict(settings), rows) for settings, rows in groups.items()]
+
+
+def tuned_arms(arms: Sequence[Arm], names: Collection[str], goal: MetricGoal) -> list[Arm]:
+    """Of the arms that differ in these settings alone, the one that the goal ranks first.
+
+    Arms with fewer complete cells than another of their group are not chosen from.
+
+    Args:
+        arms: From `arms_of`.
+        names: Settings that are tuned.
+        goal: What chooses: a metric that the search may read, as it decides before test is read.
+    """
+    groups: dict[tuple[Any, ...], list[Arm]] = {}
+    for arm in arms:
+        rest = tuple(pair for pair in arm.settings.items() if pair[0] not in names)
+        groups.setdefault((arm.literal, rest), []).append(arm)
+    found = []
+    for (_, rest), group in groups.items():
+        most = max(len(arm.values(goal.name)) for arm in group)
+        whole = [arm for arm in group if len(arm.values(goal.name)) == most]
+        best = whole[0]
+        for arm in whole[1:] if most else ():
+            if goal.better(task_mean(arm.values(goal.name)), task_mean(best.values(goal.name))):
+                best = arm
+        chosen = {name: best.settings[name] for name in names if name in best.settings}
+        found.append(replace(best, settings=dict(rest), tuned=chosen, tried=len(group)))
+    return found
 
 
 def with_readings(trials: Sequence[Run], readings: Sequence[Run]) -> list[Run]:

@@ -1,7 +1,6 @@
 """The best after each trial by steps and seconds, and when each slot was busy.
 
-A configuration counts at the time when its last row was finished; failed and stopped ones cost as
-the others do.
+A configuration counts from the end of its last row; failed and stopped ones cost as the others do.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def best_so_far(items: Sequence[Ranked], table: pa.Table, goal: MetricGoal) -> H
     """
     ends = _ends(table)
     ordered = sorted(items, key=lambda item: (ends.get(item.trial, 0.0), item.trial))
-    complete = [item.standing is RankStatus.COMPLETE for item in ordered]
+    complete = [item.status is RankStatus.COMPLETE for item in ordered]
     scores = [
         item.score if done else math.nan for item, done in zip(ordered, complete, strict=True)
     ]
@@ -68,8 +67,8 @@ def spans(table: pa.Table) -> list[Span]:
     )
     seconds = np.nan_to_num(column_values(table, "seconds")).tolist()
     rows = [
-        (end - timedelta(seconds=spent), end, place or "", index)
-        for index, (end, spent, place) in enumerate(
+        (end - timedelta(seconds=spent), end, name or "", index)
+        for index, (end, spent, name) in enumerate(
             zip(columns["finished"], seconds, hosts, strict=True)
         )
         if end is not None
@@ -77,13 +76,13 @@ def spans(table: pa.Table) -> list[Span]:
     free: dict[str, list[datetime]] = {}
     found = []
     slack = timedelta(seconds=2)  # ends are whole seconds, and evaluation may overlap
-    for start, end, place, index in sorted(rows):
-        lanes = free.setdefault(place, [])
+    for start, end, name, index in sorted(rows):
+        lanes = free.setdefault(name, [])
         slot = next((i for i, until in enumerate(lanes) if until <= start + slack), len(lanes))
         lanes[slot : slot + 1] = [end]
         found.append(
             Span(
-                host=place,
+                host=name,
                 slot=slot,
                 trial=columns["trial"][index],
                 task=columns["task"][index],

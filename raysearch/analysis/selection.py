@@ -21,8 +21,7 @@ from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank
 from raysearch.leaderboard.tasks import task_names
 from raysearch.objective import aggregate_value, paired_differences
 from raysearch.run import Cell, MetricGoal
-from raysearch.statistics.intervals import mean_interval
-from raysearch.statistics.ranks import spearman
+from raysearch.statistics.intervals import mean_interval, spearman
 from raysearch.statistics.tuning import ESTIMATORS, budgets, expected_best, overtuning
 
 __all__ = ["efforts", "regrets", "tuned"]
@@ -71,7 +70,7 @@ def _searches(table: pa.Table, card: SweepCard) -> list[tuple[str, pa.Table, int
 
 
 def _counts(item: Ranked) -> bool:
-    return item.standing in (RankStatus.COMPLETE, RankStatus.PRUNED)
+    return item.status in (RankStatus.COMPLETE, RankStatus.PRUNED)
 
 
 def _effort(task: str, ranking: Ranking, goal: MetricGoal) -> ExpectedBest:
@@ -97,7 +96,7 @@ def _effort(task: str, ranking: Ranking, goal: MetricGoal) -> ExpectedBest:
     return ExpectedBest(
         task=task,
         configurations=len(counted),
-        stopped=sum(item.standing is RankStatus.PRUNED for item in counted),
+        stopped=sum(item.status is RankStatus.PRUNED for item in counted),
         short=len(counted) - len(reached),
         left_out=len(ranking) - len(counted) - (default is not None),
         default=default,

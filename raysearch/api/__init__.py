@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from raysearch.api.options import SweepOptions
+from raysearch.cluster.ray_version import check_ray
 
 if TYPE_CHECKING:
     from raysearch.api.answer import Experiment, experiments
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from raysearch.api.remote import check_cluster, latest_job, stop, submit
     from raysearch.api.replay import replay, verify
     from raysearch.api.report import ReportPage, report
+    from raysearch.api.slurm import submit_to_slurm
     from raysearch.api.study import Recovered, dashboard, recover
     from raysearch.api.sweep import Sweep, ending_of, search, sweep
     from raysearch.api.train import train, train_trial
@@ -51,7 +53,7 @@ __all__ = [
     "data_list", "ending_of", "estimate_sweep", "evaluate", "experiment", "experiments", "export",
     "flat_records", "latest_job", "leaderboard", "plan", "read_trials", "reading_record",
     "readings_view", "recover", "replay", "report", "run_experiment", "search", "stop", "submit",
-    "sweep", "train", "train_trial", "verify", "watch",
+    "submit_to_slurm", "sweep", "train", "train_trial", "verify", "watch",
 ]  # fmt: skip
 
 _LAZY: Mapping[str, str] = {
@@ -69,6 +71,7 @@ _LAZY: Mapping[str, str] = {
         "remote": "check_cluster latest_job stop submit",
         "replay": "replay verify",
         "report": "ReportPage report",
+        "slurm": "submit_to_slurm",
         "study": "Recovered dashboard recover",
         "sweep": "Sweep ending_of search sweep",
         "train": "train train_trial",
@@ -81,8 +84,17 @@ _LAZY: Mapping[str, str] = {
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+        return getattr(_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return import_module(f"{__name__}.{name}")
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "ray":
+            check_ray()  # another version has other modules
+        raise
 
 
 class _Functions(ModuleType):

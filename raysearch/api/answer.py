@@ -1,4 +1,4 @@
-"""The papers' own questions, and what the rows of an experiment answer."""
+"""Finds experiments (the papers' own questions) and reads their answers from rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysearch.analysis.experiment import answer, arms_of, curve_change, with_readings
+from raysearch.analysis.experiment import answer, arms_of, curve_change, tuned_arms, with_readings
 from raysearch.errors import ConfigError, StoreError, known_names, unknown_name
 from raysearch.findings.experiment import Answer, Arm
 from raysearch.leaderboard import Store
@@ -18,6 +18,7 @@ from raysearch.leaderboard.openings import readings_of
 from raysearch.leaderboard.part_file import DamagedError, decode_any
 from raysearch.methods import get_method, notes_of
 from raysearch.methods.description import Measure, measures_of
+from raysearch.printable import counted
 from raysearch.render.experiment.page import Provenance, study_page
 from raysearch.render.experiment.words import answer_sentences, arm_name, course_sentence
 from raysearch.run import Run, RunState, Scalar
@@ -31,6 +32,7 @@ __all__ = [
     "EXPERIMENTS",
     "MEASURED",
     "Experiment",
+    "experiment_arms",
     "experiments",
     "find_experiment",
     "kept_measures",
@@ -45,7 +47,7 @@ MEASURED = "measured.parquet"
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """An experiment whose rows are there.
+    """An experiment with its rows.
 
     Attributes:
         name: Its name.
@@ -79,7 +81,7 @@ class Experiment:
         """The answer in sentences."""
         failed = {
             f"{arm_name(arm, self.answer.self_naming)}, "
-            f"{len(arm.failed)} of {len(arm.failed) + len(arm.cells)} cells": next(
+            f"{len(arm.failed)} of {counted(len(arm.failed) + len(arm.cells), 'cell')}": next(
                 iter(arm.failed.values())
             )
             for arm in self.arms
@@ -139,7 +141,7 @@ def find_experiment(name: str) -> tuple[Path, SearchSpace]:
         ConfigError: There is none, or its file is wrong or asks nothing.
     """
     path = next(
-        (place for place in (Path(name), EXPERIMENTS / f"{name}.yaml") if place.is_file()), None
+        (file for file in (Path(name), EXPERIMENTS / f"{name}.yaml") if file.is_file()), None
     )
     if path is None:
         raise ConfigError(unknown_name("experiment", name, tuple(experiments())))
@@ -172,7 +174,7 @@ def measure_of(method: str, name: str) -> Measure:
 def read_experiment(
     folder: str, space: SearchSpace, name: str, *, small: bool = True
 ) -> Experiment:
-    """What the rows of a folder answer.
+    """Answer an experiment from the rows of a folder.
 
     Raises:
         StoreError: There is no row.
@@ -186,8 +188,9 @@ def read_experiment(
             f"python -m raysearch experiment {name} makes them"
         )
     trials = with_readings(rows, readings_of(folder).trials())
-    arms = sorted(arms_of(trials, _varied(space), _among(space)), key=_place(space))
+    arms = experiment_arms(trials, space)
     asked, kept = space.question, kept_measures(folder)
+    notes = notes_of(space.method)
     return Experiment(
         name=name,
         method=space.method,
@@ -197,7 +200,8 @@ def read_experiment(
             asked.goal,
             reference=asked.reference,
             beside=asked.beside,
-            self_naming=notes_of(space.method).self_naming,
+            self_naming=notes.self_naming,
+            moved=notes.moved,
         ),
         arms=arms,
         trials=[trial for trial in trials if trial.state is RunState.COMPLETE],
@@ -207,8 +211,16 @@ def read_experiment(
     )
 
 
+def experiment_arms(trials: Sequence[Run], space: SearchSpace) -> list[Arm]:
+    """The arms that an experiment compares, in their order; of what is tuned, the chosen ones."""
+    assert space.question is not None
+    arms = sorted(arms_of(trials, _varied(space), _among(space)), key=_order(space))
+    tuned = space.question.tuned
+    return tuned_arms(arms, tuned, space.goal) if tuned else arms
+
+
 def _varied(space: SearchSpace) -> Callable[[Mapping[str, Scalar]], Mapping[str, Scalar]]:
-    """A row's settings to those that the space searches and that matter in it."""
+    """Function from a row's settings to those that the space searches and that are active."""
 
     def chosen(config: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
         found: dict[str, Scalar] = {}
@@ -221,16 +233,16 @@ def _varied(space: SearchSpace) -> Callable[[Mapping[str, Scalar]], Mapping[str,
 
 
 def _among(space: SearchSpace) -> Callable[[Mapping[str, Scalar]], bool]:
-    """Whether settings are one of the space's combinations."""
+    """Function that says whether settings are one of the space's combinations."""
     items = {item.name: item for item in space.searched}
     return lambda settings: all(items[name].contains(value) for name, value in settings.items())
 
 
-def _place(space: SearchSpace) -> Callable[[Arm], tuple[int, ...]]:
-    """Where an arm stands: the paper's first, then in the order of the choices in the file."""
+def _order(space: SearchSpace) -> Callable[[Arm], tuple[int, ...]]:
+    """Sort key of arms: the paper's first, then the order of the choices in the file."""
     choices = {item.name: list(item.choices) for item in space.searched}
 
-    def place(arm: Arm) -> tuple[int, ...]:
+    def position(arm: Arm) -> tuple[int, ...]:
         if arm.literal:
             return ()
         return tuple(
@@ -238,11 +250,11 @@ def _place(space: SearchSpace) -> Callable[[Arm], tuple[int, ...]]:
             for name, value in arm.settings.items()
         )
 
-    return place
+    return position
 
 
 def kept_measures(folder: str) -> pa.Table | None:
-    """What was measured beyond the rows of a sweep; None where nothing was.
+    """Measurements beyond the rows of a sweep; None if there are none.
 
     Raises:
         StoreError: The file is damaged.

@@ -1,4 +1,4 @@
-"""Compare two configurations or sweeps: differences, intervals and tests."""
+"""Compares two configurations or sweeps: differences, intervals and tests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from raysearch.api.messages import QUIET, Messages
 from raysearch.api.trials import Selection, select, shared_goal
 from raysearch.errors import ConfigError, known_names
 from raysearch.findings.comparison import ExpectedBest, Tuned
+from raysearch.leaderboard.first_trial import beside_search
 from raysearch.leaderboard.openings import readings_of
 from raysearch.leaderboard.origins import origins
 from raysearch.objective import Aggregate
@@ -34,7 +35,7 @@ def compare(
     level: float = 0.95,
     messages: Messages = QUIET,
 ) -> Comparison:
-    """Compare two configurations cell by cell, and the searches that they are the best of.
+    """Compare two configurations cell by cell, and the searches that found them.
 
     Args:
         first: A: ``SWEEP`` for its best, ``SWEEP:N``, ``SWEEP:best`` or ``SWEEP:default``.
@@ -54,7 +55,8 @@ def compare(
     goal = shared_goal((first, second), metric)
     one, two = sides = [select(text, goal=goal, task=task) for text in (first, second)]
     for side in sides:
-        for sentence in origins(side.table).sentences:
+        searched = {item.name for item in side.card.ranges}
+        for sentence in (*origins(side.table).sentences, *beside_search(side.table, searched)):
             messages.note(f"{redacted(side.folder)}: {sentence}")
     rules = {side.card.aggregate for side in sides}
     rule: Aggregate = rules.pop() if len(rules) == 1 else "mean"
@@ -78,7 +80,7 @@ def compare(
 
 
 def _goals(goal: MetricGoal, *, explicit: bool) -> list[tuple[MetricGoal, bool]]:
-    """The metrics to compare by, and whether each must be there."""
+    """The metrics to compare by, and whether each is required."""
     if explicit:
         return [(goal, True)]
     return [
@@ -114,7 +116,7 @@ def _nothing_shared(first: Selection, second: Selection, goal: MetricGoal) -> st
 def _searches(
     first: Selection, second: Selection, goal: MetricGoal
 ) -> tuple[list[list[ExpectedBest]], list[str], list[tuple[Tuned, str]]]:
-    """What the searches bought, where the sides are the best of their sweeps.
+    """Gain of the searches, if both sides are the best of their sweeps.
 
     Returns:
         The curves of A and of B, what they say, and whether tuning overshot.

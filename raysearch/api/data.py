@@ -1,4 +1,4 @@
-"""Corpora: which there are, and how they are downloaded, checked and converted."""
+"""Lists, downloads, checks and converts corpora."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from raysearch.corpora.absa.files import is_folder, open_corpus, pairs
 from raysearch.corpora.absa.pairs import CorpusReport, report_corpus
 from raysearch.corpora.absa.semeval import read_semeval
 from raysearch.corpora.absa.tagged import tagged_text
+from raysearch.corpora.records import ROLES
+from raysearch.corpora.splits import SplitReport, report_splits
 from raysearch.errors import DataError
 from raysearch.storage.whole import unwritten, whole_file
 
@@ -31,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class ListedCorpora:
-    """Corpora, and whether their files are here.
+    """Corpora and the state of their files.
 
     Attributes:
         folder: Where they are looked for.
@@ -71,7 +73,7 @@ class CheckedCorpora:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the files, in a sentence; empty when nothing is."""
+        """A sentence on wrong files; empty if all are right."""
         damaged = [file.path for file in self.files if file.state == "damaged"]
         if not damaged:
             return ""
@@ -79,6 +81,19 @@ class CheckedCorpora:
             f"files of {self.folder} must have the pinned SHA-256, but {', '.join(damaged)} "
             "differ; delete them and run `raysearch data fetch`"
         )
+
+    def splits(self) -> list[SplitReport]:
+        """Every corpus of labelled sentences, read and described.
+
+        Raises:
+            DataError: One cannot be read.
+        """
+        known = [corpora.CORPORA[name] for name in self.names if name in corpora.CORPORA]
+        return [
+            report_splits(corpora.load(info.name, self.folder, ROLES))
+            for info in known
+            if info.task != "absa"
+        ]
 
     def language_pairs(self) -> list[CorpusReport]:
         """Every corpus of language pairs, read and described.
@@ -112,7 +127,7 @@ class ConvertedCorpus:
 
 
 def data_list(names: Sequence[str] = (), *, data_dir: Folder | None = None) -> ListedCorpora:
-    """Every corpus, its licence, and whether it is here.
+    """List every corpus with its licence and the state of its files.
 
     Args:
         names: Corpora; none for all.
@@ -132,7 +147,7 @@ def data_fetch(
     data_dir: Folder | None = None,
     progress: Callable[[], AbstractContextManager[Progress | None]] = nullcontext,
 ) -> None:
-    """Download corpora from their pinned sources; one that fails does not keep others out.
+    """Download corpora from their pinned sources; a failed one does not stop the others.
 
     Args:
         names: Corpora; only ``all`` for every one that can be downloaded.

@@ -1,4 +1,4 @@
-"""Readings of data that no selection may see, and the record that is kept of them.
+"""Evaluates trials on data that no selection may see, and records every opening of it.
 
 Test is read once per selected configuration, after selection; target dev, an oracle where a
 method has one, is read for every complete trial, to say what selection on source data lost.
@@ -46,11 +46,13 @@ from raysearch.leaderboard.openings import (
     readings_of,
 )
 from raysearch.leaderboard.origins import origins
+from raysearch.printable import counted
 from raysearch.render.readings import RegretTable, read_words, readings_table, worst_words
 from raysearch.run import Run
 from raysearch.storage import open_storage
 from raysearch.storage.locks import HeldError, hold_folder
 from raysearch.storage.uri import is_uri, join, redacted
+from raysearch.training.again import read_as
 from raysearch.training.checkpoint import has_weights, remove_weights
 from raysearch.training.provenance import provenance
 from raysearch.training.stages.locks import HeartbeatInterval, StageLocks
@@ -71,7 +73,7 @@ __all__ = [
 def alone(
     folder: str, role: str, pace: HeartbeatInterval | None = None, *, messages: Messages = QUIET
 ) -> Iterator[Openings]:
-    """The openings of a sweep, to be written by this process only, inside the block.
+    """Inside the block, the openings of a sweep, which only this process may write.
 
     Args:
         folder: The sweep's folder or URI.
@@ -125,16 +127,16 @@ def _claimed(
 ) -> Iterator[Callable[[], None]]:
     holders = StageLocks(open_storage(place), pace)
     deadline = time.monotonic() + pace.stale + 2 * pace.beat
-    told = False
+    warned = False
     while not holders.claim(role):
         if time.monotonic() > deadline:
             raise StoreError(_busy("another process", role, redacted(place)))
-        if not told:
+        if not warned:
             messages.note(
                 f"{redacted(place)}: another process opens the {named(role)} data, or was killed; "
                 f"looking for {pace.stale:g} s whether it lives"
             )
-            told = True
+            warned = True
         time.sleep(pace.look)
 
     def guard() -> None:
@@ -153,19 +155,19 @@ def _claimed(
 
 
 def opened_words(opening: Opening) -> str:
-    """When, by whom and for what data was opened before, and what became of it."""
+    """When, by whom and why data was opened before, and with what result."""
     if opening.damaged:
         return "opened before (the record of it is damaged)"
     text = f"opened at {opening.began} by {opening.by}"
     if opening.what != SCORES:
         text += f" for the {opening.what}"
     if not opening.finished:
-        text += " (begun, not finished: no reading was kept)"
+        text += " (begun, not finished: no result was kept)"
     return text
 
 
 def named(role: str) -> str:
-    """A role as a reader has it: ``target dev``."""
+    """A role in words: ``target dev``."""
     return role.replace("_", " ")
 
 
@@ -182,7 +184,7 @@ _READER = ("raysearch", "package", "commit", "dirty", "code")
 
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """What was read of a sweep's trials.
+    """The test evaluations of a sweep's trials.
 
     Attributes:
         folder: The sweep's folder or URI.
@@ -218,7 +220,7 @@ def evaluate(options: EvaluateOptions) -> pd.DataFrame:
 
 
 def readings_view(found: Readings) -> Iterator[RenderableType | str]:
-    """What a terminal shows of readings: of test a table, of an oracle what selection lost."""
+    """Evaluations as a rich renderable: a table for test, the regret for an oracle."""
     folder, role = found.folder, found.role
     store = Store(folder)
     card = store.card()
@@ -237,7 +239,7 @@ def readings_view(found: Readings) -> Iterator[RenderableType | str]:
 
 
 def reading_record(row: Run) -> dict[str, Any]:
-    """One reading as a flat record: which cell, when it was read, how often, and the metrics."""
+    """One evaluation as a flat record: cell, time, number of openings, and metrics."""
     return {
         "sweep": row.sweep,
         "trial": row.number,
@@ -250,7 +252,7 @@ def reading_record(row: Run) -> dict[str, Any]:
 
 
 def read_trials(options: EvaluateOptions, messages: Messages = QUIET) -> Readings:
-    """Every cell of the chosen trials, read now where it was not before.
+    """Evaluate every cell of the chosen trials that was not evaluated before.
 
     Raises:
         RaysearchError: There is no such trial, or it does not give its numbers again.
@@ -281,7 +283,7 @@ def read_trials(options: EvaluateOptions, messages: Messages = QUIET) -> Reading
 def _say_known(
     chosen: Sequence[Run], known: Mapping[Any, Run], openings: Openings, messages: Messages
 ) -> None:
-    """Say what was read before: of these trials, of others of the same task, and without a row."""
+    """Report earlier openings: of these trials, of others of the same task, and without a row."""
     for trial in chosen:
         if trial.key in known:
             found = known[trial.key]
@@ -300,9 +302,9 @@ def _say_known(
             messages.note(
                 f"{task}: test was read before, of trial {numbers}; say so where you report it"
             )
-    told = {trial.id for trial in (*chosen, *known.values())}
+    with_rows = {trial.id for trial in (*chosen, *known.values())}
     for opening in openings.all("test"):
-        if opening.trial not in told:
+        if opening.trial not in with_rows:
             messages.note(
                 f"trial {opening.trial}: test was {opened_words(opening)}, and there is no row of "
                 "it; say so where you report another"
@@ -311,7 +313,7 @@ def _say_known(
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads cells one after the other, and records each; of one that was cut off the next tells."""
+    """Evaluates cells one after the other and records each; an interrupted one is reported next."""
 
     folder: str
     role: str
@@ -321,7 +323,7 @@ class _Reader:
     messages: Messages
 
     def read(self, missing: Sequence[Run]) -> None:
-        """Read and record."""
+        """Evaluate one trial and record it."""
         before = self.openings.all(self.role)
         missing = [trial for trial in missing if not self._written_anew(trial, before)]
         if self.role != "test" and missing:
@@ -332,7 +334,9 @@ class _Reader:
                 if kept < len(missing)
                 else ""
             )
-            self.messages.note(f"{len(missing)} cells to be read: {kept} have their weights{again}")
+            self.messages.note(
+                f"{counted(len(missing), 'cell')} to be read: {kept} have their weights{again}"
+            )
         for trial in missing:
             self._read_one(trial, [opening for opening in before if opening.trial == trial.id])
 
@@ -354,19 +358,19 @@ class _Reader:
         except StoreError as error:
             raise StoreError(
                 f"{error}. What was read of trial {trial.id} is kept in "
-                f"{redacted(self.openings.place)}: "
+                f"{redacted(self.openings.folder)}: "
                 "the same command writes its row from there and reads nothing again"
             ) from error
 
     def _put_back(self, opening: Opening, trial: Run) -> None:
-        """See that an opening still counts, where the records were removed and the sweep not."""
+        """Restore the record of an opening, if it was removed but the sweep was not."""
         with suppress(StoreError):  # there is an error already, and its line says what was read
             rows = Store(self.folder).trials()
             if any(_of_trial(row, trial) and row.finished == trial.finished for row in rows):
                 self.openings.put_back(opening)
 
     def _written_anew(self, trial: Run, before: Sequence[Opening]) -> bool:
-        """Whether the reading of a trial whose row is gone was kept, so that it has a row now."""
+        """Write a lost row anew from its record; returns whether there was one."""
         of_cell = [opening for opening in before if opening.trial == trial.id]
         kept = [item.reading for item in of_cell if item.reading and _of_trial(item.reading, trial)]
         if not kept:
@@ -375,13 +379,13 @@ class _Reader:
             replace(kept[-1], provenance={**kept[-1].provenance, OPENINGS: str(len(of_cell))})
         )
         self.messages.note(
-            f"trial {trial.id}: the row of its reading was gone and is written anew from the "
+            f"trial {trial.id}: the row of its evaluation was gone and is written anew from the "
             f"record of it; the {named(self.role)} data was not read again"
         )
         return True
 
     def _opened(self, trial: Run, earlier: Sequence[Opening]) -> tuple[Opening, Run]:
-        """The trial with its metrics on the role, and when and by which commit it was read."""
+        """The trial with its metrics on the role, and the time and commit of the evaluation."""
         spec = spec_of(trial, self.folder)
         kept = has_weights(spec)
         begun: list[Opening] = []
@@ -398,7 +402,8 @@ class _Reader:
         method = restored(
             trial, self.folder, self.data_dir, self.role, before=begin, messages=self.messages
         )
-        metrics = method.evaluate(self.role)
+        with read_as(trial):
+            metrics = method.evaluate(self.role)
         if self.role != "test" and not kept:  # of hundreds of trials the weights fill the disk
             remove_weights(spec)
         made = provenance(trial.method)
@@ -413,7 +418,7 @@ class _Reader:
 
 
 def _of_trial(reading: Run, trial: Run) -> bool:
-    """Whether a reading is of this trial, not of one that had its number in a former sweep."""
+    """Whether an evaluation is of this trial, not of one with its number in an earlier sweep."""
     settings = [
         {name: value for name, value in item.config.items() if value is not None}
         for item in (reading, trial)

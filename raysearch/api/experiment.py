@@ -1,4 +1,4 @@
-"""An experiment: one of the papers' own questions, trained, read, measured and answered."""
+"""Runs an experiment: trains its arms, evaluates and measures them, and writes the answer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from raysearch import corpora
 from raysearch.api.answer import (
     MEASURED,
     Experiment,
+    experiment_arms,
     find_experiment,
     kept_measures,
     measure_of,
@@ -38,10 +39,12 @@ from raysearch.leaderboard import Store
 from raysearch.leaderboard.openings import Opening, readings_of
 from raysearch.leaderboard.part_file import encode
 from raysearch.methods import get_method
+from raysearch.printable import counted
 from raysearch.run import Run, RunState
 from raysearch.search.space.space import SearchSpace
 from raysearch.storage import write_files
 from raysearch.summary import Ending
+from raysearch.training.again import read_as
 
 __all__ = ["SweepRuns", "experiment", "run_experiment", "sweep_options"]
 
@@ -51,7 +54,7 @@ _OF = "raysearch.measure"
 
 @with_keywords(ExperimentOptions)
 def experiment(options: ExperimentOptions) -> Experiment | None:
-    """Answer one of the papers' own questions; the same call again goes on where it ended.
+    """Answer one of the papers' own questions; the same call again continues where it ended.
 
     Takes the keywords of `raysearch.api.options.ExperimentOptions`.
 
@@ -75,7 +78,7 @@ def experiment(options: ExperimentOptions) -> Experiment | None:
 def run_experiment(
     options: ExperimentOptions, messages: Messages = QUIET, *, command: str = ""
 ) -> tuple[str, Experiment] | None:
-    """Train all arms, read and measure what the answer needs, and write its page.
+    """Train all arms, evaluate and measure what the answer needs, and write its page.
 
     Page, figure and the sweep's report are written into the sweep's folder. The same call goes
     on where it ended.
@@ -93,10 +96,10 @@ def run_experiment(
         RunError: It ran out of money before all arms were trained.
     """
     path, space = find_experiment(options.name)
-    if options.cluster is not None:
+    if options.cluster is not None or options.slurm is not None:
         raise ConfigError(
-            "`--cluster` must be left out of an experiment, which reads test data where its "
-            "weights are; run it on the cluster's head with --address auto and --storage"
+            "`--cluster` and `--slurm` must be left out of an experiment, which reads test data "
+            "where its weights are; run it on the cluster's head with --address auto and --storage"
         )
     plan, summary = search(sweep_options(options, path, space), messages.view(), messages)
     if summary.ending is Ending.INTERRUPTED:
@@ -104,13 +107,13 @@ def run_experiment(
     if summary.ending is not Ending.DONE:
         raise RunError(
             f"an experiment must have all its arms, but its sweep ended by {summary.ending} with "
-            f"{summary.unfinished} of {summary.asked} configurations open; the same command with a "
-            "higher limit goes on"
+            f"{summary.unfinished} of {counted(summary.asked, 'configuration')} open; the same "
+            "command with a higher limit continues"
         )
     assert space.question is not None
     wanted = (space.question.goal.name, *space.question.beside)
     if any(name.startswith("test/") for name in wanted):
-        _read_test(plan.root, options, messages)
+        _read_test(plan.root, space, options, messages)
     if space.question.measure:
         _measure(plan.root, space, str(corpora.data_dir(options.data_dir)), messages)
     found = read_experiment(plan.root, space, path.stem, small=options.scale == "small")
@@ -134,16 +137,19 @@ def sweep_options(options: ExperimentOptions, path: Path, space: SearchSpace) ->
     )
 
 
-def _read_test(folder: str, options: ExperimentOptions, messages: Messages) -> None:
-    """Read test for every complete cell that has no reading yet."""
-    complete = {t.key for t in Store(folder).trials() if t.state is RunState.COMPLETE}
-    if complete - readings_of(folder).keys():
-        wanted = EvaluateOptions(folder, trial="all", data_dir=options.data_dir)
-        read_trials(wanted, messages)
+def _read_test(
+    folder: str, space: SearchSpace, options: ExperimentOptions, messages: Messages
+) -> None:
+    """Evaluate test for every complete cell of the arms that has no evaluation."""
+    arms = experiment_arms(Store(folder).trials(), space)
+    complete = {trial.key: trial.number for arm in arms for trial in arm.cells.values()}
+    if complete.keys() - readings_of(folder).keys():
+        numbers = sorted(set(complete.values()))
+        read_trials(EvaluateOptions(folder, trial=numbers, data_dir=options.data_dir), messages)
 
 
 def _write(folder: str, found: Experiment) -> None:
-    """Page, figure and the report of the sweep into the sweep's folder."""
+    """Write page, figure and report into the sweep's folder."""
     texts = {
         "study.svg": found.figure(),
         "study.md": found.page("study.svg"),
@@ -153,7 +159,7 @@ def _write(folder: str, found: Experiment) -> None:
 
 
 def _measure(folder: str, space: SearchSpace, data_dir: str, messages: Messages) -> None:
-    """Measure what an experiment needs beyond its rows, once for the same rows; keep it there."""
+    """Measure what an experiment needs beyond its rows, once for the same rows, and store it."""
     assert space.question is not None
     what = space.question.measure
     taken = measure_of(space.method, what)
@@ -190,15 +196,9 @@ class SweepRuns:
                 def begin(weights: str, run: Run = run, opened: list[Opening] = opened) -> None:
                     opened.append(openings.begin(run, role, what=what, weights=weights))
 
-                yield (
-                    run,
-                    restored(
-                        run,
-                        self._folder,
-                        self.data_dir,
-                        role,
-                        before=begin,
-                        messages=self._messages,
-                    ),
+                method = restored(
+                    run, self._folder, self.data_dir, role, before=begin, messages=self._messages
                 )
+                with read_as(run):
+                    yield run, method
                 openings.finish(opened[0])

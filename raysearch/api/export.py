@@ -1,10 +1,10 @@
-"""A trial's encoder for transformers, its settings as YAML, or the board as a table."""
+"""Exports a trial's encoder for transformers, its settings as YAML, or the board as a table."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,9 +14,9 @@ from raysearch.analysis.correlation import most_telling
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder
 from raysearch.api.train import with_weights
-from raysearch.api.trials import goal_of, select, settings_of, trials_of
+from raysearch.api.trials import card_of, goal_of, select, settings_of, trials_of
 from raysearch.errors import ConfigError, StoreError, quoted
-from raysearch.leaderboard import Store, load_card
+from raysearch.leaderboard import Store
 from raysearch.leaderboard.openings import readings_of
 from raysearch.leaderboard.tasks import rankings, searched
 from raysearch.methods import get_method, notes_of
@@ -25,9 +25,8 @@ from raysearch.names import path_part
 from raysearch.render.model_card import Exported, model_card, setting_yaml
 from raysearch.render.table_export import board_text
 from raysearch.run import Run
-from raysearch.storage.new_folder import new_folder
 from raysearch.storage.uri import redacted
-from raysearch.storage.whole import unwritten
+from raysearch.storage.whole import new_folder, unwritten
 from raysearch.training.run import restore_method
 
 __all__ = ["Export", "export"]
@@ -37,7 +36,7 @@ Form = Literal["model", "config", "latex", "markdown"]
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """What was written.
+    """Result of an export.
 
     Attributes:
         text: The settings as YAML or the table; empty for models.
@@ -59,7 +58,7 @@ def export(
     data_dir: Folder | None = None,
     messages: Messages = QUIET,
 ) -> Export:
-    """Write a folder that transformers opens, or give settings or a leaderboard as text.
+    """Write a folder that transformers opens, or return settings or a leaderboard as text.
 
     Args:
         trial: ``SWEEP:N`` or ``SWEEP:best``; the sweep alone for a table.
@@ -101,7 +100,7 @@ def export(
 
 
 def _check_options(form: Form, options: Mapping[str, object]) -> None:
-    """See that no option would be ignored, because the form does not read it."""
+    """Check that the form uses every given option."""
     if form not in get_args(Form):
         known = ", ".join(get_args(Form))
         raise ConfigError(f"`--as` must be one of {known}, but got {quoted(form)}")
@@ -127,7 +126,7 @@ def _check_no_folder(folder: Folder | None, form: Form) -> None:
 
 
 def _new(folder: Folder | None) -> Path:
-    """The folder to be made."""
+    """The folder to create."""
     if folder is None:
         raise ConfigError("`DIR` must name the folder to be made, but is missing")
     if os.path.lexists(folder):
@@ -136,11 +135,13 @@ def _new(folder: Folder | None) -> Path:
 
 
 def _write(found: Exported, folder: str, target: Path, data: str, messages: Messages) -> None:
-    """Restore the trial, training it again if its weights were not kept, and write its folder."""
+    """Write the trial's folder; trains it again if its weights were not kept."""
     spec, weights = with_weights(found.trial, folder, data, messages)
     method = restore_method(spec, weights.result, roles=("train", "dev"), data_dir=data)
     method.save_encoder(str(target))
-    (target / "README.md").write_text(model_card(found), encoding="utf-8")
+    several = () if (target / "config.json").exists() else sorted(os.listdir(target))
+    card = model_card(replace(found, folders=several))
+    (target / "README.md").write_text(card, encoding="utf-8")
     (target / "raysearch.yaml").write_text(setting_yaml(found), encoding="utf-8")
 
 
@@ -149,9 +150,11 @@ def _table(sweep: str, folder: Folder | None, form: Literal["latex", "markdown"]
     _check_no_folder(folder, form)
     if top < 0:
         raise ConfigError(f"`--top` must be >= 0, but got {top}")
-    card, table = load_card(sweep), Store(sweep).table()
+    store = Store(sweep)
+    table = store.table()
     if not table.num_rows:
         raise StoreError(f"a sweep must have rows, but {redacted(sweep)} has none yet")
+    card = card_of(store, None, table)
     found = rankings(table, card)
     names = most_telling(list(found.values()), searched(table))
     return board_text(table, card, found, names, form=form, top=top)
@@ -172,7 +175,7 @@ def _chosen(text: str, task: str | None, seed: int | None) -> list[Exported]:
 
 
 def _of_task(cells: Sequence[Run], text: str, seed: int | None) -> Exported:
-    """The cell of the wanted seed, with what its card says."""
+    """The cell of the wanted seed, with its model card's content."""
     folder = text.rpartition(":")[0]
     trials = [trial for trial in cells if seed in (None, trial.cell.seed)]
     if not trials:
@@ -191,6 +194,6 @@ def _of_task(cells: Sequence[Run], text: str, seed: int | None) -> Exported:
         settings=settings_of(trial.method, trial.config),
         folder=redacted(folder),
         among=select(text, goal=goal).side.among if goal and best else 0,
-        holds=partial(is_of_encoder, get_method(trial.method)),
+        holds=partial(is_of_encoder, get_method(trial.method), trial.config),
         notes=notes_of(trial.method),
     )

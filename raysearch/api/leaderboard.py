@@ -1,4 +1,4 @@
-"""The trials of one sweep or of all, best first: as a table for Python, or to be shown."""
+"""Ranks the trials of one sweep or of all, as a table for Python or as a renderable."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from raysearch.api.options import Folder
 from raysearch.api.trials import card_of, oracle_role
 from raysearch.errors import ConfigError, RaysearchError, StoreError, known_names, quoted
 from raysearch.leaderboard import Store, SweepCard, find_stores, rows_with
+from raysearch.leaderboard.first_trial import beside_search
 from raysearch.leaderboard.openings import counts_in, readings_of
 from raysearch.leaderboard.origins import origins
 from raysearch.leaderboard.tasks import rank_all, rankings
@@ -53,11 +54,11 @@ By = Literal["configuration", "pair", "parameter"]
 
 @dataclass(frozen=True, kw_only=True)
 class BoardOptions:
-    """What is shown of which trials: the keywords of `leaderboard`, and one more.
+    """Options of the leaderboard: the keywords of `leaderboard`, and `regret`.
 
     Attributes:
-        regret: Whether to show what selection on source data lost, by the oracle's readings.
-        top: As there; None for what the form has.
+        regret: Whether to show what selection on source data lost, by the oracle's evaluations.
+        top: Number of rows; None for the default of the format.
     """
 
     path: Folder = "results"
@@ -69,7 +70,7 @@ class BoardOptions:
     top: int | None = None
 
     def __post_init__(self) -> None:
-        """See that the options go together."""
+        """Check that the options are compatible."""
         if self.by not in (None, *get_args(By)):
             raise ConfigError(
                 f"`--by` must be one of {', '.join(get_args(By))}, but got {quoted(self.by)}"
@@ -112,7 +113,7 @@ def leaderboard(
         ``trial``, ``state``, ``mean``, ``sd``, ``seconds``, ``config/*``, ``metric/*``, and more.
         By parameter: ``sweep``, ``task``, its best ``trial`` and that one's ``score``, then
         ``setting``, its ``value`` there, the ``paper``'s, how it goes with the metric
-        (``association``), by which ``measure``, and whether that is ``told`` from chance.
+        (``association``), by which ``measure``, and whether that is significant (``told``).
         What cannot be read is left out with a warning.
 
     Raises:
@@ -139,13 +140,13 @@ def leaderboard(
 def flat_records(
     options: BoardOptions, messages: Messages = QUIET
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """One record a configuration, or a pair and setting, of all sweeps; what cannot be read."""
+    """One record per configuration, or per pair and setting; and what cannot be read."""
     rows: list[dict[str, Any]] = []
     tables, problems = _tables(options)
     for store, table in tables:
         with left_out(store, problems, alone=len(tables) == 1):
-            sentences = origins(table).sentences
             card = _card(options, store, table)
+            sentences = _notes(table, card)
             if options.by == "parameter":
                 rows += setting_records(table, card, papers_of(table), *task_settings(table, card))
             else:
@@ -158,7 +159,7 @@ def flat_records(
 
 
 def boards(options: BoardOptions) -> tuple[list[Any], list[str]]:
-    """What to print of each sweep by rich, and why what could not be read is left out.
+    """A renderable of each sweep, and the reasons for those left out.
 
     Raises:
         StoreError: There is no leaderboard.
@@ -168,12 +169,19 @@ def boards(options: BoardOptions) -> tuple[list[Any], list[str]]:
     tables, problems = _tables(options)
     for store, table in tables:
         with left_out(store, problems, alone=len(tables) == 1):
-            boards += [_board(options, store, table), *map(Text, origins(table).sentences)]
+            notes = _notes(table, _card(options, store, table))
+            boards += [_board(options, store, table), *map(Text, notes)]
     return boards, problems
 
 
+def _notes(table: pa.Table, card: SweepCard) -> tuple[str, ...]:
+    """What rows that are ranked together differ in, beside what was searched."""
+    searched = {item.name for item in card.ranges}
+    return origins(table).sentences + beside_search(table, searched)
+
+
 def _board(options: BoardOptions, store: Store, table: pa.Table) -> Any:
-    """The view that was asked for, as something that rich prints."""
+    """The requested view as a rich renderable."""
     card = _card(options, store, table)
     if options.regret:
         return _regret(options, store, card, table)
@@ -190,7 +198,7 @@ def board_of(
     top: int = 0,
     papers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Board | ParameterBoard:
-    """The board of one sweep, as something that rich prints.
+    """The board of one sweep as a rich renderable.
 
     Args:
         table: Rows of *trials*.
@@ -217,7 +225,7 @@ def _regret(options: BoardOptions, store: Store, card: SweepCard, table: pa.Tabl
     readings = readings_of(store.folder, "oracle").table()
     if not readings.num_rows:
         raise StoreError(
-            f"`--regret` must have readings of {role}, but {redacted(store.folder)} has none; "
+            f"`--regret` must have evaluations on {role}, but {redacted(store.folder)} has none; "
             f"python -m raysearch evaluate {quote(redacted(store.folder))} --oracle makes them"
         )
     rows = regrets(table, readings, card, role, mode="per_task" if options.by == "pair" else None)
@@ -227,21 +235,33 @@ def _regret(options: BoardOptions, store: Store, card: SweepCard, table: pa.Tabl
 
 
 def papers_of(table: pa.Table) -> dict[str, Mapping[str, Any]]:
-    """The paper's values of each pair, where all rows are of one method that is known."""
+    """The paper's values of each pair, if all rows are of one known method."""
     methods = set(table.column("method").to_pylist())
     if len(methods) != 1 or not methods <= {*METHODS, *outside_methods()}:
         return {}
     paper = config_type(methods.pop()).paper
-    return {task: paper(task) for task in dict.fromkeys(table.column("task").to_pylist())}
+    given = _given(table)
+    return {task: paper(task, given) for task in dict.fromkeys(table.column("task").to_pylist())}
+
+
+def _given(table: pa.Table) -> dict[str, Any]:
+    """The settings that all rows have alike."""
+    prefix = "config/"
+    alike = {
+        name.removeprefix(prefix): table.column(name).unique().to_pylist()
+        for name in table.column_names
+        if name.startswith(prefix)
+    }
+    return {name: values[0] for name, values in alike.items() if len(values) == 1}
 
 
 def _view(options: BoardOptions, card: SweepCard) -> By:
-    """What was asked for, else what the sweep was made for."""
+    """The requested view, else the one that fits the sweep."""
     return options.by or ("pair" if card.alone and options.task is None else "configuration")
 
 
 def _tables(options: BoardOptions) -> tuple[list[tuple[Store, pa.Table]], list[str]]:
-    """The wanted rows of every sweep that has any, and what could not be read."""
+    """The wanted rows of every sweep with any, and what could not be read."""
     tables: list[tuple[Store, pa.Table]] = []
     problems: list[str] = []
     stores = find_stores(str(options.path))
@@ -268,7 +288,7 @@ def _tables(options: BoardOptions) -> tuple[list[tuple[Store, pa.Table]], list[s
 
 @contextmanager
 def left_out(store: Store, problems: list[str], *, alone: bool) -> Iterator[None]:
-    """Inside the block a sweep is read; one that cannot be is a problem, or if `alone` an error."""
+    """Turn errors of reading a sweep inside the block into problems; raise them if `alone`."""
     try:
         yield
     except RaysearchError as error:
@@ -278,7 +298,7 @@ def left_out(store: Store, problems: list[str], *, alone: bool) -> Iterator[None
 
 
 def _card(options: BoardOptions, store: Store, table: pa.Table) -> SweepCard:
-    """What ranks a sweep's trials, and how many cells make one complete."""
+    """The sweep's goal, and its number of cells per configuration."""
     card = card_of(store, options.metric, table)
     if options.task is not None:  # without the list of tasks, how many cells one has is not known
         cells = card.cells_of_task if card.tasks else 0

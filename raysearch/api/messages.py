@@ -1,7 +1,8 @@
 """Receivers of a command's progress: notes, warnings, and views of a run or a sweep.
 
-The functions of `raysearch.api` take a `Messages`. By default progress is not shown, and warnings
-are Python's own.
+The functions of `raysearch.api` take a `Messages`, in which views are handed in. By default
+progress is not shown, and warnings are Python's own. The documented calls (`raysearch.sweep`) and
+the command line hand in `PROGRESS`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
+from raysearch import render
 from raysearch.events import QuietView, View
 from raysearch.printable import printable
 from raysearch.render.output import hushed, lasting_output, safe_output
@@ -25,7 +27,7 @@ Clock = Callable[[], float]
 
 
 def _nowhere(text: str) -> None:
-    """Drop a sentence."""
+    """Ignore a note."""
 
 
 def _python_warning(text: str) -> None:
@@ -33,29 +35,29 @@ def _python_warning(text: str) -> None:
 
 
 def _unwatched(label: str) -> AbstractContextManager[Listener]:
-    """Train without showing it."""
+    """A listener that shows nothing."""
     return nullcontext(NullListener())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Messages:
-    """What is called while a command works.
+    """Callbacks of a running command.
 
     Attributes:
         note: With a sentence on what happens, without a line end.
         warn: With a sentence that also concerns whoever wants to see no progress.
         training: With the label of a trial; the block trains it and reports to the listener.
-        picture: Makes what shows a sweep while it runs, from a clock; None for warnings only.
+        make_view: Makes the view of a running sweep, from a clock; None shows warnings only.
     """
 
     note: Callable[[str], None] = _nowhere
     warn: Callable[[str], None] = _python_warning
     training: Callable[[str], AbstractContextManager[Listener]] = _unwatched
-    picture: Callable[[Clock], View] | None = None
+    make_view: Callable[[Clock], View] | None = None
 
     def view(self, clock: Clock = time.monotonic) -> View:
-        """The view of a sweep: its picture, or one that passes on warnings only."""
-        return QuietView(self.warn) if self.picture is None else self.picture(clock)
+        """A view of a sweep: the one handed in, or one that passes on warnings only."""
+        return QuietView(self.warn) if self.make_view is None else self.make_view(clock)
 
 
 QUIET = Messages()
@@ -66,27 +68,19 @@ def _note(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def _bar(label: str) -> AbstractContextManager[Listener]:
-    from raysearch.render.progress import TrialProgress  # rich takes a while to import
-
-    return TrialProgress(label)
-
-
-def _picture(clock: Clock) -> View:
-    from raysearch.render.live import LiveView  # rich takes a while to import
-
-    return LiveView(clock)
-
-
-PROGRESS = Messages(note=_note, training=_bar, picture=_picture)
+PROGRESS = Messages(
+    note=_note,
+    training=lambda label: render.TrialProgress(label),
+    make_view=lambda clock: render.LiveView(clock),
+)
 """Progress on standard error, a sweep's on standard output; warnings are Python's."""
 
 
 @contextmanager
 def shown(quiet: bool) -> Iterator[Messages]:
-    """Messages to a caller from Python, who sees progress on standard error unless `quiet`.
+    """Messages to a caller from Python: `PROGRESS`, or `QUIET` if so wanted.
 
-    What is written inside is printable, and goes nowhere where nobody takes it any more.
+    Inside, everything written is printable, and writing to a closed pipe is no error.
     """
     with hushed(quiet), lasting_output(), safe_output():
         yield QUIET if quiet else PROGRESS

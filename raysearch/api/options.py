@@ -1,4 +1,4 @@
-"""The options of the commands, with their defaults, as the functions of `raysearch.api` take them.
+"""Dataclasses with the options of the commands and their defaults.
 
 An option is a field here and a keyword of the function; the command line only reads words into
 them. Each class checks the types of its values when it is made, what they mean is checked where
@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
@@ -44,6 +45,7 @@ __all__ = [
     "absolute_folders",
     "check_seed",
     "find_space",
+    "read_gpu_types",
     "read_pack",
     "setting_text",
     "with_keywords",
@@ -51,11 +53,12 @@ __all__ = [
 ]
 
 Folder = str | os.PathLike[str]
+_GPU_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What every command takes.
+    """Options of every command.
 
     Attributes:
         quiet: Whether no progress is shown, only warnings.
@@ -65,7 +68,7 @@ class Options:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        """See that every value has the type of its field; paths become text."""
+        """Check that every value has the type of its field; paths become text."""
         problems = []
         for name, kind in _kinds(type(self)).items():
             value = getattr(self, name)
@@ -78,14 +81,14 @@ class Options:
             raise ConfigError(problems)
 
     def of(self, options: type[Options]) -> dict[str, Any]:
-        """The values of the fields that another class of options has, too."""
+        """The values of the fields that another class of options shares."""
         own = {item.name for item in fields(self)}
         return {f.name: getattr(self, f.name) for f in fields(options) if f.name in own}
 
 
 @dataclass(frozen=True)
 class SettingsOptions(Options):
-    """What a command takes that trains.
+    """Options of the commands that train.
 
     Attributes:
         settings: Settings of the method that are held at a value.
@@ -116,13 +119,16 @@ class SettingsOptions(Options):
 
 @dataclass(frozen=True)
 class HardwareOptions(SettingsOptions):
-    """Where trials run and what they may take there.
+    """Options on where trials run, and their resources.
 
     Attributes:
-        slots: Trials at once; None for as many as the CPUs hold.
+        slots: Trials at once; None for as many as CPUs and GPUs hold.
         workers_per_trial: Processes that share a trial.
         cpus_per_worker: CPUs of each; fractions are allowed.
-        gpus_per_worker: GPUs of each; fractions share a GPU.
+        gpus_per_worker: GPUs of each; fractions share a GPU, 0 trains on the CPU. None for one
+            where this machine has GPUs; 0 on a cluster.
+        gpu_types: Types of GPUs in the order in which they are asked for, such as ``L4,A10G``; None
+            for any.
         pack: Workers that share a GPU, in place of `gpus_per_worker`; ``auto`` measures what one
             takes at its peak.
         storage: Folder or URI that every node can write; below it, under the sweep's name, lie
@@ -130,8 +136,9 @@ class HardwareOptions(SettingsOptions):
         stages: Folder or URI of the stages that trials share; empty for the sweep's own.
         stages_limit: Most that these may take in GB; None for half of the free disk.
         quota: Most that the sweep's checkpoints, weights and own stages may take in GB.
-        hang_limit: A worker without news for so long is replaced.
+        hang_limit: A worker without a report for this long is replaced.
         cluster: Cluster file or URL of a head's dashboard that the command runs the sweep on.
+        slurm: Slurm file whose partition runs the sweep in jobs.
         address: Ray cluster to join; None for a Ray of its own.
         max_cost: End in order before the nodes have cost more than this.
         prices: Cluster file that says what nodes cost.
@@ -141,7 +148,8 @@ class HardwareOptions(SettingsOptions):
     slots: int | None = None
     workers_per_trial: int = 1
     cpus_per_worker: float = 1.0
-    gpus_per_worker: float = 0.0
+    gpus_per_worker: float | None = None
+    gpu_types: str | None = None
     pack: int | str | None = None
     storage: Folder = ""
     stages: Folder = ""
@@ -149,6 +157,7 @@ class HardwareOptions(SettingsOptions):
     quota: float | None = None
     hang_limit: str = "1h"
     cluster: Folder | None = None
+    slurm: Folder | None = None
     address: str | None = None
     max_cost: float | None = None
     prices: Folder | None = None
@@ -156,7 +165,7 @@ class HardwareOptions(SettingsOptions):
 
 @dataclass(frozen=True)
 class SearchOptions(HardwareOptions):
-    """What is searched, with what budget; None for what the search space says.
+    """Options of the search and its budget; None for the search space's own.
 
     Attributes:
         space: A search space's file, or the name of one that comes with raysearch.
@@ -170,7 +179,7 @@ class SearchOptions(HardwareOptions):
         metric: What is optimised.
         direction: Of `metric`.
         pairs: Language pairs, such as ``en-es,en-fr``.
-        mode: One configuration judged on all tasks, or a search for each task.
+        mode: One configuration scored on all tasks, or a search for each task.
         aggregate: Joint: the mean over the tasks, or the worst task.
         warm_start: Per task: first the so many best of every task before it.
         seed: Of the sampler.
@@ -199,7 +208,7 @@ class SearchOptions(HardwareOptions):
 
 @dataclass(frozen=True)
 class SweepOptions(SearchOptions):
-    """What `raysearch sweep` takes.
+    """Options of `raysearch sweep`.
 
     Attributes:
         method: For example ``carl``.
@@ -210,7 +219,7 @@ class SweepOptions(SearchOptions):
 
 @dataclass(frozen=True)
 class TrainOptions(SettingsOptions):
-    """What `raysearch train` takes.
+    """Options of `raysearch train`.
 
     Attributes:
         method: For example ``carl``.
@@ -231,7 +240,7 @@ class TrainOptions(SettingsOptions):
 
 @dataclass(frozen=True)
 class ExperimentOptions(HardwareOptions):
-    """What `raysearch experiment` takes.
+    """Options of `raysearch experiment`.
 
     Attributes:
         name: An experiment such as ``carl-ablation``, or a space file with a section ``study``.
@@ -247,7 +256,7 @@ class ExperimentOptions(HardwareOptions):
 
 @dataclass(frozen=True)
 class EvaluateOptions(Options):
-    """What `raysearch evaluate` takes.
+    """Options of `raysearch evaluate`.
 
     Attributes:
         sweep: Folder or URI of a sweep.
@@ -273,7 +282,7 @@ R = TypeVar("R")
 
 
 def with_keywords(options: Callable[P, O]) -> Callable[[Callable[[O], R]], Callable[P, R]]:
-    """Have a function that takes options called with their keywords instead.
+    """Decorator: call a function of options with their fields as keywords.
 
     Args:
         options: The class; what it refuses, the function refuses.
@@ -312,7 +321,7 @@ def words_of(options: Options) -> list[str]:
 
 
 def absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with every folder of this machine by its full path.
+    """The settings with absolute paths for folders of this machine.
 
     A corpus or an encoder may be a folder; the processes that train start in another one.
     """
@@ -329,6 +338,21 @@ def setting_text(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(as_scalar(value))
+
+
+def read_gpu_types(text: str) -> tuple[str, ...]:
+    """Types of GPUs, each once, as Ray names them.
+
+    Raises:
+        ConfigError: A name is empty, has other signs, or comes twice.
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    if len(set(names)) == len(names) and all(map(_GPU_TYPE.fullmatch, names)):
+        return names
+    raise ConfigError(
+        "`--gpu-types` must be names of GPU types, each once, such as L4,A10G, but got "
+        f"{quoted(text)}"
+    )
 
 
 def read_pack(text: int | str) -> int | str:
@@ -349,7 +373,7 @@ def read_pack(text: int | str) -> int | str:
 
 
 def check_seed(seed: int) -> None:
-    """See that a seed can be drawn from.
+    """Check that a seed is valid.
 
     Raises:
         ConfigError: It cannot.
@@ -393,7 +417,7 @@ def find_space(method: str, option: str | None, *, said: str = "--space") -> Pat
 
 
 def _word(name: str) -> str:
-    """An option as the command line has it."""
+    """An option as written on the command line."""
     return "set" if name == "settings" else name.replace("_", "-")
 
 
@@ -404,7 +428,7 @@ def _kinds(options: type[Options]) -> dict[str, Any]:
 
 
 def _fitted(value: Any, kind: Any) -> tuple[Any, bool]:
-    """The value as a field of this type has it, and whether it is one."""
+    """The value converted to the type of its field, and whether it fits."""
     origin = get_origin(kind) or kind
     if origin in (Union, UnionType):
         tried = (_fitted(value, one) for one in get_args(kind))

@@ -1,14 +1,13 @@
-"""Several trials on a GPU, by number or by what one takes."""
+"""Packs several trials on a GPU, by number or by the measured memory of one."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import read_pack
+from raysearch.cluster.gpus import visible_gpus
 from raysearch.cluster.packing import MARGIN, Packing, fraction, measure_on_cluster, pack_by_peak
 from raysearch.config import read_config
 from raysearch.errors import ConfigError
@@ -24,7 +23,7 @@ DRIVES_MEMORY = ("batch_size", "max_length")
 def packed(
     plan: SweepPlan, pack: int | str | None, *, slots: int | None, messages: Messages = QUIET
 ) -> SweepPlan:
-    """The plan with its share of a GPU for each worker, and as many slots as that makes.
+    """The plan with the share of a GPU per worker, and the resulting number of slots.
 
     Without `pack`, workers that share a GPU or ``auto``, it stays as it is.
 
@@ -34,7 +33,7 @@ def packed(
     if pack is None:
         return plan
     asked = read_pack(pack)
-    if plan.address is None and _gpus_here() == 0:
+    if plan.address is None and visible_gpus() == 0:
         raise ConfigError(
             "`--pack` must have a GPU to share, but this machine has none; leave it out, or join "
             "a cluster that has"
@@ -43,13 +42,14 @@ def packed(
         raise ConfigError("`--slots` must be given with `--pack` where a cluster is joined")
     packing = Packing(trials=asked) if isinstance(asked, int) else _by_peak(plan, messages)
     if slots is None:
-        at_once = packing.trials * _gpus_here() // plan.workers_per_trial
+        at_once = packing.trials * visible_gpus() // plan.workers_per_trial
         plan = replace(plan, slots=max(1, min(plan.slots, at_once)))  # it had what the CPUs allow
-    return replace(plan, gpus_per_worker=fraction(packing.trials), annotations=packing.annotations)
+    annotations = {**plan.annotations, **packing.annotations}
+    return replace(plan, gpus_per_worker=fraction(packing.trials), annotations=annotations)
 
 
 def largest_spec(plan: SweepPlan) -> RunSpec:
-    """The paper's own setting, with what drives memory at the largest that the space allows."""
+    """The paper's own setting, with what drives memory at its largest in the space."""
     config, _ = plan.space.paper_first()
     largest: dict[str, Any] = {
         item.name: max(item.choices) if item.kind == "choice" else int(item.high)  # type: ignore[type-var]
@@ -71,17 +71,20 @@ def largest_spec(plan: SweepPlan) -> RunSpec:
 def _by_peak(plan: SweepPlan, messages: Messages) -> Packing:
     spec = largest_spec(plan)
     messages.note("measuring what one trial takes of a GPU")
-    peak = measure_on_cluster(
-        spec, data_dir=plan.data_dir, address=plan.address, cpus=plan.cpus_per_worker
+    peaks = measure_on_cluster(
+        spec,
+        data_dir=plan.data_dir,
+        address=plan.address,
+        cpus=plan.cpus_per_worker,
+        gpu_types=plan.gpu_types,
     )
-    packing = pack_by_peak(peak)
+    packing = pack_by_peak(peaks)
     sizes = ", ".join(f"{name} {spec.config[name]}" for name in DRIVES_MEMORY)
+    taken = ", ".join(
+        f"{peak.taken / 1e9:.2f} GB of the {peak.total / 1e9:.2f} GB of {peak.device}"
+        for peak in peaks
+    )
     messages.note(
-        f"a trial ({sizes}) takes {peak.taken / 1e9:.2f} GB of the {peak.total / 1e9:.2f} GB of "
-        f"{peak.device}; with {MARGIN:.0%} on top, {packing.trials} share a GPU"
+        f"a trial ({sizes}) takes {taken}; with {MARGIN:.0%} on top, {packing.trials} share a GPU"
     )
     return packing
-
-
-def _gpus_here() -> int:
-    return torch.cuda.device_count()

@@ -1,4 +1,4 @@
-"""Check the files of a sweep, and estimate its trials, hours and cost before it runs.
+"""Checks the files of a sweep, and estimates its trials, hours and cost.
 
 The estimate comes from earlier trials that are most like its own, and from the nodes' prices.
 """
@@ -13,21 +13,27 @@ from typing import Any
 
 import numpy as np
 
+from raysearch import corpora
 from raysearch.api.messages import QUIET, Messages, shown
 from raysearch.api.options import Folder, SweepOptions, find_space, with_keywords
-from raysearch.api.sweep_plan import plan_of
-from raysearch.cluster.cost.prices import NodeType, PriceTable, known_prices, read_prices
-from raysearch.cluster.remote.manifest import check_manifest, check_site
+from raysearch.api.slurm import with_slurm_site
+from raysearch.api.sweep_plan import check_encoders, check_held, check_inputs, plan_of
+from raysearch.cluster.capacity import workers_held
+from raysearch.cluster.prices import PriceTable, known_prices, of_gpu_types, read_prices
+from raysearch.cluster.remote.manifest import check_manifest, check_site, is_manifest
+from raysearch.cluster.slurm.site import check_slurm_file, is_slurm_file, read_slurm_site
 from raysearch.cores import usable_cores
 from raysearch.devices import Kind, kind_of
-from raysearch.errors import ConfigError, StoreError
+from raysearch.errors import ConfigError, MissingDataError, StoreError
 from raysearch.estimates import Interval, MoneyTerms, PlaceEstimate, PriorRuns, SweepEstimate
 from raysearch.leaderboard import find_stores
+from raysearch.leaderboard.first_trial import beside_text
 from raysearch.leaderboard.keys import encoder_name
 from raysearch.methods import METHODS, notes_of, outside_methods
 from raysearch.run import Run, RunState
 from raysearch.search.estimate import Draws, Work, draw_sweeps, interval, simulate_stopping
 from raysearch.search.plan import SweepPlan, check_room, reach_note
+from raysearch.search.space.effect import inert_notes
 from raysearch.search.space.space import load_space
 from raysearch.yaml_lines import read_located
 
@@ -41,7 +47,7 @@ _ENOUGH = 3
 
 @with_keywords(SweepOptions)
 def plan(options: SweepOptions) -> SweepEstimate:
-    """What a sweep will take: trials, hours, money; runs nothing.
+    """Estimate the trials, hours and cost of a sweep; runs nothing.
 
     Takes the keywords of `raysearch.api.options.SweepOptions`. The first argument may also be a
     search space's file, or the name of one that comes with raysearch. With ``cluster``, hardware
@@ -62,29 +68,46 @@ def estimate_sweep(
     options, table = _with_cluster(options, given)
     options = _with_space(options)
     sweep = plan_of(options)
-    if options.cluster is None and options.address is None:
+    if table is not None:
+        check_held(sweep, table, slots=1 if options.slots is None else sweep.slots)
+    if options.cluster is None and options.slurm is None and options.address is None:
         check_room(sweep, {"CPU": usable_cores()})
+        _check_here(sweep, messages)
     prior = pilots(_earlier(str(options.results), messages), sweep)
     return estimate(sweep, table, prior, free=options.slots is None)
+
+
+def _check_here(sweep: SweepPlan, messages: Messages) -> None:
+    """See that the sweep could run on this machine; what can still be had is only a warning."""
+    try:
+        check_inputs(sweep)
+    except MissingDataError as error:
+        messages.warn(f"the sweep cannot run here yet: {error}")
+    check_encoders(sweep, ask=False)
 
 
 def _with_cluster(
     options: SweepOptions, given: Collection[str]
 ) -> tuple[SweepOptions, PriceTable | None]:
-    """The options with what the cluster file has for sweeps; its prices and node types."""
+    """The options completed from the cluster file; its prices and node types."""
+    if options.slurm is not None:
+        site = read_slurm_site(Path(options.slurm))
+        free = options.slots is None and "slots" not in site.options
+        options = with_slurm_site(options, given, site)
+        return replace(options, slots=None if free else options.slots), site.price_table()
     prices = None if options.prices is None else Path(options.prices)
     if options.cluster is None:
         return options, known_prices(prices)
     cluster = Path(options.cluster)
     check_manifest(cluster)  # what is still unset matters to `ray up` only
     its = check_site(*read_located(cluster))
-    hardware = ("slots", "cpus_per_worker", "gpus_per_worker")
+    hardware = ("slots", "cpus_per_worker", "gpus_per_worker", "gpu_types")
     taken = {name: its[name] for name in hardware if name in its and name not in given}
     return replace(options, **taken), read_prices(prices or cluster)
 
 
 def _with_space(options: SweepOptions) -> SweepOptions:
-    """The options with method and space apart, where the first argument is a space."""
+    """The options with method and space separated, if the first argument is a space."""
     named = options.method
     if not Path(named).is_file() and (named in METHODS or named in outside_methods()):
         return options
@@ -98,7 +121,7 @@ def _with_space(options: SweepOptions) -> SweepOptions:
 
 
 def _earlier(results: str, messages: Messages) -> list[Run]:
-    """The trials of all sweeps in a folder of results that can be read; none without a sweep."""
+    """The readable trials of all sweeps in a folder of results."""
     try:
         stores = find_stores(results)
     except StoreError:  # nothing has run yet, which the estimate says in its own words
@@ -118,7 +141,7 @@ def _earlier(results: str, messages: Messages) -> list[Run]:
 def estimate(
     plan: SweepPlan, table: PriceTable | None, prior: PriorRuns | None, *, free: bool
 ) -> SweepEstimate:
-    """What a sweep is expected to take; `free` slots are as many as the cluster holds."""
+    """The estimate of a sweep; `free` means as many slots as the cluster holds."""
     work = _work_of(plan)
     generator = np.random.default_rng(_SEED)
     survival = simulate_stopping(work, generator)
@@ -132,11 +155,16 @@ def estimate(
         pruner=work.pruner,
         kept=survival.expected(work.cells),
         device=_kind_wanted(plan),
+        beside=beside_text(
+            "", plan.space.paper_beside(plan.tasks[0] if plan.space.mode == "per_task" else "")
+        ),
     )
     if prior is None:
         return found
     draws = draw_sweeps(prior.seconds, work, survival, generator)
     each = np.array([sum(group) / len(group) for group in prior.seconds])
+    if table is not None:  # a type that is not asked for is no type that is too small
+        table = of_gpu_types(table, plan.gpu_types)
     places = tuple(_places(plan, table, draws, free=free))
     return replace(
         found,
@@ -151,7 +179,7 @@ def estimate(
 
 
 def pilots(trials: Iterable[Run], plan: SweepPlan) -> PriorRuns | None:
-    """The earlier trials that are most like the planned ones; None when there are none at all.
+    """The earlier trials most like the planned ones; None without any.
 
     Trials of the method count: first those with the same encoder on the same tasks and kind of
     device, then with the same encoder, then all. One that was stopped early counts as if it had
@@ -161,7 +189,7 @@ def pilots(trials: Iterable[Run], plan: SweepPlan) -> PriorRuns | None:
     known = [trial for trial in trials if trial.method == plan.space.method and _whole(trial)]
     if not known:
         return None
-    chosen, alike = _most_alike(known, plan, encoder_name(config))
+    chosen, alike, same_kind = _most_alike(known, plan, encoder_name(config))
     searched = {item.name for item in plan.space.searched}
     work = [name for name in notes_of(plan.space.method).work if name in config]
     ratios = [_ratio(trial.config, config, work, searched) for trial in chosen]
@@ -172,18 +200,19 @@ def pilots(trials: Iterable[Run], plan: SweepPlan) -> PriorRuns | None:
         seconds=tuple(tuple(group) for group in groups.values()),
         rows=len(chosen),
         alike=alike,
+        same_kind=same_kind,
         scaled=_scaled(ratios, work),
         devices=tuple(dict.fromkeys(trial.device for trial in chosen)),
     )
 
 
 def _kind_wanted(plan: SweepPlan) -> Kind:
-    """The kind of device that the planned trials ask for."""
+    """The kind of device that the planned trials need."""
     return "GPU" if plan.gpus_per_worker > 0 else "CPU"
 
 
 def _whole(trial: Run) -> float:
-    """Seconds of the whole trial; 0 where its row does not tell."""
+    """Seconds of the whole trial; 0 if its row does not record them."""
     if trial.state is RunState.COMPLETE:
         return trial.seconds
     reports = trial.config.get("reports")
@@ -192,7 +221,10 @@ def _whole(trial: Run) -> float:
     return trial.seconds * reports / trial.curve[-1].rung
 
 
-def _most_alike(trials: Sequence[Run], plan: SweepPlan, encoder: str) -> tuple[Sequence[Run], str]:
+def _most_alike(
+    trials: Sequence[Run], plan: SweepPlan, encoder: str
+) -> tuple[Sequence[Run], str, bool]:
+    """These trials, what they have in common with the plan, and whether that is everything."""
     wanted = _kind_wanted(plan)
 
     def same_encoder(trial: Run) -> bool:
@@ -207,21 +239,27 @@ def _most_alike(trials: Sequence[Run], plan: SweepPlan, encoder: str) -> tuple[S
             f"with {encoder} on the same data",
             lambda trial: same_encoder(trial) and same_device(trial) and trial.cell.task in tasks,
         ),
-        (f"with {encoder}", lambda trial: same_encoder(trial) and same_device(trial)),
+        (
+            f"with {encoder}, on other data too, which may be far off",
+            lambda trial: same_encoder(trial) and same_device(trial),
+        ),
         (f"with {encoder} on another kind of device", same_encoder),
         ("with other encoders, which may be far off", lambda trial: True),
     ]
-    found = [([trial for trial in trials if kind(trial)], words) for words, kind in kinds]
-    for rows, words in found:
+    found = [
+        ([trial for trial in trials if kind(trial)], words, place == 0)
+        for place, (words, kind) in enumerate(kinds)
+    ]
+    for rows, words, same_kind in found:
         if len({(trial.sweep, trial.number) for trial in rows}) >= _ENOUGH:
-            return rows, words
-    return next((rows, words) for rows, words in found if rows)
+            return rows, words, same_kind
+    return next(item for item in found if item[0])
 
 
 def _ratio(
     row: Mapping[str, Any], config: Mapping[str, Any], work: Sequence[str], searched: set[str]
 ) -> float:
-    """How much more a planned trial has to do, as far as the settings of its length say."""
+    """Length of a planned trial relative to an earlier one, by the settings of length."""
     ratio = 1.0
     for name in work:
         if name not in searched and row.get(name):
@@ -238,7 +276,7 @@ def _scaled(ratios: Sequence[float], work: Sequence[str]) -> str:
 
 
 def _work_of(plan: SweepPlan) -> Work:
-    """What the sweep may ask for, before early stopping."""
+    """The sweep's largest budget, before early stopping."""
     config, _ = plan.space.paper_first()
     return Work(
         configurations=plan.configurations,
@@ -266,7 +304,7 @@ def _places(
         )
         return
     for item in table.worker_types():
-        workers = _workers(plan, item)
+        workers = workers_held(plan.shape.resources_per_worker, item)
         nodes = min(item.most, table.most)
         slots = nodes * workers // plan.workers_per_trial
         slots = min(slots if free else plan.slots, slots, plan.configurations * plan.cells_each)
@@ -280,14 +318,6 @@ def _places(
                 seconds=wall,
                 money=_money(table, item.name, needed, wall) if table.per_hour else None,
             )
-
-
-def _workers(plan: SweepPlan, item: NodeType) -> int:
-    """Workers of trials that fit on a node; one where its resources are not in the file."""
-    if not item.resources:
-        return 1
-    wanted = plan.shape.resources_per_worker.items()
-    return min(int(item.resources.get(name, 0) / each + 1e-9) for name, each in wanted)
 
 
 def _money(table: PriceTable, node: str, nodes: int, wall: Interval) -> Interval:
@@ -312,7 +342,7 @@ def _terms(table: PriceTable | None, fit: Set[str]) -> MoneyTerms | None:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedFile:
-    """What one file is found to be.
+    """Result of checking one file.
 
     Attributes:
         path: The file.
@@ -325,33 +355,75 @@ class CheckedFile:
     problems: tuple[str, ...] = ()
 
 
-def check(paths: Sequence[Folder] = ()) -> list[CheckedFile]:
-    """Check files, all problems of all of them at once.
+def check(
+    paths: Sequence[Folder] = (),
+    *,
+    train: bool = False,
+    settings: Mapping[str, str] | None = None,
+    data_dir: Folder | None = None,
+    quiet: bool = False,
+) -> list[CheckedFile]:
+    """Check files; reports all problems of all of them.
 
     Args:
         paths: Files, or folders of YAML files; none for ``search_spaces/`` and ``cluster.yaml``
             here.
+        train: Whether to train short trials, too, and note the searched settings whose values
+            make the same trial.
+        settings: Held fixed in these trials, as in `sweep`.
+        data_dir: Folder of the corpora.
+        quiet: Whether the progress of the trials is not shown.
 
     Raises:
-        ConfigError: There is no such file, or none at all.
+        ConfigError: There is no such file, or none at all; `train` without `paths`, or `settings`
+            without `train`.
     """
+    if train and not paths:
+        raise ConfigError("`--train` must be given the search spaces to try: name some files")
+    if settings and not train:
+        raise ConfigError("`--set` must come with `--train`: it is for the trials of that")
     found = [_checked(path) for path in list(_files([Path(path) for path in paths]))]
     if not found:
         raise ConfigError(
             "`check` must find files, but there is no search_spaces/ or cluster.yaml; name some"
         )
-    return found
+    if not train:
+        return found
+    with shown(quiet) as messages:
+        return [
+            _tried(file, settings or {}, str(corpora.data_dir(data_dir)), messages)
+            for file in found
+        ]
 
 
 def _checked(path: Path) -> CheckedFile:
     try:
-        if path.name.startswith("cluster"):
+        if is_slurm_file(path):
+            return CheckedFile(path=path, notes=_to_do(check_slurm_file(path)))
+        if is_manifest(path):
             open_points = check_manifest(path)
-            return CheckedFile(path=path, notes=tuple(f"still to do: {t}" for t in open_points))
-        note = reach_note(load_space(path))
-        return CheckedFile(path=path, notes=(note,) if note else ())
+            return CheckedFile(path=path, notes=_to_do(open_points))
+        space = load_space(path)
+        note = reach_note(space)
+        return CheckedFile(path=path, notes=(*([note] if note else []), *inert_notes(space)))
     except ConfigError as error:
         return CheckedFile(path=path, problems=tuple(error.problems))
+
+
+def _to_do(unset: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"still to do: {text}" for text in unset)
+
+
+def _tried(
+    file: CheckedFile, settings: Mapping[str, str], data_dir: str, messages: Messages
+) -> CheckedFile:
+    """A checked space with what its short trials tell."""
+    from raysearch.api.effect import without_effect  # torch takes seconds to import
+
+    if file.problems or is_manifest(file.path) or is_slurm_file(file.path):
+        return file
+    space = load_space(file.path).with_overrides(settings)
+    return replace(file, notes=(*file.notes, *without_effect(space, data_dir, messages)))
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:

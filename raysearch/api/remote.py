@@ -1,7 +1,7 @@
 """A sweep on a cluster, from this machine: what is sent there, and the job that it becomes.
 
 What can be checked is checked here first, since a cluster takes minutes and costs. The sweep
-then is a job of the cluster: it goes on without this process, and the same call finds it again.
+then is a job of the cluster: it continues without this process, and the same call finds it again.
 """
 
 from __future__ import annotations
@@ -13,17 +13,21 @@ from pathlib import Path
 
 from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import SweepOptions, words_of
-from raysearch.api.sweep_plan import check_inputs, plan_of, settings_of
+from raysearch.api.sweep_plan import check_held, check_inputs, plan_of, settings_of
 from raysearch.api.watch import refuse_others
+from raysearch.cluster.prices import read_prices
 from raysearch.cluster.ray_version import check_ray
 from raysearch.cluster.remote import jobs, launch
 from raysearch.cluster.remote.manifest import Site, check_manifest, read_site
+from raysearch.cluster.slurm import session
+from raysearch.cluster.slurm.queue import stop_jobs
+from raysearch.cluster.slurm.site import is_slurm_file
 from raysearch.errors import ConfigError, RaysearchError
 from raysearch.render.format import duration
 from raysearch.search.plan import SweepPlan
 from raysearch.storage.uri import is_uri, redacted, secret_parts
 
-__all__ = ["check_cluster", "latest_job", "stop", "submit"]
+__all__ = ["check_cluster", "latest_job", "secret_problem", "stop", "submit"]
 
 _DATA = "data"
 """The corpora's folder in the working tree, where nothing else is said."""
@@ -32,7 +36,7 @@ _DATA = "data"
 def submit(
     options: SweepOptions, typed: Collection[str], messages: Messages = QUIET, *, form: str = "text"
 ) -> str:
-    """Check, bring the cluster up if it is not, start the sweep if it does not run.
+    """Check the sweep, start the cluster if needed, and start the sweep if it is not running.
 
     Args:
         options: Of the sweep.
@@ -50,13 +54,13 @@ def submit(
     cluster = str(options.cluster)
     options = replace(options, settings=settings_of(options), config=None)
     site = _site(options, cluster, form)
-    plan, space = _checked(options, site)
+    plan, space = _checked(_with_hardware(options, site, typed), site)
     words = _words(options, typed, site, plan)
     return _job(cluster, plan.name, words, space, messages)
 
 
 def _site(options: SweepOptions, cluster: str, form: str) -> Site:
-    """What the cluster says of its sweeps, with what the command line says instead."""
+    """The cluster's settings for sweeps, overridden by the command line's."""
     if options.address is not None:
         raise ConfigError("`--address` must be left out with --cluster, which says what to join")
     if launch.is_url(cluster):
@@ -73,7 +77,7 @@ def _site(options: SweepOptions, cluster: str, form: str) -> Site:
 
 
 def _unusable(options: SweepOptions, site: Site, form: str) -> Iterator[str]:
-    """What cannot be done on a cluster."""
+    """Options that cannot be used on a cluster."""
     if form != "text":
         yield "`--format` must be text with --cluster"
     if options.quiet:
@@ -94,7 +98,7 @@ def _unusable(options: SweepOptions, site: Site, form: str) -> Iterator[str]:
 
 
 def _secrets(options: SweepOptions, site: Site) -> Iterator[str]:
-    """What would be read in the job's command."""
+    """Secrets that would be visible in the job's command."""
     sent = replace(options, cluster=None, results="", storage=site.storage, data_dir=site.data)
     given: dict[str, str] = {**site.options}
     for word in words_of(sent):
@@ -102,33 +106,44 @@ def _secrets(options: SweepOptions, site: Site) -> Iterator[str]:
         given[option] = f"{given[option]} {value}" if option == "--set" in given else value
     for option, value in given.items():
         if found := secret_parts(value):
-            yield _secret(option, found)
+            yield secret_problem(option, found)
 
 
-def _secret(option: str, found: Sequence[str]) -> str:
+def secret_problem(option: str, found: Sequence[str], where: str = "--cluster") -> str:
+    """The sentence on secrets in an option that others can read; `where` says what shows it."""
     what, cure = "credentials", "the nodes' role gives them theirs"
     if option == "--study":
         what, cure = "password", "give the head another way to it, such as ~/.pgpass"
     return (
-        f"`{option}` must have no {what} with --cluster, since the job's command can be read "
+        f"`{option}` must have no {what} with {where}, since the job's command can be read "
         f"there, but has {', '.join(found)}; {cure}"
     )
 
 
+def _with_hardware(options: SweepOptions, site: Site, typed: Collection[str]) -> SweepOptions:
+    """The options with what the cluster file says of slots and their workers."""
+    kinds = {"slots": int, "cpus_per_worker": float, "gpus_per_worker": float, "gpu_types": str}
+    said = {name: site.options.get(f"--{name.replace('_', '-')}") for name in kinds}
+    taken = {n: kinds[n](text) for n, text in said.items() if text and n not in typed}
+    return replace(options, **taken)
+
+
 def _checked(options: SweepOptions, site: Site) -> tuple[SweepPlan, str]:
-    """The plan as it will be there, as far as this machine can know it, and its space's text."""
+    """The plan as on the cluster, as far as this machine can know it, and its space's text."""
     plan = plan_of(replace(options, storage=site.storage, data_dir=str(site.tree / site.data)))
     refuse_others(plan.folder, redacted(plan.root))
+    if not launch.is_url(str(options.cluster)):
+        check_held(plan, read_prices(Path(str(options.cluster))), slots=plan.slots)
     if not Path(site.data).is_absolute():  # a folder of the nodes' cannot be looked into
         check_inputs(plan)
     space = Path(plan.space.source).read_text(encoding="utf-8")
     if found := secret_parts(space):
-        raise ConfigError(_secret("--space", found))
+        raise ConfigError(secret_problem("--space", found))
     return plan, space
 
 
 def _words(options: SweepOptions, typed: Collection[str], site: Site, plan: SweepPlan) -> list[str]:
-    """The command as the head is to run it: the user's options, with places as they are there."""
+    """The head's command: the user's options, with the cluster's paths."""
     there = replace(
         options,
         cluster=None,
@@ -146,7 +161,7 @@ def _words(options: SweepOptions, typed: Collection[str], site: Site, plan: Swee
 
 
 def _folders(plan: SweepPlan, site: Site) -> dict[str, str]:
-    """Settings that name folders of this machine, as the nodes find them."""
+    """Settings that name folders, with the paths on the nodes."""
     found, problems = {}, []
     for name, value in plan.space.setting.items():
         if not (isinstance(value, str) and Path(value).is_absolute() and Path(value).is_dir()):
@@ -168,7 +183,7 @@ def _folders(plan: SweepPlan, site: Site) -> dict[str, str]:
 
 
 def _job(cluster: str, name: str, words: Sequence[str], space: str, messages: Messages) -> str:
-    """The job of this sweep; it is started if it does not run, and the cluster with it."""
+    """The job of this sweep; starts it, and the cluster, if needed."""
     busy = False
     try:
         with launch.connect(cluster) as client:
@@ -182,20 +197,21 @@ def _job(cluster: str, name: str, words: Sequence[str], space: str, messages: Me
     if busy:
         messages.note(
             "raysearch: another sweep runs there, so the nodes keep the working tree that it began "
-            "with"
+            "with; this one runs if that is the same as here"
         )
     elif not launch.is_url(cluster):
         _bring_up(cluster, messages)
     with launch.connect(cluster) as client:
         # Asked again, since a head that did not answer may have been up all the time.
         job = jobs.running_sweep(client, name, words, space)
-        job = job or jobs.submit(client, name, words, space)
+        brought = not (busy or launch.is_url(cluster))
+        job = job or jobs.submit(client, name, words, space, same_code=not brought)
     messages.note(f"raysearch: {job} runs; Ctrl-C ends the watching, not the sweep")
     return job
 
 
 def _bring_up(cluster: str, messages: Messages) -> None:
-    """Bring the cluster up, and say what is being waited for."""
+    """Start the cluster, and report the wait."""
     began = time.monotonic()
     messages.note(
         f"raysearch: bringing the cluster of {cluster} up; from nothing this takes some minutes"
@@ -207,12 +223,18 @@ def _bring_up(cluster: str, messages: Messages) -> None:
     launch.bring_up(Path(cluster), tell)
 
 
-def latest_job(cluster: str) -> str:
-    """The id of the sweep that began last on a cluster.
+def latest_job(cluster: str, results: Path) -> str:
+    """The id of the sweep that started last on a cluster.
+
+    Args:
+        cluster: The cluster file, the URL of a dashboard, or a Slurm file.
+        results: Tells of the jobs of Slurm that have ended.
 
     Raises:
         RaysearchError: The cluster cannot be reached, or has no sweep.
     """
+    if is_slurm_file(cluster):
+        return session.latest(results)[0]
     with launch.connect(cluster) as client:
         return jobs.latest_sweep(client)
 
@@ -220,10 +242,10 @@ def latest_job(cluster: str) -> str:
 def stop(
     cluster: str, job: str | None = None, *, down: bool = False, messages: Messages = QUIET
 ) -> tuple[str, bool]:
-    """Stop a job and wait until it is over; then, if asked, the cluster.
+    """Stop a job and wait for its end; then, if asked, take the cluster down.
 
     Args:
-        cluster: The cluster file or a dashboard's URL.
+        cluster: The cluster file, a dashboard's URL, or a Slurm file.
         job: The job's id; None for the sweep that began last.
         down: Whether to end the cluster's nodes, too, also where the job cannot be stopped.
         messages: Where to say that it cannot.
@@ -232,9 +254,13 @@ def stop(
         The job's id, empty where it cannot be stopped, and whether it ran until now.
 
     Raises:
-        RaysearchError: The cluster cannot be meant or reached, or has no such job.
+        RaysearchError: The cluster cannot be identified or reached, or has no such job.
     """
     check_cluster(cluster)
+    if is_slurm_file(cluster):
+        if down:
+            raise ConfigError("`--down` must be left out with Slurm: the nodes go with the job")
+        return stop_jobs(job)
     if down and launch.is_url(cluster):
         raise ConfigError("`--down` must go with a cluster file: Ray's launcher ends what it began")
     stopped = False
@@ -253,13 +279,14 @@ def stop(
 
 
 def check_cluster(cluster: str) -> None:
-    """See that a cluster can be meant at all.
+    """Check that the cluster can be identified.
 
     Raises:
         ConfigError: It is neither a file nor a URL.
     """
     if not launch.is_url(cluster) and not Path(cluster).is_file():
         raise ConfigError(
-            f"FILE must be a cluster file or the URL of a head's dashboard, but got {cluster}; "
+            f"FILE must be a cluster file, a Slurm file or the URL of a head's dashboard, but got "
+            f"{cluster}; "
             "`raysearch sweep METHOD --cluster FILE` begins a sweep on one"
         )

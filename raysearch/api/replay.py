@@ -1,4 +1,4 @@
-"""Rows trained again as they were: settings, cell, threads, and as far as they went.
+"""Trains rows again with their settings, cell and threads, up to the same report.
 
 `replay` does it for the cells of one trial, `verify` for a sample of a leaderboard, all of whose
 rows it looks at.
@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from os import fspath
 from pathlib import Path
 
-import torch
-
 from raysearch import corpora
 from raysearch.analysis.audit import audit, compare_card, compare_with_study, draw_rows
 from raysearch.analysis.replay import TOLERANCE, compare_replay
@@ -22,7 +20,6 @@ from raysearch.api.messages import QUIET, Messages
 from raysearch.api.options import Folder, check_seed
 from raysearch.api.trials import rows_of, spec_of
 from raysearch.cluster.session_folder import scratch_folder
-from raysearch.devices import cpu_threads
 from raysearch.errors import ConfigError, RaysearchError, StoreError
 from raysearch.findings.audit import Finding, Replay
 from raysearch.leaderboard import Store, find_stores
@@ -32,10 +29,9 @@ from raysearch.search.study.connection import file_url
 from raysearch.search.study.database import DamagedStudyError
 from raysearch.search.study.records import RecordedStudy, recorded_study
 from raysearch.storage.uri import is_uri, join, redacted
-from raysearch.training.hardware import torch_threads
+from raysearch.training.again import train_again
 from raysearch.training.progress import Listener
 from raysearch.training.provenance import device_name, pick_device
-from raysearch.training.run import execute_run
 
 __all__ = ["check_tolerance", "replay", "replay_run", "verify"]
 
@@ -73,7 +69,7 @@ def replay(
 
 
 def check_tolerance(tolerance: float) -> None:
-    """See that differences can be compared with it.
+    """Check that a tolerance is a number >= 0.
 
     Raises:
         ConfigError: It is below 0 or not a number.
@@ -85,7 +81,7 @@ def check_tolerance(tolerance: float) -> None:
 def replay_run(
     row: Run, data_dir: str, *, tolerance: float = TOLERANCE, messages: Messages = QUIET
 ) -> Replay:
-    """Train a row again in this process and compare; nothing of the sweep is read or written.
+    """Train a row again on this machine and compare; nothing of the sweep is read or written.
 
     A pruned row is trained to the report that it ended at.
 
@@ -94,13 +90,13 @@ def replay_run(
             not there.
     """
     last = len(row.curve) if row.state is RunState.PRUNED else None
-    threads = cpu_threads(row.device) or torch.get_num_threads()  # sums are split by them
-    with scratch_folder("replay") as folder, torch_threads(threads):
+    with scratch_folder("replay") as folder:
         scratch = str(folder)
         spec = replace(spec_of(row, scratch), keep=False)
         with messages.training(f"trial {row.id}") as shown:
             listener = _AsFarAs(shown, last)
-            again = execute_run(spec, listener, data_dir=data_dir, stages=join(scratch, "stages"))
+            stages = join(scratch, "stages")
+            again = train_again(row, spec, listener, data_dir=data_dir, stages=stages)
         if again is None:  # the listener stopped it, as the sweep stopped the row
             reports = listener.reports
             again = replace(
@@ -114,7 +110,7 @@ def replay_run(
 
 
 class _AsFarAs:
-    """Passes on what a trial says, keeps its reports, and stops it after a rung.
+    """A listener that keeps a trial's reports and stops it after a rung.
 
     Args:
         listener: Receives progress and reports.
@@ -128,7 +124,7 @@ class _AsFarAs:
         self.provenance: Mapping[str, str] = {}
 
     def started(self, device: str, provenance: Mapping[str, str]) -> None:
-        """Keep what the numbers come from."""
+        """Keep the provenance."""
         self.provenance = dict(provenance)
         self._listener.started(device, provenance)
 
@@ -146,7 +142,7 @@ class _AsFarAs:
         return self._rung is not None and len(self.reports) >= self._rung
 
     def preempted(self) -> bool:
-        """Never: nobody would go on with the trial elsewhere."""
+        """Never: nobody would continue the trial elsewhere."""
         return False
 
     def owns(self) -> bool:
@@ -164,7 +160,7 @@ def verify(
     data_dir: Folder | None = None,
     messages: Messages = QUIET,
 ) -> AuditBoard:
-    """Look at every row of every sweep, compare it with its study, and train a sample again.
+    """Audit every row of every sweep, compare it with its study, and train a sample again.
 
     Args:
         path: A sweep's folder, a folder of sweeps, or a URI.
@@ -193,26 +189,26 @@ def verify(
     ]
     replays, refused = _replay(drawn, str(corpora.data_dir(data_dir)), tolerance, messages)
     return AuditBoard(
-        place=redacted(fspath(path)),
+        folder=redacted(fspath(path)),
         rows=sum(len(sweep.rows) for sweep in sweeps),
         seed=seed,
         replays=replays,
-        refused={sweep.place: sweep.refused for sweep in sweeps if sweep.refused} | refused,
-        findings=[(sweep.place, finding) for sweep in sweeps for finding in sweep.findings],
+        refused={sweep.folder: sweep.refused for sweep in sweeps if sweep.refused} | refused,
+        findings=[(sweep.folder, finding) for sweep in sweeps for finding in sweep.findings],
         goals={sweep.rows[0].sweep: sweep.goal for sweep in sweeps if sweep.rows and sweep.goal},
-        studies={sweep.place: sweep.recorded for sweep in sweeps},
+        studies={sweep.folder: sweep.recorded for sweep in sweeps},
     )
 
 
 @dataclass(kw_only=True)
 class _Looked:
-    """What one sweep showed without training; `rows` are none where a file is damaged.
+    """Result of auditing one sweep without training; `rows` is empty if a file is damaged.
 
-    `recorded` counts the cells in its study, `refused` says why that could not be looked at.
+    `recorded` counts the cells in its study, `refused` is why the study could not be read.
     """
 
     store: Store
-    place: str
+    folder: str
     findings: list[Finding]
     rows: list[Run] = field(default_factory=list)
     goal: MetricGoal | None = None
@@ -221,7 +217,7 @@ class _Looked:
 
 
 def _look_at(store: Store, study: str) -> _Looked:
-    found = _Looked(store=store, place=redacted(store.folder), findings=[])
+    found = _Looked(store=store, folder=redacted(store.folder), findings=[])
     recorded = None
     try:  # before the rows: a sweep that runs writes a record first, and then its row
         recorded = _recorded(store, study)
@@ -244,7 +240,7 @@ def _look_at(store: Store, study: str) -> _Looked:
 
 
 def _recorded(store: Store, study: str) -> RecordedStudy | None:
-    """What the sweep's study holds; None without a study."""
+    """The records of the sweep's study; None without a study."""
     file = Path(store.folder) / "study.db"
     if not study and (is_uri(store.folder) or not file.is_file()):
         return None
@@ -255,16 +251,16 @@ def _recorded(store: Store, study: str) -> RecordedStudy | None:
 def _replay(
     sample: Sequence[tuple[Store, Run]], data_dir: str, tolerance: float, messages: Messages
 ) -> tuple[list[Replay], dict[str, str]]:
-    """Every row of the sample trained again; one that cannot be does not end the audit."""
+    """Train every row of the sample again; one that cannot be trained does not end the audit."""
     replays: list[Replay] = []
     refused: dict[str, str] = {}
     for index, (store, row) in enumerate(sample, start=1):
-        place = f"{redacted(store.folder)}:{row.number} {row.cell.task} seed {row.cell.seed}"
-        messages.note(f"{index} of {len(sample)}: training {place} again")
+        name = f"{redacted(store.folder)}:{row.number} {row.cell.task} seed {row.cell.seed}"
+        messages.note(f"{index} of {len(sample)}: training {name} again")
         try:
             replays.append(replay_run(row, data_dir, tolerance=tolerance))
         except RaysearchError as error:
-            refused[place] = str(error)
+            refused[name] = str(error)
     return replays, refused
 
 

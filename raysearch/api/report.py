@@ -1,4 +1,4 @@
-"""One page for a browser: what sweeps found, and how surely."""
+"""Writes the report: one page for a browser on what sweeps found."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from raysearch.analysis.importance import agreement, importances
 from raysearch.analysis.selection import regrets
 from raysearch.api.leaderboard import left_out, papers_of
 from raysearch.api.options import Folder
+from raysearch.api.trials import card_of
 from raysearch.errors import StoreError
 from raysearch.findings.sweep import Regret, SweepFindings
-from raysearch.leaderboard import Store, SweepCard, find_stores, load_card
+from raysearch.leaderboard import Store, SweepCard, find_stores
 from raysearch.leaderboard.openings import readings_of
 from raysearch.methods import METHODS, config_type, notes_of
 from raysearch.render.report import SweepRecord, SweepView, make_report, view_of
@@ -61,17 +62,17 @@ def report(
     Raises:
         StoreError: No sweep has a row that can be read, or the page cannot be written.
     """
-    target, places = Path(output), [fspath(place) for place in sweeps]
+    target, folders = Path(output), [fspath(folder) for folder in sweeps]
     _check(target)
     records: list[SweepRecord] = []
     problems: list[str] = []
-    for place in places:
-        found, others = sweep_records(place, metric)
+    for folder in folders:
+        found, others = sweep_records(folder, metric)
         records += found
         problems += others
     if not records:
         none = (
-            f"`{' '.join(map(redacted, places))}` must have finished trials, but has none yet; "
+            f"`{' '.join(map(redacted, folders))}` must have finished trials, but has none yet; "
             "make the report when the sweep has finished its first"
         )
         raise StoreError("\n".join(problems or [none]))
@@ -116,8 +117,8 @@ def _findings(view: SweepView) -> SweepFindings:
     )
 
 
-def sweep_records(place: str, metric: str | None) -> tuple[list[SweepRecord], list[str]]:
-    """What can be read of the sweeps at a place, and why others are left out.
+def sweep_records(folder: str, metric: str | None) -> tuple[list[SweepRecord], list[str]]:
+    """The readable sweeps in a folder, and why others are left out.
 
     Those without rows are left out, too.
 
@@ -126,7 +127,7 @@ def sweep_records(place: str, metric: str | None) -> tuple[list[SweepRecord], li
     """
     found: list[SweepRecord] = []
     problems: list[str] = []
-    stores = find_stores(place)
+    stores = find_stores(folder)
     for store in stores:
         with left_out(store, problems, alone=len(stores) == 1):
             contents = store.read()
@@ -140,7 +141,7 @@ def sweep_records(place: str, metric: str | None) -> tuple[list[SweepRecord], li
 def _record(
     store: Store, table: pa.Table, problems: Sequence[str], metric: str | None
 ) -> SweepRecord:
-    card = load_card(store.folder, metric)
+    card = card_of(store, metric, table)
     role, found = _regrets(store, table, card)
     return SweepRecord(
         folder=redacted(store.folder),
@@ -167,7 +168,7 @@ def _regrets(store: Store, table: pa.Table, card: SweepCard) -> tuple[str, Seque
 
 
 def _check(output: Path) -> None:
-    """Say before the work that the page cannot be written."""
+    """Check that the page can be written, before any work."""
     if output.is_dir():
         raise StoreError(f"`--output` must be a file, but {output} is a folder; name a file in it")
     if not output.absolute().parent.is_dir():

@@ -1,4 +1,4 @@
-"""A sweep's study: made anew from its rows where it is lost, or shown by other tools."""
+"""Recovers a sweep's lost study from its rows, and shows a study in other tools."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from raysearch.errors import ConfigError, StoreError
 from raysearch.leaderboard import Store
 from raysearch.names import checked_name
 from raysearch.search.plan import SweepPlan, method_cells
-from raysearch.search.space.card import space_of
+from raysearch.search.space.space import space_of
 from raysearch.search.study.connection import file_url
 from raysearch.search.study.recovery import Recovery, recover_study
 from raysearch.storage.no_follow import check_no_link
@@ -25,7 +25,7 @@ __all__ = ["Recovered", "dashboard", "recover"]
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered:
-    """A study that is there again.
+    """A recovered study.
 
     Attributes:
         name: The sweep's name.

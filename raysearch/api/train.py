@@ -1,6 +1,6 @@
-"""One run in this process, without Ray: a new one, or a finished one again for its weights.
+"""Trains one run in this process, without Ray: a new one, or a finished one for its weights.
 
-The same call of `train` goes on from its checkpoint, or returns the finished row. The weights of
+The same call of `train` continues from its checkpoint, or returns the finished row. The weights of
 a finished run are those that its sweep kept, or are trained again, which gives the same numbers.
 """
 
@@ -29,6 +29,7 @@ from raysearch.names import checked_name
 from raysearch.run import Cell, MetricGoal, Run, RunSpec, RunState
 from raysearch.sources import short, sources_of, versions_of
 from raysearch.storage.uri import join, redacted
+from raysearch.training.again import train_again
 from raysearch.training.checkpoint import (
     DamagedStateError,
     Weights,
@@ -73,7 +74,7 @@ def with_weights(
 
 
 def _recorded(trial: Run) -> dict[str, str]:
-    """What a record says of the weights; rows of earlier versions have no digest of them."""
+    """Key and digest of a row's weights; empty in rows of earlier versions."""
     return {
         "key": trial.provenance.get("stage_key", ""),
         "digest": trial.provenance.get("weights_sha256", ""),
@@ -81,8 +82,10 @@ def _recorded(trial: Run) -> dict[str, str]:
 
 
 def _trained_again(trial: Run, spec: RunSpec, data_dir: str, messages: Messages) -> Weights:
-    """The trial's weights after training it again, which must give its numbers."""
-    again = train_here(spec, data_dir, messages)
+    """Train the trial again, check that its numbers are the same, and return its weights."""
+    with messages.training(f"trial {spec.id}") as listener:
+        again = train_again(trial, spec, listener, data_dir=data_dir)
+    assert again is not None, "nobody stops a trial in this process"
     shared = [name for name in trial.metrics if name in again.metrics and name.startswith("dev/")]
     moved = [n for n in shared if abs(again.metrics[n] - trial.metrics[n]) > 1e-2]
     if again.state is not RunState.COMPLETE or moved:
@@ -107,7 +110,7 @@ def _trained_again(trial: Run, spec: RunSpec, data_dir: str, messages: Messages)
 
 
 def changed_sources(trial: Run, data_dir: str, *, method: bool = False) -> list[str]:
-    """What a row was made from and is another one now, each in words; none where none is known.
+    """Sources of a row that have changed since, in words; empty if none is recorded.
 
     Args:
         trial: The row.
@@ -136,7 +139,7 @@ def restored(
     before: Callable[[str], None],
     messages: Messages = QUIET,
 ) -> Method:
-    """The trial's method with its final weights, and train, dev and the role opened.
+    """The trial's method with its final weights, with train, dev and the role opened.
 
     Args:
         trial: The trial.
@@ -162,7 +165,7 @@ def restored(
 
 
 def train_here(spec: RunSpec, data_dir: str, messages: Messages = QUIET) -> Run:
-    """Run a run in this process."""
+    """Execute a run in this process."""
     # Torch counts the cores of the node; with more threads than a quota allows they wait in turn.
     threads = min(torch.get_num_threads(), usable_cores())
     with torch_threads(threads), messages.training(f"trial {spec.id}") as listener:
@@ -188,7 +191,7 @@ class Trained:
 
 @with_keywords(TrainOptions)
 def train(options: TrainOptions) -> Run:
-    """One trial without a search, in this process; the finished row when it has run before.
+    """Train one trial without a search, in this process; returns the row if it has run before.
 
     Takes the keywords of `raysearch.api.options.TrainOptions`.
 
@@ -207,7 +210,7 @@ def train(options: TrainOptions) -> Run:
 
 
 def train_trial(options: TrainOptions, messages: Messages = QUIET) -> Trained:
-    """The finished trial of these settings, trained now where it was not before.
+    """The finished trial of these settings; trains it if needed.
 
     Raises:
         RunError: The trial failed, and why.
@@ -234,7 +237,7 @@ def train_trial(options: TrainOptions, messages: Messages = QUIET) -> Trained:
 
 
 def _spec(options: TrainOptions) -> RunSpec:
-    """What is trained, and where."""
+    """The run to execute."""
     configured = read_config_file(options.config, options.method) if options.config else None
     texts = (configured.settings if configured else {}) | options.setting_texts
     task = (configured.task if configured else "") or None
@@ -261,7 +264,7 @@ def _spec(options: TrainOptions) -> RunSpec:
 
 
 def _check_same(rows: Collection[Run], name: str, data: str, messages: Messages) -> None:
-    """See that a folder's rows are of the data, encoder and method that there are now."""
+    """Check that a folder's rows have the current data, encoder and method."""
     problems = [
         f"`--name` {name} holds trial {row.id} of other sources, and is no result of what is "
         f"there now: {change}; choose another name, or put it back"

@@ -1,6 +1,6 @@
 """Select finished trials by number or rank, and build the run that reproduces one.
 
-The sides of a comparison are meant by SWEEP, SWEEP:N, SWEEP:best or SWEEP:default (`select`).
+The sides of a comparison are given as SWEEP, SWEEP:N, SWEEP:best or SWEEP:default (`select`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from raysearch.api.options import find_space
 from raysearch.config import read_config, rules
-from raysearch.errors import ConfigError, StoreError, known_names
+from raysearch.errors import ConfigError, StoreError, known_names, quoted, shortened
 from raysearch.findings.comparison import Side
 from raysearch.leaderboard import RankStatus, Store, SweepCard, load_card, rows_with
 from raysearch.leaderboard.card import Mode
@@ -42,7 +42,7 @@ __all__ = [
 
 
 def settings_of(method: str, row: Mapping[str, Scalar]) -> dict[str, Any]:
-    """A row's settings as a run takes them; a missing value counts only where null may stand.
+    """A row's settings for a run; a missing value is kept only if the setting may be null.
 
     Raises:
         ConfigError: The row holds settings that this version's method does not know.
@@ -58,7 +58,7 @@ def settings_of(method: str, row: Mapping[str, Scalar]) -> dict[str, Any]:
 
 
 def spec_of(trial: Run, folder: str | Path) -> RunSpec:
-    """The run that makes the trial again, in the folder of its sweep, keeping its weights."""
+    """The run that reproduces a trial, in the folder of its sweep, keeping its weights."""
     spec = RunSpec(
         sweep=trial.sweep,
         number=trial.number,
@@ -104,11 +104,12 @@ def trials_of(
     for name in wanted:
         if name in ("all", "best"):
             numbers |= _numbers(folder, name, metric)
-        elif name.isdecimal() and any(trial.number == int(name) for trial in trials):
-            numbers.add(int(name))
+        elif (number := _number(name)) in {trial.number for trial in trials}:
+            numbers.add(number)
         else:
             problems.append(
-                f"`--trial` must be a complete trial of {redacted(folder)}, but got {name!r}; "
+                f"`--trial` must be a complete trial of {redacted(folder)}, but got "
+                f"{quoted(name)}; "
                 f"`raysearch leaderboard {redacted(folder)}` shows them"
             )
     if problems:
@@ -122,12 +123,13 @@ def trials_of(
 
 
 def _numbers(folder: str | Path, which: str, metric: str | None) -> set[int]:
-    """All complete configurations of a sweep, or the best of it, or of each of its pairs."""
+    """All complete configurations of a sweep, or its best, or the best of each pair."""
     store = Store(folder)
     if which == "all":
         card = store.card()
         return _whole(store.trials(), card.cells if card else 0)
-    card, table = load_card(folder, metric), store.table()
+    table = store.table()
+    card = card_of(store, metric, table)
     ranked = rankings(table, card, within=card.mode == "per_task").values()
     found = {item.trial for ranking in ranked for item in ranking[:1] if item.rank}
     if not found:
@@ -140,14 +142,14 @@ def _numbers(folder: str | Path, which: str, metric: str | None) -> set[int]:
 
 
 def _whole(trials: Sequence[Run], cells: int) -> set[int]:
-    """Configurations whose cells are all there and complete."""
+    """Configurations whose cells are all complete."""
     count = Counter(trial.number for trial in trials)
     broken = {trial.number for trial in trials if trial.state is not RunState.COMPLETE}
     return {number for number, size in count.items() if size >= cells} - broken
 
 
 def oracle_role(method: str) -> str:
-    """The role that no selection may see and that an oracle reads.
+    """The role that no selection may see and on which an oracle selects.
 
     Raises:
         ConfigError: The method has none.
@@ -162,7 +164,7 @@ def oracle_role(method: str) -> str:
 
 
 def goal_of(folder: str | Path, method: str) -> MetricGoal | None:
-    """What ranks a folder's trials: its sweep's goal, else that of the method's own space.
+    """The goal of a folder's trials: its sweep's, else that of the method's own space.
 
     None where there is neither.
     """
@@ -178,7 +180,7 @@ def goal_of(folder: str | Path, method: str) -> MetricGoal | None:
 
 
 def card_of(store: Store, metric: str | None, table: pa.Table) -> SweepCard:
-    """What ranks a sweep's rows: its card; for trials without a search, the method's own goal.
+    """The card of a sweep; for trials without a search, one with the method's own goal.
 
     Raises:
         ConfigError: There is neither, and no metric is named.
@@ -193,6 +195,8 @@ def card_of(store: Store, metric: str | None, table: pa.Table) -> SweepCard:
 
 WHICH = ("best", "default")
 """Names in place of a trial's number; the default is the paper's own setting, trial 0."""
+_MOST_DIGITS = 9
+"""Of a trial's number."""
 
 
 def split_row(text: str, *, among: Sequence[str] = WHICH) -> tuple[str, str]:
@@ -206,6 +210,14 @@ def split_row(text: str, *, among: Sequence[str] = WHICH) -> tuple[str, str]:
     if colon and folder and (which.isdecimal() or which in among):
         return folder, which
     return text, ""
+
+
+def _number(text: str) -> int:
+    """The trial number that a word names; -1, which no trial has, for any other word.
+
+    Python would parse no more than 4,300 digits.
+    """
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else -1
 
 
 def rows_of(
@@ -231,11 +243,13 @@ def rows_of(
             f"python -m raysearch leaderboard {text or 'results'} lists them"
         )
     trials = Store(folder).trials()
-    own = [trial for trial in trials if trial.number == int(number)]
+    own = [trial for trial in trials if trial.number == _number(number)]
     if not own:
         numbers = sorted({trial.number for trial in trials})
         known = f"it has {numbers[0]} to {numbers[-1]}" if numbers else "it has none yet"
-        raise ConfigError(f"`ROW` must be a trial of {redacted(folder)}, but got {number}; {known}")
+        raise ConfigError(
+            f"`ROW` must be a trial of {redacted(folder)}, but got {shortened(number)}; {known}"
+        )
     found = [
         trial
         for trial in own
@@ -249,7 +263,7 @@ def rows_of(
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """A side, and the sweep that it is of.
+    """One side of a comparison, with its sweep.
 
     Attributes:
         folder: The sweep's folder or URI.
@@ -270,12 +284,12 @@ class Selection:
     sampler: str
 
     def of(self, goal: MetricGoal) -> Side:
-        """The side whose rows have the metric: the readings for one of test."""
+        """The rows that have the metric: test evaluations for a metric of test."""
         return self.read if goal.name.startswith("test/") else self.side
 
 
 def shared_goal(texts: Sequence[str], metric: str | None) -> MetricGoal:
-    """What the sides are compared by: the metric that was named, else the first sweep's own.
+    """The goal of a comparison: the named metric, else the first sweep's own.
 
     Raises:
         ConfigError: No metric is named, and no side is of a sweep that has one.
@@ -292,11 +306,12 @@ def shared_goal(texts: Sequence[str], metric: str | None) -> MetricGoal:
         folders.append(folder)
     # A trial of `raysearch train` has no goal of its own.
     own = [folder for folder in folders if Store(folder).card() is not None]
-    return load_card((own or folders)[0], metric).goal
+    store = Store((own or folders)[0])
+    return card_of(store, metric, store.table()).goal
 
 
 def select(text: str, *, goal: MetricGoal, task: str | None = None) -> Selection:
-    """Read one side.
+    """Read one side of a comparison.
 
     Args:
         text: SWEEP, SWEEP:N, SWEEP:best or SWEEP:default.
@@ -359,7 +374,7 @@ def _defaults(trials: Sequence[Run], folder: str, task: str | None, mode: Mode) 
 
 
 def _competed(table: pa.Table, card: SweepCard) -> int:
-    """Among how many configurations the best was chosen, those stopped early included.
+    """Number of configurations among which the best was chosen, including pruned ones.
 
     Where every task was searched by itself, the most of any task.
     """

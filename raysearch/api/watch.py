@@ -1,8 +1,8 @@
-"""A sweep on a cluster, watched from a laptop: its picture, its rows, what is next.
+"""Watches a sweep on a cluster from a laptop: shows it live and keeps a copy of its rows.
 
 The job's output is its sweep's events as JSON (`raysearch.events`), from the first line on each
-time, so that a watcher who comes late sees all of it. Rows go to ``RESULTS/NAME`` here: a copy,
-that says of what, and into which no other sweep may go. Nothing here is needed by the sweep.
+time, so that a late watcher sees all of it. Rows are copied to ``RESULTS/NAME`` here; a file in it
+names the original, and no other sweep may use that folder. The sweep does not need the copy.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 
 from raysearch.api.messages import QUIET, Messages
 from raysearch.cluster.remote import jobs
+from raysearch.cluster.slurm import session
+from raysearch.cluster.slurm.site import is_slurm_file
 from raysearch.errors import ConfigError, StoreError, quoted, reason_of
 from raysearch.events import Event, EventKind, SweepHeader, strange_header
 from raysearch.leaderboard import Store
@@ -28,30 +30,30 @@ from raysearch.storage import write_files
 from raysearch.storage.uri import is_uri
 from raysearch.summary import SweepSummary
 
-__all__ = ["COPY", "refuse_copy", "refuse_others", "watch"]
+__all__ = ["COPY", "Watcher", "refuse_copy", "refuse_others", "watch"]
 
 COPY = "copy.json"
-"""In a folder of results: that it is a copy, and of what."""
+"""File in a folder of results that names the original of which it is a copy."""
 
 
 def refuse_copy(folder: Path) -> None:
-    """A sweep of this machine must not go into the copy of a cluster's.
+    """Check that a folder is not the copy of a cluster's sweep, before a sweep starts in it.
 
     Raises:
-        ConfigError: It would.
+        ConfigError: It is.
     """
     if root := _copied(folder):
         raise ConfigError(
-            f"a sweep must go on where it is, but {folder} is a copy of {root}, on a cluster; add "
-            f"--cluster, or name another with --name"
+            f"a sweep must continue where it is, but {folder} is a copy of {root}, on a cluster; "
+            f"add --cluster, or name another with --name"
         )
 
 
 def refuse_others(folder: Path, root: str) -> None:
-    """The copy of a cluster's sweep must not go into another sweep.
+    """Check that a folder is empty or the copy of this sweep, before rows are copied into it.
 
     Raises:
-        ConfigError: It would.
+        ConfigError: It belongs to another sweep.
     """
     if folder.is_dir() and any(folder.iterdir()) and _copied(folder) != root:
         other = _copied(folder) or "one of this machine"
@@ -62,7 +64,7 @@ def refuse_others(folder: Path, root: str) -> None:
 
 
 def _copied(folder: Path) -> str:
-    """What a folder is a copy of; empty when it is none."""
+    """The original of a copy; empty if the folder is no copy."""
     try:
         return str(json.loads((folder / COPY).read_text())["root"])
     except FileNotFoundError:
@@ -88,24 +90,65 @@ def watch(
         cluster: The cluster file or a dashboard's URL.
         job: The job's id.
         results: The folder that holds a folder for each sweep.
-        write: Takes the lines that are no events, and how the sweep ended.
-        messages: Where to say that another process keeps the rows; has what shows the sweep.
+        write: Called with the lines that are no events, and with how the sweep ended.
+        messages: Has the sweep's view, and is told if another process keeps the rows.
 
     Returns:
-        Ray's word for how the job ended; empty after Ctrl-C.
+        Ray's status of the ended job; empty after Ctrl-C.
     """
-    with _Watcher(cluster, results, write, messages) as watcher:
+    if is_slurm_file(cluster):
+        return _watch_jobs(job, results, write, messages)
+    with Watcher(results, write, messages, cluster=cluster) as watcher:
         try:
-            return jobs.follow(cluster, job, watcher.hear)
+            return jobs.follow(cluster, job, watcher.take_line)
         except KeyboardInterrupt:
             return ""
 
 
-class _Watcher:
-    """Takes the lines of a job; those that are no events are shown as they are."""
+def _watch_jobs(job: str, results: Path, write: Callable[[str], object], messages: Messages) -> str:
+    """The same for jobs of Slurm: each session of theirs has its view."""
+    base, folder = session.latest(results, job)
+    with ExitStack() as stack:
+        shown: list[tuple[session.Session, Watcher]] = []
+
+        def take(of: session.Session, line: str) -> None:
+            if not shown or shown[-1][0] != of:
+                stack.close()
+                watcher = stack.enter_context(Watcher(folder.parent, write, messages))
+                shown.append((of, watcher))
+            shown[-1][1].take_line(line)
+
+        def tell(text: str) -> None:
+            messages.note(f"raysearch: {text}")
+
+        try:
+            code = session.follow(folder, base, take, tell)
+        except KeyboardInterrupt:
+            return ""
+    if not shown:
+        log = folder / session.FOLDER / f"job-{base}.log"
+        tell(f"{base} ended before its sweep began; {log} may say why")
+        return "FAILED"
+    return "STOPPED" if code in (None, 130) else "SUCCEEDED" if code == 0 else "FAILED"
+
+
+class Watcher:
+    """Processes the lines of a job's output; those that are no events are shown unchanged.
+
+    Args:
+        results: The folder that holds a folder for each sweep.
+        write: As for `watch`.
+        messages: As for `watch`.
+        cluster: Whose sweep's rows are copied; None where `results` are the sweep's own.
+    """
 
     def __init__(
-        self, cluster: str, results: Path, write: Callable[[str], object], messages: Messages
+        self,
+        results: Path,
+        write: Callable[[str], object],
+        messages: Messages,
+        *,
+        cluster: str | None = None,
     ) -> None:
         self._cluster, self._results = cluster, results
         self._write, self._messages = write, messages
@@ -114,19 +157,19 @@ class _Watcher:
         self._header: SweepHeader | None = None
         self._said, self._line = "", 0
 
-    def __enter__(self) -> _Watcher:
+    def __enter__(self) -> Watcher:
         return self
 
     def __exit__(self, *error: Any) -> None:
         self.close()
 
     def close(self) -> None:
-        """Leave the picture as it is; say how the sweep ended, if it has."""
+        """Close the view; write how the sweep ended, if it has."""
         self._open.close()
         self._write(self._said)
         self._said = ""
 
-    def hear(self, line: str) -> None:
+    def take_line(self, line: str) -> None:
         """Take a line of the job's output.
 
         Raises:
@@ -136,7 +179,7 @@ class _Watcher:
         try:
             event = Event.from_json(line)
             if event is not None:
-                self._clock.hear(event.at)
+                self._clock.set(event.at)
                 self._take(event)
                 return
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -163,15 +206,21 @@ class _Watcher:
         self._view.event(event)
 
     def _begin(self, header: SweepHeader) -> None:
-        """The first line: what sweep it is, so where its rows go here."""
+        """Process the first event, which names the sweep and thus the folder of its rows."""
         try:
             parse_card(header.card)
         except (AttributeError, TypeError, ValueError) as error:
             raise strange_header(error) from error
-        folder = self._results / header.card["name"]
-        refuse_others(folder, header.root)
         self._store: Store | None = None
         self._known: dict[Any, str] = {}
+        if self._cluster is not None:
+            self._copy_to(self._results / header.card["name"], header)
+        self._view = self._open.enter_context(self._messages.view(self._clock))
+        self._header = header
+
+    def _copy_to(self, folder: Path, header: SweepHeader) -> None:
+        """Keep the rows in a folder from now on, if no other process does."""
+        refuse_others(folder, header.root)
         _write(folder / COPY, {"root": header.root})
         try:
             self._lock = self._open.enter_context(sweep_lock(folder))
@@ -181,13 +230,13 @@ class _Watcher:
             _write(folder / "sweep.json", header.card)
             self._store = Store(folder)
             self._known = {trial.key: trial.finished for trial in self._store.trials()}
-        self._view = self._open.enter_context(self._messages.view(self._clock))
-        self._header = header
 
     def _ending(self, header: SweepHeader, summary: SweepSummary) -> str:
-        """What is next, in commands of this machine; weights are not copied unasked."""
+        """How the sweep ended, with the next commands; weights are copied only on request."""
         rows = str(self._results / header.card["name"])
         card, root = parse_card(header.card), header.root
+        if self._cluster is None:
+            return ending_text(card, summary, rows=root)
         if is_uri(root):
             return ending_text(card, summary, rows=rows, stored=root)
         words = ("ray", "rsync-down", self._cluster, f"{root}/leases/", f"{rows}/leases/")
@@ -196,21 +245,21 @@ class _Watcher:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    """Whole or not at all, whenever this process is killed."""
+    """Write JSON whole or not at all."""
     text = json.dumps(content, indent=1) + "\n"
     write_files(path.parent, {path.name: text.encode()})
 
 
 class _Clock:
-    """The head's clock, as far as its events tell it: what is past is shown as it was."""
+    """The head's clock, estimated from the times of its events."""
 
     def __init__(self) -> None:
-        self._at = self._heard = self._latest = 0.0
+        self._at = self._set_at = self._latest = 0.0
 
-    def hear(self, at: float) -> None:
-        """It was so late there when this event was written."""
-        self._at, self._heard = at, time.monotonic()
+    def set(self, at: float) -> None:
+        """Set the clock to the time at which an event was written."""
+        self._at, self._set_at = at, time.monotonic()
 
     def __call__(self) -> float:
-        self._latest = max(self._latest, self._at + time.monotonic() - self._heard)
+        self._latest = max(self._latest, self._at + time.monotonic() - self._set_at)
         return self._latest

@@ -1,4 +1,4 @@
-"""The command line: which sub-command, and how its errors reach the user.
+"""The command line: dispatches to sub-commands and prints their errors.
 
 One module a sub-command, each with `add_parser` and `run`; what is heavy (torch, Ray, Optuna)
 is imported inside `run`, so that ``--help`` and the leaderboard open at once. A
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import signal
 import sys
 import threading
@@ -17,13 +18,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from types import FrameType
 from typing import TextIO
 
 from raysearch.api.messages import PROGRESS, QUIET, Messages
 from raysearch.cli import (
     check,
     compare,
-    dashboard,
     data,
     evaluate,
     experiment,
@@ -31,9 +32,9 @@ from raysearch.cli import (
     leaderboard,
     parsing,
     plan,
-    recover,
     remote,
     report,
+    study,
     sweep,
     train,
     verify,
@@ -50,12 +51,16 @@ from raysearch.version import __version__
 __all__ = ["main", "parser", "terminal_messages"]
 
 _COMMANDS = (
-    *(sweep, plan, recover, train, leaderboard, report, dashboard, evaluate, compare),
+    *(sweep, plan, train, leaderboard, report, study, evaluate, compare),
     *(experiment, verify, export, data, check, remote),
 )
 
 _FORMER = {"study": "experiment"}
 """Former words of commands, which mean the same and are shown nowhere."""
+_IMPORT = "<frozen importlib._bootstrap>"
+"""File name of the code of Python's import."""
+AGAIN_SECONDS = 0.05
+"""Until a signal that came inside of it comes again."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -86,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def terminal_messages(quiet: bool = False) -> Messages:
-    """Progress where it is wanted, and warnings on what is standard error now: see `hushed`."""
+    """Progress unless quiet, and warnings on the current standard error (see `hushed`)."""
     return replace(QUIET if quiet else PROGRESS, warn=partial(_warn, sys.stderr))
 
 
@@ -95,7 +100,7 @@ def _warn(stream: TextIO, text: str) -> None:
 
 
 def _run(words: list[str]) -> int:
-    """One command, its errors said."""
+    """Run one command and print its errors."""
     try:
         _check_text(words)
         args = parser().parse_args(words)
@@ -109,7 +114,7 @@ def _run(words: list[str]) -> int:
         sys.stderr.write(f"raysearch: {shown_text(str(error))}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("raysearch: interrupted; the same command goes on from here\n")
+        sys.stderr.write("raysearch: interrupted; the same command continues from here\n")
         return 130
     except Exception as error:
         if (said := said_of(error)) is None:
@@ -122,20 +127,36 @@ def _run(words: list[str]) -> int:
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """SIGTERM, as a service's or a batch job's end sends it, acts as Ctrl-C does."""
-    untouched = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if not untouched or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Inside, handle SIGTERM, which ends services and batch jobs, like Ctrl-C."""
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    if threading.current_thread() is not threading.main_thread():
+        before = {}
+    untouched = {name: handler for name, handler in before.items() if handler in usual}
+    for name in untouched:
+        signal.signal(name, _interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for name, handler in untouched.items():
+            signal.signal(name, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, but not inside of Python's import.
+
+    While two threads import, as at a sweep's start, its callbacks would swallow the error and keep
+    the import lock: the signal would be lost, and the other thread would wait for ever.
+    """
+    if frame is None or frame.f_code.co_filename != _IMPORT:
+        raise KeyboardInterrupt
+    again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()
 
 
 def _check_text(words: Sequence[str]) -> None:
-    """See that every word is text: Arrow, the tokenizers and JSON take no other name of a file."""
+    """Check that every word is valid text: Arrow, tokenizers and JSON accept no other names."""
     problems = [
         f"arguments must be UTF-8 text, but got {quoted(word)}; rename the file or folder"
         for word in words
@@ -146,7 +167,7 @@ def _check_text(words: Sequence[str]) -> None:
 
 
 def _buffer_output() -> None:
-    """Have standard output written whole; Python without buffers drops what a write did not take.
+    """Buffer standard output: unbuffered, Python drops what a partial write did not take.
 
     That is so with ``PYTHONUNBUFFERED`` or ``-u``, as in containers and batch jobs.
     """

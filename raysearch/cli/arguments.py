@@ -1,4 +1,4 @@
-"""Arguments that several sub-commands share, and how their text becomes values."""
+"""Arguments that several sub-commands share, and the conversion of their text."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _SHARED: Mapping[str, Mapping[str, Any]] = {
 
 
 def add_shared(parser: argparse.ArgumentParser, *options: str) -> None:
-    """Options that other commands have, too, in this order: ``--config``, ``--format``, ….
+    """Add shared options: ``--config``, ``--format``, ….
 
     ``--format`` is of a command that writes one thing when it is done.
     """
@@ -65,7 +65,7 @@ def add_shared(parser: argparse.ArgumentParser, *options: str) -> None:
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
-    """What is searched, and with what budget."""
+    """Add the options of the search and its budget."""
     group = parser.add_argument_group("the search (default: what the search space says)")
     group.add_argument(
         "--space",
@@ -102,7 +102,7 @@ def _add_tasks(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--mode",
         choices=("joint", "per_task"),
-        help="one configuration judged on all tasks, or a search for each task",
+        help="one configuration scored on all tasks, or a search for each task",
     )
     group.add_argument(
         "--aggregate",
@@ -118,9 +118,11 @@ def _add_tasks(group: argparse._ArgumentGroup) -> None:
 
 
 def add_hardware(parser: argparse.ArgumentParser) -> None:
-    """Where trials run and what they may take there."""
+    """Add the options on where trials run, and their resources."""
     group = parser.add_argument_group("where trials run")
-    group.add_argument("--slots", type=int, metavar="N", help="trials at once (default: by CPUs)")
+    group.add_argument(
+        "--slots", type=int, metavar="N", help="trials at once (default: by CPUs, GPUs)"
+    )
     group.add_argument(
         "--workers-per-trial",
         type=int,
@@ -131,7 +133,16 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
         "--cpus-per-worker", type=float, metavar="N", help="fractions allowed (default: 1)"
     )
     group.add_argument(
-        "--gpus-per-worker", type=float, metavar="N", help="fractions share a GPU (default: 0)"
+        "--gpus-per-worker",
+        type=float,
+        metavar="N",
+        help="fractions share a GPU, 0 trains on the CPU (default: 1 where this machine has GPUs)",
+    )
+    group.add_argument(
+        "--gpu-types",
+        metavar="LIST",
+        help="types of GPUs to train on, such as L4,A10G, cheapest step first: the next is asked "
+        "for when those before it do not come (default: any)",
     )
     group.add_argument(
         "--pack",
@@ -166,14 +177,19 @@ def add_hardware(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--hang-limit",
         metavar="T",
-        help="a worker without news for so long is replaced, and its trial goes on from its "
-        "checkpoint (default: 1h)",
+        help="a worker without a report for this long is replaced, and its trial continues from "
+        "its checkpoint (default: 1h)",
     )
     group.add_argument(
         "--cluster",
         metavar="FILE",
         help="run it on the cluster of this file, brought up if need be; the leaderboard is shown "
         "and kept here. Or the URL of a head's dashboard",
+    )
+    group.add_argument(
+        "--slurm",
+        metavar="FILE",
+        help="run it in jobs of Slurm, as this file says; the leaderboard is shown here",
     )
     group.add_argument("--address", help="Ray cluster to join (default: a Ray of its own)")
     group.add_argument(
@@ -194,7 +210,7 @@ _OWN = ("run", "format", "messages", "words")
 
 
 def given(args: argparse.Namespace, *left_out: str) -> dict[str, Any]:
-    """What was typed, by the keywords of a function of `raysearch.api`, which has the defaults.
+    """The typed options as keywords of a function of `raysearch.api`, which has the defaults.
 
     Args:
         args: The parsed command.

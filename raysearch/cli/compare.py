@@ -30,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--metric",
         metavar="NAME[:min]",
-        help="compare by this metric; test/… takes the readings of evaluate (default: A's own "
+        help="compare by this metric; test/… takes the results of evaluate (default: A's own "
         "goal, and its test metric where both were read)",
     )
     parser.add_argument("--task", metavar="NAME", help="only cells of this corpus or pair")
@@ -44,7 +44,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare, and write it in the wanted form."""
+    """Compare, and print the result in the requested format."""
     found = api.compare(**given(args), messages=args.messages)
     if args.format == "json":
         write_json(render.comparison_record(found))

@@ -1,4 +1,4 @@
-"""`raysearch data list | fetch NAME | check | convert`: which corpora, get, verify, read them."""
+"""`raysearch data list | fetch NAME | check | convert`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from raysearch import api, render
 from raysearch.cli.arguments import add_shared
 from raysearch.cli.parsing import examples
 from raysearch.errors import DataError
+from raysearch.printable import counted
 from raysearch.render.output import write_json
 
 __all__ = ["add_parser", "run"]
@@ -57,7 +58,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do the action that was asked for."""
+    """Run the requested action."""
     actions = {"list": _list, "fetch": _fetch, "check": _check, "convert": _convert}
     actions[args.action](args)
     return 0
@@ -93,11 +94,18 @@ def _check(args: argparse.Namespace) -> None:
         render.Terminal().print(render.checks_table(found.files, found.folder))
     if found.problem:
         raise DataError(found.problem)
-    reports = found.language_pairs()
+    splits, reports = found.splits(), found.language_pairs()
     if args.format == "json":
-        files = [asdict(file) for file in found.files]
-        write_json({"files": files, "language_pairs": [asdict(report) for report in reports]})
+        write_json(
+            {
+                "files": [asdict(file) for file in found.files],
+                "splits": [asdict(report) for report in splits],
+                "language_pairs": [asdict(report) for report in reports],
+            }
+        )
         return
+    if splits:
+        render.Terminal().print(render.splits_table(splits))
     for report in reports:
         render.Terminal().print(render.languages_table(report), *render.pairs_tables(report))
 
@@ -106,7 +114,8 @@ def _convert(args: argparse.Namespace) -> None:
     done = api.data_convert(args.xml, args.file)
     console = render.Terminal()
     console.print(
-        f"{done.path}: {done.sentences} sentences, {done.aspects} aspects", soft_wrap=True
+        f"{done.path}: {counted(done.sentences, 'sentence')}, {counted(done.aspects, 'aspect')}",
+        soft_wrap=True,
     )
     for what, count in done.counts.items():
         console.print(f"  {what}: {count}")

@@ -1,4 +1,4 @@
-"""`raysearch evaluate`: readings of data that no selection saw, of finished trials."""
+"""`raysearch evaluate`: evaluates finished trials on data that no selection saw."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read what was not read before; show all that was asked for."""
+    """Evaluate what was not evaluated before, and print all requested trials."""
     found = api.read_trials(EvaluateOptions(**given(args)), args.messages)
     if args.format == "json":
         write_json([api.reading_record(row) for row in found.rows])

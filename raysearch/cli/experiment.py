@@ -1,8 +1,8 @@
-"""`raysearch experiment NAME`: one of the papers' own questions, trained, read and answered.
+"""`raysearch experiment NAME`: trains and answers one of the papers' own questions.
 
 An experiment is a search space whose combinations are arms (`raysearch.search.space.experiment`).
 The command trains them all as a sweep, reads the test data where the answer is given in it, and
-writes page, figure and report into the sweep's folder. The same command goes on where it ended.
+writes page, figure and report into the sweep's folder. The same command continues where it ended.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="answer one of the papers' own questions: arms, table, figure, page",
         description="Train all arms of an experiment, read the test data once where the answer is "
         "given in it, and say what was found and how surely. Without NAME, list the experiments. "
-        "Running the same command again goes on where it ended.",
+        "Running the same command again continues where it ended.",
         epilog=examples(
             "raysearch experiment",
             "raysearch experiment carl-ablation",
@@ -57,16 +57,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the experiments, or run one and say its answer."""
+    """List the experiments, or run one and print its answer."""
     if args.name is None:
         _list(args.format)
         return 0
     check_ray()  # before anything imports it
     command = _command(args.words)
-    messages = replace(args.messages, picture=None) if args.format == "json" else args.messages
+    messages = replace(args.messages, make_view=None) if args.format == "json" else args.messages
     found = api.run_experiment(ExperimentOptions(**given(args)), messages, command=command)
     if found is None:
-        sys.stderr.write(f"interrupted; go on with\n  {command}\n")
+        sys.stderr.write(f"interrupted; continue with\n  {command}\n")
         return 130
     _say(args.format, *found)
     return 0
@@ -90,12 +90,12 @@ def _list(form: str) -> None:
 
 
 def _command(words: Sequence[str]) -> str:
-    """The command that was given, as it may stand on a page."""
+    """The given command for a page, without secrets."""
     return shlex.join(["python", "-m", "raysearch", *map(_shown_word, words)])
 
 
 def _shown_word(word: str) -> str:
-    """A word of a command without its URL's secrets; before it is quoted, which would cut it."""
+    """A word of a command without its URL's secrets; call it before quoting."""
     name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
     return f"{name}{equals}{shown_text(shown_url(value))}"
 

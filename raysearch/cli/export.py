@@ -1,4 +1,4 @@
-"""`raysearch export`: a trial's encoder for transformers, its settings, or the board as a table."""
+"""`raysearch export`: exports a trial's encoder, its settings, or the board as a table."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write what was asked for."""
+    """Write the requested export."""
     done = api.export(**given(args, "quiet"), messages=args.messages)
     sys.stdout.write(done.text)
     for folder, trial in done.models.items():

@@ -1,4 +1,4 @@
-"""Turn failures of other libraries and of the system into one sentence for the user.
+"""Turns failures of other libraries and of the system into one sentence for the user.
 
 Where a library or the system is known to fail, this program says so at that place. What is left
 of such failures reaches the command line, which says them here. Everything else is a bug and keeps
@@ -66,7 +66,7 @@ def _library(error: Exception) -> str:
 
 
 def _place(error: Exception) -> str:
-    """The line of this package that asked for what failed."""
+    """The line of this package that called what failed."""
     asked = "raysearch"
     for frame, line in traceback.walk_tb(error.__traceback__):
         name = str(frame.f_globals.get("__name__", ""))

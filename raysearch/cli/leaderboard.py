@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -55,7 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--regret",
         action="store_true",
-        help="what selection on source data lost, by the readings of evaluate --oracle; with "
+        help="what selection on source data lost, by the results of evaluate --oracle; with "
         "--by pair as if each pair selected for itself",
     )
     add_shared(parser, "--metric")
@@ -80,7 +79,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show what can be read.
+    """Print all readable sweeps.
 
     Returns:
         0, or 2 when some file could not be read; what it is goes to standard error.
@@ -110,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _watch(options: api.BoardOptions, form: str) -> int:
-    """Show the boards anew until Ctrl-C."""
+    """Redraw the boards until Ctrl-C."""
     from rich.console import Group
     from rich.live import Live
     from rich.text import Text
@@ -133,9 +132,9 @@ def _watch(options: api.BoardOptions, form: str) -> int:
 
 
 def _write_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, raw: bool) -> None:
-    """One record a configuration, or a pair and setting, to standard output."""
+    """Write one record per configuration, or per pair and setting, to standard output."""
     if as_json:
-        write_json([{name: _json_value(value) for name, value in row.items()} for row in rows])
+        write_json(rows)
         return
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines: list[list[Any]] = [names, *([row.get(name) for name in names] for row in rows)]
@@ -148,8 +147,3 @@ def _say(problems: Sequence[str]) -> int:
     for problem in problems:
         sys.stderr.write(f"raysearch: {problem}\n")
     return 2 if problems else 0
-
-
-def _json_value(value: Any) -> Any:
-    """JSON has no NaN: what is not a finite number is null."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

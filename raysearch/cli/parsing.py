@@ -1,4 +1,4 @@
-"""The parser: one-line messages for mistakes, and examples in the help.
+"""The argument parser: one-line error messages, and examples in the help.
 
 A mistake in the words is a `ConfigError` like any other, so that `main` says it as one
 sentence that names the next command to try.
@@ -20,7 +20,7 @@ _EXAMPLES = "examples:"
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help: whole commands that can be copied.
+    """The examples at the end of a command's help.
 
     Args:
         lines: Commands, each with ``# what it does`` after it where that is not plain.
@@ -29,24 +29,32 @@ def examples(*lines: str) -> str:
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose mistakes are raised and whose examples keep their lines."""
+    """A parser that raises errors and keeps the lines of examples."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"formatter_class": _Formatter, **options})
         self.register("type", int, _integer)
         self.register("type", float, _number)
+        self._wrong: list[str] = []
+        """What is wrong with the values so far."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong, with the command that helps.
+        """Raise this and what was wrong before it, with the command that helps.
 
         Raises:
             ConfigError: Always.
         """
         mark = "" if message.endswith("?") else ";"
-        raise ConfigError(f"{message}{mark} see `{self.prog} --help`")
+        raise ConfigError([*self._wrong, f"{message}{mark} see `{self.prog} --help`"])
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End after the help, whose output can fail as any other: Python itself ends with 120."""
+        sys.stdout.flush()
+        super().exit(status, message)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse; a word that this command does not know is a mistake here, where it stands."""
+        """Parse; an unknown word is an error of this sub-command, not of its parent."""
+        self._wrong = []
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             name = unknown[0].partition("=")[0]
@@ -54,11 +62,23 @@ class CommandParser(argparse.ArgumentParser):
             if name.startswith("-") and not name.lstrip("-").isdecimal():
                 self.error(unknown_name("option", name, options).partition("; known")[0])
             self.error(f"unknown argument `{name}`")
+        if self._wrong:
+            self.error(self._wrong.pop())
         return found, []
+
+    def _get_values(self, action: argparse.Action, words: list[str]) -> Any:
+        """The values of an argument; a wrong one is kept for the end, so that all are said."""
+        try:
+            return super()._get_values(action, words)
+        except argparse.ArgumentError as error:
+            if isinstance(action, argparse._SubParsersAction):
+                raise
+            self._wrong.append(str(error))
+            return None
 
 
 def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """Every command that has no further sub-commands, in the order of the help."""
+    """Every command without sub-commands, in the order of the help."""
     below = [item for item in parser._actions if isinstance(item, argparse._SubParsersAction)]
     if not below:
         yield parser
@@ -143,7 +163,7 @@ def _run(shell: str, root: argparse.ArgumentParser) -> int:
 
 
 def _mark(parser: argparse.ArgumentParser) -> None:
-    """Say of every argument that names a file, a folder or a method that it does."""
+    """Mark every argument that names a file, a folder or a method, for completion."""
     import shtab
 
     for action in parser._actions:

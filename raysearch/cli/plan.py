@@ -1,4 +1,4 @@
-"""`raysearch plan SPACE`: trials, hours and money of a sweep, before it is paid for."""
+"""`raysearch plan SPACE`: estimates the trials, hours and cost of a sweep."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the estimate; without earlier trials, what cannot be known and how to know it."""
+    """Print the estimate; without earlier trials, what is unknown and how to find out."""
     typed = given(args)
     found = api.estimate_sweep(SweepOptions(**typed), typed, args.messages)
     if args.format == "json":

@@ -1,4 +1,4 @@
-"""`raysearch attach` and `raysearch stop`: a sweep that runs on a cluster."""
+"""`raysearch attach` and `raysearch stop`: watch and stop a sweep on a cluster."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     attach = commands.add_parser(
         "attach",
         help="watch a sweep that runs on a cluster",
-        description="Show how a sweep on a cluster stands and goes on, and keep its rows here. "
+        description="Show the state and progress of a sweep on a cluster, and keep its rows here. "
         "Ctrl-C ends the watching only.",
         epilog=examples("raysearch attach cluster.yaml"),
     )
     stop = commands.add_parser(
         "stop",
         help="end a sweep that runs on a cluster, or the cluster",
-        description="End a sweep on a cluster; the same sweep goes on when it is started again.",
+        description="End a sweep on a cluster; the same sweep continues when it is started again.",
         epilog=examples(
             "raysearch stop cluster.yaml", "raysearch stop cluster.yaml --down   # its nodes, too"
         ),
     )
     for parser in (attach, stop):
         parser.add_argument(
-            "cluster", metavar="FILE", help="for example cluster.yaml, or a head's dashboard's URL"
+            "cluster",
+            metavar="FILE",
+            help="for example cluster.yaml or slurm.yaml, or a head's URL",
         )
         parser.add_argument("--job", metavar="ID", help="default: the sweep that began last")
     add_shared(attach, "--results")
@@ -54,13 +56,13 @@ def watch(cluster: str, job: str, results: Path, messages: Messages) -> int:
     if not ended:
         named = shlex.join([redacted(cluster), "--job", job])
         messages.note(
-            f"raysearch: {job} goes on\n"
+            f"raysearch: {job} continues\n"
             f"  watch it again   python -m raysearch attach {named}\n"
             f"  end it           python -m raysearch stop {named}"
         )
         return 130
     if ended == "STOPPED":
-        messages.note(f"raysearch: {job} was stopped; the same command goes on with it")
+        messages.note(f"raysearch: {job} was stopped; the same command continues it")
     return 0 if ended == "SUCCEEDED" else 2
 
 
@@ -69,13 +71,13 @@ def run_attach(args: argparse.Namespace) -> int:
     api.check_cluster(args.cluster)
     job = args.job
     if job is None:
-        job = api.latest_job(args.cluster)
+        job = api.latest_job(args.cluster, Path(args.results))
         sys.stderr.write(f"raysearch: {job}\n")
     return watch(args.cluster, job, Path(args.results), args.messages)
 
 
 def run_stop(args: argparse.Namespace) -> int:
-    """Stop a job and wait until it is over; then, if asked, the cluster."""
+    """Stop a job and wait for its end; then, if asked, take the cluster down."""
     job, stopped = api.stop(args.cluster, args.job, down=args.down, messages=args.messages)
     if job:
         sys.stdout.write(f"{job} {'is stopped' if stopped else 'had ended before'}\n")

@@ -1,4 +1,4 @@
-"""`raysearch report [SWEEP…] -o report.html`: what a sweep found, as one page for a browser."""
+"""`raysearch report [SWEEP…] -o report.html`: writes a page on what sweeps found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`raysearch sweep METHOD`: the search, with its live leaderboard; again to go on with it."""
+"""`raysearch sweep METHOD`: runs or continues a search, with its live leaderboard."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Register ``sweep``."""
     parser = commands.add_parser(
         "sweep",
-        help="search hyper-parameters; the same command goes on where it ended",
+        help="search hyper-parameters; the same command continues where it ended",
         description="Search a method's hyper-parameters. The paper's own setting is trial 0. "
-        "Running the same command again goes on with the sweep.",
+        "Running the same command again continues the sweep.",
         epilog=examples(
             "raysearch sweep carl",
             "raysearch sweep carl --trials 64 --time 30m --set batch_size=32",
             "raysearch sweep msmo --pairs en-es,en-fr --mode per_task",
             "raysearch sweep carl --space carl-emobank --name mine",
             "raysearch sweep carl --cluster cluster.yaml --max-cost 20",
+            "raysearch sweep carl --slurm slurm.yaml",
         ),
     )
     parser.add_argument("method", metavar="METHOD", help="for example carl")
@@ -54,10 +55,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the sweep, show its leaderboard, and say what is next."""
+    """Run the sweep, show its leaderboard, and print the next commands."""
     check_ray()  # before anything imports it
     typed = given(args)
     options = SweepOptions(**typed)
+    if options.slurm is not None:
+        job = api.submit_to_slurm(options, typed, args.messages, form=args.format)
+        return watch(str(options.slurm), job, Path(options.results), args.messages)
     if options.cluster is not None:
         job = api.submit(options, typed, args.messages, form=args.format)
         return watch(str(options.cluster), job, Path(options.results), args.messages)
@@ -76,7 +80,7 @@ def _write(text: str) -> None:
 
 
 class JsonView:
-    """Writes every event as JSON on a line, without credentials; of the progress a part.
+    """A view that writes events as JSON lines, without credentials; progress is thinned out.
 
     Args:
         write: Takes each line, with its end.
@@ -94,7 +98,7 @@ class JsonView:
         self._shares.clear()
 
     def event(self, event: Event) -> None:
-        """Take an event."""
+        """Write an event."""
         if event.kind is EventKind.PROGRESS and not self._is_worth_telling(event):
             return
         if event.run is not None:

@@ -1,15 +1,17 @@
-"""`raysearch train METHOD`: one trial without a search, in this process and without Ray."""
+"""`raysearch train METHOD`: trains one trial in this process, without a search or Ray."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from shlex import quote
 
 from raysearch import api, render
 from raysearch.api.options import TrainOptions
 from raysearch.cli.arguments import add_shared, given
 from raysearch.cli.parsing import examples
+from raysearch.json_text import plain_json
 from raysearch.storage.uri import redacted
 
 __all__ = ["add_parser", "run"]
@@ -20,7 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "train",
         help="run one trial without a search",
-        description="Run one trial, in this process. The same command again goes on with it, or "
+        description="Run one trial, in this process. The same command again continues it, or "
         "shows its finished row.",
         epilog=examples(
             "raysearch train carl --set top_k=0.2",
@@ -45,10 +47,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, store the row, show it, and say what can be done with it."""
+    """Train, store and show the row, and print the next commands."""
     found = api.train_trial(TrainOptions(**given(args)), args.messages)
     if args.format == "json":
-        sys.stdout.write(found.trial.to_json() + "\n")
+        sys.stdout.write(plain_json(asdict(found.trial), sort_keys=True) + "\n")
         return 0
     first = found.goal.name.partition("/")[2] if found.goal else ""
     render.Terminal().print(render.readings_table([found.trial], title="dev", first=first))

@@ -1,4 +1,4 @@
-"""`raysearch replay` and `raysearch verify`: rows trained again, one trial's or a sample."""
+"""`raysearch replay` and `raysearch verify`: train a trial's rows, or a sample, again."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="audit a leaderboard: look at all rows, train a sample of them again",
         description="Look at every row of a leaderboard for what no honest sweep leaves behind "
         "(rows twice that differ, numbers that their own curve does not have, cells of one trial "
-        "from different data, test readings of no row), compare it with its record in the study, "
-        "and sweep.json with what the study was made for, and train a random sample of the rows "
-        "again. Exit code 0: nothing wrong was found; 1: a fault, or a row whose numbers are "
-        "others; 2: a study or some row of the sample could not be judged.",
+        "from different data, test evaluations of no row), compare it with its record in the "
+        "study, and sweep.json with what the study was made for, and train a random sample of the "
+        "rows again. Exit code 0: nothing wrong was found; 1: a fault, or a row whose numbers are "
+        "others; 2: a study or some row of the sample could not be compared.",
         epilog=examples("raysearch verify results/carl --sample 5%"),
     )
     parser.add_argument(
@@ -63,8 +63,8 @@ def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="Train the cells of a trial again from what their rows say, and compare every "
         "number of every report. On the same kind of processor with the same versions they are "
         "equal bit for bit. Exit code 0: equal, or as close as another machine or version "
-        "explains; 1: they differ beyond that; 2: not judged, because code, data or encoder are "
-        "others.",
+        "explains; 1: they differ beyond that; 2: not comparable, because code, data or encoder "
+        "differ.",
         epilog=examples("raysearch replay results/carl:2 --seed 0"),
     )
     parser.add_argument("row", metavar="ROW", help="SWEEP:N, for example results/carl:2")
@@ -88,7 +88,7 @@ def _add_tolerance(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Audit every sweep, replay the sample, and show both."""
+    """Audit every sweep, replay the sample, and print both."""
     board = api.verify(**given(args, "quiet"), messages=args.messages)
     if args.format == "json":
         write_json(_record(board))
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_replay(args: argparse.Namespace) -> int:
-    """Replay every wanted cell, one after the other."""
+    """Replay every wanted cell in turn."""
     messages = QUIET if args.format == "json" else args.messages
     found = []
     for done in api.replay(**given(args, "quiet"), messages=messages):
@@ -113,7 +113,7 @@ def _run_replay(args: argparse.Namespace) -> int:
 
 
 def _exit_code(outcomes: Sequence[Outcome]) -> int:
-    """1 where some row differs, else 2 where some could not be judged, else 0."""
+    """1 where some row differs, else 2 where some could not be compared, else 0."""
     if Outcome.DIFFERS in outcomes:
         return 1
     return 2 if Outcome.OTHER in outcomes else 0
@@ -121,7 +121,7 @@ def _exit_code(outcomes: Sequence[Outcome]) -> int:
 
 def _record(board: render.AuditBoard) -> dict[str, Any]:
     return {
-        "path": board.place,
+        "path": board.folder,
         "rows": board.rows,
         "seed": board.seed,
         "conclusion": board.conclusion(),

@@ -59,5 +59,5 @@ def ray_breakdown(error: Exception, slots: int) -> Exception:
 def _gone(said: str) -> RaysearchError:
     return RaysearchError(
         f"Ray must stay up while a sweep runs, but said: {one_line(said)}; run the same command "
-        "again, which goes on from here"
+        "again, which continues from here"
     )

@@ -9,10 +9,12 @@ Ray; a `Dispatcher` with the channels of all slots runs as a Ray actor.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from raysearch.events import NODE_WENT, Event, EventKind, ended_run
+from raysearch.cluster.gpu_faults import GpuFaults
+from raysearch.cluster.gpus import GpuPlace, gpu_nodes
+from raysearch.events import GPU_FAILED, NODE_WENT, Event, EventKind, ended_run
 from raysearch.run import RunSpec, RunState
 
 __all__ = ["MAX_DEATHS", "MAX_LOSSES", "Dispatcher", "RunChannel"]
@@ -24,6 +26,8 @@ MAX_LOSSES = 20
 VERDICT_SECONDS = 10.0
 """How long a prunable report waits for the search before training continues."""
 
+ENDS = (EventKind.FINISHED, EventKind.STOPPED, EventKind.REFUSED, EventKind.TOO_LARGE)
+"""After these no worker takes the run again."""
 DRAIN_WAIT_SECONDS = 3.0
 """How long a draining slot's worker still waits: Tune may be about to pass it a last run."""
 
@@ -49,6 +53,11 @@ class RunChannel:
         self._furthest = -1
         self._worker: str | None = None
         self._given_up = False
+        self._fault = ""
+        self.places: tuple[GpuPlace, ...] = ()
+        """Where the slot's workers are."""
+        self.too_small: set[str] = set()
+        """Types of GPUs that the run does not fit."""
 
     async def put(self, spec: RunSpec, prunable: bool) -> None:
         """Pass the slot its next run; one that is still running is cancelled.
@@ -65,6 +74,8 @@ class RunChannel:
         self._furthest = -1
         self._worker = None
         self._given_up = False
+        self._fault = ""
+        self.too_small = set()
         await self._notify()
 
     async def cancel(self) -> None:
@@ -118,7 +129,10 @@ class RunChannel:
         died = self._grants >= MAX_DEATHS
         if died or self._losses >= MAX_LOSSES:
             what = f"its worker died {MAX_DEATHS}" if died else f"{NODE_WENT} {MAX_LOSSES}"
-            reason = f"{what} times at the same place (see the Ray logs)"
+            why = "see the Ray logs"
+            if died and self._fault:
+                what, why = f"{GPU_FAILED} {MAX_DEATHS}", self._fault
+            reason = f"{what} times at the same place ({why})"
             trial = ended_run(self._spec, RunState.FAILED, reason)
             await self.post(Event(kind=EventKind.FINISHED, run_id=self._spec.id, record=trial))
             return await self.next_run(seconds, worker)
@@ -147,7 +161,7 @@ class RunChannel:
         self._note_progress(event)
         if event.kind is EventKind.PREEMPTED:
             self.lost()
-        if event.kind in (EventKind.FINISHED, EventKind.STOPPED, EventKind.REFUSED):
+        if event.kind in ENDS:
             self._open = False
         await self._notify()
         if event.kind is EventKind.REPORT and self._prunable:
@@ -161,6 +175,17 @@ class RunChannel:
         self._grants = max(0, self._grants - 1)
         self._losses += 1
 
+    def fault(self, text: str, *, of_node: bool) -> None:
+        """A GPU failed under the worker, which is replaced; one of a bad node is no death."""
+        self._fault = text
+        if of_node:
+            self._grants = 0
+
+    async def tell(self, text: str) -> None:
+        """Pass the user of the sweep a sentence."""
+        if self._spec is not None:
+            await self.post(Event(kind=EventKind.WARNING, run_id=self._spec.id, text=text))
+
     def give_up(self) -> None:
         """The run's workers hang: they must be killed, so that others take over."""
         self._given_up = True
@@ -172,11 +197,17 @@ class RunChannel:
 
     async def crash(self, text: str) -> None:
         """The slot itself broke; no worker will take the run."""
+        await self._end(EventKind.CRASHED, text)
+
+    async def refuse(self, text: str) -> None:
+        """A node of the slot cannot run the sweep's trials, and says why; none takes the run."""
+        await self._end(EventKind.REFUSED, text)
+
+    async def _end(self, kind: EventKind, text: str) -> None:
         self._open = False
         self._sequence += 1
         spec = self._spec.id if self._spec else ""
-        event = Event(kind=EventKind.CRASHED, run_id=spec, sequence=self._sequence, text=text)
-        self._events.append(event)
+        self._events.append(Event(kind=kind, run_id=spec, sequence=self._sequence, text=text))
         await self._notify()
 
     def cancelled(self, run_id: str) -> bool:
@@ -239,6 +270,7 @@ class Dispatcher:
         self._gone: set[str] = set()
         self._winding_up = False
         self._opened = asyncio.Condition()
+        self._faults = GpuFaults()
 
     async def ping(self) -> None:
         """Answer once the actor is up."""
@@ -310,7 +342,76 @@ class Dispatcher:
     async def post(self, slot: str, event: Event) -> bool:
         """See `RunChannel.post`; True for a slot that is gone."""
         channel = await self._channel(slot)
+        if channel and event.kind is EventKind.REPORT:
+            self._faults.worked(channel.places)
         return await channel.post(event) if channel else True
+
+    async def begin(self, slot: str, places: Sequence[GpuPlace]) -> None:
+        """The slot's workers are up, at these places."""
+        if channel := await self._channel(slot):
+            channel.places = tuple(places)
+
+    async def fault(self, slot: str, place: GpuPlace, run_id: str, text: str) -> None:
+        """A GPU failed under a worker, which ends; a node where that recurs is left out.
+
+        Args:
+            slot: The worker's slot.
+            place: Its place.
+            run_id: The run that met it; empty for a check between runs.
+            text: The error.
+        """
+        channel = await self._channel(slot)
+        if channel is None:
+            return
+        sentence = self._faults.failed(place, run_id, text)
+        channel.fault(f"{place}: {text}", of_node=bool(sentence) or not run_id)
+        await channel.tell(sentence or f"{place} failed, and its worker is replaced: {text}")
+
+    async def selector(
+        self, slot: str, nodes: Mapping[str, str], types: Sequence[str] = (), most: int = 1
+    ) -> dict[str, str]:
+        """Ray's labels of the nodes that the slot's workers may be on; empty for any.
+
+        The sweep is refused where no node is left.
+
+        Args:
+            slot: The slot.
+            nodes: The living nodes that have GPUs, and the type of these.
+            types: See `GpuFaults.selector`.
+            most: See there.
+        """
+        channel = await self._channel(slot)
+        if channel is None:
+            return {}
+        if refusal := self._faults.refusal(nodes):
+            await self.refuse(slot, refusal)
+        return self._faults.selector(channel.too_small, types, most)
+
+    async def too_large(
+        self, slot: str, place: GpuPlace, event: Event, types: Sequence[str] = ()
+    ) -> bool:
+        """A run does not fit its GPU: it goes to another type, if there is one, or is set aside.
+
+        Args:
+            slot: Its slot.
+            place: The GPU.
+            event: What is to be said.
+            types: The types that the sweep may have; empty for those of the living nodes.
+
+        Returns:
+            Whether it goes to another type, so that the workers must leave.
+        """
+        channel = await self._channel(slot)
+        if channel is None:
+            return False
+        channel.too_small.add(place.type)
+        others = set(types or gpu_nodes().values()) - channel.too_small - {""}
+        if not others:
+            await channel.post(event)
+            return False
+        channel.lost()
+        await channel.tell(f"{event.text}; it goes to {' or '.join(sorted(others))}")
+        return True
 
     async def cancel(self, run_id: str) -> None:
         """Have the worker that executes this run, in whatever slot, release it."""
@@ -356,6 +457,12 @@ class Dispatcher:
         channel = await self._channel(slot)
         if channel:
             await channel.crash(text)
+
+    async def refuse(self, slot: str, text: str) -> None:
+        """See `RunChannel.refuse`."""
+        channel = await self._channel(slot)
+        if channel:
+            await channel.refuse(text)
 
     async def close(self, slot: str) -> None:
         """Close the slot's channel and drop its contents."""

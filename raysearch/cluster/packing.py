@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import resource
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -18,17 +19,18 @@ import ray
 import torch
 from ray.exceptions import GetTimeoutError, RayError
 
+from raysearch.cluster.gpus import ACCELERATOR, claim_device, gpu_nodes
 from raysearch.cluster.ray_session import ray_session
 from raysearch.config import TrainingConfig, read_config
 from raysearch.errors import ConfigError, RaysearchError, RunError
 from raysearch.methods import get_method
 from raysearch.methods.base import Method
 from raysearch.run import RunSpec
-from raysearch.training.hardware import choose_hardware, matmul_format
+from raysearch.training.hardware import autocast, choose_hardware, matmul_format
 from raysearch.training.progress import Position
 from raysearch.training.provenance import device_name, pick_device
 from raysearch.training.seed import derive_seed, seed_everything
-from raysearch.training.steps import autocast, endless_batches, take_step
+from raysearch.training.steps import endless_batches, take_step
 
 __all__ = [
     "MARGIN",
@@ -195,17 +197,29 @@ def fraction(trials: int) -> float:
     return math.floor(10_000 / trials) / 10_000
 
 
-def pack_by_peak(peak: Peak) -> Packing:
-    """As many trials as fit with the margin; a single one may use the margin up.
+def pack_by_peak(peaks: Sequence[Peak]) -> Packing:
+    """As many trials as fit each type of GPU with the margin; a single one may use the margin up.
+
+    A share of a GPU is one for all types, so the one that holds the fewest decides. A type that
+    does not hold a trial decides nothing: its trials go to another.
+
+    Args:
+        peaks: Of each type, at least one.
 
     Raises:
-        ConfigError: Not even one fits.
+        ConfigError: Not even one fits any.
     """
-    if peak.taken > peak.total:
+    fitting = [peak for peak in peaks if peak.taken <= peak.total]
+    if not fitting:
+        peak = peaks[0]
         raise ConfigError(
             f"`--pack auto` must find room for one trial, but it takes {peak.taken / 1e9:.2f} GB "
             f"of the {peak.total / 1e9:.2f} GB of {peak.device}"
         )
+    return min((_packing(peak) for peak in fitting), key=lambda packing: packing.trials)
+
+
+def _packing(peak: Peak) -> Packing:
     return Packing(trials=max(1, int(peak.total / (peak.taken * (1 + MARGIN)))), peak=peak)
 
 
@@ -216,8 +230,9 @@ def measure_on_cluster(
     address: str | None = None,
     cpus: float = 1.0,
     gpus: float = 1.0,
-) -> Peak:
-    """Measure a run's peak in a separate task.
+    gpu_types: Collection[str] = (),
+) -> tuple[Peak, ...]:
+    """Measure a run's peak, on each type of GPU that the cluster has, in separate tasks.
 
     Args:
         spec: The run.
@@ -225,6 +240,10 @@ def measure_on_cluster(
         address: Ray cluster to join; None starts a Ray on this machine.
         cpus: CPUs of the task.
         gpus: GPUs of the task; with 0, memory of the host is measured.
+        gpu_types: The types that the sweep may have; empty for any.
+
+    Returns:
+        Of each type that the run fits; if there is none, of the first node to come up.
 
     Raises:
         ConfigError: The run cannot be executed, or no GPU became available.
@@ -233,8 +252,12 @@ def measure_on_cluster(
         # Called once in a fresh process, so that the peak is this run's alone.
         resources = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "max_calls": 1}
         task = ray.remote(**resources)(_measured)
+        types = set(gpu_nodes().values()) - {""} if gpus > 0 else set()
+        types = types & set(gpu_types) or set(gpu_types) or types
+        where = [{ACCELERATOR: kind} for kind in sorted(types)] or [{}]
+        tasks = [task.options(label_selector=label).remote(spec, data_dir) for label in where]
         try:
-            found: Peak | str = ray.get(task.remote(spec, data_dir), timeout=WAIT_SECONDS)
+            found: list[Peak | str] = ray.get(tasks, timeout=WAIT_SECONDS)
         except GetTimeoutError as error:
             raise ConfigError(
                 f"`--pack auto` must find a GPU to measure on, but none was free within "
@@ -246,13 +269,15 @@ def measure_on_cluster(
                 f"`--pack auto` must be able to measure a trial, but its process ended ({last}); "
                 "give `--pack N`"
             ) from error
-    if isinstance(found, str):
-        raise ConfigError(f"`--pack auto` must be able to measure a trial, but: {found}")
-    return found
+    peaks = tuple(peak for peak in found if isinstance(peak, Peak))
+    if not peaks:
+        raise ConfigError(f"`--pack auto` must be able to measure a trial, but: {found[0]}")
+    return peaks
 
 
 def _measured(spec: RunSpec, data_dir: str) -> Peak | str:
     """The peak, or why it could not be measured."""
+    claim_device(len(ray.get_gpu_ids()))
     torch.set_num_threads(1)
     try:
         return measure_peak(spec, data_dir=data_dir)

@@ -27,6 +27,7 @@ __all__ = [
     "GRACE_SECONDS",
     "NOTICE",
     "PreemptionNotice",
+    "drain",
     "give_notice",
     "seconds_left",
     "watch",
@@ -84,7 +85,7 @@ class PreemptionNotice:
         """
         before = signal.getsignal(signal.SIGTERM)
 
-        def hear(number: int, frame: FrameType | None) -> None:
+        def on_signal(number: int, frame: FrameType | None) -> None:
             self.give()
             if self._leaving or not self._working:
                 signal.signal(signal.SIGTERM, before)
@@ -92,7 +93,7 @@ class PreemptionNotice:
             elif not self._waits():
                 threading.Thread(target=self._leave, name=_WAITING, daemon=True).start()
 
-        signal.signal(signal.SIGTERM, hear)
+        signal.signal(signal.SIGTERM, on_signal)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def _waits(self) -> bool:
@@ -140,8 +141,23 @@ def watch(head: str, *, base: str = METADATA, look: float = LOOK_SECONDS) -> int
     """
     while (left := seconds_left(base)) is None:
         time.sleep(look)
+    return drain(head, left, "spot")
+
+
+def drain(head: str, seconds: float, why: str, *more: str) -> int:
+    """Have Ray place nothing more on a node, and give notice to what runs there.
+
+    Args:
+        head: ``HOST:PORT`` of the cluster's head.
+        seconds: Until the node goes.
+        why: A word for Ray's logs.
+        more: Options of ``ray drain-node``, such as another node than this.
+
+    Returns:
+        The exit status of ``ray drain-node``.
+    """
     words = ["drain-node", "--address", head, "--reason", "DRAIN_NODE_REASON_PREEMPTION"]
-    words += ["--reason-message", "spot", "--deadline-remaining-seconds", str(int(left))]
+    words += ["--reason-message", why, "--deadline-remaining-seconds", str(int(seconds)), *more]
     return subprocess.run([sys.executable, "-m", "ray.scripts.scripts", *words]).returncode
 
 
@@ -149,10 +165,10 @@ def seconds_left(base: str = METADATA) -> float | None:
     """Seconds until the instance is stopped or terminated, at least 0; None without a notice."""
     try:
         token = _ask(f"{base}/api/token", "PUT", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
-        told = _ask(
+        answer = _ask(
             f"{base}/meta-data/spot/instance-action", "GET", {"X-aws-ec2-metadata-token": token}
         )
-        when = datetime.fromisoformat(json.loads(told)["time"])
+        when = datetime.fromisoformat(json.loads(answer)["time"])
     except (OSError, ValueError, KeyError, TypeError):  # no notice is a 404
         return None
     return max(0.0, (when - datetime.now(UTC)).total_seconds())

@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from raysearch.errors import ConfigError, RaysearchError
+from raysearch.names import is_text
 from raysearch.storage.locks import NO_LOCKS
 
 __all__ = ["scratch_folder", "session_folder"]
@@ -61,7 +62,8 @@ def session_folder() -> Iterator[Path]:
 def scratch_folder(purpose: str) -> Iterator[Path]:
     """A new temporary folder, removed after the block.
 
-    If this process is killed, the next one with the same purpose removes it.
+    If this process is killed, the next one with the same purpose removes it. Its path is UTF-8, as
+    Ray and Arrow want it.
 
     Args:
         purpose: Part of its name.
@@ -69,7 +71,8 @@ def scratch_folder(purpose: str) -> Iterator[Path]:
     Raises:
         OSError: None can be made.
     """
-    base, prefix = tempfile.gettempdir(), f"raysearch-{purpose}-"
+    prefix = f"raysearch-{purpose}-"
+    base = next(place for place in (tempfile.gettempdir(), *BASES) if is_text(place))
     _remove_dead(Path(base), prefix)
     try:
         private, marker = _marked(base, prefix)
@@ -123,6 +126,8 @@ def _unfit(base: str) -> str:
     room = LONGEST_SOCKET - len(f"/{name}/{session}/sockets/plasma_store")
     if not os.path.isabs(base):
         return "not a full path"
+    if not is_text(base):
+        return "its name is not UTF-8"
     if (length := len(os.fsencode(base))) > room:
         return f"{length} bytes, but at most {room} leave room for a socket"
     try:

@@ -1,6 +1,6 @@
 """Slots: Ray Train workers kept warm, so that each run is spared their start-up.
 
-A `Slot` owns a `TorchTrainer` in a thread of the process that made it (a Tune trial's actor).
+A `Slot` owns a Ray Train run in a thread of the process that made it (a Tune trial's actor).
 Its workers hold the slot's CPUs and GPUs in their own placement group, so that an autoscaler
 sees the demand; the owner needs next to nothing. A worker that dies is replaced, and the run
 continues from its checkpoint. Idle workers leave, so that their node can go or another slot
@@ -77,7 +77,7 @@ class Slot:
     def _fit(self) -> None:
         """Keep Ray Train running while there are runs; it ends after a long idle time."""
         try:
-            # Importing torch takes a second; in this thread it does not delay the Tune trial.
+            # Importing Ray Train takes a second; in this thread it does not delay the Tune trial.
             from raysearch.cluster.trainer import slot_trainer
 
             with scratch_folder("slot") as scratch:

@@ -2,7 +2,9 @@
 
 A plain `TorchTrainer` starts a controller process and several helper actors, each a second or
 more of start-up and 230 to 460 MB. A slot reports through its channel and reads no Ray Data, so
-the controller runs in the thread that calls ``fit``, and only the callbacks that set up torch stay.
+the controller runs in the thread that calls ``fit``, and only the callbacks that set up workers
+stay. That process is on the head and there is one for each slot, so it does without torch where
+a trial has one worker, and without the actor that makes workers wait for each other's checkpoints.
 The placement group's cleaner is dropped too: it asks the dashboard whether the controller lives
 and never frees anything where there is none (ray#65447). Instead a group's name identifies its
 owner, and before a slot asks for a group it frees those of dead processes. There is no actor
@@ -20,20 +22,24 @@ from typing import Any
 
 import ray
 from ray._private.state import state as cluster_state
-from ray.exceptions import ActorUnavailableError
-from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
+from ray.exceptions import ActorUnavailableError, RayTaskError
+from ray.train import BackendConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2._internal.callbacks.accelerators import AcceleratorSetupCallback
 from ray.train.v2._internal.callbacks.backend_setup import BackendSetupCallback
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
-from ray.train.v2._internal.execution.callback import RayTrainCallback, WorkerGroupCallback
+from ray.train.v2._internal.execution.callback import (
+    ControllerCallback,
+    RayTrainCallback,
+    WorkerGroupCallback,
+)
 from ray.train.v2._internal.execution.controller.controller import TrainController
 from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
-from ray.train.v2._internal.execution.worker_group import WorkerGroup
+from ray.train.v2._internal.execution.worker_group import WorkerGroup, state, worker_group
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import (
     DefaultPlacementGroupHandle,
     PlacementGroupHandle,
 )
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.placement_group import (
     PlacementGroup,
     placement_group,
@@ -42,9 +48,10 @@ from ray.util.placement_group import (
 )
 
 from raysearch.cluster.breakdown import is_lack_of_memory
+from raysearch.cluster.gpus import gpu_nodes, gpu_problem
 from raysearch.cluster.preemption import give_notice, watch_signals
-from raysearch.cluster.process_group import GroupConfig
 from raysearch.cluster.worker import SlotShape, serve
+from raysearch.errors import RaysearchError
 
 __all__ = ["slot_trainer"]
 
@@ -56,8 +63,11 @@ DRAIN_SECONDS = 2.0
 """Seconds between two checks for draining nodes (Ray leaves seconds to minutes) and for hanging
 workers."""
 
+PATIENCE_SECONDS = 300.0
+"""How long a type of GPU may take to come before the next is asked for: a machine has to boot."""
 
-def slot_trainer(dispatcher: Any, slot: str, shape: SlotShape, scratch: str) -> TorchTrainer:
+
+def slot_trainer(dispatcher: Any, slot: str, shape: SlotShape, scratch: str) -> DataParallelTrainer:
     """The trainer of one slot; ``fit`` returns when its workers have left.
 
     Args:
@@ -73,8 +83,11 @@ def slot_trainer(dispatcher: Any, slot: str, shape: SlotShape, scratch: str) -> 
             "slot": slot,
             "runner": shape.runner,
             "threads": shape.threads,
+            "code": shape.code,
+            "gpus": shape.gpus_per_worker,
+            "gpu_types": shape.gpu_types,
         },
-        torch_config=GroupConfig(backend="nccl" if shape.gpus_per_worker >= 1 else "gloo"),
+        backend_config=_backend(shape),
         scaling_config=ScalingConfig(
             num_workers=shape.workers,
             use_gpu=shape.gpus_per_worker > 0,
@@ -86,6 +99,31 @@ def slot_trainer(dispatcher: Any, slot: str, shape: SlotShape, scratch: str) -> 
             failure_config=FailureConfig(max_failures=-1),
         ),
     )
+
+
+def _backend(shape: SlotShape) -> BackendConfig:
+    """What joins the workers: nothing for one, which spares its slot a port and torch."""
+    if shape.workers == 1:
+        return BackendConfig()
+    from raysearch.cluster.process_group import GroupConfig
+
+    return GroupConfig(backend="nccl" if shape.gpus_per_worker >= 1 else "gloo")
+
+
+class _NoSynchronization:
+    """Stands in for Ray Train's actor of 106 MB that workers meet at with ``ray.train.report``."""
+
+    @classmethod
+    def options(cls, **options: Any) -> type[_NoSynchronization]:
+        return cls
+
+    @classmethod
+    def remote(cls, **arguments: Any) -> _NoSynchronization:
+        return cls()
+
+
+worker_group.SynchronizationActor = _NoSynchronization
+state._shutdown_sync_actor = lambda actor: None
 
 
 class _NamedGroup(WorkerGroup):  # type: ignore[misc]
@@ -174,6 +212,73 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
         return self._nodes[rank] not in there - set(cluster_state.get_draining_nodes())
 
 
+class _CheckGpus(WorkerGroupCallback):  # type: ignore[misc]
+    """Refuses the sweep where torch cannot use the GPU that a worker asks for.
+
+    It comes before the process group: NCCL's own error would not say what is wrong.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+
+    def after_worker_group_start(self, worker_group: Any) -> None:
+        found = worker_group.execute(gpu_problem, self._settings["gpus"])
+        if problems := list(dict.fromkeys(filter(None, found))):
+            text = "; ".join(problems)
+            ray.get(self._settings["dispatcher"].refuse.remote(self._settings["slot"], text))
+            raise RaysearchError(text)
+
+
+class _Join(BackendSetupCallback):  # type: ignore[misc]
+    """Joins the workers; refuses the sweep where they live, but do not reach each other, twice."""
+
+    def __init__(self, backend_config: BackendConfig, settings: dict[str, Any]) -> None:
+        super().__init__(backend_config)
+        self._settings, self._failed = settings, False
+
+    def after_execution_group_start(self, execution_group: Any) -> None:
+        try:
+            super().after_execution_group_start(execution_group)
+        except RayTaskError as error:
+            # Fails where a worker or its node has died, which is nothing that lasts.
+            addresses = execution_group.execute(ray.util.get_node_ip_address)
+            if not self._failed:
+                self._failed = True
+                raise
+            said = str(error.cause).splitlines()[0]
+            text = (
+                "the workers of a trial must reach each other on any port (docs/cluster.md), but "
+                f"those on {', '.join(sorted(set(addresses)))} do not: {said}"
+            )
+            ray.get(self._settings["dispatcher"].refuse.remote(self._settings["slot"], text))
+            raise RaysearchError(text) from error
+        self._failed = False
+
+
+class _ChooseNodes(ControllerCallback, WorkerGroupCallback):  # type: ignore[misc]
+    """Keeps workers from nodes whose GPUs fail, and from types of GPUs that are too small.
+
+    Of the types that the sweep may have it asks for the first, and for one more each time that
+    workers have not come for `PATIENCE_SECONDS`. Ray Train asks again every minute.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._since: float | None = None
+
+    def on_controller_start_worker_group(self, **about: Any) -> dict[str, str]:
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        most = 1 + int((now - self._since) / PATIENCE_SECONDS)
+        slot, types = self._settings["slot"], self._settings["gpu_types"]
+        answer = self._settings["dispatcher"].selector.remote(slot, gpu_nodes(), types, most)
+        found: dict[str, str] = ray.get(answer)
+        return found
+
+    def after_worker_group_start(self, worker_group: Any) -> None:
+        self._since = None
+
+
 class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
     """The requested number of workers; the autoscaler only needs to see the placement group."""
 
@@ -184,15 +289,14 @@ class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
         pass
 
 
-class _SlotTrainer(TorchTrainer):  # type: ignore[misc]
+class _SlotTrainer(DataParallelTrainer):  # type: ignore[misc]
     def _create_default_callbacks(self) -> list[RayTrainCallback]:
         settings = self.train_loop_config
-        # A single worker forms no process group: no port, no NCCL, seconds sooner.
-        many = self.scaling_config.num_workers > 1
-        group = [BackendSetupCallback(self.backend_config)] if many else []
+        gpus = [_CheckGpus(settings), _ChooseNodes(settings)] if settings["gpus"] > 0 else []
         return [
             AcceleratorSetupCallback(self.backend_config, self.scaling_config),
-            *group,
+            *gpus,
+            _Join(self.backend_config, settings),
             _WatchNodes(settings["dispatcher"], settings["slot"]),
         ]
 

@@ -19,8 +19,23 @@ from typing import Any, cast
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from raysearch.cluster.driver_code import DriverCode
+from raysearch.cluster.gpus import (
+    GpuFaultError,
+    GpuPlace,
+    claim_device,
+    gpu_fault,
+    is_gpu_fault,
+)
 from raysearch.cluster.preemption import NOTICE
-from raysearch.errors import ConfigError, RaysearchError, RunError, StoreError
+from raysearch.errors import (
+    ConfigError,
+    RaysearchError,
+    RunError,
+    StoreError,
+    TooLargeError,
+    one_line,
+)
 from raysearch.events import Event, EventKind, ended_run
 from raysearch.run import Report, Run, RunSpec, RunState
 from raysearch.storage import open_storage
@@ -99,13 +114,18 @@ class SlotShape:
         runner: Executes a run: a callable, or ``module:name``.
         workers: Worker processes, which share every trial; at least 1.
         cpus_per_worker: CPUs of each; also its number of torch threads, rounded down.
-        gpus_per_worker: GPUs of each; fractions share a GPU.
+        gpus_per_worker: GPUs of each; fractions share a GPU, and with 0 the worker sees none.
+        gpu_types: Types of GPUs that they may have, in the order in which they are asked for; empty
+            for any.
+        code: What every node must have in common with the driver; None on one machine.
     """
 
     runner: Runner | str
     workers: int = 1
     cpus_per_worker: float = 1.0
     gpus_per_worker: float = 0.0
+    gpu_types: tuple[str, ...] = ()
+    code: DriverCode | None = None
 
     @property
     def threads(self) -> int:
@@ -127,8 +147,10 @@ def serve(settings: Mapping[str, Any]) -> None:
 
     Args:
         settings: ``room`` (handle of the dispatcher), ``slot`` (name), ``runner`` (a `Runner`
-            or ``module:name``), ``threads`` (of torch, per worker; at least 1).
+            or ``module:name``), ``threads`` (of torch, per worker; at least 1), ``gpus`` (of
+            the worker), ``gpu_types`` and ``code`` (see `SlotShape`).
     """
+    claim_device(settings["gpus"])
     import torch
 
     from raysearch import distributed
@@ -137,15 +159,20 @@ def serve(settings: Mapping[str, Any]) -> None:
     torch.set_num_threads(settings["threads"])
     distributed.seal_with(group_key())
     dispatcher, slot = settings["dispatcher"], settings["slot"]
+    if _refused(dispatcher, slot, settings["code"]):
+        return
     try:
         runner = resolve(settings["runner"])
     except Exception:  # would recur in every worker that replaced this one
         ray.get(dispatcher.crash.remote(slot, traceback.format_exc()))
         return
     worker = uuid.uuid4().hex
-    node = ray.get_runtime_context().get_node_id()
-    nodes = tuple(str(name) for name in distributed.gather_objects(node))
+    place = GpuPlace.here(settings["gpus"])
+    places = cast(tuple[GpuPlace, ...], tuple(distributed.gather_objects(place)))
+    if distributed.rank() == 0:
+        ray.get(dispatcher.begin.remote(slot, places))
     while True:
+        _check_gpus(dispatcher, slot, place)
         spec: RunSpec | None = None
         if distributed.rank() == 0:
             spec = ray.get(dispatcher.next_run.remote(slot, IDLE_SECONDS, worker))
@@ -153,17 +180,29 @@ def serve(settings: Mapping[str, Any]) -> None:
         if spec is None:
             return
         if distributed.rank() == 0:
-            taken = Event(kind=EventKind.TAKEN, run_id=spec.id, nodes=nodes)
-            dispatcher.post.remote(slot, taken)
+            nodes = tuple(at.node for at in places)
+            dispatcher.post.remote(slot, Event(kind=EventKind.TAKEN, run_id=spec.id, nodes=nodes))
         with NOTICE.work():
-            listener = _ChannelListener(dispatcher, slot, spec, worker)
+            listener = _ChannelListener(settings, spec, worker, place)
             with storage_warnings(listener.message):
                 recorded = _work(listener, runner, spec, alone=distributed.world_size() == 1)
-            leaving = any(distributed.average_values([float(NOTICE.given or listener.winding_up)]))
+            going = NOTICE.given or listener.winding_up or listener.moves
+            leaving = any(distributed.average_values([float(going)]))
             if distributed.rank() == 0 and not recorded:
                 listener.release(preempted=leaving)
         if leaving:
             return
+
+
+def _refused(dispatcher: Any, slot: str, code: DriverCode | None) -> bool:
+    """Whether a worker's node lacks what it must have in common with the driver, which is told."""
+    from raysearch import distributed
+
+    problems = distributed.gather_objects(code.problem() if code else "")
+    told = next(filter(None, map(str, problems)), "")
+    if told and distributed.rank() == 0:
+        ray.get(dispatcher.refuse.remote(slot, told))
+    return bool(told)
 
 
 def resolve(runner: Runner | str) -> Runner:
@@ -178,8 +217,14 @@ def resolve(runner: Runner | str) -> Runner:
 class _ChannelListener:
     """A `Listener` that posts to the slot's channel; only worker 0 posts."""
 
-    def __init__(self, dispatcher: Any, slot: str, spec: RunSpec, worker: str) -> None:
-        self._dispatcher, self._slot, self._spec, self._worker = dispatcher, slot, spec, worker
+    def __init__(
+        self, settings: Mapping[str, Any], spec: RunSpec, worker: str, place: GpuPlace
+    ) -> None:
+        self._dispatcher, self._slot = settings["dispatcher"], settings["slot"]
+        self._gpu_types = settings["gpu_types"]
+        self._spec, self._worker, self._place = spec, worker, place
+        self.moves = False
+        """Whether the run goes to another type of GPU, so that these workers leave."""
         self._cancelled = False
         self._told = self._asked = self._looked = 0.0
         self.winding_up = False
@@ -227,6 +272,16 @@ class _ChannelListener:
         answer = self._dispatcher.owns.remote(self._slot, self._spec.id, self._worker)
         return bool(ray.get(answer))
 
+    def fault(self, text: str) -> None:
+        """The GPU, or what this process has of it, is broken."""
+        ray.get(self._dispatcher.fault.remote(self._slot, self._place, self._spec.id, text))
+
+    def too_large(self, text: str) -> None:
+        """The run needs more memory than this worker's GPU has."""
+        event = Event(kind=EventKind.TOO_LARGE, run_id=self._spec.id, text=text)
+        answer = self._dispatcher.too_large.remote(self._slot, self._place, event, self._gpu_types)
+        self.moves = ray.get(answer)
+
     def release(self, *, preempted: bool) -> None:
         """The runner ended without a record: it was stopped, or preempted."""
         if self._cancelled or not preempted:
@@ -239,11 +294,29 @@ class _ChannelListener:
         self.post(EventKind.PREEMPTED, step=self._step, text=text)
 
 
+def _check_gpus(dispatcher: Any, slot: str, place: GpuPlace) -> None:
+    """See that every worker's GPU computes, before a run is taken.
+
+    Raises:
+        GpuFaultError: One does not: Ray Train replaces all workers.
+    """
+    from raysearch import distributed
+
+    fault = gpu_fault() if place.gpu else ""
+    if fault:
+        ray.get(dispatcher.fault.remote(slot, place, "", fault))
+    faults = [str(found) for found in distributed.gather_objects(fault) if found]
+    if faults:
+        raise GpuFaultError(faults[0])
+
+
 def _work(listener: _ChannelListener, runner: Runner, spec: RunSpec, *, alone: bool) -> bool:
     """Execute one run and post its record; whatever the runner does, the slot survives.
 
     A bug on one of several workers leaves the others waiting for it, so with several it is
-    raised once the failed record is posted: Ray Train then replaces all workers.
+    raised once the failed record is posted: Ray Train then replaces all workers. It does so, too,
+    where another worker has ended or been killed, which is no failure of the run, and after an
+    error that leaves the process without its GPU.
 
     Returns:
         Whether the run is over; False when the runner ended without a record, or could not
@@ -255,6 +328,11 @@ def _work(listener: _ChannelListener, runner: Runner, spec: RunSpec, *, alone: b
         trial = runner(spec, listener)
     except RunError as error:
         trial = ended_run(spec, RunState.FAILED, str(error))
+    except TooLargeError as error:
+        listener.too_large(str(error))
+        if alone:
+            return True
+        raise  # the other workers do not know, and wait for this one
     except RaysearchError as error:
         if NOTICE.given:
             listener.problem = _sentences(error)
@@ -262,8 +340,8 @@ def _work(listener: _ChannelListener, runner: Runner, spec: RunSpec, *, alone: b
         listener.post(EventKind.REFUSED, text=_sentences(error))
         return True
     except Exception as error:
-        if isinstance(error, RayError) and not isinstance(error, RayTaskError):
-            raise  # the dispatcher is gone with its driver: the run stays open
+        if _leaves_open(listener, error, alone=alone):
+            raise  # Ray Train replaces all workers, and the run continues from its checkpoint
         listener.post(EventKind.FINISHED, record=_broken(spec, error))
         if alone:
             return True
@@ -271,6 +349,18 @@ def _work(listener: _ChannelListener, runner: Runner, spec: RunSpec, *, alone: b
     if trial is not None and distributed.rank() == 0:
         listener.post(EventKind.FINISHED, record=trial)
     return trial is not None
+
+
+def _leaves_open(listener: _ChannelListener, error: Exception, *, alone: bool) -> bool:
+    """Whether an error is of another process, or of the GPU, and the run is not over."""
+    from raysearch import distributed
+
+    if isinstance(error, RayError) and not isinstance(error, RayTaskError):
+        return True  # the dispatcher is gone with its driver
+    if is_gpu_fault(error):
+        listener.fault(one_line(error))
+        return True
+    return not alone and distributed.lost_another(error)
 
 
 def _sentences(error: RaysearchError) -> str:

@@ -15,7 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from raysearch.corpora import emobank, emotales, facebook, goemotions, iemocap, polarity, sample
+from raysearch.corpora import (
+    dailydialog,
+    emobank,
+    emotales,
+    facebook,
+    goemotions,
+    iemocap,
+    polarity,
+    sample,
+    tec,
+)
 from raysearch.corpora.download import CheckResult, Progress, check, fetch
 from raysearch.corpora.records import ROLES, Corpus, Removal, Rows, Split, assemble, normalise
 from raysearch.corpora.registry import CORPORA, CorpusFile, CorpusInfo, Task, corpus_info
@@ -53,6 +63,8 @@ LOADERS: dict[str, Callable[[Source], Rows]] = {
     "iemocap_classes": iemocap.load_classes,
     "goemotions": goemotions.load,
     "goemotions_ekman": goemotions.load,
+    "tec": tec.load,
+    "dailydialog": dailydialog.load,
     "mr": polarity.load,
     "sst2": polarity.load,
     "cr": polarity.load,
@@ -87,5 +99,5 @@ def load(name: str, folder: str | Path, roles: Collection[str]) -> Corpus:
         raise RoleError(
             f"`roles` must be one or more of {', '.join(ROLES)}, but got {got} (corpus {name})"
         )
-    place = sample.FOLDER if info.origin == "bundled" else Path(folder)
-    return assemble(info, LOADERS[name](Source(info, place)), roles)
+    root = sample.FOLDER if info.origin == "bundled" else Path(folder)
+    return assemble(info, LOADERS[name](Source(info, root)), roles)

@@ -81,14 +81,14 @@ def check(folder: str | Path, names: Collection[str] | None = None) -> list[Chec
 
 
 def _check_file(file: CorpusFile, root: Path, corpora: tuple[str, ...]) -> CheckResult:
-    place = root / file.path
+    path = root / file.path
     expected = expected_digest(file, root)
-    if not place.exists():
+    if not path.exists():
         return CheckResult(corpora=corpora, path=file.path, state="missing", expected=expected)
-    if place.is_dir() and expected is None:
+    if path.is_dir() and expected is None:
         return CheckResult(corpora=corpora, path=file.path, state="unpinned")
     try:
-        found = file_digest(place)
+        found = file_digest(path)
     except OSError:
         return CheckResult(corpora=corpora, path=file.path, state="damaged", expected=expected)
     if expected is None:
@@ -243,7 +243,7 @@ def _complete(url: str, part: Path, path: str, on_progress: Progress) -> None:
             if attempt == ATTEMPTS:
                 raise DataError(
                     f"`{path}` must arrive whole, but the connection was cut {ATTEMPTS} times "
-                    f"({error}); run the same command again to go on from where it stopped"
+                    f"({error}); run the same command again to continue from where it stopped"
                 ) from None
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from raysearch.corpora.registry import CorpusInfo, Task
 from raysearch.errors import DataError, RoleError
+from raysearch.printable import counted
 
 __all__ = [
     "ROLES",
@@ -204,7 +205,7 @@ def assemble(info: CorpusInfo, source: Rows, roles: Collection[str]) -> Corpus:
     if empty:
         raise DataError(
             f"corpus {info.name} must have rows in train, dev and test, but got none in "
-            f"{', '.join(empty)} of {len(source.rows)} rows; the file is not complete"
+            f"{', '.join(empty)} of {counted(len(source.rows), 'row')}; the file is not complete"
         )
     splits = {role: _split(info, [row for row, _ in members[role]]) for role in ROLES}
     return Corpus(

@@ -5,8 +5,9 @@
 * bundled: written by the project; needs no data folder;
 * downloadable: `download.fetch` gets every file from a pinned commit of a public repository
   and accepts it only with the SHA-256 in `PINS`;
-* the user's own: IEMOCAP is distributed by its owner against a signed form. It is never
-  downloaded; the user puts it into the data folder.
+* the user's own: IEMOCAP is distributed by its owner against a signed form, TEC and DailyDialog by
+  their authors as archives of no repository. They are never downloaded; the user puts them into the
+  data folder.
 
 EmoTales is downloadable but unpinned: its commit is known, but its bytes were not available when
 the digests were taken. A digest recorded at the first download would only approve whatever came,
@@ -125,7 +126,7 @@ class CorpusInfo:
         citation: The publication to cite.
         repository: ``owner/name`` on GitHub, or "" for bundled and user's own corpora.
         commit: Pinned commit, 40 hex digits, or "".
-        files: Its files; empty for bundled corpora and for IEMOCAP, which is a folder.
+        files: Its files; empty for bundled corpora and for the user's own, which are a folder.
         folder: Sub-folder of the data folder, of the package for a bundled corpus; "" for none.
         label_names: Names of the label columns (``va``) or classes.
         scale: End points of the rating scale; eq. 12 of CARL maps them to 0 and 1.
@@ -305,6 +306,29 @@ _ALL = (
         title="The rows of goemotions in the six Ekman groups of its authors",
         label_names=("anger", "disgust", "fear", "joy", "sadness", "surprise"),
         scale=(0, 5),
+    ),
+    CorpusInfo(
+        name="tec",
+        task="classes",
+        title="21,051 tweets, labelled by the emotion of their hashtag",
+        licence="research use; ask the author, Saif M. Mohammad",
+        citation="Mohammad, #Emotional Tweets, *SEM 2012",
+        folder="tec",
+        label_names=("anger", "disgust", "fear", "joy", "sadness", "surprise"),
+        scale=(0, 5),
+        origin="own",
+    ),
+    CorpusInfo(
+        name="dailydialog",
+        task="classes",
+        title="Utterances of 13,118 written dialogues with one of six emotions, official split",
+        licence="CC BY-NC-SA 4.0",
+        citation="Li et al., DailyDialog: A Manually Labelled Multi-turn Dialogue Dataset, "
+        "IJCNLP 2017",
+        folder="dailydialog",
+        label_names=("anger", "disgust", "fear", "happiness", "sadness", "surprise"),
+        scale=(0, 5),
+        origin="own",
     ),
     replace(
         _SENTIMENT,

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from raysearch.corpora.registry import CorpusInfo
-from raysearch.errors import DataError
+from raysearch.errors import DataError, MissingDataError
 from raysearch.sources import note_read
 from raysearch.storage.uri import expanded
 
@@ -89,7 +89,7 @@ class Source:
         try:
             content = file.read_bytes()
         except FileNotFoundError:
-            raise DataError(
+            raise self.missing(
                 f"`{path}` must be in the data folder, but {file} is missing; {self.cure()}"
             ) from None
         except OSError as error:
@@ -169,12 +169,16 @@ class Source:
         """
         if not self._problems:
             return
-        told = []
+        problems = []
         for (path, rule), found in self._problems.items():
             shown = ", ".join(f"{got} (line {line})" for got, line in found[:SHOWN])
             more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-            told.append(f"{self.folder / path}: {rule}, but got {shown}{more}")
-        raise DataError("\n".join([*told, self.cure()]))
+            problems.append(f"{self.folder / path}: {rule}, but got {shown}{more}")
+        raise DataError("\n".join([*problems, self.cure()]))
+
+    def missing(self, text: str) -> DataError:
+        """The error for missing files, which for a known corpus may be had."""
+        return (DataError if self.info.origin == "folder" else MissingDataError)(text)
 
     def cure(self) -> str:
         """What the user can do about a file that is missing or does not match."""

@@ -125,19 +125,19 @@ def read_image(path: Path) -> E5Image:
         raise EncoderError(f"{path} must be an E5S1 image of blocks of {_BLOCK}, but is not")
     data = np.memmap(path, dtype=np.uint8, mode="r")
     count, _, _, pad, unknown, blob_size = header[11:]
-    place = _HEADER.size
-    ends = data[place : place + 4 * (count + 1)].view("<u4")
-    place += 4 * (count + 1)
-    scores = data[place : place + 4 * count].view("<f4").tolist()
-    place += 4 * count
-    blob = data[place : place + blob_size].tobytes()
-    place += blob_size
+    position = _HEADER.size
+    ends = data[position : position + 4 * (count + 1)].view("<u4")
+    position += 4 * (count + 1)
+    scores = data[position : position + 4 * count].view("<f4").tolist()
+    position += 4 * count
+    blob = data[position : position + blob_size].tobytes()
+    position += blob_size
     limits = ends.tolist()
     pieces = tuple(
         (blob[start:stop].decode(), score)
         for start, stop, score in zip(limits, limits[1:], scores, strict=False)
     )
-    table_size = int(data[place + 4 : place + 8].view("<u4")[0])  # character replacements
+    table_size = int(data[position + 4 : position + 8].view("<u4")[0])  # character replacements
     return E5Image(
         config={
             "vocab_size": count,  # the image has more rows; no piece refers to them
@@ -152,21 +152,23 @@ def read_image(path: Path) -> E5Image:
         },
         pieces=pieces,
         unknown=unknown,
-        tensors=_directory(data, place + 8 + table_size),
+        tensors=_directory(data, position + 8 + table_size),
         data=data,
     )
 
 
-def _directory(data: NDArray[np.uint8], place: int) -> dict[str, Tensor]:
+def _directory(data: NDArray[np.uint8], position: int) -> dict[str, Tensor]:
     tensors = {}
-    number = int(data[place : place + 4].view("<i4")[0])
-    place += 4
+    number = int(data[position : position + 4].view("<i4")[0])
+    position += 4
     for _ in range(number):
-        length = int(data[place : place + 2].view("<u2")[0])
-        name = data[place + 2 : place + 2 + length].tobytes().decode()
-        place += 2 + length
-        kind, count, offset, size = _ENTRY.unpack_from(data[place : place + _ENTRY.size].tobytes())
-        place += _ENTRY.size
+        length = int(data[position : position + 2].view("<u2")[0])
+        name = data[position + 2 : position + 2 + length].tobytes().decode()
+        position += 2 + length
+        kind, count, offset, size = _ENTRY.unpack_from(
+            data[position : position + _ENTRY.size].tobytes()
+        )
+        position += _ENTRY.size
         tensors[name] = Tensor(quantised=kind == _QUANTISED, count=count, offset=offset, size=size)
     return tensors
 

@@ -24,7 +24,7 @@ from string import ascii_lowercase
 from typing import Any
 
 import torch
-from huggingface_hub import HfApi, try_to_load_from_cache
+from huggingface_hub import try_to_load_from_cache
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     AutoConfig,
@@ -35,11 +35,17 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
+from transformers.models.auto.tokenization_auto import (
+    get_tokenizer_config,
+    tokenizer_class_from_name,
+)
+from transformers.utils.hub import cached_file
 
 from raysearch.encoders.e5 import build_model, build_tokenizer, read_image
 from raysearch.encoders.encoder import Encoder, combined_digest, file_sha256
 from raysearch.encoders.files import folder_files, note_encoder
 from raysearch.encoders.layers import keep_layers, kept_layers, positions, take_padding
+from raysearch.encoders.names import ask_hub, check_hub_id
 from raysearch.encoders.packaged import PACKAGED, find_weights
 from raysearch.encoders.probe import check_encoder, check_tokenizer_files
 from raysearch.encoders.quiet import in_one_line, quiet
@@ -48,16 +54,6 @@ from raysearch.errors import EncoderError
 from raysearch.storage.uri import expanded
 
 __all__ = ["TINY_LAYERS", "load", "tiny_model", "tiny_tokenizer"]
-
-_FORMS = (
-    "an encoder is "
-    + ", ".join(f"`package:{name}`" for name in sorted(PACKAGED))
-    + ", `tiny`, a folder that `from_pretrained` opens, or a hub id such as `roberta-base`"
-)
-
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-
-_HUB_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -147,7 +143,7 @@ def _load_folder(name: str, folder: Path, layers: int) -> Encoder:
         )
     with _reading(f"the encoder in {folder}"):
         model, tokenizer = _from_pretrained(name, str(folder), layers, local=True)
-        check_tokenizer_files(name, tokenizer, folder)
+        check_tokenizer_files(name, type(tokenizer), folder, was_read=True)
         digest = _folder_digest(folder, model.config.num_hidden_layers)
         trained_on = _trained_on(folder)
     return Encoder(
@@ -156,17 +152,16 @@ def _load_folder(name: str, folder: Path, layers: int) -> Encoder:
 
 
 def _load_hub(name: str, layers: int) -> Encoder:
-    if not _HUB_ID.fullmatch(name):
-        raise EncoderError(f"there is no encoder {name!r}: no such folder; {_FORMS}")
+    check_hub_id(name)
     _check_no_adapter(name, try_to_load_from_cache(name, _ADAPTER))
     with _reading(f"the hub's encoder {name!r}"):
         try:
             model, tokenizer = _from_pretrained(name, name, layers, local=True)
         except OSError:  # not in the cache, or not completely
-            _ask_hub(name)
+            ask_hub(name)
             model, tokenizer = _from_pretrained(name, name, layers, local=False)
         folder = Path(str(try_to_load_from_cache(name, "config.json"))).parent
-        check_tokenizer_files(name, tokenizer, folder)
+        check_tokenizer_files(name, type(tokenizer), folder, was_read=True)
         digest = _folder_digest(folder, model.config.num_hidden_layers)
     return Encoder(name=name, model=model, tokenizer=tokenizer, digest=digest)
 
@@ -179,19 +174,20 @@ def _reading(what: str) -> Iterator[None]:
     except EncoderError:
         raise
     except Exception as error:
+        # By name: nothing here may import the module that unpickles.
+        if type(error).__name__ == "UnpicklingError":
+            raise EncoderError(
+                f"{what} must have its weights as tensors alone, but the file is damaged, or holds "
+                "objects that may run any code and are never opened; write it again with "
+                "`save_pretrained`, as safetensors"
+            ) from error
+        if "custom code" in str(error):
+            raise EncoderError(
+                f"{what} must be of a family that transformers itself has, but brings code of its "
+                "own, which is never run; take another one"
+            ) from error
         raise EncoderError(
             f"{what} cannot be read ({in_one_line(error)}); write or download it again"
-        ) from error
-
-
-def _ask_hub(name: str) -> None:
-    """One quick request before the download, whose own retries take half a minute offline."""
-    try:
-        HfApi().model_info(name, timeout=_HUB_SECONDS)
-    except Exception as error:  # the client's network errors have no common public base
-        raise EncoderError(
-            f"there is no encoder {name!r}: no such folder, and as a hub id it is neither in the "
-            f"cache nor reachable ({in_one_line(error)}); {_FORMS}"
         ) from error
 
 
@@ -222,20 +218,34 @@ def _tokenizer(name: str, source: str, *, local: bool) -> Any:
     """The tokenizer.
 
     Raises:
-        EncoderError: It needs a package that is not installed.
+        EncoderError: It needs a package that is not installed, or a file that is missing.
     """
     try:
         return AutoTokenizer.from_pretrained(
             source, local_files_only=local, trust_remote_code=False
         )
-    except ValueError as error:
+    except Exception as error:  # a class that lacks a file may raise anything
         # Without sentencepiece transformers tries its file as tiktoken's, and reports that.
         if "`tiktoken` is required" not in str(error) or find_spec("sentencepiece") is not None:
+            _check_files_of_class(name, source)
             raise
         raise EncoderError(
             f"the tokenizer of {name} has no tokenizer.json and must be read by the package "
             "sentencepiece, but that is not installed; install it (`pip install sentencepiece`)"
         ) from error
+
+
+def _check_files_of_class(name: str, source: str) -> None:
+    """Check the files of a tokenizer that could not be read.
+
+    Raises:
+        EncoderError: One is missing.
+    """
+    stated = get_tokenizer_config(source, local_files_only=True).get("tokenizer_class")
+    kind = tokenizer_class_from_name(stated) if stated else None
+    config = cached_file(source, "config.json", local_files_only=True)
+    if kind is not None and config is not None:
+        check_tokenizer_files(name, kind, Path(config).parent, was_read=False)
 
 
 def _architecture(name: str, config: Any) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from raysearch.encoders.layers import first_layer
 from raysearch.encoders.quiet import in_one_line
@@ -26,19 +27,28 @@ _TOLERANCE = 1e-3
 """Tolerance relative to the largest state: rounding is 1e-6, another position or mask 1e-1."""
 
 
-def check_tokenizer_files(name: str, tokenizer: Any, folder: Path) -> None:
-    """Check that the tokenizer was read from files and not created from its class alone.
+def check_tokenizer_files(name: str, kind: Any, folder: Path, *, was_read: bool) -> None:
+    """Check that a tokenizer is read from files and not created from its class alone.
+
+    Args:
+        name: The encoder's, for messages.
+        kind: The tokenizer's class.
+        folder: Where its files must be.
+        was_read: Whether it was read, so that a file which is missing is optional.
 
     Raises:
         EncoderError: Neither tokenizer.json nor all files of the class are in the folder.
     """
-    own = [file for file in tokenizer.vocab_files_names.values() if file != "tokenizer.json"]
+    own = [file for file in kind.vocab_files_names.values() if file != "tokenizer.json"]
     there = [file for file in own if (folder / file).is_file()]
-    # A slow tokenizer requires its files; a fast one works without them.
-    enough = there == own != [] if tokenizer.is_fast else bool(there) or not own
-    if enough or (folder / "tokenizer.json").is_file():
+    if issubclass(kind, PreTrainedTokenizerFast):  # works without them
+        enough = there == own != [] or (folder / "tokenizer.json").is_file()
+        wanted = " or ".join(["tokenizer.json", " and ".join(own)][: 1 + bool(own)])
+    else:
+        enough = there == own or (was_read and bool(there))
+        wanted = " and ".join(own)
+    if enough:
         return
-    wanted = " or ".join(["tokenizer.json", " and ".join(own)][: 1 + bool(own)])
     raise EncoderError(
         f"the folder of the encoder {name} must hold its tokenizer, {wanted}, but {folder} does "
         "not; write it there with `tokenizer.save_pretrained`, or download the whole encoder"

@@ -14,8 +14,7 @@ from safetensors import SafetensorError
 
 from raysearch.encoders.quiet import quiet
 from raysearch.errors import StoreError
-from raysearch.storage.new_folder import new_folder
-from raysearch.storage.whole import unwritten
+from raysearch.storage.whole import new_folder, unwritten
 
 __all__ = ["TRAINED_ON", "save"]
 
@@ -82,8 +81,8 @@ def _write_pooling(folder: Path, size: int, pooling: str) -> None:
     """Write the pooling configuration of all versions of sentence-transformers."""
     kinds = (("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"))
     modules = [
-        {"idx": place, "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for place, (name, path, kind) in enumerate(kinds)
+        {"idx": index, "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for index, (name, path, kind) in enumerate(kinds)
     ]
     settings = {
         "word_embedding_dimension": size,
@@ -112,6 +111,6 @@ def _of_the_system(error: Exception) -> OSError | None:
     """The OSError behind an error; safetensors and tokenizers (Rust) have its number as text."""
     if isinstance(error, OSError):
         return error
-    if told := _RUST.search(str(error)):
-        return OSError(int(told[1]), os.strerror(int(told[1])))
+    if found := _RUST.search(str(error)):
+        return OSError(int(found[1]), os.strerror(int(found[1])))
     return OSError(str(error)) if isinstance(error, SafetensorError) else None

@@ -133,7 +133,7 @@ def specials_around(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _spaced(words: Sequence[str]) -> list[str]:
-    return [word if place == 0 else f" {word}" for place, word in enumerate(words)]
+    return [word if index == 0 else f" {word}" for index, word in enumerate(words)]
 
 
 def _ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:

@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
     EQUAL = "bit-equal"
     CLOSE = "close"
-    OTHER = "not judged"
+    OTHER = "not comparable"
     DIFFERS = "differs"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from raysearch.run import Cell, MetricGoal, Run, Scalar
 from raysearch.statistics.intervals import (
@@ -11,7 +11,7 @@ from raysearch.statistics.intervals import (
     Interval,
 )
 
-__all__ = ["PAPER_ARM", "Answer", "Arm", "ArmResult", "Course", "Effect"]
+__all__ = ["PAPER_ARM", "Answer", "Arm", "ArmResult", "Course", "Effect", "Unasked"]
 
 
 PAPER_ARM = "the paper's setting"
@@ -27,6 +27,8 @@ class Arm:
         literal: Whether it is that, and not one of the combinations.
         cells: Its complete rows.
         failed: Cells that did not run to their end, with the reason.
+        tuned: Settings that were tuned for it, with the values that were chosen.
+        tried: Configurations that they were chosen from.
     """
 
     settings: Mapping[str, Scalar]
@@ -34,6 +36,8 @@ class Arm:
     literal: bool
     cells: Mapping[Cell, Run]
     failed: Mapping[Cell, str]
+    tuned: Mapping[str, Scalar] = field(default_factory=dict)
+    tried: int = 1
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -113,6 +117,19 @@ class Effect:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unasked:
+    """A setting that an experiment does not vary, but in which its arms differ.
+
+    Attributes:
+        name: The setting.
+        arms: Each value to the arms that have it in a row.
+    """
+
+    name: str
+    arms: Mapping[Scalar, tuple[Arm, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """The result of an experiment over its arms.
 
@@ -123,6 +140,8 @@ class Answer:
         effects: Each varied setting with at least two values under otherwise equal settings.
         untested: The other varied settings.
         overall: Test whether the arms differ at all, if some setting is untested.
+        unasked: Settings beside the varied ones in which arms differ.
+        unmoved: Arms that train but hardly move their encoder in any cell.
         level: Confidence level of the intervals.
         self_naming: Settings whose values are clear without the setting's name.
     """
@@ -133,6 +152,8 @@ class Answer:
     effects: tuple[Effect, ...]
     untested: tuple[str, ...]
     overall: BlockTest | None
+    unasked: tuple[Unasked, ...]
+    unmoved: tuple[Arm, ...]
     level: float
     self_naming: Collection[str] = ()
 

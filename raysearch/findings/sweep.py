@@ -99,7 +99,7 @@ class Association:
     p_value: float
 
     @property
-    def told(self) -> bool:
+    def significant(self) -> bool:
         """Whether it is significant."""
         return self.p_value < ALPHA
 
@@ -115,7 +115,7 @@ class Importance:
         high: Its upper end.
         placebo: 95 % of placebos stay below this value, beside the other settings as they are.
         p_value: Of the test for an effect, corrected for the number of settings (Holm).
-        told: Whether it differs from a placebo: `p_value` is below 5 %.
+        significant: Whether it differs from a placebo: `p_value` is below 5 %.
     """
 
     name: str
@@ -124,7 +124,7 @@ class Importance:
     high: float
     placebo: float
     p_value: float
-    told: bool
+    significant: bool
 
 
 @dataclass(frozen=True, kw_only=True)

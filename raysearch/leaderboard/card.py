@@ -70,6 +70,8 @@ class SearchRange:
 
         The paper's own setting may be outside.
         """
+        if self.name not in config:  # as in rows of another version
+            return False
         for other, values in self.when.items():
             if config.get(other) not in values:
                 return False

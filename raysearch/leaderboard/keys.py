@@ -99,6 +99,9 @@ def _codes(column: Any) -> tuple[Codes, int]:
     return np.from_dlpack(encoded.indices).astype(np.int64), max(len(encoded.dictionary), 1)
 
 
+PEAK = "provenance/gpu_peak_bytes"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     """The origin of a table's numbers.
@@ -111,6 +114,7 @@ class Summary:
         configurations: Trial numbers, each once.
         rows: Trials and cells.
         seconds: Sum over all rows.
+        gpu_peak: Most bytes of GPU memory that one row's trial took; None where no row says.
     """
 
     sweeps: tuple[str, ...]
@@ -120,6 +124,7 @@ class Summary:
     configurations: int
     rows: int
     seconds: float
+    gpu_peak: int | None = None
 
 
 def encoder_name(config: Mapping[str, Any]) -> str:
@@ -158,6 +163,16 @@ def summarize(table: pa.Table) -> Summary:
         configurations=group_rows(table, ("sweep", "trial"))[1],
         rows=table.num_rows,
         seconds=float(np.nansum(column_values(table, "seconds"))) if table.num_rows else 0.0,
+        gpu_peak=_gpu_peak(table),
+    )
+
+
+def _gpu_peak(table: pa.Table) -> int | None:
+    if PEAK not in table.column_names:
+        return None
+    texts = (text or "" for text in table.column(PEAK).to_pylist())
+    return max(
+        (int(t) for t in texts if t.isascii() and t.isdecimal() and len(t) < 16), default=None
     )
 
 

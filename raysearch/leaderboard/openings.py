@@ -71,7 +71,7 @@ _DAMAGE = (
 )
 """Errors of reading a record that somebody may have crafted."""
 _CURE = (
-    "move it away and run the same `raysearch evaluate` again, which writes its readings anew from "
+    "move it away and run the same `raysearch evaluate` again, which writes its rows anew from "
     f"the records in {OPENINGS}/ and opens no data for them"
 )
 
@@ -127,10 +127,10 @@ class Openings:
     """
 
     def __init__(self, folder: str, guard: Callable[[], None] | None = None) -> None:
-        self.place, self._guard = join(folder, OPENINGS), guard or _reader
+        self.folder, self._guard = join(folder, OPENINGS), guard or _reader
         make = guard is not None
         self._storage = open_storage(
-            self.place, make=make, retry=RETRY_LONG if make else RETRY_SHORT
+            self.folder, make=make, retry=RETRY_LONG if make else RETRY_SHORT
         )
 
     def all(self, role: str | None = None) -> list[Opening]:
@@ -350,7 +350,7 @@ def _parsed(record: dict[str, Any]) -> Opening:
         raise ValueError("it says that it is damaged")
     if reading is not None:
         if reading.id != opening.trial:
-            raise ValueError(f"its reading is of {reading.id}")
+            raise ValueError(f"its result is of {reading.id}")
         row, reports = trial_rows(reading), curve_rows(reading)
         for table, base in ((row, TRIAL_COLUMNS), (reports, CURVE_COLUMNS)):
             if faults := (*schema_faults(table.schema, base, None), *value_faults(table)):

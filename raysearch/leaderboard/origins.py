@@ -107,5 +107,5 @@ def _sentences(found: Values) -> tuple[str, ...]:
 
 def _values(values: Mapping[str, set[int]]) -> str:
     ordered = sorted(values.items(), key=lambda item: min(item[1]))
-    told = [f"{short(value)} ({numbers_text(numbers)})" for value, numbers in ordered]
-    return " and ".join(told)
+    parts = [f"{short(value)} ({numbers_text(numbers)})" for value, numbers in ordered]
+    return " and ".join(parts)

@@ -69,8 +69,8 @@ def encode(
         writer.write_table(table)
         writer.add_key_value_metadata({**metadata, _KEY: _MARK + _BLANK})
     data = bytearray(memoryview(sink.getvalue()))
-    place = data.rindex(_MARK) + len(_MARK)
-    data[place : place + len(_BLANK)] = hashlib.sha256(data).hexdigest().encode()
+    start = data.rindex(_MARK) + len(_MARK)
+    data[start : start + len(_BLANK)] = hashlib.sha256(data).hexdigest().encode()
     return memoryview(data)
 
 

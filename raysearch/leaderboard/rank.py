@@ -38,7 +38,7 @@ class RankStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranked:
-    """One configuration and its place.
+    """One configuration and its rank.
 
     Attributes:
         rank: From 1; None for a configuration that is not ranked.
@@ -46,7 +46,7 @@ class Ranked:
         trial: The trial's number in the study.
         method: Name of the method.
         tasks: Its cells' tasks, joined by commas.
-        standing: FAILED or PRUNED when any cell is; PARTIAL when a cell, or its metric, is
+        status: FAILED or PRUNED when any cell is; PARTIAL when a cell, or its metric, is
             missing; else COMPLETE, and only then is it ranked.
         reason: Why it was pruned or failed, or which metric is missing; empty otherwise.
         cells: Number of cells; for a partial one those that have the metric.
@@ -69,7 +69,7 @@ class Ranked:
     trial: int
     method: str
     tasks: str
-    standing: RankStatus
+    status: RankStatus
     reason: str
     cells: int
     score: float
@@ -125,26 +125,26 @@ class Ranking(Sequence[Ranked]):
     @classmethod
     def none(cls) -> Ranking:
         """The ranking of no configurations."""
-        return cls({"trial": [], "standing": [], "reason": []}, {}, {}, {})
+        return cls({"trial": [], "status": [], "reason": []}, {}, {}, {})
 
     def counts(self) -> dict[RankStatus, int]:
         """Number of configurations per status, in the order of `RankStatus`; only those > 0."""
-        found = Counter(self._columns["standing"])
-        return {standing: found[standing] for standing in RankStatus if found[standing]}
+        found = Counter(self._columns["status"])
+        return {status: found[status] for status in RankStatus if found[status]}
 
     def reasons(self, wanted: RankStatus) -> dict[str, list[int]]:
         """Reason to the trial numbers of the configurations with this status, in order."""
         found: dict[str, list[int]] = {}
-        names = ("standing", "reason", "trial")
-        for standing, reason, trial in zip(*(self._columns[n] for n in names), strict=True):
-            if standing is wanted and reason:
+        names = ("status", "reason", "trial")
+        for status, reason, trial in zip(*(self._columns[n] for n in names), strict=True):
+            if status is wanted and reason:
                 found.setdefault(reason, []).append(trial)
         return found
 
 
 _STATES = (RunState.COMPLETE, RunState.PRUNED, RunState.FAILED)
 """From best to worst: a configuration has the state of its worst cell."""
-_STANDINGS = (*(RankStatus(state) for state in _STATES), RankStatus.PARTIAL)
+_STATUSES = (*(RankStatus(state) for state in _STATES), RankStatus.PARTIAL)
 
 
 def rank(
@@ -177,11 +177,11 @@ def rank(
     # An incomplete configuration shows its partial mean but must not be compared by it.
     shown, score = found.score, np.where(whole, found.score, np.nan)
 
-    place = np.where(partial, 1, np.array([0, 2, 3])[severity[first]])
-    place[~np.isfinite(shown)] = 3
+    tier = np.where(partial, 1, np.array([0, 2, 3])[severity[first]])
+    tier[~np.isfinite(shown)] = 3
     signed = -shown if goal.direction == "maximize" else shown
     number = column_values(table, "trial")[first]
-    chosen = np.lexsort((number, np.where(place == 3, 0.0, signed), place))
+    chosen = np.lexsort((number, np.where(tier == 3, 0.0, signed), tier))
 
     picked = rows_at(table, first[chosen])
     columns: dict[str, list[Any]] = {
@@ -190,7 +190,7 @@ def rank(
     lacking = np.where(partial, size - have, 0)[chosen]
     for at in np.flatnonzero(lacking).tolist():
         columns["reason"][at] = f"{goal.name} is lacking in {lacking[at]} of its cells"
-    ranked = int((place == 0).sum())
+    ranked = int((tier == 0).sum())
     config = {name[7:]: picked.column(name).to_pylist() for name in _named(table, "config/")}
     metrics = {
         name[7:]: _task_means(table, column_values(table, name), group)[chosen].tolist()
@@ -198,11 +198,11 @@ def rank(
     }
     if goal.name in metrics:  # exactly rounded, as everywhere
         metrics[goal.name] = found.mean[chosen].tolist()
-    standings = np.where(partial, len(_STATES), severity[first])[chosen]
+    statuses = np.where(partial, len(_STATES), severity[first])[chosen]
     columns |= {
         "rank": [i + 1 if i < ranked else None for i in range(len(chosen))],
         "tasks": _tasks(table, group, chosen),
-        "standing": [_STANDINGS[code] for code in standings.tolist()],
+        "status": [_STATUSES[code] for code in statuses.tolist()],
         "cells": np.where(partial, have, size)[chosen].tolist(),
         "score": score[chosen].tolist(),
         "score_sd": found.score_sd[chosen].tolist(),

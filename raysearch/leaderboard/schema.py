@@ -221,8 +221,8 @@ def unify(schemas: Iterable[pa.Schema]) -> pa.Schema:
         for field in schema:
             types[field.name] = wider_type(types.get(field.name, pa.null()), field.type)
     groups = ("config", "metric", "provenance")
-    place = {name: groups.index(name.split("/")[0]) + 1 for name in types if "/" in name}
-    ordered = sorted(types.items(), key=lambda item: place.get(item[0], 0))
+    order = {name: groups.index(name.split("/")[0]) + 1 for name in types if "/" in name}
+    ordered = sorted(types.items(), key=lambda item: order.get(item[0], 0))
     return pa.schema(ordered)
 
 

@@ -366,8 +366,8 @@ def _whole(contents: Contents) -> pa.Table:
     return contents.table
 
 
-def _open(place: str) -> tuple[pa.fs.FileSystem, str]:
-    if not is_uri(place):
-        return pa.fs.LocalFileSystem(), str(Path(place))
-    filesystem, path = pa.fs.FileSystem.from_uri(place)
+def _open(uri: str) -> tuple[pa.fs.FileSystem, str]:
+    if not is_uri(uri):
+        return pa.fs.LocalFileSystem(), str(Path(uri))
+    filesystem, path = pa.fs.FileSystem.from_uri(uri)
     return filesystem, path.rstrip("/")

@@ -157,9 +157,9 @@ class _LazyLoader:
         found = self._description().metrics(config, role=role, data_dir=data_dir)
         return cast("Collection[str]", found)
 
-    def of_encoder(self, metric: str) -> bool:
+    def of_encoder(self, metric: str, settings: Mapping[str, Any]) -> bool:
         """See `methods.description.OfEncoder.of_encoder`."""
-        return bool(self._description().of_encoder(metric))
+        return bool(self._description().of_encoder(metric, settings))
 
     @property
     def notes(self) -> SettingNotes:

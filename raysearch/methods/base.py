@@ -102,7 +102,10 @@ class Method(Protocol):
         ...
 
     def check_health(self, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
-        """Check the means of the terms and the new metrics at every report.
+        """Check the means of the terms and the new metrics.
+
+        Called on worker 0: at every report, and without metrics at the end of a stage that has
+        none.
 
         Raises:
             UnhealthyError: A failure signature of the method was measured.
@@ -115,6 +118,8 @@ class Method(Protocol):
 
     def save_encoder(self, folder: str) -> None:
         """Write encoder and tokenizer so that ``AutoModel.from_pretrained(folder)`` opens them.
+
+        A trial with several encoders writes a folder each in it.
 
         Includes the marks of all texts that it was trained on (`encoders.save`).
 

@@ -8,6 +8,7 @@ tables, reports and figures use it too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -15,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 from raysearch.run import Run
 
 __all__ = [
+    "LEAST_MOVED",
     "FinishedRuns",
     "Measure",
     "Measuring",
@@ -63,15 +65,21 @@ class OfEncoder(Protocol):
     An exported encoder's card lists the metrics that hold for its weights; by default all.
     """
 
-    def of_encoder(self, metric: str) -> bool:
-        """Whether a metric depends on the encoder alone, and not on a head that is not exported.
+    def of_encoder(self, metric: str, settings: Mapping[str, Any]) -> bool:
+        """Whether a metric depends on what is exported alone, and not on a head that is not.
 
         Does not import torch.
 
         Args:
             metric: Its name without the role, such as ``va_pearson``.
+            settings: The trial's, as in its row.
         """
         ...
+
+
+LEAST_MOVED = 0.05
+"""An encoder whose sentence embeddings have moved by less of their spread is as good as the one
+that it started from, and a score of it is no result of the method."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +96,8 @@ class SettingNotes:
         tasks: The setting that lists language pairs as tasks; "" if a method has none.
         diagnostics: Words in the names of metrics on dev that are not scores; a report shows
             them over training.
+        moved: Metric on dev of how far the encoder moved from its start (`methods.movement`); "" if
+            a method has none. One below `LEAST_MOVED` is shown as no result of the method.
     """
 
     symbols: Mapping[str, str] = field(default_factory=dict)
@@ -97,6 +107,21 @@ class SettingNotes:
     work: Sequence[str] = ()
     tasks: str = ""
     diagnostics: Collection[str] = ()
+    moved: str = ""
+
+    def unmoved(self, metrics: Mapping[str, float]) -> str:
+        """What to say of a trial whose encoder has hardly moved; "" of any other, and of none.
+
+        Args:
+            metrics: The trial's metrics.
+        """
+        share = metrics.get(f"dev/{self.moved}", math.nan) if self.moved else math.nan
+        if not share < LEAST_MOVED:
+            return ""
+        return (
+            f"its embeddings moved by {100 * share:.2g} % of their spread: the score is that of "
+            "the untrained encoder, not a result of the method"
+        )
 
     def title(self, setting: str) -> str:
         """The setting with its symbol: ``critic_clip (c)``."""
@@ -175,6 +200,6 @@ def measures_of(loader: object) -> Mapping[str, Measure]:
     return loader.measures if isinstance(loader, Measuring) else {}
 
 
-def is_of_encoder(loader: object, metric: str) -> bool:
+def is_of_encoder(loader: object, settings: Mapping[str, Any], metric: str) -> bool:
     """Whether a metric depends on the encoder alone (`OfEncoder`); by default, every one does."""
-    return loader.of_encoder(metric) if isinstance(loader, OfEncoder) else True
+    return loader.of_encoder(metric, settings) if isinstance(loader, OfEncoder) else True

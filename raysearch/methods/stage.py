@@ -28,7 +28,12 @@ class Stage:
         reports: Whether the trial's reports also happen in it; a stage that only prepares
             (a teacher, an alignment without a tagger) has none. One that has them descends
             from every earlier one that has.
+        selects: Whether development data is also read in it, after as many even parts of its steps
+            as a trial has reports, to choose its result; these are no reports of the trial, and
+            the same stage of another trial may have them as its own. Not with `reports`.
         shared: Whether its result is kept for other trials although no stage follows it.
+        scheduled: Where it lies in a learning-rate schedule that spans several stages: steps of
+            that schedule before it, and in all. None for a schedule of its own.
     """
 
     name: str
@@ -37,7 +42,9 @@ class Stage:
     parents: tuple[str, ...] | None = None
     data: tuple[str, ...] | None = None
     reports: bool = True
+    selects: bool = False
     shared: bool = False
+    scheduled: tuple[int, int] | None = None
 
 
 def parents_of(stages: Sequence[Stage], index: int) -> tuple[int, ...]:

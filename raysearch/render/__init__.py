@@ -20,9 +20,12 @@ if TYPE_CHECKING:
         download_progress,
         languages_table,
         pairs_tables,
+        splits_table,
     )
-    from raysearch.render.experiment.table import StudyBoard, answer_record
+    from raysearch.render.experiment.page import StudyBoard, answer_record
+    from raysearch.render.live import LiveView
     from raysearch.render.plan import plan_record, plan_text
+    from raysearch.render.progress import TrialProgress
     from raysearch.render.readings import readings_table
     from raysearch.render.table import bare_table
     from raysearch.render.table_export import spreadsheet_cell
@@ -31,9 +34,11 @@ if TYPE_CHECKING:
 __all__ = [
     "AuditBoard",
     "ComparisonBoard",
+    "LiveView",
     "PIPED",
     "StudyBoard",
     "Terminal",
+    "TrialProgress",
     "answer_record",
     "bare_table",
     "checks_table",
@@ -50,15 +55,18 @@ __all__ = [
     "replay_record",
     "replay_sentences",
     "spreadsheet_cell",
+    "splits_table",
 ]
 
 _LAZY = {
     "AuditBoard": "audit",
     "ComparisonBoard": "comparison",
+    "LiveView": "live",
     "PIPED": "terminal",
-    "StudyBoard": "experiment.table",
+    "StudyBoard": "experiment.page",
     "Terminal": "terminal",
-    "answer_record": "experiment.table",
+    "TrialProgress": "progress",
+    "answer_record": "experiment.page",
     "bare_table": "table",
     "checks_table": "corpora",
     "comparison_latex": "comparison_export",
@@ -74,6 +82,7 @@ _LAZY = {
     "replay_record": "audit",
     "replay_sentences": "audit",
     "spreadsheet_cell": "table_export",
+    "splits_table": "corpora",
 }
 """Exported name to its module."""
 

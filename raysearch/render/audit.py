@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from raysearch.findings.audit import Finding, Outcome, Replay
+from raysearch.printable import counted
 from raysearch.render.format import glyphs_for, score
 from raysearch.render.table import bare_table
 from raysearch.run import MetricGoal
@@ -24,7 +25,7 @@ class AuditBoard:
     """A printable audit of a leaderboard.
 
     Attributes:
-        place: The audited path.
+        folder: The audited path.
         rows: Number of rows.
         seed: Seed of the sample.
         replays: Rows that were trained again.
@@ -34,7 +35,7 @@ class AuditBoard:
         studies: Sweep to the number of compared cells in its study; None without one.
     """
 
-    place: str
+    folder: str
     rows: int
     seed: int
     replays: Sequence[Replay]
@@ -46,9 +47,10 @@ class AuditBoard:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         glyphs = glyphs_for(options.encoding)
         drawn = len(self.replays) + len(self.refused)
-        yield Text(f"{self.place}: audit", style="bold")
+        yield Text(f"{self.folder}: audit", style="bold")
         yield Text(
-            f"{self.rows} rows looked at, {drawn} trained again (sample of --seed {self.seed})"
+            f"{counted(self.rows, 'row')} looked at, {drawn} trained again (sample of --seed "
+            f"{self.seed})"
         )
         yield Text(self._compared())
         yield Text()
@@ -77,7 +79,7 @@ class AuditBoard:
         count = {kind: sum(r.outcome is kind for r in self.replays) for kind in Outcome}
         faults = sum(finding.fault for _, finding in self.findings)
         whole = (
-            f"{faults} fault{'s' if faults > 1 else ''} in what was looked at of all rows"
+            f"{counted(faults, 'fault')} in what was looked at of all rows"
             if faults
             else "no fault in all rows"
         )
@@ -100,7 +102,8 @@ class AuditBoard:
         """The studies that the rows were compared with, and the missing ones."""
         known = {place: count for place, count in self.studies.items() if count is not None}
         records = sum(known.values())
-        text = f"compared with {records} records of {len(known)} studies; " if known else ""
+        studies = counted(len(known), "study", "studies")
+        text = f"compared with {counted(records, 'record')} of {studies}; " if known else ""
         without = [place for place in self.studies if place not in known]
         if not without:
             return text.removesuffix("; ")
@@ -142,7 +145,7 @@ def replay_sentences(replay: Replay) -> list[str]:
     said = {
         Outcome.EQUAL: f"bit-equal in all {replay.compared} numbers",
         Outcome.CLOSE: f"{most}, which another machine or version explains",
-        Outcome.OTHER: f"{most}, and the row was made of something else: it is not judged",
+        Outcome.OTHER: f"{most}, and the row was made of something else: not comparable",
         Outcome.DIFFERS: f"{most}, and nothing in its provenance explains that",
     }[replay.outcome]
     lines = [f"{name}{ended}: {said}"]
@@ -157,7 +160,7 @@ def replay_sentences(replay: Replay) -> list[str]:
             f"  {equal} numbers are bit-equal all the same: look at how this row came about"
         )
     if replay.outcome is Outcome.OTHER and "code" in replay.identity and first:
-        lines.append(f"  to judge it: git checkout {first[:10]}, then the same command")
+        lines.append(f"  to compare it: git checkout {first[:10]}, then the same command")
     return lines
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
@@ -21,8 +22,10 @@ from raysearch.leaderboard.card import SweepCard, used_up_text
 from raysearch.leaderboard.keys import Summary, summarize
 from raysearch.leaderboard.rank import Ranked, Ranking, RankStatus, rank
 from raysearch.leaderboard.tasks import task_names
+from raysearch.printable import counted
 from raysearch.render.format import UNICODE, Glyphs, duration, glyphs_for, score, setting
 from raysearch.render.table import GAP, Layout, ranked_table
+from raysearch.scalars import size_text
 from raysearch.statistics.permutation import FEWEST
 
 __all__ = [
@@ -70,6 +73,8 @@ class Board:
         yield from origin_lines(self.summary, self.layout, glyphs)
         dot = f" {glyphs.dot} "
         trained = f"{duration(self.summary.seconds)} of training"
+        if self.summary.gpu_peak is not None:
+            trained += f"{dot}up to {size_text(self.summary.gpu_peak)} of a GPU"
         yield Text(f"{count_words(self.counts)}{dot}{trained}")
         yield Text()
         table, hidden = ranked_table(
@@ -203,9 +208,8 @@ def more_settings(hidden: Sequence[str]) -> str:
 def count_words(counts: Mapping[RankStatus, int]) -> str:
     """For example ``25 trials: 14 complete, 9 pruned, 2 failed``."""
     total = sum(counts.values())
-    noun = "trial" if total == 1 else "trials"
-    parts = ", ".join(f"{count} {standing}" for standing, count in counts.items())
-    return f"{total} {noun}: {parts}" if parts else "no trials"
+    parts = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return f"{counted(total, 'trial')}: {parts}" if parts else "no trials"
 
 
 def _failures(reasons: Mapping[str, Sequence[int]]) -> list[Text]:
@@ -224,10 +228,12 @@ def _some(trials: Sequence[int]) -> str:
     return ", ".join(map(str, trials[:_REASONS])) + more
 
 
+_CUT = "..."
+
 _LEGEND = (
     "beside a value: Spearman's rank correlation of setting and metric over the pair's complete "
-    "trials, above 0 where larger does better; e: the share η of names, without a sign; * told "
-    "from chance by permutation, corrected for all that stand here; without it, it may be chance"
+    "trials, above 0 where larger does better; e: the share η of names, without a sign; * "
+    "significant by permutation, corrected for all that are shown; without it, it may be chance"
 )
 
 
@@ -253,8 +259,10 @@ class ParameterBoard:
         glyphs = glyphs_for(options.encoding)
         yield origin_lines(self.summary, self.layout, glyphs)[0]
         yield Text(f"{self.layout.goal.name}: the best trial of each pair, and its settings")
-        blocks = [_block(self._values(column, glyphs)) for column in self.columns]
-        yield from _side_by_side(self._heads(), blocks, options.max_width)
+        heads = self._heads()
+        room = options.max_width - max(map(cell_len, heads)) - GAP
+        blocks = [_block(self._values(column, glyphs), room) for column in self.columns]
+        yield from _side_by_side(heads, blocks, options.max_width)
         yield Text()
         if any(any(column.associations.values()) for column in self.columns):
             yield Text(_LEGEND if glyphs is UNICODE else _LEGEND.replace("η ", ""))
@@ -313,21 +321,35 @@ def make_parameter_board(
     )
 
 
-def _block(lines: Sequence[tuple[str, str]]) -> list[str]:
-    """The lines of one task, padded to the same width."""
-    widths = [max(len(line[part]) for line in lines) for part in (0, 1)]
-    return [f"{value:>{widths[0]}} {mark:>{widths[1]}}" for value, mark in lines]
+def _block(lines: Sequence[tuple[str, str]], room: int) -> list[str]:
+    """The lines of one task, padded to the same width; of a longer value its end."""
+    marks = max(cell_len(mark) for _, mark in lines)
+    values = [_end_of(value, room - 1 - marks) for value, _ in lines]
+    width = max(map(cell_len, values))
+    return [
+        " " * (width - cell_len(value)) + f"{value} {mark:>{marks}}"
+        for value, (_, mark) in zip(values, lines, strict=True)
+    ]
+
+
+def _end_of(text: str, room: int) -> str:
+    """The text, or as much of its end as fits: paths differ there."""
+    if cell_len(text) <= room:
+        return text
+    while text and cell_len(text) > room - len(_CUT):
+        text = text[1:]
+    return _CUT + text
 
 
 def _side_by_side(
     heads: Sequence[str], blocks: Sequence[Sequence[str]], width: int
 ) -> Iterator[Text]:
     """As many tasks side by side as fit, the others below them."""
-    lead = max(map(len, heads))
+    lead = max(map(cell_len, heads))
     rest = list(blocks)
     while rest:
         room, count = width - lead, 0
-        while count < len(rest) and (room := room - GAP - len(rest[count][0])) >= 0:
+        while count < len(rest) and (room := room - GAP - cell_len(rest[count][0])) >= 0:
             count += 1
         now, rest = rest[: max(count, 1)], rest[max(count, 1) :]
         yield Text()
@@ -344,7 +366,7 @@ def _mark(found: Association | None) -> str:
     size = f"{abs(found.value):.2f}"
     digits = "1.0" if size == "1.00" else size[1:]
     sign = ("-" if found.value < 0 else "+") if found.signed else "e"
-    return f"{sign}{digits}{'*' if found.told else ' '}"
+    return f"{sign}{digits}{'*' if found.significant else ' '}"
 
 
 def _scalar(value: Any) -> Any:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raysearch.findings.comparison import Contrast, ExpectedBest, Side, TaskContrast, Tuned
+from raysearch.printable import counted, plural
 from raysearch.render.format import Glyphs, duration, glyphs_for, score
 from raysearch.render.table import bare_table, note
 from raysearch.run import MetricGoal
@@ -94,8 +95,8 @@ def mean_and_sd(values: Sequence[float], sign: str = "±") -> str:
 
 def _trials(side: Side) -> str:
     numbers = ", ".join(map(str, side.numbers))
-    word = "trials" if len(side.numbers) > 1 else "trial"
-    return f"{word} {numbers}, {len(side.cells)} cells{with_encoders(side)}"
+    word = plural(len(side.numbers), "trial")
+    return f"{word} {numbers}, {counted(len(side.cells), 'cell')}{with_encoders(side)}"
 
 
 def with_encoders(side: Side) -> str:
@@ -208,13 +209,15 @@ def effort_sentences(
     stopped = sum(effort.stopped for effort in (*first, *second)) - short
     if stopped:
         said.append(
-            f"{stopped} configurations stopped early count with their last value, which may be "
-            "below what they would have reached."
+            f"{counted(stopped, 'configuration')} stopped early "
+            f"{plural(stopped, 'counts with its', 'count with their')} last value, which may be "
+            f"below what {plural(stopped, 'it', 'they')} would have reached."
         )
     if short:
         said.append(
-            f"{short} configurations were stopped before all of their cells had run; a part cannot "
-            "be compared with the whole, so they count as the worst that was reached."
+            f"{counted(short, 'configuration')} {plural(short, 'was', 'were')} stopped before all "
+            f"of {plural(short, 'its', 'their')} cells had run; a part cannot be compared with the "
+            f"whole, so {plural(short, 'it counts', 'they count')} as the worst that was reached."
         )
     return said
 
@@ -250,7 +253,7 @@ def tuned_sentence(found: Tuned, goal: MetricGoal, label: str, command: str) -> 
         verdict = "not overtuned"
     sure = ""
     if not interval.bounded:
-        sure = f"; {interval.count} cells cannot say whether other seeds would agree"
+        sure = f"; {counted(interval.count, 'cell')} cannot say whether other seeds would agree"
     elif not interval.excludes_zero:
         sure = (
             f"; the test difference may be {interval.low:+.4f} to {interval.high:+.4f}, so other "
@@ -280,11 +283,11 @@ def _difference(found: Contrast) -> str:
             "better cannot be concluded; run more seeds."
         )
     ends = f"{percent} interval {interval.low:+.4f} to {interval.high:+.4f}"
-    few = f", from {found.cells} cells, so it is wide" if found.cells < _FEW else ""
+    few = f", from {counted(found.cells, 'cell')}, so it is wide" if found.cells < _FEW else ""
     if not interval.excludes_zero:
         return (
-            f"A and B cannot be told apart: {mean}, {ends}{few}. That does not show that they are "
-            "equal."
+            f"A and B are not distinguishable: {mean}, {ends}{few}. That does not show that they "
+            "are equal."
         )
     return f"{better} is better: {mean}, {ends}{few}."
 
@@ -341,8 +344,8 @@ def _selection(found: Contrast, first: Side, second: Side) -> Iterator[str]:
     for name, side in (("A", first), ("B", second)):
         if side.among > 1:
             yield (
-                f"{name} is the best of {side.among} configurations by these very numbers, so they "
-                f"are too good for it; its test data say more."
+                f"{name} is the best of {side.among:,} configurations by these very numbers, so "
+                f"they are too good for it; its test data say more."
             )
     if first.among != second.among and min(first.among, second.among) > 0:
         yield "The two were selected from unequal numbers of configurations; see the budgets."
@@ -368,11 +371,11 @@ def _sources(found: Contrast, first: Side, second: Side) -> Iterator[str]:
 def _ahead(shared: Sequence[int], ahead: Sequence[int]) -> str:
     if not shared:
         return "no budget is in both sweeps."
-    most = shared[-1]
+    most = counted(shared[-1], "configuration")
     if len(ahead) == len(shared):
-        return f"A's expected best is ahead at every budget shown, up to {most} configurations."
+        return f"A's expected best is ahead at every budget shown, up to {most}."
     if not ahead:
-        return f"A's expected best is ahead at no budget shown, up to {most} configurations."
+        return f"A's expected best is ahead at no budget shown, up to {most}."
     return (
         f"A's expected best is ahead at {', '.join(map(str, ahead))} of the budgets "
         f"{', '.join(map(str, shared))}: who is better depends on the budget."

@@ -8,7 +8,7 @@ from typing import Any
 
 from raysearch.findings.comparison import Contrast, ExpectedBest, Side, TaskContrast, Tuned
 from raysearch.render.comparison import Comparison, mean_and_sd, with_encoders
-from raysearch.render.format import json_number, score
+from raysearch.render.format import interval_record, json_number, score
 from raysearch.render.table_export import escape, tabular
 from raysearch.statistics.intervals import Interval
 from raysearch.statistics.stochastic_order import StochasticOrder
@@ -138,13 +138,7 @@ def _contrast(result: Contrast, sentences: Sequence[str]) -> dict[str, Any]:
 
 
 def _interval(interval: Interval) -> dict[str, Any]:
-    return {
-        "mean": interval.value,
-        "low": json_number(interval.low),
-        "high": json_number(interval.high),
-        "level": interval.level,
-        "count": interval.count,
-    }
+    return {**interval_record(interval), "count": interval.count}
 
 
 def _order(order: StochasticOrder | None) -> dict[str, Any] | None:

@@ -13,6 +13,8 @@ from raysearch.corpora import CheckResult, CorpusInfo
 from raysearch.corpora.absa import POLARITIES
 from raysearch.corpora.absa.pairs import CorpusReport, LanguageReport
 from raysearch.corpora.absa.views import PairReport
+from raysearch.corpora.records import ROLES, Removal
+from raysearch.corpora.splits import SplitReport
 from raysearch.render.terminal import Terminal
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "download_progress",
     "languages_table",
     "pairs_tables",
+    "splits_table",
 ]
 
 
@@ -79,7 +82,8 @@ def corpus_card(info: CorpusInfo, pairs: Sequence[str] = ()) -> str:
         lines.append(f"  source    {info.repository} at {info.commit}")
     for file in info.files:
         lines.append(f"  file      {file.path}  sha256 {file.sha256 or 'not known'}")
-        lines.append(f"            {info.url(file)}")
+        if info.origin != "own":
+            lines.append(f"            {info.url(file)}")
     return "\n".join(lines)
 
 
@@ -110,6 +114,40 @@ def download_progress() -> Iterator[Callable[[str, int, int | None], None]]:
             bars.update(tasks[path], completed=done, total=total)  # type: ignore[arg-type]
 
         yield move
+
+
+def splits_table(reports: Sequence[SplitReport]) -> Table:
+    """The splits of corpora of sentences, what was left out of them, and what they share.
+
+    Args:
+        reports: The corpora.
+    """
+    table = Table(
+        title="labelled sentences",
+        title_justify="left",
+        caption="left out: rows whose text is in a later split, and those that a loader does not "
+        "use. same words: rows of dev, test that differ from one of train in punctuation only "
+        "(kept, as the corpus's split has them).",
+        caption_justify="left",
+    )
+    table.add_column("corpus", no_wrap=True)
+    for role in ROLES:
+        table.add_column(role, justify="right", no_wrap=True)
+    table.add_column("left out")
+    table.add_column("same words", justify="right")
+    for report in reports:
+        removed = ", ".join(_removal(one) for one in report.removed)
+        same = f"{report.same_words['dev']}, {report.same_words['test']}"
+        table.add_row(
+            report.name, *(str(report.rows[role]) for role in ROLES), removed or "–", same
+        )
+    return table
+
+
+def _removal(one: Removal) -> str:
+    return (
+        f"{one.rows} {one.reason}" if one.role == "all" else f"{one.role} {one.rows} {one.reason}"
+    )
 
 
 PER_TABLE = 4

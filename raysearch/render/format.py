@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from raysearch.printable import printable
 from raysearch.run import Scalar
+from raysearch.statistics.intervals import Interval
 
 __all__ = [
     "ASCII",
@@ -15,6 +17,7 @@ __all__ = [
     "Glyphs",
     "duration",
     "glyphs_for",
+    "interval_record",
     "json_number",
     "score",
     "setting",
@@ -72,6 +75,16 @@ def score(value: float) -> str:
 def json_number(value: float) -> float | None:
     """A number for JSON: null for NaN and infinities."""
     return value if math.isfinite(value) else None
+
+
+def interval_record(interval: Interval) -> dict[str, Any]:
+    """An interval for JSON; ends that are not finite are null."""
+    return {
+        "mean": interval.value,
+        "low": json_number(interval.low),
+        "high": json_number(interval.high),
+        "level": interval.level,
+    }
 
 
 def setting(value: Scalar) -> str:

@@ -27,6 +27,7 @@ from raysearch.leaderboard.rank import Ranked, Ranking, rank, varying
 from raysearch.leaderboard.schema import TRIAL_COLUMNS, conform, empty_table, trial_rows, unify
 from raysearch.leaderboard.tasks import rank_tasks, searched
 from raysearch.objective import Best, aggregate_value, is_over
+from raysearch.printable import counted, plural
 from raysearch.render.board import count_words, more_settings, origin_lines
 from raysearch.render.format import Glyphs, duration, glyphs_for, score, sparkline
 from raysearch.render.table import Layout, ranked_table
@@ -152,6 +153,11 @@ def running_table(running: Iterable[Running], now: float, glyphs: Glyphs) -> Tab
     return table
 
 
+def _of_trials(ended: int, wanted: int) -> str:
+    """Trials that ended, of how many if that is known."""
+    return f"{ended}/{wanted} {plural(wanted, 'trial')}" if wanted else counted(ended, "trial")
+
+
 def bar(share: float, glyphs: Glyphs) -> str:
     """A bar of sixteen characters."""
     full = int(share * _BAR)
@@ -245,7 +251,7 @@ class LiveState:
             glyphs = glyphs_for(encoding)
             value = score(trial.metrics.get(self.goal.name, math.nan)) or glyphs.none
             parts = [
-                f"{self._race.ended}{f'/{self._trials}' if self._trials else ''} trials",
+                _of_trials(self._race.ended, self._trials),
                 f"trial {trial.number} {trial.cell.task} seed {trial.cell.seed} {trial.state}",
                 f"{self.goal.name} {value}",
                 duration(trial.seconds),
@@ -328,9 +334,8 @@ class LiveState:
         ended, left = self._race.ended, self.seconds_left()
         line = Text()
         if self._trials:
-            line.append(f"{bar(ended / self._trials, glyphs)} {ended}/{self._trials} trials")
-        else:
-            line.append(f"{ended} trials")
+            line.append(f"{bar(ended / self._trials, glyphs)} ")
+        line.append(_of_trials(ended, self._trials))
         line.append(f" {glyphs.dot} {duration(self._clock() - self._began)} gone")
         if left is not None and (ended < self._trials or not self._trials):
             line.append(f", about {duration(left)} left")

@@ -14,7 +14,7 @@ from raysearch.corpora.registry import CORPORA
 from raysearch.leaderboard.openings import count_of
 from raysearch.methods.description import SettingNotes
 from raysearch.objective import task_mean
-from raysearch.printable import printable
+from raysearch.printable import counted, printable
 from raysearch.render.readings import read_words
 from raysearch.render.table_export import code, markdown_rows, prose
 from raysearch.run import Cell, MetricGoal, Run
@@ -42,6 +42,7 @@ class Exported:
         among: Configurations that it was selected from; 0 if the user named it.
         holds: Whether a metric, named without its role, holds for the exported weights.
         notes: Notes on the settings of its method.
+        folders: The folders in it of several encoders; none for one.
     """
 
     trial: Run
@@ -53,6 +54,7 @@ class Exported:
     among: int = 0
     holds: Callable[[str], bool] = lambda metric: True
     notes: SettingNotes = field(default_factory=SettingNotes)
+    folders: Sequence[str] = ()
 
 
 def setting_yaml(found: Exported) -> str:
@@ -65,8 +67,8 @@ def setting_yaml(found: Exported) -> str:
         "setting": dict(found.settings),
     }
     text = yaml.safe_dump(content, sort_keys=False)
-    place = printable(found.folder, lines=False)
-    return f"# trial {trial.number} of {place}; for `train` and `sweep` with --config\n{text}"
+    folder = printable(found.folder, lines=False)
+    return f"# trial {trial.number} of {folder}; for `train` and `sweep` with --config\n{text}"
 
 
 def model_card(found: Exported) -> str:
@@ -81,15 +83,14 @@ def model_card(found: Exported) -> str:
         "datasets": names,
     }
     front = yaml.safe_dump(head, sort_keys=False)
-    seed = f"seed {trial.cell.seed} of {len(found.cells)} cells"
+    seed = f"seed {trial.cell.seed} of {counted(len(found.cells), 'cell')}"
     row = shlex.join([f"{found.folder}:{trial.number}", "--task", trial.cell.task])
     again = f"python -m raysearch replay {row} --seed {trial.cell.seed}"
     lines = [
         f"# Encoder of {prose(trial.method)}, trial {trial.number} of {code(found.folder)}",
         "",
         f"Trained by raysearch on {prose(trial.cell.task)} ({seed}) from the encoder "
-        f"{code(trial.provenance.get('encoder', 'not stated'))}. Open it with "
-        "`transformers.AutoModel.from_pretrained(folder)`.",
+        f"{code(trial.provenance.get('encoder', 'not stated'))}. {_opening(found)}",
         "",
         "## Scores",
         "",
@@ -116,6 +117,15 @@ def model_card(found: Exported) -> str:
     return f"---\n{front}---\n\n" + "\n".join(lines)
 
 
+def _opening(found: Exported) -> str:
+    """How to open the weights."""
+    call = "`transformers.AutoModel.from_pretrained(folder)`"
+    if not found.folders:
+        return f"Open it with {call}."
+    names = ", ".join(code(name) for name in found.folders)
+    return f"It was fine-tuned for each of several corpora: open {names} with {call}."
+
+
 def _corpora(trial: Run, notes: SettingNotes) -> list[str]:
     named = [str(trial.config.get(name) or "") for name in notes.corpora]
     parts = [part.strip() for text in named for part in text.split("+")]
@@ -134,7 +144,7 @@ def _data(names: Sequence[str]) -> list[str]:
 def _scores(found: Exported) -> list[str]:
     trial, own = found.trial, found.readings.get(found.trial.cell)
     dev, beside = _shown(trial.metrics, found, "dev/")
-    test, untold = _shown(own.metrics if own else {}, found, "test/")
+    test, hidden = _shown(own.metrics if own else {}, found, "test/")
     rows = []
     for name in dev:
         values = {cell.cell: cell.metrics[name] for cell in found.cells if name in cell.metrics}
@@ -143,14 +153,15 @@ def _scores(found: Exported) -> list[str]:
         values = {c: r.metrics[name] for c, r in found.readings.items() if name in r.metrics}
         rows.append((name, f"{own.metrics[name]:.4f}" if own else "", _mean_sd(values)))
     lines = markdown_rows(("metric", "these weights", "mean ± sd over cells"), rows) if rows else []
-    if beside or untold:
+    if beside or hidden:
         lines += [
             *([""] if lines else []),
-            f"Not listed are {', '.join(f'`{name}`' for name in (*beside, *untold))}: they are of "
-            "the encoder with what was trained on top of it, which is not among these weights.",
+            f"Not listed are {', '.join(f'`{name}`' for name in (*beside, *hidden))}: they are of "
+            "the encoder with what was trained on top of it, which is not among these weights, or "
+            "of the encoder before fine-tuning.",
         ]
     if found.among > 1:
-        chosen = f"It is the best of {found.among} configurations on dev"
+        chosen = f"It is the best of {counted(found.among, 'configuration')} on dev"
         higher = ", so that its dev score is higher than what to expect" if dev else ""
         lines += ["", f"{chosen}{higher}."]
     if own:

@@ -13,13 +13,13 @@ The same holds for a terminal that is gone.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any, TextIO, cast
 
+from raysearch.json_text import plain_json
 from raysearch.printable import READABLE, printable
 
 __all__ = ["as_it_is", "hushed", "lasting_output", "leave", "safe_output", "write_json"]
@@ -71,8 +71,8 @@ def hushed(quiet: bool) -> Iterator[None]:
 
 
 def write_json(value: Any) -> None:
-    """Write a value to standard output as JSON."""
-    sys.stdout.write(json.dumps(value, indent=1) + "\n")
+    """Write a value to standard output as JSON; a number that is not finite is ``null``."""
+    sys.stdout.write(plain_json(value, indent=1) + "\n")
 
 
 def as_it_is() -> TextIO:

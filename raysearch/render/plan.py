@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from textwrap import wrap
 from typing import Any
 
 from raysearch.devices import kinds_of
 from raysearch.estimates import Interval, MoneyTerms, PriorRuns, SweepEstimate
+from raysearch.printable import counted
 from raysearch.render.format import duration
 
 __all__ = ["plan_record", "plan_text"]
+
+_INDENT = " " * 12
 
 
 def plan_text(found: SweepEstimate) -> str:
@@ -18,7 +22,7 @@ def plan_text(found: SweepEstimate) -> str:
     lines = _trials(found)
     if found.prior is None or found.trial is None or found.hours is None:
         return "\n".join([*lines, *_unknown(found)]) + "\n"
-    lines += [*_rows(found, found.prior, found.trial), _hours(found, found.hours)]
+    lines += [*_rows(found, found.prior, found.trial), _hours(found, found.prior, found.hours)]
     if found.places:
         lines += ["", *_table(found)]
     if found.money is not None:
@@ -31,7 +35,8 @@ def plan_record(found: SweepEstimate) -> dict[str, Any]:
 
     Returns:
         Seconds and money are ``{"mean", "low", "high"}``: 9 of 10 cases are between the last two,
-        which are None if only one earlier configuration is known. ``seconds`` is None if none is.
+        if ``from.same_kind``, and else only the spread of the earlier trials is known. The two are
+        None if only one earlier configuration is known. ``seconds`` is None if none is.
     """
     prior, currency = found.prior, found.money.currency if found.money else None
     return {
@@ -41,7 +46,13 @@ def plan_record(found: SweepEstimate) -> dict[str, Any]:
         "configurations": found.configurations,
         "cells": found.cells,
         "trials": found.configurations * found.cells,
-        "from": prior and {"trials": prior.rows, "devices": list(prior.devices)},
+        "beside": found.beside,
+        "from": prior
+        and {
+            "trials": prior.rows,
+            "devices": list(prior.devices),
+            "same_kind": prior.same_kind,
+        },
         "seconds": found.total and dataclasses.asdict(found.total),
         "on": [
             {
@@ -59,18 +70,19 @@ def plan_record(found: SweepEstimate) -> dict[str, Any]:
 
 def _trials(found: SweepEstimate) -> list[str]:
     each = found.configurations // max(1, found.tasks)
-    per = f" ({each} for each of {found.tasks} tasks)" if found.tasks else ""
+    per = f" ({each} for each of {counted(found.tasks, 'task')})" if found.tasks else ""
     lines = [
         f"plan of {found.name}: {found.method}, {found.source}",
-        f"  trials    {found.configurations * found.cells} = {found.configurations} "
-        f"configurations{per} x {found.cells} {'cells' if found.cells > 1 else 'cell'}",
+        f"  trials    {found.configurations * found.cells} = "
+        f"{counted(found.configurations, 'configuration')}{per} x "
+        f"{counted(found.cells, 'cell')}",
     ]
     if found.pruner != "none":
         lines.append(
             f"            early stopping ({found.pruner}) should leave {found.kept:.0%} "
             "of the reports"
         )
-    return lines
+    return lines + wrap(found.beside, 80, initial_indent=_INDENT, subsequent_indent=_INDENT)
 
 
 def _unknown(found: SweepEstimate) -> list[str]:
@@ -88,23 +100,25 @@ def _rows(found: SweepEstimate, prior: PriorRuns, trial: Interval) -> list[str]:
     configurations = len(prior.seconds)
     devices = ", ".join(device or "unknown" for device in prior.devices)
     lines = [
-        f"  a trial   {duration(trial.mean)} when it is whole, from {prior.rows} earlier "
-        f"{'trials' if prior.rows > 1 else 'trial'} of {configurations} "
-        f"{'configurations' if configurations > 1 else 'configuration'}",
+        f"  a trial   {duration(trial.mean)} when it is whole, from "
+        f"{counted(prior.rows, 'earlier trial')} of {counted(configurations, 'configuration')}",
         f"            {prior.alike}; on {devices}",
     ]
     if prior.scaled:
         lines.append(f"            {prior.scaled}")
     if found.device not in kinds_of(prior.devices):
         lines.append("            the sweep asks for another device than these had")
+    if configurations > 1 and not prior.same_kind:
+        lines.append("            the brackets have only the spread of these trials")
     if 1 < configurations < 5:
         lines.append("            so few are often too alike: the intervals may be too narrow")
     return lines
 
 
-def _hours(found: SweepEstimate, hours: Interval) -> str:
-    note = "" if hours.low is None else "; in 9 of 10 cases inside the brackets"
-    return f"  {found.device} hours {_spread(hours, lambda value: f'{value:.3g}')}{note}"
+def _hours(found: SweepEstimate, prior: PriorRuns, hours: Interval) -> str:
+    text = f"  {found.device} hours {_spread(hours, lambda value: f'{value:.3g}')}"
+    told = hours.low is not None and prior.same_kind
+    return f"{text}; in 9 of 10 cases inside the brackets" if told else text
 
 
 def _table(found: SweepEstimate) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from shlex import quote
 
 from raysearch.leaderboard.card import SweepCard, used_up_text
+from raysearch.printable import counted, plural
 from raysearch.render.format import duration
 from raysearch.run import Origin, RunState
 from raysearch.scalars import size_text
@@ -48,8 +49,8 @@ def _cost(cost: Cost, *, ended: bool) -> list[str]:
         lines.append(f"  counted at the dearest price, for want of their own: {names}")
     if ended and cost.cap is not None:
         lines.append(
-            f"ended by --max-cost {cost.cap:g}: what is finished stays, what ran goes on from its "
-            f"checkpoint with a higher one, for example --max-cost {2 * cost.cap:g}"
+            f"ended by --max-cost {cost.cap:g}: what is finished stays, what ran continues from "
+            f"its checkpoint with a higher one, for example --max-cost {2 * cost.cap:g}"
         )
     return lines
 
@@ -72,11 +73,13 @@ def ending_text(
         freed = size_text(summary.freed)
         lines.append(f"freed {freed}: checkpoints, weights and stages that were of no more use")
     if summary.ending == "interrupted":
-        lines.append("interrupted: what is finished is kept, and the same command goes on")
+        lines.append("interrupted: what is finished is kept, and the same command continues")
     if summary.unfinished:
         again = " with a higher --max-cost" if summary.ending == "cost" else ""
+        count = summary.unfinished
         lines.append(
-            f"{summary.unfinished} configurations are open: run the same command again{again}"
+            f"{counted(count, 'configuration')} {plural(count, 'is', 'are')} open: run the same "
+            f"command again{again}"
         )
     lines += _where_from(summary)
     if not summary.best:

@@ -97,7 +97,7 @@ def ranked_table(
     for index, row in enumerate(rows):
         if apart and index and rows[index - 1].tasks != row.tasks:
             table.add_row()
-        style = "bold" if row.rank == 1 else _STYLES[row.standing]
+        style = "bold" if row.rank == 1 else _STYLES[row.status]
         table.add_row(*(Text(column.values[index]) for column in columns), style=style)
     names = {column.name for column in shown}
     return table, [name for name in (*layout.tasks, *parameters) if name not in names]
@@ -142,7 +142,7 @@ def _fixed_columns(rows: Sequence[Ranked], layout: Layout, glyphs: Glyphs) -> li
     columns += [
         # The reason takes the place of the rank if there is none.
         _Column(
-            "rank", [str(row.rank or row.standing.replace("complete", glyphs.none)) for row in rows]
+            "rank", [str(row.rank or row.status.replace("complete", glyphs.none)) for row in rows]
         ),
         _Column("trial", [str(row.trial) for row in rows]),
     ]

@@ -13,7 +13,7 @@ from raysearch.findings.sweep import TaskColumn
 from raysearch.leaderboard import Ranking, SweepCard, summarize
 from raysearch.leaderboard.keys import distinct
 from raysearch.leaderboard.rank import Ranked
-from raysearch.printable import printable
+from raysearch.printable import counted, printable
 from raysearch.render.format import score, setting
 from raysearch.run import MetricGoal
 
@@ -147,11 +147,13 @@ def _said(table: pa.Table, card: SweepCard, rankings: Mapping[str, Ranking]) -> 
     way = "higher" if card.goal.direction == "maximize" else "lower"
     complete = sum(sum(item.rank is not None for item in ranking) for ranking in rankings.values())
     worst = card.aggregate == "worst" and len(summary.tasks) > 1
+    cells = card.cells_of_task
     return (
         f"{', '.join(summary.sweeps)}: {card.goal.name}{' on the worst task' if worst else ''}, "
         f"{way} is better, mean ± sd over "
-        f"{card.cells_of_task or 'its'} cells of a task; {complete} of {summary.configurations} "
-        f"configurations complete; on {', '.join(summary.tasks)} with {', '.join(summary.encoders)}"
+        f"{counted(cells, 'cell') if cells else 'its cells'} of a task; {complete} of "
+        f"{counted(summary.configurations, 'configuration')} complete; on "
+        f"{', '.join(summary.tasks)} with {', '.join(summary.encoders)}"
     )
 
 
@@ -217,7 +219,7 @@ def records(ranking: Iterable[Ranked], goal: MetricGoal) -> list[dict[str, Any]]
             "trial": item.trial,
             "method": item.method,
             "tasks": item.tasks,
-            "state": str(item.standing),
+            "state": str(item.status),
             "cells": item.cells,
             "goal": goal.name,
             "direction": goal.direction,
@@ -274,7 +276,7 @@ def setting_records(
                     "paper": as_scalar(papers.get(column.task, {}).get(name)),
                     "association": known.value if known else None,
                     "measure": ("spearman" if known.signed else "eta") if known else None,
-                    "told": known.told if known else None,
+                    "told": known.significant if known else None,
                 }
             )
     return found

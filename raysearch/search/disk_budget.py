@@ -82,24 +82,24 @@ class DiskBudget:
     because an unneeded file is still there.
 
     Attributes:
-        place: Folder or URI of the runs' folders.
-        stages_place: Folder or URI of the sweep's own stages; empty when they are shared.
+        runs: Folder or URI of the runs' folders.
+        stages_folder: Folder or URI of the sweep's own stages; empty when they are shared.
         guard: Called before files are removed.
         freed: Bytes removed so far.
     """
 
-    place: str | Path
-    stages_place: str = ""
+    runs: str | Path
+    stages_folder: str = ""
     guard: Guard = unguarded
     freed: int = 0
     _largest: _Largest = field(default_factory=_Largest)
     _stages: StageCache | None = None
 
     def __post_init__(self) -> None:
-        self._store: Storage = open_storage(self.place, make=False)
+        self._store: Storage = open_storage(self.runs, make=False)
         self._stage_store: Storage | None = None
-        if self.stages_place:
-            self._stage_store = open_storage(self.stages_place, make=False)
+        if self.stages_folder:
+            self._stage_store = open_storage(self.stages_folder, make=False)
 
     def settle(self, run_id: str, *, weights: bool) -> int:
         """Remove the files that an ended run no longer needs; returns the bytes freed.
@@ -155,7 +155,7 @@ class DiskBudget:
 
         self.guard()
         if self._stages is None:  # one for all times: it learns who of the users has died
-            self._stages = StageCache(self.stages_place)
+            self._stages = StageCache(self.stages_folder)
         freed = self._stages.shrink(limit)
         self.freed += freed
         return freed

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from raysearch.cluster.breakdown import ShortOfMemoryError, slot_breakdown
-from raysearch.cluster.cost.node_watch import LOOK_SECONDS, NodeWatch
+from raysearch.cluster.node_watch import LOOK_SECONDS, NodeWatch
 from raysearch.errors import ConfigError, RaysearchError
 from raysearch.events import Event, EventKind, ended_run
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
@@ -27,10 +27,14 @@ from raysearch.search.study.ledger import OpenTrial, StudyLedger
 from raysearch.search.study.lock import Guard, unguarded
 from raysearch.storage.uri import join
 
-__all__ = ["QueuedRun", "RunQueue"]
+__all__ = ["MAX_FRUITLESS", "QueuedRun", "RunQueue"]
 
-WAITING_SECONDS = 60.0
-"""Seconds between two notices that a run has not started yet."""
+WAITING_SECONDS = 10.0
+"""Seconds after which a run that has not started yet is said to wait."""
+AGAIN_SECONDS = 60.0
+"""Seconds between two notices of the same."""
+MAX_FRUITLESS = 10
+"""Configurations that fail first, one after the other, after which a session ends."""
 SAVE_SECONDS = 8.0
 """How long a sweep that is ending waits for its runs' checkpoints: one step and a write."""
 
@@ -56,7 +60,7 @@ class ActiveRun:
     read: int = 0
     """Sequence number of the last event processed."""
     since: float = field(default_factory=time.monotonic)
-    """When it was queued, or when its waiting was last reported."""
+    """When it was queued."""
     device: str = ""
     saved: bool = False
     """Whether its worker has released it with its checkpoint written."""
@@ -106,6 +110,12 @@ class RunQueue:
         self._started = time.monotonic() if began is None else began
         self._open = {item.number: item for item in ledger.open_configurations()}
         self._running: dict[str, ActiveRun] = {}
+        self._asked = self._told = -math.inf
+        self._known = ""
+        self._aside: set[str] = set()
+        """Runs that need a larger GPU than there is."""
+        self._failed_first: set[int] | None = set()
+        """Configurations that failed before any other end; None once there was one."""
         self._hang_detector = HangDetector(plan.hang_seconds)
         self._journal = RunJournal(plan.root, guard=guard)
         self._journal.keep({queued.spec.id for queued in self._waiting()})
@@ -140,7 +150,7 @@ class RunQueue:
     def spare(self) -> bool:
         """Whether only active runs are left, so that idle workers can go."""
         left = sum(len(item.cells) - len(item.finished) for item in self._open.values())
-        return left <= len(self._running) and self.ledger.all_asked
+        return left - len(self._aside) <= len(self._running) and self.ledger.all_asked
 
     @property
     def exhausted(self) -> bool:
@@ -180,8 +190,8 @@ class RunQueue:
                 self._hang_detector.note_event(run_id, event.kind)
                 if self._take(running, event):
                     return True
-        self._report_waiting(running)
-        if text := self._hang_detector.told(run_id):
+        self._report_waiting()
+        if text := self._hang_detector.silence(run_id):
             self._on_event(Event(kind=EventKind.MESSAGE, text=text))
         return self._ends(running)
 
@@ -197,9 +207,9 @@ class RunQueue:
 
     def hangs(self, run_id: str) -> bool:
         """Whether the run's worker has been silent for too long and must be replaced."""
-        if self.over or run_id not in self._running or not self._hang_detector.over(run_id):
+        if self.over or run_id not in self._running or not self._hang_detector.expired(run_id):
             return False
-        text = f"trial {run_id}: its worker hangs and is replaced, to go on from its checkpoint"
+        text = f"trial {run_id}: its worker hangs and is replaced, to continue from its checkpoint"
         self._on_event(Event(kind=EventKind.MESSAGE, text=text))
         return True
 
@@ -233,7 +243,7 @@ class RunQueue:
             configuration = self._open[number]
             for cell in configuration.pending:
                 queued = self._queued_run(configuration, cell)
-                if queued.spec.id not in self._running:
+                if queued.spec.id not in self._running and queued.spec.id not in self._aside:
                     yield queued
 
     def _queued_run(self, configuration: OpenTrial, cell: Cell) -> QueuedRun:
@@ -250,14 +260,31 @@ class RunQueue:
         spec = replace(spec, folder=join(self.plan.runs, spec.id))
         return QueuedRun(spec=spec, prunable=cell == configuration.cells[0])
 
-    def _report_waiting(self, running: ActiveRun) -> None:
-        """Notify when a run's worker does not come up: the cluster may have no room for it."""
-        if running.device or time.monotonic() - running.since < WAITING_SECONDS:
+    def _report_waiting(self) -> None:
+        """Say which runs' workers do not come up, with what the autoscaler knows of their nodes.
+
+        At once when it knows something new, otherwise once in a while.
+        """
+        now = time.monotonic()
+        if now - self._asked < LOOK_SECONDS:
             return
-        running.since = time.monotonic()
+        late = [
+            running.queued.spec.id
+            for running in self._running.values()
+            if not running.device and now - running.since >= WAITING_SECONDS
+        ]
+        if not late:
+            return
+        self._asked = now
+        known = self.watch.explain() if self.watch is not None else ""
+        if known == self._known and now - self._told < AGAIN_SECONDS:
+            return
+        self._known, self._told = known, now
         wanted = self.plan.shape.resources_per_worker
         each = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
-        text = f"trial {running.queued.spec.id} waits for {self.plan.workers_per_trial} x ({each})"
+        who = f"trial {late[0]} waits" if len(late) == 1 else f"{len(late)} trials wait"
+        text = f"{who} for {self.plan.workers_per_trial} x ({each})"
+        text += f": {known}" if known else ""
         self._on_event(Event(kind=EventKind.MESSAGE, text=text))
 
     def _take(self, running: ActiveRun, event: Event) -> bool:
@@ -271,25 +298,59 @@ class RunQueue:
             case EventKind.PROGRESS:
                 self._on_event(event)
             case EventKind.REPORT if event.report is not None:
-                return self._judge(running, event.report)
+                return self._record_report(running, event.report)
             case EventKind.FINISHED if event.record is not None:
-                self._finish(spec, event.record)
-                return True
-            case EventKind.PREEMPTED | EventKind.MESSAGE:
+                return self._finish_own(spec, event.record)
+            case EventKind.PREEMPTED | EventKind.MESSAGE | EventKind.WARNING:
                 running.saved |= event.kind is EventKind.PREEMPTED
+                kind = EventKind.MESSAGE if event.kind is EventKind.PREEMPTED else event.kind
                 text = f"trial {spec.id}: {event.text}"
-                self._on_event(replace(event, kind=EventKind.MESSAGE, text=text))
-            case EventKind.REFUSED:
-                self.fail(RaysearchError(event.text))
-                return True
-            case EventKind.CRASHED:
-                self.fail(slot_breakdown(event.text, self.plan.slots))
+                self._on_event(replace(event, kind=kind, text=text))
+            case EventKind.TOO_LARGE:
+                return self._set_aside(spec, event.text)
+            case EventKind.REFUSED | EventKind.CRASHED:
+                self.fail(self._error_of(event))
                 return True
             case EventKind.STOPPED:
-                reason = "its runner let go of it unasked"
+                reason = "its runner released it without being asked"
                 self._finish(spec, _ended(running, RunState.FAILED, reason))
                 return True
         return False
+
+    def _error_of(self, event: Event) -> Exception:
+        """What ends the sweep after a refusal or the crash of a slot."""
+        if event.kind is EventKind.REFUSED:
+            return RaysearchError(event.text)
+        return slot_breakdown(event.text, self.plan.slots)
+
+    def _set_aside(self, spec: RunSpec, text: str) -> bool:
+        """Leave a run open that no GPU here can hold: it has not failed, and needs another one."""
+        self._aside.add(spec.id)
+        self.release(spec.id)
+        text = f"{text}; the trial stays open: the same command goes on with it on a larger GPU"
+        self._on_event(Event(kind=EventKind.WARNING, text=text))
+        return True
+
+    def _finish_own(self, spec: RunSpec, record: Run) -> bool:
+        """Finish a run with its worker's own record; True, since it is over.
+
+        Ends the session if nothing but failures came of it: what comes would fail, too.
+        """
+        self._finish(spec, record)
+        if record.state is not RunState.FAILED:
+            self._failed_first = None
+        if self._failed_first is None:
+            return True
+        self._failed_first.add(record.number)
+        if len(self._failed_first) >= MAX_FRUITLESS:
+            self.fail(
+                RaysearchError(
+                    f"some trial must succeed, but the first {MAX_FRUITLESS} configurations of "
+                    f"this session all failed, the last one with: {record.reason}; mend that, then "
+                    "run the same command again, which goes on with others"
+                )
+            )
+        return True
 
     def _begin(self, running: ActiveRun, event: Event) -> bool:
         """A worker has started; True ends the run because its data differs from the sweep's.
@@ -304,7 +365,7 @@ class RunQueue:
         self._on_event(replace(event, run=running.queued.spec))
         return False
 
-    def _judge(self, running: ActiveRun, report: Report) -> bool:
+    def _record_report(self, running: ActiveRun, report: Report) -> bool:
         """Record a point of the curve; True when early stopping ends the configuration."""
         spec = running.queued.spec
         if all(report.rung != earlier.rung for earlier in running.curve):

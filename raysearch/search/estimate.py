@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raysearch.estimates import Interval
-from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
+from raysearch.search.suggest.pruners import PRUNERS, pruning_rungs
 
 __all__ = ["Draws", "Survival", "Work", "draw_sweeps", "interval", "simulate_stopping"]
 
@@ -105,7 +105,7 @@ def simulate_stopping(work: Work, generator: np.random.Generator) -> Survival:
     share, whole = np.ones(shape), np.ones(shape, dtype=bool)
     if pruner is None:
         return Survival(share, whole)
-    rungs = judged_rungs(work.reports - 1, work.reduction, reports=work.reports)
+    rungs = pruning_rungs(work.reports - 1, work.reduction, reports=work.reports)
     for draw in range(draws):
         seen: dict[int, list[float]] = {rung: [] for rung in rungs}
         for number, value in enumerate(generator.random(work.configurations).tolist()):

@@ -25,16 +25,16 @@ BLIND_SECONDS = 30.0
 
 @dataclass
 class _Worker:
-    heard: float
+    last_event: float
     looked: float
-    told: bool = False
+    reported: bool = False
 
     def look(self, now: float) -> float:
         """Seconds of silence so far."""
         if now - self.looked > BLIND_SECONDS:
-            self.heard += now - self.looked
+            self.last_event += now - self.looked
         self.looked = now
-        return now - self.heard
+        return now - self.last_event
 
 
 class HangDetector:
@@ -58,16 +58,16 @@ class HangDetector:
             self.forget(run_id)
         elif before is not None or kind is EventKind.TAKEN:
             if before is not None and kind is not EventKind.TAKEN:
-                self._learn(before.look(now), told=before.told)
+                self._learn(before.look(now), reported=before.reported)
             self._workers[run_id] = _Worker(now, now)
 
-    def _learn(self, pause: float, *, told: bool) -> None:
+    def _learn(self, pause: float, *, reported: bool) -> None:
         """Learn from a pause that ended by itself.
 
         A pause that was reported may have been a worker that was suspended and resumed. Only a
         second one of that length counts as normal, as evaluations are.
         """
-        if told:
+        if reported:
             pause, self._once = min(pause, self._once), max(pause, self._once)
         self._longest = max(self._longest, pause)
 
@@ -75,7 +75,7 @@ class HangDetector:
         """Stop tracking the run: no worker has it any more."""
         self._workers.pop(run_id, None)
 
-    def told(self, run_id: str) -> str:
+    def silence(self, run_id: str) -> str:
         """A message on the run's silence, once per silence; empty when there is none.
 
         Must be called every few seconds.
@@ -84,16 +84,18 @@ class HangDetector:
         if worker is None:
             return ""
         silent = worker.look(self._clock())
-        if worker.told or silent < self._unlikely:
+        if worker.reported or silent < self._unlikely:
             return ""
-        worker.told = True
+        worker.reported = True
+        when = f"{self._limit:.0f} s (--hang-limit)"
+        if self._limit < self._unlikely:
+            when = f"{self._unlikely:.0f} s, as --hang-limit {self._limit:.0f}s is too short here"
         return (
-            f"trial {run_id}: no news for {silent:.0f} s, and no pause was longer than "
-            f"{self._longest:.0f} s so far; its worker is replaced after "
-            f"{max(self._limit, self._unlikely):.0f} s (--hang-limit)"
+            f"trial {run_id}: no report for {silent:.0f} s, and no pause was longer than "
+            f"{self._longest:.0f} s so far; its worker is replaced after {when}"
         )
 
-    def over(self, run_id: str) -> bool:
+    def expired(self, run_id: str) -> bool:
         """Whether to replace the worker now; True once until another has the run."""
         worker = self._workers.get(run_id)
         if worker is None or worker.look(self._clock()) < max(self._limit, self._unlikely):

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from raysearch.errors import StoreError
+from raysearch.methods import notes_of
 from raysearch.objective import Aggregate, Best, aggregate_value, is_over
+from raysearch.printable import counted
 from raysearch.run import MetricGoal, Run, RunState
 from raysearch.scalars import size_text
 from raysearch.search.disk_budget import DiskBudget
@@ -45,7 +47,9 @@ def paper_result(
     values = {trial.cell: trial.metrics.get(space.goal.name, math.nan) for trial in records}
     value = aggregate_value(values, space.goal, space.aggregate)
     if all(trial.state is RunState.COMPLETE for trial in records):
-        return PaperResult(number, value, "")
+        notes = notes_of(space.method)
+        unmoved = [text for trial in records if (text := notes.unmoved(trial.metrics))]
+        return PaperResult(number, value, unmoved[0] if unmoved else "")
     if len(records) == cells:
         return PaperResult(number, value, "stopped early")
     return PaperResult(number, math.nan, f"stopped early, at {value:.4f} on its first cell")
@@ -134,7 +138,7 @@ class Incumbents:
         if not is_over([each.state for each in done], cells):
             return []
         self._over.add(trial.number)
-        self._judge(self._open.pop(trial.number))
+        self._count_whole(self._open.pop(trial.number))
         return [] if self.keep == "all" else self._release()
 
     def abandon(self, run_id: str) -> None:
@@ -166,7 +170,7 @@ class Incumbents:
         if least > self.quota:
             raise StoreError(
                 f"`--quota` must be at least {size_text(least, enough=True)}, which the best "
-                "weights and the checkpoints of trials that go on take already, but got "
+                "weights and the checkpoints of trials that continue take already, but got "
                 f"{size_text(self.quota)}"
             )
 
@@ -193,8 +197,9 @@ class Incumbents:
             return self._once(
                 "small",
                 f"`--quota` must be {size_text(self.quota + left, enough=True)} for the best "
-                f"weights and {len(running)} trials at once, but is {size_text(self.quota)}: the "
-                "sweep goes on and may take more than that (fewer --slots need less)",
+                f"weights and {counted(len(running), 'trial')} at once, but is "
+                f"{size_text(self.quota)}: the sweep continues and may take more than that "
+                "(fewer --slots need less)",
             )
         if left < excess and self.keep == "all":
             return self._once("full", "`--quota` is full: weights of the worst trials are removed")
@@ -209,7 +214,7 @@ class Incumbents:
             del self._weights[run_id]
         return excess
 
-    def _judge(self, done: list[Run]) -> None:
+    def _count_whole(self, done: list[Run]) -> None:
         """Compare a finished configuration with the best, overall and on each of its tasks."""
         number = done[0].number
         task = done[0].cell.task if self.per_task else ""

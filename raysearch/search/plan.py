@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from raysearch.cluster.cost.prices import PriceTable
+from raysearch.cluster.driver_code import DriverCode
+from raysearch.cluster.prices import PriceTable
 from raysearch.cluster.worker import Runner, SlotShape, TrainingRunner
 from raysearch.config import SEED, TrainingConfig, check_value, read_config
 from raysearch.errors import ConfigError, quoted, unknown_name
 from raysearch.methods import get_method
 from raysearch.methods.description import Reported
+from raysearch.printable import counted, plural
 from raysearch.run import Cell, tasks_of
 from raysearch.search.hang_detection import HANG_SECONDS
 from raysearch.search.space.space import SearchSpace
@@ -61,6 +63,8 @@ class SweepPlan:
         workers_per_trial: Processes that share a trial; at least 1.
         cpus_per_worker: CPUs of each worker; may be fractional.
         gpus_per_worker: GPUs of each worker; fractions share a GPU.
+        gpu_types: Ray's names of the types of GPUs that trials may have, in the order in which they
+            are asked for; empty for any.
         study_url: SQLAlchemy URL of the study; empty for ``study.db`` in `folder`.
         data_dir: Folder of the corpora, on every node.
         storage: Folder or URI that holds the rest of the sweep, under its name; empty for `folder`.
@@ -74,7 +78,7 @@ class SweepPlan:
         seed: Seed of the sampler.
         prices: Prices of the cluster's nodes; None when they are unknown.
         max_cost: Cost limit over all sessions of the sweep, in the currency of `prices`; None
-            for no limit. See `raysearch.cluster.cost.node_watch.NodeWatch` for what counts.
+            for no limit. See `raysearch.cluster.node_watch.NodeWatch` for what counts.
         hang_seconds: Silence after which a worker is replaced, unless the sweep's trials
             had pauses that are not much shorter (`raysearch.search.hang_detection`).
         annotations: Columns about the set-up for every row, for example how GPUs are shared.
@@ -82,6 +86,8 @@ class SweepPlan:
             declares none.
         sources: Name to SHA-256 of the sources that the driver found
             (`raysearch.training.origin.sources_now`); every trial of the sweep must match it.
+        code: What every node of a cluster must have in common with the driver; None on one
+            machine.
     """
 
     name: str
@@ -92,6 +98,7 @@ class SweepPlan:
     workers_per_trial: int = 1
     cpus_per_worker: float = 1.0
     gpus_per_worker: float = 0.0
+    gpu_types: tuple[str, ...] = ()
     study_url: str = ""
     data_dir: str = ""
     storage: str = ""
@@ -108,6 +115,7 @@ class SweepPlan:
     annotations: Mapping[str, str] = field(default_factory=dict)
     metrics: Collection[str] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    code: DriverCode | None = None
 
     def __post_init__(self) -> None:
         problems = [
@@ -116,7 +124,7 @@ class SweepPlan:
                 ("slots", f"in [1, {MOST}]", 1 <= self.slots <= MOST),
                 ("workers_per_trial", f"in [1, {MOST}]", 1 <= self.workers_per_trial <= MOST),
                 ("cpus_per_worker", f"in [{LEAST}, {MOST}]", LEAST <= self.cpus_per_worker <= MOST),
-                ("gpus_per_worker", f"in [0, {MOST}]", 0 <= self.gpus_per_worker <= MOST),
+                ("gpus_per_worker", f"in [0, 1] or whole, up to {MOST}", _is_share(self)),
                 ("seed", SEED.describe(), not check_value(SEED, self.seed)[1]),
                 ("stages_limit", "> 0", self.stages_limit is None or self.stages_limit > 0),
                 ("quota", "> 0", self.quota is None or self.quota > 0),
@@ -124,6 +132,11 @@ class SweepPlan:
             )
             if not holds
         ]
+        if self.gpu_types and self.gpus_per_worker == 0:
+            problems.append(
+                f"`gpu_types` {','.join(self.gpu_types)} must go with GPUs, but "
+                "`gpus_per_worker` is 0; give `--gpus-per-worker 1`"
+            )
         if self.max_cost is not None and self.prices is None:
             problems.append(
                 f"`max_cost` {self.max_cost:g} must go with prices, but none are known: name a "
@@ -169,7 +182,7 @@ class SweepPlan:
         return join(absolute(self.root), "leases")
 
     @property
-    def stages_place(self) -> str:
+    def stages_folder(self) -> str:
         """Folder (by its full path) or URI of the stages that are the sweep's own."""
         return join(absolute(self.root), "stages")
 
@@ -179,14 +192,22 @@ class SweepPlan:
         limit = self.stages_limit
         if self.quota is not None and not self.stages:
             limit = min(self.quota // 2, self.quota if limit is None else limit)
-        stages = self.stages or self.stages_place
+        stages = self.stages or self.stages_folder
         training = TrainingRunner(self.data_dir, stages, limit, self.annotations)
         return SlotShape(
             runner=training if self.runner is None else self.runner,
             workers=self.workers_per_trial,
             cpus_per_worker=self.cpus_per_worker,
             gpus_per_worker=self.gpus_per_worker,
+            gpu_types=self.gpu_types,
+            code=self.code,
         )
+
+
+def _is_share(plan: SweepPlan) -> bool:
+    """Whether a worker's GPUs are some that Ray can give: a part of one, or whole ones."""
+    gpus = plan.gpus_per_worker
+    return 0 <= gpus <= 1 or (gpus <= MOST and gpus == int(gpus))
 
 
 def check_room(plan: SweepPlan, there: Mapping[str, float]) -> None:
@@ -202,8 +223,8 @@ def check_room(plan: SweepPlan, there: Mapping[str, float]) -> None:
     """
     problems = [
         f"slots x workers_per_trial x {name}s per worker must be at most the {there[name]:g} "
-        f"{name}s that this process may use, but got {plan.slots} x {plan.workers_per_trial} x "
-        f"{each:g}; take fewer, or join a cluster with `--address`"
+        f"{plural(there[name], name)} that this process may use, but got {plan.slots} x "
+        f"{plan.workers_per_trial} x {each:g}; take fewer, or join a cluster with `--address`"
         for name, each in plan.shape.resources_per_worker.items()
         if name in there and each * plan.slots * plan.workers_per_trial > there[name] + 1e-6
     ]
@@ -246,9 +267,9 @@ def reach_note(space: SearchSpace, task: str = "", *, at_once: int = 1) -> str:
         enough += 1
     each = " of each task" if space.mode == "per_task" else ""
     return (
-        f"the model of the sampler `{space.sampler}` cannot choose any of {space.trials} "
-        f"configurations{each}: all are drawn at random, as the first ones are, or run at the "
-        f"same time; it can from --trials {enough} on"
+        f"the model of the sampler `{space.sampler}` cannot choose any of "
+        f"{counted(space.trials, 'configuration')}{each}: all are drawn at random, as the first "
+        f"ones are, or run at the same time; it can from --trials {enough} on"
     )
 
 
@@ -319,14 +340,14 @@ def check_metrics(space: SearchSpace, data_dir: str) -> None:
     if space.question is not None:
         asked["study.metric"] = space.question.goal.name
         asked |= {
-            f"study.beside[{place}]": name for place, name in enumerate(space.question.beside)
+            f"study.beside[{setting}]": name for setting, name in enumerate(space.question.beside)
         }
         if space.question.figure == "curves":
             asked["study.y"] = space.question.y
     known = {role: known_metrics(space, role, data_dir) for role in ("dev", "test")}
     problems = [
-        unknown_metric(place, name, known[role])
-        for place, name in asked.items()
+        unknown_metric(setting, name, known[role])
+        for setting, name in asked.items()
         for role in known
         if name.startswith(f"{role}/") and known[role] and name not in known[role]
     ]
@@ -334,13 +355,13 @@ def check_metrics(space: SearchSpace, data_dir: str) -> None:
         raise ConfigError([f"{problem} ({space.source})" for problem in problems])
 
 
-def unknown_metric(place: str, name: str, known: Collection[str]) -> str:
+def unknown_metric(setting: str, name: str, known: Collection[str]) -> str:
     """One sentence for an unknown metric, with the nearest known one.
 
     Args:
-        place: The setting that asks for it.
+        setting: The setting that asks for it.
         name: The metric.
         known: The known metrics.
     """
     hint = unknown_name("metric", name, sorted(known))
-    return f"`{place}` must be a metric that trials report, but is an {hint}"
+    return f"`{setting}` must be a metric that trials report, but is an {hint}"

@@ -19,10 +19,13 @@ from types import FrameType
 
 from ray.exceptions import RayError
 
+from raysearch.cluster.autoscaler import awaited_nodes
 from raysearch.cluster.breakdown import ShortOfMemoryError, ray_breakdown
-from raysearch.cluster.cost.node_watch import NodeWatch, live_nodes
+from raysearch.cluster.node_watch import NodeWatch, live_nodes
+from raysearch.cluster.prices import table_of_head
 from raysearch.cluster.ray_session import ray_session
 from raysearch.events import Event, EventKind
+from raysearch.printable import counted
 from raysearch.run import Run, RunState
 from raysearch.search.driver import RunQueue
 from raysearch.search.incumbent import Incumbents, paper_result
@@ -64,7 +67,7 @@ def run_sweep(
         plan: What to run and where.
         on_trial: Called with every finished cell's record once it is in the study, possibly
             more than once with the same record.
-        on_event: Called with every event for display, in this thread.
+        on_event: Called with every event for display, from one thread at a time.
         have: Whether the caller already has the record (`Run.key`) of an earlier session.
         on_open: Called once this driver holds the sweep alone and its study fits the plan.
         rows: Number of records of earlier sessions; if not 0, the study must exist too.
@@ -88,9 +91,11 @@ def run_sweep(
         imports.start()
         stack.enter_context(ray_session(plan.address, tell=tell))
         imports.join()
-        from raysearch.search.tune import check_resources
+        from raysearch.search.tune import check_resources, idle_gpus_note
 
         check_resources(plan)
+        if note := idle_gpus_note(plan):
+            tell(note)
         ledger = stack.enter_context(
             StudyLedger.open(
                 plan.url,
@@ -139,7 +144,7 @@ def run_sweep(
             best=dict(incumbents.best),
             papers=_papers(plan, ledger),
             seconds=time.monotonic() - began,
-            nodes=watch.usage() if watch else None,
+            nodes=watch.last_usage() if watch else None,
             freed=incumbents.freed,
         )
 
@@ -161,7 +166,10 @@ def _run(
         try:
             with _interrupts(queue):
                 run_tune(plan, queue)
-        except (RayError, TuneError) as error:
+        except (RayError, TuneError, RuntimeError) as error:
+            # Tune raises a RuntimeError from what ended an actor, such as an OutOfMemoryError.
+            if isinstance(error, RuntimeError) and not isinstance(error.__cause__, RayError):
+                raise
             queue.fail(ray_breakdown(error, plan.slots))
         short = isinstance(queue.failure, ShortOfMemoryError)
         if short and queue.interrupted:
@@ -170,7 +178,7 @@ def _run(
             return queue
         plan = replace(plan, slots=plan.slots - 1)
         tell(
-            f"this machine is short of memory, so that Ray ended a slot: going on in "
+            f"this machine is short of memory, so that Ray ended a slot: continuing in "
             f"{PAUSE_SECONDS:.0f} s with `--slots` {plan.slots}"
         )
         time.sleep(PAUSE_SECONDS)
@@ -191,7 +199,11 @@ def _guard(plan: SweepPlan, lock: SweepLock) -> Guard:
 def _left(plan: SweepPlan, rows: int) -> str:
     """Description of what earlier sessions left at the root; empty for nothing."""
     begun = len(RunJournal(plan.root).ids())
-    return f"{rows} rows and {begun} begun trials in {redacted(plan.root)}" if rows or begun else ""
+    return (
+        f"{counted(rows, 'row')} and {counted(begun, 'begun trial')} in {redacted(plan.root)}"
+        if rows or begun
+        else ""
+    )
 
 
 def _same_sources(plan: SweepPlan, ledger: StudyLedger, on_event: OnEvent) -> SweepSources:
@@ -225,7 +237,7 @@ def _reconcile(
         per_task=space.mode == "per_task",
         seeds=len(plan.paper_cells) // len(plan.tasks),
         quota=plan.quota,
-        stages="" if plan.stages else plan.stages_place,
+        stages="" if plan.stages else plan.stages_folder,
         guard=guard,
     )
     # What ended a configuration comes last of its cells, which may have been in before.
@@ -294,4 +306,11 @@ def _watch(plan: SweepPlan) -> NodeWatch | None:
     """The node watch, if there is a cluster or a price; Ray must be initialised."""
     if plan.address is None and plan.prices is None:
         return None
-    return NodeWatch(live_nodes, prices=plan.prices, cap=plan.max_cost, folder=plan.folder)
+    table = table_of_head() if plan.address else None
+    return NodeWatch(
+        live_nodes,
+        prices=plan.prices,
+        cap=plan.max_cost,
+        folder=plan.folder,
+        explain=partial(awaited_nodes, table.types if table else ()),
+    )

@@ -14,14 +14,13 @@ from ray.tune.search import Searcher
 from raysearch.cluster.breakdown import slot_breakdown
 from raysearch.cluster.ray_session import HEAD, open_dispatcher
 from raysearch.cluster.session_folder import scratch_folder
-from raysearch.cluster.slots import Slot
-from raysearch.cluster.worker import SlotShape
-from raysearch.events import Event, EventKind
-from raysearch.run import RunSpec
+from raysearch.cluster.slot_trainable import EVENTS, SlotTrainable
+from raysearch.events import Event
+from raysearch.printable import plural
 from raysearch.search.driver import RunQueue
 from raysearch.search.plan import SweepPlan, check_room
 
-__all__ = ["SlotTrainable", "StudyScheduler", "StudySearcher", "check_resources", "run_tune"]
+__all__ = ["StudyScheduler", "StudySearcher", "check_resources", "idle_gpus_note", "run_tune"]
 
 
 class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
@@ -74,8 +73,8 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         if trial.should_recover():
             self._queue.reset(self._searcher.runs.get(trial.trial_id, ""))
         else:
-            told = Path(trial.error_file).read_text("utf-8", "replace")
-            self._queue.fail(slot_breakdown(told, self._queue.plan.slots))
+            text = Path(trial.error_file).read_text("utf-8", "replace")
+            self._queue.fail(slot_breakdown(text, self._queue.plan.slots))
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """None: Tune starts pending trials by itself.
@@ -103,6 +102,17 @@ def check_resources(plan: SweepPlan) -> None:
     if plan.address is None:
         there = ray.cluster_resources()
         check_room(plan, {name: there.get(name, 0) for name in plan.shape.resources_per_worker})
+
+
+def idle_gpus_note(plan: SweepPlan) -> str:
+    """A sentence where a joined cluster has GPUs that no trial asks for; empty elsewhere."""
+    there = ray.cluster_resources().get("GPU", 0)
+    if plan.address is None or plan.gpus_per_worker > 0 or there == 0:
+        return ""
+    return (
+        f"the cluster has {there:g} {plural(there, 'GPU')}, and the trials train on CPUs: "
+        "`--gpus-per-worker 1` gives each a GPU"
+    )
 
 
 def run_tune(plan: SweepPlan, queue: RunQueue) -> None:
@@ -183,43 +193,3 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing, as above."""
-
-
-EVENTS = "events"
-"""Key of the slot's events in a Tune result."""
-POLL_SECONDS = 1.0
-"""Longest interval between two results, so that Tune can stop a silent trial."""
-
-
-class SlotTrainable(tune.Trainable):  # type: ignore[misc]
-    """A thin proxy of one slot: Tune's trial is a run, Tune's actor owns the slot.
-
-    Its config holds ``run`` (JSON) and ``judged``; `setup` starts the slot with the first
-    run, `reset_config` gives it the next, `step` returns its events, `cleanup` closes it.
-    """
-
-    def setup(self, config: dict[str, Any], dispatcher: Any, shape: SlotShape) -> None:
-        """Start the slot; returns at once, while its workers come up."""
-        self._slot = Slot(
-            dispatcher, shape, RunSpec.from_json(config["spec"]), prunable=config["prunable"]
-        )
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Put the next run into the existing slot."""
-        self._slot.put(RunSpec.from_json(new_config["spec"]), prunable=new_config["prunable"])
-        return True
-
-    def step(self) -> dict[str, Any]:
-        """The next events; the trial is done with its record."""
-        events = self._slot.next_events(POLL_SECONDS)
-        return {EVENTS: events, "done": any(event.kind is EventKind.FINISHED for event in events)}
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: a run's checkpoint is the worker's."""
-
-    def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing, as above."""
-
-    def cleanup(self) -> None:
-        """Close the slot."""
-        self._slot.close()

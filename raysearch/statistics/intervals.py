@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from raysearch.leaderboard.keys import Floats
+from raysearch.metrics import ranks_of
 from raysearch.run import Cell
 from raysearch.statistics.permutation import ALPHA, FEWEST, dealt, explained_p
-from raysearch.statistics.ranks import ranks_of, spearman
 
 __all__ = [
     "LEVEL",
@@ -29,8 +29,24 @@ __all__ = [
     "block_test",
     "by_task",
     "mean_interval",
+    "pearson",
     "rank_correlation",
+    "spearman",
 ]
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's ρ in [-1, 1]; NaN for fewer than two pairs, or if one side is constant."""
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return math.nan
+    return pearson(ranks_of(first), ranks_of(second))
+
+
+def pearson(first: Floats, second: Floats) -> float:
+    """Pearson's r; neither side may be constant."""
+    x, y = first - first.mean(), second - second.mean()
+    return float((x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()))
+
 
 LEVEL = 0.95
 _NORMAL = 1.959964
@@ -78,7 +94,7 @@ class RankCorrelation(Interval):
     p_value: float
 
     @property
-    def told(self) -> bool:
+    def significant(self) -> bool:
         """Whether the correlation is significant."""
         return self.p_value < ALPHA
 

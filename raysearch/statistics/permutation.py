@@ -134,8 +134,8 @@ def holm(p_values: Sequence[float]) -> Floats:
     bare = np.asarray(p_values, dtype=np.float64)
     found, worst = np.full(len(bare), math.nan), 0.0
     known = np.flatnonzero(~np.isnan(bare))
-    for place, index in enumerate(known[np.argsort(bare[known], kind="stable")]):
-        worst = max(worst, min(1.0, float(bare[index]) * (len(known) - place)))
+    for smaller, index in enumerate(known[np.argsort(bare[known], kind="stable")]):
+        worst = max(worst, min(1.0, float(bare[index]) * (len(known) - smaller)))
         found[index] = worst
     return found
 

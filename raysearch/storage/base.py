@@ -40,7 +40,10 @@ class Storage(Protocol):
     """The root for display, without credentials."""
 
     def make(self) -> None:
-        """Create the root if it is missing, and remove leftovers of killed writers."""
+        """Create the root if it is missing, and remove leftovers of killed writers.
+
+        A folder that is removed after that is not created again: writes raise FileNotFoundError.
+        """
         ...
 
     def open(self, name: str) -> BinaryIO:

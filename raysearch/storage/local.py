@@ -24,14 +24,15 @@ class LocalStorage:
 
     A file is written under a temporary name and renamed (`raysearch.storage.whole`). `make` removes
     temporary files of killed writers when they are older than `LEFTOVER_SECONDS`; anything else
-    in the folder is left alone.
+    in the folder is left alone. Once made, the folder is not made again: if it is removed while a
+    sweep runs, the next write fails, and cannot leave a file for another sweep of that name.
 
     Args:
         root: The folder.
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root, self._made = root, False
         self.uri = str(root)
 
     def make(self) -> None:
@@ -39,6 +40,7 @@ class LocalStorage:
         self._root.mkdir(parents=True, exist_ok=True)
         for folder in (self._root, *(path for path in self._root.iterdir() if path.is_dir())):
             _remove_leftovers(folder)
+        self._made = True
 
     def open(self, name: str) -> BinaryIO:
         """See `Storage.open`; refuses anything but a regular file, such as a pipe or a device."""
@@ -68,7 +70,10 @@ class LocalStorage:
 
     def _put(self, name: str, writer: Callable[[BinaryIO], object], *, lasting: bool) -> None:
         path = self._root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        elif path.parent != self._root:
+            path.parent.mkdir(exist_ok=True)  # fails where the root is gone
         with whole_file(path, lasting=lasting) as file:
             writer(file)
 

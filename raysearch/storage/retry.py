@@ -188,7 +188,7 @@ class RetryingStorage:
         """
         began = time.monotonic()
         chance = secrets.SystemRandom()  # must not change the training's generators
-        pause, told = self._policy.first, None
+        pause, logged = self._policy.first, None
         while True:
             try:
                 # A local variable: another thread may drop the store at any moment.
@@ -201,16 +201,16 @@ class RetryingStorage:
                     raise
                 if now + pause - began > self._policy.seconds:
                     raise UnansweredError(self._sentence(why, error, now - began)) from error
-                if told is None or now - told >= TELL_SECONDS:
+                if logged is None or now - logged >= TELL_SECONDS:
                     left = self._policy.seconds - (now - began)
-                    self._tell(why, left, _reason(error) if told is None else "")
-                    told = now
+                    self._tell(why, left, _reason(error) if logged is None else "")
+                    logged = now
                 if why is RetryReason.REFUSED:  # opened again, with renewed credentials
                     self._store = None
                 time.sleep(pause * chance.uniform(0.5, 1.0))
                 pause = min(2 * pause, self._policy.longest)
                 continue
-            if told is not None:
+            if logged is not None:
                 _log.warning("%s answers again, after %.0f s", self.uri, time.monotonic() - began)
             return answer
 

@@ -12,16 +12,24 @@ The row records the choice (``provenance/precision``, ``tf32``, ``fused``, ``pin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from raysearch.methods.optim import fuses
 from raysearch.methods.tensors import pins
 
-__all__ = ["Hardware", "choose_hardware", "matmul_format", "torch_threads"]
+__all__ = [
+    "Hardware",
+    "autocast",
+    "choose_hardware",
+    "matmul_format",
+    "number_format",
+    "torch_threads",
+]
 
 TENSOR_CORES = (8, 0)
 """Compute capability from which a CUDA device has bf16 and TF32 products."""
@@ -77,6 +85,31 @@ def matmul_format(hardware: Hardware) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def autocast(precision: str) -> AbstractContextManager[Any]:
+    """The number format of forward passes: ``fp32``, or ``bf16`` by autocast."""
+    if precision == "fp32":
+        return nullcontext()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.autocast(device, dtype=torch.bfloat16)
+
+
+@contextmanager
+def number_format(provenance: Mapping[str, str]) -> Iterator[None]:
+    """Compute inside in the number format of a row, which its numbers were computed in.
+
+    Args:
+        provenance: The row's; fp32 where it does not say.
+    """
+    hardware = Hardware(
+        precision="bf16" if provenance.get("precision") == "bf16" else "fp32",
+        tf32=provenance.get("tf32") == "true",
+        fused=False,
+        pinned=False,
+    )
+    with matmul_format(hardware), autocast(hardware.precision):
+        yield
 
 
 def _capability(device: torch.device) -> tuple[int, int]:

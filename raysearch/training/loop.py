@@ -21,6 +21,7 @@ from raysearch.methods.base import Method, Stage
 from raysearch.run import Report
 from raysearch.storage.uri import redacted
 from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
+from raysearch.training.hardware import autocast
 from raysearch.training.progress import Listener, Position
 from raysearch.training.seed import (
     derive_seed,
@@ -30,7 +31,7 @@ from raysearch.training.seed import (
 )
 from raysearch.training.stages.cache import StageCache
 from raysearch.training.stages.sharing import ClaimAbandoned, SharedStages
-from raysearch.training.steps import autocast, endless_batches, stage_rungs, take_step
+from raysearch.training.steps import endless_batches, stage_rungs, take_step
 
 __all__ = ["Fit"]
 
@@ -117,7 +118,7 @@ class Fit:
             if entry is not None:
                 self.sharing.keep(index, entry)
         else:
-            position.stage, position.step = index, 0
+            position.stage, position.step, position.selecting = index, 0, []
             with self.sharing.claimed(index, self._idle) as found:
                 entry = found
                 if entry is None:
@@ -168,32 +169,46 @@ class Fit:
             elif tick and self._tick():
                 return None
         if not stage.reports:
-            self._means()
+            self._judge(self._means())
             position.sums, position.counts = {}, {}
+        position.sums = self._sums_of_all()
         with autocast(self.config.precision):
             result = self.method.finish(stage)
         return {
             "method": result,
-            "reports": [asdict(report) for report in position.reports],
+            "reports": [asdict(report) for report in self._reports_of(stage)],
             "sums": dict(position.sums),
             "counts": dict(position.counts),
         }
 
     def _owed(self, index: int) -> int | None:
         """Rung of a report due before any step: of a stage without steps, or after preemption."""
-        rung = self.rungs[index].get(self.position.step)
-        return rung if all(report.rung != rung for report in self.position.reports) else None
+        rung, known = (
+            self.rungs[index].get(self.position.step),
+            self._reports_of(self.stages[index]),
+        )
+        return rung if all(report.rung != rung for report in known) else None
+
+    def _reports_of(self, stage: Stage) -> list[Report]:
+        """The trial's reports, or those by which a stage without any selects its result."""
+        return self.position.reports if stage.reports else self.position.selecting
 
     def _means(self) -> dict[str, float]:
         """Means of the terms since the last report; synchronises with the device."""
         position = self.position
         position.sums = {name: float(value) for name, value in position.sums.items()}
-        local = [value / position.counts[name] for name, value in position.sums.items()]
-        means = dict(zip(position.sums, distributed.average_values(local), strict=True))
+        sums = self._sums_of_all().items()
+        means = {name: value / position.counts[name] for name, value in sums}
         broken = sorted(name for name, value in means.items() if not math.isfinite(value))
         if broken:
             raise RunError(f"{', '.join(broken)} is not finite by step {position.done}")
         return means
+
+    def _sums_of_all(self) -> dict[str, float]:
+        """The terms' sums since the last report, as the workers' mean."""
+        sums = self.position.sums
+        averages = distributed.average_values([float(value) for value in sums.values()])
+        return dict(zip(sums, averages, strict=True))
 
     def _tick(self) -> bool:
         """Checks between reports; True when the trial must stop."""
@@ -223,10 +238,23 @@ class Fit:
         if failure is not None:
             raise failure
         assert report is not None
-        self.position.reports.append(report)
+        stage = self.stages[self.position.stage]
+        self._reports_of(stage).append(report)
         self.position.sums, self.position.counts = {}, {}
         self._save_if_due()
-        return self._deliver(report)
+        return stage.reports and self._deliver(report)
+
+    def _judge(self, terms: Mapping[str, float]) -> None:
+        """Check the health of a stage that has no report to do it."""
+        failure: RunError | None = None
+        if distributed.rank() == 0:
+            try:
+                self.method.check_health(terms, {})
+            except RunError as error:
+                failure = error
+        failure = distributed.broadcast_object(failure)  # type: ignore[assignment]
+        if failure is not None:
+            raise failure
 
     def _evaluate(self, terms: Mapping[str, float]) -> dict[str, float]:
         generators = random_state()  # evaluation must not change the training's randomness
@@ -254,12 +282,16 @@ class Fit:
         return True
 
     def _save_if_due(self) -> None:
-        if time.monotonic() - self._saved >= self.config.checkpoint_seconds:
+        """Write the checkpoint when worker 0 finds that it is time; all workers call it."""
+        due = time.monotonic() - self._saved >= self.config.checkpoint_seconds
+        if distributed.broadcast_object(due):
             self._save()
 
     def _save(self) -> None:
+        """Write the checkpoint; all workers call it, for it has a part of each."""
+        state = self._state()
         if distributed.rank() == 0 and self.listener.owns():
-            save_checkpoint(self.checkpoint, self._state())
+            save_checkpoint(self.checkpoint, state)
             self._saved = time.monotonic()
 
     def _idle(self) -> bool:
@@ -269,12 +301,14 @@ class Fit:
 
     def _state(self) -> dict[str, Any]:
         position = self.position
+        sums = {name: float(value) for name, value in position.sums.items()}
+        own = {"random": random_state(), "sums": sums}
         return {
             "keys": self.keys[: position.stage + 1],
             "position": {**asdict(position), "seconds": self.elapsed()},
             "method": self.method.state_dict(),
             "optimizers": {name: o.state_dict() for name, o in self.method.optimizers.items()},
-            "random": random_state(),
+            "workers": distributed.gather_objects(own),
         }
 
     def _restore(self) -> bool:
@@ -285,23 +319,26 @@ class Fit:
             # Its code, data or settings differ: the numbers would not be this trial's.
             current = raw["stage"]
             same = state.get("keys") == self.keys[: current + 1]
+            same = same and len(state.get("workers", ())) == distributed.world_size()
             has = (*raw["accepted"], self.stages[current].name)
             if same and self.sharing.resolve(current + 1, has):
                 self._go_on(state)
                 return True
             _log.warning(
-                "checkpoint %s is of other settings, data or code, or relies on a stage that is "
-                "gone; its trial starts from the beginning",
+                "checkpoint %s is of other settings, data or code, of another number of workers, "
+                "or relies on a stage that is gone; its trial starts from the beginning",
                 redacted(self.checkpoint),
             )
         self.sharing.resolve(0, ())
         return False
 
     def _go_on(self, state: Mapping[str, Any]) -> None:
-        raw = state["position"]
-        reports = [Report(**report) for report in raw["reports"]]
-        self.position = Position(**{**raw, "reports": reports})
+        raw, own = state["position"], state["workers"][distributed.rank()]
+        lists = {
+            name: [Report(**report) for report in raw[name]] for name in ("reports", "selecting")
+        }
+        self.position = Position(**{**raw, **lists, "sums": dict(own["sums"])})
         self.method.begin(self.stages[self.position.stage], state["method"])
         for name, optimizer in self.method.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
-        restore_random_state(state["random"])
+        restore_random_state(own["random"])

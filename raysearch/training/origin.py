@@ -23,7 +23,14 @@ from raysearch.sources import NUMERIC, SOURCES, digests, recorded, sources_of, t
 from raysearch.training.stages.keys import code_version, method_code
 from raysearch.version import __version__
 
-__all__ = ["commit_of", "method_source", "package_digest", "sources_now", "versions"]
+__all__ = [
+    "commit_of",
+    "method_source",
+    "package_digest",
+    "package_files",
+    "sources_now",
+    "versions",
+]
 
 _PACKAGES = (*NUMERIC, "safetensors", "ray", "optuna")
 
@@ -113,20 +120,23 @@ def commit_of(package: Path) -> dict[str, str]:
 def package_digest(package: Path) -> str:
     """SHA-256 (hex) over every file of a package, except compiled Python."""
     digest = hashlib.sha256()
-    for file in sorted(_files(package)):
+    for file in package_files(package):
         name = str(file.relative_to(package)).encode()
         digest.update(name + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
 
-def _files(folder: Path) -> list[Path]:
-    """Files below a folder; links are followed (the search spaces are one)."""
-    return [
+def package_files(package: Path) -> list[Path]:
+    """Every file of a package except compiled Python, sorted.
+
+    Links are followed (the search spaces are one).
+    """
+    return sorted(
         Path(root, name)
-        for root, _, names in os.walk(folder, followlinks=True)
+        for root, _, names in os.walk(package, followlinks=True)
         for name in names
         if not name.endswith(".pyc")
-    ]
+    )
 
 
 def _project(top: Path) -> str:

@@ -79,6 +79,8 @@ class Position:
     seconds: float = 0.0
     """Seconds up to the last checkpoint, over all processes."""
     reports: list[Report] = field(default_factory=list)
+    selecting: list[Report] = field(default_factory=list)
+    """Those by which the current stage selects its result, and which are not the trial's."""
     sums: dict[str, float] = field(default_factory=dict)
     """Sums of the terms since the last report."""
     counts: dict[str, int] = field(default_factory=dict)

@@ -16,8 +16,13 @@ __all__ = ["cpu_name", "device_name", "pick_device", "provenance"]
 
 
 def pick_device() -> torch.device:
-    """This worker's device: the first visible CUDA device, else the CPU."""
-    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    """This worker's device: torch's current CUDA device, or the CPU where none is visible.
+
+    The current one is the first, unless whoever started the worker has set another.
+    """
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 def device_name(device: torch.device) -> str:

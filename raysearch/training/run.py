@@ -13,7 +13,7 @@ import torch
 
 from raysearch import distributed
 from raysearch.config import flatten, read_config
-from raysearch.errors import RunError
+from raysearch.errors import RunError, TooLargeError
 from raysearch.methods import get_method
 from raysearch.methods.base import Method
 from raysearch.run import CHECKPOINT, Run, RunSpec, RunState
@@ -63,15 +63,48 @@ def execute_run(
 
     Raises:
         RaysearchError: Data, encoder or storage that no trial of the sweep could use.
+        TooLargeError: The trial needs more memory than this worker's GPU has; the other workers
+            do not know.
     """
+    device = pick_device()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    try:
+        about: dict[str, Any] = {"data_dir": data_dir, "stages": stages, "limit": limit}
+        return _execute(spec, listener, device, annotations, **about)
+    except torch.OutOfMemoryError as error:
+        said = str(error).split("\n")[0]  # the error itself holds all of the trial
+    finally:
+        # The process executes further runs: free this one's memory before the next is built.
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+    raise TooLargeError(
+        f"a trial must fit the memory of its GPU, but {spec.id} does not fit "
+        f"{device_name(device)}: {said}"
+    )
+
+
+def _execute(
+    spec: RunSpec,
+    listener: Listener,
+    device: torch.device,
+    annotations: Mapping[str, str],
+    *,
+    data_dir: str,
+    stages: str,
+    limit: int | None,
+) -> Run | None:
+    """See `execute_run`; nothing of the trial is in memory when it has returned."""
     loader = get_method(spec.method)
     config = read_config(loader.config_type, spec.config, where=f"trial {spec.id}")
-    device = pick_device()
     hardware = choose_hardware(config.precision, device)
     used = replace(config, precision=hardware.precision)
     fit: Fit | None = None
     workers = {"workers": str(distributed.world_size())}
     where = {**provenance(spec.method), **hardware.annotations, **workers, **annotations}
+    if device.type == "cuda":
+        where["gpu"] = str(torch.cuda.get_device_properties(device).uuid)
     state, reason, complete = RunState.COMPLETE, "", False
     try:
         # Building draws initial weights, which must not depend on earlier runs in this process.
@@ -89,6 +122,7 @@ def execute_run(
             provenance=method.provenance,
             seed=spec.cell.seed,
             rungs=stage_rungs(method.stages(), config.reports),
+            workers=distributed.world_size(),
         )
         where["stage_key"] = keys[-1]
         listener.started(device_name(device), where)
@@ -107,17 +141,12 @@ def execute_run(
             where["weights_sha256"] = save_weights(spec, fit.result, key=keys[-1])
     except RunError as error:
         state, reason = RunState.FAILED, str(error)
-    except torch.OutOfMemoryError as error:
-        state, reason = RunState.FAILED, f"out of memory on {device}: {error}".split("\n")[0]
-    finally:
-        # The process executes further runs: free this one's memory before the next is built.
-        gc.collect()
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
     if state is RunState.COMPLETE and not complete:  # stopped or preempted: the run stays open
         return None
     reports = tuple(fit.position.reports) if fit else ()
     where["steps_reused"] = str(fit.position.reused if fit else 0)
+    if device.type == "cuda":
+        where["gpu_peak_bytes"] = str(torch.cuda.max_memory_reserved(device))
     return Run(
         sweep=spec.sweep,
         number=spec.number,
@@ -143,9 +172,9 @@ def _same_on_every_worker(spec: RunSpec, read: Found) -> str:
         RunError: Its workers read different bytes under one name.
     """
     text = to_text({**digests(read), **method_source(spec.method)})
-    told = [sources_of({SOURCES: str(other)}) for other in distributed.gather_objects(text)]
-    names = {name for other in told for name in other}
-    apart = [name for name in sorted(names) if len({other.get(name) for other in told}) > 1]
+    gathered = [sources_of({SOURCES: str(other)}) for other in distributed.gather_objects(text)]
+    names = {name for other in gathered for name in other}
+    apart = [name for name in sorted(names) if len({other.get(name) for other in gathered}) > 1]
     if apart:
         raise RunError(
             f"the workers of a trial must read the same bytes, but have other ones of "

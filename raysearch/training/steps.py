@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -18,13 +17,13 @@ from raysearch.config import TrainingConfig
 from raysearch.errors import RunError
 from raysearch.methods.base import Method
 from raysearch.methods.stage import Stage
+from raysearch.training.hardware import autocast
 from raysearch.training.progress import Position
+from raysearch.training.rungs import report_rungs
 from raysearch.training.seed import derive_seed
 
 __all__ = [
-    "autocast",
     "endless_batches",
-    "report_rungs",
     "scale_learning_rates",
     "stage_rungs",
     "take_step",
@@ -37,7 +36,7 @@ def warmup_then_linear(step: int, steps: int, warmup_share: float) -> float:
 
     Args:
         step: The step about to be taken, from 0.
-        steps: Steps of the stage.
+        steps: Steps of the schedule.
         warmup_share: Fraction of `steps` in which the rate rises.
 
     Returns:
@@ -55,31 +54,24 @@ def scale_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> Non
         group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
 
-def report_rungs(total_steps: int, reports: int) -> dict[int, int]:
-    """Step count after which a report is due, to its rung.
-
-    Rung r of R is due after ceil(total · r / R) steps. If a short trial would report twice after
-    the same step, only the later rung is reported; a trial without steps reports once, at rung R.
-    """
-    return {math.ceil(total_steps * rung / reports): rung for rung in range(1, reports + 1)}
-
-
 def stage_rungs(stages: Sequence[Stage], reports: int) -> list[dict[int, int]]:
     """For each stage, the steps within it after which a report is due, and their rungs.
 
     Reports are spread over the steps of the stages that have them, as in `report_rungs`; if
-    these have no steps, the only report comes at the end of the trial.
+    these have no steps, the only report comes at the end of the trial. A stage that selects has
+    its own, spread over its steps alone.
     """
+    own = [report_rungs(stage.steps, reports) if stage.selects else {} for stage in stages]
     total = sum(stage.steps for stage in stages if stage.reports)
     if total == 0:
-        return [{} for _ in stages[:-1]] + [{stages[-1].steps: reports}]
+        return [*own[:-1], {stages[-1].steps: reports}]
     due = report_rungs(total, reports)
     found: list[dict[int, int]] = []
     before = 0
-    for stage in stages:
+    for stage, selecting in zip(stages, own, strict=True):
         steps = stage.steps if stage.reports else 0
         within = {at - before: rung for at, rung in due.items() if before < at <= before + steps}
-        found.append(within)
+        found.append(within | selecting)
         before += steps
     return found
 
@@ -114,7 +106,8 @@ def take_step(
     method: Method, config: TrainingConfig, stage: Stage, batch: Any, position: Position
 ) -> None:
     """Perform the updates of one batch; adds their terms to the position's sums."""
-    factor = warmup_then_linear(position.step, stage.steps, config.warmup_share)
+    before, steps = stage.scheduled or (0, stage.steps)
+    factor = warmup_then_linear(before + position.step, steps, config.warmup_share)
     pending: set[str] = set()
     updates = method.updates(batch, position.step)
     while True:
@@ -138,14 +131,6 @@ def take_step(
     assert not pending, f"gradients of {pending} were never stepped"
     position.step += 1
     position.done += 1
-
-
-def autocast(precision: str) -> AbstractContextManager[Any]:
-    """The number format of forward passes: ``fp32``, or ``bf16`` by autocast."""
-    if precision == "fp32":
-        return nullcontext()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.autocast(device, dtype=torch.bfloat16)
 
 
 def _take(optimizer: torch.optim.Optimizer, clip_norm: float) -> None:

@@ -183,3 +183,26 @@ def test_a_damaged_curve_card_or_reading_is_a_finding(store: Store, tmp_path: Pa
         assert where == "files" and str(path) in what
         path.write_bytes(whole)
     assert faults(store) == []
+
+
+@pytest.mark.parametrize(
+    ("rungs", "steps", "reports", "state", "expected"),
+    [
+        ([2], [1], 2, "complete", []),  # one step, or none that is reported
+        ([2, 4], [1, 2], 4, "complete", []),
+        ([2], [1], 4, "pruned", []),
+        ([1, 3, 4], [1, 9, 12], 4, "complete", ["its reports must be 1, 2, …, but are [1, 3, 4]"]),
+        ([1, 4], [1, 2], 4, "complete", ["its reports must be 1, 2, …, but are [1, 4]"]),
+        ([1], [1], float("inf"), "complete", []),  # of a stranger
+        ([1], [1], 2, "complete", ["it is complete with 1 report, and its settings ask for 2"]),
+    ],
+)
+def test_a_trial_with_fewer_steps_than_reports(
+    rungs, steps, reports, state, expected, tmp_path, make_trial
+):
+    made = make_trial(0, 0.2, provenance=MADE, config={**CONFIG, "reports": reports})
+    at = zip(rungs, steps, strict=True)
+    curve = tuple(replace(made.curve[-1], rung=rung, step=step) for rung, step in at)
+    store = Store(tmp_path / "short")
+    store.append(replace(made, curve=curve, steps=steps[-1], state=RunState(state)))
+    assert [what for _, what in faults(store)] == expected

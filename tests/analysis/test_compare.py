@@ -56,7 +56,7 @@ def test_one_cell_concludes_nothing_and_three_little(make_trial: Make) -> None:
     assert "on the one shared cell: one cell says nothing of other seeds" in said
     found, said = both(make_trial, {"en": [0.6, 0.8, 0.7]}, {"en": [0.5, 0.6, 0.59]})
     assert found.interval.low < 0 < found.interval.high  # 0.137 ± 4.30 · 0.055 / sqrt(3)
-    assert "A and B cannot be told apart: A − B = +0.1367" in said
+    assert "A and B are not distinguishable: A − B = +0.1367" in said
     assert "95 % interval -0.0001 to +0.2735, from 3 cells, so it is wide" in said
     assert "two equal methods are fully apart once in 10 tries" in said
     assert "dominates" not in said
@@ -90,7 +90,7 @@ def test_the_same_difference_everywhere(make_trial: Make) -> None:
 
 def test_no_difference_is_not_called_equality(make_trial: Make) -> None:
     _, said = both(make_trial, {"en": CLEAR}, {"en": [*CLEAR[1:], CLEAR[0]]})
-    assert said.startswith("A and B cannot be told apart")
+    assert said.startswith("A and B are not distinguishable")
     assert "That does not show that they are equal" in said
     assert "Neither almost stochastically dominates" in said
 

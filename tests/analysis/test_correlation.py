@@ -6,11 +6,11 @@ import pytest
 from raysearch.analysis.correlation import association, most_telling
 from raysearch.leaderboard import Ranked, RankStatus
 from raysearch.run import MetricGoal
+from raysearch.statistics.intervals import spearman
 from raysearch.statistics.permutation import corrected
-from raysearch.statistics.ranks import spearman
 
 
-def _rows(configs, means, standing=RankStatus.COMPLETE):
+def _rows(configs, means, status=RankStatus.COMPLETE):
     return [
         Ranked(
             rank=None,
@@ -18,7 +18,7 @@ def _rows(configs, means, standing=RankStatus.COMPLETE):
             trial=number,
             method="carl",
             tasks="emobank",
-            standing=standing,
+            status=status,
             reason="",
             cells=1,
             score=mean,
@@ -75,7 +75,7 @@ def test_association_by_hand():
     up = association(rows, "x", MetricGoal("m"))
     assert (up.value, up.signed, up.count) == (pytest.approx(1 - 12 / 504), True, 8)
     # 2 · 8 of the 40,320 orders come as far: the order, its 7 swaps, and all of them reversed.
-    assert up.told and up.p_value < 0.005
+    assert up.significant and up.p_value < 0.005
     down = association(rows, "x", MetricGoal("m", "minimize"))
     assert (down.value, down.p_value) == (pytest.approx(-up.value), up.p_value)
 
@@ -104,8 +104,8 @@ def test_of_settings_without_effect_few_sweeps_have_one_told():
         ]
         rows = _rows(configs, random.normal(size=8).tolist())
         found = {name: association(rows, name, MetricGoal("m")) for name in configs[0]}
-        bare += any(one.told for one in found.values())
-        family += any(one.told for one in corrected(found).values())
+        bare += any(one.significant for one in found.values())
+        family += any(one.significant for one in corrected(found).values())
     assert bare > 60 and family <= 20  # more than 20 of 200 at 5 %: 0.3 %
 
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from raysearch.analysis.experiment import answer, arms_of, with_readings
+from raysearch.analysis.experiment import answer, arms_of, curve_change, tuned_arms, with_readings
 from raysearch.errors import ConfigError
 from raysearch.findings.experiment import Arm
-from raysearch.run import Cell, MetricGoal, Run, RunState, Scalar
+from raysearch.run import Cell, MetricGoal, Report, Run, RunState, Scalar
 
 GOAL = MetricGoal("dev/f1")
 
@@ -89,6 +89,27 @@ def test_a_setting_is_tested_over_cells_whatever_else_is_varied() -> None:
     assert by_name["k"].best == (1, 2)
 
 
+def test_of_what_is_tuned_an_arm_is_what_dev_ranks_first() -> None:
+    """The first of `y` is better, but lacks a cell; of two equal ones of `x` it is the first."""
+    scores = {("x", 1): (0.2, 0.4), ("x", 2): (0.3, 0.4), ("x", 3): (0.3, 0.4), ("y", 1): (0.9,)}
+    scores |= {("y", 2): (0.5, 0.1), ("z", None): (0.1, 0.1)}
+    trials = []
+    for number, ((variant, k), values) in enumerate(scores.items()):
+        config = {"variant": variant, **({} if k is None else {"k": k})}
+        trials += [row(number, seed, value, **config) for seed, value in enumerate(values)]
+    known = ("x", "y", "z", 1, 2, 3)
+    found = tuned_arms(arms(trials, known), ["k"], GOAL)
+    assert [(arm.settings, arm.tuned, arm.tried, arm.numbers) for arm in found] == [
+        ({"variant": "x"}, {"k": 2}, 3, (1,)),
+        ({"variant": "y"}, {"k": 2}, 2, (4,)),
+        ({"variant": "z"}, {}, 1, (5,)),
+    ]
+    told = answer(found, GOAL, reference={"variant": "z"})
+    assert told.unasked == ()  # k is not said to differ: the table has it
+    loss = MetricGoal("dev/f1", "minimize")
+    assert tuned_arms(arms(trials, known), ["k"], loss)[0].tuned == {"k": 1}
+
+
 def test_the_joint_interval_is_wider() -> None:
     values = [0.01, 0.03, 0.02, 0.05, 0.02, 0.04]
     trials = [row(0, seed, 0.5, variant="x") for seed in range(6)]
@@ -143,3 +164,73 @@ def test_readings_join_their_rows() -> None:
     joined = with_readings(rows, [read])
     assert joined[0].metrics == {"dev/f1": 0.1, "dev/other": 0.2, "test/f1": 0.4}
     assert joined[1] == rows[1]
+
+
+def arm(values: dict[int, tuple[float, ...]]) -> Arm:
+    cells = {}
+    for seed, curve in values.items():
+        reports = tuple(
+            Report(rung=n, step=10 * n, seconds=n, metrics={"dev/x": value})
+            for n, value in enumerate(curve, 1)
+        )
+        cells[Cell("a", seed)] = Run(
+            sweep="s",
+            number=0,
+            cell=Cell("a", seed),
+            method="carl",
+            state=RunState.COMPLETE,
+            config={},
+            curve=reports,
+        )
+    return Arm(settings={}, paper=False, literal=False, cells=cells, failed={})
+
+
+def test_cells_are_paired_and_arms_of_a_cell_count_once() -> None:
+    first = arm({0: (0.2, 0.9, 0.4), 1: (0.3, 0.9, 0.5)})
+    second = arm({0: (0.4, 0.0, 0.6), 1: (0.5, 0.0, 0.9)})
+    found = curve_change([first, second], "dev/x")
+    assert found is not None
+    assert found.steps == (10, 30)
+    assert found.first == pytest.approx(0.35) and found.last == pytest.approx(0.6)
+    assert found.change.count == 2
+    assert found.change.value == pytest.approx((0.2 + 0.3) / 2)
+
+
+def test_without_two_reports_there_is_no_course() -> None:
+    assert curve_change([arm({0: (0.2,)})], "dev/x") is None
+    assert curve_change([arm({0: (0.2, 0.3)})], "dev/y") is None
+
+
+def test_the_means_of_a_setting_weight_tasks_equally_too() -> None:
+    cells = [("a", 0), ("a", 1), ("a", 2), ("b", 0)]
+    scores = {1: {"a": 0.3, "b": 0.9}, 2: {"a": 0.4, "b": 0.8}}
+    trials = [
+        row(k - 1, seed, scores[k][task] + seed / 10, task, k=k)
+        for k in scores
+        for task, seed in cells
+    ]
+    [effect] = answer(arms(trials), GOAL, reference={"k": 1}).effects
+    assert effect.means == pytest.approx({1: (0.4 + 0.9) / 2, 2: (0.5 + 0.8) / 2})
+    assert effect.test.blocks == 4
+
+
+def test_arms_that_differ_in_more_than_the_question_are_found() -> None:
+    """Two of eight settings of trial 0 are the paper's, as carl-baselines once compared it."""
+    trials = [row(0, 0, 0.1, variant="x", beta=1, rate=0.1, size=3)]
+    trials += [row(1, 0, 0.2, variant="y", beta=2, rate=0.1, size=3)]
+    trials += [row(2, 0, 0.3, variant="z", beta=2, rate=0.1, size=3)]
+    found = answer(arms(trials, ("x", "y", "z")), GOAL, reference={"variant": "y"})
+    [only] = found.unasked
+    assert only.name == "beta"
+    assert {v: [a.numbers for a in group] for v, group in only.arms.items()} == {
+        1: [(0,)],
+        2: [(1,), (2,)],
+    }
+
+
+def test_what_differs_between_tasks_alone_or_is_varied_is_of_the_question() -> None:
+    trials = [row(0, 0, 0.1, "a", variant="x", beta=1), row(0, 0, 0.1, "b", variant="x", beta=2)]
+    trials += [row(1, 0, 0.2, "a", variant="y", beta=1), row(1, 0, 0.2, "b", variant="y", beta=2)]
+    assert answer(arms(trials), GOAL, reference={"variant": "x"}).unasked == ()
+    other = [row(0, 0, 0.1, variant="x", k=1), row(1, 0, 0.2, variant="y", k=2)]
+    assert answer(arms(other), GOAL, reference={"variant": "x"}).unasked == ()

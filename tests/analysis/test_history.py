@@ -6,8 +6,8 @@ import pyarrow as pa
 from raysearch.analysis.history import best_so_far, spans
 from raysearch.leaderboard import rank
 from raysearch.leaderboard.schema import conform, trial_rows, unify
+from raysearch.objective import pareto
 from raysearch.run import MetricGoal, RunState
-from raysearch.statistics.ranks import pareto
 
 GOAL = MetricGoal("dev/va_pearson")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
 
-from raysearch.analysis.importance import divergences, importances
+from raysearch.analysis.importance import importances
 from raysearch.leaderboard.card import SearchRange
 
 RANGES = (
@@ -36,8 +36,8 @@ def loss_of(config, noise=0.0):
     return (np.log10(config["rate"]) + 3.5) ** 2 + 0.3 * (config["kind"] == "a") + noise
 
 
-def optunas(configs, losses):
-    """The shares that Optuna's own evaluator gives."""
+def optunas(configs, losses, best):
+    """The shares of Optuna's own evaluator, for this fraction of best configurations."""
     study = optuna.create_study()
     kinds = {
         "rate": FloatDistribution(1e-5, 1e-2, log=True),
@@ -54,18 +54,19 @@ def optunas(configs, losses):
                 params=own, distributions={name: kinds[name] for name in own}, value=loss
             )
         )
-    return optuna.importance.get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=best)
+    return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
-@pytest.mark.parametrize("count", [20, 47, 200])
-def test_the_figures_are_those_of_optuna(count):
+@pytest.mark.parametrize(("count", "best"), [(20, 1 / 4), (47, 10 / 47), (200, 1 / 10)])
+def test_the_figures_are_those_of_optuna(count, best):
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     configs = drawn(count, count)
     losses = [loss_of(config, 0.1 * (i % 7)) for i, config in enumerate(configs)]
-    own = divergences(configs, losses, RANGES)
-    total = sum(own.values())
-    for name, share in optunas(configs, losses).items():
-        assert own[name] / total == pytest.approx(share, rel=1e-6, abs=1e-9), name
+    found = importances(configs, losses, RANGES)
+    own = {one.name: one.value for one in found.settings}
+    for name, share in optunas(configs, losses, best).items():
+        assert own[name] == pytest.approx(share, rel=1e-6, abs=1e-9), name
 
 
 def test_a_planted_placebo_cannot_be_told_from_noise_and_what_matters_can():
@@ -73,10 +74,10 @@ def test_a_planted_placebo_cannot_be_told_from_noise_and_what_matters_can():
     random = np.random.default_rng(2)
     found = importances(configs, [loss_of(c, random.normal(0, 0.05)) for c in configs], RANGES)
     by_name = {one.name: one for one in found.settings}
-    assert found.settings[0].name == "rate" and by_name["rate"].told
+    assert found.settings[0].name == "rate" and by_name["rate"].significant
     assert by_name["rate"].low <= by_name["rate"].value <= by_name["rate"].high
     assert by_name["rate"].value > by_name["rate"].placebo
-    assert not by_name["epsilon"].told
+    assert not by_name["epsilon"].significant
     assert by_name["epsilon"].value > 0, "a bare divergence is never nothing"
     assert found.best == 10 and found.samples.shape == (6, 300)
 
@@ -86,7 +87,9 @@ def test_where_nothing_has_an_effect_few_sweeps_tell_anything():
     for seed in range(20):
         configs = drawn(24, 100 + seed)
         losses = np.random.default_rng(seed).normal(size=24).tolist()
-        wrong += any(one.told for one in importances(configs, losses, RANGES, seed=seed).settings)
+        wrong += any(
+            one.significant for one in importances(configs, losses, RANGES, seed=seed).settings
+        )
     assert wrong <= 4  # more than 4 of 20 at 5 % each, by chance: 0.3 %
 
 
@@ -108,7 +111,7 @@ def told_of_a_decisive_choice(count, seed):
         configs.append(config | (below if config["kind"] == "a" else {}))
     losses = ["abc".index(c["kind"]) + random.normal(0, 0.1) for c in configs]
     found = importances(configs, losses, DECISIVE, seed=seed).settings
-    return {one.name for one in found if one.told}
+    return {one.name for one in found if one.significant}
 
 
 @pytest.mark.parametrize(("count", "sweeps"), [(24, 20), (64, 6), (200, 6)])
@@ -125,7 +128,7 @@ def test_an_optimum_in_the_middle_is_told():
     configs = [{"share": float(value)} for value in random.uniform(0.05, 0.4, 32)]
     losses = [(c["share"] - 0.225) ** 2 + random.normal(0, 1e-3) for c in configs]
     (found,) = importances(configs, losses, RANGES[1:2]).settings
-    assert found.told and found.p_value <= 0.002
+    assert found.significant and found.p_value <= 0.002
 
 
 def test_too_few_configurations_say_nothing():
@@ -139,6 +142,6 @@ def test_too_few_configurations_say_nothing():
 def test_neither_the_order_nor_the_scale_of_scores_matters():
     configs = drawn(30, 5)
     losses = [loss_of(config) for config in configs]
-    first = divergences(configs, losses, RANGES)
-    back = divergences(configs[::-1], [2 * loss + 1 for loss in losses][::-1], RANGES)
-    assert first == pytest.approx(back)
+    first = importances(configs, losses, RANGES).settings
+    back = importances(configs[::-1], [2 * loss + 1 for loss in losses][::-1], RANGES).settings
+    assert {i.name: i.value for i in first} == pytest.approx({i.name: i.value for i in back})

@@ -1,4 +1,4 @@
-"""What a replay comes to: equal, close, not judged or different."""
+"""What a replay comes to: equal, close, not comparable or different."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who is told how a sweep goes: what is handed in, by default nobody."""
+"""Progress goes to the view that is handed in; by default nothing is shown."""
 
 import warnings
 
@@ -34,13 +34,13 @@ def test_by_default_only_warnings_are_passed_on(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_is_the_picture(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_the_live_view(capsys: pytest.CaptureFixture[str]) -> None:
     tell(PROGRESS.view())
     lines = ["sweep noop", "starting", "a library's line", "the disk is full"]
     assert capsys.readouterr().out.splitlines() == lines
 
 
-def test_a_caller_from_python_sees_the_picture_unless_it_is_quiet() -> None:
+def test_a_caller_from_python_sees_the_live_view_unless_it_is_quiet() -> None:
     for quiet, kind in ((False, LiveView), (True, QuietView)):
         with shown(quiet) as messages:
             assert isinstance(messages.view(), kind)

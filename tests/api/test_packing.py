@@ -26,7 +26,7 @@ GB = 10**9
 @pytest.fixture
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepPlan:
     """On a machine of 2 GPUs and CPUs for 16 trials."""
-    monkeypatch.setattr(packing, "_gpus_here", lambda: 2)
+    monkeypatch.setattr(packing, "visible_gpus", lambda: 2)
     return noop_plan(tmp_path, noop_space(), slots=16, runner=None)
 
 
@@ -70,12 +70,17 @@ def peak(taken: float, total: float = 80) -> Peak:
     ("taken", "trials"), [(3, 22), (33, 2), (34, 1), (79, 1), (80, 1)]
 )  # 80 / (3 · 1.2) = 22.2, 80 / (33 · 1.2) = 2.02, 80 / (34 · 1.2) = 1.96
 def test_as_many_as_fit_with_the_margin(taken: float, trials: int) -> None:
-    assert pack_by_peak(peak(taken)).trials == trials
+    assert pack_by_peak([peak(taken)]).trials == trials
 
 
 def test_one_that_does_not_fit_is_said() -> None:
     with pytest.raises(ConfigError, match="takes 81.00 GB of the 80.00 GB of a GPU"):
-        pack_by_peak(peak(81))
+        pack_by_peak([peak(81)])
+
+
+def test_the_type_that_holds_the_fewest_decides_if_it_holds_any() -> None:
+    peaks = [peak(10, 80), peak(9, 24), peak(9, 8)]  # 80 / 12 = 6.7, 24 / 10.8 = 2.2
+    assert pack_by_peak(peaks) == Packing(trials=2, peak=peaks[1])
 
 
 def test_what_was_measured_stands_in_the_rows() -> None:
@@ -94,9 +99,9 @@ def test_auto_measures_the_largest_that_the_space_allows(
     messages = Messages(note=notes.append)
     specs: list[RunSpec] = []
 
-    def measure(spec: RunSpec, **settings: Any) -> Peak:
+    def measure(spec: RunSpec, **settings: Any) -> tuple[Peak, ...]:
         specs.append(spec)
-        return peak(10)
+        return (peak(10),)
 
     monkeypatch.setattr(packing, "measure_on_cluster", measure)
     more = (
@@ -138,7 +143,7 @@ def test_mistakes(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(packing, "_gpus_here", lambda: 0)
+    monkeypatch.setattr(packing, "visible_gpus", lambda: 0)
     assert main(["sweep", "carl", f"--pack={pack}", "--results", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1

@@ -105,7 +105,7 @@ def test_a_sweep_goes_on_with_its_own_data_only(corpus: Path, said: Callable[...
     said(0, *sweep, "1")
     before = cut_in_half(corpus / DEV)
     text = said(2, *sweep, "2")
-    assert "must go on with the data that it has" in text
+    assert "must continue with the data that it has" in text
     assert f"{corpus / DEV}" in text and "for trial 0" in text and "take another --name" in text
     store = Store("results/space")
     [row] = store.trials()
@@ -180,7 +180,7 @@ def test_a_sweep_goes_on_with_its_own_encoder_only(corpus: Path, said: Callable[
     other_activation(folder)
     another_file(folder)
     text = said(2, *sweep, "2")
-    assert text.count("must go on with the encoder that it has") == 2
+    assert text.count("must continue with the encoder that it has") == 2
     assert "`enc: config.json`" in text and "`enc: (which files)`" in text
     [row] = Store("results/space").trials()
     assert row.number == 0

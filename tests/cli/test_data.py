@@ -74,6 +74,20 @@ def test_check_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "must have files such as gold-en-train.txt" in capsys.readouterr().err
 
 
+def test_check_of_a_folder_says_which_labelled_file_has_no_aspect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("gold-en-train", "gold-en-dev", "gold-es-train", "gold-es-test"):
+        tag = "T-POS" if name == "gold-en-train" else "O"
+        (tmp_path / f"{name}.txt").write_text(f"food\t{tag}\tNIL\nhere\tO\tNIL\n")
+    assert main(["data", "check", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    for name in ("en-dev", "es-test"):
+        assert f"gold-{name}.txt: a labelled file must have aspects" in said
+    assert "but its 1 sentence has none" in said
+    assert "gold-es-train.txt" not in said  # whose labels nobody need read
+
+
 def test_check_without_the_files_says_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,7 +110,7 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     xml.write_text(XML, encoding="utf-8")
     assert main(["data", "convert", str(xml), str(file)]) == 0
     out = capsys.readouterr().out
-    assert "1 sentences, 1 aspects" in out and "without target: 1" in out
+    assert "1 sentence, 1 aspect" in out and "without target: 1" in out
     assert file.read_text(encoding="utf-8").split("\n")[:3] == [
         "Good\tO\tNONE-CATE",
         "pad\tT-POS\tNONE-CATE",
@@ -122,4 +136,8 @@ def test_list_and_check_write_json(capsys: pytest.CaptureFixture[str]) -> None:
     checked = json.loads(capsys.readouterr().out)
     [report] = checked["language_pairs"]
     assert [pair["pair"] for pair in report["pairs"]] == ["en-es", "en-fr", "en-nl", "en-ru"]
-    assert len(checked["files"]) == len(first["files"])
+    assert len(checked["files"]) == len(first["files"]) and checked["splits"] == []
+    assert main(["data", "check", "sample", "--format", "json"]) == 0
+    [split] = json.loads(capsys.readouterr().out)["splits"]
+    assert split["rows"] == {"train": 320, "dev": 80, "test": 80}
+    assert split["removed"] == [] and split["same_words"] == {"dev": 0, "test": 0}

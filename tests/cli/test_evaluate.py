@@ -51,7 +51,7 @@ class Weights:
 
         return Restored()
 
-    def train(self, spec, data_dir, messages):
+    def train(self, row, spec, listener, *, data_dir):
         self.trained.append(spec.id)
         path = Path(spec.folder) / "final.safetensors"
         path.parent.mkdir(parents=True)
@@ -92,7 +92,7 @@ def weights(tmp_path, monkeypatch, mode):
     found = Weights(mode)
     monkeypatch.setattr(import_module("raysearch.api.train"), "load_weights", found.load)
     monkeypatch.setattr(import_module("raysearch.api.train"), "restore_method", found.restore)
-    monkeypatch.setattr(import_module("raysearch.api.train"), "train_here", found.train)
+    monkeypatch.setattr(import_module("raysearch.api.train"), "train_again", found.train)
     return found
 
 
@@ -188,12 +188,13 @@ def test_jointly_one_configuration_is_read_on_all_pairs(weights, capsys):
     [
         (["evaluate", "results/carl", "--oracle"], "but carl has none beside test"),
         (["leaderboard", "results/carl", "--regret"], "but carl has none beside test"),
-        (["leaderboard", "results/msmo", "--regret"], "`--regret` must have readings"),
+        (["leaderboard", "results/msmo", "--regret"], "`--regret` must have evaluations"),
         (["leaderboard", "results/msmo", "--regret", "--format", "csv"], "`--format` must be"),
         (["leaderboard", "results/msmo", "--by", "parameter", "--regret"], "`--by` must be"),
         (["evaluate", "results/msmo", "--task", "en-xx"], "got 'en-xx'; known: en-es, en-fr"),
         (["evaluate", "results/msmo", "--task", "en-fr", "--trial", "0"], "a task of trial 0"),
         (["evaluate", "results/msmo", "--trial", "9"], "must be a complete trial"),
+        (["evaluate", "results/msmo", "--trial", "9" * 5000], "…; `raysearch leaderboard"),
         (["export", "results/msmo:best", "new"], "`--task` must name one of en-es, en-fr"),
         (["train", "msmo"], "must name one of en-es, en-fr, en-nl, en-ru"),
         (["train", "msmo", "--task", "en-xx"], "but got 'en-xx'"),

@@ -20,7 +20,7 @@ from raysearch.summary import Ending, SweepSummary
 SPACE = """\
 method: carl
 objective: {metric: dev/va_pearson}
-budget: {trials: 3, seeds: 2}
+budget: {trials: 4, seeds: 2}
 sampler: grid
 pruner: none
 setting:
@@ -29,15 +29,16 @@ setting:
   batch_size: 16
   epochs: 0.5
   reports: 1
-  learning_rate: 1e-3
   label_geometry: gauss
 search:
   variant: [no_ptd, frozen]
+  learning_rate: {choices: [1e-3, 2e-3], when: {variant: no_ptd}}
 study:
   question: Does training help?
   metric: test/va_pearson
   reference: {variant: frozen}
   beside: [test/sample/uniformity]
+  tuned: [learning_rate]
   figure: bars
   limits: [One corpus.]
   small: [One tiny encoder.]
@@ -57,7 +58,10 @@ def test_every_study_that_is_asked_for_is_there(capsys: pytest.CaptureFixture[st
     carl = ("ablation", "saliency", "labels", "normalisation", "embedding", "scale", "warmup")
     msmo = ("baseline", "ablation", "codeswitch", "translation-free", "alignment-noise", "beta")
     names = {*(f"carl-{name}" for name in carl), *(f"msmo-{name}" for name in msmo)}
-    names |= {"msmo-teachers", "msmo-clip"}
+    names |= {"carl-depth", "msmo-depth", "msmo-teachers", "msmo-clip"}
+    tables = ("table", "multilingual", "table-mbert", "multilingual-mbert")
+    names |= {f"msmo-{name}" for name in tables}
+    names |= {f"carl-table-{name}" for name in ("va", "polarity", "transfer", "emotion")}
     assert names == set(experiments())
     assert main(["experiment"]) == 0
     shown = capsys.readouterr().out
@@ -84,7 +88,8 @@ def test_a_study_from_training_to_its_page(
     assert (folder / "study.svg").read_text().startswith("<?xml")
     assert "<html" in (folder / "report.html").read_text()
     rows = pq.read_table(folder / "test" / "trials").to_pylist()
-    assert len(rows) == 6  # the paper's setting and two arms, two seeds each
+    assert len(rows) == 6  # the paper's setting, the chosen rate and `frozen`, two seeds each
+    assert pq.read_table(folder / "trials").num_rows == 8
 
     # The same command trains and reads nothing again, and says the same.
     assert main(["experiment", "mine.yaml", "--slots", "1", "--format", "json", "--quiet"]) == 0
@@ -94,6 +99,8 @@ def test_a_study_from_training_to_its_page(
     assert set(by_arm) == {"the paper's setting", "no_ptd", "frozen"}
     found = [row["metric/test/va_pearson"] for row in rows if row["config/variant"] == "no_ptd"]
     assert by_arm["no_ptd"]["mean"] == pytest.approx(sum(found) / 2)
+    assert by_arm["no_ptd"]["tried"] == 2
+    assert by_arm["no_ptd"]["tuned"]["learning_rate"] in (1e-3, 2e-3)
     mean = re.search(r"no_ptd \| (\d\.\d{4})", page)
     assert mean is not None and float(mean[1]) == pytest.approx(sum(found) / 2, abs=1e-4)
     assert record["answer"][0] in page
@@ -120,7 +127,7 @@ def test_the_papers_scale_changes_settings_seeds_and_name(space: Path) -> None:
         (["plain.yaml"], "must have a section `study` that asks a question"),
         (
             ["mine.yaml", "--cluster", "cluster.yaml"],
-            "`--cluster` must be left out of an experiment",
+            "`--cluster` and `--slurm` must be left out of an experiment",
         ),
         (["mine.yaml", "--seeds", "0"], "`--seeds` must be an integer in [1, 10000]"),
         (["mine.yaml", "--set", "top_k"], "`--set` must be NAME=VALUE"),
@@ -151,7 +158,7 @@ def test_a_study_without_all_its_arms_has_no_answer(
     assert "ended by cost with 2 of 3 configurations open" in capsys.readouterr().err
     assert main(["experiment", "mine.yaml", "--slots", "1"]) == 130
     said = capsys.readouterr().err
-    assert "go on with\n  python -m raysearch experiment mine.yaml --slots 1" in said
+    assert "continue with\n  python -m raysearch experiment mine.yaml --slots 1" in said
 
 
 def test_the_former_word_means_the_same(capsys: pytest.CaptureFixture[str]) -> None:

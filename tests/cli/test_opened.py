@@ -157,7 +157,7 @@ def test_other_weights_than_then_are_told_of(
     (trial,) = (trial for trial in Store(SWEEP).trials() if trial.number == 2)
     save_weights(spec_of(trial, SWEEP), {"of": "others"}, key="")
     assert evaluate() == 0
-    assert "no reading was kept) with other weights; this is opening 2" in capsys.readouterr().err
+    assert "no result was kept) with other weights; this is opening 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("how", ["damaged", "removed"])

@@ -105,6 +105,32 @@ def test_where_none_is_alike_others_count_and_that_is_said(
     assert "so few are often too alike" in text
 
 
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"cell": Cell("emobank", 0)}, "with tiny, on other data too, which may be far off"),
+        ({"config": {"encoder": "big"}}, "with other encoders, which may be far off"),
+        ({"device": cpu_device(1)}, "with tiny on another kind of device"),
+    ],
+)
+def test_no_chance_is_promised_where_the_earlier_trials_are_of_another_kind(
+    other: dict[str, Any],
+    words: str,
+    tmp_path: Path,
+    space: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The brackets know how those trials differ among themselves, and nothing of the planned."""
+    rows = [row(number, 100.0 + number, **other) for number in range(5)]
+    text = "\n".join(planned(capsys, tmp_path, space, rows, *ON_AWS))
+    assert words in text
+    assert "in 9 of 10 cases" not in text
+    assert "the brackets have only the spread of these trials" in text
+    made = ["plan", str(space), "--results", str(tmp_path), "--format", "json", *ON_AWS]
+    assert main(made) == 0
+    assert json.loads(capsys.readouterr().out)["from"]["same_kind"] is False
+
+
 def test_seconds_are_scaled_by_epochs_and_stopped_trials_go_on(
     tmp_path: Path, space: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,14 +155,19 @@ def test_more_slots_than_nodes_and_shapes_that_fit_nowhere(
 ) -> None:
     rows = [row(number, 360.0) for number in range(5)]
     halves = [*ON_AWS[:2], "--gpus-per-worker", "0.5", "--cpus-per-worker", "2"]
-    lines = planned(capsys, tmp_path, space, rows, *halves, "--slots", "100")
+    lines = planned(capsys, tmp_path, space, rows, *halves, "--slots", "8")
     assert next(line.split()[1:3] for line in lines if "gpu_spot" in line) == ["4", "8"]
     lines = planned(capsys, tmp_path, space, rows, *halves, "--slots", "3")
     assert next(line.split()[1:3] for line in lines if "gpu_spot" in line) == ["2", "3"]
     lines = planned(capsys, tmp_path, space, rows, *ON_AWS)
     assert next(line.split()[1:3] for line in lines if "gpu_spot" in line) == ["4", "4"], "its own"
-    text = "\n".join(planned(capsys, tmp_path, space, rows, *ON_AWS, "--cpus-per-worker", "8"))
-    assert "no trial of this shape fits on gpu_spot, gpu_on_demand" in text
+    for words, said in (
+        ([*halves, "--slots", "9"], "`slots` must be at most 8, which the node types hold"),
+        ([*ON_AWS, "--cpus-per-worker", "8"], "the 8 CPU, 1 GPU of a trial's worker, but none has"),
+        ([*ON_AWS, "--max-cost", "0.1"], "more than the 0.17 USD that the nodes of 4 slots cost"),
+    ):
+        assert main(["plan", str(space), "--results", str(tmp_path), *words]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_without_a_cluster_there_are_hours_and_no_money(
@@ -171,7 +202,11 @@ def test_json_has_the_figures_of_the_text(space: Path, capsys: pytest.CaptureFix
         store.append(row(number, 100.0))
     assert main([*words, "--format", "json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["from"] == {"trials": 5, "devices": ["NVIDIA A10G"]}
+    assert record["from"] == {
+        "trials": 5,
+        "devices": ["NVIDIA A10G"],
+        "same_kind": True,
+    }
     assert record["seconds"] == {"mean": 4000, "low": 4000, "high": 4000}
     [place] = record["on"]
     assert (place["node"], place["slots"], place["money"]) == ("this machine", 2, None)
@@ -228,8 +263,43 @@ def test_slots_that_a_sweep_refuses(
 
 
 @pytest.mark.parametrize("option", ["--stages-limit", "--quota"])
-def test_no_room_at_all_is_refused(
-    space: Path, option: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("size", "got"), [("0", "0"), ("1e308", "1e+308")])
+def test_no_room_at_all_or_more_than_there_is_is_refused(
+    space: Path, option: str, size: str, got: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["plan", str(space), option, "0"]) == 2
-    assert f"`{option}` must be a number of GB > 0, but got 0" in capsys.readouterr().err
+    assert main(["plan", str(space), option, size]) == 2
+    said = f"`{option}` must be a number of GB in (0, 1e+09], but got {got}"
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("corpora=nosuch", "`corpus` must be a known name, but got 'nosuch'"),
+        ("encoder=package:nosuch", "`package:nosuch` must name a packaged encoder"),
+        ("encoder=./nowhere", "there is no encoder './nowhere': no such folder"),
+    ],
+)
+def test_what_a_sweep_refuses(
+    space: Path, setting: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", str(space), "--set", setting]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_data_that_can_be_fetched_is_only_a_warning(
+    space: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["plan", str(space), "--set", "corpora=emobank", "--data-dir", str(tmp_path / "none")]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "plan of space" in said.out
+    assert said.err.startswith("raysearch: the sweep cannot run here yet: `")
+    assert "raysearch data fetch emobank" in said.err
+    assert main(["plan", "msmo-xabsa", *words[-2:]]) == 0
+    assert "sweep cannot run here yet: pair " in capsys.readouterr().err
+
+
+def test_one_of_each_is_singular(space: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(space), "--trials", "1", "--seeds", "1"]) == 0
+    assert "  trials    1 = 1 configuration x 1 cell\n" in capsys.readouterr().out

@@ -81,7 +81,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> 
 def test_the_sweep_goes_on(plan: SweepPlan, capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, "results/demo/", code=0)
     assert text.startswith(
-        "recovered: demo with 3 configurations (2 complete, 0 pruned, 0 failed, 1 to go on) in "
+        "recovered: demo with 3 configurations (2 complete, 0 pruned, 0 failed, 1 to continue) in "
         "sqlite:///"
     )
     with open_study(plan) as ledger:

@@ -47,8 +47,10 @@ class Head:
         self.done.append("up")
         self.up = True
 
-    def submit(self, client: Any, name: str, words: list[str], space: str) -> str:
-        self.done.append("submit")
+    def submit(
+        self, client: Any, name: str, words: list[str], space: str, *, same_code: bool
+    ) -> str:
+        self.done.append("submit the same code" if same_code else "submit")
         self.words, self.space = words, space
         return f"{name}-1"
 
@@ -146,7 +148,7 @@ def test_beside_another_sweep_the_nodes_keep_their_tree(
 ) -> None:
     head.up = head.busy = True
     assert run() == 0
-    assert head.done == ["submit", "watch space-1"]
+    assert head.done == ["submit the same code", "watch space-1"]
     assert "the nodes keep the working tree" in capsys.readouterr().err
 
 
@@ -162,7 +164,7 @@ def test_a_url_is_joined_and_never_brought_up(
     assert "nothing answers" in capsys.readouterr().err
     head.up = True
     assert main(words) == 0
-    assert head.done == ["submit", "watch space-1"]
+    assert head.done == ["submit the same code", "watch space-1"]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_pruned_row_is_trained_as_far_as_it_went_and_other_code_is_not_judged(
     folder = put(trained, "other", **changed)
     assert main(["replay", f"{folder}:0"]) == 2
     out = capsys.readouterr().out
-    assert "not judged" in out and "code: row 000000000000" in out
+    assert "not comparable" in out and "code: row 000000000000" in out
     assert "git checkout aaaaaaaaaa" in out
     assert "numbers are bit-equal all the same: look at how this row came about" in out
 
@@ -103,6 +103,7 @@ def test_a_pruned_row_is_trained_as_far_as_it_went_and_other_code_is_not_judged(
     [
         (["replay", "{}"], "`ROW` must be SWEEP:N"),
         (["replay", "{}:7"], "but got 7; it has 0 to 0"),
+        (["replay", "{}:" + "9" * 5000], "999…; it has 0 to 0"),
         (["replay", "{}:0", "--seed", "9"], "must name a cell of trial 0; known: sample seed 0"),
         (["replay", "{}:0", "--tolerance", "-1"], "`--tolerance` must be >= 0"),
         (["verify", "{}", "--sample", "200%"], "`--sample` must be a share like 5%"),

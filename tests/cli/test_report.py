@@ -1,3 +1,4 @@
+import json
 import os
 import socket
 import struct
@@ -46,6 +47,23 @@ def sweep(tmp_path: Path) -> Path:
         store.append(trial(number))
     (folder / "sweep.json").write_text('{"metric": "dev/va_pearson", "direction": "maximize"}')
     return folder
+
+
+def test_a_setting_that_no_row_has_is_not_drawn(sweep: Path, tmp_path: Path) -> None:
+    """As in rows of another version, or of a stranger."""
+    searched = {"top_k": {"choices": [0.0, 0.1, 0.2], "when": {}}}
+    searched["focal_alpha"] = {"choices": [None, 0.5], "when": {}}
+    card = {"metric": "dev/va_pearson", "direction": "maximize"}
+    card["study"] = {"space": {"search": searched}, "seed": 0}
+    (sweep / "sweep.json").write_text(json.dumps(card))
+    assert main(["report", str(sweep), "-o", str(tmp_path / "page.html")]) == 0
+
+
+def test_a_page_of_trials_without_a_search(sweep: Path, tmp_path: Path) -> None:
+    (sweep / "sweep.json").unlink()
+    assert main(["report", str(sweep), "-o", str(tmp_path / "page.html")]) == 0
+    assert main(["compare", f"{sweep}:1", f"{sweep}:2"]) == 0
+    assert main(["export", str(sweep), "--as", "markdown"]) == 0
 
 
 def test_a_page_is_written_and_said(sweep: Path, tmp_path: Path, capsys) -> None:

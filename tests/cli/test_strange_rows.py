@@ -15,8 +15,7 @@ from raysearch.cli import main
 from raysearch.leaderboard import Store
 from raysearch.leaderboard.schema import curve_rows, trial_rows
 from raysearch.run import Cell, Report, Run, RunState
-from raysearch.search.space.card import IDENTITY, identity_of
-from raysearch.search.space.space import load_space
+from raysearch.search.space.space import IDENTITY, identity_of, load_space
 
 COMMANDS = {
     "leaderboard": ["leaderboard", "results/carl"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,59 @@ def plan_of(folder: Path, *, seeds: int = 2, mode: str = "per_task", **more: str
     return noop_plan(folder, space, cells=lambda config: cells)
 
 
+def test_everything_wrong_is_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--trials", "0", "--seed", "-1", "--quota", "0", "--name", "a/b", "--time", "x"]
+    assert main(["sweep", "carl", *words, "--hang-limit", "x", "--set", "nosuch=1"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    starts = [
+        *("raysearch: unknown setting `nosuch`", "`--trials` must", "`--time` must"),
+        *("`--name` must", "`--quota` must", "`--hang-limit` must", "`seed` must"),
+    ]
+    assert len(lines) == len(starts)
+    assert all(line.startswith(start) for line, start in zip(lines, starts, strict=True))
+
+
+def test_every_value_that_is_none_is_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "carl", "--trials", "x", "--seed", "y", "--keep", "some"]) == 2
+    said = capsys.readouterr().err
+    for option, value in (("trials", "int value: 'x'"), ("seed", "int"), ("keep", "choice")):
+        assert f"argument --{option}: invalid {value}" in said
+    assert said.count("see `raysearch sweep --help`") == 1
+    assert main(["sweep", "--trials", "x"]) == 2
+    said = capsys.readouterr().err
+    assert "argument --trials: invalid" in said and "required: METHOD" in said
+
+
+@pytest.mark.parametrize("name", ["nobody/nothing", "./nowhere", "package:nosuch"])
+def test_a_misspelt_encoder_is_said_before_ray_starts(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreachable(self: object, name: str, **options: object) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
+    monkeypatch.setattr(import_module("raysearch.api.sweep"), "run_sweep", pytest.fail)
+    words = ["sweep", "carl", "--set", f"encoder={name}", "--results", str(tmp_path)]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert name in said and ("there is no encoder" in said or "packaged encoder" in said)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_encoder_that_is_searched_is_looked_for_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = Path("search_spaces/carl.yaml").read_text()
+    assert "encoder: " in text
+    lines = [line for line in text.splitlines() if not line.strip().startswith("encoder:")]
+    at = lines.index("search:")
+    lines[at + 1 : at + 1] = ["  encoder: [tiny, ./nowhere]"]
+    (tmp_path / "two.yaml").write_text("\n".join(lines))
+    words = ["sweep", "carl", "--space", str(tmp_path / "two.yaml"), "--results", str(tmp_path)]
+    assert main(words) == 2
+    assert "there is no encoder './nowhere'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -57,8 +111,11 @@ def plan_of(folder: Path, *, seeds: int = 2, mode: str = "per_task", **more: str
             ["carl", "--mode", "per_task", "--aggregate", "worst"],
             "`aggregate` must be left out where `mode` is per_task, but got worst",
         ),
-        (["carl", "--quota", ".nan"], "`--quota` must be a number of GB > 0, but got nan"),
-        (["carl", "--quota", "0"], "`--quota` must be a number of GB > 0, but got 0"),
+        (
+            ["carl", "--quota", ".nan"],
+            "`--quota` must be a number of GB in (0, 1e+09]",
+        ),
+        (["carl", "--quota", "0"], "`--quota` must be a number of GB in (0, 1e+09]"),
         (
             ["carl", "--hang-limit", "never"],
             "`--hang-limit` must be like 90s, 30m or 2h, but got 'never'",

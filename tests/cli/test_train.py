@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -30,6 +31,34 @@ def test_no_more_threads_than_cores_that_may_be_used(
     assert seen == [2, 64]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_inside_of_an_import_comes_after_it(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """There its callbacks would swallow the error and keep the import lock."""
+    done: list[str] = []
+    inside = compile(
+        "raise_signal(number); done.append('import')", "<frozen importlib._bootstrap>", "exec"
+    )
+
+    def ended(args: object) -> int:
+        exec(inside, {"raise_signal": signal.raise_signal, "number": number, "done": done})
+        time.sleep(20)
+        done.append("all")
+        return 0
+
+    monkeypatch.setattr(train, "run", ended)
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {name: signal.signal(name, handler) for name, handler in usual.items()}
+    try:
+        assert main(["train", "carl"]) == 130
+        assert done == ["import"]
+        assert {name: signal.getsignal(name) for name in usual} == usual
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
 def test_sigterm_is_ctrl_c(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -43,7 +72,7 @@ def test_sigterm_is_ctrl_c(
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         assert main(["train", "carl"]) == 130
-        assert "interrupted; the same command goes on from here" in capfd.readouterr().err
+        assert "interrupted; the same command continues from here" in capfd.readouterr().err
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         heard: list[int] = []
         signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))

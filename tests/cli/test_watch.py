@@ -44,7 +44,7 @@ SUMMARY = SweepSummary(
     asked=3,
     trials={RunState.COMPLETE: 2},
     best={"": Best(1, 1 / 3)},
-    papers={"": PaperResult(0, math.inf, "stopped early")},
+    papers={"": PaperResult(0, math.nan, "stopped early")},
     nodes=NodeUsage(
         types=(NodeTimes(type="gpu", nodes=1, up=3.0),),
         cost=Cost(spent=1.5, run=0.5, tail=0.0, cap=None, rate=0.5, unpriced=("cpu",)),
@@ -97,6 +97,25 @@ def test_events_come_back_as_they_were_written() -> None:
     assert steps[:2] == [20, 40] and 45 <= len(steps) <= 50
     rest = [event for event in events if event.kind is not EventKind.PROGRESS]
     assert repr(rest) == repr([*BEFORE, *AFTER])  # by their texts, since NaN is not itself
+
+
+def test_any_program_can_read_the_lines() -> None:
+    """JSON has no NaN; jq, JavaScript and Go refuse it."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    lines = [json.loads(line, parse_constant=refuse) for line in told()]
+    by = {line["news"]: line for line in lines}
+    assert by["report"]["report"]["metrics"] == {"dev/score": 1 / 3, "train/loss": None}
+    assert by["trial"]["trial"]["metrics"]["train/loss"] is None
+    assert by["ending"]["summary"]["papers"] == {"": [0, None, "stopped early"]}
+
+
+def test_the_lines_of_earlier_versions_have_nan() -> None:
+    line = json.dumps({"news": "trial", "at": 1.0, "trial": asdict(TRIAL), "earlier": False})
+    assert "NaN" in line
+    assert repr(Event.from_json(line)) == repr(replace(row(TRIAL, earlier=False), at=1.0))
 
 
 def test_the_format_of_a_line_is_what_earlier_versions_wrote() -> None:
@@ -180,7 +199,7 @@ def test_ctrl_c_ends_the_watching_and_says_how_to_go_on(
     job += [*told()[:3], KeyboardInterrupt()]
     assert watch("cluster.yaml", "noop-1", tmp_path, PROGRESS) == 130
     said = capsys.readouterr().err
-    assert "noop-1 goes on" in said
+    assert "noop-1 continues" in said
     assert "raysearch attach cluster.yaml --job noop-1" in said
     assert "raysearch stop cluster.yaml --job noop-1" in said
     assert len(Store(tmp_path / "noop").trials()) == 1

@@ -12,7 +12,7 @@ from typing import Any
 from moto.server import ThreadedMotoServer
 
 REGION = "us-west-2"
-PROFILE = "raysearch-node"
+PROFILES = {"SET-ME-profile": "raysearch-head", "SET-ME-worker-profile": "raysearch-worker"}
 TAGS = {"ray-node-type": "worker", "ray-cluster-name": "raysearch", "ray-node-status": "setting-up"}
 
 
@@ -26,35 +26,42 @@ def main(path: str) -> None:
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    image = prepare_account()
-    config = bootstrapped(path, image)
-    answer = json.dumps({"config": config, "nodes": started(config), "image": image})
+    image, group = prepare_account()
+    config = bootstrapped(path, {"SET-ME-image": image, "SET-ME-group": group, **PROFILES})
+    answer = json.dumps(
+        {"config": config, "nodes": started(config), "image": image, "group": group}
+    )
     sys.stdout.write(f"\n{answer}\n")
     server.stop()
 
 
-def prepare_account() -> str:
-    """What docs/cluster.md has the user make: the instance profile. And an image to name."""
+def prepare_account() -> tuple[str, str]:
+    """What docs/cluster.md has the user make, profiles and group. And an image to name."""
     import boto3
 
     iam = boto3.client("iam")
     trust = {"Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **trust}]}
-    iam.create_role(RoleName=PROFILE, AssumeRolePolicyDocument=json.dumps(document))
-    iam.create_instance_profile(InstanceProfileName=PROFILE)
-    iam.add_role_to_instance_profile(InstanceProfileName=PROFILE, RoleName=PROFILE)
-    images = boto3.client("ec2").describe_images(Owners=["amazon"])["Images"]
-    return str(images[0]["ImageId"])
+    for name in PROFILES.values():
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document))
+        iam.create_instance_profile(InstanceProfileName=name)
+        iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+    ec2 = boto3.client("ec2")
+    group = ec2.create_security_group(GroupName="raysearch", Description="raysearch")["GroupId"]
+    images = ec2.describe_images(Owners=["amazon"])["Images"]
+    return str(images[0]["ImageId"]), str(group)
 
 
-def bootstrapped(path: str, image: str) -> dict[str, Any]:
+def bootstrapped(path: str, mine: dict[str, str]) -> dict[str, Any]:
     import yaml
     from ray.autoscaler._private.aws.config import bootstrap_aws
     from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     with open(path) as file:
-        text = file.read().replace("SET-ME-image", image).replace("SET-ME-profile", PROFILE)
+        text = file.read()
+    for unset, value in mine.items():
+        text = text.replace(unset, value)
     config = prepare_config(yaml.safe_load(text))
     config = AWSNodeProvider.fillout_available_node_types_resources(config)
     validate_config(config)
@@ -81,6 +88,7 @@ def started(config: dict[str, Any]) -> dict[str, Any]:
             "image": found["ImageId"],
             "profile": found.get("IamInstanceProfile", {}).get("Arn", ""),
             "groups": [group["GroupId"] for group in found["SecurityGroups"]],
+            "metadata": node["node_config"]["MetadataOptions"],
         }
     assert not provider.non_terminated_nodes({}), "every node was ended"
     return nodes

@@ -30,8 +30,11 @@ def test_ours_is_bootstrapped_and_starts_spot_and_on_demand_nodes(tmp_path: Path
         "gpu_on_demand": ("g5.xlarge", False),
     }
     assert {node["image"] for node in nodes.values()} == {image}
-    assert all(node["profile"].endswith("/raysearch-node") for node in nodes.values())
-    assert len({tuple(node["groups"]) for node in nodes.values()}) == 1, "they reach one another"
+    profiles = {name: node["profile"].rpartition("/")[2] for name, node in nodes.items()}
+    assert profiles.pop("head") == "raysearch-head"
+    assert set(profiles.values()) == {"raysearch-worker"}, "none may start or end instances"
+    assert all(node["groups"] == [answer["group"]] for node in nodes.values()), "SSH as they say"
+    assert all(node["metadata"]["HttpTokens"] == "required" for node in nodes.values())
 
     types = config["available_node_types"]
     assert types["head"]["resources"] == {"CPU": 0, "GPU": 0}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from raysearch.cluster import dispatcher as dispatcher_module
 from raysearch.cluster.dispatcher import MAX_DEATHS, MAX_LOSSES, Dispatcher, RunChannel
+from raysearch.cluster.gpus import GpuPlace
 from raysearch.events import Event, EventKind
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
 
@@ -375,7 +377,7 @@ def test_idle_workers_leave_when_no_run_will_come_and_return_if_one_does(
         await asyncio.sleep(0)
         await dispatcher.drain()
         assert await waiting is None, "soon"
-        assert not await dispatcher.cancelled("busy", spec(1).id), "who has a run goes on with it"
+        assert not await dispatcher.cancelled("busy", spec(1).id), "who has a run continues it"
         assert await dispatcher.next_run("busy", 1) == spec(1), "and its successor too"
         await dispatcher.put("idle", spec(2), False)
         assert await dispatcher.wanted("idle", 1)
@@ -394,5 +396,117 @@ def test_a_room_that_winds_up_has_no_work_for_anybody() -> None:
         assert not await dispatcher.wanted("slot", 0.01)
         assert await dispatcher.next_run("slot", 20) is None
         assert not await dispatcher.cancelled("slot", spec().id)  # what runs may still save
+
+    run(body())
+
+
+PLACE = GpuPlace(node="n1", host="h", gpu="0", type="A10G")
+
+
+def test_a_run_under_which_gpus_fail_ends_with_their_error() -> None:
+    async def body() -> None:
+        dispatcher = Dispatcher()
+        await dispatcher.open("one", spec(), False)
+        for _ in range(MAX_DEATHS):
+            assert await dispatcher.next_run("one", 1) == spec()
+            await dispatcher.fault("one", PLACE, spec().id, "CUDA error: assert")
+        assert await dispatcher.next_run("one", 0.01) is None
+        events = await dispatcher.next_events("one", 0, 1) or ()
+        assert [event.kind for event in events[:-1]] == [EventKind.WARNING] * MAX_DEATHS
+        assert events[0].text.endswith("failed, and its worker is replaced: CUDA error: assert")
+        record = events[-1].record
+        assert record is not None and record.reason == (
+            "its GPU failed 3 times at the same place (GPU 0 of h: CUDA error: assert)"
+        )
+        assert await dispatcher.selector("one", {"n1": "A10G"}) == {}
+
+    run(body())
+
+
+def test_a_node_that_is_left_out_has_cost_its_last_run_no_life() -> None:
+    async def body() -> None:
+        dispatcher = Dispatcher()
+        await dispatcher.open("one", spec(0), False)
+        await dispatcher.open("two", spec(1), False)
+        for _ in range(MAX_DEATHS - 1):
+            await dispatcher.next_run("one", 1)
+            await dispatcher.fault("one", PLACE, spec(0).id, "lost")
+        await dispatcher.next_run("two", 1)
+        await dispatcher.fault("two", PLACE, spec(1).id, "lost")
+        assert await dispatcher.selector("two", {"n1": "", "n2": ""}) == {
+            "ray.io/node-id": "!in(n1)"
+        }
+        for _ in range(MAX_DEATHS):  # its own, elsewhere
+            assert await dispatcher.next_run("two", 1) == spec(1)
+        assert await dispatcher.next_run("two", 0.01) is None
+        await dispatcher.selector("one", {"n1": ""})
+        events = await dispatcher.next_events("one", 0, 1) or ()
+        assert events[-1].kind is EventKind.REFUSED
+
+    run(body())
+
+
+def test_a_gpu_that_has_reported_in_between_is_no_bad_one() -> None:
+    async def body() -> None:
+        dispatcher = Dispatcher()
+        await dispatcher.open("one", spec(), False)
+        await dispatcher.begin("one", (PLACE,))
+        for number in range(1, 5):
+            await dispatcher.fault("one", PLACE, "", "lost")
+            await dispatcher.fault("one", PLACE, "", "lost")
+            await dispatcher.post("one", report(number, spec()))
+        assert await dispatcher.selector("one", {"n1": ""}) == {}
+
+    run(body())
+
+
+def test_a_run_that_does_not_fit_goes_to_a_type_that_is_still_to_be_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "gpu_nodes", lambda: {"n1": "A10G", "n2": "H100"})
+
+    async def body() -> None:
+        dispatcher = Dispatcher()
+        await dispatcher.open("one", spec(), False)
+        await dispatcher.next_run("one", 1)
+        large = Event(kind=EventKind.TOO_LARGE, run_id=spec().id, text="it must fit")
+        types = ("A10G", "A100")
+        assert await dispatcher.too_large("one", PLACE, large, types)
+        (event,) = await dispatcher.next_events("one", 0, 1) or ()
+        assert event.text == "it must fit; it goes to A100"
+        wanted = {"ray.io/accelerator-type": "in(A100)"}
+        assert await dispatcher.selector("one", {}, types, 1) == wanted
+
+    run(body())
+
+
+@pytest.mark.parametrize(
+    ("types", "moves"),
+    [({"n1": "A10G"}, False), ({"n1": "A10G", "n2": ""}, False), ({"n2": "A100"}, True)],
+)
+def test_a_run_that_does_not_fit_goes_to_another_type_or_is_set_aside(
+    types: dict[str, str], moves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "gpu_nodes", lambda: types)
+
+    async def body() -> None:
+        dispatcher = Dispatcher()
+        await dispatcher.open("one", spec(), False)
+        await dispatcher.next_run("one", 1)
+        large = Event(kind=EventKind.TOO_LARGE, run_id=spec().id, text="it must fit")
+        assert await dispatcher.too_large("one", PLACE, large) is moves
+        (event,) = await dispatcher.next_events("one", 0, 1) or ()
+        if not moves:
+            assert (event.kind, event.text) == (EventKind.TOO_LARGE, "it must fit")
+            assert await dispatcher.next_run("one", 0.01) is None
+            return
+        assert (event.kind, event.text) == (EventKind.WARNING, "it must fit; it goes to A100")
+        wanted = {"ray.io/accelerator-type": "!in(A10G)"}
+        assert await dispatcher.selector("one", types) == wanted
+        assert await dispatcher.next_run("one", 1) == spec()
+        a100 = replace(PLACE, node="n2", type="A100")
+        assert not await dispatcher.too_large("one", a100, large)
+        await dispatcher.put("one", spec(1), False)
+        assert await dispatcher.selector("one", types) == {}
 
     run(body())

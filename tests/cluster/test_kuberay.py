@@ -114,6 +114,22 @@ def test_all_pods_have_the_image_the_storage_and_no_metrics(manifest: dict[str, 
         assert variables["RAY_enable_metrics_collection"] == "0"
 
 
+def test_storage_can_be_written_and_a_pod_that_ends_is_drained_first(
+    manifest: dict[str, Any],
+) -> None:
+    spec = manifest["spec"]
+    (worker,) = (group["template"]["spec"] for group in spec["workerGroupSpecs"])
+    head = spec["headGroupSpec"]["template"]["spec"]
+    assert head["securityContext"] == worker["securityContext"]
+    assert worker["securityContext"]["fsGroup"] == 100  # of the image's user `ray`
+    *_, script = worker["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    drain = ["ray", "drain-node", "--address", "$RAY_ADDRESS", "--reason"]
+    assert script.split()[:5] == drain and "lifecycle" not in head["containers"][0]
+    seconds = int(script.split()[-1])
+    assert f"--deadline-remaining-seconds {seconds};" in script
+    assert seconds + 10 < worker["terminationGracePeriodSeconds"]
+
+
 def test_the_image_has_ray_of_the_pinned_version_and_python_where_jobs_look_for_it() -> None:
     docker = (ROOT / "docs" / "Dockerfile").read_text()
     version = re.search(r"rayproject/ray:([\d.]+)-", docker)

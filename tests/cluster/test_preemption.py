@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from raysearch.cluster import preemption
 from raysearch.cluster.preemption import PreemptionNotice
 
 WORKER = """
@@ -76,3 +83,73 @@ def test_notice_counts_from_the_first_time() -> None:
     time.sleep(0.02)
     notice.give()
     assert notice.given and notice.seconds >= 0.02
+
+
+class Metadata(BaseHTTPRequestHandler):
+    """Version 2 of the service: nothing without a token."""
+
+    notice: bytes | None = None
+
+    def do_PUT(self) -> None:
+        asked = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds")
+        self._answer(b"token" if asked and self.path == "/latest/api/token" else None)
+
+    def do_GET(self) -> None:
+        known = self.headers.get("X-aws-ec2-metadata-token") == "token"
+        page = self.path == "/latest/meta-data/spot/instance-action"
+        self._answer(Metadata.notice if known and page else None)
+
+    def _answer(self, body: bytes | None) -> None:
+        self.send_response(404 if body is None else 200)
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def base() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Metadata.notice = None
+    yield f"http://127.0.0.1:{server.server_port}/latest"
+    server.shutdown()
+    server.server_close()
+
+
+def notice(seconds: float) -> bytes:
+    when = datetime.now(UTC) + timedelta(seconds=seconds)
+    return json.dumps({"action": "terminate", "time": f"{when:%Y-%m-%dT%H:%M:%SZ}"}).encode()
+
+
+def test_seconds_left(base: str) -> None:
+    assert preemption.seconds_left(base) is None
+    Metadata.notice = notice(120)
+    left = preemption.seconds_left(base)
+    assert left is not None and 110 < left <= 120
+    Metadata.notice = notice(-5)
+    assert preemption.seconds_left(base) == 0
+    Metadata.notice = b"<html>"
+    assert preemption.seconds_left(base) is None
+    assert preemption.seconds_left("http://127.0.0.1:9/latest") is None
+
+
+def test_node_is_drained_at_the_notice_and_not_before(
+    base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drained: list[list[str]] = []
+
+    def run(words: list[str]) -> subprocess.CompletedProcess[bytes]:
+        assert Metadata.notice is not None
+        drained.append(words)
+        return subprocess.CompletedProcess(words, 0)
+
+    monkeypatch.setattr(preemption.subprocess, "run", run)
+    timer = threading.Timer(0.3, lambda: setattr(Metadata, "notice", notice(100)))
+    timer.start()
+    assert preemption.watch("10.0.0.1:6379", base=base, look=0.05) == 0
+    timer.join()
+    (words,) = drained
+    assert words[3:7] == ["drain-node", "--address", "10.0.0.1:6379", "--reason"]
+    assert 90 < int(words[-1]) <= 100

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -46,3 +48,27 @@ def test_another_one_is_one_sentence_before_it_is_imported(
     with pytest.raises(ConfigError, match=f"Ray must be {RAY}, but {found} is installed"):
         raysearch.sweep("carl")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", ["train carl", "plan carl", "check", "stop http://127.0.0.1:1", "recover carl"]
+)
+def test_another_one_is_one_sentence_wherever_it_is_imported(words: str, tmp_path: Path) -> None:
+    """Its modules are others, so that an import fails."""
+    found = tmp_path / "other"
+    (found / "ray").mkdir(parents=True)
+    (found / "ray" / "__init__.py").write_text("")
+    (found / "ray-2.53.0.dist-info").mkdir()
+    (found / "ray-2.53.0.dist-info" / "METADATA").write_text("Name: ray\nVersion: 2.53.0\n")
+    path = os.pathsep.join([str(found), str(ROOT)])
+    ran = subprocess.run(
+        [sys.executable, "-m", "raysearch", *words.split()],
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"raysearch: Ray must be {RAY}, but 2.53.0 is installed; pip ins")
+    assert ran.stderr.count("\n") == 1

@@ -65,7 +65,9 @@ def test_a_folder_that_will_not_do_is_passed_over(
     shared = base / "shared"
     shared.mkdir()
     shared.chmod(0o777)  # anybody can rename what lies there: no sticky bit
-    for unfit in (base / ("long" * 20), shared, base / "none", "."):
+    strange = Path(os.fsdecode(os.fsencode(base) + b"/caf\xe9"))
+    strange.mkdir()
+    for unfit in (base / ("long" * 20), shared, base / "none", ".", strange):
         monkeypatch.setenv("RAY_TMPDIR", str(unfit))
         with session_folder() as folder:
             assert folder.parent.parent == base, unfit
@@ -164,6 +166,17 @@ def test_what_a_killed_process_left_goes_with_the_next_of_its_purpose(temporary:
             assert (first / "file").exists() and second != first
         assert not second.parent.exists()
     assert sorted(temporary.iterdir()) == [other, theirs]
+
+
+def test_a_folder_of_temporary_files_that_is_no_text_is_passed_over(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = Path(os.fsdecode(os.fsencode(base) + b"/caf\xe9"))
+    strange.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(strange))
+    monkeypatch.setattr(module, "BASES", (str(base),))
+    with scratch_folder("tune") as folder:
+        assert folder.parent.parent == base
 
 
 def test_a_killed_process_lets_go_of_its_folder(temporary: Path) -> None:

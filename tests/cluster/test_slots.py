@@ -11,6 +11,7 @@ import pytest
 import ray
 from noop_sweep import NoopConfig, NoopRunner
 
+from raysearch.cluster.driver_code import DriverCode
 from raysearch.cluster.packing import measure_on_cluster
 from raysearch.cluster.ray_session import open_dispatcher
 from raysearch.cluster.slots import Slot
@@ -74,7 +75,7 @@ def test_a_trial_is_measured_in_a_task_of_its_own() -> None:
     measured = RunSpec(
         sweep="s", number=0, cell=Cell("sample", 0), method="carl", config=config, folder=""
     )
-    peak = measure_on_cluster(measured, data_dir="", gpus=0)
+    (peak,) = measure_on_cluster(measured, data_dir="", gpus=0)
     assert 100e6 < peak.taken < peak.total
     missing = replace(measured, config={**config, "corpora": ["emobank"]})
     with pytest.raises(ConfigError, match="`--pack auto` must be able to measure a trial, but: "):
@@ -136,3 +137,18 @@ def test_what_a_slot_held_is_freed_though_its_process_died_before_its_workers_we
     second = owner(spec(tmp_path, 0), dispatcher=dispatcher, shape=whole)
     assert events_to_the_end(second)[-1].kind is EventKind.FINISHED
     ray.get(second.close.remote())
+
+
+def test_a_node_that_differs_from_the_driver_refuses_before_it_takes_a_run(tmp_path: Path) -> None:
+    code = DriverCode.of("noop")
+    other = replace(code, facts={**code.facts, "torch": "1.0"})
+    actor = owner(spec(tmp_path, 0), shape=SlotShape(runner=NoopRunner(), code=other))
+    deadline = time.monotonic() + 100
+    while not (found := ray.get(actor.events.remote())):
+        assert time.monotonic() < deadline
+    assert [event.kind for event in found] == [EventKind.REFUSED]
+    assert " instead of 1.0; install docs/requirements.lock there" in found[0].text
+    ray.get(actor.close.remote())
+    same = owner(spec(tmp_path, 0), shape=SlotShape(runner=NoopRunner(), code=code))
+    assert events_to_the_end(same)[-1].kind is EventKind.FINISHED
+    ray.get(same.close.remote())

@@ -19,7 +19,7 @@ OWN = ("methods", "search_spaces", "corpora")
 ORDINARY = {
     *("absolute", "best", "binary", "cls", "corpora", "corpus", "epsilon", "files", "labels"),
     *("last", "linear", "literal", "mean", "mixed", "none", "random", "refuse", "report", "scale"),
-    *("sigma", "steps", "stop", "temperature", "warn"),
+    *("sigma", "st", "steps", "stop", "temperature", "warn"),
 }
 """Words that others use in another sense: columns of rows and records, states, Greek letters."""
 
@@ -30,7 +30,8 @@ def names_of(method: str) -> set[str]:
     common = {field.name for field in dataclasses.fields(TrainingConfig)}
     own = {name: rule for name, rule in rules(config).items() if name not in common}
     choices = {choice for rule in own.values() for choice in rule.choices}
-    return ({*own} | choices | {*measures_of(get_method(method))}) - ORDINARY
+    found = {*own} | choices | {*measures_of(get_method(method))}
+    return {name for name in found if len(name) > 1} - ORDINARY  # a letter is no name
 
 
 def named(path: Path) -> Iterator[tuple[int, str]]:

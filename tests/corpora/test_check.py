@@ -14,7 +14,7 @@ def test_every_file_once_and_all_missing_in_an_empty_folder(tmp_path):
     assert {result.state for result in results} == {"missing"}
     paths = [result.path for result in results]
     assert len(paths) == len(set(paths))
-    assert set(paths) == set(PINS) | {TALES, "iemocap"}
+    assert set(paths) == set(PINS) | {TALES, "iemocap", "tec", "dailydialog"}
     shared = {result.path: result.corpora for result in results}
     assert shared["goemotions/train.tsv"] == ("goemotions", "goemotions_ekman")
     assert shared["iemocap"] == ("iemocap", "iemocap_classes")

@@ -56,7 +56,7 @@ def test_composed_and_decomposed_letters_are_the_same_text() -> None:
     assert SeenTexts([mr]).among(sst2, "dev").tolist() == [True]
 
 
-def test_between_corpora_of_polarity_a_shared_passage_counts() -> None:
+def test_between_corpora_a_shared_passage_counts() -> None:
     """MR and SST-2 cut the same reviews at other places; within a corpus the split stands."""
     mr = corpus("mr", "polarity", {"train": [f"{LONG} about growing up ."], "dev": [f"{LONG} ."]})
     sst2 = corpus("sst2", "polarity", {"dev": [f"she said {LONG}", "a warm film"]})
@@ -64,8 +64,12 @@ def test_between_corpora_of_polarity_a_shared_passage_counts() -> None:
     seen = SeenTexts([mr])
     assert seen.among(sst2, "dev").tolist() == [True, False]
     assert seen.among(mr, "dev").tolist() == [False]
-    assert seen.among(other, "dev").tolist() == [False]
-    assert SeenTexts([other := corpus("x", "va", {"train": [LONG]})]).among(sst2, "dev").sum() == 0
+    assert seen.among(other, "dev").tolist() == [True]
+    rated = SeenTexts([corpus("x", "va", {"train": [LONG], "dev": [f"{LONG} ."]})])
+    assert rated.among(sst2, "dev").tolist() == [True, False]
+    remark = SeenTexts([corpus("x", "classes", {"train": ["What a day, it was!", "Thanks."]})])
+    heard = corpus("y", "va", {"dev": ["what a day it was", "thanks!", "no thanks"]})
+    assert remark.among(heard, "dev").tolist() == [True, True, False]
 
 
 def test_what_an_encoder_was_trained_on_before_counts() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 
 import pytest
 import torch
@@ -184,6 +185,28 @@ def test_missing_weights(tiny_folder):
         encoders.load(str(tiny_folder))
 
 
+def test_a_pickle_is_not_opened_and_the_advice_is_not_to_open_it(tiny_folder, tmp_path):
+    class Planted:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "planted"),))
+
+    os.remove(tiny_folder / "model.safetensors")
+    (tiny_folder / "pytorch_model.bin").write_bytes(pickle.dumps(Planted(), protocol=2))
+    with pytest.raises(EncoderError, match="may run any code and are never opened") as caught:
+        encoders.load(str(tiny_folder))
+    assert "weights_only" not in str(caught.value)
+    assert not (tmp_path / "planted").exists()
+
+
+def test_code_of_its_own_is_not_run(tiny_folder):
+    config = json.loads((tiny_folder / "config.json").read_text())
+    own = {"model_type": "own", "auto_map": {"AutoConfig": "own.C", "AutoModel": "own.M"}}
+    (tiny_folder / "config.json").write_text(json.dumps({**config, **own}))
+    (tiny_folder / "own.py").write_text("raise SystemExit(1)")
+    with pytest.raises(EncoderError, match="code of its own, which is never run; take another"):
+        encoders.load(str(tiny_folder))
+
+
 @pytest.mark.parametrize("name", ["./nowhere", "a/b/c", "", "what is this"])
 def test_no_such_folder(name):
     with pytest.raises(EncoderError):
@@ -194,7 +217,7 @@ def test_unreachable_hub_is_one_quick_error(monkeypatch, capfd):
     def unreachable(self, name, **options):
         raise ConnectionError("name or service not known")
 
-    monkeypatch.setattr(loading.HfApi, "model_info", unreachable)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
     with pytest.raises(EncoderError) as caught:
         encoders.load("no-such-user/no-such-model")
     message = str(caught.value)

@@ -96,6 +96,20 @@ def test_no_tokenizer(family, left, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("family", ["phobert", "bert of letters"])
+def test_one_missing_file_of_a_slow_tokenizer_is_named(family, tmp_path):
+    folder = tmp_path / "encoder"
+    write_encoder(family, folder)
+    missing = "bpe.codes" if family == "phobert" else "vocab.txt"
+    (folder / missing).unlink()
+    with pytest.raises(
+        EncoderError,
+        match=f"must hold its tokenizer, vocab.txt and .*{missing}|"
+        f"must hold its tokenizer, {missing} and",
+    ):
+        encoders.load(str(folder))
+
+
 def test_a_tokenizer_that_sentencepiece_must_read(tmp_path, monkeypatch):
     """As DeBERTa-v3 is on the hub; transformers asks for tiktoken then."""
     folder = tmp_path / "encoder"

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 from hosts.fake_cloud import HEAD, fake_cloud  # noqa: E402
 from noop_sweep import NoopRunner, noop_plan, noop_space  # noqa: E402
 
-WORKER = "gpu_spot"
-PRICES = {WORKER: 0.5, HEAD: 0.1}
+WORKER, OTHER = "gpu_spot", "gpu_other"
+PRICES = {WORKER: 0.5, OTHER: 0.1, HEAD: 0.1}
+GPUS = {WORKER: "A10G", OTHER: "T4"}
+"""The sweep asks for the first type, though the other would do and costs less."""
 LONGEST = 240.0
 
 
@@ -39,7 +41,7 @@ class Observer:
     def watch(self, ended: threading.Event) -> None:
         from ray._raylet import GcsClient
 
-        from raysearch.cluster.cost.node_watch import nodes_of
+        from raysearch.cluster.node_watch import nodes_of
 
         client = GcsClient(address="127.0.0.1:6379")
         while not ended.wait(0.3):
@@ -70,9 +72,13 @@ def observed() -> Iterator[Observer]:
 
 def run(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The sweep, and the wait until no worker is left."""
-    from raysearch.cluster.cost.prices import known_prices
+    from raysearch.cluster import ray_session
+    from raysearch.cluster.prices import known_prices
     from raysearch.search.sweep import run_sweep
 
+    # All nodes are this host, with one folder in which each of them would unpack the package, and
+    # from which the first that leaves removes it.
+    ray_session.shipped_code = lambda: nullcontext({})  # type: ignore[assignment]
     done: list[float] = []
     plan = noop_plan(
         folder,
@@ -80,6 +86,7 @@ def run(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         NoopRunner(step_seconds=settings["step_seconds"]),
         slots=settings["slots"],
         gpus_per_worker=1,
+        gpu_types=(GPUS[WORKER], GPUS[OTHER]),
         address="auto",
         prices=known_prices(None),
         max_cost=settings["max_cost"],
@@ -108,9 +115,10 @@ def run(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
 if __name__ == "__main__":
     out, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
     cloud = fake_cloud(
-        {WORKER: settings["slots"]},
+        dict.fromkeys(GPUS, settings["slots"]),
         idle_minutes=settings["idle_minutes"],
         prices=PRICES,
+        gpus=GPUS,
         home=Path.home(),
     )
     with cloud:

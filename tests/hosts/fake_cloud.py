@@ -18,6 +18,8 @@ import yaml
 from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 from ray.cluster_utils import AutoscalingCluster
 
+from raysearch.cluster.gpus import ACCELERATOR
+
 HEAD = "ray.head.default"
 PROVIDER = "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider"
 _LISTS = (
@@ -37,15 +39,22 @@ class FakeCloud(AutoscalingCluster):  # type: ignore[misc]
         types: Node type to its most nodes; each node has one CPU and one GPU.
         idle_minutes: After so long without work a node is ended.
         prices: Node type to money an hour; the head's type is `HEAD`.
+        gpus: Node type to the type of its GPU, as the cluster file says it.
     """
 
     def __init__(
-        self, types: Mapping[str, int], *, idle_minutes: float, prices: Mapping[str, float]
+        self,
+        types: Mapping[str, int],
+        *,
+        idle_minutes: float,
+        prices: Mapping[str, float],
+        gpus: Mapping[str, str],
     ) -> None:
         self._prices = dict(prices)
         node_types = {
             name: {
                 "resources": {"CPU": 1, "GPU": 1, "object_store_memory": MEMORY},
+                "labels": {ACCELERATOR: gpus[name]},
                 "node_config": {},
                 "min_workers": 0,
                 "max_workers": most,
@@ -94,10 +103,15 @@ class FakeCloud(AutoscalingCluster):  # type: ignore[misc]
 
 @contextmanager
 def fake_cloud(
-    types: Mapping[str, int], *, idle_minutes: float, prices: Mapping[str, float], home: Path
+    types: Mapping[str, int],
+    *,
+    idle_minutes: float,
+    prices: Mapping[str, float],
+    gpus: Mapping[str, str],
+    home: Path,
 ) -> Iterator[FakeCloud]:
     """A running head without a CPU, and its cluster file where a head has it, for the block."""
-    cloud = FakeCloud(types, idle_minutes=idle_minutes, prices=prices)
+    cloud = FakeCloud(types, idle_minutes=idle_minutes, prices=prices, gpus=gpus)
     (home / "ray_bootstrap_config.yaml").write_text(yaml.safe_dump(cloud.config))
     quiet = {
         "RAY_AUTH_MODE": "disabled",

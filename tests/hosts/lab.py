@@ -93,8 +93,10 @@ class Lab:
 
 _PACKAGES = {
     "ip": "iproute2",
+    "munged": "munge",
     "nsenter": "util-linux",
     "rsync": "rsync",
+    "slurmctld": "slurm-wlm",
     "ssh": "openssh-client",
     "/usr/sbin/sshd": "openssh-server",
 }

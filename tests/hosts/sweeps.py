@@ -84,9 +84,9 @@ def write_space(folder: Path, method: str, *, trials: int) -> Path:
     return path
 
 
-def on_the_cluster(cluster: Cluster, space: Path, storage: Path, results: Path) -> str:
+def on_the_cluster(cluster: Cluster, space: Path, storage: Path, results: Path, *more: str) -> str:
     """`raysearch sweep --cluster` at the laptop, to its end; gives what it said."""
-    return laptop_run(cluster.lab, *_command(cluster, space, storage, results))
+    return laptop_run(cluster.lab, *_command(cluster, space, storage, results), *more)
 
 
 @contextmanager

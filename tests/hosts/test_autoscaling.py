@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_gpus import fake_environment, written
 from hosts.lab import lab
 
 pytestmark = [
@@ -27,10 +28,12 @@ def autoscaled(folder: Path, **settings: Any) -> dict[str, Any]:
     with lab(folder, ["cloud"]) as made:
         host = made.hosts[0]
         host.run("ln", "-s", sys.prefix, "/root/venv")
-        path = {"PATH": f"/root/venv/bin:{host.environment()['PATH']}"}
+        environment = fake_environment(
+            written(folder / "gpus.json"), PATH=f"/root/venv/bin:{host.environment()['PATH']}"
+        )
         words = ["/root/venv/bin/python", str(SCRIPT), str(folder / "out.json")]
         try:
-            host.run(*words, json.dumps(settings), timeout=500, environment=path)
+            host.run(*words, json.dumps(settings), timeout=500, environment=environment)
         finally:
             logs = host.command("sh", "-c", "tail -n 20 /tmp/ray/session_latest/logs/monitor.*")
             subprocess.run(logs, check=False)  # shown where the test fails

@@ -14,6 +14,8 @@ from hosts.lab import Host, lab
 from hosts.ray_cluster import ROOT
 from hosts.sweeps import Begun, alone, begun_on, rows, write_space
 
+from raysearch.leaderboard import Store
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
@@ -55,7 +57,7 @@ def test_strangers_and_other_users_are_shut_out_in_mid_sweep(tmp_path: Path) -> 
             nothing_but_refusals_on_loopback(machine, made.laptop)
             one_token_in_no_file(machine, results)
             private_files(machine)
-            wait_for_rows(results / "carl", sweep, 1 + len(rows(results, "carl")))
+            wait_for_rows(results / "carl", sweep, 1 + len(Store(results / "carl").trials()))
             assert sweep.end(signal.SIGINT) == 130, sweep.said
         assert set(rows(results, "carl")["state"]) == {"complete"}, sweep.said
         left = machine.run("ls", "-A", "/tmp", "/dev/shm").split()
@@ -67,7 +69,7 @@ def test_strangers_and_other_users_are_shut_out_in_mid_sweep(tmp_path: Path) -> 
 def wait_for_rows(folder: Path, sweep: Begun, number: int) -> None:
     """Until so many trials are done; others are then under way."""
     deadline = time.monotonic() + 300
-    while not folder.is_dir() or len(list((folder / "trials").glob("part-*"))) < number:
+    while not folder.is_dir() or len(Store(folder).trials()) < number:
         if sweep.process.poll() is not None:
             raise AssertionError(f"it ended:\n{sweep.process.communicate()[0]}")
         if time.monotonic() > deadline:

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.timeout(1200),  # a minute to start, another to end; more on a busy machine
     pytest.mark.hosts,
 ]
-ALL_FOUR = "4/4 trials|going on from 4 kept rows"
+ALL_FOUR = "4/4 trials|continuing from 4 kept rows"
 """The last trial may end before the command comes back to its sweep."""
 
 
@@ -85,7 +85,7 @@ def with_two_ends(cluster: Cluster, space: Path, storage: Path, results: Path) -
     with begun_on_the_cluster(*places) as command:
         command.until("sweep msmo: msmo")
         assert command.end(signal.SIGINT) == 130
-        assert "goes on" in command.said and "raysearch stop" in command.said
+        assert "continues" in command.said and "raysearch stop" in command.said
     with begun_on_the_cluster(*places) as command:
         command.until("runs already")
         command.until("1/4 trials")

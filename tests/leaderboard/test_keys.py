@@ -2,7 +2,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from raysearch.leaderboard.keys import column_values, distinct, group_rows, rows_at, rows_with
+from raysearch.leaderboard.keys import (
+    PEAK,
+    _gpu_peak,
+    column_values,
+    distinct,
+    group_rows,
+    rows_at,
+    rows_with,
+)
 
 TABLE = pa.table(
     {
@@ -51,3 +59,12 @@ def test_rows_are_picked_in_order():
     assert rows_with(TABLE, "name", "a").column("number").to_pylist() == [1, 2, 1]
     assert rows_with(TABLE, "name", "z").num_rows == 0
     assert distinct(TABLE, "name") == ("a", None, "b")
+
+
+@pytest.mark.parametrize(
+    ("texts", "peak"),
+    [(["9", None, "1000000000", "x", "9" * 40], 10**9), ([None], None), (["", "-5"], None)],
+)
+def test_the_largest_peak_of_memory_is_a_number(texts, peak):
+    assert _gpu_peak(pa.table({PEAK: pa.array(texts, pa.string())})) == peak
+    assert _gpu_peak(TABLE) is None

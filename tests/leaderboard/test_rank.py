@@ -80,14 +80,14 @@ def test_a_configuration_stands_as_its_worst_cell(make_trial):
     ]
     ranking = rank(_table(trials), GOAL)
     assert [item.trial for item in ranking] == [1, 0]
-    assert ranking[1].standing is RankStatus.FAILED
+    assert ranking[1].status is RankStatus.FAILED
     assert ranking[1].reason == "loss is NaN"
 
 
 def test_configurations_with_cells_to_come_are_not_ranked(make_trial):
     trials = [make_trial(0, 0.9), make_trial(1, 0.4), make_trial(1, 0.5, seed=1)]
     ranking = rank(_table(trials), GOAL, cells=2)
-    assert [(item.trial, item.rank, item.standing) for item in ranking] == [
+    assert [(item.trial, item.rank, item.status) for item in ranking] == [
         (1, 1, RankStatus.COMPLETE),
         (0, None, RankStatus.PARTIAL),
     ]
@@ -103,7 +103,7 @@ def test_without_the_metric_in_a_cell_a_configuration_is_not_complete(make_trial
     ranking = rank(_table(trials), GOAL)
     assert [(item.trial, item.rank) for item in ranking] == [(1, 1), (0, None)]
     lacking = ranking[1]
-    assert (lacking.standing, lacking.cells, lacking.mean) == (RankStatus.PARTIAL, 1, 0.9)
+    assert (lacking.status, lacking.cells, lacking.mean) == (RankStatus.PARTIAL, 1, 0.9)
     assert math.isnan(lacking.score)
     assert lacking.reason == "dev/va_pearson is lacking in 1 of its cells"
 

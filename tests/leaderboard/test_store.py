@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -419,3 +420,12 @@ def test_a_row_that_no_reader_takes_is_not_written(tmp_path, make_trial, changes
     with pytest.raises(StoreError, match="must make a row that can be read again, but "):
         store.append(make_trial(1, **changes))
     assert [trial.number for trial in store.trials()] == [0]
+
+
+def test_a_row_does_not_make_a_folder_again_that_was_removed(tmp_path, make_trial):
+    store = Store(tmp_path / "mine")
+    store.append(make_trial(0))
+    shutil.rmtree(tmp_path / "mine")
+    with pytest.raises(StoreError, match="No such file or directory"):
+        store.append(make_trial(1))
+    assert list(tmp_path.iterdir()) == []

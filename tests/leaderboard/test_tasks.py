@@ -88,7 +88,7 @@ def test_equal_settings_of_several_tasks_are_one_configuration(make_trial):
         make_trial(4, 0.8, task="a", config=other),
     ]
     found = rank(same_settings(_table(trials[::-1])), GOAL, cells=2)
-    assert [(item.trial, item.cells, item.standing) for item in found] == [
+    assert [(item.trial, item.cells, item.status) for item in found] == [
         (3, 2, RankStatus.COMPLETE),
         (4, 1, RankStatus.PARTIAL),
     ]

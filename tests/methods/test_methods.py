@@ -31,11 +31,14 @@ def test_config_type_is_that_of_the_loader() -> None:
 
 
 def test_which_metrics_an_exported_encoder_has() -> None:
-    """Probes are fitted to its weights; discriminator, fine-tuned copies and tagger stay behind."""
+    """Probes are fitted to its weights; discriminator and tagger stay behind."""
     carl, msmo = METHODS["carl"], METHODS["msmo"]
     assert isinstance(carl, OfEncoder) and isinstance(msmo, OfEncoder)
     for metric in ("va_pearson", "emobank/valence_pearson", "uniformity", "class_accuracy"):
-        assert carl.of_encoder(metric), metric
-    for metric in ("finetuned_va_pearson", "emobank/finetuned_accuracy", "detection_auc"):
-        assert not carl.of_encoder(metric), metric
-    assert not any(msmo.of_encoder(metric) for metric in ("f1", "precision", "current_f1"))
+        assert carl.of_encoder(metric, {"protocol": "frozen"}), metric
+        assert not carl.of_encoder(metric, {"protocol": "finetuned"}), metric
+    for metric in ("finetuned_va_pearson", "emobank/finetuned_accuracy"):
+        assert carl.of_encoder(metric, {"protocol": "finetuned"}), metric
+    for protocol in ("frozen", "finetuned"):
+        assert not carl.of_encoder("detection_auc", {"protocol": protocol})
+    assert not any(msmo.of_encoder(metric, {}) for metric in ("f1", "precision", "current_f1"))

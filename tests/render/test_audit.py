@@ -26,7 +26,7 @@ def board() -> AuditBoard:
     )
     tampered = replace(row, number=4, metrics={"dev/va_pearson": 0.6})
     return AuditBoard(
-        place="results",
+        folder="results",
         rows=60,
         seed=11,
         replays=[compare_replay(row, row), compare_replay(tampered, row)],

@@ -1,8 +1,9 @@
 from rich.console import Console
 
+from raysearch.corpora import CORPORA, CorpusFile, CorpusInfo
 from raysearch.corpora.absa.pairs import CorpusReport, LanguageReport
 from raysearch.corpora.absa.views import PairReport
-from raysearch.render.corpora import languages_table, pairs_tables
+from raysearch.render.corpora import corpus_card, languages_table, pairs_tables
 
 
 def pair(name, **more):
@@ -46,3 +47,15 @@ def test_four_pairs_side_by_side_and_the_first_line():
     assert all(f"line {10 + i}" in text for i in range(5))
     assert all(len(line) <= 80 for line in text.splitlines())
     assert pairs_tables(report()) == []
+
+
+def test_a_file_that_only_its_owner_has_is_given_no_address() -> None:
+    """A corpus of the user's own, as in docs/extending.md: no repository has it."""
+    own = CorpusInfo(
+        name="diary", task="va", title="diary entries", licence="your own", citation="none",
+        files=(CorpusFile(path="diary/diary.csv", source="diary.csv", sha256=None),),
+        folder="diary", scale=(1, 9), origin="own",
+    )  # fmt: skip
+    card = corpus_card(own)
+    assert card.splitlines()[-1] == "  file      diary/diary.csv  sha256 not known"
+    assert "://" in corpus_card(CORPORA["emobank"])

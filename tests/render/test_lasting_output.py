@@ -45,6 +45,14 @@ def shell(words: str, end: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.parametrize("words", ["--help", "sweep --help", "--version", "experiment"])
+def test_a_full_disk_is_said_also_of_the_help(words: str) -> None:
+    ended = shell(words, ">/dev/full")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("raysearch: the output must be written, but the disk is full")
+    assert len(ended.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("words", ["--help", "experiment"])
 @pytest.mark.parametrize("end", ["| (exec <&-)", "2>&1 | (exec <&-)", ">&-"])
 def test_commands_end_well_without_a_reader(words: str, end: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
+from rich.cells import cell_len
 
 from raysearch.analysis.selection import regrets
 from raysearch.api.leaderboard import board_of
@@ -120,6 +121,25 @@ def test_too_few_trials_for_a_correlation_is_said(small, draw):
         "",
         "no pair has the 8 complete trials that a rank correlation needs",
     ]
+
+
+def test_a_long_value_pushes_no_column_out_of_sight(make_trial, draw):
+    folder = "/home/somebody/" + "deep/" * 20
+    trials = [
+        make_trial(n, cell=Cell(pair, 0), config={"encoder": f"{folder}{name}", "top_k": 0.1 * n})
+        for n, (pair, name) in enumerate([("en-es", "first"), ("en-fr", "第二")], 1)
+    ]
+    card = SweepCard(goal=MetricGoal("dev/va_pearson"), cells=2, tasks=("en-es", "en-fr"))
+    board = board_of(_table(trials), card, "parameter")
+    for width in (40, 80):
+        lines = draw(board, width)
+        assert max(map(cell_len, lines)) <= width
+        ends = [line.split()[-1] for line in lines if line.startswith("encoder")]
+        assert [end[-8:] for end in ends] == ["ep/first", "/deep/第二"]
+        assert all(end.startswith("...") for end in ends)
+        assert [line.split()[-1] for line in lines if line.startswith("top_k")] == ["0.1", "0.2"]
+    ends = [line for line in draw(board, 400) if line.startswith("encoder")]
+    assert ends[0].split()[1:] == [f"{folder}first", f"{folder}第二"]
 
 
 def test_more_pairs_than_fit_go_below(make_pairs, draw):

@@ -12,7 +12,7 @@ from raysearch.api.options import SweepOptions
 from raysearch.api.sweep_plan import plan_of
 from raysearch.cli import main, parser
 from raysearch.cli.arguments import given
-from raysearch.cluster.cost import prices
+from raysearch.cluster import prices
 from raysearch.render.sweep_summary import cost_lines
 from raysearch.summary import Cost, Ending, NodeTimes, NodeUsage, SweepSummary
 
@@ -32,8 +32,8 @@ def test_the_lines_of_a_sweep_that_used_up_its_money() -> None:
         "first, 5.0s between two, 8.0s after their last",
         "cost: 4.92 USD, 1.50 USD of it in this run; up to 0.17 USD more until idle nodes are gone",
         "  counted at the dearest price, for want of their own: tpu",
-        "ended by --max-cost 5: what is finished stays, what ran goes on from its checkpoint with "
-        "a higher one, for example --max-cost 10",
+        "ended by --max-cost 5: what is finished stays, what ran continues from its checkpoint "
+        "with a higher one, for example --max-cost 10",
     ]
 
 

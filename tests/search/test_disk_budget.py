@@ -196,7 +196,7 @@ def test_room_is_made_for_what_runs_before_it_is_written(tmp_path: Path) -> None
     said = incumbents.make_room(["00004-noop-s0", "00005-noop-s0"])
     assert said == (
         "`--quota` must be 410 kB for the best weights and 2 trials at once, but is 225 kB: the "
-        "sweep goes on and may take more than that (fewer --slots need less)"
+        "sweep continues and may take more than that (fewer --slots need less)"
     )
     assert files(tmp_path) == [
         "00000-noop-s0/final.safetensors",

@@ -119,8 +119,9 @@ def test_a_budget_that_cannot_reach_the_model_is_told() -> None:
     assert reach_note(space) == "" and reach_note(replace(space, sampler="random")) == ""
     for few, at_once, enough in ((3, 1, 4), (1, 1, 4), (4, 4, 5), (4, 9, 10)):
         note = reach_note(replace(space, trials=few), at_once=at_once)
+        several = "configuration" if few == 1 else "configurations"
         assert note == (
-            f"the model of the sampler `tpe` cannot choose any of {few} configurations of each "
+            f"the model of the sampler `tpe` cannot choose any of {few} {several} of each "
             "task: all are drawn at random, as the first ones are, or run at the same time; it "
             f"can from --trials {enough} on"
         )

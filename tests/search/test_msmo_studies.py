@@ -16,12 +16,13 @@ FOLDER = Path(__file__).parents[2] / "search_spaces" / "studies"
 CELLS = {
     "msmo-baseline": (3, 12),
     "msmo-ablation": (7, 6),
-    "msmo-codeswitch": (4, 6),
+    "msmo-codeswitch": (5, 6),
     "msmo-translation-free": (3, 12),
     "msmo-alignment-noise": (6, 6),
     "msmo-beta": (4, 12),
     "msmo-teachers": (3, 6),
     "msmo-clip": (12, 3),
+    "msmo-depth": (6, 8),
 }
 """Name of a study to its arms and the cells of each."""
 
@@ -71,7 +72,7 @@ def test_trial_0_differs_from_the_arm_of_its_values_in_nothing(space: SearchSpac
 @pytest.mark.parametrize("space", ["msmo-beta"], indirect=True)
 def test_every_pair_has_its_own_beta_of_the_paper(space: SearchSpace) -> None:
     assert space.mode == "per_task"
-    for target, beta in PAPER_BETA.items():
+    for target, beta in PAPER_BETA["xlm-r"].items():
         config, values = space.paper_first(f"en-{target}")
         assert (config["consistency_weight"], values) == (beta, {})
         other = space.config_for({"consistency_weight": 0.25})
@@ -81,8 +82,9 @@ def test_every_pair_has_its_own_beta_of_the_paper(space: SearchSpace) -> None:
     assert len(ratios) == 1
 
 
-def test_all_studies_have_one_base() -> None:
-    settings = {name: load_space(FOLDER / f"{name}.yaml").setting for name in CELLS}
+def test_all_studies_of_one_layer_have_one_base() -> None:
+    names = [name for name in CELLS if name != "msmo-depth"]
+    settings = {name: load_space(FOLDER / f"{name}.yaml").setting for name in names}
     own = {
         "msmo-teachers": {"student_steps", "distill_steps", "distill_learning_rate"},
         "msmo-clip": {"pairs", "schedule", "critic_learning_rate"},

@@ -115,7 +115,7 @@ def test_a_worker_that_hangs_is_said_and_replaced(
     assert [trial.state for trial in trials] == [RunState.COMPLETE] * 3
     assert set(steps_done(log).values()) == {1}  # it went on from its checkpoint
     of_trial = [text for text in said if text.startswith("trial 00001-noop-s0: ")]
-    assert any("no news for" in text for text in of_trial)
+    assert any("no report for" in text for text in of_trial)
     assert any("its worker hangs and is replaced" in text for text in of_trial)
 
 

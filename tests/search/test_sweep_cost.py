@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from noop_sweep import NoopRunner, noop_plan, noop_space
 
-from raysearch.cluster.cost.node_watch import LOOK_SECONDS
-from raysearch.cluster.cost.prices import PriceTable
+from raysearch.cluster.node_watch import LOOK_SECONDS
+from raysearch.cluster.prices import PriceTable
 from raysearch.errors import ConfigError
 from raysearch.run import Run
 from raysearch.search.sweep import run_sweep

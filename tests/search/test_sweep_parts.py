@@ -1,4 +1,4 @@
-"""The parts of a sweep that need no Ray: plan, lock, standing, run book."""
+"""The parts of a sweep that need no Ray: plan, lock, incumbents, run book."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from noop_sweep import GOAL, noop_plan, noop_report, noop_space
+from ray.exceptions import OutOfMemoryError
 
 from raysearch.cluster.breakdown import ShortOfMemoryError, slot_breakdown
-from raysearch.cluster.cost.node_clock import LiveNode
-from raysearch.cluster.cost.node_watch import NodeWatch
-from raysearch.cluster.cost.prices import PriceTable
+from raysearch.cluster.node_watch import LiveNode, NodeWatch
+from raysearch.cluster.prices import PriceTable
 from raysearch.devices import cpu_device
 from raysearch.errors import ConfigError, RaysearchError, StoreError
 from raysearch.events import Event, EventKind
 from raysearch.run import Cell, MetricGoal, Report, Run, RunState
 from raysearch.search import sweep as sweep_module
-from raysearch.search.driver import QueuedRun, RunQueue
+from raysearch.search.driver import MAX_FRUITLESS, QueuedRun, RunQueue
 from raysearch.search.incumbent import Incumbents, paper_result
 from raysearch.search.plan import SweepPlan
 from raysearch.search.study.ledger import StudyLedger
@@ -166,6 +166,14 @@ def test_how_the_papers_own_setting_ended() -> None:
     broken = replace(trial(0, math.nan, state="failed"), reason="no memory")
     ended = paper_result(0, [done[0], broken], space, cells=3, unfinished=False)
     assert ended.note == "no memory"
+
+
+def test_a_paper_setting_that_moves_no_weight_is_no_result_of_the_method() -> None:
+    space = replace(noop_space(seeds=1), method="carl")
+    for share, note in ((0.002, "its embeddings moved by 0.2 % of their spread"), (0.05, "")):
+        moved = replace(trial(0, 0.5), metrics={GOAL: 0.5, "dev/encoder_moved": share})
+        found = paper_result(0, [moved], space, cells=1, unfinished=False)
+        assert found.value == 0.5 and found.note.startswith(note) and bool(found.note) == bool(note)
 
 
 def test_a_plan_counts_by_task(tmp_path: Path) -> None:
@@ -465,17 +473,41 @@ def test_runner_that_lets_go_unasked_is_a_failed_row(desk: Desk) -> None:
     assert desk.trials[0].state is RunState.FAILED
 
 
-def test_lease_that_waits_long_is_told_of_once_a_while(desk: Desk) -> None:
+class Waiting:
+    """What stands in for the watch of a cluster: a word on the nodes that runs wait for."""
+
+    out_of_money = False
+    known = ""
+
+    def explain(self) -> str:
+        return self.known
+
+    def look(self) -> None:
+        pass
+
+
+def test_lease_that_waits_long_is_told_of_once_a_while_and_with_every_news(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud, clock = Waiting(), time.monotonic()
+    desk.queue.watch = cast(Any, cloud)
     queued = desk.queue.next()
     assert queued is not None
-    desk.queue.handle_events(queued.spec.id, [])
-    assert not desk.events
-    desk.queue._running[queued.spec.id].since -= 60
-    desk.queue.handle_events(queued.spec.id, [])
-    desk.queue.handle_events(queued.spec.id, [])
-    (event,) = desk.events
-    assert event.kind is EventKind.MESSAGE
-    assert event.text == "trial 00000-noop-s0 waits for 1 x (1 CPU)"
+
+    def said_at(seconds: float) -> list[str]:
+        desk.events.clear()
+        monkeypatch.setattr(time, "monotonic", lambda: clock + seconds)
+        desk.queue.handle_events(queued.spec.id, [])
+        return [event.text for event in desk.events]
+
+    waits = "trial 00000-noop-s0 waits for 1 x (1 CPU)"
+    assert said_at(8) == []
+    assert said_at(12) == [waits]
+    assert said_at(13) == said_at(60) == []
+    cloud.known = "launching 2 × g5.xlarge (spot)"
+    assert said_at(63) == [f"{waits}: launching 2 × g5.xlarge (spot)"]
+    assert said_at(66) == said_at(120) == []
+    assert said_at(124) == [f"{waits}: launching 2 × g5.xlarge (spot)"]
 
 
 def test_a_silent_worker_is_said_and_then_given_up_once(
@@ -494,8 +526,8 @@ def test_a_silent_worker_is_said_and_then_given_up_once(
         desk.queue.handle_events(run_id, [])
     assert desk.queue.hangs(run_id) and not desk.queue.hangs(run_id)
     said = [event.text for event in desk.events if event.text.startswith(f"trial {run_id}: ")]
-    assert "no news for 60 s" in said[0] and "replaced after 3600 s (--hang-limit)" in said[0]
-    assert said[1].endswith("its worker hangs and is replaced, to go on from its checkpoint")
+    assert "no report for 60 s" in said[0] and "replaced after 3600 s (--hang-limit)" in said[0]
+    assert said[1].endswith("its worker hangs and is replaced, to continue from its checkpoint")
 
 
 def test_workers_are_spare_once_every_cell_that_is_left_runs(tmp_path: Path) -> None:
@@ -579,6 +611,59 @@ def test_a_failed_cell_ends_its_configuration_and_lets_go_of_the_others(tmp_path
     desk.ledger.close()
 
 
+def test_a_run_that_no_gpu_here_can_hold_stays_open_and_is_not_offered_again(
+    tmp_path: Path,
+) -> None:
+    """Nor does it keep idle workers from leaving; another session, on a larger GPU, goes on."""
+    plan = noop_plan(tmp_path, noop_space(trials=2))
+    desk = Desk(plan)
+    large = desk.queue.next()
+    assert large is not None
+    said = Event(kind=EventKind.TOO_LARGE, run_id=large.spec.id, sequence=2, text="it must fit")
+    assert desk.queue.handle_events(large.spec.id, [said])
+    assert "it must fit; the trial stays open: the same command" in desk.events[-1].text
+    small = desk.queue.next()
+    assert small is not None and small.spec.number == 1 and desk.queue.spare
+    desk.finish(small)
+    assert desk.queue.next() is None and desk.queue.exhausted and not desk.queue.over
+    assert desk.queue.unfinished == 1 and [row.number for row in desk.trials] == [1]
+    desk.ledger.close()
+    again = Desk(plan)
+    offered = again.queue.next()
+    assert offered is not None and offered.spec == large.spec
+    again.ledger.close()
+
+
+def test_a_sweep_whose_trials_all_fail_ends(tmp_path: Path) -> None:
+    plan = noop_plan(tmp_path, noop_space(trials=20))
+    desk = Desk(plan)
+    for _ in range(MAX_FRUITLESS):
+        assert desk.queue.failure is None
+        queued = desk.queue.next()
+        assert queued is not None
+        assert desk.queue.handle_events(queued.spec.id, [failed_news(queued)])
+    assert (
+        f"first {MAX_FRUITLESS} configurations of this session all failed, the last one with: "
+        in (str(desk.queue.failure))
+    )
+    assert desk.queue.next() is None and len(desk.trials) == MAX_FRUITLESS
+    desk.ledger.close()
+
+
+def test_one_that_succeeds_makes_up_for_those_that_fail(tmp_path: Path) -> None:
+    plan = noop_plan(tmp_path, noop_space(trials=20))
+    desk = Desk(plan)
+    for number in range(2 * MAX_FRUITLESS):
+        queued = desk.queue.next()
+        assert queued is not None
+        if number == 1:
+            desk.finish(queued)
+        else:
+            assert desk.queue.handle_events(queued.spec.id, [failed_news(queued)])
+    assert desk.queue.failure is None
+    desk.ledger.close()
+
+
 def test_a_configuration_with_a_failed_cell_is_over_after_a_restart(tmp_path: Path) -> None:
     """The driver was killed after the record of the failed cell, while another cell ran."""
     plan = noop_plan(tmp_path, noop_space(trials=2, seeds=3))
@@ -634,8 +719,34 @@ def test_a_lack_of_memory_goes_on_with_a_slot_less_while_there_is_one(
     made: Any = partial(SimpleNamespace, failure=None, interrupted=False)
     queue = sweep_module._run(plan, lambda plan: made(plan=plan), told.append)
     assert ran == used and queue.plan.slots == used[-1]
-    assert len(told) == len(used) - 1 and "going on in 0 s with `--slots` 2" in told[0]
+    assert len(told) == len(used) - 1 and "continuing in 0 s with `--slots` 2" in told[0]
     assert isinstance(queue.failure, ShortOfMemoryError) is (lacks > 1)
+
+
+def test_what_tune_raises_for_a_lack_of_memory_is_one_and_another_error_is_a_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tune knows two errors of an actor, and raises a RuntimeError from any other."""
+    ran: list[int] = []
+
+    def run_tune(plan: SweepPlan, queue: SimpleNamespace) -> None:
+        ran.append(plan.slots)
+        if len(ran) == 1:
+            said = OutOfMemoryError("killed due to the node running low on memory")
+            raise RuntimeError(f"Caught unexpected exception: {said}") from said
+        raise RuntimeError("a bug")
+
+    def made(plan: SweepPlan) -> SimpleNamespace:
+        queue = SimpleNamespace(plan=plan, failure=None, interrupted=False)
+        queue.fail = partial(setattr, queue, "failure")
+        return queue
+
+    monkeypatch.setattr("raysearch.search.tune.run_tune", run_tune)
+    monkeypatch.setattr(sweep_module, "PAUSE_SECONDS", 0)
+    plan = replace(noop_plan(tmp_path, noop_space()), slots=2)
+    with pytest.raises(RuntimeError, match="^a bug$"):
+        sweep_module._run(plan, made, lambda text: None)
+    assert ran == [2, 1]
 
 
 def test_who_is_interrupted_while_memory_is_short_is_not_gone_on_with(

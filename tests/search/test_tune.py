@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from noop_sweep import noop_plan, noop_space
+
+from raysearch.cluster.slot_trainable import EVENTS
 from raysearch.events import Event, EventKind
-from raysearch.search.tune import EVENTS, StudyScheduler
+from raysearch.search import tune
+from raysearch.search.tune import StudyScheduler
 
 
 class Book:
@@ -92,3 +98,21 @@ def test_a_worker_that_hangs_is_given_up_and_its_run_goes_on() -> None:
     scheduler = StudyScheduler(queue, searcher, dispatcher)  # type: ignore[arg-type]
     assert scheduler.on_trial_result(None, TuneTrial(), {EVENTS: ()}) == "CONTINUE"
     assert given_up == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("address", "gpus", "there", "said"),
+    [
+        ("auto", 0.0, 2, "the cluster has 2 GPUs, and the trials train on CPUs: "),
+        ("auto", 1.0, 2, ""),
+        ("auto", 0.0, 0, ""),
+        (None, 0.0, 2, ""),
+    ],
+)
+def test_gpus_of_a_cluster_that_nothing_asks_for_are_told(
+    address: str | None, gpus: float, there: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune.ray, "cluster_resources", lambda: {"GPU": float(there)})
+    plan = noop_plan(Path("x"), noop_space(), address=address, gpus_per_worker=gpus)
+    note = tune.idle_gpus_note(plan)
+    assert note.startswith(said) and bool(note) is bool(said)

@@ -23,9 +23,8 @@ from raysearch.leaderboard import Store
 from raysearch.objective import Best
 from raysearch.render.tensorboard import write_curves
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
-from raysearch.search.space.card import IDENTITY, identity_of
-from raysearch.search.space.space import load_space
-from raysearch.storage.new_folder import new_folder
+from raysearch.search.space.space import IDENTITY, identity_of, load_space
+from raysearch.storage.whole import new_folder
 from raysearch.summary import Ending, SweepSummary
 
 ROOT = Path(__file__).parents[2]

@@ -100,7 +100,7 @@ def test_a_rank_correlation_is_scipys_and_its_interval_holds_it():
     assert found.value == pytest.approx(stats.spearmanr(x, y).statistic)
     assert found.low < found.value < found.high and found.low > 0
     noise = rank_correlation(x.tolist(), random.normal(size=60).tolist())
-    assert not noise.excludes_zero and found.told and not noise.told
+    assert not noise.excludes_zero and found.significant and not noise.significant
     assert math.isnan(rank_correlation([1.0, 1.0], [1.0, 2.0]).value)
     assert not rank_correlation([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]).bounded
 
@@ -130,13 +130,13 @@ def test_without_any_correlation_5_of_100_are_told(count):
         rank_correlation(random.normal(size=count).tolist(), random.normal(size=count).tolist())
         for _ in range(600)
     ]
-    assert sum(one.told for one in found) / 600 < 0.072  # 2.5 standard errors above 0.05
+    assert sum(one.significant for one in found) / 600 < 0.072  # 2.5 standard errors above 0.05
     assert 0.93 < sum(not one.excludes_zero for one in found) / 600 < 0.985
 
 
 def test_below_eight_pairs_nothing_is_told():
     found = rank_correlation([1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7])
-    assert found.value == 1 and not found.bounded and not found.told
+    assert found.value == 1 and not found.bounded and not found.significant
 
 
 def test_by_hand_on_three_blocks_of_three() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -75,3 +76,15 @@ def test_a_pipe_or_a_device_in_a_files_place_is_refused_at_once(tmp_path: Path) 
     for name in ("pipe", "zeros", "folder"):
         with pytest.raises(OSError, match="no regular file"):
             LocalStorage(tmp_path).open(name)
+
+
+@pytest.mark.parametrize("name", ["sweep.json", "trials/part-1.parquet", "intents/1.json"])
+def test_a_folder_that_was_removed_is_not_made_again_by_a_write(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "results" / "mine"
+    store = open_storage(root)
+    store.write(name, [b"a row"])
+    shutil.rmtree(tmp_path / "results" / "mine")
+    for write in (lambda: store.write(name, [b"x"]), lambda: store.fill(name, lambda _: None)):
+        with pytest.raises(FileNotFoundError):
+            write()
+    assert list((tmp_path / "results").iterdir()) == []

@@ -18,7 +18,7 @@ from raysearch.errors import StoreError
 from raysearch.search.study.lock import sweep_lock
 from raysearch.storage import locks
 from raysearch.storage.locks import HeldError, hold_folder, this_process
-from raysearch.storage.new_folder import new_folder
+from raysearch.storage.whole import new_folder
 
 Numbers = pytest.mark.parametrize("number", locks.NO_LOCKS, ids=errno.errorcode.get)
 

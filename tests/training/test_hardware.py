@@ -14,10 +14,15 @@ from raysearch.methods.optim import adamw
 from raysearch.run import Cell, Run, RunSpec
 from raysearch.training import hardware as module
 from raysearch.training import run as run_module
-from raysearch.training.hardware import Hardware, choose_hardware, matmul_format
+from raysearch.training.hardware import (
+    Hardware,
+    autocast,
+    choose_hardware,
+    matmul_format,
+    torch_threads,
+)
 from raysearch.training.progress import NullListener
 from raysearch.training.run import execute_run
-from raysearch.training.steps import autocast
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -148,3 +153,11 @@ def test_rows_say_what_was_used_and_keys_hold_it(
     other = trained(tmp_path / "tf32", "auto")
     assert other.provenance["tf32"] == "true"
     assert other.provenance["stage_key"] != named.provenance["stage_key"]
+
+
+def test_threads_are_put_back() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise KeyError
+    assert torch.get_num_threads() == before

@@ -15,12 +15,13 @@ from raysearch.config import TrainingConfig
 from raysearch.errors import RunError, UnhealthyError
 from raysearch.methods.base import Stage, Update
 from raysearch.run import Report
-from raysearch.training.checkpoint import load_checkpoint
+from raysearch.training.checkpoint import load_checkpoint, save_checkpoint
 from raysearch.training.loop import TICK_STEPS, Fit
 from raysearch.training.progress import NullListener
+from raysearch.training.rungs import report_rungs
 from raysearch.training.seed import seed_everything
 from raysearch.training.stages.cache import StageCache
-from raysearch.training.steps import report_rungs, warmup_then_linear
+from raysearch.training.steps import warmup_then_linear
 
 
 class Toy:
@@ -213,6 +214,71 @@ def test_all_workers_leave_at_the_next_tick_when_one_has_notice(tmp_path: Path) 
     assert answers == [(False, TICK_STEPS, TICK_STEPS)] * 2
 
 
+class Apart(Toy):
+    """A toy whose workers have other generators, rows and terms."""
+
+    def updates(self, batch: torch.Tensor, step: int) -> Iterator[Update]:
+        torch.rand(distributed.rank())
+        yield from super().updates(batch[distributed.rank() :: distributed.world_size()], step)
+
+
+def in_parts(folder: Path) -> list[Any]:
+    """Curves: straight, cut after each report, at a tick with notice, and from shared stages."""
+    found = []
+
+    def trained(name: str, listener: Recorder, **settings: Any) -> tuple[bool, Recorder, int]:
+        seed_everything(1)
+        run, method = fit(folder / name, listener, Apart(), **settings)
+        complete = run.run()
+        distributed.broadcast_object("worker 0 has written")
+        return complete, listener, method.taken
+
+    complete, straight, _ = trained("straight", Recorder())
+    assert complete and len(straight.reports) == (5 if distributed.rank() == 0 else 0)
+    found.append(values(straight))
+    for reports in range(1, 5):
+        complete, _, _ = trained(f"cut{reports}", Recorder(stop_after=reports))
+        assert not complete
+        _, resumed, taken = trained(f"cut{reports}", Recorder())
+        assert taken == 25 - 5 * reports
+        found.append(values(resumed))
+    for ticks in (1, 2):
+        given = {"checkpoint_seconds": 1e9, "reports": 2}
+        complete, _, taken = trained(f"left{ticks}", Recorder(notice_after=ticks - 1), **given)
+        assert not complete and taken == TICK_STEPS * ticks
+        found.append(values(trained(f"left{ticks}", Recorder(), **given)[1]))
+    found.append(values(trained("whole", Recorder(), **given)[1]))
+    if distributed.rank() == 0:
+        (folder / "straight" / "c.pt").unlink()
+    distributed.broadcast_object("the checkpoint is gone")
+    _, shared, taken = trained("straight", Recorder())
+    assert taken == 13
+    found.append(values(shared))
+    return found
+
+
+@pytest.mark.slow
+def test_two_workers_resume_to_their_own_numbers(tmp_path: Path) -> None:
+    first, second = on_two_workers(partial(in_parts, tmp_path))
+    *cut, left, further, whole, shared = first
+    straight = cut.pop(0)
+    assert all(curve == straight for curve in cut)
+    assert left == further == whole
+    assert shared == straight
+    assert not any(second)  # worker 0 reports
+
+
+def test_a_checkpoint_of_other_workers_is_not_taken(tmp_path: Path) -> None:
+    fit(tmp_path, Recorder(stop_after=2))[0].run()
+    state = load_checkpoint(tmp_path / "c.pt")
+    assert state is not None and len(state["workers"]) == 1
+    state["workers"] *= 2
+    save_checkpoint(tmp_path / "c.pt", state)
+    run, method = fit(tmp_path, Recorder())
+    run.run()
+    assert method.taken == 25
+
+
 def test_a_stage_shared_equals_a_stage_trained(tmp_path: Path) -> None:
     first, second = Recorder(), Recorder()
     fit(tmp_path, first)[0].run()
@@ -255,6 +321,20 @@ def test_a_term_that_is_not_finite_fails_the_trial(tmp_path: Path) -> None:
         run.run()
 
 
+def test_a_stage_without_reports_is_judged_at_its_end(tmp_path: Path) -> None:
+    method = Toy()
+    judged: list[tuple[set[str], bool]] = []
+    method.check_health = lambda terms, metrics: judged.append(  # type: ignore[method-assign]
+        ({*terms}, bool(metrics))
+    )
+    method.stages = lambda: [  # type: ignore[method-assign]
+        Stage("stage0", (), 12, reports=False),
+        Stage("stage1", (), 13),
+    ]
+    assert fit(tmp_path, Recorder(), method, reports=1)[0].run()
+    assert judged == [({"one", "two"}, False), ({"one", "two"}, True)]
+
+
 def test_a_failure_signature_fails_the_trial(tmp_path: Path) -> None:
     method = Toy()
     method.unhealthy = True
@@ -283,6 +363,34 @@ def test_two_updates_make_the_joint_gradient(tmp_path: Path) -> None:
     joint = 0.8 * method.model(batch).square().mean() + 0.2 * method.model(batch + 1).abs().mean()
     joint.backward()
     torch.testing.assert_close(grads[0], method.model[1].weight.grad, rtol=1e-12, atol=0)
+
+
+class Scheduled(Toy):
+    """Two stages under one learning-rate schedule; keeps the rate of every step."""
+
+    def __init__(self, steps: Sequence[int] = (4, 6)) -> None:
+        super().__init__(steps)
+        self.rates: list[float] = []
+
+    def stages(self) -> Sequence[Stage]:
+        first, second = self.steps
+        total = first + second
+        return [
+            Stage("stage0", (), first, scheduled=(0, total)),
+            Stage("stage1", (), second, scheduled=(first, total)),
+        ]
+
+    def updates(self, batch: torch.Tensor, step: int) -> Iterator[Update]:
+        yield from super().updates(batch, step)
+        self.rates.append(self.optimizers["main"].param_groups[0]["lr"])
+
+
+def test_one_schedule_may_span_several_stages(tmp_path: Path) -> None:
+    run, method = fit(tmp_path, Recorder(), Scheduled(), warmup_share=0.2)
+    assert run.run()
+    assert isinstance(method, Scheduled)
+    expected = [0.1 * warmup_then_linear(step, 10, 0.2) for step in range(10)]
+    assert method.rates == pytest.approx(expected)
 
 
 def test_schedule_by_hand() -> None:

@@ -17,8 +17,19 @@ from typing import Any
 from raysearch.cluster.remote.launch import PATIENCE_SECONDS, NoAnswerError, connect
 from raysearch.cluster.remote.manifest import TREE
 from raysearch.errors import ConfigError, RaysearchError
+from raysearch.training.origin import package_digest
+from raysearch.version import PACKAGE
 
-__all__ = ["any_running", "follow", "latest_sweep", "running_sweep", "stop", "submit"]
+__all__ = [
+    "any_running",
+    "command_digest",
+    "follow",
+    "latest_sweep",
+    "other_command",
+    "running_sweep",
+    "stop",
+    "submit",
+]
 
 MARK = "raysearch"
 """Metadata key of a job that is a sweep of ours: its name."""
@@ -27,11 +38,14 @@ COMMAND = "raysearch-command"
 END = "# raysearch: so far what was started"
 """Shell comment at the end of a sweep's entry point, which Ray prints in full."""
 _START = "mkdir -p ~/spaces"
+_PYTHON = "~/venv/bin/python"
 LOOK_SECONDS = 2.0
 """Seconds between two looks at a job that must end, or at a head that does not answer."""
 
 
-def submit(client: Any, name: str, words: Sequence[str], space: str) -> str:
+def submit(
+    client: Any, name: str, words: Sequence[str], space: str, *, same_code: bool = False
+) -> str:
     """Start a sweep on the head as a detached job.
 
     Args:
@@ -39,6 +53,7 @@ def submit(client: Any, name: str, words: Sequence[str], space: str) -> str:
         name: The sweep's name; the job's id begins with it.
         words: Arguments of ``python -m raysearch``, without ``--space``.
         space: Text of the search space; it becomes a file there.
+        same_code: Whether the job ends at once if the head's code is not this process's.
 
     Returns:
         The job's id.
@@ -48,12 +63,13 @@ def submit(client: Any, name: str, words: Sequence[str], space: str) -> str:
         _START,
         f"printf %s {shlex.quote(space)} > {file}",
         f"cd {TREE}",
-        f"exec ~/venv/bin/python -m raysearch {shlex.join(words)} --space {file} {END}",
+        *([f"{_PYTHON} -m raysearch.cluster.driver_code {package_digest(PACKAGE)}"] * same_code),
+        f"exec {_PYTHON} -m raysearch {shlex.join(words)} --space {file} {END}",
     ]
     job: str = client.submit_job(
         entrypoint=" && ".join(steps),
         submission_id=f"{name}-{time.strftime('%Y%m%d-%H%M%S')}",
-        metadata={MARK: name, COMMAND: _command(words, space)},
+        metadata={MARK: name, COMMAND: command_digest(words, space)},
     )
     return job
 
@@ -73,17 +89,23 @@ def running_sweep(client: Any, name: str, words: Sequence[str], space: str) -> s
     for job in _sweeps(client):
         if job.metadata[MARK] != name or job.status.is_terminal():
             continue
-        if job.metadata.get(COMMAND) != _command(words, space):
-            raise ConfigError(
-                f"a sweep that runs must be asked for as it was started, but {name} was started "
-                f"with other options or another search space; watch it with `raysearch attach`, "
-                f"or end it with `raysearch stop` and run this again"
-            )
+        if job.metadata.get(COMMAND) != command_digest(words, space):
+            raise other_command(name)
         return str(job.submission_id)
     return None
 
 
-def _command(words: Sequence[str], space: str) -> str:
+def other_command(name: str) -> ConfigError:
+    """The error that a sweep of this name runs, but with other arguments."""
+    return ConfigError(
+        f"a sweep that runs must be asked for as it was started, but {name} was started "
+        f"with other options or another search space; watch it with `raysearch attach`, "
+        f"or end it with `raysearch stop` and run this again"
+    )
+
+
+def command_digest(words: Sequence[str], space: str) -> str:
+    """What identifies a command with its search space."""
     return hashlib.sha256("\0".join([*words, space]).encode()).hexdigest()
 
 
@@ -126,7 +148,7 @@ def follow(cluster: str | Path, job: str, write: Callable[[str], object]) -> str
     said, lost = 0, None
     preamble = _Preamble()
 
-    def hear(number: int, line: str) -> None:
+    def on_line(number: int, line: str) -> None:
         nonlocal said
         if number == said:
             said += 1
@@ -138,14 +160,14 @@ def follow(cluster: str | Path, job: str, write: Callable[[str], object]) -> str
             with connect(cluster) as client:
                 _status(client, job)
                 lost = None
-                asyncio.run(_tail(client, job, hear))
+                asyncio.run(_tail(client, job, on_line))
                 if (status := _status(client, job)).is_terminal():
                     return str(status)
         except (OSError, NoAnswerError) as error:  # requests' errors are OSErrors
             lost = lost or time.monotonic()
             if time.monotonic() - lost > PATIENCE_SECONDS:
                 raise RaysearchError(
-                    f"{job} cannot be watched, since the head does not answer; it goes on, and "
+                    f"{job} cannot be watched, since the head does not answer; it continues, and "
                     f"`raysearch attach {cluster}` watches it again"
                 ) from error
         time.sleep(LOOK_SECONDS)
@@ -165,7 +187,7 @@ class _Preamble:
         return "job_manager.py" in line
 
 
-async def _tail(client: Any, job: str, hear: Callable[[int, str], None]) -> None:
+async def _tail(client: Any, job: str, on_line: Callable[[int, str], None]) -> None:
     """All lines of a job's output from the first, with their numbers, until it ends.
 
     Raises:
@@ -184,10 +206,10 @@ async def _tail(client: Any, job: str, hear: Callable[[int, str], None]) -> None
             raise ConnectionError(str(error)) from error
         *lines, rest = (rest + text).split("\n")
         for line in lines:
-            hear(number, line)
+            on_line(number, line)
             number += 1
     if rest:
-        hear(number, rest)
+        on_line(number, rest)
 
 
 def _status(client: Any, job: str) -> Any:

@@ -27,7 +27,15 @@ from raysearch.errors import ConfigError, RaysearchError
 from raysearch.printable import without_colour
 from raysearch.storage.uri import expanded
 
-__all__ = ["NoAnswerError", "bring_up", "connect", "is_url", "take_down"]
+__all__ = [
+    "NoAnswerError",
+    "bring_up",
+    "connect",
+    "free_port",
+    "is_url",
+    "read_token",
+    "take_down",
+]
 
 PATIENCE_SECONDS = 120.0
 """Seconds of silence after which the head is given up; its jobs continue."""
@@ -86,7 +94,7 @@ def connect(cluster: str | Path) -> Iterator[Any]:
         RaysearchError: The head does not answer, or refuses the token.
     """
     check_ray()
-    token, port = _token(), _free_port()
+    token, port = read_token(), free_port()
     url = str(cluster) if is_url(cluster) else f"http://127.0.0.1:{port}"
     with nullcontext() if is_url(cluster) else _tunnel(Path(cluster), port) as tunnel:
         yield _client(cluster, url, token, tunnel)
@@ -171,8 +179,12 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
-def _token() -> str:
-    """The token, from where Ray looks for it."""
+def read_token() -> str:
+    """The token, from where Ray looks for it.
+
+    Raises:
+        ConfigError: There is none.
+    """
     path = expanded(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token")
     try:
         return os.environ.get("RAY_AUTH_TOKEN") or path.read_text().strip()
@@ -183,7 +195,8 @@ def _token() -> str:
         ) from error
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -10,7 +10,8 @@ a section that Ray ignores::
         study: postgresql://...          # --study
         slots: 4                         # --slots, --cpus-per-worker, --gpus-per-worker
         gpus_per_worker: 1
-        prices: {head: 0.10}             # see `raysearch.cluster.cost.prices`
+        gpu_types: L4,A10G               # --gpu-types
+        prices: {head: 0.10}             # see `raysearch.cluster.prices`
 """
 
 from __future__ import annotations
@@ -25,12 +26,25 @@ from typing import Any
 import jsonschema
 import yaml
 
-from raysearch.cluster.cost.prices import check_prices, is_amount
+from raysearch.cluster.capacity import capacity_problems
+from raysearch.cluster.prices import NodeType, check_prices, is_amount, price_table
 from raysearch.errors import ConfigError, shortened
 from raysearch.storage.uri import expanded, is_uri
 from raysearch.yaml_lines import LocatedValue, Problems, inside, read_located
 
-__all__ = ["TREE", "UNSET", "Site", "check_manifest", "check_site", "read_site"]
+__all__ = [
+    "SETTINGS",
+    "TREE",
+    "UNSET",
+    "Site",
+    "check_manifest",
+    "check_settings",
+    "check_site",
+    "is_count",
+    "is_manifest",
+    "read_site",
+    "unset_fields",
+]
 
 UNSET = "SET-ME"
 """Placeholder in a value that only the user can fill in; our files are shipped with some."""
@@ -65,7 +79,7 @@ def check_manifest(path: Path) -> tuple[str, ...]:
     Raises:
         ConfigError: Violations of Ray's schema, node types that do not exist or want more nodes
             than the cluster may have, invalid prices, and invalid settings in
-            `provider.raysearch`, with lines.
+            `provider.raysearch`, with lines; slots of its that no nodes are ever started for.
     """
     fields, problems = read_located(path)
     root = LocatedValue(fields, 1)
@@ -77,15 +91,31 @@ def check_manifest(path: Path) -> tuple[str, ...]:
     _check_readings(root, _as_ray_reads(path), "", problems)
     _check_nodes(fields, problems)
     check_prices(fields, problems)
-    check_site(fields, problems)
+    site = check_site(fields, problems)
     problems.raise_all()
+    _check_room(fields, site, problems)
+    problems.raise_all()
+    return unset_fields(path, fields)
+
+
+def unset_fields(path: Path, fields: Mapping[str, LocatedValue]) -> tuple[str, ...]:
+    """A sentence with its line for each value that only the user can fill in."""
     unset: dict[str, str] = {}
-    for where, node in _leaves(root, ""):
+    for where, node in _leaves(LocatedValue(fields, 1), ""):
         for word in str(node.value).split():
             if UNSET in word:
                 text = f"`{where}` must be set to yours, but has {word} ({path}:{node.line})"
                 unset.setdefault(word, text)
     return tuple(unset.values())
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether a file is one for `ray up`, by its content; a wrong one is what it seems to be."""
+    try:
+        fields, _ = read_located(path)
+    except ConfigError:
+        return False
+    return not {"cluster_name", "provider", "available_node_types"}.isdisjoint(fields)
 
 
 def read_site(path: Path) -> Site:
@@ -107,11 +137,18 @@ def read_site(path: Path) -> Site:
 def check_site(fields: Mapping[str, LocatedValue], problems: Problems) -> dict[str, Any]:
     """The plain values of the given fields; collects those that break their rule."""
     section = inside(fields.get("provider"), "raysearch")
-    found = {name: section[name] for name in _RULES if name in section}
+    return check_settings(section, "provider.raysearch.", problems)
+
+
+def check_settings(
+    section: Mapping[str, LocatedValue], where: str, problems: Problems
+) -> dict[str, Any]:
+    """The plain values of a section's settings for sweeps, named by `where` in the problems."""
+    found = {name: section[name] for name in SETTINGS if name in section}
     for name, node in found.items():
-        rule, holds = _RULES[name]
+        rule, holds = SETTINGS[name]
         if not holds(node.plain):
-            problems.refuse(f"`provider.raysearch.{name}` must be {rule}", node)
+            problems.refuse(f"`{where}{name}` must be {rule}", node)
     return {name: node.plain for name, node in found.items()}
 
 
@@ -141,18 +178,21 @@ def _folder(value: Any) -> bool:
     return _text(value) and not is_uri(value) and not value.startswith("~")
 
 
-def _count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number >= 1."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-_RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+SETTINGS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "storage": ("a full path or a URI (s3://…) that every node can write", _place),
     "data": ("a folder in the working tree, or a full path that every node has", _folder),
     "study": ("the URL of a database", _text),
-    "slots": ("a whole number >= 1", _count),
+    "slots": ("a whole number >= 1", is_count),
     "cpus_per_worker": ("a number >= 0", is_amount),
     "gpus_per_worker": ("a number >= 0", is_amount),
+    "gpu_types": ("names of GPU types, such as L4,A10G", _text),
 }
+"""Settings for sweeps: the rule in words, and whether a plain value keeps it."""
 
 
 def _as_ray_reads(path: Path) -> Any:
@@ -196,6 +236,33 @@ def _check_nodes(fields: Mapping[str, LocatedValue], problems: Problems) -> None
             f"{limit.value}",
             limit.line,
         )
+
+
+def _check_room(
+    fields: Mapping[str, LocatedValue], site: Mapping[str, Any], problems: Problems
+) -> None:
+    """Check that the nodes' resources are known, and that they hold the slots of the file."""
+    table = price_table(fields, {}, "")
+    types = inside(fields.get("available_node_types"))
+    unknown = [node.name for node in table.worker_types() if node.most and not _has_cpus(node)]
+    for name in unknown:
+        problems.add(
+            f"`available_node_types.{name}.resources` must say how many CPUs and GPUs a node has, "
+            "for example {CPU: 4, GPU: 1}: a trial's worker takes both, and what is left out "
+            "counts as 0",
+            types[name].line,
+        )
+    if unknown or "slots" not in site:
+        return
+    gpus = site.get("gpus_per_worker", 0)
+    wanted = {"CPU": site.get("cpus_per_worker", 1), **({"GPU": gpus} if gpus else {})}
+    line = inside(fields.get("provider"), "raysearch")["slots"].line
+    for text in capacity_problems(wanted, 1, site["slots"], table):
+        problems.add(text, line)
+
+
+def _has_cpus(node: NodeType) -> bool:
+    return bool(node.resources and node.resources.get("CPU"))
 
 
 def _leaves(node: LocatedValue, where: str) -> Iterator[tuple[str, LocatedValue]]:

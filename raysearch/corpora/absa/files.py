@@ -117,13 +117,16 @@ def languages(pair: str) -> tuple[str, str]:
     return found
 
 
-def pair_files(place: Source, pair: str, roles: Collection[str]) -> PairFiles:
+def pair_files(
+    corpus: Source, pair: str, roles: Collection[str], *, translated: bool = True
+) -> PairFiles:
     """The files of a pair; those that the roles need must exist.
 
     Args:
-        place: The corpus.
+        corpus: The corpus.
         pair: Source and target language.
         roles: Roles to open, of `PAIR_ROLES`.
+        translated: Whether role ``train`` has translations and code-switched sentences.
 
     Raises:
         ConfigError: The pair is not two different languages.
@@ -139,13 +142,13 @@ def pair_files(place: Source, pair: str, roles: Collection[str]) -> PairFiles:
         "target_dev": f"gold-{target}-dev.txt",
         "test": f"gold-{target}-test.txt",
     }
-    paths = {role: _path(place, name) for role, name in needed.items() if role in roles}
-    _require(place, pair, list(dict.fromkeys(paths.values())))
-    translation = _translation(place, source, target) if "train" in roles else ""
-    switched = [_path(place, f"cs_{name}-train.txt") for name in (f"{target}-{source}", pair)]
-    there = [path for path in switched if _is_there(place, path)]
+    paths = {role: _path(corpus, name) for role, name in needed.items() if role in roles}
+    _require(corpus, pair, list(dict.fromkeys(paths.values())))
+    translation = _translation(corpus, source, target) if "train" in roles and translated else ""
+    switched = [_path(corpus, f"cs_{name}-train.txt") for name in (f"{target}-{source}", pair)]
+    there = [path for path in switched if _is_there(corpus, path)]
     if translation and len(there) == 1:
-        _require(place, pair, switched)
+        _require(corpus, pair, switched)
     if not translation or not there:
         # Without a translation they belong to the opposite pair, which has the same names.
         switched = ["", ""]
@@ -160,58 +163,59 @@ def pair_files(place: Source, pair: str, roles: Collection[str]) -> PairFiles:
     )
 
 
-def pairs(place: Source) -> tuple[str, ...]:
+def pairs(corpus: Source) -> tuple[str, ...]:
     """The pairs that have a translation and the source's training sentences, in order."""
     found = set()
-    for name in _names(place):
+    for name in _names(corpus):
         match = TRANSLATION.fullmatch(name)
         if match is not None:
             source, target = match[1] or ENGLISH, match[2]
-            if source != target and _is_there(place, _path(place, f"gold-{source}-train.txt")):
+            if source != target and _is_there(corpus, _path(corpus, f"gold-{source}-train.txt")):
                 found.add(f"{source}-{target}")
     return tuple(sorted(found))
 
 
-def gold_languages(place: Source) -> tuple[str, ...]:
+def gold_languages(corpus: Source) -> tuple[str, ...]:
     """The languages that have any gold file, in order."""
-    matches = (GOLD.fullmatch(name) for name in _names(place))
+    matches = (GOLD.fullmatch(name) for name in _names(corpus))
     return tuple(sorted({match[1] for match in matches if match is not None}))
 
 
-def gold_file(place: Source, language: str, role: str) -> str:
+def gold_file(corpus: Source, language: str, role: str) -> str:
     """The gold file of a language and role (train, dev, test), or "" if it is not there."""
-    path = _path(place, f"gold-{language}-{role}.txt")
-    return path if _is_there(place, path) else ""
+    path = _path(corpus, f"gold-{language}-{role}.txt")
+    return path if _is_there(corpus, path) else ""
 
 
-def _require(place: Source, pair: str, paths: list[str]) -> None:
-    missing = [path for path in paths if not _is_there(place, path)]
+def _require(corpus: Source, pair: str, paths: list[str]) -> None:
+    missing = [path for path in paths if not _is_there(corpus, path)]
     if not missing:
         return
-    known = gold_languages(place)
+    known = gold_languages(corpus)
     there = f"gold files of {', '.join(known)} are there" if known else "no gold file is there"
-    raise DataError(
-        f"pair {pair} of corpus {place.info.name} must have the files {', '.join(paths)}, but "
-        f"{place.folder} lacks {', '.join(missing)} ({there}); {place.cure()}"
+    text = (
+        f"pair {pair} of corpus {corpus.info.name} must have the files {', '.join(paths)}, but "
+        f"{corpus.folder} lacks {', '.join(missing)} ({there}); {corpus.cure()}"
     )
+    raise DataError(text) if known else corpus.missing(text)
 
 
-def _translation(place: Source, source: str, target: str) -> str:
+def _translation(corpus: Source, source: str, target: str) -> str:
     names = [f"smt-{source}-{target}-train.txt"]
     if source == ENGLISH:
         names.append(f"smt-{target}-train.txt")
-    paths = (_path(place, name) for name in names)
-    return next((path for path in paths if _is_there(place, path)), "")
+    paths = (_path(corpus, name) for name in names)
+    return next((path for path in paths if _is_there(corpus, path)), "")
 
 
-def _path(place: Source, name: str) -> str:
-    return f"{place.info.folder}/{name}" if place.info.folder else name
+def _path(corpus: Source, name: str) -> str:
+    return f"{corpus.info.folder}/{name}" if corpus.info.folder else name
 
 
-def _is_there(place: Source, path: str) -> bool:
-    return (place.folder / path).is_file()
+def _is_there(corpus: Source, path: str) -> bool:
+    return (corpus.folder / path).is_file()
 
 
-def _names(place: Source) -> list[str]:
-    folder = place.folder / place.info.folder
+def _names(corpus: Source) -> list[str]:
+    folder = corpus.folder / corpus.info.folder
     return sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []

@@ -33,6 +33,7 @@ from raysearch.corpora.absa.tagged import TAGS, TaggedFile, read_tagged
 from raysearch.corpora.absa.views import PairReport, TrainFiles, align, map_rows, mixed_runs
 from raysearch.corpora.source import Source
 from raysearch.errors import ConfigError, DataError, RoleError
+from raysearch.printable import counted, plural
 
 __all__ = [
     "CorpusReport",
@@ -53,6 +54,7 @@ def load_pair(
     folder: str | Path,
     roles: Collection[str],
     *,
+    translated: bool = True,
     code_switch: str = "files",
     switched: str = "aspects",
     alignment_noise: float = 0.0,
@@ -65,6 +67,8 @@ def load_pair(
         pair: Source and target language, such as ``en-es``.
         folder: The data folder (`data_dir`); ignored for bundled corpora and paths.
         roles: Which of `PAIR_ROLES` to open, at least one.
+        translated: Whether ``train`` has the views beside D_S; without them no file of
+            translations is opened.
         code_switch: ``files`` reads D_ST and D_TS, ``built`` makes them from source,
             translation and aspects.
         switched: Which words change their language: ``aspects``, or ``random``, as many words
@@ -86,18 +90,19 @@ def load_pair(
             f"(corpus {corpus}, pair {pair})"
         )
     _check_built(code_switch, switched, alignment_noise)
-    place = open_corpus(corpus, folder)
-    files = pair_files(place, pair, roles)
-    sentences = _sentences(place, files)
+    source = open_corpus(corpus, folder)
+    files = pair_files(source, pair, roles, translated=translated)
+    sentences = _sentences(source, files)
     views: tuple[AlignedViews, ...] = ()
     notes: tuple[str, ...] = ()
     if "train" in roles:
-        views, report = read_views(place, files, built=code_switch == "built")
-        notes = _no_translation(files) if report is None else report.notes()
+        views, report = read_views(source, files, built=code_switch == "built")
+        missing = _no_translation(files) if translated else ()
+        notes = missing if report is None else report.notes()
         if code_switch == "built" and report is not None:
             views, more = _built(views, switched, alignment_noise, noise_seed)
             notes += more
-    _check_aspects(place, files, sentences, views)
+    _check_aspects(source, _labelled(files, sentences, views))
     digests = {name: _view_digest(views, name) for name in VIEWS} if "train" in roles else {}
     return PairCorpus(
         name=corpus,
@@ -123,12 +128,12 @@ def missing_views(pair: PairCorpus) -> tuple[str, ...]:
 
 
 def read_views(
-    place: Source, files: PairFiles, *, built: bool = False
+    source: Source, files: PairFiles, *, built: bool = False
 ) -> tuple[tuple[AlignedViews, ...], PairReport | None]:
     """The aligned views of the training sentences, with D_ST and D_TS from the files.
 
     Args:
-        place: The corpus.
+        source: The corpus.
         files: Its files of the pair, including role ``train``.
         built: Whether D_ST and D_TS will be built. Their files are then only used to pair rows
             if source and translation have different lengths.
@@ -139,20 +144,20 @@ def read_views(
     Raises:
         DataError: A file is wrong, or the rows cannot be paired.
     """
-    s = read_tagged(place, files.roles["train"])
+    s = read_tagged(source, files.roles["train"])
     if not files.translation:
-        place.finish()
+        source.finish()
         rows = enumerate(s.sentences)
         return tuple(AlignedViews(row=row, s=one) for row, one in rows), None
-    t = read_tagged(place, files.translation)
+    t = read_tagged(source, files.translation)
     st: TaggedFile | None = None
     ts: TaggedFile | None = None
     if files.source_switched and not (built and len(s) == len(t)):
-        st = read_tagged(place, files.source_switched)
-        ts = read_tagged(place, files.target_switched)
-    place.finish()
+        st = read_tagged(source, files.source_switched)
+        ts = read_tagged(source, files.target_switched)
+    source.finish()
     read = TrainFiles(s=s, t=t, st=st, ts=ts)
-    row_map = map_rows(place, read)
+    row_map = map_rows(source, read)
     return align(files.pair, replace(read, st=None, ts=None) if built else read, row_map)
 
 
@@ -177,10 +182,12 @@ def _check_built(code_switch: str, switched: str, noise: float) -> None:
         )
 
 
-def _sentences(place: Source, files: PairFiles) -> dict[str, tuple[TaggedSentence, ...]]:
+def _sentences(source: Source, files: PairFiles) -> dict[str, tuple[TaggedSentence, ...]]:
     """The sentences of the opened roles other than ``train``; ``unlabelled`` without tags."""
-    read = {role: read_tagged(place, path) for role, path in files.roles.items() if role != "train"}
-    place.finish()
+    read = {
+        role: read_tagged(source, path) for role, path in files.roles.items() if role != "train"
+    }
+    source.finish()
     sentences = {role: file.sentences for role, file in read.items()}
     if "unlabelled" in sentences:
         sentences["unlabelled"] = tuple(
@@ -189,33 +196,41 @@ def _sentences(place: Source, files: PairFiles) -> dict[str, tuple[TaggedSentenc
     return sentences
 
 
-def _check_aspects(
-    place: Source,
+def _labelled(
     files: PairFiles,
     sentences: Mapping[str, Sequence[TaggedSentence]],
     views: Sequence[AlignedViews],
-) -> None:
-    """Refuse a labelled file without an aspect: it teaches none, and F1 on it is always 0.
-
-    Raises:
-        DataError: There are such files; all are listed.
-    """
-    labelled = {
+) -> dict[str, Sequence[TaggedSentence]]:
+    """The files whose labels are read, to their sentences."""
+    found = {
         path: sentences[role]
         for role, path in files.roles.items()
         if role in sentences and role != "unlabelled"
     }
     if views:
-        labelled[files.roles["train"]] = [view.s for view in views]
-        labelled[files.translation] = [view.t for view in views if view.t is not None]
+        found[files.roles["train"]] = [view.s for view in views]
+        found[files.translation] = [view.t for view in views if view.t is not None]
+    return found
+
+
+def _check_aspects(source: Source, labelled: Mapping[str, Sequence[TaggedSentence]]) -> None:
+    """Refuse a labelled file without an aspect: it teaches none, and F1 on it is always 0.
+
+    Args:
+        source: The corpus.
+        labelled: Files whose labels are read, to their sentences.
+
+    Raises:
+        DataError: There are such files; all are listed.
+    """
     problems = [
-        f"{place.folder / path}: a labelled file must have aspects (tags {', '.join(TAGS[1:])}), "
-        f"but its {len(rows)} sentences have none"
+        f"{source.folder / path}: a labelled file must have aspects (tags {', '.join(TAGS[1:])}), "
+        f"but its {counted(len(rows), 'sentence')} {plural(len(rows), 'has', 'have')} none"
         for path, rows in labelled.items()
         if rows and not any(one.aspects for one in rows)
     ]
     if problems:
-        raise DataError("\n".join([*problems, place.cure()]))
+        raise DataError("\n".join([*problems, source.cure()]))
 
 
 def _built(
@@ -315,29 +330,31 @@ def report_corpus(corpus: str, folder: str | Path) -> CorpusReport:
         folder: The data folder.
 
     Raises:
-        DataError: Unknown corpus, no gold file, or files that are wrong or do not pair; the
-            problems of all gold files at once, then those of the first pair that has any.
+        DataError: Unknown corpus, no gold file, files that are wrong or do not pair, or a
+            labelled file without an aspect; the problems of all gold files at once, then those
+            of the first pair that has any.
     """
-    place = open_corpus(corpus, folder)
-    languages = gold_languages(place)
+    source = open_corpus(corpus, folder)
+    languages = gold_languages(source)
     if not languages:
         raise DataError(
             f"corpus {corpus} must have files such as gold-en-train.txt, but "
-            f"{place.folder / place.info.folder} has none; {place.cure()}"
+            f"{source.folder / source.info.folder} has none; {source.cure()}"
         )
     gold = {
         language: {
-            role: read_tagged(place, path)
+            role: read_tagged(source, path)
             for role in ROLES
-            if (path := gold_file(place, language, role))
+            if (path := gold_file(source, language, role))
         }
         for language in languages
     }
-    place.finish()
+    source.finish()
+    _check_aspects(source, _labelled_gold(source, gold))
     found = []
-    for pair in pairs(place):
-        files = pair_files(place, pair, ("train",))
-        views, report = read_views(place, files)
+    for pair in pairs(source):
+        files = pair_files(source, pair, ("train",))
+        views, report = read_views(source, files)
         if report is not None:
             found.append(replace(report, in_views=_in_views(views, gold.get(files.target, {}))))
     return CorpusReport(
@@ -345,6 +362,19 @@ def report_corpus(corpus: str, folder: str | Path) -> CorpusReport:
         languages=tuple(_language(language, files) for language, files in gold.items()),
         pairs=tuple(found),
     )
+
+
+def _labelled_gold(
+    place: Source, gold: Mapping[str, Mapping[str, TaggedFile]]
+) -> dict[str, Sequence[TaggedSentence]]:
+    """The gold files that are read with their labels; a target's training sentences are not."""
+    sources = {pair_files(place, pair, ()).source for pair in pairs(place)}
+    return {
+        gold_file(place, language, role): file.sentences
+        for language, files in gold.items()
+        for role, file in files.items()
+        if role != "train" or language in sources
+    }
 
 
 def _in_views(views: Iterable[AlignedViews], gold: Mapping[str, TaggedFile]) -> dict[str, int]:

@@ -7,11 +7,15 @@ with ``text`` and ``aspectTerms/aspectTerm``, each with ``term``, ``polarity``, 
 The rules:
 
 * A token is a maximal run of letters, marks and digits, or any other single character that is
-  neither white space nor a control character. Target borders are token borders, too.
+  neither white space nor a control character. A letter of a script that is written without spaces
+  is a token of its own, with its marks. Targets have no say in this: a border that only gold knows
+  would tell a tagger where the aspects of test are.
+* A target marks every token that it has a part of. Those that begin inside of a token are counted.
 * An opinion without target (``NULL``) marks nothing. Opinions on the same span are one aspect.
 * A term of 2014 with the polarity ``conflict`` marks nothing, as there is no such tag.
 * Several polarities on the same span: the most frequent; of equally frequent ones the first.
-* Targets that overlap: the longest is marked; of equally long ones the first.
+* Targets that overlap, or have no token that another has not: the longest is marked; of equally
+  long ones the first.
 * A target that is not at its offsets but occurs exactly once in the text is marked there.
 * Targets that touch are one aspect in word-tag files (`records`), with the first's polarity.
 
@@ -29,6 +33,7 @@ from xml.parsers import expat
 from raysearch.corpora.absa.records import TaggedSentence
 from raysearch.corpora.source import SHOWN, Source
 from raysearch.errors import DataError
+from raysearch.printable import counted
 
 __all__ = ["SemevalFile", "read_semeval", "tokens"]
 
@@ -37,6 +42,11 @@ NO_TARGET = "NULL"
 CONFLICT = "conflict"
 MOST_DIGITS = 18
 """Most digits of an offset: Python refuses to parse thousands."""
+SPACELESS = (
+    *("CJK ", "IDEOGRAPHIC ", "HIRAGANA ", "KATAKANA", "HALFWIDTH KATAKANA", "BOPOMOFO "),
+    *("THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN "),
+)
+"""Beginnings of Unicode names of letters whose scripts have no spaces between words."""
 TARGETS = {"Opinion": "target", "aspectTerm": "term"}
 """Elements that may mark an aspect, and the attribute with its words."""
 
@@ -49,7 +59,8 @@ class SemevalFile:
         sentences: Its sentences in order; those without a token are left out.
         counts: How often each rule applied: ``blank`` sentences, opinions ``without target``,
             terms in ``conflict``, spans with ``several polarities``, ``overlapping`` targets
-            left out, targets ``moved`` to their occurrence, pairs of ``touching`` targets.
+            left out, targets ``moved`` to their occurrence, pairs of ``touching`` targets, targets
+            that ``begin inside of a token``.
     """
 
     sentences: tuple[TaggedSentence, ...]
@@ -146,16 +157,16 @@ def _parse(source: Source, path: str) -> list[_Sentence]:
 def _contents(read: list[_Sentence], counts: Counter[str]) -> str:
     """Description of a file's content that marks no aspect."""
     others = Counter(name for sentence in read for name in sentence.others if name != "text")
-    told = [f"{counts[rule]} {rule}" for rule in ("without target", CONFLICT) if counts[rule]]
-    told += [f"{count} `{name}`" for name, count in others.most_common(SHOWN)]
-    return f"{len(read)} sentences with " + (", ".join(told) or "`text` alone")
+    parts = [f"{counts[rule]} {rule}" for rule in ("without target", CONFLICT) if counts[rule]]
+    parts += [f"{count} `{name}`" for name, count in others.most_common(SHOWN)]
+    return f"{counted(len(read), 'sentence')} with " + (", ".join(parts) or "`text` alone")
 
 
 def _opinions(
     source: Source, path: str, sentence: _Sentence, counts: Counter[str]
 ) -> list[_Opinion]:
     """The opinions with a target, one per span, in order of the file."""
-    places: dict[tuple[int, int], Counter[str]] = {}
+    spans: dict[tuple[int, int], Counter[str]] = {}
     for line, name, attributes in sentence.opinions:
         if name == "aspectTerm" and attributes.get("polarity") == CONFLICT:
             counts[CONFLICT] += 1
@@ -168,15 +179,15 @@ def _opinions(
         if target == NO_TARGET:
             counts["without target"] += 1
             continue
-        place = _place(sentence.text, target, attributes, counts)
-        if place is None:
+        span = _place(sentence.text, target, attributes, counts)
+        if span is None:
             rule = f"`{TARGETS[name]}` must stand in the text at `from` to `to`, or exactly once"
             source.problem(path, line, rule, repr(target))
         elif polarity is not None:
-            places.setdefault(place, Counter())[polarity] += 1
-    counts["several polarities"] += sum(len(votes) > 1 for votes in places.values())
+            spans.setdefault(span, Counter())[polarity] += 1
+    counts["several polarities"] += sum(len(votes) > 1 for votes in spans.values())
     # most_common keeps the order of first appearance among equals
-    return [_Opinion(*place, votes.most_common(1)[0][0]) for place, votes in places.items()]
+    return [_Opinion(*span, votes.most_common(1)[0][0]) for span, votes in spans.items()]
 
 
 def _place(
@@ -208,33 +219,46 @@ def _apart(opinions: list[_Opinion], counts: Counter[str]) -> list[_Opinion]:
 
 def _tagged(text: str, opinions: list[_Opinion], counts: Counter[str]) -> TaggedSentence | None:
     """The sentence in tokens; None if it has none."""
-    words: list[str] = []
-    tags: list[str] = []
-    done = 0
+    places = _places(text)
+    tags = ["O"] * len(places)
     for opinion in opinions:
-        before = tokens(text[done : opinion.begin])
-        term = tokens(text[opinion.begin : opinion.end])
-        counts["touching"] += not before and bool(tags) and tags[-1] != "O"
-        words += [*before, *term]
-        tags += ["O"] * len(before) + [f"T-{opinion.polarity}"] * len(term)
-        done = opinion.end
-    rest = tokens(text[done:])
-    words, tags = [*words, *rest], [*tags, *["O"] * len(rest)]
-    return TaggedSentence(tuple(words), tuple(tags)) if words else None
+        own = [at for at, (begin, end) in enumerate(places) if _meets(opinion, begin, end)]
+        fresh = [at for at in own if tags[at] == "O"]
+        if not fresh:
+            counts["overlapping"] += bool(own)
+            continue
+        counts["begin inside of a token"] += places[own[0]][0] < opinion.begin
+        counts["touching"] += fresh[0] > 0 and tags[fresh[0] - 1] != "O"
+        for at in fresh:
+            tags[at] = f"T-{opinion.polarity}"
+    words = tuple(text[begin:end] for begin, end in places)
+    return TaggedSentence(words, tuple(tags)) if words else None
+
+
+def _meets(opinion: _Opinion, begin: int, end: int) -> bool:
+    return opinion.begin < end and begin < opinion.end
 
 
 def tokens(text: str) -> list[str]:
     """The tokens of a text by the rule of this file."""
-    found: list[str] = []
-    inside = False
-    for character in text:
+    return [text[begin:end] for begin, end in _places(text)]
+
+
+def _places(text: str) -> list[tuple[int, int]]:
+    """Begin and end of every token."""
+    found: list[tuple[int, int]] = []
+    grows = carries = False
+    """Whether the last token takes a further letter or digit, and a further mark."""
+    for at, character in enumerate(text):
         kind = unicodedata.category(character)[0]
-        if kind in "LMN":
-            if inside:
-                found[-1] += character
-            else:
-                found.append(character)
+        alone = kind == "L" and unicodedata.name(character, "").startswith(SPACELESS)
+        more = (grows or carries) if kind == "M" else kind in "LN" and grows and not alone
+        if more:
+            found[-1] = (found[-1][0], at + 1)
         elif kind not in "ZC":
-            found.append(character)
-        inside = kind in "LMN"
+            found.append((at, at + 1))
+        if kind != "M":
+            grows, carries = kind in "LN" and not alone, alone
+        elif not more:
+            grows = True
     return found

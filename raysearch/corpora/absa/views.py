@@ -25,6 +25,7 @@ from raysearch.corpora.absa.records import AlignedViews, TaggedSentence
 from raysearch.corpora.absa.tagged import TaggedFile
 from raysearch.corpora.source import Source
 from raysearch.errors import DataError
+from raysearch.printable import counted
 
 __all__ = [
     "Link",
@@ -83,7 +84,7 @@ class RowMap:
     repeated: int = 0
 
 
-def map_rows(place: Source, files: TrainFiles) -> RowMap:
+def map_rows(source: Source, files: TrainFiles) -> RowMap:
     """Pair the rows of a pair's training files.
 
     With code-switched files by the words outside of aspects; otherwise row by row.
@@ -94,17 +95,17 @@ def map_rows(place: Source, files: TrainFiles) -> RowMap:
             in the aspects of more than `MOST_UNEQUAL` of them.
     """
     if files.st is None or files.ts is None:
-        return _row_by_row(place, files.s, files.t)
-    return _by_words(place, files, files.st, files.ts)
+        return _row_by_row(source, files.s, files.t)
+    return _by_words(source, files, files.st, files.ts)
 
 
-def _row_by_row(place: Source, s: TaggedFile, t: TaggedFile) -> RowMap:
+def _row_by_row(source: Source, s: TaggedFile, t: TaggedFile) -> RowMap:
     if len(s) != len(t):
         raise DataError(
-            f"{place.folder / t.path}: a translation without its two code-switched files must "
-            f"have a row for each of the {len(s)} rows of {s.path}, but has {len(t)} (the last "
-            f"begins at line {t.lines[-1]}); add the code-switched files, whose words tell "
-            "which rows belong together, or the missing rows"
+            f"{source.folder / t.path}: a translation without its two code-switched files must "
+            f"have a row for each of the {counted(len(s), 'row')} of {s.path}, but has {len(t)} "
+            f"(the last begins at line {t.lines[-1]}); add the code-switched files, whose words "
+            "tell which rows belong together, or the missing rows"
         )
     unequal = [
         row
@@ -114,28 +115,29 @@ def _row_by_row(place: Source, s: TaggedFile, t: TaggedFile) -> RowMap:
     marked = sum(1 for sentence in s.sentences if sentence.aspects)
     if len(unequal) > MOST_UNEQUAL * max(marked, 1):
         raise DataError(
-            f"{place.folder / t.path}: rows must be translations of the same rows of {s.path}, "
+            f"{source.folder / t.path}: rows must be translations of the same rows of {s.path}, "
             f"but {len(unequal)} of them differ in number or polarity of aspects, the first at "
             f"line {t.lines[unequal[0]]}; bring the two files into one order"
         )
     return RowMap(links=tuple(Link(row, row, -1) for row in range(len(s))))
 
 
-def _by_words(place: Source, files: TrainFiles, st: TaggedFile, ts: TaggedFile) -> RowMap:
+def _by_words(source: Source, files: TrainFiles, st: TaggedFile, ts: TaggedFile) -> RowMap:
     paired = len(ts)
     if len(st) < paired:
         raise DataError(
-            f"{place.folder / st.path} must have at least the {paired} rows of {ts.path}, but "
-            f"has {len(st)} (the last begins at line {st.lines[-1]}); {place.cure()}"
+            f"{source.folder / st.path} must have at least the {counted(paired, 'row')} of "
+            f"{ts.path}, but has {len(st)} (the last begins at line {st.lines[-1]}); "
+            f"{source.cure()}"
         )
-    to_s = _found(place, st, files.s, _ends(ts, paired), "source sentence")
-    to_t = _found(place, ts, files.t, _ends(st, paired), "translation")
+    to_s = _found(source, st, files.s, _ends(ts, paired), "source sentence")
+    to_t = _found(source, ts, files.t, _ends(st, paired), "translation")
     known = set(files.s.sentences)
     for row in range(paired, len(st)):
         if st.sentences[row] not in known:
             rule = f"a row after the {paired} of {ts.path} must repeat a row of {files.s.path}"
-            place.problem(st.path, st.lines[row], rule, _quoted(st.sentences[row]))
-    place.finish()
+            source.problem(st.path, st.lines[row], rule, _quoted(st.sentences[row]))
+    source.finish()
     return RowMap(
         links=tuple(Link(to_s[row], to_t[row], row) for row in range(paired)),
         extra=tuple(sorted(set(range(len(files.t))) - set(to_t))),
@@ -144,7 +146,7 @@ def _by_words(place: Source, files: TrainFiles, st: TaggedFile, ts: TaggedFile) 
 
 
 def _found(
-    place: Source, switched: TaggedFile, among: TaggedFile, ends: list[Key], what: str
+    source: Source, switched: TaggedFile, among: TaggedFile, ends: list[Key], what: str
 ) -> list[int]:
     """Row of the counterpart of each of the first rows; -1, and a problem, if there is none."""
     keys = [_unmarked(sentence) for sentence in switched.sentences[: len(ends)]]
@@ -154,7 +156,7 @@ def _found(
         if found < 0:
             rule = f"a row must be a {what} of {among.path} with other aspect terms, in its order"
             got = _quoted(switched.sentences[row])
-            place.problem(switched.path, switched.lines[row], rule, got)
+            source.problem(switched.path, switched.lines[row], rule, got)
     return rows
 
 
@@ -287,21 +289,21 @@ class PairReport:
 
     def notes(self) -> tuple[str, ...]:
         """What was repaired or left out, one sentence each."""
-        counted = {
-            f"{_many(self.alone, 'source sentence')} without translation": self.alone,
-            f"{_many(self.repeated, 'row')} of D_ST dropped, repeating source sentences": (
+        notes = {
+            f"{counted(self.alone, 'source sentence')} without translation": self.alone,
+            f"{counted(self.repeated, 'row')} of D_ST dropped, repeating source sentences": (
                 self.repeated
             ),
-            f"{_many(self.normalised, 'row')} in BIEOS read as runs": self.normalised,
-            f"{_many(len(self.extra), 'row')} of the translation dropped, belonging to no source "
+            f"{counted(self.normalised, 'row')} in BIEOS read as runs": self.normalised,
+            f"{counted(len(self.extra), 'row')} of the translation dropped, belonging to no source "
             f"sentence (line {_lines(self.extra)})": len(self.extra),
-            f"{_many(len(self.unequal), 'row')} used without its other views, which differ in "
+            f"{counted(len(self.unequal), 'row')} used without its other views, which differ in "
             f"number or polarity of aspects (line {_lines(self.unequal)})": len(self.unequal),
-            f"{_many(self.mixed, 'aspect')} of mixed polarity": self.mixed,
-            f"{_many(self.shortened, 'row')} of D_TS with only first and last word of "
-            f"{_many(self.shortened_aspects, 'longer source aspect')}": self.shortened,
+            f"{counted(self.mixed, 'aspect')} of mixed polarity": self.mixed,
+            f"{counted(self.shortened, 'row')} of D_TS with only first and last word of "
+            f"{counted(self.shortened_aspects, 'longer source aspect')}": self.shortened,
         }
-        return tuple(sentence for sentence, count in counted.items() if count)
+        return tuple(sentence for sentence, count in notes.items() if count)
 
 
 def align(
@@ -389,10 +391,6 @@ def mixed_runs(sentences: Iterable[TaggedSentence]) -> int:
         for sentence in sentences
         for aspect in sentence.aspects
     )
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _lines(lines: tuple[int, ...]) -> str:

@@ -16,6 +16,7 @@ P, L_MCCL       `ContrastiveObjective.targets`, `soft_contrast` (6)
 e_t, g_t        word embeddings before position and LayerNorm; `perturbation.saliency` (7)
 T, δ            `perturbation.choose_tokens` (8), `perturbation.ascend` (9)
 L_PTD           `losses.focal_detection_loss` (10)
+MLM             `masked.masked_updates`, before the steps above
 L               `algorithm.CarlAlgorithm._contrast_and_detect` (11), two backward passes
 z               `corpora.Split.labels` (12)
 ==============  ==========================================================================
@@ -47,9 +48,11 @@ precision                silent                fp32           literal ε needs t
 reports                  -                     4              rungs of early stopping
 checkpoint_seconds       -                     60.0           work at risk in a crash
 corpora                  four VA corpora       sample         bundled; others need a data folder
+masked_epochs            recommended, silent   0.0            how long is unknown
 train_rows               -                     0              all; fewer show the effect of scale
 batching                 silent                within_corpus  corpus identity leaks into labels
 label_scaling            min-max, Eq. 12       scale          by the ends of the rating scale
+class_cuts               -                     mean           many ratings lie on the middle
 bucketing                silent                16             a quarter of the padding or less
 pooling                  silent                mean           MiniLM was trained for the mean
 projection_size          silent                256            MoCo-v3, BYOL
@@ -79,6 +82,7 @@ va_corpora               the training's?       -              empty: the trainin
 class_corpora            four, §2              -              none without a data folder
 polarity_corpora         not found             -              none without a data folder
 probe_rows               -                     0              all; fewer make reports cheaper
+probe_layers             silent                last           a mix is the stronger baseline
 protocol                 silent                frozen         says more of the embedding
 finetune_epochs          silent                3.0            usual for BERT
 finetune_learning_rate   silent                2e-05          usual for BERT

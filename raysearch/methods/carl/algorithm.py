@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from raysearch.distributed import gather, world_size
+from raysearch.distributed import divisor, gather, norm, world_size
 from raysearch.methods.base import Update
 from raysearch.methods.carl import health
 from raysearch.methods.carl.config import CarlConfig
@@ -26,7 +26,6 @@ from raysearch.methods.carl.losses import (
     class_targets,
     embedding_similarity,
     focal_detection_loss,
-    quadrants,
     soft_contrast,
 )
 from raysearch.methods.carl.model import CarlModel
@@ -39,8 +38,8 @@ __all__ = ["CarlAlgorithm", "batch_geometry", "length_of_gradient"]
 def length_of_gradient(tensor: torch.Tensor, minus: torch.Tensor | None = None) -> torch.Tensor:
     """A scalar that the next backward pass fills with the norm of the tensor's gradient.
 
-    Used at the word embeddings, the deepest point that both terms reach. Over several workers
-    the mean of the scalars is about the norm of the whole batch's gradient.
+    Used at the word embeddings, the deepest point that both terms reach. Over several workers it
+    is the norm of the whole batch's gradient.
 
     Args:
         tensor: Has a graph.
@@ -50,10 +49,18 @@ def length_of_gradient(tensor: torch.Tensor, minus: torch.Tensor | None = None) 
 
     def measure(gradient: torch.Tensor) -> None:
         rest = gradient if minus is None else gradient - minus
-        length.copy_(rest.norm() / math.sqrt(world_size()))
+        length.copy_(_norm_of_batch(rest))
 
     tensor.register_hook(measure)  # type: ignore[no-untyped-call]
     return length
+
+
+def _norm_of_batch(gradient: torch.Tensor) -> torch.Tensor:
+    """Norm of the whole batch's gradient, from that of a worker's part of the loss.
+
+    That part is as many times too large as there are workers, which are averaged (`distributed`).
+    """
+    return norm(gradient) / world_size()
 
 
 @torch.no_grad()
@@ -145,9 +152,9 @@ class CarlAlgorithm:
 
         chosen = adversary.choose(gradient, batch)
         delta = adversary.perturb(embeddings, gradient, chosen, batch, keys, targets)
-        changed = adversary.share_changed(embeddings, delta, chosen)
+        changed = adversary.share_changed(embeddings, delta, chosen, batch.mask)
         if step == 0:
-            health.check_perturbation(float(gather(changed.reshape(1)).mean()), config)
+            health.check_perturbation(float(changed), config)
 
         perturbed = model.online.lookup(batch.ids) + delta
         if not perturbed.requires_grad:  # frozen word embeddings; its gradient is still measured
@@ -155,7 +162,7 @@ class CarlAlgorithm:
         loss = self._detection_loss(model.online.states(perturbed, batch.mask), chosen, batch)
         terms |= {
             "ptd_loss": loss,
-            "chosen_share": chosen.sum() / batch.eligible.sum(),
+            "chosen_share": chosen.sum() / batch.tokens,
             "perturbation_changed": changed,
             "detection_gradient": length_of_gradient(perturbed),
         }
@@ -174,8 +181,8 @@ class CarlAlgorithm:
         terms = {
             **clean.terms,
             "ptd_loss": detection,
-            "chosen_share": chosen.sum() / batch.eligible.sum(),
-            "contrastive_gradient": own.norm() / math.sqrt(world_size()),
+            "chosen_share": chosen.sum() / batch.tokens,
+            "contrastive_gradient": _norm_of_batch(own),
             "detection_gradient": length_of_gradient(clean.embeddings, minus=own),
         }
         yield Update("main", loss, terms)
@@ -203,7 +210,7 @@ class CarlAlgorithm:
         model = self.model
         states = model.online.states(model.online.lookup(batch.ids), batch.mask)
         loss = functional.mse_loss(at_least_fp32(model.ratings(states, batch.mask)), batch.labels)
-        loss = loss * (len(batch.ids) * world_size() / batch.rows)  # workers' mean: the batch's
+        loss = loss * (len(batch.ids) / divisor(batch.rows))
         yield Update("main", loss, {"regression_loss": loss})
 
     def _forward_clean(self, batch: Batch, momentum: float) -> _Clean:
@@ -216,13 +223,12 @@ class CarlAlgorithm:
         states = model.online.states(embeddings, batch.mask)
         queries = gather(model.queries(states, batch.mask), batch.rows)
         keys = gather(model.target.keys(batch.ids, batch.mask), batch.rows)
-        labels = gather(batch.labels, batch.rows)
         if self.config.variant_spec.objective == "discrete":
-            targets = class_targets(quadrants(labels, self.objective.centre))
+            targets = class_targets(gather(batch.classes, batch.rows))
             similarity = embedding_similarity(queries, keys)
             contrast = soft_contrast(similarity, targets, self.config.temperature)
         else:
-            targets = self.objective.targets(labels)
+            targets = self.objective.targets(gather(batch.labels, batch.rows))
             contrast = self.objective(queries, keys, targets)
         terms: Terms = {
             "mccl_loss": contrast.loss,

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from raysearch.config import TrainingConfig, setting
 
-__all__ = ["VARIANTS", "CarlConfig", "Variant", "tasks"]
+__all__ = ["CUTS", "MOVED", "VARIANTS", "CarlConfig", "Variant", "tasks"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,11 @@ class Variant:
     perturbs: bool = False
     random_tokens: bool = False
 
+    @property
+    def weighs_contrast(self) -> bool:
+        """Whether `contrastive_weight` has an effect."""
+        return self.contrasts and self.objective in ("soft", "discrete")
+
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
@@ -52,6 +57,13 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "frozen": Variant(objective="none", contrasts=False),
     }
 )
+
+
+MOVED = "encoder_moved"
+"""Metric of how far the encoder is from its start; see `methods.movement`."""
+
+CUTS: tuple[str, ...] = ("mean", "middle", "neutral", "terciles", "quintiles")
+"""Ways to cut ratings into classes; see `classes.cut_points`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +96,7 @@ class CarlConfig(TrainingConfig):
     variant: str = setting("carl", choices=tuple(VARIANTS))
     """What is trained: ``carl``; without detection (``no_ptd``) or without the contrastive
     term (``no_mccl``); ε = 0, which is saliency prediction (``saliency``); random tokens
-    (``placebo``); contrast of the four quadrants (``supcon``); dropout views (``simcse``);
+    (``placebo``); contrast of classes of labels (``supcon``); dropout views (``simcse``);
     regression on the labels (``finetune``); nothing (``frozen``). Paper: Table V and baselines."""
 
     # Data
@@ -93,6 +105,9 @@ class CarlConfig(TrainingConfig):
     corpora: tuple[str, ...] = setting(("sample",))
     """Training corpora with valence-arousal labels. Paper: four VA corpora (Sec. IV). Corpora of
     polarity are an extension: negative is valence 0, positive 1, arousal 0.5 throughout."""
+    masked_epochs: float = setting(0.0, low=0, high=1000)
+    """Passes of masked language modelling before the others. Paper: a remedy for noisy saliency, of
+    unknown length; 0 leaves it out."""
     train_rows: int = setting(0, low=0)
     """Most rows that CARL is trained on, over all training corpora in proportion; 0 takes all. A
     smaller choice lies within a larger one. Not in the paper; probes are not affected."""
@@ -101,6 +116,10 @@ class CarlConfig(TrainingConfig):
     into its labels (carl.md §4.1 d)."""
     label_scaling: str = setting("scale", choices=("scale", "standardised"))
     """Labels by the end points of the rating scale (Eq. 12), or then standardised per corpus."""
+    class_cuts: str = setting("mean", choices=CUTS)
+    """Where valence and arousal are cut into the classes of ``supcon``: in two at the training mean
+    of a corpus or at the middle of its scale; with a neutral class at that middle; in three or
+    five at training quantiles."""
     bucketing: int = setting(16, low=1)
     """Batches whose sentences are sorted by length together; 1 sorts none. Paper silent."""
 
@@ -180,6 +199,9 @@ class CarlConfig(TrainingConfig):
     probe_rows: int = setting(0, low=0, part="reports")
     """Most rows of a train split that the probes of a dev report are fitted on; 0 takes all. The
     test reading always takes all. Not in the paper; a cheaper report for a small machine."""
+    probe_layers: str = setting("last", choices=("last", "mix"), part="reports")
+    """What the probe of valence and arousal reads: the last layer, or the mix of up to three hidden
+    layers that dev chooses. Paper silent."""
     protocol: str = setting("frozen", choices=("frozen", "finetuned"), part="finetune")
     """Downstream protocol: probes on the frozen encoder, or full fine-tuning. Paper silent; the
     two are never to be compared."""
@@ -211,6 +233,10 @@ class CarlConfig(TrainingConfig):
             "label_temperature" if self.label_geometry == "gauss" else "sigma",
             "epsilon" if self.perturbation == "relative" else "relative_epsilon",
         }
+        if self.variant == "frozen":
+            unused.add("masked_epochs")
+        if self.variant_spec.objective != "discrete":
+            unused |= {"class_cuts"}
         if self.protocol == "frozen":
             unused |= {"finetune_epochs", "finetune_learning_rate"}
         return super().inert | unused
@@ -232,10 +258,15 @@ class CarlConfig(TrainingConfig):
                 f"`{name}` must be > 0 for variant `{self.variant}`, but got 0; "
                 "the variant without a perturbation is `saliency`"
             )
-        if self.variant_spec.objective == "soft" and self.contrastive_weight == 0:
-            found.append(
-                "`contrastive_weight` must be > 0, but got 0; "
+        spec = self.variant_spec
+        if spec.weighs_contrast and self.contrastive_weight == 0:
+            other = (
                 "the variant without the contrastive term is `no_mccl`"
+                if spec.detects
+                else "the term is all that it trains; the variant that trains nothing is `frozen`"
+            )
+            found.append(
+                f"`contrastive_weight` must be > 0 for variant `{self.variant}`, but got 0; {other}"
             )
         if self.variant_spec.detects and self.detection_weight == 0:
             found.append(

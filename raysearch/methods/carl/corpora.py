@@ -13,7 +13,7 @@ import numpy as np
 
 from raysearch import corpora
 from raysearch.corpora.records import Corpus, Split, frozen
-from raysearch.errors import ConfigError, DataError
+from raysearch.errors import ConfigError, DataError, MissingDataError
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.sources import remembered
 
@@ -50,14 +50,15 @@ def load_corpora(config: CarlConfig, data_dir: str, roles: Collection[str]) -> d
     """
     opened = tuple(sorted(roles))
     names = dict.fromkeys((*config.corpora, *config.probed))
-    loaded, problems = {}, []
+    loaded = {}
+    problems: list[DataError] = []
     for name in names:
         try:
             loaded[name] = _corpus(name, data_dir, opened)
         except DataError as error:
-            problems.append(str(error))
+            problems.append(error)
     if problems:
-        raise DataError("\n".join(problems))
+        raise MissingDataError.joined(problems)
     _check_tasks(config, loaded)
     return loaded
 

@@ -15,7 +15,9 @@ import numpy.typing as npt
 import torch
 
 from raysearch.corpora import Corpus
+from raysearch.distributed import divisor
 from raysearch.encoders import Encoder, encode
+from raysearch.methods.carl.classes import classes_of, cut_points
 from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.tensors import on_device
 
@@ -46,17 +48,21 @@ class Batch:
         mask: (B, T) bool, True = token of the text or special, False = padding.
         eligible: (B, T) bool, True = token of the text: may be perturbed, counts in detection.
         labels: (B, 2) float32, valence and arousal as used by the contrast.
+        classes: (B,) int64, the discrete emotions of the labels.
         tokens: Eligible tokens of the whole batch over the number of workers: the divisor of a
             worker's sum, so that the average over workers is the batch's mean.
         rows: Rows of the whole batch, which need not be divisible by the workers.
+        width: Tokens of its longest row; T of a worker may be less.
     """
 
     ids: torch.Tensor
     mask: torch.Tensor
     eligible: torch.Tensor
     labels: torch.Tensor
+    classes: torch.Tensor
     tokens: float
     rows: int
+    width: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,11 +132,13 @@ class RatedSentences:
     Attributes:
         texts: Tokenised, corpus after corpus.
         labels: (N, 2) float32.
+        classes: (N,) int64, by `CarlConfig.class_cuts` of each corpus.
         groups: Rows among which batches are made: one array, or one per corpus.
     """
 
     texts: TokenisedTexts
     labels: npt.NDArray[np.float32]
+    classes: Rows
     groups: tuple[Rows, ...]
 
     def batch(self, rows: Rows, device: torch.device, *, rank: int = 0, world: int = 1) -> Batch:
@@ -139,14 +147,15 @@ class RatedSentences:
         tokens = sum(int(self.texts.eligible[starts[r] : starts[r + 1]].sum()) for r in rows)
         mine = rows[rank::world]
         ids, mask, eligible = self.texts.padded(mine, device)
-        labels = on_device(self.labels[mine], device)
         return Batch(
             ids=ids,
             mask=mask,
             eligible=eligible,
-            labels=labels,
-            tokens=tokens / world,
+            labels=on_device(self.labels[mine], device),
+            classes=on_device(self.classes[mine], device),
+            tokens=divisor(tokens, world),
             rows=len(rows),
+            width=int(self.texts.lengths[rows].max()),
         )
 
 
@@ -154,11 +163,13 @@ def rated_sentences(
     corpora: Sequence[Corpus], role: str, encoder: Encoder, config: CarlConfig
 ) -> RatedSentences:
     """The sentences of a role with labels scaled as the config says."""
-    labels, groups, start = [], [], 0
+    labels, classes, groups, start = [], [], [], 0
     texts: list[str] = []
     for corpus in corpora:
         split = corpus.split(role)
         labels.append(scaled_labels(corpus, role, config.label_scaling))
+        points = cut_points(corpus.split("train").labels, config.class_cuts)
+        classes.append(classes_of(split.labels, points))
         texts.extend(split.texts)
         groups.append(np.arange(start, start + len(split), dtype=np.int64))
         start += len(split)
@@ -167,6 +178,7 @@ def rated_sentences(
     return RatedSentences(
         texts=tokenise(encoder, texts, config.max_length),
         labels=np.concatenate(labels),
+        classes=np.concatenate(classes),
         groups=tuple(groups),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raysearch.corpora import Corpus
-from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.carl.config import MOVED, CarlConfig
 from raysearch.methods.carl.corpora import load_corpora
 from raysearch.methods.description import FinishedRuns, Measure, Record, SettingNotes
 
@@ -22,10 +22,12 @@ NOTES = SettingNotes(
     self_naming=("variant",),
     corpora=CarlConfig.SCORED_ON,
     work=("epochs",),
-    diagnostics=("alignment", "uniformity", "changed", "auc"),
+    diagnostics=("alignment", "uniformity", "changed", "auc", "moved"),
+    moved=MOVED,
 )
 
 _FINETUNED = "finetuned_"
+_HEAD = "head_"
 _SCORES = {
     "va": ("valence_pearson", "valence_spearman", "arousal_pearson", "arousal_spearman"),
     "classes": ("accuracy", "macro_f1"),
@@ -52,21 +54,30 @@ def metrics(config: CarlConfig, *, role: str, data_dir: str) -> frozenset[str]:
     loaded = load_corpora(config, data_dir, {"train", "dev"})
     probed = [loaded[name] for name in config.probed]
     found = {name for corpus in probed for name in _of_corpus(corpus, config)}
-    return frozenset(f"{role}/{name}" for name in (found | _transfer(probed) | _skill(config)))
+    found |= {MOVED} | _transfer(probed) | _skill(config)
+    return frozenset(f"{role}/{name}" for name in found)
 
 
-def of_encoder(metric: str) -> bool:
+def of_encoder(metric: str, settings: Mapping[str, Any]) -> bool:
     """See `raysearch.methods.description.OfEncoder`.
 
-    Probes are fitted to the exported weights; the discriminator, the heads and fine-tuned copies
-    are not exported.
+    Probes are fitted to the exported weights; the discriminator, CARL's heads and the weights
+    before training are not exported. A fine-tuned encoder is exported with its head: its scores
+    hold, those of the probes are of the encoder before.
     """
     own = metric.rpartition("/")[2]
-    return not own.startswith(_FINETUNED) and own not in (*_DETECTION, _CHANGED, *_CHOICE)
+    if settings.get("protocol") == "finetuned":
+        return own.startswith(_FINETUNED)
+    others = (*_DETECTION, _CHANGED, *_CHOICE, MOVED)
+    return not own.startswith((_FINETUNED, _HEAD)) and own not in others
 
 
 def _of_corpus(corpus: Corpus, config: CarlConfig) -> set[str]:
-    protocols = ("", _FINETUNED) if config.protocol == "finetuned" else ("",)
+    protocols = [""]
+    if config.protocol == "finetuned":
+        protocols.append(_FINETUNED)
+    if config.variant_spec.objective == "regression" and corpus.task == "va":
+        protocols += [_HEAD] if corpus.name in config.corpora else []
     scores = {protocol + name for protocol in protocols for name in _SCORES[corpus.task]}
     means = {protocol + name for protocol in protocols for name in _MEANS[corpus.task]}
     own = {*scores, *_SPREAD, _SILHOUETTE[corpus.task]}

@@ -21,7 +21,6 @@ __all__ = [
     "embedding_similarity",
     "focal_detection_loss",
     "label_similarity",
-    "quadrants",
     "soft_contrast",
 ]
 
@@ -144,20 +143,6 @@ def binary_contrast(similarity: torch.Tensor, affinity: torch.Tensor) -> Contras
     return Contrast(loss=cross_entropy, cross_entropy=cross_entropy, entropy=entropy)
 
 
-def quadrants(labels: torch.Tensor, centre: float = 0.5) -> torch.Tensor:
-    """Discrete emotion of a label: 0-3, high or low valence times high or low arousal.
-
-    Args:
-        labels: (B, 2) float, valence and arousal.
-        centre: Middle of the scale; a label on it counts as high.
-
-    Returns:
-        (B,) int64.
-    """
-    high = (labels >= centre).long()
-    return high[:, 0] * 2 + high[:, 1]
-
-
 def class_targets(classes: torch.Tensor) -> torch.Tensor:
     """Targets of supervised contrast: equal probability for the same class, including itself.
 
@@ -255,9 +240,11 @@ def focal_detection_loss(
     Returns:
         Scalar in fp32 at least; 0 when no token is eligible.
     """
-    logits = at_least_fp32(logits)
+    logits = torch.where(eligible, at_least_fp32(logits), 0.0)  # 0 · NaN would be NaN
     margins = torch.where(perturbed, logits, -logits)
-    losses = -torch.sigmoid(-margins).pow(gamma) * functional.logsigmoid(margins)
+    # The derivative of x^γ at an x that underflows to 0 is infinite for 0 < γ < 1.
+    wrong = torch.sigmoid(-margins).clamp(min=torch.finfo(logits.dtype).tiny)
+    losses = -wrong.pow(gamma) * functional.logsigmoid(margins)
     if alpha is not None:
         losses = losses * torch.where(perturbed, alpha, 1 - alpha)
     count = eligible.sum().clamp(min=1) if tokens is None else max(tokens, 1.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,9 +37,11 @@ from raysearch.methods.carl.evaluation.downstream import Evaluation
 from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus
 from raysearch.methods.carl.evaluation.finetune import FineTuning, TaskBatch
 from raysearch.methods.carl.losses import ContrastiveObjective
+from raysearch.methods.carl.masked import masked_updates
 from raysearch.methods.carl.model import CarlModel, momentum_at
 from raysearch.methods.carl.stages import carl_stages
 from raysearch.methods.optim import adamw
+from raysearch.methods.weights import load_trained, trained
 from raysearch.run import Cell
 
 __all__ = ["CarlMethod", "build", "objective"]
@@ -89,7 +92,7 @@ class CarlMethod:
         return own if self._tuning is None else {**own, **self._tuning.optimizers}
 
     def stages(self) -> Sequence[Stage]:
-        """``warmup`` if requested, ``pretrain``, then one stage per fine-tuned corpus."""
+        """The method's own (`carl_stages`), then one stage per fine-tuned corpus."""
         return self._own if self._tuning is None else (*self._own, *self._tuning.stages())
 
     def begin(self, stage: Stage, state: Mapping[str, Any] | None = None) -> None:
@@ -119,17 +122,18 @@ class CarlMethod:
         if isinstance(batch, TaskBatch):
             assert self._tuning is not None
             return self._tuning.updates(batch)
+        if self._stage.name == "masked":
+            return masked_updates(self.model, batch, mask_id=self._encoder.tokenizer.mask_token_id)
         detects = self.config.variant_spec.detects and self._stage.name == "pretrain"
         return self.algorithm.updates(batch, step, momentum=self._momentum(step), detects=detects)
 
     def _momentum(self, step: int) -> float:
-        """m_s of a step of the current stage; the schedule spans all of the method's own."""
-        before = sum(stage.steps for stage in self._own[: self._own.index(self._stage)])
-        total = sum(stage.steps for stage in self._own)
+        """m_s of a step of the current stage; its schedule is that of the learning rate."""
+        before, total = self._stage.scheduled or (0, self._stage.steps)
         return momentum_at(before + step, total, self.config.momentum_gap)
 
     def evaluate(self, role: str) -> dict[str, float]:
-        """Downstream metrics and detection skill, and fine-tuned scores."""
+        """Downstream metrics, detection skill, the encoder's movement, and fine-tuned scores."""
         training = self.model.training
         self.model.eval()
         found = self._settled.get(role) or self._evaluation.run(role)
@@ -153,14 +157,23 @@ class CarlMethod:
         health.check(self.config, terms, metrics)
 
     def state_dict(self) -> dict[str, Any]:
-        """All networks, including the target and the fine-tuned models."""
+        """What is trained of all networks, including the target and the fine-tuned models."""
         tuned = {} if self._tuning is None else self._tuning.state_dict()
-        return {"model": self.model.state_dict(), "tuned": tuned}
+        target = self.model.target
+        rounding = [] if target is None else target.rounding
+        return {
+            "model": trained(self.model, self.model.given),
+            "rounding": rounding,
+            "tuned": tuned,
+        }
 
     def finish(self, stage: Stage) -> dict[str, Any]:
         """All networks, and the optimizer, which continues in the next stage."""
         optimizers = {} if self._optimizer is None else {"main": self._optimizer.state_dict()}
-        return {**self.state_dict(), "optimizers": optimizers}
+        state = {**self.state_dict(), "optimizers": optimizers}
+        if stage == self._own[-1]:  # the target moves no more
+            state["rounding"] = []
+        return state
 
     def accept(self, stage: Stage, result: Mapping[str, Any]) -> None:
         """Restore networks and optimizer from the end of a stage."""
@@ -169,12 +182,18 @@ class CarlMethod:
             self._optimizer.load_state_dict(result["optimizers"]["main"])
 
     def _load(self, state: Mapping[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
+        load_trained(self.model, state["model"], self.model.given)
+        if self.model.target is not None:  # weights of earlier versions have none
+            kept = state.get("rounding", ())
+            self.model.target.rounding = [part.to(self._device, copy=True) for part in kept]
         if self._tuning is not None:
             self._tuning.load_state_dict(state["tuned"])
 
     def save_encoder(self, folder: str) -> None:
-        """Write the online encoder and its tokenizer."""
+        """Write the online encoder and its tokenizer; the fine-tuned ones with that protocol."""
+        if self._tuning is not None and self._tuning.begun:
+            self._tuning.save(Path(folder), self._encoder.trained_on)
+            return
         encoders.save(
             self.model.encoder,
             self._encoder.tokenizer,
@@ -196,7 +215,8 @@ def build(
 
     Raises:
         ConfigError: A corpus is of another task than the setting that names it, the batch is
-            not divisible by the workers, or a corpus has fewer rows than there are workers.
+            not divisible by the workers, a corpus has fewer rows than there are workers, or the
+            encoder has no mask for `masked_epochs`.
         DataError: A corpus cannot be read.
         EncoderError: The encoder cannot be read.
     """
@@ -207,6 +227,11 @@ def build(
         )
     loaded = load_corpora(config, data_dir, {"train", *roles})
     encoder = encoders.load(config.encoder, layers=config.layers)
+    if config.masked_epochs > 0 and encoder.tokenizer.mask_token_id is None:
+        raise ConfigError(
+            "`masked_epochs` must be 0 for an encoder whose tokenizer has no mask token, but got "
+            f"{config.masked_epochs:g} with {config.encoder}"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cell.seed)
         model = CarlModel(encoder.model, config)

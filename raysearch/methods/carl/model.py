@@ -12,10 +12,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.weights import given_names
 
-__all__ = ["CarlModel", "Target", "momentum_at", "pool"]
+__all__ = ["CarlModel", "MaskedHead", "Target", "momentum_at", "pool"]
 
 
 def pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
@@ -71,6 +73,14 @@ class _Branch(nn.Module):
         states: torch.Tensor = output.last_hidden_state
         return states
 
+    def layers(self, embeddings: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Hidden states (B, T, H) of every layer, first those that the first one reads."""
+        output = self.encoder(
+            inputs_embeds=embeddings, attention_mask=mask.long(), output_hidden_states=True
+        )
+        # Some encoders normalise their last states once more.
+        return (*output.hidden_states[:-1], output.last_hidden_state)
+
     def project(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Projections g(f(x)) (B, D) from token states."""
         assert self.projection is not None
@@ -83,6 +93,10 @@ class Target(nn.Module):
 
     Parameters that the online branch does not train are shared with it, not copied. It is in
     eval mode whatever the model around it is in, unless the config gives it dropout.
+
+    Its steps are below the rounding of fp32: with the paper's momentum a weight of 1 that moves by
+    2e-5 moves the target by 8e-9, and 1 has no neighbour nearer than 6e-8. What a step loses in
+    rounding is therefore kept and added to the next one (compensated summation, Kahan 1965).
     """
 
     def __init__(self, online: _Branch, *, dropout: bool) -> None:
@@ -90,6 +104,8 @@ class Target(nn.Module):
         self.dropout = dropout
         frozen = [p for p in online.parameters() if not p.requires_grad]
         self.branch = copy.deepcopy(online, {id(p): p for p in frozen}).requires_grad_(False)
+        self.rounding: list[torch.Tensor] = []
+        """What rounding has kept from each followed parameter; none before the first step."""
         self.train(False)
 
     def train(self, mode: bool = True) -> Target:
@@ -110,9 +126,43 @@ class Target(nn.Module):
             for mine, other in zip(self.branch.parameters(), online.parameters(), strict=True)
             if other.requires_grad
         ]
-        torch._foreach_lerp_([mine for mine, _ in pairs], [o for _, o in pairs], 1 - momentum)
+        targets: list[torch.Tensor] = [mine for mine, _ in pairs]
+        leaders: list[torch.Tensor] = [other for _, other in pairs]
+        if momentum == 0:  # a copy, exactly
+            torch._foreach_copy_(targets, leaders)
+            self.rounding = []
+        owed = self.rounding = self.rounding or [torch.zeros_like(mine) for mine in targets]
+        apart = torch._foreach_sub(leaders, targets)
+        torch._foreach_sub_(apart, owed)
+        torch._foreach_add_(owed, apart, alpha=1 - momentum)
+        torch._foreach_copy_(apart, targets)
+        torch._foreach_add_(targets, owed)
+        torch._foreach_sub_(apart, targets)
+        torch._foreach_add_(owed, apart)
         for mine, other in zip(self.branch.buffers(), online.buffers(), strict=True):
             mine.copy_(other)
+
+
+class MaskedHead(nn.Module):
+    """Scores over the vocabulary from token states: dense, GELU, LayerNorm, tied embeddings.
+
+    BERT's head for masked words, from random weights: an encoder comes without one.
+
+    Args:
+        encoder: A transformers model; its word embeddings (V, E) stay its own.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        vocabulary, width = encoder.get_input_embeddings().weight.shape
+        self.transform = nn.Sequential(
+            nn.Linear(int(encoder.config.hidden_size), width), nn.GELU(), nn.LayerNorm(width)
+        )
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+
+    def forward(self, states: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
+        """Logits (N, V) from states (N, H) and word embeddings (V, E)."""
+        return functional.linear(self.transform(states), embeddings, self.bias)
 
 
 class CarlModel(nn.Module):
@@ -137,6 +187,7 @@ class CarlModel(nn.Module):
         self.target: Target | None = None
         self.discriminator: nn.Module | None = None
         self.regression: nn.Module | None = None
+        self.masked: MaskedHead | None = None
         spec = config.variant_spec
         if spec.objective in ("soft", "discrete"):
             size = config.projection_size
@@ -155,10 +206,17 @@ class CarlModel(nn.Module):
             )
         if spec.objective == "regression":
             self.regression = nn.Linear(hidden, 2)
+        if config.masked_epochs > 0 and config.variant != "frozen":
+            self.masked = MaskedHead(encoder)
+        self.given = given_names(self, encoder)
+        """Names of the weights that are the encoder's own, since they are not trained."""
 
     def heads(self) -> list[nn.Module]:
         """All trained parts that started from random weights."""
-        found = (self.online.projection, self.prediction, self.discriminator, self.regression)
+        found = (
+            *(self.online.projection, self.prediction, self.discriminator),
+            *(self.regression, self.masked),
+        )
         return [head for head in found if head is not None]
 
     @property

@@ -19,7 +19,7 @@ q(z), L_cons    `losses.span_distribution`, `bidirectional_kl`; weight β
 p_t, L_KD       `distillation.mix`, `distill_loss`
 ==============  ==========================================================================
 
-Rungs of the ladder are `config.VARIANTS`, with `distillation` (Distill-S ``single``, Distill-M
+Rungs of the ladder are `variants.VARIANTS`, with `distillation` (Distill-S ``single``, Distill-M
 ``multi``) and `multilingual` (MTL) beside them; `stages` has their stages. Departures: padding
 is masked in the sentence feature; the critic's rate falls over the whole stage; no iterator
 runs dry; a pair of views is aligned row by row and aspect by aspect; the cross-entropy counts
@@ -45,6 +45,7 @@ precision               fp32              fp32
 reports                 5 checkpoints     4                       rungs of early stopping
 checkpoint_seconds      -                 60.0                    work at risk in a crash
 variant                 MSMO              msmo                    baselines share all of the code
+label_views             all               s+st+ts+t               of the tagger's loss
 distillation            Distill-S, -M     none                    a row of its own
 multilingual            MTL rows          false                   one model for all pairs
 corpus                  SemEval-2016      sample_reviews          bundled; xabsa needs a data folder
@@ -63,9 +64,14 @@ distill_steps           1000 (XABSA)      200
 selection               best of 5         best                    on source dev
 selection_from          0.75, 0.8 (code)  0.5                     few reports in a short trial
 dropout                 0.1 (code)        0.1
+critic_views            all; s t          s+st+ts+t               s t: its second ablation
 critic_clip             silent; 0.01      0.01                    code
 critic_steps            5 (code)          5
+critic_training         fixed (code)      converged               untrained, the game turns over
+critic_most_steps       -                 100
+critic_first_steps      silent            100                     WGAN
 critic_burst            true (code)       false                   for 26 steps and every 500th
+critic_optimizer        adam (code)       adam                    WGAN: rmsprop
 critic_learning_rate    that of F         0.001                   it then hardly moves within c
 critic_horizon          0.19 (code)       1.0                     an oversight there
 critic_layers           1 (code)          1
@@ -75,8 +81,8 @@ adversarial_source      source            source                  code: mixed
 consistency_weight      1.5-3.5e-3        0.0025                  XLM-R, by language
 consistency_pairs       s-t, s-st         s-t+s-st+t-ts           t-ts costs nothing more
 supervised_weight       1; code 2         1.0                     counted twice there
-contrastive_weight      -                 0.1                     CL-XABSA's rows
-contrastive_temperature 0.07, 0.9         0.07                    CL-XABSA: default, call
+contrastive_weight      -                 0.1                     ours; CL-XABSA's are fixed
+contrastive_temperature -                 0.07                    likewise
 distill_temperature     1 (code)          1.0
 distill_loss            mse               mse
 distill_learning_rate   5e-5 (XABSA)      2e-05

@@ -6,18 +6,18 @@ tagger from the sum of all terms: one forward pass, one backward pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import torch
-from torch.nn import functional
 
-from raysearch.distributed import gather, world_size
+from raysearch.distributed import gather_unequal
 from raysearch.methods.base import Update
 from raysearch.methods.msmo.batches import IGNORE_INDEX, Batch
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.critic import (
+    Trained,
     critic_rate,
-    critic_rounds,
+    estimate,
     gap_between,
     saturation,
     train_critic,
@@ -25,6 +25,8 @@ from raysearch.methods.msmo.critic import (
 from raysearch.methods.msmo.losses import (
     OUTCOMES,
     bidirectional_kl,
+    published_contrast,
+    sentiment_classes,
     sentiment_contrast,
     span_distribution,
     token_contrast,
@@ -38,6 +40,8 @@ __all__ = ["Algorithm"]
 Named = dict[str, torch.Tensor | float]
 
 _CONTRAST = {"sentiment": sentiment_contrast, "token": token_contrast}
+_PUBLISHED = {"cl_sentiment": sentiment_classes, "cl_token": torch.Tensor.long}
+"""CL-XABSA's terms, by the classes that their words have."""
 
 
 class Algorithm:
@@ -56,39 +60,54 @@ class Algorithm:
     def updates(self, batch: Batch, step: int) -> Iterator[Update]:
         """One step: the critic's updates, then L = w·L_CE + λ·gap + β·L_cons + contrast."""
         outputs = self.network(batch.main)
-        plays = self.terms.critic and batch.sides.opposed
-        if plays:
-            yield from self._train_critic(batch, outputs, step)
+        trained = None
+        if self.terms.critic and batch.opposed:
+            trained = yield from self._train_critic(batch, step)
 
         terms: Named = {}
-        loss = 0.0 * outputs.features.sum()  # has a graph even if a side is empty in this step
+        losses = []
         if self.terms.supervised:
-            loss = loss + self._learn(batch, outputs, terms)
-        if plays:
-            loss = loss + self._oppose(batch, outputs, terms)
-        if self.terms.contrast:
-            loss = loss + self._contrast(batch, outputs, terms)
+            losses.append(self._learn(batch, outputs, terms))
+        if trained is not None:
+            losses += self._oppose(batch, outputs, trained, terms)
+        if self.terms.contrast in _CONTRAST:
+            losses.append(self._contrast(batch, outputs, terms))
+        if losses:
+            # A graph on every worker, even if its part of a side or of the labels is empty.
+            loss = torch.stack(losses).sum() + 0.0 * outputs.features.sum()
+        else:
+            # No gradient at all: the optimizer's momentum must not go on driving the encoder.
+            loss = outputs.features.new_zeros((), requires_grad=True)
         yield Update("main", loss, terms)
 
-    def _train_critic(self, batch: Batch, outputs: Outputs, step: int) -> Iterator[Update]:
-        """n_critic updates with a fixed encoder, on sentences of their own or this step's."""
+    def _train_critic(self, batch: Batch, step: int) -> Generator[Update, None, Trained]:
+        """The critic's updates with a fixed encoder, on sentences of their own."""
         critic, config = self.network.critic, self.config
         assert critic is not None
-        packed, rounds = batch.rounds(critic_rounds(config, step))
-        if packed is None:
-            features = outputs.features.detach()
-        else:
-            with torch.no_grad():
-                features = self.network(packed).features
+        packed, rounds, held_out = batch.critic_batches()
+        with torch.no_grad():
+            features = self.network(packed).features
         rate = critic_rate(config, step, self.steps)
-        yield from train_critic(critic, features, rounds, config, rate)
+        return (
+            yield from train_critic(
+                critic, features, rounds, held_out, config, step=step, rate=rate
+            )
+        )
 
     def _learn(self, batch: Batch, outputs: Outputs, terms: Named) -> torch.Tensor:
-        """w·L_CE over the labelled words, and β·L_cons over aligned aspects."""
+        """w·L_CE over the labelled words, and β·L_cons over aligned aspects.
+
+        In CL-XABSA's variants half of L_CE and half of their term.
+        """
         logits = self.network.tag(outputs.words)
         supervised = token_cross_entropy(logits, batch.labels, words=batch.words)
         terms["supervised"] = supervised
         loss = self.terms.supervised_weight * supervised
+        if self.terms.contrast in _PUBLISHED:
+            counted, labels = self._labelled(batch, logits)
+            contrast = published_contrast(counted, _PUBLISHED[self.terms.contrast](labels))
+            terms["contrastive"] = contrast
+            loss = 0.5 * loss + 0.5 * contrast
         if not self.terms.pairs:
             return loss
         aspects = batch.aspects
@@ -103,34 +122,41 @@ class Algorithm:
         terms |= {"consistency": consistency, "rest_mass": rest.sum() / (2 * count)}
         return loss + self.config.consistency_weight * consistency
 
-    def _oppose(self, batch: Batch, outputs: Outputs, terms: Named) -> torch.Tensor:
-        """λ·(E f(source) - E f(target)) with a fixed critic: the encoder closes the gap."""
+    def _oppose(
+        self, batch: Batch, outputs: Outputs, trained: Trained, terms: Named
+    ) -> list[torch.Tensor]:
+        """λ·(E f(source) - E f(target)) with a fixed critic: the encoder closes the gap.
+
+        The sentences are not those that the critic learned from. Empty unless the critic can be
+        trusted and finds a gap here: below 0 the encoder would be paid for the critic's error.
+        """
         critic = self.network.critic
         assert critic is not None
+        found = estimate(critic, outputs.features.detach(), batch.sides)
+        follows = trained.trusted and found.gap > 0
+        terms |= {
+            "gap": found.gap,
+            "critic_accuracy": found.accuracy,
+            "critic_updates": float(trained.updates),
+            "critic_followed": float(follows),
+            "saturation": saturation(critic, self.config.critic_clip),
+        }
+        if not follows:
+            return []
         with frozen(critic):
-            gap, accuracy = gap_between(critic, outputs.features, batch.sides)
-        share = saturation(critic, self.config.critic_clip)
-        terms |= {"gap": gap, "critic_accuracy": accuracy, "saturation": share}
-        return self.config.adversarial_weight * gap
+            gap = gap_between(critic, outputs.features, batch.sides)
+        return [(self.config.adversarial_weight if self.terms.supervised else 1.0) * gap]
 
     def _contrast(self, batch: Batch, outputs: Outputs, terms: Named) -> torch.Tensor:
-        """CL-XABSA's term over the labelled words of all workers."""
-        counted = batch.labels != IGNORE_INDEX
-        features, labels = outputs.words[counted], batch.labels[counted]
-        if world_size() > 1:
-            features, labels = _of_all(features, labels, round(batch.words * world_size()))
+        """The contrast of hidden states over the labelled words of all workers."""
+        features, labels = self._labelled(batch, outputs.words)
         contrast = _CONTRAST[self.terms.contrast](
             features, labels, self.config.contrastive_temperature
         )
         terms["contrastive"] = contrast
         return self.config.contrastive_weight * contrast
 
-
-def _of_all(
-    features: torch.Tensor, labels: torch.Tensor, most: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features and labels of all workers' words, padded to the largest worker's number."""
-    padding = most - len(labels)
-    features = gather(functional.pad(features, (0, 0, 0, padding)))
-    labels = gather(functional.pad(labels, (0, padding), value=IGNORE_INDEX))
-    return features[labels != IGNORE_INDEX], labels[labels != IGNORE_INDEX]
+    def _labelled(self, batch: Batch, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows of the labelled words of all workers, and their labels."""
+        counted = batch.labels != IGNORE_INDEX
+        return gather_unequal(rows[counted]), gather_unequal(batch.labels[counted])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from raysearch.distributed import divisor
 from raysearch.methods.msmo.items import PackedBatch, pack
 from raysearch.methods.msmo.sampling import SampledRows
 from raysearch.methods.msmo.tokens import Rows, Tokenised, spans
@@ -82,15 +82,19 @@ class Batch:
     collator: Collator
     draws: tuple[SampledRows, SampledRows]
 
-    def rounds(self, count: int) -> tuple[PackedBatch | None, list[CriticBatch]]:
-        """Input of this many critic updates: sentences to forward without gradient, and sides.
+    @property
+    def opposed(self) -> bool:
+        """Whether critic and encoder have sentences of both sides, on any worker."""
+        whole, _ = self.draws
+        return self.sides.opposed and bool(whole.rounds) and all(map(len, whole.held_out))
 
-        If the draw has none for the critic, None and the encoder's own sides repeatedly.
+    def critic_batches(self) -> tuple[PackedBatch, list[CriticBatch], CriticBatch]:
+        """The critic's own sentences, to forward without gradient, and their sides.
+
+        Returns:
+            The sentences; the sides of each batch that it learns from; those that it is judged on.
         """
-        whole, mine = self.draws
-        if not whole.rounds:
-            return None, [self.sides] * count
-        return self.collator.rounds(whole.rounds[:count], mine.rounds[:count])
+        return self.collator.critic_batches(*self.draws)
 
 
 class Collator:
@@ -122,20 +126,22 @@ class Collator:
         return Batch(
             main=self._pack(main, self.chunk),
             labels=self._tensor(labels),
-            words=_counts(tokens.words, whole.labelled).sum() / self.workers,
+            words=divisor(_counts(tokens.words, whole.labelled).sum(), self.workers),
             sides=self._sides(main, (whole.source, whole.target), (mine.source, mine.target)),
             aspects=self._aspects(kept, begins, self._with_aspects(whole.pairs)),
             collator=self,
             draws=(whole, mine),
         )
 
-    def rounds(
-        self, whole: Sequence[tuple[Rows, Rows]], mine: Sequence[tuple[Rows, Rows]]
-    ) -> tuple[PackedBatch, list[CriticBatch]]:
-        """Sentences of several critic updates, each once, and the sides of each update."""
-        main = np.unique(np.concatenate([rows for pair in mine for rows in pair]))
-        sides = [self._sides(main, *each) for each in zip(whole, mine, strict=True)]
-        return self._pack(main, FROZEN_CHUNK), sides
+    def critic_batches(
+        self, whole: SampledRows, mine: SampledRows
+    ) -> tuple[PackedBatch, list[CriticBatch], CriticBatch]:
+        """See `Batch.critic_batches`; each sentence is there once."""
+        own = (*mine.rounds, mine.held_out)
+        main = np.unique(np.concatenate([rows for pair in own for rows in pair]))
+        every = (*whole.rounds, whole.held_out)
+        sides = [self._sides(main, *each) for each in zip(every, own, strict=True)]
+        return self._pack(main, FROZEN_CHUNK), sides[:-1], sides[-1]
 
     def _pack(self, main: Rows, chunk: int) -> PackedBatch:
         return pack(self.tokens, spans(self.tokens.parts, main), self.device, chunk=chunk)
@@ -146,7 +152,7 @@ class Collator:
     def _sides(self, main: Rows, whole: tuple[Rows, Rows], mine: tuple[Rows, Rows]) -> CriticBatch:
         parts = np.concatenate([[0], np.cumsum(_counts(self.tokens.parts, main))])
         rows = [self._tensor(spans(parts, np.searchsorted(main, one))) for one in mine]
-        counts = [_counts(self.tokens.parts, one).sum() / self.workers for one in whole]
+        counts = [divisor(_counts(self.tokens.parts, one).sum(), self.workers) for one in whole]
         return CriticBatch(source=rows[0], target=rows[1], sources=counts[0], targets=counts[1])
 
     def _aspects(self, pairs: Rows, begins: Rows, whole: Rows) -> Aspects:
@@ -160,7 +166,7 @@ class Collator:
         return Aspects(
             starts=self._tensor(np.stack(starts)),
             lengths=self._tensor(np.stack(lengths)),
-            count=_counts(tokens.aspects, whole[:, 0]).sum() / self.workers,
+            count=divisor(_counts(tokens.aspects, whole[:, 0]).sum(), self.workers),
         )
 
     def _tensor(self, values: Rows) -> torch.Tensor:

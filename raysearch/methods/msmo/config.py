@@ -1,8 +1,9 @@
 """The settings of MSMO: what each means, and what paper and code say about it.
 
-A setting's `part` says what depends on it: "" every network; ``views``, ``train``, ``align``,
-``critic``, ``consistency`` and ``contrast`` the stages of a network that have it; ``reports`` the
-stage that reports; ``student`` and ``distill`` theirs.
+A setting's `part` says what depends on it: "" every network; ``views``, ``train``, ``labels``,
+``align``, ``critic``, ``consistency`` and ``contrast`` the stages of a network that have it;
+``joint`` those in which critic and labels share a step; ``reports`` the stage that reports;
+``student`` and ``distill`` theirs.
 
 "Paper" and "code" are the ACL-2026 version and its published code as described in `docs/msmo.md`;
 where they differ both are values, and the default is the one that works. The paper's own
@@ -17,57 +18,30 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from raysearch.config import TrainingConfig, setting, settings_of
+from raysearch.methods.msmo.variants import (
+    ALL_VIEWS,
+    VARIANTS,
+    combination_problems,
+    networks_of,
+    spec_of,
+)
 from raysearch.names import language_pair
 
-__all__ = ["PAPER_BETA", "VARIANTS", "MsmoConfig", "Variant", "tasks"]
+__all__ = ["PAPER_BETA", "MsmoConfig", "tasks"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """The data and terms of a rung of the ladder.
-
-    Attributes:
-        views: Views with labels to learn: of ``s``, ``st``, ``ts``, ``t``; ``gold`` means the
-            target's own labelled sentences.
-        critic: Whether there is a language critic.
-        consistent: Whether the distributions of aligned aspects are drawn together.
-        contrast: CL-XABSA's contrastive term: ``""``, ``sentiment`` or ``token``.
-    """
-
-    views: tuple[str, ...]
-    critic: bool = False
-    consistent: bool = False
-    contrast: str = ""
-
-    @property
-    def terms(self) -> set[str]:
-        """The terms beside the labels, by the parts of the settings."""
-        has = {"critic": self.critic, "consistency": self.consistent, "contrast": self.contrast}
-        return {name for name, there in has.items() if there}
-
-
-ALL_VIEWS = ("s", "st", "ts", "t")
-VARIANTS: Mapping[str, Variant] = MappingProxyType(
+PAPER_BETA: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
-        "supervised": Variant(views=("gold",)),
-        "zero_shot": Variant(views=("s",)),
-        "translate_train": Variant(views=("t",)),
-        "bilingual": Variant(views=("s", "t")),
-        "acs": Variant(views=ALL_VIEWS),
-        "cl_sentiment": Variant(views=ALL_VIEWS, contrast="sentiment"),
-        "cl_token": Variant(views=ALL_VIEWS, contrast="token"),
-        "msmo": Variant(views=ALL_VIEWS, critic=True, consistent=True),
-        "no_critic": Variant(views=ALL_VIEWS, consistent=True),
-        "no_consistency": Variant(views=ALL_VIEWS, critic=True),
-        "no_code_switch": Variant(views=("s", "t"), critic=True, consistent=True),
-        "no_translation": Variant(views=("s", "st"), critic=True, consistent=True),
+        "xlm-r": {"fr": 2.5e-3, "es": 1.5e-3, "nl": 1.5e-3, "ru": 3.5e-3},
+        "mbert": {"fr": 4.5e-4, "es": 2.5e-4, "nl": 2.5e-4, "ru": 3.5e-4},
     }
 )
+"""β of the paper by backbone and target language (docs/msmo.md §2.2)."""
 
-PAPER_BETA: Mapping[str, float] = MappingProxyType(
-    {"fr": 2.5e-3, "es": 1.5e-3, "nl": 1.5e-3, "ru": 3.5e-3}
-)
-"""β of the paper with XLM-R by target language; with mBERT it has 4.5, 2.5, 2.5, 3.5 · 10⁻⁴."""
+
+def backbone(encoder: str) -> str:
+    """The paper's backbone whose values an encoder takes: mBERT by its name, else XLM-R."""
+    return "mbert" if "bert-base-multilingual" in encoder else "xlm-r"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +53,13 @@ class MsmoConfig(TrainingConfig):
     PAPER: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
             "schedule": "sequential",
+            "sampling": "literal",
             "critic_clip": 0.01,
             "critic_steps": 5,
+            "critic_training": "fixed",
+            "critic_first_steps": 0,
+            "critic_optimizer": "adam",
+            "critic_learning_rate": 2e-5,
             "critic_layers": 1,
             "adversarial_weight": 1.0,
             "consistency_weight": 2.25e-3,
@@ -103,7 +82,9 @@ class MsmoConfig(TrainingConfig):
 
     # What is trained, and on what
     variant: str = setting("msmo", choices=tuple(VARIANTS), part="train")
-    """Rung of the ladder: MSMO, an ablation of it, or a baseline; see `VARIANTS`."""
+    """Rung of the ladder: MSMO, an ablation of it, or a baseline; see `variants.VARIANTS`."""
+    label_views: tuple[str, ...] = setting(ALL_VIEWS, choices=ALL_VIEWS, part="labels")
+    """Views whose labels the tagger learns; those that the variant lacks do not count."""
     distillation: str = setting("none", choices=("none", "single", "multi"), part=None)
     """Whether a student then learns from the variant's own model (Distill-S), or from three
     teachers of the variant on s + t, t + ts and t + st (Distill-M), on unlabelled target text."""
@@ -149,14 +130,30 @@ class MsmoConfig(TrainingConfig):
     """Dropout before tagger and critic (code)."""
 
     # Language critic
+    critic_views: tuple[str, ...] = setting(ALL_VIEWS, choices=ALL_VIEWS, part="critic")
+    """Views whose language the critic tells apart, s and st from t and ts; those that the variant
+    lacks do not count. The paper's ablation of code-switched views leaves it s and t."""
     critic_clip: float = setting(0.01, low=0, low_open=True, high=10, part="critic")
     """c: every parameter of the critic stays in [-c, c]. Code: 0.01; paper silent."""
+    critic_training: str = setting("converged", choices=("converged", "fixed"), part="critic")
+    """When the critic is trained enough for the encoder to move: ``converged``, once its gap on
+    held-out sentences no longer rises, and then only where it is above its standard error;
+    or after a ``fixed`` number of updates, whatever the gap (code)."""
     critic_steps: int = setting(5, low=1, high=100, part="critic")
-    """n_critic: critic updates before each encoder update (code)."""
+    """n_critic: critic updates before each encoder update (code); the least where converged."""
+    critic_most_steps: int = setting(100, low=1, high=10000, part="critic")
+    """Most critic updates before an encoder update where converged. WGAN takes 100 at first."""
+    critic_first_steps: int = setting(100, low=0, high=10000, part="critic")
+    """Least critic updates before the first encoder update of a stage. WGAN: 100."""
     critic_burst: bool = setting(False, part="critic")
-    """Whether the first 26 steps and every 500th have twice as many critic updates (code)."""
+    """Whether the first 26 steps and every 500th have twice as many critic updates (code), where
+    their number is fixed."""
+    critic_optimizer: str = setting("adam", choices=("adam", "rmsprop", "sgd"), part="critic")
+    """Optimizer of the critic. Code: adam; WGAN: rmsprop, as momentum made its critic unstable."""
     critic_learning_rate: float = setting(1e-3, low=0, low_open=True, high=1, part="critic")
-    """Peak rate of the critic's Adam. Code: that of the encoder, with which it hardly moves."""
+    """Peak rate of the critic's optimizer. Its weights begin within c and can move by about the
+    rate in an update, so the rate counts relative to c. Code: the encoder's, with which it hardly
+    moves."""
     critic_horizon: float = setting(1.0, low=0, high=1, part="critic")
     """Share of the steps over which the critic's rate falls to 0; 0 keeps it constant. Code:
     0.19, by oversight, after which the critic is frozen (docs/msmo.md §5.6)."""
@@ -164,15 +161,17 @@ class MsmoConfig(TrainingConfig):
     """Depth; 1 is linear (code), more have ReLU between layers."""
     critic_width: int = setting(128, low=1, part="critic")
     """Hidden width of a deeper critic."""
-    adversarial_weight: float = setting(0.1, low=0, high=1000, part="critic")
-    """λ of the encoder's term. Code: 0.01; paper: 1, by gradient reversal, the same gradient."""
-    adversarial_source: str = setting("source", choices=("source", "mixed"), part="critic")
+    adversarial_weight: float = setting(0.1, low=0, high=1000, part="joint")
+    """λ of the encoder's term beside the labels. Code: 0.01; paper: 1, by gradient reversal, the
+    same gradient. In a stage of its own (``sequential``) the term is the whole loss and its weight
+    is 1: Adam would divide it out."""
+    adversarial_source: str = setting("source", choices=("source", "mixed"), part="joint")
     """Source side of the encoder's term: source language sentences, or, as in the code, the
     whole labelled batch. ``mixed`` needs labels in the step: ``schedule: interleaved``."""
 
     # Consistency, supervision, contrast
     consistency_weight: float = setting(2.5e-3, low=0, high=1000, part="consistency")
-    """β. Paper: by language, `PAPER_BETA`."""
+    """β. Paper: by backbone and language, `PAPER_BETA`."""
     consistency_pairs: tuple[str, ...] = setting(
         ("s-t", "s-st", "t-ts"),
         choices=("s-t", "s-st", "s-ts", "st-t", "st-ts", "t-ts"),
@@ -183,9 +182,10 @@ class MsmoConfig(TrainingConfig):
     supervised_weight: float = setting(1.0, low=0, low_open=True, high=100, part="train")
     """Weight of the cross-entropy. Paper: 1; the code counts it twice, by oversight: 2."""
     contrastive_weight: float = setting(0.1, low=0, high=100, part="contrast")
-    """Weight of CL-XABSA's contrastive term, in its variants."""
+    """Weight of the contrast of hidden states in the variants `contrast_sentiment` and
+    `contrast_token`, which are ours; CL-XABSA's `cl_sentiment` and `cl_token` have fixed values."""
     contrastive_temperature: float = setting(0.07, low=1e-3, high=10, part="contrast")
-    """Its temperature. CL-XABSA: 0.07 by default, 0.9 where it is called."""
+    """Its temperature, likewise."""
 
     # Distillation
     distill_temperature: float = setting(1.0, low=0, low_open=True, high=100, part="distill")
@@ -204,15 +204,20 @@ class MsmoConfig(TrainingConfig):
     """Whether a failure signature ends the trial, or is only reported under ``health/``."""
 
     @classmethod
-    def paper(cls, task: str = "") -> Mapping[str, Any]:
-        """The paper's own values, β by target language; over all pairs its mean."""
-        beta = PAPER_BETA.get(task.partition("-")[2], cls.PAPER["consistency_weight"])
-        return {**cls.PAPER, "consistency_weight": beta}
+    def paper(
+        cls, task: str = "", setting: Mapping[str, Any] = MappingProxyType({})
+    ) -> Mapping[str, Any]:
+        """The paper's own values: β by backbone and target, over all pairs its mean.
 
-    @property
-    def variant_spec(self) -> Variant:
-        """The data and terms of the variant."""
-        return VARIANTS[self.variant]
+        The critic's rate is that of the encoder.
+        """
+        betas = PAPER_BETA[backbone(setting.get("encoder", cls.encoder))]
+        mean = round(sum(betas.values()) / len(betas), 9)
+        return {
+            **cls.PAPER,
+            "consistency_weight": betas.get(task.partition("-")[2], mean),
+            "critic_learning_rate": setting.get("learning_rate", cls.learning_rate),
+        }
 
     @property
     def weights(self) -> tuple[float, ...]:
@@ -223,17 +228,27 @@ class MsmoConfig(TrainingConfig):
         return (1 / teachers,) * teachers if teachers else ()
 
     @property
+    def selected_on(self) -> str:
+        """See `TrainingConfig.selected_on`: the target's with its own labels, else the source's."""
+        return "target_dev" if "gold" in VARIANTS[self.variant].views else "dev"
+
+    @property
     def inert(self) -> frozenset[str]:
         """See `TrainingConfig.inert`."""
-        parts = {"critic", "consistency", "contrast"} - self.variant_spec.terms
-        if not (self.variant_spec.critic and self.schedule == "sequential"):
+        terms = {term for name in networks_of(self) for term in spec_of(self, name).terms}
+        parts = {"critic", "consistency", "contrast", "labels"} - terms
+        if not ("critic" in terms and self.schedule == "sequential"):
             parts.add("align")
+        if not ("critic" in terms and self.schedule == "interleaved"):
+            parts.add("joint")
         if self.distillation == "none":
             parts |= {"distill", "student"}
         elif self.student_start == "pretrained":
             parts.add("student")
-        width = {"critic_width"} if self.critic_layers == 1 else set()
-        return super().inert | width.union(settings_of(MsmoConfig, *parts))
+        unused = {"critic_most_steps" if self.critic_training == "fixed" else "critic_burst"}
+        if self.critic_layers == 1:
+            unused.add("critic_width")
+        return super().inert | unused.union(settings_of(MsmoConfig, *parts))
 
     def problems(self) -> list[str]:
         """Sentences on invalid combinations of fields; empty when there are none."""
@@ -253,12 +268,12 @@ class MsmoConfig(TrainingConfig):
             found.append("`alignment_noise` must be 0 unless `code_switch` is built")
         if self.adversarial_source == "mixed" and self.schedule != "interleaved":
             found.append("`adversarial_source: mixed` must have `schedule: interleaved`")
-        if self.variant_spec.consistent and not self.consistency_pairs:
+        if self.critic_training == "converged" and self.critic_most_steps < self.critic_steps:
             found.append(
-                "`consistency_pairs` must name at least one pair of views, but it is empty; the "
-                "variant without the term is `no_consistency`"
+                f"`critic_most_steps` must be at least `critic_steps`, {self.critic_steps}, but "
+                f"got {self.critic_most_steps}"
             )
-        return found + self._teacher_problems()
+        return found + combination_problems(self) + self._teacher_problems()
 
     def _teacher_problems(self) -> list[str]:
         if not self.teacher_weights:

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 
 from raysearch.corpora import absa
 from raysearch.corpora.absa import PairCorpus
-from raysearch.errors import DataError
+from raysearch.errors import DataError, MissingDataError
 from raysearch.methods.msmo.config import MsmoConfig
-from raysearch.methods.msmo.stages import network_of, outline, spec_of
+from raysearch.methods.msmo.variants import networks_of, spec_of
 from raysearch.sources import remembered
 
 __all__ = ["check", "digests", "load_pairs", "needed_views", "roles_of"]
@@ -24,23 +24,16 @@ def check(config: MsmoConfig, *, data_dir: str) -> None:
 
 def needed_views(config: MsmoConfig) -> tuple[str, ...]:
     """Views that any stage of a trial learns from, including ``gold``, in a fixed order."""
-    stages = outline(config)
-    networks = dict.fromkeys(
-        network_of(stage)
-        for stage in stages
-        if stage.name.startswith(("align-", "train-")) or stage.name == "student"
-    )
-    read = {view for network in networks for view in spec_of(config, network).views}
+    read = {view for name in networks_of(config) for view in spec_of(config, name).views}
     return tuple(view for view in ("s", "st", "ts", "t", "gold") if view in read)
 
 
 def roles_of(config: MsmoConfig) -> tuple[str, ...]:
-    """Roles that training needs: ``train``, ``dev``, and those of the variant."""
-    roles = ["train", "dev"]
+    """Roles that training needs: those of its views, of its selection, and of a student."""
+    gold = "gold" in needed_views(config)
+    roles = ["target_train" if gold else "train", config.selected_on]
     if config.distillation != "none":
         roles.append("unlabelled")
-    if "gold" in needed_views(config):
-        roles.append("target_train")
     return tuple(roles)
 
 
@@ -58,7 +51,8 @@ def load_pairs(
     Raises:
         DataError: Pairs cannot be read, or lack a view; the message lists all of them.
     """
-    loaded, problems = {}, []
+    loaded = {}
+    problems: list[DataError] = []
     needed = [view for view in needed_views(config) if view != "gold"]
     for pair in pairs:
         try:
@@ -67,24 +61,27 @@ def load_pairs(
                 pair,
                 data_dir,
                 tuple(sorted(roles)),
+                needed != ["s"],
                 config.code_switch,
                 config.switched,
                 config.alignment_noise,
             )
         except DataError as error:
-            problems.append(str(error))
+            problems.append(error)
             continue
-        missing = [view for view in absa.missing_views(corpus) if view in needed]
+        lacks = absa.missing_views(corpus) if needed else ()
+        missing = [view for view in lacks if view in needed]
         if missing:
-            problems.append(
+            text = (
                 f"`variant: {config.variant}` must have the views {', '.join(needed)} of {pair}, "
                 f"but corpus {config.corpus} has no {', '.join(missing)}: "
                 f"{'; '.join(corpus.notes) or 'no row has one'}; add the files, or take a "
                 "variant without them"
             )
+            problems.append(DataError(text))
         loaded[pair] = corpus
     if problems:
-        raise DataError("\n".join(problems))
+        raise MissingDataError.joined(problems)
     return loaded
 
 
@@ -94,7 +91,7 @@ def digests(config: MsmoConfig, corpora: Mapping[str, PairCorpus]) -> dict[str, 
     An entry whose data the variant does not read is empty, so that pairs that differ only in
     unused data share their stages.
     """
-    read = {view: view for view in needed_views(config)} | {"dev": "dev"}
+    read = {view: view for view in needed_views(config)} | {"dev": config.selected_on}
     if "gold" in read:
         read["gold"] = "target_train"
     if config.distillation != "none":
@@ -113,6 +110,7 @@ def _pair(
     pair: str,
     data_dir: str,
     roles: tuple[str, ...],
+    translated: bool,
     code_switch: str,
     switched: str,
     alignment_noise: float,
@@ -123,6 +121,7 @@ def _pair(
         pair,
         data_dir,
         roles,
+        translated=translated,
         code_switch=code_switch,
         switched=switched,
         alignment_noise=alignment_noise,

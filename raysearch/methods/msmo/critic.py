@@ -1,16 +1,23 @@
-"""The language critic Q: its network, the Wasserstein gap, and its updates.
+"""The language critic Q: its network, the Wasserstein gap, its updates, and when they suffice.
 
 Q maximises E f(source) - E f(target) with its weights clipped to [-c, c]; the encoder minimises λ
-times the same gap (docs/msmo.md §2.1, §2.2).
+times the same gap (docs/msmo.md §2.1, §2.2). Only a trained critic's gap is an estimate of a
+distance, and then it is not negative: M. Arjovsky, S. Chintala, L. Bottou, Wasserstein GAN, ICML
+2017, §3 and Algorithm 1, train the critic "till optimality" before each step of its opponent. An
+encoder that outruns the critic makes the gap negative, and would be paid for driving the languages
+apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from raysearch.distributed import gather_unequal
 from raysearch.methods.base import Update
 from raysearch.methods.msmo.batches import CriticBatch
 from raysearch.methods.msmo.config import MsmoConfig
@@ -18,9 +25,14 @@ from raysearch.methods.tensors import at_least_fp32
 
 __all__ = [
     "Critic",
+    "Estimate",
+    "Trained",
     "clip_weights",
+    "critic_batches",
+    "critic_optimizer",
     "critic_rate",
-    "critic_rounds",
+    "critic_updates",
+    "estimate",
     "gap_between",
     "masked_mean",
     "ordered_share",
@@ -31,6 +43,15 @@ __all__ = [
 
 BURST_STEPS, BURST_EVERY = 26, 500
 """The critic's updates are doubled in this many first steps, and every this many (code)."""
+
+TRUST = 1.0
+"""Standard errors above 0 from which on a gap on held-out sentences is trusted."""
+
+RISE = 0.05
+"""A gap that grows by less than this share between two judgements has stopped to rise."""
+
+PATIENCE = 3
+"""Judgements without a rise after which a critic that cannot be trusted yet is left as it is."""
 
 
 def masked_mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -54,9 +75,10 @@ def masked_mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 class Critic(nn.Module):
     """Q: a score of a sentence feature, high for the source language; no sigmoid.
 
-    Linear as in the code with one layer; ReLU between several. The last layer has no bias, unlike
-    the code's: it cancels in the gap, a difference of means. The critic computes in fp32: with
-    c = 0.01 scores differ in digits that bf16 does not have.
+    Linear as in the code with one layer; ReLU between several. The weights begin uniform in
+    [-c, c], where clipping holds them, so that c counts from the first step. The last layer has no
+    bias, unlike the code's: it cancels in the gap, a difference of means. The critic computes in
+    fp32: with c = 0.01 scores differ in digits that bf16 does not have.
 
     Args:
         hidden: H of the encoder.
@@ -71,7 +93,8 @@ class Critic(nn.Module):
             layers += [nn.ReLU()] * (number > 0)
             layers.append(nn.Linear(size, following, bias=number < len(sizes) - 2))
         self.layers = nn.Sequential(*layers)
-        clip_weights(self, config.critic_clip)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -config.critic_clip, config.critic_clip)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Scores (P,) of features (P, H)."""
@@ -133,22 +156,60 @@ def saturation(module: nn.Module, c: float) -> torch.Tensor:
     return torch.cat(bound).float().mean()
 
 
-def gap_between(
-    critic: Critic, features: torch.Tensor, sides: CriticBatch
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """E f(source) - E f(target) of the whole batch, and how well the critic separates them.
+def gap_between(critic: Critic, features: torch.Tensor, sides: CriticBatch) -> torch.Tensor:
+    """E f(source) - E f(target) of the whole batch, with a graph.
+
+    Over several workers it is this worker's part, whose mean over workers is the batch's.
 
     Args:
         critic: f.
         features: (P, H) of this worker's sentences.
         sides: Which of them are source and target, and their total numbers.
-
-    Returns:
-        The gap, with a graph, and `ordered_share`.
     """
     source, target = critic(features[sides.source]), critic(features[sides.target])
-    gap = wasserstein_gap(source, target, sources=sides.sources, targets=sides.targets)
-    return gap, ordered_share(source, target)
+    return wasserstein_gap(source, target, sources=sides.sources, targets=sides.targets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a critic says of sentences that it was not trained on.
+
+    Attributes:
+        gap: E f(source) - E f(target).
+        error: Its standard error; infinite with fewer than two sentences on a side.
+        accuracy: `ordered_share`.
+    """
+
+    gap: float
+    error: float
+    accuracy: float
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the gap is above its standard error."""
+        return self.gap > TRUST * self.error
+
+
+@torch.no_grad()
+def estimate(critic: Critic, features: torch.Tensor, sides: CriticBatch) -> Estimate:
+    """The critic's estimate over the sentences of all workers, without dropout.
+
+    Args:
+        critic: f; its mode is restored.
+        features: (P, H) of this worker's sentences.
+        sides: Which of them are source and target, and their total numbers.
+    """
+    training = critic.training
+    critic.eval()
+    source = gather_unequal(critic(features[sides.source]))
+    target = gather_unequal(critic(features[sides.target]))
+    critic.train(training)
+    square = source.new_tensor(math.inf)
+    if min(len(source), len(target)) > 1:
+        square = source.var() / len(source) + target.var() / len(target)
+    found = [source.mean() - target.mean(), square.sqrt(), ordered_share(source, target)]
+    gap, error, accuracy = torch.stack(found).tolist()
+    return Estimate(gap=gap, error=error, accuracy=accuracy)
 
 
 @torch.no_grad()
@@ -160,13 +221,29 @@ def ordered_share(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     if not (len(source) and len(target)):
         return source.new_tensor(0.5)
     difference = source.unsqueeze(1) - target.unsqueeze(0)
-    return ((difference > 0).float() + 0.5 * (difference == 0).float()).mean()
+    return ((difference > 0).to(source.dtype) + 0.5 * (difference == 0).to(source.dtype)).mean()
 
 
-def critic_rounds(config: MsmoConfig, step: int) -> int:
-    """Updates of the critic before the encoder's update of a step, from 0 in the stage."""
-    burst = config.critic_burst and (step < BURST_STEPS or step % BURST_EVERY == 0)
+def critic_batches(config: MsmoConfig) -> int:
+    """Batches of its own that the critic has in a step; more updates go through them again."""
+    burst = config.critic_burst and config.critic_training == "fixed"
     return config.critic_steps * (2 if burst else 1)
+
+
+def critic_updates(config: MsmoConfig, step: int) -> tuple[int, int]:
+    """Least and most updates of the critic before the encoder's update of a step.
+
+    Args:
+        config: The trial's settings.
+        step: From 0 within the stage.
+    """
+    first = config.critic_first_steps if step == 0 else 0
+    if config.critic_training == "fixed":
+        burst = config.critic_burst and (step < BURST_STEPS or step % BURST_EVERY == 0)
+        count = max(first, config.critic_steps * (2 if burst else 1))
+        return count, count
+    least = max(first, config.critic_steps)
+    return least, max(least, config.critic_most_steps)
 
 
 def critic_rate(config: MsmoConfig, step: int, steps: int) -> float:
@@ -182,24 +259,72 @@ def critic_rate(config: MsmoConfig, step: int, steps: int) -> float:
     return max(0.0, 1 - step / (config.critic_horizon * steps))
 
 
+def critic_optimizer(critic: Critic, config: MsmoConfig) -> torch.optim.Optimizer:
+    """The critic's optimizer at its peak rate, with torch's other defaults."""
+    kinds: dict[str, type[torch.optim.Optimizer]] = {
+        "adam": torch.optim.Adam,
+        "rmsprop": torch.optim.RMSprop,
+        "sgd": torch.optim.SGD,
+    }
+    return kinds[config.critic_optimizer](  # type: ignore[call-arg]
+        critic.parameters(), lr=config.critic_learning_rate
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """How the critic's training of one step ended.
+
+    Attributes:
+        updates: Their number.
+        trusted: Whether the encoder may follow the critic.
+    """
+
+    updates: int
+    trusted: bool
+
+
 def train_critic(
     critic: Critic,
     features: torch.Tensor,
     rounds: Sequence[CriticBatch],
+    held_out: CriticBatch,
     config: MsmoConfig,
+    *,
+    step: int,
     rate: float,
-) -> Iterator[Update]:
+) -> Generator[Update, None, Trained]:
     """The critic's updates of one step: max_Q E f(source) - E f(target), within [-c, c].
+
+    Where `critic_training` is ``converged`` they end once the gap of the held-out sentences has
+    stopped to rise and is above its standard error, or at the most; where it never is, as mostly
+    with two sides of one distribution, the critic is not to be trusted.
 
     Args:
         critic: Q.
         features: (P, H) of sentences, without a graph: the encoder is fixed meanwhile, so one
             forward pass serves all updates.
-        rounds: The sides of each update.
-        config: c.
+        rounds: The sides of each batch; used in turn.
+        held_out: The sides that the critic is judged on.
+        config: c, numbers of updates.
+        step: From 0 within the stage.
         rate: Factor on the learning rate.
     """
-    for sides in rounds:
-        gap, _ = gap_between(critic, features, sides)
-        yield Update("critic", -gap, rate=rate)
-        clip_weights(critic, config.critic_clip)
+    least, most = critic_updates(config, step)
+    converged = config.critic_training == "converged"
+    best = estimate(critic, features, held_out).gap if converged else 0.0
+    done, still, target = 0, 0, least
+    while True:
+        for number in range(done, target):
+            gap = gap_between(critic, features, rounds[number % len(rounds)])
+            yield Update("critic", -gap, rate=rate)
+            clip_weights(critic, config.critic_clip)
+        done = target
+        if not converged:
+            return Trained(updates=done, trusted=True)
+        found = estimate(critic, features, held_out)
+        still = 0 if found.gap > best + RISE * abs(best) else still + 1
+        best = max(best, found.gap)
+        if done == most or still >= (1 if found.trusted else PATIENCE):
+            return Trained(updates=done, trusted=found.trusted)
+        target = min(most, done + config.critic_steps)

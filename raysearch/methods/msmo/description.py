@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from raysearch.methods.description import Measure, SettingNotes
 from raysearch.methods.msmo.config import MsmoConfig
@@ -24,10 +25,10 @@ MEASURES: Mapping[str, Measure] = {}
 
 def metrics(config: MsmoConfig, *, role: str, data_dir: str) -> frozenset[str]:
     """See `raysearch.methods.description.Reported.metrics`."""
-    beside = "current_f1" if role == "dev" else "in_training"
-    return frozenset(f"{role}/{name}" for name in (*micro_f1([], []), beside))
+    beside = ("current_f1",) if role == "dev" else ("in_training", "all_f1")
+    return frozenset(f"{role}/{name}" for name in (*micro_f1([], []), *beside))
 
 
-def of_encoder(metric: str) -> bool:
+def of_encoder(metric: str, settings: Mapping[str, Any]) -> bool:
     """False: all metrics depend on the tagger, which is not exported."""
     return False

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from raysearch.distributed import divisor
 from raysearch.errors import StoreError
 from raysearch.methods.base import Update
 from raysearch.methods.msmo.config import MsmoConfig
@@ -71,7 +72,7 @@ def teach(network: Network, tokens: Tokenised, device: torch.device) -> dict[str
     """
     training = network.training
     network.eval()
-    found = torch.empty(len(tokens.ids), len(TAGS))
+    found = torch.empty(len(tokens.ids), len(TAGS), dtype=torch.float32)
     order = np.argsort(-tokens.sizes, kind="stable")
     for start in range(0, len(order), TAUGHT_PARTS):
         parts = order[start : start + TAUGHT_PARTS]
@@ -181,7 +182,7 @@ def distill_batches(
         yield DistillBatch(
             packed=pack(tokens, parts, device),
             target=on_device(target[torch.from_numpy(own)], device),
-            share=len(own) * workers / tokens.sizes[whole].sum(),
+            share=len(own) / divisor(tokens.sizes[whole].sum(), workers),
         )
 
 

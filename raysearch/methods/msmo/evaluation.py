@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from raysearch.corpora.absa.records import PairCorpus, TaggedSentence
+from raysearch.corpora.seen import marks
 from raysearch.encoders import Encoder
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.items import pack
@@ -50,7 +51,13 @@ def predict(network: Network, tokens: Tokenised, device: torch.device) -> Rows:
 
 
 def evaluate(
-    network: Network, encoder: Encoder, corpus: PairCorpus, role: str, config: MsmoConfig
+    network: Network,
+    encoder: Encoder,
+    corpus: PairCorpus,
+    role: str,
+    config: MsmoConfig,
+    *,
+    apart: Collection[str] | None = None,
 ) -> dict[str, float]:
     """Scores on a role of a pair, see `tags.micro_f1`.
 
@@ -60,6 +67,12 @@ def evaluate(
         corpus: Opened with the role.
         role: ``dev``, ``target_dev`` or ``test``.
         config: Length of the sentences.
+        apart: `corpora.seen.marks` of sentences that are not scored, as the encoder was trained
+            on them; None scores all.
+
+    Returns:
+        The scores; with `apart` also ``in_training``, the number of sentences left out, and
+        ``all_f1``, the F1 over all of them, as in published results.
 
     Raises:
         RoleError: The role was not opened.
@@ -77,7 +90,15 @@ def evaluate(
     labels = predict(network, tokens, device)
     words = tokens.words
     predicted = [decode(labels[words[n] : words[n + 1]].tolist()) for n in range(len(sentences))]
-    return micro_f1([decode(bieos(sentence)) for sentence in sentences], predicted)
+    gold = [decode(bieos(sentence)) for sentence in sentences]
+    if apart is None:
+        return micro_f1(gold, predicted)
+    kept = [
+        at for at, one in enumerate(sentences) if marks([" ".join(one.words)]).isdisjoint(apart)
+    ]
+    scores = micro_f1([gold[at] for at in kept], [predicted[at] for at in kept])
+    left_out = float(len(sentences) - len(kept))
+    return {**scores, "all_f1": micro_f1(gold, predicted)["f1"], "in_training": left_out}
 
 
 class CheckpointSelection:

@@ -116,11 +116,11 @@ class AlignedRows:
         found: Rows = np.nonzero(table >= 0)[0][np.sort(first)]
         return found
 
-    def labelled(self) -> Rows:
-        """Numbers of the sentences whose labels count, item by item, without duplicates."""
+    def labelled(self, views: Sequence[str] = COLUMNS) -> Rows:
+        """Numbers of the sentences of some views whose labels count, without duplicates."""
         table = self.table.copy()
         table[~self.owned, 0] = -1
-        return _distinct(table)
+        return _distinct(table[:, [COLUMNS.index(view) for view in views]])
 
     def pairs(self, views: Sequence[str]) -> Rows:
         """(P, 2) numbers of sentences that are aligned as views such as ``s-t``."""
@@ -169,7 +169,7 @@ def load_training_set(
     """The training sentences of one or several pairs of the same source.
 
     Args:
-        corpora: Opened with ``train``, and ``target_train`` where `views` has ``gold``.
+        corpora: Opened with ``train``, or with ``target_train`` where `views` has ``gold``.
         encoder: Tokenizer and digest.
         config: Length of the sentences.
         views: Which of `COLUMNS` are needed; the others are not tokenised.
@@ -181,7 +181,7 @@ def load_training_set(
     lists: list[Tokenised] = []
     tables, owned, before = [], [], 0
     for number, corpus in enumerate(corpora):
-        rows = corpus.views()
+        rows = corpus.views() if {*views} & {*VIEWS} else ()
         table = np.full((len(rows), len(COLUMNS)), -1, dtype=np.int64)
         for column, view in enumerate(VIEWS):
             if view not in views:

@@ -1,10 +1,10 @@
 """The losses of tagger and encoder: cross-entropy, consistency of aligned aspects, contrast.
 
-The critic's loss is in `critic`, that of a student in `distillation`. The contrastive terms are
-those of CL-XABSA (N. Lin et al., IEEE/ACM TASLP 2023): one at token level, the other at sentiment
-level. The paper's text was not available; both are written from the definition of supervised
-contrast by P. Khosla et al.: Supervised Contrastive Learning, NeurIPS 2020, and differ only in
-the classes.
+The critic's loss is in `critic`, that of a student in `distillation`. There are two families of
+contrastive terms, each over tokens (words of one label) or sentiments (words of one polarity).
+`published_contrast` is that of CL-XABSA (N. Lin et al., IEEE/ACM TASLP 2023) as its code has it, on
+the tagger's logits. `supervised_contrast` is ours, on hidden states of length 1, written from
+P. Khosla et al.: Supervised Contrastive Learning, NeurIPS 2020.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = [
     "FLOOR",
     "OUTCOMES",
     "bidirectional_kl",
+    "published_contrast",
     "sentiment_classes",
     "sentiment_contrast",
     "span_distribution",
@@ -146,13 +147,47 @@ def supervised_contrast(
     with torch.autocast(features.device.type, enabled=False):
         units = functional.normalize(at_least_fp32(features), dim=-1)
         logits = units @ units.transpose(0, 1) / temperature  # (N, N)
+    anchored, paired = _anchored(logits, classes)
+    return -anchored.sum() / paired.sum().clamp(min=1)
+
+
+PUBLISHED_TEMPERATURE, BASE_TEMPERATURE = 0.9, 0.07
+"""τ of CL-XABSA where its loss is called, and the τ₀ that its value is scaled by: τ / τ₀."""
+
+
+def published_contrast(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    """CL-XABSA's contrastive term, of which it adds half to half of the cross-entropy.
+
+    τ/τ₀ · 1/N · 1/N Σ_i -1/|P(i)| Σ_{p ∈ P(i)} log( exp(l_i·l_p / τ) / Σ_{a ≠ i} exp(l_i·l_a / τ) )
+    with l the tagger's logits, not normalised, N the words, words without a partner counting 0:
+    the mean over words, which its training loop divides by their number once more.
+
+    Departure: words alone are compared. The code also compares padding, specials and later pieces
+    of words, which its labels put into one class.
+
+    Args:
+        logits: (N, 13) float, one row a word of the batch, all views together.
+        classes: (N,) int64: labels for its token level, `sentiment_classes` for the other.
+
+    Returns:
+        Scalar in fp32 at least; 0 when no two words share a class.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        wide = at_least_fp32(logits)
+        anchored, _ = _anchored(wide @ wide.transpose(0, 1) / PUBLISHED_TEMPERATURE, classes)
+    return -anchored.sum() * (PUBLISHED_TEMPERATURE / BASE_TEMPERATURE) / max(len(classes), 1) ** 2
+
+
+def _anchored(
+    similarities: torch.Tensor, classes: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean log-share of each word's partners, (N,), 0 without any; and whether it has any, (N,)."""
     itself = torch.eye(len(classes), dtype=torch.bool, device=classes.device)
     partners = (classes.unsqueeze(0) == classes.unsqueeze(1)) & ~itself
     # The least finite number, not -inf: a word alone in its batch would have NaN gradients.
-    shares = logits.masked_fill(itself, torch.finfo(logits.dtype).min).log_softmax(-1)
+    shares = similarities.masked_fill(itself, torch.finfo(similarities.dtype).min).log_softmax(-1)
     counts = partners.sum(-1)
-    anchored = shares.masked_fill(~partners, 0.0).sum(-1) / counts.clamp(min=1)  # (N,)
-    return -anchored.sum() / (counts > 0).sum().clamp(min=1)
+    return shares.masked_fill(~partners, 0.0).sum(-1) / counts.clamp(min=1), counts > 0
 
 
 def sentiment_classes(labels: torch.Tensor) -> torch.Tensor:
@@ -179,7 +214,7 @@ def token_contrast(
     Args:
         features: (N, H) float, hidden states of the words.
         labels: (N,) int64, indices into `tags.TAGS`.
-        temperature: τ > 0. CL-XABSA: 0.07 by default, 0.9 where it is called.
+        temperature: τ > 0.
 
     Returns:
         Scalar; see `supervised_contrast`.

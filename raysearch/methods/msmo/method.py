@@ -16,7 +16,7 @@ import torch
 from raysearch import encoders
 from raysearch.corpora.absa.records import VIEWS, PairCorpus, TaggedSentence
 from raysearch.corpora.seen import marks
-from raysearch.distributed import rank, world_size
+from raysearch.distributed import average_terms, broadcast_object, rank, world_size
 from raysearch.encoders import Encoder
 from raysearch.encoders.encoder import combined_digest
 from raysearch.errors import ConfigError, UnhealthyError
@@ -26,7 +26,7 @@ from raysearch.methods.msmo.algorithm import Algorithm
 from raysearch.methods.msmo.batches import Batch, Collator
 from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.corpora import digests, load_pairs, needed_views, roles_of
-from raysearch.methods.msmo.critic import critic_rounds
+from raysearch.methods.msmo.critic import critic_batches, critic_optimizer
 from raysearch.methods.msmo.distillation import (
     DistillBatch,
     distill_batches,
@@ -92,6 +92,7 @@ class MsmoMethod:
         self._network: Network | None = None
         self._selection: CheckpointSelection | None = None
         self._soft_labels: torch.Tensor | None = None
+        self._watch = health.StepWatch()
         self._found: dict[str, str] = {}
 
     @property
@@ -123,9 +124,11 @@ class MsmoMethod:
         self._selection = CheckpointSelection(
             stage.steps, self.config.selection, self.config.selection_from
         )
+        self._watch = health.StepWatch()
         if state is not None:
             self._network.load_trained(state["network"])
             self._selection.load_state_dict(state["journal"])
+            self._watch.load_state_dict(state["watch"])
         self._network.train()
 
     def batches(self, stage: Stage, epoch_seed: int) -> Iterator[Batch | DistillBatch]:
@@ -144,11 +147,9 @@ class MsmoMethod:
             )
             return
         terms, size = terms_of(config, stage), config.batch_size
-        if terms.literal:
-            rounds = critic_rounds(config, 0)  # as many as any step needs
-            draws = literal_draws(self.training_set, terms, size, epoch_seed, _share, rounds=rounds)
-        else:
-            draws = aligned_draws(self.training_set, terms, size, epoch_seed, _share)
+        draw = literal_draws if terms.literal else aligned_draws
+        rounds = critic_batches(config)
+        draws = draw(self.training_set, terms, size, epoch_seed, _share, rounds=rounds)
         collator = Collator(
             self.training_set.tokens,
             device,
@@ -172,9 +173,13 @@ class MsmoMethod:
             selection.means()  # resets them: an alignment keeps its values at the end
         selection.step = step + 1
         for update in updates:
-            if update.terms:
+            if update.terms:  # guards judge by the terms of all workers
+                update = replace(update, terms=average_terms(update.terms))
                 selection.add(update.terms)
+                self._watch.add(update.terms)
             yield update
+        if selection.step % health.JUDGE_EVERY == 0 or selection.step == self._stage.steps:
+            self._guard(self._watch.judge())
 
     def finish(self, stage: Stage) -> dict[str, Any]:
         """The network's weights, those selected where reports select; or a teacher's labels."""
@@ -183,14 +188,23 @@ class MsmoMethod:
             return teach(self.network, self._unlabelled, self._device)
         selection = self._selection
         assert selection is not None
-        result = selection.best or self.network.result()
+        # Only worker 0 evaluates, and a student's workers must have one teacher.
+        best: Any = broadcast_object(selection.best)
+        result: dict[str, Any] = best or self.network.result()
         if stage.name.startswith("align-"):
             result["terms"] = selection.means()
+        result["verdicts"] = dict(self._watch.verdicts)
         return result
 
     def accept(self, stage: Stage, result: Mapping[str, Any]) -> None:
-        """Keep a result for the later stages; the last one's is evaluated."""
+        """Keep a result for the later stages; the last one's is evaluated.
+
+        Raises:
+            UnhealthyError: Another trial, which only reports failure signatures, saw one there.
+        """
         self._results[stage.name] = result
+        if self.config.guards == "stop":
+            self._guard({n: found for n, found in result.get("verdicts", {}).items() if found})
         if stage != self._stages[-1]:
             return
         if self._network is None or self._stage != stage:
@@ -201,21 +215,26 @@ class MsmoMethod:
     def evaluate(self, role: str) -> dict[str, float]:
         """Scores on a role; on ``dev``, while a stage runs, also those of the selected report.
 
+        ``dev`` is that of the target with `variant: supervised`, else that of the source.
         ``dev/f1`` is the F1 of the report selected so far, or of this one before any can be;
         ``dev/current_f1`` is that of this one. Numbers of the stage of alignment are included as
-        ``align/``, failure signatures as ``health/`` (1 if present). For a role that is read after
-        the search ``in_training`` counts the sentences that training has word for word, in
-        any view; they are scored, as in published results.
+        ``align/``, failure signatures as ``health/`` (1 if present, 0 if not; one that could not
+        be judged is missing). Of a role that is read after the search the sentences that
+        training has word for word, in any view, are left out: ``in_training`` counts them, and
+        ``all_f1`` is the F1 with them, as in published results.
         """
-        scores = evaluate(self.network, self._encoder, self._corpus, role, self.config)
+        later = role != "dev"
+        scores = evaluate(
+            self.network,
+            self._encoder,
+            self._corpus,
+            role if later else self.config.selected_on,
+            self.config,
+            apart=self._encoder.trained_on if later else None,
+        )
         found = {f"{role}/{name}": value for name, value in scores.items()}
         selection = self._selection
-        if role != "dev":
-            sentences = self._corpus.sentences(role)
-            texts = [marks([" ".join(one.words)]) for one in sentences]
-            found[f"{role}/in_training"] = float(
-                sum(not self._encoder.trained_on.isdisjoint(text) for text in texts)
-            )
+        if later:
             return found
         found["dev/current_f1"] = scores["f1"]
         if selection is None:
@@ -224,17 +243,16 @@ class MsmoMethod:
             selection.best, selection.best_f1 = self.network.result(), scores["f1"]
         if selection.best is not None:
             found["dev/f1"] = selection.best_f1
-        aligned = self._aligned()
-        selection.reports.append({"step": selection.step, **aligned, **selection.means(), **scores})
-        self._found = health.find(selection.reports)
-        return found | {f"align/{k}": v for k, v in aligned.items()} | health.flags(self._found)
+        aligned = self._inherited("terms")
+        selection.reports.append({"step": selection.step, **scores})
+        verdicts = health.of_reports(selection.reports, done=selection.step == self._stage.steps)
+        self._found = {name: sentence for name, sentence in verdicts.items() if sentence}
+        flags = health.flags({**self._inherited("verdicts"), **self._watch.verdicts, **verdicts})
+        return found | {f"align/{name}": value for name, value in aligned.items()} | flags
 
     def check_health(self, terms: Mapping[str, float], metrics: Mapping[str, float]) -> None:
-        """Stop a trial that shows a failure signature, or log it."""
-        for sentence in self._found.values():
-            if self.config.guards == "stop":
-                raise UnhealthyError(sentence)
-            _log.warning(sentence)
+        """Stop a trial whose reports show a failure signature, or log it."""
+        self._guard(self._found)
 
     def state_dict(self) -> dict[str, Any]:
         """The network, the selection, and the results that are still needed."""
@@ -242,6 +260,7 @@ class MsmoMethod:
         return {
             "network": self.network.trained(),
             "journal": self._selection.state_dict(),
+            "watch": self._watch.state_dict(),
             "results": dict(self._results),
         }
 
@@ -259,7 +278,7 @@ class MsmoMethod:
         return network.to(self._device)
 
     def _optimizers(self, stage: Stage) -> dict[str, torch.optim.Optimizer]:
-        """AdamW for encoder and tagger, at the rate of the stage, and Adam for the critic."""
+        """AdamW for encoder and tagger, at the rate of the stage, and the critic's own."""
         config, network = self.config, self.network
         if stage.name.startswith("teach-"):
             return {}
@@ -270,9 +289,7 @@ class MsmoMethod:
         heads = [] if stage.name.startswith("align-") else [network.tagger]
         found: dict[str, torch.optim.Optimizer] = {"main": adamw(network.encoder, heads, config)}
         if network.critic is not None:
-            found["critic"] = torch.optim.Adam(
-                network.critic.parameters(), lr=config.critic_learning_rate
-            )
+            found["critic"] = critic_optimizer(network.critic, config)
         return found
 
     def _forget(self) -> None:
@@ -281,13 +298,19 @@ class MsmoMethod:
         needed = {parent for stage in after for parent in stage.parents or ()}
         self._results = {name: r for name, r in self._results.items() if name in needed}
 
-    def _aligned(self) -> dict[str, float]:
-        """Means of the terms of the stage of alignment that this stage started from."""
-        parents = self._stage.parents or ()
+    def _guard(self, found: Mapping[str, str]) -> None:
+        """Stop the trial at a failure signature, or log it."""
+        for sentence in found.values():
+            if self.config.guards == "stop":
+                raise UnhealthyError(sentence)
+            _log.warning(sentence)
+
+    def _inherited(self, what: str) -> dict[str, Any]:
+        """The means of ``terms``, or the ``verdicts``, of the stages that this one starts from."""
         return {
             name: value
-            for parent in parents
-            for name, value in self._results[parent].get("terms", {}).items()
+            for parent in self._stage.parents or ()
+            for name, value in self._results[parent].get(what, {}).items()
         }
 
 
@@ -321,7 +344,9 @@ def build(
         )
     _check_workers(config)
     pairs = config.pairs if config.multilingual else (cell.task,)
-    own = load_pairs(config, (cell.task,), data_dir, {*roles_of(config), *roles})
+    # Of the roles of a search a trial opens what it reads; those after it are asked for.
+    later = {*roles} - {"train", "dev"}
+    own = load_pairs(config, (cell.task,), data_dir, {*roles_of(config), *later})
     others = [pair for pair in pairs if pair != cell.task]
     loaded = own | load_pairs(config, others, data_dir, roles_of(config))
     corpora = {pair: loaded[pair] for pair in pairs}
@@ -372,8 +397,9 @@ def _marks(corpora: Iterable[PairCorpus], views: Collection[str]) -> frozenset[s
     """Marks of every sentence that a trial learns from: its views, gold, teachers' sentences."""
     found: list[TaggedSentence] = []
     for corpus in corpora:
-        rows = [getattr(row, view) for row in corpus.views() for view in VIEWS if view in views]
-        found += [one for one in rows if one is not None]
+        if "train" in corpus.roles:
+            rows = [getattr(row, view) for row in corpus.views() for view in VIEWS if view in views]
+            found += [one for one in rows if one is not None]
         for role in ("target_train", "unlabelled"):
             if role in corpus.roles:
                 found += corpus.sentences(role)

@@ -17,6 +17,7 @@ from raysearch.methods.msmo.critic import Critic, masked_mean
 from raysearch.methods.msmo.items import PackedBatch
 from raysearch.methods.msmo.tags import TAGS
 from raysearch.methods.tensors import at_least_fp32
+from raysearch.methods.weights import given_names, load_trained, trained
 
 __all__ = ["Network", "Outputs", "frozen"]
 
@@ -75,6 +76,7 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.tagger = nn.Linear(hidden, len(TAGS))
         self.critic = Critic(hidden, config) if critic else None
+        self._given = given_names(self, encoder)
 
     def forward(self, packed: PackedBatch) -> Outputs:
         """Hidden states of some parts of sentences."""
@@ -102,12 +104,11 @@ class Network(nn.Module):
 
     def trained(self) -> dict[str, torch.Tensor]:
         """References to all weights except word embeddings that are not trained."""
-        left_out = self._untrained()
-        return {name: t.detach() for name, t in self.state_dict().items() if name not in left_out}
+        return trained(self, self._given)
 
     def load_trained(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Load the weights of `trained`."""
-        self.load_state_dict({**self.state_dict(), **weights})
+        load_trained(self, weights, self._given)
 
     def load_result(self, result: Mapping[str, Any], *, what: str) -> None:
         """Load the weights of `result`, from this trial or another.
@@ -126,7 +127,7 @@ class Network(nn.Module):
                 f"{TAGS[0]} to {TAGS[-1]}, but its labels are {_shown(tags)}; train it again"
             )
         weights, own = dict(result.get("weights", {})), self.state_dict()
-        wanted = {n for n in own if not n.startswith("critic.")} - self._untrained()
+        wanted = {n for n in own if not n.startswith("critic.")} - self._given
         wrong = sorted(wanted ^ set(weights))
         wrong += sorted(n for n in wanted & set(weights) if weights[n].shape != own[n].shape)
         if wrong:
@@ -136,14 +137,6 @@ class Network(nn.Module):
                 "remove it from the stage cache, or train it again"
             )
         self.load_state_dict(weights, strict=False)
-
-    def _untrained(self) -> set[str]:
-        embeddings = self.encoder.get_input_embeddings().weight
-        return {
-            name
-            for name, parameter in self.named_parameters(remove_duplicate=False)
-            if parameter is embeddings and not embeddings.requires_grad
-        }
 
 
 @contextmanager

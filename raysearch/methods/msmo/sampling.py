@@ -2,8 +2,8 @@
 
 ``aligned``: a batch is some items with all views that the step reads, so that one forward pass
 serves every term (docs/msmo.md §4.3). ``literal``: every term draws its own, as the code intends
-(§2.4), from an endless cycle that visits every sentence before repeating any (§5.5). Both depend
-only on the seed of the epoch.
+(§2.4), from an endless cycle that visits every sentence before repeating any (§5.5). The critic
+has sentences of its own in both. All depends only on the seed of the epoch.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ __all__ = [
     "literal_draws",
 ]
 
+HELD_OUT = 2
+"""Batches on which the critic is judged before the encoder moves."""
+
 POOL = 16
 """Batches whose rows are sorted by length before they are split: a quarter of the padding."""
 
@@ -45,8 +48,9 @@ class SampledRows:
         source: Source side of the encoder's term against the critic.
         target: Its target side.
         pairs: (P, 2) sentences whose k-th aspects are drawn together.
-        rounds: Source and target side of every critic update; empty when the critic uses the
-            sides above.
+        rounds: Source and target side of the critic's batches, of other items than all above:
+            what the critic learns in a step says nothing of the sentences above.
+        held_out: Source and target side on which the critic is judged, of other items again.
     """
 
     labelled: Rows
@@ -54,6 +58,7 @@ class SampledRows:
     target: Rows
     pairs: Rows
     rounds: tuple[tuple[Rows, Rows], ...] = ()
+    held_out: tuple[Rows, Rows] = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
 
 def cycle(rows: Rows, size: int, chance: Any) -> Iterator[Rows]:
@@ -103,28 +108,39 @@ def draws_from(training_set: TrainingSet, terms: Terms) -> int:
     if not terms.literal:
         return len(items)
     if terms.supervised:
-        return len(items.labelled())
+        return len(items.labelled(terms.labelled))
     return max(len(items.sentences(terms.source)), len(items.sentences(terms.target)))
 
 
 def aligned_draws(
-    training_set: TrainingSet, terms: Terms, batch_size: int, seed: int, share: Share
+    training_set: TrainingSet,
+    terms: Terms,
+    batch_size: int,
+    seed: int,
+    share: Share,
+    *,
+    rounds: int,
 ) -> Iterator[tuple[SampledRows, SampledRows]]:
     """One epoch of whole items: of every step the draw of all workers, and this worker's.
 
     Args:
         training_set: The sentences.
         terms: The terms of the step.
-        batch_size: Sentences of a step, over all workers.
+        batch_size: Sentences of a step, over all workers; the critic's batches have half as many
+            of each side.
         seed: Seed of the epoch.
         share: Selects this worker's part.
+        rounds: Batches to draw for the critic.
     """
     items = _items(training_set, terms)
     longest = np.append(training_set.tokens.longest, 0)  # index -1 (no sentence) has length 0
     lengths = longest[items.table].max(1)
+    critic = _CriticDraws(items, terms, max(1, batch_size // 2), seed, rounds)
     for rows in bucketed(lengths, items_per_batch(terms, batch_size), seed):
-        whole = items.take(rows)
-        yield _whole(whole, terms), _part(whole, terms, share(np.arange(len(rows))))
+        chosen = items.take(rows)
+        whole, mine = _whole(chosen, terms), _part(chosen, terms, share(np.arange(len(rows))))
+        drawn = critic.beside(whole)
+        yield drawn.of(whole, _all), drawn.of(mine, share)
 
 
 def literal_draws(
@@ -140,7 +156,8 @@ def literal_draws(
 
     Labels: a mixed batch of all views. Critic: for each of `rounds` updates a batch of each
     side. Encoder: one batch of the target side, against the source side's part of the labelled
-    batch, or all of it if `terms.mixed`, or a batch of its own if nothing is labelled.
+    batch, or all of it if `terms.mixed`, or a batch of its own if not all of its
+    views are labelled.
     Consistency: `batch_size` pairs of views, by rows; as in the code rows without an aspect are
     drawn too, but nothing is computed for them.
 
@@ -154,13 +171,15 @@ def literal_draws(
     """
     items = _items(training_set, terms)
     none = items.table[:0, 0]
-    labelled = items.labelled() if terms.supervised else none
+    labelled = items.labelled(terms.labelled)
     source = items.sentences(terms.source) if terms.critic else none
     target = items.sentences(terms.target) if terms.critic else none
-    own_source = none if terms.supervised else source
+    # Source views that have no labels in the step are no part of its labelled batch.
+    shared = terms.mixed or {*terms.source} <= {*terms.labelled}
+    own_source = none if shared else source
     paired = np.flatnonzero(items.has_pair(terms.pairs))
     per_step = max(1, batch_size // max(1, len(terms.pairs)))
-    labels, sources, targets, rows, first, second = (
+    labels, sources, targets, rows = (
         cycle(each, size, np.random.default_rng([seed, number]))
         for number, (each, size) in enumerate(
             (
@@ -168,27 +187,90 @@ def literal_draws(
                 (own_source, batch_size),
                 (target, batch_size),
                 (paired, per_step),
-                (source, batch_size),
-                (target, batch_size),
             )
         )
     )
+    critic = _CriticDraws(items, terms, batch_size, seed, rounds)
     counted = labelled if terms.mixed else source
     for _ in range(max(1, len(labelled if terms.supervised else source) // batch_size)):
         own = (next(labels), next(sources), next(targets), next(rows))
-        played = [(next(first), next(second)) for _ in range(rounds if terms.critic else 0)]
-        yield tuple(  # type: ignore[misc]
-            SampledRows(
-                labelled=take(own[0]),
-                source=take(own[0])[np.isin(take(own[0]), counted)]
-                if terms.supervised
-                else take(own[1]),
+
+        def draw(take: Share, own: tuple[Rows, Rows, Rows, Rows] = own) -> SampledRows:
+            learned = take(own[0])
+            return SampledRows(
+                labelled=learned,
+                source=learned[np.isin(learned, counted)] if shared else take(own[1]),
                 target=take(own[2]),
                 pairs=items.take(take(own[3])).pairs(terms.pairs),
-                rounds=tuple((take(one), take(other)) for one, other in played),
             )
-            for take in (_all, share)
+
+        drawn = critic.beside(draw(_all))
+        yield drawn.of(draw(_all), _all), drawn.of(draw(share), share)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CriticRows:
+    """The critic's sentences of one step, of all workers; see `SampledRows`."""
+
+    rounds: tuple[tuple[Rows, Rows], ...]
+    held_out: tuple[Rows, Rows]
+
+    def of(self, draw: SampledRows, take: Share) -> SampledRows:
+        """The draw with these, or a worker's part of these."""
+        rounds = tuple((take(one), take(other)) for one, other in self.rounds)
+        return replace(
+            draw, rounds=rounds, held_out=(take(self.held_out[0]), take(self.held_out[1]))
         )
+
+
+class _CriticDraws:
+    """Endless draws of the critic's sentences.
+
+    Args:
+        items: The items to draw from.
+        terms: The terms of the step; without a critic nothing is drawn.
+        size: Sentences of each side of a batch.
+        seed: Seed of the epoch.
+        rounds: Batches of a step.
+    """
+
+    def __init__(self, items: AlignedRows, terms: Terms, size: int, seed: int, rounds: int) -> None:
+        self._table, self._rounds = items.table, rounds if terms.critic else 0
+        sides = [items.sentences(views) for views in (terms.source, terms.target)]
+        # Numbers 0 to 3 are those of the literal draws.
+        self._sides, self._judged = (
+            [
+                cycle(rows, own, np.random.default_rng([seed, number + side]))
+                for side, rows in enumerate(sides)
+            ]
+            for number, own in ((4, size), (6, HELD_OUT * size))
+        )
+
+    def beside(self, draw: SampledRows) -> _CriticRows:
+        """The critic's sentences for a step with this draw, without those of its items."""
+        if not self._rounds:
+            return _CriticRows(rounds=(), held_out=SampledRows.held_out)
+        used = (draw.labelled, draw.source, draw.target, draw.pairs.reshape(-1))
+        barred = self._alike(np.concatenate(used))
+        source, target = self._sides
+        drawn = [
+            (_without(next(source), barred), _without(next(target), barred))
+            for _ in range(self._rounds)
+        ]
+        rounds = tuple(pair for pair in drawn if all(map(len, pair)))
+        learned = np.concatenate([rows for pair in drawn for rows in pair])
+        barred = np.concatenate([barred, self._alike(learned)])
+        held_out = tuple(_without(next(rows), barred) for rows in self._judged)
+        return _CriticRows(rounds=rounds, held_out=(held_out[0], held_out[1]))
+
+    def _alike(self, sentences: Rows) -> Rows:
+        """The sentences of all items that have one of these."""
+        found = self._table[np.isin(self._table, sentences[sentences >= 0]).any(1)]
+        return found[found >= 0]
+
+
+def _without(rows: Rows, barred: Rows) -> Rows:
+    return rows[~np.isin(rows, barred)]
 
 
 def _all(rows: Rows) -> Rows:
@@ -203,7 +285,7 @@ def _items(training_set: TrainingSet, terms: Terms) -> AlignedRows:
 def _whole(items: AlignedRows, terms: Terms) -> SampledRows:
     none = items.table[:0, 0]
     return SampledRows(
-        labelled=items.labelled() if terms.supervised else none,
+        labelled=items.labelled(terms.labelled),
         source=items.sentences(_source(terms)) if terms.critic else none,
         target=items.sentences(terms.target) if terms.critic else none,
         pairs=items.pairs(terms.pairs),
@@ -224,4 +306,4 @@ def _part(items: AlignedRows, terms: Terms, own: Rows) -> SampledRows:
 
 def _source(terms: Terms) -> Sequence[str]:
     """Views of the encoder's source side."""
-    return terms.views if terms.mixed else terms.source
+    return terms.labelled if terms.mixed else terms.source

@@ -10,37 +10,17 @@ and a teacher every distillation setting.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from raysearch.config import settings_of
-from raysearch.methods.msmo.config import MsmoConfig, Variant
+from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.methods.msmo.variants import TEACHER_VIEWS, critic_sides, spec_of
 from raysearch.methods.stage import Stage
 
-__all__ = ["TEACHER_VIEWS", "Terms", "network_of", "outline", "spec_of", "terms_of"]
-
-TEACHER_VIEWS = {"t1": ("s", "t"), "t2": ("t", "ts"), "t3": ("t", "st")}
-"""Views of the three teachers of Distill-M, as in CL-XABSA (docs/msmo.md §2.6)."""
+__all__ = ["Terms", "network_of", "outline", "terms_of"]
 
 _RATES = ("learning_rate", "head_learning_rate")
 """Settings that an alignment does not depend on, since it has no labels."""
-
-
-def spec_of(config: MsmoConfig, network: str) -> Variant:
-    """Data and terms of a network (``main``, ``t1`` to ``t3``, ``student``).
-
-    A teacher has the variant's terms, as far as its views allow: the critic needs both sides
-    (``s`` or ``st`` against ``t`` or ``ts``; ``s`` against ``st`` if there is no target text),
-    consistency one of `consistency_pairs`.
-    """
-    spec = config.variant_spec
-    if network == "student":
-        return Variant(views=("s", "t") if config.multilingual else ("t",))
-    if network in TEACHER_VIEWS:
-        spec = replace(spec, views=TEACHER_VIEWS[network])
-    views = set(spec.views)
-    sides = bool(views & {"s", "st"} and views & {"t", "ts"}) or views >= {"s", "st"}
-    paired = any(set(pair.split("-")) <= views for pair in config.consistency_pairs)
-    return replace(spec, critic=spec.critic and sides, consistent=spec.consistent and paired)
 
 
 def network_of(stage: Stage) -> str:
@@ -69,7 +49,7 @@ def outline(config: MsmoConfig) -> tuple[Stage, ...]:
         )
     starts: tuple[str, ...] = ()
     if config.student_start == "translated":
-        data = _data(config, "student")
+        data = _data(spec_of(config, "student").views)
         stages.append(
             Stage(
                 "student",
@@ -95,15 +75,19 @@ def outline(config: MsmoConfig) -> tuple[Stage, ...]:
 
 
 def _network(config: MsmoConfig, name: str, *, last: bool) -> tuple[Stage, ...]:
-    """The stages that train one network; the last network of a trial reports."""
-    spec, data = spec_of(config, name), _data(config, name)
-    parts = {"", "views", "train", *spec.terms}
-    if last:
-        parts.add("reports")
+    """The stages that train one network; the last network of a trial reports.
+
+    A teacher's result is selected as a trial's is, so that Distill-S takes over the stage of the
+    trial without distillation.
+    """
+    spec = spec_of(config, name)
+    parts = {"", "views", "train", "reports", *spec.terms}
+    if spec.critic and config.schedule == "interleaved":
+        parts.add("joint")
     stages: list[Stage] = []
     if spec.critic and config.schedule == "sequential":
-        parts.discard("critic")
-        # The variant only determines the views here; they are in the data's digest.
+        parts.discard("critic")  # λ is of no stage then: the alignment's loss is its term alone
+        # The variant only determines the views here, and they are in the data's digest.
         fields = settings_of(MsmoConfig, "", "views", "critic", "align")
         stages.append(
             Stage(
@@ -111,27 +95,29 @@ def _network(config: MsmoConfig, name: str, *, last: bool) -> tuple[Stage, ...]:
                 tuple(field for field in fields if field not in _RATES),
                 config.align_steps,
                 parents=(),
-                data=data,
+                data=_data(spec.critic),
                 reports=False,
             )
         )
+    data = _data(spec.training(played=config.schedule == "interleaved"))
     stages.append(
         Stage(
             f"train-{name}",
             settings_of(MsmoConfig, *parts),
             config.steps,
             parents=tuple(stage.name for stage in stages),
-            data=(*data, "dev_digest") if last else data,
+            data=(*data, "dev_digest"),
             reports=last,
-            shared=config.multilingual or spec.views == ("s",),
+            selects=not last,
+            # One that reads the source alone serves every pair, others a student.
+            shared="gold" not in spec.labelled,
         )
     )
     return tuple(stages)
 
 
-def _data(config: MsmoConfig, network: str) -> tuple[str, ...]:
-    """Provenance entries of the data that a network's training reads."""
-    views = spec_of(config, network).views
+def _data(views: tuple[str, ...]) -> tuple[str, ...]:
+    """Provenance entries of the data that reading some views depends on."""
     return ("encoder_digest", *(f"{view}_digest" for view in views))
 
 
@@ -141,39 +127,43 @@ class Terms:
 
     Attributes:
         views: Views that are read.
-        supervised: Whether the tagger learns from labels.
+        labelled: Those whose labels the tagger learns; empty in an alignment.
         supervised_weight: Weight of the cross-entropy.
-        critic: Whether there is a critic.
+        played: Views that the critic tells apart; empty without a critic.
         mixed: Whether the encoder's source side is the whole labelled batch.
         pairs: Pairs of views, such as ``s-t``, whose aspects are drawn together.
-        contrast: ``""``, ``sentiment`` or ``token``.
+        contrast: See `variants.Variant`.
         literal: Whether every term draws its own sentences.
     """
 
     views: tuple[str, ...]
-    supervised: bool = True
+    labelled: tuple[str, ...] = ()
     supervised_weight: float = 1.0
-    critic: bool = False
+    played: tuple[str, ...] = ()
     mixed: bool = False
     pairs: tuple[str, ...] = ()
     contrast: str = ""
     literal: bool = False
 
     @property
+    def supervised(self) -> bool:
+        """Whether the tagger learns from labels."""
+        return bool(self.labelled)
+
+    @property
+    def critic(self) -> bool:
+        """Whether there is a critic."""
+        return bool(self.played)
+
+    @property
     def source(self) -> tuple[str, ...]:
-        """Views of the critic's source side: D_S and D_ST, or D_S alone without a target."""
-        return self._sides[0]
+        """Views of the critic's source side; see `variants.critic_sides`."""
+        return critic_sides(self.played)[0]
 
     @property
     def target(self) -> tuple[str, ...]:
-        """Views of its target side: D_T and D_TS, or D_ST if there is no target text."""
-        return self._sides[1]
-
-    @property
-    def _sides(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        target = tuple(view for view in self.views if view in ("t", "ts"))
-        source = tuple(view for view in self.views if view in ("s", "st"))
-        return (source, target) if target else (("s",), ("st",))
+        """Views of its target side."""
+        return critic_sides(self.played)[1]
 
 
 def terms_of(config: MsmoConfig, stage: Stage) -> Terms:
@@ -182,20 +172,19 @@ def terms_of(config: MsmoConfig, stage: Stage) -> Terms:
     spec = spec_of(config, network)
     if network == "student":
         # A plain tagger: independent of the variant's settings, so that it serves them all.
-        return Terms(views=spec.views, literal=True)
+        return Terms(views=spec.views, labelled=spec.labelled, literal=True)
     literal = config.sampling == "literal"
     if stage.name.startswith("align-"):
-        return Terms(views=spec.views, supervised=False, critic=True, literal=literal)
-    critic = spec.critic and config.schedule == "interleaved"
-    pairs = tuple(
-        pair for pair in config.consistency_pairs if set(pair.split("-")) <= {*spec.views}
-    )
+        return Terms(views=spec.critic, played=spec.critic, literal=literal)
+    interleaved = config.schedule == "interleaved"
+    played = spec.critic if interleaved else ()
     return Terms(
-        views=spec.views,
+        views=spec.training(played=interleaved),
+        labelled=spec.labelled,
         supervised_weight=config.supervised_weight,
-        critic=critic,
-        mixed=critic and config.adversarial_source == "mixed",
-        pairs=pairs if spec.consistent else (),
+        played=played,
+        mixed=bool(played) and config.adversarial_source == "mixed",
+        pairs=spec.pairs,
         contrast=spec.contrast,
         literal=literal,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean, stdev
+from statistics import stdev
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 
 from raysearch.findings.experiment import Answer, ArmResult
 from raysearch.methods.description import Measure
+from raysearch.objective import mean_by_cell, task_mean, whole_seeds
 from raysearch.render.experiment.maps import labels_figure, map_figure
 from raysearch.render.experiment.plot import COLOURS, MARKERS, panels, style
 from raysearch.render.experiment.words import names_of
 from raysearch.render.format import setting
-from raysearch.run import Scalar
+from raysearch.run import Cell, Scalar
 
 __all__ = ["draw"]
 
@@ -77,9 +78,9 @@ def _bars(answer: Answer) -> Figure:
             values = _points(result, task)
             colour = COLOURS[1] if result is answer.reference else COLOURS[0]
             axis.plot(values, [row] * len(values), ".", color=colour, alpha=0.35)
-            sd = stdev(values) if len(values) > 1 else 0.0
-            axis.errorbar(fmean(values), row, xerr=sd, fmt="o", color=colour, capsize=3)
-        axis.axvline(fmean(_points(answer.reference, task)), color=COLOURS[1], lw=0.8, ls="--")
+            mean, sd = _mean(result, task), _error(values)
+            axis.errorbar(mean, row, xerr=sd, fmt="o", color=colour, capsize=3)
+        axis.axvline(_mean(answer.reference, task), color=COLOURS[1], lw=0.8, ls="--")
         axis.set_title(task or ("mean of tasks" if len(tasks) > 1 else tasks[0]), fontsize=9)
         axis.set_xlabel(answer.goal.name)
         axis.tick_params(axis="x", labelrotation=30)
@@ -89,14 +90,15 @@ def _bars(answer: Answer) -> Figure:
     return figure
 
 
+def _mean(result: ArmResult, task: str) -> float:
+    return result.by_task.get(task, math.nan) if task else result.mean
+
+
 def _points(result: ArmResult, task: str) -> list[float]:
-    """Scores by seed, of a task or of the mean over all tasks."""
+    """Scores by seed: of a task, or the means over tasks of the seeds that every task has."""
     if task:
         return [value for cell, value in result.values.items() if cell.task == task]
-    seeds = sorted({cell.seed for cell in result.values})
-    return [
-        fmean(value for cell, value in result.values.items() if cell.seed == seed) for seed in seeds
-    ]
+    return list(whole_seeds(result.values).values())
 
 
 def _lines(answer: Answer, names: Sequence[str], lines: str) -> Figure:
@@ -105,17 +107,19 @@ def _lines(answer: Answer, names: Sequence[str], lines: str) -> Figure:
     for axis, name in zip(axes, names, strict=True):
         arms = [r for r in answer.results if not r.arm.literal and name in r.arm.settings]
         levels = _levels([result.arm.settings[name] for result in arms])
-        place = _axis(axis, levels, name)
+        position = _axis(axis, levels, name)
         for number, key in enumerate(_keys(answer, arms, lines)):
             colour, marker = COLOURS[number % 8], MARKERS[number % 8]
             points = []
             for level in levels:
-                values = _chosen(arms, name, level, lines, key)
+                chosen = _chosen(arms, name, level, lines, key)
+                values = [value for cells in chosen for value in cells.values()]
                 if values:
-                    points.append((place(level), fmean(values), _error(values)))
+                    mean = task_mean(mean_by_cell(chosen))
+                    points.append((position(level), mean, _error(values)))
             across, up, error = _columns(points)
             axis.errorbar(across, up, error, marker=marker, color=colour, capsize=3, label=key)
-            _paper_star(axis, answer, name, place, lines, key, colour)
+            _paper_star(axis, answer, name, position, lines, key, colour)
         _without(axis, answer, name)
         axis.set_xlabel(name)
     axes[0].set_ylabel(f"{answer.goal.name}, mean ± sd between cells")
@@ -142,15 +146,13 @@ def _keys(answer: Answer, arms: Sequence[ArmResult], lines: str) -> list[str]:
 
 def _chosen(
     arms: Sequence[ArmResult], name: str, level: Scalar, lines: str, key: str
-) -> list[float]:
-    """Scores of all arms with this value that belong to a line."""
+) -> list[dict[Cell, float]]:
+    """Of each arm with this value, the scores that belong to a line."""
     return [
-        value
+        {c: value for c, value in result.values.items() if lines != "task" or c.task == key}
         for result in arms
         if result.arm.settings[name] == level
         if lines in ("", "task") or setting(result.arm.settings.get(lines)) == key
-        for cell, value in result.values.items()
-        if lines != "task" or cell.task == key
     ]
 
 
@@ -158,7 +160,7 @@ def _paper_star(
     axis: Axes,
     answer: Answer,
     name: str,
-    place: Callable[[Scalar], float],
+    position: Callable[[Scalar], float],
     lines: str,
     key: str,
     colour: str,
@@ -167,14 +169,13 @@ def _paper_star(
     for result in answer.results:
         if not result.arm.paper or lines not in ("", "task"):
             continue
-        cells = [cell for cell in result.values if lines != "task" or cell.task == key]
-        if not cells:
+        values = {c: v for c, v in result.values.items() if lines != "task" or c.task == key}
+        if not values:
             continue
-        value = result.arm.cells[cells[0]].config.get(name)
-        at = place(value)
+        value = result.arm.cells[next(iter(values))].config.get(name)
+        at = position(value)
         if math.isfinite(at):
-            height = fmean(result.values[cell] for cell in cells)
-            axis.plot([at], [height], "*", color=colour, ms=12, mec="white", zorder=5)
+            axis.plot([at], [task_mean(values)], "*", color=colour, ms=12, mec="white", zorder=5)
 
 
 def _heat(answer: Answer, names: Sequence[str], y: str) -> Figure:
@@ -190,12 +191,12 @@ def _heat(answer: Answer, names: Sequence[str], y: str) -> Figure:
         grid = np.full((len(down), len(across)), np.nan)
         for i, low in enumerate(down):
             for j, high in enumerate(across):
-                means = [
-                    result.mean
+                chosen = [
+                    result.values
                     for result in arms
                     if result.arm.settings[name] == high and result.arm.settings[y] == low
                 ]
-                grid[i, j] = fmean(means) if means else np.nan
+                grid[i, j] = task_mean(mean_by_cell(chosen)) if any(chosen) else np.nan
         grids.append((name, across, down, grid))
     low, high = _shades(answer, [grid for *_, grid in grids])
     image: Any = None
@@ -232,12 +233,15 @@ def _curves(answer: Answer, metric: str) -> Figure:
     figure, axes = panels(1, 3.4)
     name = names_of(answer)
     for number, result in enumerate(answer.results):
-        by_step: dict[int, list[float]] = {}
-        for trial in result.arm.cells.values():
+        by_step: dict[int, dict[Cell, float]] = {}
+        for cell, trial in result.arm.cells.items():
             for report in trial.curve:
                 if metric in report.metrics:
-                    by_step.setdefault(report.step, []).append(report.metrics[metric])
-        points = [(step, fmean(v), _error(v)) for step, v in sorted(by_step.items())]
+                    by_step.setdefault(report.step, {})[cell] = report.metrics[metric]
+        points = [
+            (step, task_mean(values), _error(list(values.values())))
+            for step, values in sorted(by_step.items())
+        ]
         if points:
             across, up, error = _columns(points)
             colour, marker = COLOURS[number % 8], MARKERS[number % 8]
@@ -283,8 +287,8 @@ def _axis(axis: Axes, levels: Sequence[Scalar], name: str) -> Callable[[Scalar],
     numbers = [float(v) for v in levels if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) < len(levels):
         axis.set_xticks(range(len(levels)), [setting(value) or "null" for value in levels])
-        places = {value: float(index) for index, value in enumerate(levels)}
-        return lambda value: places.get(value, math.nan)
+        positions = {value: float(index) for index, value in enumerate(levels)}
+        return lambda value: positions.get(value, math.nan)
     if min(numbers) > 0 and max(numbers) / min(numbers) >= 8:
         axis.set_xscale("log")
     axis.set_xticks(numbers, [setting(value) for value in levels], minor=False)

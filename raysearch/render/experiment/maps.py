@@ -211,14 +211,14 @@ def labels_figure(records: Sequence[Record], measure: Measure) -> Figure:
 
 def _distribution(axis: Axes, records: Sequence[Record], corpora: Sequence[str], name: str) -> None:
     """A bar per corpus, darker towards the median, and a line at the middle of the scale."""
-    for place, corpus in enumerate(reversed(corpora)):
+    for row, corpus in enumerate(reversed(corpora)):
         own = next(r for r in records if r["corpus"] == corpus)
         colour = COLOURS[corpora.index(corpus) % len(COLOURS)]
         for decile, dark in _BANDS:
             low, high = own[f"{name}_d{decile}"], own[f"{name}_d{10 - decile}"]
-            axis.barh(place, high - low, left=low, height=0.6, color=_tint(colour, dark))
+            axis.barh(row, high - low, left=low, height=0.6, color=_tint(colour, dark))
         middle = own[f"{name}_d5"]
-        axis.plot([middle, middle], [place - 0.3, place + 0.3], color="black", linewidth=1.5)
+        axis.plot([middle, middle], [row - 0.3, row + 0.3], color="black", linewidth=1.5)
     axis.axvline(0.5, color="#666666", linewidth=0.8, linestyle="--", zorder=0)
     axis.set_yticks(range(len(corpora)), list(reversed(corpora)))
     axis.set_xlim(0, 1)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from raysearch.findings.experiment import PAPER_ARM, Answer, Arm, ArmResult, Course, Effect
+from raysearch.methods.description import LEAST_MOVED
 from raysearch.render.format import score, setting
 from raysearch.run import Scalar
 from raysearch.statistics.intervals import Interval
@@ -19,13 +20,14 @@ __all__ = [
     "interval_text",
     "names_of",
     "spread",
+    "tuned_text",
 ]
 
 _ALPHA = 0.05
 _NAMED = 6
 """Arms that a sentence names before it only counts the rest."""
 _NO_INTERVAL = "without an interval, because so few cells carry none"
-_VERDICTS = ("better", "worse", "not told apart", _NO_INTERVAL)
+_VERDICTS = ("better", "worse", "not distinguishable", _NO_INTERVAL)
 
 
 def arm_name(
@@ -91,6 +93,12 @@ def difference(result: ArmResult) -> str:
     return f"{result.difference.value:+.4f}" if result.difference else ""
 
 
+def tuned_text(arm: Arm) -> str:
+    """``learning_rate 0.0002 of 3``: what was chosen, of how many; ``–`` where nothing was."""
+    chosen = ", ".join(f"{name} {_value(value)}" for name, value in arm.tuned.items())
+    return f"{chosen} of {arm.tried}" if chosen else "–"
+
+
 def interval_text(interval: Interval) -> str:
     """``+0.0010 to +0.0210``, or that there is none."""
     if not interval.bounded:
@@ -116,6 +124,9 @@ def answer_sentences(
     return [
         *((*effects, *pairs) if series else (*pairs, *effects)),
         *(() if series else _beside(answer, name)),
+        *_tuned(answer),
+        *_unasked(answer, name),
+        *_unmoved(answer, name),
         *_twins(answer, name),
         *_highest(answer, name),
         *_units(answer),
@@ -144,7 +155,7 @@ def _verdict(interval: Interval, answer: Answer) -> str:
     if not interval.bounded:
         return _NO_INTERVAL
     if not interval.excludes_zero:
-        return "not told apart"
+        return "not distinguishable"
     return "better" if answer.goal.better(interval.value, 0.0) else "worse"
 
 
@@ -185,19 +196,20 @@ def _jointly(answer: Answer) -> Iterator[str]:
 def _beside(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
     """Of each further metric, the arms that are higher or lower than the reference."""
     for metric in answer.reference.beside:
-        told: dict[str, list[str]] = {"higher": [], "lower": []}
+        apart: dict[str, list[str]] = {"higher": [], "lower": []}
         for result in answer.others:
             interval = result.beside_difference.get(metric)
             if interval is not None and interval.bounded and interval.excludes_zero:
                 way = "higher" if interval.value > 0 else "lower"
-                told[way].append(
+                apart[way].append(
                     f"{name(result.arm)} ({interval.value:+.4f}, {interval_text(interval)})"
                 )
-        parts = [f"{way}: {'; '.join(arms)}" for way, arms in told.items() if arms]
+        parts = [f"{way}: {'; '.join(arms)}" for way, arms in apart.items() if arms]
         if parts:
             yield f"In {metric}, against {name(answer.reference.arm)}, {'; '.join(parts)}."
         elif answer.others:
-            yield f"In {metric} no arm can be told from {name(answer.reference.arm)}."
+            reference = name(answer.reference.arm)
+            yield f"In {metric} no arm is distinguishable from {reference}."
 
 
 def _effect(effect: Effect, answer: Answer) -> str:
@@ -216,7 +228,7 @@ def _effect(effect: Effect, answer: Answer) -> str:
         return f"{effect.name} matters: {reached}; {rests}."
     if test.p_value <= _ALPHA:
         return f"{effect.name} may matter: {reached}; {rests}, one of {tests} tests."
-    return f"{effect.name} cannot be told from noise: {reached}; {rests}."
+    return f"{effect.name} is not distinguishable from noise: {reached}; {rests}."
 
 
 def _overall(answer: Answer) -> Iterator[str]:
@@ -225,7 +237,7 @@ def _overall(answer: Answer) -> Iterator[str]:
         return
     test, tests = answer.overall, len(answer.effects) + 1
     many = len(answer.untested) > 1
-    verdict, rests = "cannot be told from noise", ""
+    verdict, rests = "are not distinguishable from noise", ""
     if test.p_value <= _ALPHA / tests:
         verdict = "differ"
     elif test.p_value <= _ALPHA:
@@ -236,6 +248,44 @@ def _overall(answer: Answer) -> Iterator[str]:
         f"the {test.levels} configurations taken together {verdict}: p = {_p(test.p_value)}, "
         f"F test over {test.blocks} cells{rests}."
     )
+
+
+def _tuned(answer: Answer) -> Iterator[str]:
+    """What was tuned, and whether all arms had as many tries."""
+    arms = [result.arm for result in answer.results if result.arm.tuned]
+    names = list(dict.fromkeys(name for arm in arms for name in arm.tuned))
+    if not arms:
+        return
+    tries = sorted({arm.tried for arm in arms})
+    each = f"{tries[0]} configurations" if len(tries) == 1 else f"{tries[0]} to {tries[-1]} of them"
+    one = len(names) == 1
+    read = "; test was read for the chosen alone" if answer.goal.name.startswith("test/") else ""
+    yield (
+        f"{' and '.join(names)} {'was' if one else 'were'} chosen on dev for each arm that has "
+        f"{'it' if one else 'them'}, from {each}{read}."
+    )
+
+
+def _unasked(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
+    for found in answer.unasked:
+        parts = []
+        for value, arms in found.arms.items():
+            named = ", ".join(name(arm) for arm in arms[:_NAMED])
+            more = f" and {len(arms) - _NAMED} more" if len(arms) > _NAMED else ""
+            parts.append(f"{_value(value)} in {named}{more}")
+        yield (
+            f"Arms differ in more than the question: {found.name} is {'; '.join(parts)}. What they "
+            "differ by may be due to it."
+        )
+
+
+def _unmoved(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
+    if answer.unmoved:
+        named = ", ".join(name(arm) for arm in answer.unmoved)
+        yield (
+            f"The embeddings of {named} moved by less than "
+            f"{100 * LEAST_MOVED:g} % of their spread: the score is that of the untrained encoder."
+        )
 
 
 def _twins(answer: Answer, name: Callable[[Arm], str]) -> Iterator[str]:
@@ -288,7 +338,8 @@ def course_sentence(found: Course) -> str:
     """Where a metric begins and ends, and whether the change is more than noise."""
     change = found.change
     ends = f"{change.value:+.4f}, {interval_text(change)}"
-    sure = "" if change.bounded and change.excludes_zero else ", which cannot be told from none"
+    clear = change.bounded and change.excludes_zero
+    sure = "" if clear else ", which is not distinguishable from zero"
     return (
         f"{found.metric} is {score(found.first)} at the first report (step {found.steps[0]:.0f}) "
         f"and {score(found.last)} at the last (step {found.steps[1]:.0f}), over all arms: a change "

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from raysearch.findings.sweep import SweepFindings
 from raysearch.leaderboard.keys import summarize
+from raysearch.printable import counted
 from raysearch.render.format import duration
 from raysearch.render.report.best import best_section, selection_section, trials_section
-from raysearch.render.report.figure import Section, counted, listed
+from raysearch.render.report.figure import Section, listed
 from raysearch.render.report.health import endings_section, health_section
 from raysearch.render.report.learning import learning_section
 from raysearch.render.report.origin import origin_section

@@ -15,6 +15,7 @@ from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.openings import counts_in
 from raysearch.leaderboard.rank import Ranked
 from raysearch.objective import deciding_cells, paired_differences
+from raysearch.printable import counted
 from raysearch.render.format import duration, score, setting
 from raysearch.render.readings import read_words
 from raysearch.render.report.figure import (
@@ -26,7 +27,6 @@ from raysearch.render.report.figure import (
     View,
     between,
     colour,
-    counted,
     label,
     listed,
     of_mean,
@@ -102,7 +102,7 @@ def lead_words(sweep: SweepView, contest: Contest) -> str:
     found = _lead(sweep, contest, best.trial, ranked[1].trial)
     second = f"trial {ranked[1].trial}"
     if found is None or not found.bounded:
-        return f"{text}; with one cell each, its lead over {second} cannot be judged."
+        return f"{text}; with one cell each, its lead over {second} has no interval."
     level = _level_with(sweep, contest, ranked)
     if found.excludes_zero:
         return (
@@ -110,8 +110,9 @@ def lead_words(sweep: SweepView, contest: Contest) -> str:
             f"corrected for being the best of {len(ranked):,})."
         )
     return (
-        f"{text}, but {counted(level, 'other trial')} cannot be told from it by these cells: the "
-        f"lead over {second} is {between(found, 4)} (95 %, paired)."
+        f"{text}, but {counted(level, 'other trial')} {'is' if level == 1 else 'are'} not "
+        f"distinguishable from it by these cells: the lead over {second} is "
+        f"{between(found, 4)} (95 %, paired)."
     )
 
 
@@ -150,7 +151,7 @@ def _row(sweep: SweepView, contest: Contest) -> list[str | float | int]:
     ranked = contest.complete
     paper = contest.numbered(contest.paper)
     complete = paper is not None and paper.rank is not None
-    of_paper = short(paper.score) if paper and complete else (str(paper.standing) if paper else "–")
+    of_paper = short(paper.score) if paper and complete else (str(paper.status) if paper else "–")
     if not ranked:
         return [contest.name, "none", "–", 0, "–", of_paper, "–", len(contest.items)]
     best = ranked[0]
@@ -277,7 +278,7 @@ def _trial_row(item: Ranked, names: Sequence[str], *, worst: bool) -> list[str |
         item.rank or "–",
         item.trial,
         item.tasks,
-        str(item.standing),
+        str(item.status),
         *([short(item.score)] if worst else []),
         short(item.mean),
         short(item.sd),
@@ -356,7 +357,7 @@ def _regret(sweep: SweepView) -> Block | None:
 
 def _words(sweep: SweepView) -> str:
     regrets = [one for one in sweep.record.regrets if math.isfinite(one.value)]
-    judged = oracle_goal(sweep.card.goal, sweep.record.role).name
+    metric = oracle_goal(sweep.card.goal, sweep.record.role).name
     if not regrets:
         return f"No chosen trial was read on {sweep.record.role}, so its regret is not known."
     pairs = [one for one in regrets if one.task] or regrets
@@ -364,7 +365,7 @@ def _words(sweep: SweepView) -> str:
     none = sum(one.value <= 0 for one in pairs)
     text = (
         f"Selecting by {sweep.metric} lost {short(float(np.mean([o.value for o in pairs])))} of "
-        f"{judged} on average over {counted(len(pairs), 'pair')}"
+        f"{metric} on average over {counted(len(pairs), 'pair')}"
     )
     if len(pairs) > 1:
         text += f", most on {worst.task} ({worst.value:+.4f}), nothing on {none}"

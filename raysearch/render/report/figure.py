@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from raysearch.printable import counted
 from raysearch.render.format import score
 from raysearch.statistics.intervals import Interval
 
@@ -25,7 +26,6 @@ __all__ = [
     "View",
     "between",
     "colour",
-    "counted",
     "label",
     "listed",
     "of_mean",
@@ -174,11 +174,6 @@ def _number(value: Any) -> Any:
 def short(value: float) -> str:
     """A number in four digits, a dash for none."""
     return score(value) or "–"
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """``1 trial``, ``12 trials``."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def listed(names: Sequence[object], most: int = 6) -> str:

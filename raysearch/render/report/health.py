@@ -10,6 +10,8 @@ import numpy as np
 
 from raysearch.leaderboard.keys import column_values
 from raysearch.leaderboard.rank import Ranked, RankStatus
+from raysearch.methods.description import LEAST_MOVED
+from raysearch.printable import counted
 from raysearch.render.format import duration
 from raysearch.render.report.figure import (
     Block,
@@ -19,7 +21,6 @@ from raysearch.render.report.figure import (
     TableBlock,
     View,
     between,
-    counted,
     label,
     listed,
     percent,
@@ -44,6 +45,10 @@ def health_section(sweep: SweepView) -> Section:
     flags, finding = _flags(sweep)
     if flags is not None:
         blocks.append(flags)
+    unmoved = _unmoved(sweep)
+    if unmoved is not None:
+        blocks.append(unmoved)
+        finding = " ".join(part for part in (unmoved.text, finding) if part)
     curves = {name: curves_of(sweep, sweep.whole, name) for name in _names(sweep)}
     found = _correlations(sweep, curves)
     views = [
@@ -65,8 +70,8 @@ def _names(sweep: SweepView) -> list[str]:
     found = [name[7:] for name in sweep.record.curves.column_names if name.startswith("metric/")]
     own = [n for n in found if not n.startswith(("dev/", "health/", "test/"))]
     words = sweep.record.notes.diagnostics
-    told = [n for n in found if n.startswith("dev/") and any(word in n for word in words)]
-    return [*own, *told][:_VIEWS]
+    shared = [n for n in found if n.startswith("dev/") and any(word in n for word in words)]
+    return [*own, *shared][:_VIEWS]
 
 
 def _flags(sweep: SweepView) -> tuple[TableBlock | None, str]:
@@ -96,6 +101,23 @@ def _flags(sweep: SweepView) -> tuple[TableBlock | None, str]:
     return block, caption if seen else ""
 
 
+def _unmoved(sweep: SweepView) -> Note | None:
+    """Trials whose encoder hardly moved: no results of the method."""
+    name, table = f"metric/dev/{sweep.record.notes.moved}", sweep.record.table
+    if not sweep.record.notes.moved or name not in table.column_names:
+        return None
+    hit = column_values(table, name) < LEAST_MOVED
+    numbers = sorted(set(column_values(table, "trial")[hit].astype(int).tolist()))
+    if not numbers:
+        return None
+    text = (
+        f"The embeddings moved by less than {100 * LEAST_MOVED:g} % of their spread in "
+        f"{counted(len(numbers), 'trial')} ({listed(numbers, 12)}): their scores are those of the "
+        "untrained encoder, not results of the method."
+    )
+    return Note(title="Encoders that hardly moved", text=text)
+
+
 def _correlations(
     sweep: SweepView, curves: Mapping[str, Mapping[int, Curve]]
 ) -> dict[str, RankCorrelation]:
@@ -115,9 +137,9 @@ def _view(
 ) -> View | None:
     contest = sweep.whole
     groups = {
-        "complete": [i.trial for i in contest.items if i.standing is RankStatus.COMPLETE],
-        "stopped early": [i.trial for i in contest.items if i.standing is RankStatus.PRUNED],
-        "failed": [i.trial for i in contest.items if i.standing is RankStatus.FAILED],
+        "complete": [i.trial for i in contest.items if i.status is RankStatus.COMPLETE],
+        "stopped early": [i.trial for i in contest.items if i.status is RankStatus.PRUNED],
+        "failed": [i.trial for i in contest.items if i.status is RankStatus.FAILED],
     }
     tints = {"complete": "$complete", "stopped early": "$pruned", "failed": "$failed"}
     traces: list[dict[str, Any]] = []
@@ -191,8 +213,8 @@ def _words(
     )
     text += f" (it grew in {percent(float(grew))})." if first != last else " and stays there."
     if found is not None and found.bounded:
-        tells = "told from none" if found.told else "not told from none"
-        text += f" Its end and {sweep.metric} go together by ρ = {between(found)}: {tells}."
+        verdict = "significant" if found.significant else "not significant"
+        text += f" Its end and {sweep.metric} go together by ρ = {between(found)}: {verdict}."
     return text
 
 
@@ -203,22 +225,22 @@ _NUMBERS = 12
 def endings_section(sweep: SweepView) -> Section:
     """Counts of states per pair, and a reason for each that did not finish."""
     counts = [
-        (c.name, {s: sum(i.standing is s for i in c.items) for s in RankStatus})
+        (c.name, {s: sum(i.status is s for i in c.items) for s in RankStatus})
         for c in sweep.contests
     ]
     traces = [
         {
             "type": "bar",
             "orientation": "h",
-            "name": str(standing),
+            "name": str(status),
             "y": [label(name) for name, _ in counts],
-            "x": [found[standing] for _, found in counts],
-            "text": [str(found[standing] or "") for _, found in counts],
+            "x": [found[status] for _, found in counts],
+            "text": [str(found[status] or "") for _, found in counts],
             "textposition": "inside",
-            "marker": {"color": _TINTS[standing]},
+            "marker": {"color": _TINTS[status]},
         }
-        for standing in RankStatus
-        if any(found[standing] for _, found in counts)
+        for status in RankStatus
+        if any(found[status] for _, found in counts)
     ]
     layout = {
         "barmode": "stack",
@@ -254,7 +276,7 @@ _TINTS: Mapping[RankStatus, str] = {
 
 
 def _unfinished(sweep: SweepView) -> list[Ranked]:
-    return [item for item in sweep.whole.items if item.standing is not RankStatus.COMPLETE]
+    return [item for item in sweep.whole.items if item.status is not RankStatus.COMPLETE]
 
 
 def _reasons(sweep: SweepView) -> list[list[str | int]]:
@@ -262,19 +284,19 @@ def _reasons(sweep: SweepView) -> list[list[str | int]]:
     groups: dict[tuple[RankStatus, str], list[Ranked]] = {}
     for item in _unfinished(sweep):
         alike = re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "#", item.reason)
-        groups.setdefault((item.standing, alike), []).append(item)
+        groups.setdefault((item.status, alike), []).append(item)
     order = (RankStatus.FAILED, RankStatus.PARTIAL, RankStatus.PRUNED)
     ordered = sorted(groups.items(), key=lambda pair: (order.index(pair[0][0]), -len(pair[1])))
     return [
         [
-            str(standing),
+            str(status),
             items[0].reason
-            or ("not all of its cells are in" if standing is RankStatus.PARTIAL else "–"),
+            or ("not all of its cells are in" if status is RankStatus.PARTIAL else "–"),
             len(items),
             listed(sorted(item.trial for item in items), _NUMBERS),
             duration(sum(item.seconds for item in items)),
         ]
-        for (standing, _), items in ordered
+        for (status, _), items in ordered
     ]
 
 
@@ -284,17 +306,17 @@ def _ending_words(sweep: SweepView) -> str:
     if not ended:
         return f"All {counted(total, 'trial')} are complete."
     parts = []
-    for standing, word in (
+    for status, word in (
         (RankStatus.PRUNED, "stopped early"),
         (RankStatus.FAILED, "failed"),
         (RankStatus.PARTIAL, "not complete yet, some of their cells are missing"),
     ):
-        own = [item for item in ended if item.standing is standing]
+        own = [item for item in ended if item.status is status]
         if own:
             parts.append(f"{len(own):,} {word} ({duration(sum(i.seconds for i in own))})")
     done = total - len(ended)
     text = f"Of {counted(total, 'trial')} {done:,} are complete, {listed(parts)}."
-    failed = sum(item.standing is RankStatus.FAILED for item in ended)
+    failed = sum(item.status is RankStatus.FAILED for item in ended)
     if failed > 0.2 * total:
         text += f" {percent(failed / total)} failed: the ranges may reach too far."
     return text

@@ -9,13 +9,13 @@ import numpy as np
 
 from raysearch.leaderboard.keys import Floats, column_values, group_rows
 from raysearch.leaderboard.rank import Ranked, RankStatus
+from raysearch.printable import counted
 from raysearch.render.report.figure import (
     Figure,
     Note,
     Section,
     View,
     between,
-    counted,
     label,
     percent,
     tidy,
@@ -44,7 +44,7 @@ def learning_section(sweep: SweepView) -> Section:
         text = f"No trial has reported {sweep.metric} during training, so there are no curves."
         return Section(name="Learning", blocks=[Note(title="Learning curves", text=text)])
     figure = Figure(title="Learning curves", views=views, height=400)
-    stopped = any(item.standing is RankStatus.PRUNED for item in sweep.whole.items)
+    stopped = any(item.status is RankStatus.PRUNED for item in sweep.whole.items)
     finding = _stopped_words(sweep, sweep.whole) if stopped else ""
     return Section(name="Learning", blocks=[figure], finding=finding)
 
@@ -81,12 +81,12 @@ def curves_of(sweep: SweepView, contest: Contest, metric: str) -> dict[int, Curv
 def _view(sweep: SweepView, contest: Contest, curves: Mapping[int, Curve]) -> View:
     traces: list[dict[str, Any]] = []
     shown = 0
-    for standing in (RankStatus.PRUNED, RankStatus.FAILED, RankStatus.PARTIAL, RankStatus.COMPLETE):
-        items = [i for i in contest.items if i.standing is standing and i.trial in curves]
+    for status in (RankStatus.PRUNED, RankStatus.FAILED, RankStatus.PARTIAL, RankStatus.COMPLETE):
+        items = [i for i in contest.items if i.status is status and i.trial in curves]
         items = _some(items)
         shown += len(items)
         if items:
-            traces += _lines(items, curves, standing)
+            traces += _lines(items, curves, status)
     best = contest.complete[0] if contest.complete else None
     if best and best.trial in curves:
         traces.append(_best(best, curves[best.trial]))
@@ -115,7 +115,7 @@ def _some(items: Sequence[Ranked]) -> list[Ranked]:
 
 
 def _lines(
-    items: Sequence[Ranked], curves: Mapping[int, Curve], standing: RankStatus
+    items: Sequence[Ranked], curves: Mapping[int, Curve], status: RankStatus
 ) -> list[dict[str, Any]]:
     """All curves of a state as one trace with gaps, and a marker where each was stopped."""
     x: list[Any] = []
@@ -126,11 +126,11 @@ def _lines(
         x += [*tidy(steps), None]
         y += [*tidy(values), None]
         texts += [f"trial {item.trial}"] * (len(steps) + 1)
-    name = {RankStatus.PRUNED: "stopped early"}.get(standing, str(standing))
-    tint = "$quiet" if standing is RankStatus.COMPLETE else f"${_tint(standing)}"
+    name = {RankStatus.PRUNED: "stopped early"}.get(status, str(status))
+    tint = "$quiet" if status is RankStatus.COMPLETE else f"${_tint(status)}"
     lines = {
         "type": "scatter",
-        "mode": "lines+markers" if standing is RankStatus.COMPLETE else "lines",
+        "mode": "lines+markers" if status is RankStatus.COMPLETE else "lines",
         "name": name,
         "legendgroup": name,
         "x": x,
@@ -139,9 +139,9 @@ def _lines(
         "line": {"color": tint, "width": 1.2},
         "marker": {"size": 4, "color": tint},
         "hovertemplate": "%{text}, step %{x}: %{y}<extra></extra>",
-        "showlegend": standing not in _SIGNS,
+        "showlegend": status not in _SIGNS,
     }
-    if standing not in _SIGNS:
+    if status not in _SIGNS:
         return [lines]
     ends = [curves[item.trial] for item in items]
     signs = {
@@ -153,13 +153,13 @@ def _lines(
         "y": tidy([float(values[-1]) for _, values in ends]),
         "text": [label(f"trial {item.trial}: {item.reason}") for item in items],
         "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"symbol": _SIGNS[standing], "size": 8, "color": tint},
+        "marker": {"symbol": _SIGNS[status], "size": 8, "color": tint},
     }
     return [lines, signs]
 
 
-def _tint(standing: RankStatus) -> str:
-    return {RankStatus.PARTIAL: "quiet"}.get(standing, str(standing))
+def _tint(status: RankStatus) -> str:
+    return {RankStatus.PARTIAL: "quiet"}.get(status, str(status))
 
 
 def _best(item: Ranked, curve: Curve) -> dict[str, Any]:
@@ -184,11 +184,11 @@ def _accent(name: str, curve: Curve, tint: str, dash: str) -> dict[str, Any]:
 
 def _stopped_words(sweep: SweepView, contest: Contest) -> str:
     """How many were stopped early, at which report, and how much that saved."""
-    stopped = [item for item in contest.items if item.standing is RankStatus.PRUNED]
+    stopped = [item for item in contest.items if item.status is RankStatus.PRUNED]
     total = len(contest.items)
     if not stopped:
         return f"None of {counted(total, 'trial')} was stopped early."
-    whole = [item.steps for item in contest.items if item.standing is RankStatus.COMPLETE]
+    whole = [item.steps for item in contest.items if item.status is RankStatus.COMPLETE]
     text = f"{len(stopped):,} of {counted(total, 'trial')} were stopped early"
     if not whole:
         return text + "."
@@ -211,7 +211,7 @@ def _overtaken(sweep: SweepView, contest: Contest, curves: Mapping[int, Curve]) 
         return ""
     verdict = (
         "so the first report says something of the end"
-        if found.told and found.value > 0
+        if found.significant and found.value > 0
         else "so what is early says nothing certain of the end, and an early stop may cost a good "
         "trial"
     )

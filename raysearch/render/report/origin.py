@@ -6,7 +6,8 @@ from shlex import quote
 
 from raysearch.leaderboard.keys import distinct
 from raysearch.leaderboard.origins import origins
-from raysearch.render.report.figure import Block, Note, Section, TableBlock, counted, listed
+from raysearch.printable import counted
+from raysearch.render.report.figure import Block, Note, Section, TableBlock, listed
 from raysearch.render.report.sweep import SweepView
 from raysearch.sources import SOURCES
 

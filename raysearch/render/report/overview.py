@@ -10,6 +10,8 @@ import numpy as np
 from raysearch.leaderboard.card import SearchRange
 from raysearch.leaderboard.keys import Floats
 from raysearch.leaderboard.rank import Ranked
+from raysearch.objective import pareto
+from raysearch.printable import counted
 from raysearch.render.format import duration, setting
 from raysearch.render.report.figure import (
     Figure,
@@ -17,7 +19,6 @@ from raysearch.render.report.figure import (
     Section,
     View,
     between,
-    counted,
     label,
     listed,
     short,
@@ -26,7 +27,6 @@ from raysearch.render.report.figure import (
 from raysearch.render.report.progress import device_words
 from raysearch.render.report.sweep import Contest, SweepView
 from raysearch.statistics.intervals import rank_correlation
-from raysearch.statistics.ranks import pareto
 
 __all__ = ["fronts_section", "parallel_section"]
 
@@ -206,9 +206,9 @@ def _price(sweep: SweepView, contest: Contest) -> View:
             f"{first.trial} ({short(first.score)} in {duration(first.seconds)}). "
         )
     if found.bounded:
-        tells = "can" if found.told else "cannot"
+        verdict = "is" if found.significant else "is not"
         text += (
-            f"Time and metric go together by ρ = {between(found)}, which {tells} be told from none "
+            f"Time and metric go together by ρ = {between(found)}, which {verdict} significant "
             f"(p = {found.p_value:.3f})."
         )
     name = f"{contest.name}: metric and {kind} seconds"

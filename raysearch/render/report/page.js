@@ -80,10 +80,10 @@
   wait(drawNext);
   const redraw = () => Promise.all([...drawn].map(draw));
   const button = document.getElementById("theme");
-  const told = () => { button.textContent = theme() === "dark" ? "Light page" : "Dark page"; };
-  button.addEventListener("click", () => { root.dataset.theme = theme() === "dark" ? "light" : "dark"; told(); redraw(); });
-  media.addEventListener("change", () => { told(); redraw(); });
-  told();
+  const label = () => { button.textContent = theme() === "dark" ? "Light page" : "Dark page"; };
+  button.addEventListener("click", () => { root.dataset.theme = theme() === "dark" ? "light" : "dark"; label(); redraw(); });
+  media.addEventListener("change", () => { label(); redraw(); });
+  label();
   addEventListener("beforeprint", () => { printing = true; for (const name of Object.keys(figures)) draw(name); });
   addEventListener("afterprint", () => { printing = false; redraw(); });
 

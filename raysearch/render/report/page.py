@@ -64,7 +64,7 @@ def assemble(title: str, parts: Sequence[SweepPart]) -> str:
         "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
     )
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    anchors = "".join(f'<a href="#{place}">{_text(name)}</a>' for place, name in links)
+    anchors = "".join(f'<a href="#{anchor}">{_text(name)}</a>' for anchor, name in links)
     return "\n".join(
         [
             "<!doctype html>",
@@ -90,9 +90,9 @@ def assemble(title: str, parts: Sequence[SweepPart]) -> str:
     )
 
 
-def _part(place: int, part: SweepPart, figures: dict[str, object]) -> str:
+def _part(number: int, part: SweepPart, figures: dict[str, object]) -> str:
     """A sweep's heading, problems, and sections."""
-    lines = [f'<section class="sweep" id="s{place}"><h2>{_text(part.title)}</h2>']
+    lines = [f'<section class="sweep" id="s{number}"><h2>{_text(part.title)}</h2>']
     lines.append(f'<p class="soft">{_text(part.origin)}</p>')
     lines += [f'<p class="problem">{_text(text)}</p>' for text in part.problems]
     findings = [line for section in part.sections for line in section.finding.splitlines()]
@@ -100,10 +100,10 @@ def _part(place: int, part: SweepPart, figures: dict[str, object]) -> str:
         items = "".join(f"<li>{_text(text)}</li>" for text in findings)
         lines.append(f'<ul class="findings">{items}</ul>')
     for index, section in enumerate(part.sections):
-        name = f"s{place}-{index}"
+        name = f"s{number}-{index}"
         lines.append(f'<section id="{name}"><h2>{_text(section.name)}</h2>')
-        for number, block in enumerate(section.blocks):
-            lines.append(_block(f"{name}-{number}", block, figures))
+        for at, block in enumerate(section.blocks):
+            lines.append(_block(f"{name}-{at}", block, figures))
         lines.append("</section>")
     lines.append("</section>")
     return "\n".join(lines)

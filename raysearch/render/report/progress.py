@@ -11,6 +11,7 @@ import numpy as np
 from raysearch.devices import kinds_of
 from raysearch.findings.sweep import History, Span
 from raysearch.leaderboard.keys import distinct
+from raysearch.printable import counted
 from raysearch.render.format import duration
 from raysearch.render.report.figure import (
     Figure,
@@ -18,7 +19,6 @@ from raysearch.render.report.figure import (
     Section,
     View,
     colour,
-    counted,
     label,
     percent,
     short,

@@ -9,6 +9,7 @@ import numpy as np
 
 from raysearch.leaderboard.card import SearchRange, is_number
 from raysearch.leaderboard.rank import Ranked
+from raysearch.printable import counted
 from raysearch.render.format import setting
 from raysearch.render.report.figure import (
     Block,
@@ -18,7 +19,6 @@ from raysearch.render.report.figure import (
     View,
     between,
     colour,
-    counted,
     label,
     listed,
     rho_map,
@@ -60,13 +60,13 @@ def setting_map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -
     rows, title = [one for one in ranges if not one.choices], f"Setting × {sweep.noun}"
     if not rows:
         return Note(title=title, text="No number was searched, only choices.")
-    values, texts, told = [], [], 0
+    values, texts, significant = [], [], 0
     for one in rows:
         line = [found[one.name, contest.name] for contest in sweep.contests]
-        told += sum(value.told for value in line)
+        significant += sum(value.significant for value in line)
         values.append(tidy([value.value if value.bounded else np.nan for value in line]))
         texts.append(
-            [f"{v.value:+.2f}{' *' if v.told else ''}" if v.bounded else "–" for v in line]
+            [f"{v.value:+.2f}{' *' if v.significant else ''}" if v.bounded else "–" for v in line]
         )
     columns = [contest.name for contest in sweep.contests]
     heat = rho_map(columns, [sweep.notes.title(one.name) for one in rows], values, texts)
@@ -77,8 +77,8 @@ def setting_map(sweep: SweepView, ranges: Sequence[SearchRange], found: Found) -
         return Note(title=title, text=text)
     caption = (
         f"Spearman's ρ between setting and metric over complete trials; above 0 larger is better; "
-        f"* where it can be told from none by permutation (p < 0.05, corrected for the {total} "
-        f"cells): {told} of them. Without any effect one map in 20 has a mark."
+        f"* where it is significant by permutation (p < 0.05, corrected for the {total} "
+        f"cells): {significant} of them. Without any effect one map in 20 has a mark."
     )
     layout = {"yaxis": {"autorange": "reversed", "type": "category"}, "xaxis": {"type": "category"}}
     view = View(name="ρ", traces=[heat], layout=layout, caption=caption)
@@ -292,28 +292,28 @@ def _words(sweep: SweepView, one: SearchRange, contests: Sequence[Contest], foun
     """The direction of the metric, if it is significant."""
     name = sweep.notes.title(one.name)
     known = {c.name: found[one.name, c.name] for c in contests}
-    judged = {where: value for where, value in known.items() if value.bounded}
-    if not judged:
+    tested = {where: value for where, value in known.items() if value.bounded}
+    if not tested:
         most = max((value.count for value in known.values()), default=0)
         return (
-            f"{name}: with {counted(most, 'complete trial')} where it has a say, no direction can "
-            "be told."
+            f"{name}: with {counted(most, 'complete trial')} where it has a say, no direction is "
+            "significant."
         )
-    up = [f"{w} ({between(v)})" for w, v in judged.items() if v.told and v.value > 0]
-    down = [f"{w} ({between(v)})" for w, v in judged.items() if v.told and v.value < 0]
+    up = [f"{w} ({between(v)})" for w, v in tested.items() if v.significant and v.value > 0]
+    down = [f"{w} ({between(v)})" for w, v in tested.items() if v.significant and v.value < 0]
     parts = []
     if up:
         parts.append(f"larger values of {name} go with better scores in {listed(up)}")
     if down:
         parts.append(f"smaller values of {name} go with better scores in {listed(down)}")
     if not parts:
-        values = listed([f"{where} {between(value)}" for where, value in judged.items()])
+        values = listed([f"{where} {between(value)}" for where, value in tested.items()])
         return (
-            f"No direction of {name} can be told from chance by Spearman's ρ with the metric "
+            f"No direction of {name} is significant by Spearman's ρ with the metric "
             f"({values}). A best value in the middle would not show in ρ: see the means."
         )
-    open_ = [where for where in judged if not any(w.startswith(f"{where} (") for w in up + down)]
-    rest = f"; in {listed(open_)} none can be told" if open_ else ""
+    open_ = [where for where in tested if not any(w.startswith(f"{where} (") for w in up + down)]
+    rest = f"; in {listed(open_)} none is significant" if open_ else ""
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}{rest} (Spearman's ρ, 95 %)."
 
@@ -336,7 +336,7 @@ def _choice_words(sweep: SweepView, one: SearchRange, contests: Sequence[Contest
             and second.bounded
             and (first.low > second.high if sweep.higher else first.high < second.low)
         )
-        verdict = "apart from" if apart else "not told from"
+        verdict = "distinguishable from" if apart else "not distinguishable from"
         parts.append(
             f"in {contest.name} {setting(choice) or 'null'} has the best mean "
             f"({short(first.value)}, n = {first.count}), {verdict} {setting(other) or 'null'} "

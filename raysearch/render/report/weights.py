@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from raysearch.findings.sweep import Importances, SweepFindings
+from raysearch.printable import counted
 from raysearch.render.report.figure import (
     Block,
     Figure,
@@ -15,7 +16,6 @@ from raysearch.render.report.figure import (
     Section,
     View,
     between,
-    counted,
     label,
     listed,
     rho_map,
@@ -31,9 +31,9 @@ __all__ = ["importance_section"]
 def importance_section(sweep: SweepView, findings: SweepFindings) -> Section:
     """PED-ANOVA of each contest beside a placebo, and the agreement of the pairs."""
     found = findings.importances
-    told = {name: one for name, one in found.items() if one.settings}
+    tested = {name: one for name, one in found.items() if one.settings}
     finding = _finding(sweep, found)
-    if not told:
+    if not tested:
         words = dict.fromkeys(_words(c, found[c.name], named=False) for c in sweep.contests)
         text = " ".join(words)
         note = Note(title="Importance of the settings", text=text)
@@ -41,13 +41,13 @@ def importance_section(sweep: SweepView, findings: SweepFindings) -> Section:
     views = [
         _view(contest, found[contest.name], sweep)
         for contest in sweep.contests
-        if contest.name in told
+        if contest.name in tested
     ]
-    most = max(len(one.settings) for one in told.values())
+    most = max(len(one.settings) for one in tested.values())
     title = "Importance of the settings (PED-ANOVA), beside a placebo"
     blocks: list[Block] = [Figure(title=title, views=views, height=150 + 30 * most)]
     if findings.agreements:
-        names = [contest.name for contest in sweep.per_task if contest.name in told]
+        names = [contest.name for contest in sweep.per_task if contest.name in tested]
         blocks.append(_agreement(names, findings.agreements))
     return Section(name="Importance", blocks=blocks, finding=finding)
 
@@ -77,7 +77,7 @@ def _view(contest: Contest, found: Importances, sweep: SweepView) -> View:
             "color": "$ink",
             "thickness": 1.2,
         },
-        "marker": {"color": ["$complete" if one.told else "$quiet" for one in settings]},
+        "marker": {"color": ["$complete" if one.significant else "$quiet" for one in settings]},
         "customdata": tidy([one.p_value for one in settings]),
         "hovertemplate": "%{y}: %{x:.3f}, p = %{customdata:.3f} (Holm)<extra></extra>",
     }
@@ -108,7 +108,7 @@ def _view(contest: Contest, found: Importances, sweep: SweepView) -> View:
     text = (
         f"{_words(contest, found, False)} The best group is the best {found.best} of "
         f"{counted(found.count, 'complete trial')}; grey bars are what a setting without effect "
-        f"reaches too. At most one sweep in 20 tells a placebo from noise.{caution}"
+        f"reaches too. At most one sweep in 20 takes a placebo for an effect.{caution}"
     )
     return View(name=contest.name, traces=[bars, placebo], layout=layout, caption=text)
 
@@ -120,24 +120,27 @@ def _words(contest: Contest, found: Importances, named: bool) -> str:
         if found.count < FEWEST:
             have = counted(found.count, "complete trial")
             return (
-                f"{where}With {have} no setting's importance can be told from noise "
+                f"{where}With {have} no setting's importance is distinguishable from noise "
                 f"(at least {FEWEST} are needed)."
             )
-        return f"{where}All scores are equal, so no setting's importance can be told from noise."
-    told = [one for one in found.settings if one.told]
-    noise = [one.name for one in found.settings if not one.told]
-    if not told:
+        return (
+            f"{where}All scores are equal, so no setting's importance is distinguishable from "
+            "noise."
+        )
+    significant = [one for one in found.settings if one.significant]
+    noise = [one.name for one in found.settings if not one.significant]
+    if not significant:
         first = found.settings[0]
         return (
-            f"{where}With {counted(found.count, 'complete trial')} no setting's importance can be "
-            f"told from noise; nearest is {first.name} ({first.value:.2f} [{first.low:.2f}, "
-            f"{first.high:.2f}], p = {first.p_value:.3f})."
+            f"{where}With {counted(found.count, 'complete trial')} no setting's importance is "
+            f"distinguishable from noise; nearest is {first.name} ({first.value:.2f} "
+            f"[{first.low:.2f}, {first.high:.2f}], p = {first.p_value:.3f})."
         )
     parts = [
         f"{one.name} ({one.value:.2f} [{one.low:.2f}, {one.high:.2f}], p = {one.p_value:.3f})"
-        for one in told
+        for one in significant
     ]
-    verb = "decides" if len(told) == 1 else "decide"
+    verb = "decides" if len(significant) == 1 else "decide"
     rest = f" Indistinguishable from noise: {listed(noise, 12)}." if noise else ""
     return f"{where}{listed(parts)} {verb} who is among the best.{rest}"
 

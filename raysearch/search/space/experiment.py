@@ -8,6 +8,7 @@ the *arms* of an experiment. It adds::
       metric: test/va_pearson          # what the answer is given in; :min where lower is better
       reference: {variant: carl}       # the arm that all others are compared with; or `paper`
       beside: [dev/detection_auc]      # further columns
+      tuned: [learning_rate]           # not compared: each arm has the value that dev chose
       figure: bars                     # bars, lines, heat, curves, map or labels
       x: [epsilon, relative_epsilon]   # lines and heat: what runs along the axis, a panel each
       lines: variant                   # lines: one line for each of its values; `task`, too
@@ -50,7 +51,7 @@ PAPER = "paper"
 """The reference that is the paper's own setting, the sweep's first trial."""
 _NEEDED = ("question", "metric", "reference", "figure")
 _WORDS = ("figure", "lines", "y", "measure")
-_LISTS = ("beside", "x", "limits", "small")
+_LISTS = ("beside", "tuned", "x", "limits", "small")
 _KEYS = (*_NEEDED, *_WORDS[1:], *_LISTS, "paper")
 
 
@@ -64,6 +65,8 @@ class Question:
         reference: Settings of the arm that others are compared with; empty for the paper's own
             setting.
         beside: Further metrics to show.
+        tuned: Searched settings that tell no arms apart: of the trials that differ in these alone,
+            the one that the space's objective ranks first is the arm.
         figure: Kind of figure, a key of `FIGURES`.
         x: Settings along the axis, one panel each.
         lines: What distinguishes the lines of a panel: a setting, ``task``, or "".
@@ -79,6 +82,7 @@ class Question:
     goal: MetricGoal
     reference: Mapping[str, Scalar]
     beside: tuple[str, ...]
+    tuned: tuple[str, ...]
     figure: str
     x: tuple[str, ...]
     lines: str
@@ -208,7 +212,7 @@ def _check_axes(
 ) -> None:
     """Check that the settings on a figure's axes are searched."""
     searched = tuple(item.name for item in parameters)
-    axes = {"x": question.x, "lines": (question.lines,)}
+    axes = {"tuned": question.tuned, "x": question.x, "lines": (question.lines,)}
     if question.figure == "heat":
         axes["y"] = (question.y,)
     for key, names in axes.items():
@@ -217,3 +221,11 @@ def _check_axes(
             if name and name not in known:
                 what = f"searched setting of `{key}`:"
                 problems.add(unknown_name(what, name, searched), section[key].line)
+            elif key != "tuned" and name in question.tuned:
+                problems.add(
+                    f"`{name}` must not be on `{key}`, since it is tuned", section[key].line
+                )
+    for name in question.reference.keys() & set(question.tuned):
+        problems.add(
+            f"`reference` must not name `{name}`, since it is tuned", section["reference"].line
+        )

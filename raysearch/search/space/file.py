@@ -29,8 +29,6 @@ from __future__ import annotations
 
 import dataclasses
 import graphlib
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +38,7 @@ from raysearch.config import Rule, as_scalar, check_value, checked_settings, rul
 from raysearch.errors import quoted, unknown_name
 from raysearch.objective import AGGREGATES
 from raysearch.run import Scalar
+from raysearch.scalars import parse_seconds
 from raysearch.search.space.parameters import Parameter, read_parameter
 from raysearch.search.suggest.pruners import PRUNERS
 from raysearch.search.suggest.samplers import SAMPLERS
@@ -50,7 +49,6 @@ __all__ = [
     "TASK_DEFAULTS",
     "SpaceFile",
     "option_problem",
-    "parse_seconds",
     "read_parameters",
     "read_settings",
     "read_space_file",
@@ -94,8 +92,6 @@ _SECTIONS = {
 _PLAIN = ("sampler", "pruner", "reduction", *TASK_DEFAULTS)
 _TOP = ("method", "objective", "budget", *_PLAIN, "setting", "search", "study")
 _REQUIRED = ("method", "objective", "budget", "search")
-_TIME = re.compile(r"(\d+\.?\d*|\.\d+)\s*([smh]?)")
-_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,15 +163,6 @@ def option_problem(name: str, value: Any) -> str:
     if not must and name == "metric" and str(value).startswith("test/"):
         must = "a metric that search may see (dev/…; test is read once, at the end)"
     return f"must be {must}, but got {quoted(value)}" if must else ""
-
-
-def parse_seconds(value: Any) -> float | None:
-    """Seconds from ``90``, ``90s``, ``30m`` or ``2h``; None for anything else or not > 0."""
-    match = _TIME.fullmatch(value.strip() if isinstance(value, str) else f"{value}")
-    if isinstance(value, bool) or match is None:
-        return None
-    seconds = float(match[1]) * _UNIT_SECONDS[match[2]]
-    return seconds if 0 < seconds < math.inf else None
 
 
 def _options(given: Mapping[str, LocatedValue], problems: Problems) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 `load_space` reads ``search_spaces/*.yaml`` (grammar: `raysearch.search.space.file`) and checks
 it against the method's config class. The result is frozen. It completes configurations, knows
 the paper's own setting, and identifies what was searched by a digest.
+
+``sweep.json`` has the canonical space and the seed under ``study`` (`identity_of`), so that a lost
+study can be made again (`space_of`), even if the space's file has changed or is gone.
 """
 
 from __future__ import annotations
@@ -19,20 +22,22 @@ from raysearch import methods
 from raysearch.config import (
     TrainingConfig,
     as_scalar,
+    check_value,
     checked_settings,
     plain_config,
     read_config,
+    rules,
     said_value,
 )
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, StoreError
 from raysearch.methods import outside_methods
 from raysearch.objective import Aggregate
 from raysearch.run import MetricGoal, Scalar
+from raysearch.scalars import parse_seconds
 from raysearch.search.space.experiment import Question, read_question
 from raysearch.search.space.file import (
     TASK_DEFAULTS,
     option_problem,
-    parse_seconds,
     read_parameters,
     read_settings,
     read_space_file,
@@ -40,7 +45,7 @@ from raysearch.search.space.file import (
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.suggest.samplers import sampler_problem
 
-__all__ = ["SearchSpace", "load_space"]
+__all__ = ["IDENTITY", "SearchSpace", "identity_of", "load_space", "space_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +150,9 @@ class SearchSpace:
     def paper_first(self, task: str = "") -> tuple[dict[str, Any], dict[str, Scalar]]:
         """The paper's own setting, which every sweep tries first.
 
+        A grid's combinations are the arms of a comparison, which may differ in nothing but the
+        searched settings: there the paper's values of these alone are taken.
+
         Args:
             task: The task; empty for one setting over all tasks.
 
@@ -156,7 +164,10 @@ class SearchSpace:
         Raises:
             ConfigError: The paper's values are not compatible with `setting`.
         """
-        paper = self.config_type.paper(task)
+        paper = self.config_type.paper(task, self.setting)
+        if self.sampler == "grid":
+            asked = {item.name for item in self.parameters}
+            paper = {name: value for name, value in paper.items() if name in asked}
         config = self.config_for({n: v for n, v in paper.items() if n not in self.setting})
         scalars = {name: as_scalar(value) for name, value in config.items()}
         declared = {item.name: item for item in self.parameters}
@@ -167,6 +178,21 @@ class SearchSpace:
             if matters and item.contains(scalars[item.name]):
                 contained[item.name] = scalars[item.name]
         return config, contained
+
+    def paper_beside(self, task: str = "") -> dict[str, tuple[Scalar, Scalar]]:
+        """Settings that nobody searches but in which `paper_first` differs from the other trials.
+
+        Returns:
+            Setting to the paper's value and that of the others.
+        """
+        config, contained = self.paper_first(task)
+        others = self.config_for(contained)
+        searched = {item.name for item in self.parameters}
+        return {
+            name: (as_scalar(value), as_scalar(others[name]))
+            for name, value in config.items()
+            if value != others[name] and name not in searched
+        }
 
     def with_overrides(
         self,
@@ -321,14 +347,18 @@ def _task_setting_problems(space: SearchSpace) -> list[str]:
     tasks = methods.get_method(space.method).tasks
     config = {name: as_scalar(value) for name, value in space.paper_first()[0].items()}
 
-    def tasks_with(values: Mapping[str, Scalar]) -> tuple[str, ...]:
-        return tasks(read_config(space.config_type, {**config, **values}, where=space.source))
+    # The arms of a question are compared by its metric, not ranked by development data.
+    asked = space.question is not None and not space.question.goal.name.startswith("dev/")
 
-    wanted = tasks_with({})
+    def scored_on(values: Mapping[str, Scalar]) -> tuple[tuple[str, ...], str]:
+        read = read_config(space.config_type, {**config, **values}, where=space.source)
+        return tasks(read), "" if asked else read.selected_on
+
+    wanted = scored_on({})
 
     def changes(name: str, value: Scalar) -> bool:
         try:
-            return tasks_with({name: value}) != wanted
+            return scored_on({name: value}) != wanted
         except ConfigError:  # it cannot be changed alone
             return False
 
@@ -349,3 +379,73 @@ def _unlike(name: str) -> str:
         "scored, and scores on different data cannot be ranked together; give it under `setting`, "
         "in a sweep for each value"
     )
+
+
+IDENTITY = "study"
+"""Key in ``sweep.json``."""
+
+
+def identity_of(space: SearchSpace, seed: int) -> dict[str, Any]:
+    """The value of `IDENTITY`."""
+    return {"space": space.canonical, "seed": seed}
+
+
+def space_of(
+    card: Mapping[str, Any], where: str, config_type: type[TrainingConfig] | None = None
+) -> tuple[SearchSpace, int]:
+    """The space of a sweep, without its time limit, and its seed, from its ``sweep.json``.
+
+    Args:
+        card: What the file holds.
+        where: The file, for messages.
+        config_type: The method's config class; by default that of the method it names.
+
+    Raises:
+        StoreError: The file is damaged, or an older or another raysearch wrote it.
+    """
+    if IDENTITY not in card:
+        raise StoreError(
+            f"`{where}` must say under `{IDENTITY}` what was searched, but a raysearch wrote it "
+            "that did not say so yet; take another --name for a new sweep"
+        )
+    try:
+        said, seed = card[IDENTITY]["space"], int(card[IDENTITY]["seed"])
+        space = _read(said, int(card["trials"]), where, config_type)
+    except (AttributeError, ConfigError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"`{where}` must say under `{IDENTITY}` what was searched, but cannot be read: "
+            f"{error!r}"
+        ) from error
+    if space.canonical != said:
+        raise StoreError(
+            f"`{where}` must be of this version of raysearch, but its space reads otherwise now; "
+            "recover the study with the version that made it"
+        )
+    return space, seed
+
+
+def _read(
+    said: Mapping[str, Any], trials: int, where: str, config_type: type[TrainingConfig] | None
+) -> SearchSpace:
+    config_type = config_type or methods.config_type(said["method"])
+    known = rules(config_type)
+    return SearchSpace(
+        method=said["method"],
+        config_type=config_type,
+        goal=MetricGoal(**said["objective"]),
+        trials=trials,
+        time_seconds=None,
+        setting={name: check_value(known[name], v)[0] for name, v in said["setting"].items()},
+        parameters=tuple(_parameter(name, item) for name, item in said["search"].items()),
+        source=where,
+        **{name: said[name] for name in ("seeds", "sampler", "pruner", "reduction")},
+        **{name: said.get(name, default) for name, default in TASK_DEFAULTS.items()},
+    )
+
+
+def _parameter(name: str, said: Mapping[str, Any]) -> Parameter:
+    when = {parent: tuple(values) for parent, values in said["when"].items()}
+    if "choices" in said:
+        return Parameter(name=name, kind="choice", choices=tuple(said["choices"]), when=when)
+    span = {key: said[key] for key in ("kind", "low", "high", "log")}
+    return Parameter(name=name, when=when, **span)

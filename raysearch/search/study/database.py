@@ -83,11 +83,11 @@ class DamagedStudyError(StoreError):
 
     Args:
         why: What is wrong, as a clause.
-        place: The study's URL without secrets; empty if the caller does not know it.
+        url: The study's URL without secrets; empty if the caller does not know it.
     """
 
-    def __init__(self, why: str, place: str = "") -> None:
-        where = f" in {place}" if place else ""
+    def __init__(self, why: str, url: str = "") -> None:
+        where = f" in {url}" if url else ""
         super().__init__(
             f"the study{where} must be as it was written, but is damaged: {why}; move "
             "the database away, or name another with --study, and `python -m raysearch recover` "
@@ -352,8 +352,8 @@ class StudyDatabase:
         return record[_VALUE] if record.keys() == {_VALUE} else record
 
     def _check(self, damaged: Sequence[FrozenTrial]) -> None:
-        told = [trial for trial in damaged if ended_by_another(trial)]
-        for trial in told[:1]:
+        foreign = [trial for trial in damaged if ended_by_another(trial)]
+        for trial in foreign[:1]:
             raise self.damaged(
                 f"trial {trial.number} was ended as {trial.state.name} by another program, such as "
                 "optuna-dashboard, and only its sweep may end it"
@@ -407,7 +407,7 @@ class StudyDatabase:
 
     def _patiently(self, work: Callable[[], T]) -> T:
         """Call `work`; retry while another program, such as a backup, has the file locked."""
-        began, told = time.monotonic(), False
+        began, warned = time.monotonic(), False
         while True:
             try:
                 found = work()
@@ -415,15 +415,15 @@ class StudyDatabase:
                 waited = time.monotonic() - began
                 if self._server is not None or waited > RETRY_LONG.seconds or not is_locked(error):
                     raise
-                if not told:
+                if not warned:
                     self._on_wait(
                         f"the study's database {self.shown} is locked by another program; trying "
                         f"again for {RETRY_LONG.seconds / 60:g} minutes"
                     )
-                told = True
+                warned = True
                 time.sleep(_PAUSE_SECONDS)
                 continue
-            if told:
+            if warned:
                 waited = time.monotonic() - began
                 self._on_wait(f"the study's database is free again after {waited:.0f} s")
             return found
@@ -432,8 +432,8 @@ class StudyDatabase:
         if isinstance(error, LockHeld):
             return StoreError(
                 f"a sweep must have one driver, but {error} runs the study `{self._name}` in "
-                f"{self.shown}; wait for it (a lost host lets go after {LOST_SECONDS} s), or "
-                "give this sweep another `--name`"
+                f"{self.shown}; wait for it (a lost host loses its lock after {LOST_SECONDS} s), "
+                "or give this sweep another `--name`"
             )
         return StoreError(f"the study's database {self.shown} {sentence(error)}")
 

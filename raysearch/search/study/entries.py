@@ -31,7 +31,7 @@ from raysearch.search.study.database import DamagedStudyError
 __all__ = [
     "CELL",
     "INTENT",
-    "JUDGED",
+    "VERDICT",
     "End",
     "Entry",
     "OpenTrial",
@@ -51,7 +51,7 @@ __all__ = [
 
 CELL = "cell/"
 INTENT = "intent"
-JUDGED = "judged/"
+VERDICT = "judged/"
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Entry:
         origin: Where it came from (`raysearch.run`); empty if unknown.
         finished: Outcomes of the cells whose record is written.
         reports: Rung to objective of cell 0.
-        judged: Rungs at which early stopping has decided.
+        decided: Rungs at which early stopping has decided.
         stopped_at: Rung of the report that ended cell 0, or None.
         ended: Whether Optuna has its end already, and it is open for the cells of further seeds
             (`raysearch.search.study.further_seeds`).
@@ -198,7 +198,7 @@ class Entry:
     origin: str
     finished: dict[Cell, Outcome] = field(default_factory=dict)
     reports: dict[int, float] = field(default_factory=dict)
-    judged: set[int] = field(default_factory=set)
+    decided: set[int] = field(default_factory=set)
     stopped_at: int | None = None
     ended: bool = False
 
@@ -229,7 +229,7 @@ class Entry:
 
     def note_verdict(self, rung: int, verdict: Verdict) -> None:
         """Apply a decision of early stopping."""
-        self.judged.add(rung)
+        self.decided.add(rung)
         if verdict.stops:
             self.stopped_at = verdict.reported
 
@@ -274,9 +274,9 @@ def verdicts(trial: FrozenTrial) -> dict[int, Verdict]:
     """
     found = {}
     for key, plain in trial.user_attrs.items():
-        if key.startswith(JUDGED):
+        if key.startswith(VERDICT):
             with _as_written(trial, key):
-                found[int(key.removeprefix(JUDGED))] = Verdict.from_plain(plain)
+                found[int(key.removeprefix(VERDICT))] = Verdict.from_plain(plain)
     return found
 
 

@@ -305,19 +305,19 @@ class SweepSources:
             if others:
                 old = ", ".join(f"{short(v)} ({numbers_text(n)})" for v, n in others.items())
                 said.append(f"{entry} {short(value)} instead of {old}")
-        told = []
+        notes = []
         if said:
-            told.append(
+            notes.append(
                 f"trials from now on are made with {'; '.join(said)}: small differences to the "
                 "earlier ones may be rounding, and every board of the sweep says so; `raysearch "
                 "verify` trains a sample of them again"
             )
         if self.silent:
-            told.append(
+            notes.append(
                 f"which files {numbers_text(self.silent)} read is not recorded, as an older "
                 "raysearch made them: whether the data is still the same is not checked for these"
             )
-        return told
+        return notes
 
     def stranger(self, provenance: Mapping[str, str]) -> str:
         """Add a trial's sources; returns why it does not belong to the sweep, or empty.
@@ -337,9 +337,9 @@ class SweepSources:
         """The corpus files that earlier trials read and this session's first config does not."""
         found = {}
         for source in self.earlier.keys() - now.keys():
-            place = locate(source, Path(data_dir))
-            if place is not None and place.is_file():
-                found[source] = file_digest(place)
+            path = locate(source, Path(data_dir))
+            if path is not None and path.is_file():
+                found[source] = file_digest(path)
         return found
 
     def _sentence(self, source: str, digest: str, where: str) -> str:
@@ -353,6 +353,6 @@ class SweepSources:
         )
         cure = "install the version that made them" if kind == "method" else "put it back"
         return (
-            f"the sweep `{self.name}` must go on with the {what} that it has, but `{name}` has "
+            f"the sweep `{self.name}` must continue with the {what} that it has, but `{name}` has "
             f"SHA-256 {short(digest)} {where}, and had {before}; {cure}, or take another --name"
         )

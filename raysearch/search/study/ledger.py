@@ -35,7 +35,7 @@ from raysearch.search.study.database import StudyDatabase
 from raysearch.search.study.entries import (
     CELL,
     INTENT,
-    JUDGED,
+    VERDICT,
     Entry,
     OpenTrial,
     Outcome,
@@ -49,7 +49,7 @@ from raysearch.search.study.entries import (
 from raysearch.search.study.further_seeds import FurtherSeeds
 from raysearch.search.study.identity import begin_with, begun_with, claim_study, sealed_trials
 from raysearch.search.study.lock import Guard, unguarded
-from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
+from raysearch.search.suggest.pruners import PRUNERS, pruning_rungs
 from raysearch.search.suggest.task_search import CellsOf, Draft, TaskSearches, cells_within
 
 __all__ = ["OpenTrial", "StudyLedger"]
@@ -172,7 +172,7 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             if entry is None:
                 return True
             if rung not in entry.reports and entry.stopped_at is None:
-                self._judge(entry, rung, value)
+                self._prune(entry, rung, value)
             stops = entry.stopped_at is not None and rung >= entry.stopped_at
             if rung not in entry.reports and (not stops or rung == entry.stopped_at):
                 self._database.set_intermediate(entry.trial_id, rung, value)
@@ -257,9 +257,9 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
         trials = sealed_trials(self._database)
         self._open: dict[int, Entry] = {}
         self._count = len(trials)
-        for place, trial in enumerate(trials):
+        for index, trial in enumerate(trials):
             if INTENT in trial.user_attrs:
-                trials[place], entry = self._further.extended(trial)
+                trials[index], entry = self._further.extended(trial)
                 if entry is not None:
                     self._open[trial.number] = entry
         tasks = tasks_of(self._cells(self._space.paper_first()[0]))
@@ -312,18 +312,18 @@ class StudyLedger(AbstractContextManager["StudyLedger"]):
             raise ValueError(f"configuration {number} has ended without the cell {cell.slug}")
         return record_of(trial, cell)
 
-    def _judge(self, entry: Entry, rung: int, value: float) -> None:
+    def _prune(self, entry: Entry, rung: int, value: float) -> None:
         pruner = PRUNERS[self._space.pruner]
         if pruner is None:
             return
         goal, reduction = self._space.goal, self._space.reduction
         search = self._searches.of(entry.cells)
-        for at in judged_rungs(rung, reduction, reports=entry.config["reports"]):
-            if at in entry.judged:  # decided before a crash
+        for at in pruning_rungs(rung, reduction, reports=entry.config["reports"]):
+            if at in entry.decided:  # decided before a crash
                 continue
-            stops = pruner(value, search.judged.get(at, ()), reduction, goal.direction)
+            stops = pruner(value, search.rung_values.get(at, ()), reduction, goal.direction)
             verdict = Verdict(rung, value, stops)
-            key = f"{JUDGED}{at}"
+            key = f"{VERDICT}{at}"
             self._database.set_trial_attribute(entry.trial_id, key, verdict.plain())
             entry.note_verdict(at, verdict)
             search.note_judged(at, value)

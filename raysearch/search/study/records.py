@@ -10,8 +10,8 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from raysearch.run import Run, tasks_of
-from raysearch.search.space.card import IDENTITY
 from raysearch.search.space.file import TASK_DEFAULTS
+from raysearch.search.space.space import IDENTITY
 from raysearch.search.study.database import StudyDatabase
 from raysearch.search.study.entries import cells_of, records
 from raysearch.search.study.further_seeds import further_records

@@ -6,7 +6,7 @@ restores those that were running, which resume from their checkpoints. A sampler
 follow from the study's content, so they continue as they would have.
 
 Not restored: a row that was not yet written when the study was lost (its trial resumes from its
-last checkpoint), and the order in which early stopping judged trials that ran at the same time.
+last checkpoint), and the order in which early stopping compared trials that ran at the same time.
 A number of which nothing is left stays empty.
 """
 
@@ -25,15 +25,16 @@ from optuna.trial import TrialState as OptunaState
 
 from raysearch.config import as_scalar, plain_config, read_config, rules
 from raysearch.errors import ConfigError, StoreError
+from raysearch.printable import counted
 from raysearch.run import PROPOSED, Cell, Run, RunSpec, RunState, Scalar
 from raysearch.search.plan import SweepPlan
 from raysearch.search.space.space import SearchSpace
 from raysearch.search.study.database import REASON, StudyDatabase
-from raysearch.search.study.entries import CELL, INTENT, JUDGED, Entry, Verdict, intent_of
+from raysearch.search.study.entries import CELL, INTENT, VERDICT, Entry, Verdict, intent_of
 from raysearch.search.study.identity import RECOVERING, is_claimed, write_identity
 from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.lock import sweep_lock
-from raysearch.search.suggest.pruners import PRUNERS, judged_rungs
+from raysearch.search.suggest.pruners import PRUNERS, pruning_rungs
 from raysearch.search.suggest.samplers import distribution
 from raysearch.search.suggest.task_search import cells_within, checked_config
 from raysearch.storage.uri import redacted
@@ -49,13 +50,13 @@ class Recovery:
         ended: End of a configuration (COMPLETE, PRUNED or FAILED) to how many have it.
         open: Configurations that resume.
         empty: Numbers of configurations of which nothing was left.
-        place: The study's URL without its password.
+        url: The study's URL without its password.
     """
 
     ended: Mapping[RunState, int]
     open: int
     empty: tuple[int, ...]
-    place: str
+    url: str
 
 
 @dataclass
@@ -102,7 +103,7 @@ def recover_study(
         },
         open=states.count(OptunaState.RUNNING),
         empty=tuple(item.number for item in templates if INTENT not in item.user_attrs),
-        place=database.shown,
+        url=database.shown,
     )
 
 
@@ -141,8 +142,8 @@ def _make_empty(database: StudyDatabase, name: str) -> None:
     elif present:
         raise StoreError(
             f"a study is recovered where it is lost, but {database.shown} has one of the name "
-            f"`{name}` with {present} trials; run the sweep again to go on with it, or name "
-            "another database with --study"
+            f"`{name}` with {counted(present, 'trial')}; run the sweep again to continue it, "
+            "or name another database with --study"
         )
     database.set_attribute(RECOVERING, True)
 
@@ -187,10 +188,10 @@ def _template(plan: SweepPlan, left: _Traces, task: str, *, first: bool) -> Froz
         # A row read from the table also has the settings of other trials.
         record = dataclasses.replace(row, config=scalars)
         attributes[CELL + cell.slug] = record.to_json()
-    judged = records.get(cells[0])
-    reports = _reports(space, judged) if judged else {}
-    if judged:
-        attributes |= _verdicts(space, config, judged, reports)
+    first_row = records.get(cells[0])
+    reports = _reports(space, first_row) if first_row else {}
+    if first_row:
+        attributes |= _verdicts(space, config, first_row, reports)
     searched = {item.name: distribution(item) for item in space.searched}
     template = optuna.trial.create_trial(
         state=OptunaState.RUNNING,
@@ -279,8 +280,8 @@ def _verdicts(
     found: dict[str, Any] = {}
     for rung in sorted(reports):
         stops = record.state is RunState.PRUNED and rung == max(reports)
-        for at in judged_rungs(rung, space.reduction, reports=config.get("reports", 0)):
-            found.setdefault(f"{JUDGED}{at}", Verdict(rung, reports[rung], stops).plain())
+        for at in pruning_rungs(rung, space.reduction, reports=config.get("reports", 0)):
+            found.setdefault(f"{VERDICT}{at}", Verdict(rung, reports[rung], stops).plain())
     return found
 
 

@@ -209,14 +209,14 @@ class CmaesSampler(OwnSpaceSampler):
         from cmaes import CMA  # an optional package
 
         sign = 1.0 if study.direction is StudyDirection.MINIMIZE else -1.0
-        told = [
+        solutions = [
             (self._shares(item.params), sign * item.values[0])
             for item in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
             if item.values
         ]
         count = len(self._numbers)
         size = 4 + int(3 * math.log(count))
-        best = min(told[:size], key=lambda solution: solution[1])[0]
+        best = min(solutions[:size], key=lambda solution: solution[1])[0]
         optimizer = CMA(
             mean=(np.full(count, 0.5) + best) / 2,
             sigma=_SPREAD,
@@ -224,8 +224,8 @@ class CmaesSampler(OwnSpaceSampler):
             seed=self._seed % 2**32,
             population_size=size,
         )
-        for start in range(size, len(told) - size + 1, size):
-            optimizer.tell(told[start : start + size])
+        for start in range(size, len(solutions) - size + 1, size):
+            optimizer.tell(solutions[start : start + size])
         shares = optimizer.ask()
         return {
             item.name: value_at(item, float(share))

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-__all__ = ["PRUNERS", "Pruner", "judged_rungs", "stops_by_halving"]
+__all__ = ["PRUNERS", "Pruner", "pruning_rungs", "stops_by_halving"]
 
 Direction = Literal["maximize", "minimize"]
 Pruner = Callable[[float, Sequence[float], int, Direction], bool]
@@ -45,8 +45,8 @@ PRUNERS: dict[str, Pruner | None] = {"halving": stops_by_halving, "none": None}
 """Name in a search-space file to the pruner; None never stops."""
 
 
-def judged_rungs(rung: int, reduction: int, *, reports: int) -> list[int]:
-    """The rungs at which a report counts, where those before it were not judged yet.
+def pruning_rungs(rung: int, reduction: int, *, reports: int) -> list[int]:
+    """The rungs at which a report counts, where those before it were not compared yet.
 
     They are the powers of `reduction` up to the report's own rung. The last report counts at
     none: nothing would be saved.
@@ -56,8 +56,8 @@ def judged_rungs(rung: int, reduction: int, *, reports: int) -> list[int]:
         reduction: At least 2.
         reports: Rung of the last report of a whole trial.
     """
-    judged, at = [], 1
+    rungs, at = [], 1
     while at <= rung < reports:
-        judged.append(at)
+        rungs.append(at)
         at *= reduction
-    return judged
+    return rungs

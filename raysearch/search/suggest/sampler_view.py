@@ -12,13 +12,13 @@ A Gaussian process and CMA-ES learn from one number per trial, and a stopped tri
 last objective is that of a rung, which differs from a final value because it is early, not because
 of its settings. So it is compared with others at its rung (`losses`). Its loss is the largest of
 
-    the loss of each trial that was better at its rung and went on, plus its lead there,
+    the loss of each trial that was better at its rung and continued, plus its lead there,
 
-so that it stays behind every trial that beat it by at least that trial's lead. Trials that went on
-are complete ones and those that were stopped at a later rung, whose losses are computed first. A
-trial that is behind another can never be the best. If no trial that was better is known (it
-failed, or still runs), the loss is the worst of those that went on. While no trial has
-gone on, the objectives at the highest rung are the scale.
+so that it stays behind every trial that beat it by at least that trial's lead. Trials that
+continued are complete ones and those that were stopped at a later rung, whose losses are computed
+first. A trial that is behind another can never be the best. If no trial that was better is known
+(it failed, or still runs), the loss is the worst of those that continued. While no trial has
+continued, the objectives at the highest rung are the scale.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class SamplerView:
         direction = StudyDirection[space.goal.direction.upper()]
         self._study_id = self._storage.create_new_study([direction], "mirror")
         self._ids: list[int] = []
-        self._places: dict[int, int] = {}
+        self._indices: dict[int, int] = {}
         """Number in the study to index in the view, which seeds the sampler."""
         self._hidden: set[int] = set()
         for trial in trials:
@@ -169,7 +169,7 @@ class SamplerView:
     def best(self, count: int) -> list[Mapping[str, Scalar]]:
         """Parameters of the best complete trials, the best first; ties in order of age."""
         ranked = self._storage.ranked[:count]
-        return [self._storage.get_trial(self._ids[place]).params for _, place in ranked]
+        return [self._storage.get_trial(self._ids[index]).params for _, index in ranked]
 
     def holds(self, params: Mapping[str, Scalar]) -> bool:
         """Whether a trial has exactly these parameters."""
@@ -195,26 +195,26 @@ class SamplerView:
             The choice, to be written to the database, or None when the space is used up.
         """
         is_new = is_new or (lambda params: not self.holds(params))
-        place = len(self._ids)
+        index = len(self._ids)
         origin = origin_of(self._space.sampler, self.learned, self._space.trials)
         name = "random" if origin is Origin.DRAWN else self._space.sampler
         for attempt in range(0 if name == "grid" else _ATTEMPTS):
-            sampler = make_sampler(name, self._searched, self._seed, place, attempt)
-            params = self._choose(sampler, place)
+            sampler = make_sampler(name, self._searched, self._seed, index, attempt)
+            params = self._choose(sampler, index)
             if is_new(params):
                 trial = self.propose_given(number, params, hidden=False)
                 return Proposal(trial, origin)
-        left = self._left(place, is_new)
+        left = self._left(index, is_new)
         if left is None:
             return None
         trial = self.propose_given(number, left, hidden=False)
         return Proposal(trial, origin if name == "grid" else Origin.DRAWN)
 
-    def _choose(self, sampler: BaseSampler, place: int) -> dict[str, Scalar]:
+    def _choose(self, sampler: BaseSampler, index: int) -> dict[str, Scalar]:
         """The sampler's choice for the active parameters."""
         study = optuna.load_study(study_name="mirror", storage=self._storage, sampler=sampler)
         trial = optuna.trial.create_trial(state=TrialState.RUNNING)
-        trial.number = place
+        trial.number = index
         sampler.before_trial(study, trial)
         space = sampler.infer_relative_search_space(study, trial)
         together = sampler.sample_relative(study, trial, space)
@@ -230,15 +230,15 @@ class SamplerView:
             params[item.name] = known.to_external_repr(known.to_internal_repr(value))
         return params
 
-    def _left(self, place: int, is_new: IsNew) -> Mapping[str, Scalar] | None:
+    def _left(self, index: int, is_new: IsNew) -> Mapping[str, Scalar] | None:
         """A new configuration, chosen by no model; None if none is found."""
         size = grid_size(self._searched)
         if size is not None and size <= LARGEST_GRID:
             grid = GridSampler(self._searched, self._seed)
-            return self._choose(grid, place) if grid.take_point(is_new) else None
+            return self._choose(grid, index) if grid.take_point(is_new) else None
         for attempt in range(_ATTEMPTS, _ATTEMPTS + _DRAWS):
-            sampler = make_sampler("random", self._searched, self._seed, place, attempt)
-            params = self._choose(sampler, place)
+            sampler = make_sampler("random", self._searched, self._seed, index, attempt)
+            params = self._choose(sampler, index)
             if is_new(params):
                 return params
         return None
@@ -268,24 +268,24 @@ class SamplerView:
 
     def report(self, number: int, rung: int, value: float) -> None:
         """Apply a report."""
-        place = self._places[number]
-        if place not in self._hidden:
-            self._storage.set_trial_intermediate_value(self._ids[place], rung, value)
+        index = self._indices[number]
+        if index not in self._hidden:
+            self._storage.set_trial_intermediate_value(self._ids[index], rung, value)
 
     def tell(self, number: int, state: TrialState, values: Sequence[float] | None) -> None:
         """Apply the end of a trial."""
-        place = self._places[number]
-        if place not in self._hidden:
-            self._storage.set_trial_state_values(self._ids[place], state, values)
-            self._note_end(place, state, values)
+        index = self._indices[number]
+        if index not in self._hidden:
+            self._storage.set_trial_state_values(self._ids[index], state, values)
+            self._note_end(index, state, values)
 
     def _add(self, trial: FrozenTrial, *, hidden: bool) -> None:
-        place = self._places[trial.number] = len(self._ids)
+        index = self._indices[trial.number] = len(self._ids)
         seen: dict[str, Any] = {}
         # A failed trial without parameters keeps the number, and samplers ignore it.
         state, values = TrialState.FAIL, None
         if hidden:
-            self._hidden.add(place)
+            self._hidden.add(index)
         else:
             state, values = trial.state, trial.values
             seen = {
@@ -296,14 +296,14 @@ class SamplerView:
         template = optuna.trial.create_trial(state=state, values=values, **seen)
         self._ids.append(self._storage.create_new_trial(self._study_id, template))
         if state is TrialState.RUNNING:
-            self._storage.running.add(place)
+            self._storage.running.add(index)
         else:
-            self._note_end(place, state, values)
+            self._note_end(index, state, values)
 
-    def _note_end(self, place: int, state: TrialState, values: Sequence[float] | None) -> None:
-        self._storage.running.discard(place)
+    def _note_end(self, index: int, state: TrialState, values: Sequence[float] | None) -> None:
+        self._storage.running.discard(index)
         if state is TrialState.COMPLETE and values is not None:
-            bisect.insort(self._storage.ranked, (self._sign * values[0], place))
+            bisect.insort(self._storage.ranked, (self._sign * values[0], index))
 
 
 class _Window(InMemoryStorage):

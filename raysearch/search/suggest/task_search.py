@@ -22,7 +22,7 @@ from optuna.trial import TrialState as OptunaState
 
 from raysearch.config import as_scalar, read_config
 from raysearch.errors import ConfigError
-from raysearch.events import NODE_WENT
+from raysearch.events import GPU_FAILED, NODE_WENT
 from raysearch.run import Cell, Origin, Scalar, tasks_of
 from raysearch.search.space.parameters import Parameter
 from raysearch.search.space.space import SearchSpace
@@ -123,7 +123,7 @@ class TaskSearch:
         """Whether the space has no new configuration left."""
         self.open: set[int] = set()
         """Numbers of the open configurations; maintained by the ledger."""
-        self.judged: dict[int, list[float]] = {}
+        self.rung_values: dict[int, list[float]] = {}
         """Rung to the finite objectives that early stopping compared there."""
         self._space = space
         self._known: set[str] = set()
@@ -135,7 +135,7 @@ class TaskSearch:
                 hidden.add(trial.number)
                 continue
             self.count(trial.number, origin_in(trial))
-            if not _failed_with_its_node(trial):
+            if not _failed_with_its_machine(trial):
                 self._known.add(trial_key(space, intent_in(trial)["config"]))
             if not trial.state.is_finished():
                 self.open.add(trial.number)
@@ -187,7 +187,7 @@ class TaskSearch:
     def note_judged(self, rung: int, value: float) -> None:
         """Add a value that later configurations are compared with at the rung."""
         if math.isfinite(value):
-            self.judged.setdefault(rung, []).append(value)
+            self.rung_values.setdefault(rung, []).append(value)
 
     def _papers_own(self, number: int) -> Draft:
         config, params = self._space.paper_first(self.task)
@@ -205,9 +205,9 @@ class TaskSearch:
     def _proven(self, earlier: Sequence[TaskSearch]) -> Iterator[Mapping[str, Scalar]]:
         """The best of every earlier search: first each one's best, then each one's second, ..."""
         best = [search.view.best(self._space.warm_start) for search in earlier]
-        for place in range(self._space.warm_start):
+        for rank in range(self._space.warm_start):
             for ranked in best:
-                yield from ranked[place : place + 1]
+                yield from ranked[rank : rank + 1]
 
     def _drafted(self, trial: FrozenTrial, origin: Origin) -> Draft:
         config, problem = checked_config(self._space, trial.params)
@@ -317,10 +317,10 @@ def checked_config(space: SearchSpace, params: Mapping[str, Scalar]) -> tuple[di
         return {**setting, **params}, str(error)
 
 
-def _failed_with_its_node(trial: FrozenTrial) -> bool:
+def _failed_with_its_machine(trial: FrozenTrial) -> bool:
     """Whether a trial failed for a reason that may not recur."""
     return trial.state is OptunaState.FAIL and any(
-        record.reason.startswith(NODE_WENT) for record in records(trial)
+        record.reason.startswith((NODE_WENT, GPU_FAILED)) for record in records(trial)
     )
 
 

@@ -41,8 +41,8 @@ def code_version(method: str = "") -> str:
 def method_code(method: str) -> str:
     """SHA-256 over the sources of a method alone; empty for one that is not installed."""
     own = PACKAGE / "methods" / method
-    place = own if method in METHODS else package_sources(method)
-    return _digest([(place.parent, place)]) if place else ""
+    sources = own if method in METHODS else package_sources(method)
+    return _digest([(sources.parent, sources)]) if sources else ""
 
 
 def _digest(parts: Sequence[tuple[Path, Path]]) -> str:
@@ -65,6 +65,7 @@ def stage_keys(
     provenance: Mapping[str, str],
     seed: int,
     rungs: Sequence[Mapping[int, int]],
+    workers: int = 1,
 ) -> list[str]:
     """The key of every stage, in order.
 
@@ -76,6 +77,8 @@ def stage_keys(
             by default those whose name contains ``digest``.
         seed: The cell's seed.
         rungs: For each stage, step within it to the rung of the report that is due after it.
+        workers: Workers of the trial; each has its own dropout masks, so that several workers
+            have other bytes than one.
     """
     digests = tuple(sorted(name for name in provenance if "digest" in name))
     keys: list[str] = []
@@ -85,6 +88,7 @@ def stage_keys(
             "method": method,
             "stage": stage.name,
             "steps": stage.steps,
+            "scheduled": stage.scheduled,
             "settings": {name: config[name] for name in stage.fields},
             "data": {name: provenance[name] for name in named},
             "seed": seed,
@@ -92,6 +96,8 @@ def stage_keys(
             "rungs": sorted(rungs[index].items()),
             "code": code_version(method),
         }
+        if workers > 1:
+            content["workers"] = workers
         text = json.dumps(content, sort_keys=True, default=list)
         keys.append(hashlib.sha256(text.encode()).hexdigest())
     return keys

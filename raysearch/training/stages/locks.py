@@ -215,7 +215,7 @@ class StageLocks:
 
     @contextmanager
     def _excused(self) -> Iterator[None]:
-        """Log the first error of the holder files; sharing is optional, so go on without them."""
+        """Log the first error of the holder files; without them, stages are not shared."""
         try:
             yield
         except OSError as error:

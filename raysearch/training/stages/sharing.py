@@ -20,6 +20,22 @@ __all__ = ["ClaimAbandoned", "SharedStages"]
 Entry = dict[str, Any]
 
 
+_WAITING = "waiting"
+
+
+def _beating(idle: Callable[[], bool]) -> Callable[[], bool]:
+    """`idle` that also tells the other workers at each call that worker 0 still waits.
+
+    Another trial's stage may take hours, and a single collective fails after 30 minutes.
+    """
+
+    def beat() -> bool:
+        distributed.broadcast_object(_WAITING)
+        return idle()
+
+    return beat
+
+
 class SharedStages:
     """The stages that a trial runs itself, and those that it takes over.
 
@@ -83,11 +99,15 @@ class SharedStages:
             entry, abandoned = None, False
             if distributed.rank() == 0:
                 assert self._cache is not None
+                beat = _beating(idle)
                 try:
-                    entry = stack.enter_context(self._cache.claimed(self._keys[index], idle))
+                    entry = stack.enter_context(self._cache.claimed(self._keys[index], beat))
                 except ClaimAbandoned:
                     abandoned = True
-            entry, abandoned = distributed.broadcast_object((entry, abandoned))  # type: ignore[misc]
+            found = distributed.broadcast_object((entry, abandoned))
+            while found == _WAITING:  # of worker 0, which waits for another trial
+                found = distributed.broadcast_object(None)
+            entry, abandoned = found  # type: ignore[misc]
             if abandoned:
                 raise ClaimAbandoned
             yield entry

@@ -13,6 +13,8 @@ import pytest
 from raysearch.cluster.remote import jobs
 from raysearch.cluster.remote.launch import NoAnswerError
 from raysearch.errors import ConfigError, RaysearchError
+from raysearch.training.origin import package_digest
+from raysearch.version import PACKAGE
 
 MANIFEST = Path("cluster.yaml")
 
@@ -113,7 +115,7 @@ def test_a_head_that_stays_silent_is_given_up_and_the_job_is_not(
 ) -> None:
     monkeypatch.setattr(jobs, "PATIENCE_SECONDS", -1.0)
     client.states = [NoAnswerError("nothing answers")]
-    with pytest.raises(RaysearchError, match="it goes on, and `raysearch attach cluster.yaml`"):
+    with pytest.raises(RaysearchError, match="it continues, and `raysearch attach cluster.yaml`"):
         jobs.follow(MANIFEST, "carl-1", lambda line: None)
 
 
@@ -123,10 +125,11 @@ def test_a_job_that_is_not_there(client: Client) -> None:
         jobs.follow(MANIFEST, "carl-9", lambda line: None)
 
 
-def test_arguments_and_space_reach_the_head_as_they_are(client: Client) -> None:
+@pytest.mark.parametrize("same_code", [True, False])
+def test_arguments_and_space_reach_the_head_as_they_are(client: Client, same_code: bool) -> None:
     space = "method: 'carl'\n# $HOME\n"
     words = ["sweep", "carl", "--set", "a=1; rm -r x", "--name", "$HOME"]
-    job = jobs.submit(client, "carl", words, space)
+    job = jobs.submit(client, "carl", words, space, same_code=same_code)
     assert job.startswith("carl-")
     made, _, run = client.submitted["entrypoint"].partition(" && cd ")
     assert made == (
@@ -136,7 +139,9 @@ def test_arguments_and_space_reach_the_head_as_they_are(client: Client) -> None:
     )
     words_there = "sweep carl --set 'a=1; rm -r x' --name '$HOME' --space ~/spaces/carl.yaml"
     words_there += f" {jobs.END}"
-    assert run == f"~/raysearch && exec ~/venv/bin/python -m raysearch {words_there}"
+    same = f"~/venv/bin/python -m raysearch.cluster.driver_code {package_digest(PACKAGE)} && "
+    start = f"~/raysearch && {same if same_code else ''}"
+    assert run == f"{start}exec ~/venv/bin/python -m raysearch {words_there}"
     assert client.submitted["metadata"]["raysearch"] == "carl"
 
 

@@ -19,7 +19,7 @@ MANIFEST = Path("cluster.yaml")
 def test_nothing_is_started_from_a_file_with_unset_fields() -> None:
     with pytest.raises(ConfigError) as caught:
         launch.bring_up(Path(__file__).parents[3] / "cluster.yaml")
-    assert len(caught.value.problems) == 3
+    assert len(caught.value.problems) == 5
 
 
 def test_no_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from raysearch.cluster.remote.manifest import UNSET, check_manifest
+from raysearch.api.plan import check
+from raysearch.cluster.remote.manifest import UNSET, check_manifest, is_manifest
 from raysearch.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -32,7 +33,7 @@ def test_ours_say_what_only_the_user_can_set() -> None:
     def fields(path: Path) -> list[str]:
         return [sentence.split("`")[1] for sentence in check_manifest(path)]
 
-    of_raysearch = ["image", "profile", "storage"]
+    of_raysearch = ["image", "group", "profile", "worker_profile", "storage"]
     assert fields(OURS) == [f"provider.raysearch.{name}" for name in of_raysearch]
     assert fields(LOCAL) == [
         "provider.head_ip",
@@ -137,3 +138,35 @@ def test_what_ray_reads_otherwise_is_said(
         check_manifest(tmp_path / "cluster.yaml")
     sentence = f"`{field}` must be the same for Ray, which reads YAML 1.1, but {theirs}"
     assert any(sentence in problem for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        ("slots: 4 ", "slots: 9 ", "`slots` must be at most 4, which the node types hold"),
+        ("cpus_per_worker: 4", "cpus_per_worker: 8", "must have the 8 CPU, 1 GPU of a trial's"),
+        ("gpus_per_worker: 1", "gpus_per_worker: 2", "must have the 4 CPU, 2 GPU of a trial's"),
+        ("{CPU: 4, GPU: 1}", "{}", "`available_node_types.gpu_spot.resources` must say how many"),
+        ("{CPU: 4, GPU: 1}", "{GPU: 8}", "gpu_on_demand.resources` must say how many CPUs"),
+    ],
+)
+def test_what_would_wait_for_ever(tmp_path: Path, ours: str, theirs: str, said: str) -> None:
+    path = tmp_path / "mine.yaml"
+    text = OURS.read_text()
+    assert ours in text
+    path.write_text(text.replace(ours, theirs))
+    with pytest.raises(ConfigError) as caught:
+        check_manifest(path)
+    assert any(said in problem for problem in caught.value.problems)
+    assert all(f"({path}:" in problem for problem in caught.value.problems)
+
+
+def test_a_cluster_file_is_known_by_what_is_in_it(tmp_path: Path) -> None:
+    mine, space = tmp_path / "mine.yaml", tmp_path / "cluster-space.yaml"
+    mine.write_text(OURS.read_text())
+    space.write_text((ROOT / "search_spaces" / "carl.yaml").read_text())
+    assert is_manifest(mine) and not is_manifest(space)
+    found = {item.path: item for item in check([mine, space])}
+    assert not found[mine].problems and not found[space].problems
+    assert any("still to do" in note for note in found[mine].notes)
+    assert not any("still to do" in note for note in found[space].notes)

@@ -46,10 +46,44 @@ def test_targets_become_runs(read, marked):
     assert file.counts == {"without target": 1}
 
 
-def test_target_borders_are_token_borders(read):
-    [one] = read(("superfood", opinion("food", 5, 9))).sentences
-    assert one.words == ("super", "food")
-    assert one.tags == ("O", "T-POS")
+def test_a_target_cuts_no_token_and_marks_those_that_it_has_a_part_of(read):
+    file = read(
+        ("superfood", opinion("food", 5, 9)),
+        ("foodie food", opinion("food", 0, 4), opinion("food", 7, 11, "negative")),
+    )
+    assert [one.words for one in file.sentences] == [("superfood",), ("foodie", "food")]
+    assert [one.tags for one in file.sentences] == [("T-POS",), ("T-POS", "T-NEG")]
+    assert file.counts == {"begin inside of a token": 1, "touching": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("\u8fd9\u5bb6\u9910\u5385\u7684\u70e4\u9e2d\u5f88\u597d\u5403\u3002", "\u70e4\u9e2d"),
+        ("\u30e9\u30fc\u30e1\u30f3\u304c\u7f8e\u5473\u3057\u3044", "\u30e9\u30fc\u30e1\u30f3"),
+        (
+            "\u0e2d\u0e32\u0e2b\u0e32\u0e23\u0e2d\u0e23\u0e48\u0e2d\u0e22\u0e21\u0e32\u0e01",
+            "\u0e2d\u0e32\u0e2b\u0e32\u0e23",
+        ),
+    ],
+    ids=["Chinese", "Japanese", "Thai"],
+)
+def test_tokens_of_a_language_without_spaces_are_those_of_the_text_alone(read, text, target):
+    """Wherever the target is, the words are the same, so that they do not give it away."""
+    begin = text.index(target)
+    file = read((text, opinion(target, begin, begin + len(target))))
+    [one] = file.sentences
+    assert list(one.words) == tokens(text)
+    [aspect] = one.aspects
+    assert "".join(one.words[aspect.begin : aspect.end + 1]) == target
+    assert aspect.end > aspect.begin and len(one.words) > 6
+    assert file.counts == {}
+
+
+def test_two_targets_of_one_token_are_counted(read):
+    file = read(("winefood", opinion("wine", 0, 4), opinion("food", 4, 8, "negative")))
+    assert file.sentences[0].tags == ("T-POS",)
+    assert file.counts == {"overlapping": 1}
 
 
 def test_entities_of_xml_itself_and_offsets(read, marked):
@@ -179,12 +213,10 @@ def test_a_file_that_marks_no_aspect_is_refused(read, read_2014):
         DataError, match=f"{rule}, but got 2 sentences with 1 without target, 2 `Op"
     ):
         read(("Never!", '<Opinion category="LAPTOP" polarity="negative"/>'), ("Ok.",))
-    with pytest.raises(DataError, match=f"{rule}, but got 1 sentences with `text` alone"):
+    with pytest.raises(DataError, match=f"{rule}, but got 1 sentence with `text` alone"):
         read_2014(("Never!", ""))
     categories = "<aspectCategories><aspectCategory/><aspectCategory/></aspectCategories>"
-    with pytest.raises(
-        DataError, match="1 sentences with 2 `aspectCategory`, 1 `aspectCategories`"
-    ):
+    with pytest.raises(DataError, match="1 sentence with 2 `aspectCategory`, 1 `aspectCategories`"):
         read_2014(("Never!", categories))
 
 
@@ -215,6 +247,9 @@ def test_blank_sentences_are_left_out(read):
         ("a\u200bb\tc\x07", ["a", "b", "c"]),
         ("\u0915\u093f\u0924\u093e\u092c", ["\u0915\u093f\u0924\u093e\u092c"]),
         ("", []),
+        ("\u70e4\u9e2d iPhone6\u5f88", ["\u70e4", "\u9e2d", "iPhone6", "\u5f88"]),
+        ("\u0e23\u0e48\u0e2dab", ["\u0e23\u0e48", "\u0e2d", "ab"]),
+        ("\ud55c\uad6d \uc74c\uc2dd", ["\ud55c\uad6d", "\uc74c\uc2dd"]),  # Korean has spaces
     ],
 )
 def test_tokens(text, expected):

@@ -39,6 +39,8 @@ def test_stages_add_up(variant: str, make_config: Callable[..., CarlConfig]) -> 
     assert [stage.name for stage in stages] == (["warmup"] if warm else []) + ["pretrain"]
     if warm:
         assert stages[0].steps == 8
+        # One schedule of the learning rate, as of the momentum.
+        assert [stage.scheduled for stage in stages] == [(0, 25), (8, 25)]
     # A warm-up is shared with the reports that were made in it.
     unread = {"checkpoint_seconds"}
     if not warm:
@@ -58,7 +60,9 @@ def test_no_epochs_no_steps_and_few_epochs_one_step(make_config: Callable[..., C
         ({"corpora": []}, "`corpora` must name at least one"),
         ({"relative_epsilon": 0}, "`relative_epsilon` must be > 0 .* `saliency`"),
         ({"perturbation": "absolute", "epsilon": 0}, "`epsilon` must be > 0"),
-        ({"contrastive_weight": 0}, "`contrastive_weight` must be > 0 .*`no_mccl`|`no_mccl`"),
+        ({"contrastive_weight": 0}, "`contrastive_weight` must be > 0 for .* `no_mccl`"),
+        ({"contrastive_weight": 0, "variant": "no_ptd"}, "must be > 0 for .* `frozen`"),
+        ({"contrastive_weight": 0, "variant": "supcon"}, "must be > 0 for .* `frozen`"),
         ({"detection_weight": 0}, "`no_ptd`"),
         ({"top_k": 0}, "`top_k` must be"),
         ({"variant": "carlo"}, "`variant` must be one of carl"),
@@ -72,3 +76,5 @@ def test_settings_that_cannot_be_used(settings: dict[str, object], message: str)
 def test_a_baseline_may_have_weights_of_zero() -> None:
     read_config(CarlConfig, {"variant": "finetune", "detection_weight": 0}, where="x")
     read_config(CarlConfig, {"variant": "saliency", "relative_epsilon": 0}, where="x")
+    read_config(CarlConfig, {"variant": "no_mccl", "contrastive_weight": 0}, where="x")
+    read_config(CarlConfig, {"variant": "simcse", "contrastive_weight": 0}, where="x")

@@ -93,3 +93,27 @@ def test_extremes_are_finite() -> None:
     assert float(found) == pytest.approx(1e4)
     nothing = torch.zeros(1, 2, dtype=torch.bool)
     assert float(focal_detection_loss(logits, nothing, nothing, gamma=2.0)) == 0
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 0.9, 1.0, 2.0])
+def test_large_logits_have_a_finite_gradient(gamma: float) -> None:
+    logits = torch.tensor([[200.0, -200.0, 120.0, 3.0]], requires_grad=True)
+    perturbed = torch.tensor([[True, True, False, True]])
+    eligible = torch.ones(1, 4, dtype=torch.bool)
+    focal_detection_loss(logits, perturbed, eligible, gamma=gamma).backward()
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()
+    # A token that is certainly wrong has the slope of its margin, one that is certainly right none.
+    assert logits.grad[0, :3].tolist() == pytest.approx([0, -1 / 4, 1 / 4])
+
+
+@pytest.mark.parametrize("gamma", [0.3, 2.0])
+def test_what_is_not_eligible_has_no_gradient_whatever_its_logit(gamma: float) -> None:
+    logits = torch.tensor([[math.nan, math.inf, 500.0, 0.5]], requires_grad=True)
+    perturbed = torch.tensor([[True, False, True, True]])
+    eligible = torch.tensor([[False, False, False, True]])
+    loss = focal_detection_loss(logits, perturbed, eligible, gamma=gamma)
+    p = 1 / (1 + math.exp(-0.5))
+    assert float(loss.detach()) == pytest.approx(-((1 - p) ** gamma) * math.log(p))
+    loss.backward()
+    assert logits.grad is not None
+    assert logits.grad[0, :3].tolist() == [0, 0, 0] and float(logits.grad[0, 3]) < 0

@@ -11,7 +11,6 @@ from raysearch.methods.carl.losses import (
     class_targets,
     embedding_similarity,
     label_similarity,
-    quadrants,
     soft_contrast,
 )
 
@@ -175,10 +174,7 @@ def test_a_batch_of_one_has_no_contrast() -> None:
     assert float(loss(queries, keys, loss.targets(labels)).loss) == pytest.approx(0)
 
 
-def test_quadrants_and_their_targets_by_hand() -> None:
-    labels = torch.tensor([[0.9, 0.9], [0.1, 0.9], [0.9, 0.1], [0.1, 0.1], [0.5, 0.8]])
-    classes = quadrants(labels)
-    assert classes.tolist() == [3, 1, 2, 0, 3]
-    targets = class_targets(classes)
+def test_targets_of_classes_by_hand() -> None:
+    targets = class_targets(torch.tensor([3, 1, 2, 0, 3]))
     assert targets[0].tolist() == [0.5, 0, 0, 0, 0.5]
     assert torch.equal(targets.sum(-1), torch.ones(5))

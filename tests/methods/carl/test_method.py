@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from gloo import on_two_workers
+from method_cases import CARL, curve, run
+from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
 from raysearch import corpora, distributed, encoders
@@ -17,6 +19,7 @@ from raysearch.errors import ConfigError, RoleError, UnhealthyError
 from raysearch.methods import get_method
 from raysearch.methods.carl import health
 from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.carl.data import tokenise
 from raysearch.methods.carl.evaluation.downstream import embed
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.carl.model import pool
@@ -71,6 +74,27 @@ def test_evaluation_reports_what_the_leaderboard_needs(make_method: Make) -> Non
         "dev/saliency_chance",
     ):
         assert np.isfinite(found[name]), name
+
+
+@pytest.mark.parametrize("scaling", ["scale", "standardised"])
+def test_plain_fine_tuning_is_scored_by_its_own_head_too(
+    make_method: Make, train: Callable[..., Any], scaling: str
+) -> None:
+    method = make_method(variant="finetune", label_scaling=scaling, learning_rate=1e-3)
+    train(method, 4)
+    found = method.evaluate("dev")
+    dev = corpora.load("sample", "nowhere", {"dev"}).split("dev")
+    method.model.eval()
+    tokens = tokenise(method._encoder, dev.texts, 32)
+    ids, mask, _ = tokens.padded(np.arange(len(dev)), torch.device("cpu"))
+    with torch.no_grad():
+        states = method.model.online.states(method.model.online.lookup(ids), mask)
+        rated = method.model.ratings(states, mask).numpy()
+    for column, name in enumerate(("valence", "arousal")):
+        expected = np.corrcoef(rated[:, column], dev.labels[:, column])[0, 1]
+        assert found[f"dev/sample/head_{name}_pearson"] == pytest.approx(expected, abs=1e-4)
+    assert np.isfinite(found["dev/head_va_pearson"]) and np.isfinite(found["dev/va_pearson"])
+    assert not any("head_" in name for name in make_method(variant="no_ptd").evaluate("dev"))
 
 
 def test_evaluation_leaves_training_as_it_was(make_method: Make) -> None:
@@ -236,6 +260,47 @@ def build(settings: dict[str, Any]) -> CarlMethod:
     )
     assert isinstance(method, CarlMethod)
     return method
+
+
+def test_a_fine_tuned_trial_has_its_value_at_every_report(tmp_path: Path) -> None:
+    settings = {**CARL, "protocol": "finetuned", "finetune_epochs": 0.2, "reports": 3}
+    for share in (0.0, 0.5):
+        given = {**settings, "contrastive_warmup_share": share}
+        reports = curve(run("carl", given, tmp_path / str(share)))
+        assert len(reports) == 3
+        scores = [metrics["dev/finetuned_va_pearson"] for _, metrics in reports]
+        assert len(set(scores)) == 3  # in its course, not before it
+        assert len({metrics["dev/va_pearson"] for _, metrics in reports}) == 1
+
+
+@pytest.mark.parametrize("names", [("sample",), ("sample", "sample_polarity")])
+def test_an_export_holds_what_was_fine_tuned(tmp_path: Path, names: tuple[str, ...]) -> None:
+    method = build(
+        {**TINY, "protocol": "finetuned", "finetune_epochs": 0.1, "corpora": ",".join(names)}
+    )
+    for stage in method.stages()[1:]:
+        method.begin(stage)
+        for update in method.updates(next(iter(method.batches(stage, 0))), 0):
+            update.loss.backward()
+            method.optimizers[update.optimizer].step()
+    method.save_encoder(str(tmp_path / "kept"))
+    for name in names:
+        folder = tmp_path / "kept" / (name if len(names) > 1 else "")
+        model = AutoModel.from_pretrained(folder).eval()
+        tuned = method._tuning._models[f"finetune-{name}"].eval()  # type: ignore[union-attr]
+        tokens = AutoTokenizer.from_pretrained(folder)(["some words"], return_tensors="pt")
+        mask = tokens["attention_mask"].bool()
+        head = load_file(folder / "head.safetensors")
+        with torch.no_grad():
+            states = pool(model(**tokens).last_hidden_state, mask, "mean")
+            outputs = states @ head["weight"].T + head["bias"]
+            wanted = tuned(tokens["input_ids"], mask)
+        outputs = torch.nn.functional.hardsigmoid(outputs) if tuned.rates else outputs
+        assert torch.allclose(outputs, wanted, atol=1e-5)
+        own = method.model.encoder.state_dict()
+        assert any(not torch.equal(own[key], part) for key, part in model.state_dict().items())
+        texts = corpora.load(name, tmp_path, {"train"}).split("train").texts
+        assert marks(texts) <= encoders.load(str(folder)).trained_on
 
 
 # Two workers do what one does.

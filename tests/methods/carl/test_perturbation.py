@@ -1,14 +1,24 @@
 """Saliency, choice and ascent: hand-worked cases, edges, and the ball."""
 
 import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from small_encoders import write_encoder
 
+from raysearch import encoders
+from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.carl.method import objective
+from raysearch.methods.carl.model import CarlModel
 from raysearch.methods.carl.perturbation import (
+    Adversary,
     ascend,
     ball_radius,
     choose_tokens,
+    first_operand,
     saliency,
     share_changed,
 )
@@ -125,8 +135,60 @@ def test_share_changed_as_carl_md_measured_it() -> None:
         (1e-4, torch.bfloat16, 0.50, 0.58),
     ):
         embeddings, delta = values.to(dtype), (epsilon * sign).to(dtype)
-        assert low <= float(share_changed(embeddings, delta, chosen, dtype)) <= high
+        moved = embeddings + delta
+        assert low <= float(share_changed(embeddings, moved, chosen, dtype)) <= high
     # Autocast keeps fp32 embeddings and rounds at the first product: a little more survives.
-    share = float(share_changed(values, 1e-4 * sign, chosen, torch.bfloat16))
+    share = float(share_changed(values, values + 1e-4 * sign, chosen, torch.bfloat16))
     assert 0.6 <= share <= 0.7
-    assert float(share_changed(values, sign, ~chosen, torch.float32)) == 0
+    assert float(share_changed(values, values, ~chosen, torch.float32)) == 0
+
+
+@pytest.mark.parametrize("family", ["bert", "albert", "electra"])
+def test_a_radius_has_the_same_size_in_both_norms(family: str, tmp_path: Path) -> None:
+    """ρ is a root mean square over the coordinates of a word embedding, of which these have 12."""
+    encoder = encoders.load(write_encoder(family, tmp_path / family), layers=0).model
+    radii = {}
+    for norm in ("sign", "l2"):
+        config = CarlConfig(perturbation_norm=norm, relative_epsilon=0.7)
+        model = CarlModel(encoder, config)
+        radii[norm] = Adversary(model, config, objective(config)).radius
+    width = {"bert": 16}.get(family, 12)
+    assert radii["sign"] == pytest.approx(0.7 * model.embedding_sd)
+    assert radii["l2"] == pytest.approx(radii["sign"] * math.sqrt(width))
+
+
+@pytest.mark.parametrize(("epsilon", "added", "left"), [(5e-9, 0.97, 0.84), (1e-9, 0.52, 0.38)])
+def test_what_is_measured_survives_until_the_first_product(
+    make_method: Callable[..., Any], epsilon: float, added: float, left: float
+) -> None:
+    """Of MiniLM, where the sum with the position embeddings and the normalisation round, too."""
+    method = make_method(encoder="package:minilm", layers=1)
+    batch = next(iter(method.batches(method.stages()[-1], 0)))
+    model = method.model.encoder.eval()
+    clean = method.model.online.lookup(batch.ids).detach()
+    gradient = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    delta = epsilon * gradient.sign() * batch.eligible.unsqueeze(-1)
+    naive = share_changed(clean, clean + delta, batch.eligible, torch.float32)
+    assert float(naive) == pytest.approx(added, abs=0.02)
+    with torch.no_grad():
+        oracle = [model.embeddings(inputs_embeds=each) for each in (clean, clean + delta)]
+    for each, wanted in zip((clean, clean + delta), oracle, strict=True):
+        assert torch.equal(first_operand(model, each, batch.mask), wanted)
+    adversary = method.algorithm.adversary
+    model.train()  # in which it is trained, with dropout
+    before = torch.get_rng_state()
+    found = adversary.share_changed(clean, delta, batch.eligible, batch.mask)
+    assert float(found) == float(share_changed(*oracle, batch.eligible, torch.float32))
+    assert float(found) == pytest.approx(left, abs=0.02)
+    assert model.training and torch.equal(torch.get_rng_state(), before)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert adversary.share_changed(clean, delta, batch.eligible, batch.mask) < 1e-3
+
+
+def test_the_first_product_of_an_encoder_with_narrow_embeddings(tmp_path: Path) -> None:
+    encoder = encoders.load(write_encoder("albert", tmp_path / "albert")).model
+    ids = torch.tensor([[2, 5, 6, 3]])
+    clean = encoder.get_input_embeddings()(ids).detach()
+    found = first_operand(encoder, clean, torch.ones(1, 4, dtype=torch.bool))
+    with torch.no_grad():
+        assert torch.equal(found, encoder.embeddings(inputs_embeds=clean))

@@ -9,8 +9,9 @@ from paper_card import card_rows, real_defaults
 import raysearch.methods.msmo as card
 from raysearch.config import read_config
 from raysearch.errors import ConfigError
-from raysearch.methods.msmo.config import VARIANTS, MsmoConfig
-from raysearch.methods.msmo.stages import network_of, outline, spec_of
+from raysearch.methods.msmo.config import MsmoConfig
+from raysearch.methods.msmo.stages import network_of, outline
+from raysearch.methods.msmo.variants import VARIANTS, spec_of
 from raysearch.methods.stage import parents_of
 
 NAMES = [field.name for field in dataclasses.fields(MsmoConfig)]
@@ -30,6 +31,22 @@ def test_the_papers_setting_is_valid(pair: str) -> None:
     )
     betas = {"": 2.25e-3, "en-fr": 2.5e-3, "en-es": 1.5e-3, "en-nl": 1.5e-3, "en-ru": 3.5e-3}
     assert config.consistency_weight == betas[pair]
+
+
+@pytest.mark.parametrize(
+    "encoder", ["bert-base-multilingual-cased", "google-bert/bert-base-multilingual-cased"]
+)
+def test_the_papers_beta_and_rates_depend_on_the_backbone(encoder: str) -> None:
+    given = {"encoder": encoder, "learning_rate": 5e-5}
+    betas = [MsmoConfig.paper(f"en-{t}", given)["consistency_weight"] for t in ("fr", "es", "nl")]
+    assert betas == [4.5e-4, 2.5e-4, 2.5e-4]
+    assert MsmoConfig.paper("en-ru", given)["consistency_weight"] == 3.5e-4
+    assert MsmoConfig.paper("", given)["consistency_weight"] == 3.25e-4
+    assert MsmoConfig.paper("", given)["critic_learning_rate"] == 5e-5
+    large = {"encoder": "FacebookAI/xlm-roberta-base"}
+    assert MsmoConfig.paper("en-ru", large)["consistency_weight"] == 3.5e-3
+    assert MsmoConfig.paper("", large)["critic_learning_rate"] == 2e-5
+    assert MsmoConfig.paper()["sampling"] == "literal"
 
 
 def test_every_setting_belongs_to_a_stage() -> None:
@@ -86,7 +103,7 @@ def test_what_a_stage_depends_on() -> None:
 def test_a_term_that_its_views_do_not_allow_is_absent() -> None:
     config = MsmoConfig(variant="no_translation", consistency_pairs=("s-t",))
     spec = spec_of(config, "main")
-    assert spec.critic and not spec.consistent
+    assert spec.critic and not spec.pairs
     assert not spec_of(MsmoConfig(), "t2").critic
     assert spec_of(MsmoConfig(multilingual=True), "student").views == ("s", "t")
 

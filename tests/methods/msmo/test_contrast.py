@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from raysearch.methods.msmo.losses import (
+    published_contrast,
     sentiment_classes,
     sentiment_contrast,
     supervised_contrast,
@@ -99,3 +100,65 @@ def test_stays_wide_in_bf16() -> None:
         found = token_contrast(features, LABELS, 0.07)
     assert found.dtype == torch.float32
     assert float(found) == pytest.approx(float(token_contrast(drawn(), LABELS, 0.07)), rel=1e-5)
+
+
+# CL-XABSA's own, as published
+
+
+def published(logits: list[list[float]], classes: Sequence[object]) -> float:
+    """Word by word: dot products over 0.9, a factor 0.9 / 0.07, and the mean over N, over N."""
+    count, total = len(logits), 0.0
+    for i in range(count):
+        powers = {
+            a: math.exp(sum(x * y for x, y in zip(logits[i], logits[a], strict=True)) / 0.9)
+            for a in range(count)
+            if a != i
+        }
+        partners = [p for p in powers if classes[p] == classes[i]]
+        if partners:
+            total -= sum(math.log(powers[p] / sum(powers.values())) for p in partners) / len(
+                partners
+            )
+    return 0.9 / 0.07 * total / count / count
+
+
+def test_the_published_term_by_hand() -> None:
+    logits = torch.tensor([[0.9, 0.0], [2.0, 0.0], [0.0, 5.0]], dtype=torch.float64)
+    found = published_contrast(logits, torch.tensor([7, 7, 1]))
+    # 0.9 · 2 / 0.9 = 2 with the partner and 0 with the third; that has none, and counts 0 of 3.
+    share = math.log(math.exp(2) / (math.exp(2) + 1))
+    assert float(found) == pytest.approx(0.9 / 0.07 * (-2 * share / 3) / 3)
+
+
+def test_the_published_term_matches_a_naive_loop() -> None:
+    logits = drawn()
+    tags = [TAGS[label] for label in LABELS.tolist()]
+    assert float(published_contrast(logits, LABELS)) == pytest.approx(
+        published(logits.tolist(), tags)
+    )
+    sentiments = published_contrast(logits, sentiment_classes(LABELS))
+    assert float(sentiments) == pytest.approx(published(logits.tolist(), [t[2:] for t in tags]))
+
+
+def test_the_published_term_is_not_normalised() -> None:
+    logits = drawn()
+    assert not torch.allclose(
+        published_contrast(2 * logits, LABELS), published_contrast(logits, LABELS)
+    )
+    assert torch.allclose(
+        token_contrast(2 * logits, LABELS, 0.9), token_contrast(logits, LABELS, 0.9)
+    )
+
+
+@pytest.mark.parametrize("words", [0, 1, 3])
+def test_the_published_term_without_partners(words: int) -> None:
+    logits = drawn(words).float().requires_grad_()
+    found = published_contrast(logits, torch.tensor([1, 5, 9])[:words])
+    found.backward()
+    assert found.item() == 0
+    assert logits.grad is not None and not logits.grad.any()
+
+
+def test_gradients_of_the_published_term() -> None:
+    logits = drawn().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: published_contrast(x, LABELS), (logits,))

@@ -11,10 +11,11 @@ import torch
 from raysearch.errors import ConfigError, DataError, RoleError
 from raysearch.methods import get_method
 from raysearch.methods.msmo import corpora
-from raysearch.methods.msmo.config import VARIANTS, MsmoConfig
+from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.corpora import load_pairs, needed_views, roles_of
 from raysearch.methods.msmo.method import MsmoMethod
 from raysearch.methods.msmo.stages import outline
+from raysearch.methods.msmo.variants import VARIANTS
 from raysearch.run import Cell
 
 MakeConfig = Callable[..., MsmoConfig]
@@ -47,10 +48,11 @@ def test_asking_imports_no_torch() -> None:
 
 def test_roles_are_opened_where_they_are_needed(make_config: MakeConfig) -> None:
     assert roles_of(make_config()) == ("train", "dev")
-    assert roles_of(make_config(variant="supervised")) == ("train", "dev", "target_train")
+    assert roles_of(make_config(variant="supervised")) == ("target_train", "target_dev")
     assert roles_of(make_config(distillation="multi")) == ("train", "dev", "unlabelled")
     assert needed_views(make_config(variant="zero_shot")) == ("s",)
-    assert needed_views(make_config(variant="zero_shot", distillation="single")) == ("s", "t")
+    raw = make_config(variant="zero_shot", distillation="single", student_start="pretrained")
+    assert needed_views(raw) == ("s",)
     assert needed_views(make_config(variant="supervised")) == ("gold",)
 
 
@@ -67,10 +69,10 @@ def test_missing_views_are_said_for_all_pairs(make_config: MakeConfig, english_o
 
 
 def test_a_search_cannot_open_target_dev_or_test(make_method: Callable[..., MsmoMethod]) -> None:
-    for variant in ("acs", "supervised"):
+    for variant, closed in (("acs", ("target_dev", "test")), ("supervised", ("test",))):
         method = make_method(variant=variant)
         method.begin(method.stages()[-1])
-        for role in ("target_dev", "test"):
+        for role in closed:
             with pytest.raises(RoleError, match=f"role `{role}` .* must be opened"):
                 method.evaluate(role)
     with pytest.raises(RoleError, match="unlabelled"):

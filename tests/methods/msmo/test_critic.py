@@ -2,11 +2,18 @@
 
 import pytest
 import torch
+from gloo import on_two_workers
 from torch import nn
 from torch.nn import functional
 
+from raysearch import distributed
+from raysearch.methods.msmo.batches import CriticBatch
+from raysearch.methods.msmo.config import MsmoConfig
 from raysearch.methods.msmo.critic import (
+    Critic,
     clip_weights,
+    estimate,
+    gap_between,
     masked_mean,
     saturation,
     wasserstein_gap,
@@ -35,6 +42,40 @@ def test_workers_parts_of_a_gap_average_to_the_whole() -> None:
         wasserstein_gap(source[1:], target[6:], sources=3, targets=3),
     ]
     assert torch.allclose(sum(parts) / 2, wasserstein_gap(source, target))
+
+
+def scored() -> tuple[float, float, float]:
+    """Gap, its error and separation of five source and two target sentences, shared unequally."""
+    chance = torch.Generator().manual_seed(0)
+    features = torch.randn(7, 6, generator=chance, dtype=torch.float64)
+    own = {1: [range(7)], 2: [(0, 5), (1, 2, 3, 4, 6)]}[distributed.world_size()]
+    mine = list(own[distributed.rank()])
+    source, target = (
+        torch.tensor([at for at, row in enumerate(mine) if (row < 5) is side])
+        for side in (True, False)
+    )
+    sides = CriticBatch(
+        source=source,
+        target=target,
+        sources=distributed.divisor(5),
+        targets=distributed.divisor(2),
+    )
+    torch.manual_seed(0)
+    critic = Critic(6, MsmoConfig(dropout=0.0)).double()
+    found = estimate(critic, features[mine], sides)
+    gap = distributed.average_terms({"gap": gap_between(critic, features[mine], sides)})["gap"]
+    assert found.gap == pytest.approx(float(torch.as_tensor(gap).detach()), rel=1e-12)
+    return found.gap, found.error, found.accuracy
+
+
+@pytest.mark.slow
+def test_what_guards_judge_is_of_all_workers() -> None:
+    """Not worker 0's half, nor the mean of each one's pairs."""
+    alone = scored()
+    assert 0 < alone[2] < 1
+    for found in on_two_workers(scored):
+        assert found[:2] == pytest.approx(alone[:2], rel=1e-12)
+        assert found[2] == alone[2]
 
 
 def test_a_clipped_linear_critic_reaches_its_bound_and_no_more() -> None:

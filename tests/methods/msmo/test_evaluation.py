@@ -1,13 +1,16 @@
 """Predictions: of every word, whatever shares its batch, and scored as the code scores."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from raysearch.corpora.absa import load_pair
 from raysearch.corpora.absa.records import PairCorpus, TaggedSentence
+from raysearch.corpora.seen import marks
 from raysearch.errors import RoleError
 from raysearch.methods.msmo import evaluation
 from raysearch.methods.msmo.evaluation import evaluate, predict
@@ -89,6 +92,40 @@ def test_scores_by_hand(make_method: Make, monkeypatch: pytest.MonkeyPatch) -> N
     assert found["aspect_f1"] == pytest.approx(0.8, abs=1e-3)
     assert found["hallucinated"] == pytest.approx(1 / 3)
     assert found["predicted"] == 1.0
+
+
+def test_sentences_of_the_training_are_left_out_and_counted(
+    make_method: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two sentences is a translation that was trained on, in other letters of case."""
+    method = begun(make_method(variant="translate_train"))
+    seen = next(row.t for row in method._corpus.views() if row.t is not None)
+    spoken = TaggedSentence(tuple(w.upper() for w in seen.words), ("T-POS",) * len(seen.words))
+    rows = (spoken, TaggedSentence(("unheard", "food"), ("O", "T-POS")))
+    corpus = PairCorpus(
+        name="hand", pair="en-es", source="en", target="es", digests={},
+        _sentences={"test": rows}, roles=("test",),
+    )  # fmt: skip
+    labels = [0] * len(seen.words) + [0, TAGS.index("S-POS")]
+    monkeypatch.setattr(evaluation, "predict", Oracle(np.array(labels)))
+    monkeypatch.setattr(method, "_corpus", corpus)
+    found = method.evaluate("test")
+    # Right in the sentence that is new, and blind to the other.
+    assert found["test/in_training"] == 1
+    assert found["test/f1"] == pytest.approx(1, abs=1e-3)
+    assert found["test/all_f1"] == pytest.approx(2 / 3, abs=1e-3)
+    assert found["test/predicted"] == 1
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("pair, there", [("en-es", 4), ("en-nl", 2), ("en-fr", 1), ("en-ru", 1)])
+def test_the_real_test_sentences_in_translations(real_data: Path, pair: str, there: int) -> None:
+    """Of SemEval-2016: those that MSMO does not score."""
+    corpus = load_pair("xabsa", pair, real_data, ("train", "test"))
+    views = [one for row in corpus.views() for one in (row.s, row.st, row.ts, row.t) if one]
+    seen = marks(" ".join(one.words) for one in views)
+    test = [marks([" ".join(one.words)]) for one in corpus.sentences("test")]
+    assert sum(not one.isdisjoint(seen) for one in test) == there
 
 
 def test_split_sentences_are_scored_whole(make_method: Make) -> None:

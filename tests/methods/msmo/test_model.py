@@ -98,6 +98,19 @@ def test_a_deeper_critic_starts_within_its_clip(make_method: Make) -> None:
     assert not torch.allclose(together, (critic(first) + critic(second)) / 2, atol=1e-6)
 
 
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_first_weights_of_a_critic_fill_its_clip(make_method: Make, layers: int) -> None:
+    starts = []
+    for clip in (0.003, 0.3):
+        torch.manual_seed(5)
+        config = make_method(critic_layers=layers, critic_clip=clip).config
+        weights = [p.detach() / clip for p in Critic(384, config).parameters()]
+        starts.append(torch.cat([weight.flatten() for weight in weights]))
+    assert torch.allclose(*starts, atol=1e-6)  # in units of c they are the same
+    assert starts[0].abs().max() <= 1
+    assert float(starts[0].abs().mean()) == pytest.approx(0.5, abs=0.05)
+
+
 def test_a_frozen_critic_lets_gradients_through(make_method: Make) -> None:
     critic = Critic(4, make_method().config)
     features = torch.randn(3, 4, requires_grad=True)

@@ -25,6 +25,7 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.text = ""
         self.figures: dict = {}
+        self.ids: list[str] = []
         self._within = ""
         self._name = ""
         self.feed(page)
@@ -32,6 +33,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self._within, self._name = tag, dict(attrs).get("id") or ""
+        self.ids += [self._name] if self._name else []
 
     def handle_data(self, data):
         if self._within == "script":
@@ -77,14 +79,32 @@ def test_a_placebo_is_shown_for_what_it_is(make_trial, make_record):
     assert words.startswith("learning_rate (")
     assert "Indistinguishable from noise: epsilon." in words
     [slice_] = [c for c in page.captions() if "direction of epsilon" in c]
-    assert slice_.startswith("No direction of epsilon (ε) can be told")
+    assert slice_.startswith("No direction of epsilon (ε) is significant")
     assert any("Larger values of learning_rate go with better scores" in c for c in page.captions())
+
+
+def test_an_encoder_that_hardly_moved_is_no_result_of_the_method(make_trial, make_record):
+    trials = [
+        make_trial(n, method="carl", metrics={"dev/f1": 0.5, "dev/encoder_moved": share})
+        for n, share in enumerate((0.003, 0.2, 0.0))
+    ]
+    page = Page(page_of([make_record(trials)]))
+    assert "in 2 trials (0 and 2): their scores are those of the untrained encoder" in page.text
+
+
+def test_each_figure_of_a_page_of_several_sweeps_has_an_id_of_its_own(make_trial, make_record):
+    record = make_record(placebo_trials(make_trial, seeds=2), card={"ranges": RANGES, "cells": 2})
+    one, two = Page(page_of([record])), Page(page_of([record, record]))
+    assert len(one.figures) > 3 and len(two.figures) == 2 * len(one.figures)
+    assert len(two.ids) == len(set(two.ids))
 
 
 def test_with_few_trials_nothing_is_claimed(make_trial, make_record):
     few = placebo_trials(make_trial, count=5, seeds=1)
     page = Page(page_of([make_record(few, card={"ranges": RANGES})]))
-    assert "With 5 complete trials no setting's importance can be told from noise" in page.text
+    assert (
+        "With 5 complete trials no setting's importance is distinguishable from noise" in page.text
+    )
     assert "with one cell each, its lead over trial" in page.text
 
 

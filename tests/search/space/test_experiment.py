@@ -51,6 +51,24 @@ def test_everything_that_may_be_said(tmp_path: Path) -> None:
     assert asked.paper_seeds == 5
 
 
+def test_what_is_tuned_is_searched_and_neither_named_by_the_reference_nor_drawn(
+    tmp_path: Path,
+) -> None:
+    tuned = STUDY.replace("  limits:", "  tuned: [top_k]\n  limits:")
+    with pytest.raises(ConfigError) as caught:
+        load_space(written(tmp_path, tuned))
+    said = str(caught.value)
+    assert "`top_k` must not be on `x`, since it is tuned" in said
+    assert "`reference` must not name `top_k`, since it is tuned" in said
+    right = tuned.replace(", top_k: 0.1}", "}").replace(
+        "figure: lines\n  x: top_k\n", "figure: bars\n"
+    )
+    asked = load_space(written(tmp_path, right)).question
+    assert asked is not None and asked.tuned == ("top_k",)
+    with pytest.raises(ConfigError, match="searched setting of `tuned`: `layers`"):
+        load_space(written(tmp_path, right.replace("tuned: [top_k]", "tuned: [layers]")))
+
+
 def test_a_question_changes_no_trial(tmp_path: Path) -> None:
     asked = load_space(written(tmp_path, STUDY))
     plain = load_space(written(tmp_path, ""))

@@ -205,6 +205,27 @@ def test_the_paper_keeps_literal_values_outside_of_ranges(toy_space: SearchSpace
     assert contained == {"shape": "round", "depth": 2}
 
 
+def test_what_the_paper_changes_beside_the_searched_settings(read_space: Read) -> None:
+    free = read_space(HEAD + "search:\n  depth: [2, 3]\n  width: [1, 2]\n")
+    # `width` is searched.
+    assert free.paper_beside() == {"shape": ("round", "square"), "gate": (True, False)}
+    assert free.with_overrides({}, sampler="grid").paper_beside() == {}
+
+
+def test_the_arms_of_a_grid_differ_in_nothing_but_what_is_searched(read_space: Read) -> None:
+    body = "search:\n  depth: [2, 3]\n  width: [1, 2]\n"
+    free = read_space(HEAD + body)
+    config, contained = free.paper_first()
+    assert (config["shape"], config["width"]) == ("round", 9.0)  # both of the paper
+    grid = free.with_overrides({}, sampler="grid")
+    config, contained = grid.paper_first()
+    assert config["shape"] == "square"  # as in every other arm
+    assert config["width"] == 9.0 and contained == {"depth": 2}
+    others = [grid.config_for({"depth": depth, "width": 1.0}) for depth in (2, 3)]
+    for other in others:
+        assert {n for n in config if config[n] != other[n]} <= {"depth", "width"}
+
+
 def test_the_paper_may_make_a_searched_value_void(read_space: Read) -> None:
     space = read_space(
         HEAD + "search:\n  depth: {low: 1, high: 4}\n"

@@ -141,8 +141,8 @@ def test_a_further_cell_that_fails_ends_its_configuration_and_no_sampler_learns_
         )
         assert item.number not in {other.number for other in ledger.open_configurations()}
         [search] = ledger._searches.all.values()
-        place = search.view._places[item.number]
-        assert place not in {ranked for _, ranked in search.view._storage.ranked}
+        index = search.view._indices[item.number]
+        assert index not in {ranked for _, ranked in search.view._storage.ranked}
         again = make_trial(item.number, cell)
         assert ledger.finish_cell(item.number, again).state is RunState.FAILED
 
@@ -201,4 +201,4 @@ def board(rows: dict[Any, Run], *, cells: int) -> list[tuple[int, int | None, st
     schema = unify(part.schema for part in parts)
     table = pa.concat_tables(conform(part, schema) for part in parts)
     ranking = rank(table, MetricGoal(GOAL), cells=cells)
-    return [(item.trial, item.rank, str(item.standing)) for item in ranking]
+    return [(item.trial, item.rank, str(item.status)) for item in ranking]

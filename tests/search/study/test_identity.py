@@ -27,7 +27,7 @@ def test_the_same_bytes_go_on_and_are_what_every_worker_must_have(rows: list[Run
     sources.go_on_with({"method toy": "c" * 64}, "/nowhere")
     assert sources.known == sources_of({SOURCES: to_text(OLD)})
     assert sources.stranger({SOURCES: to_text({**OLD, "data more.csv": "d"})}) == ""
-    assert "must go on with the data" in sources.stranger(
+    assert "must continue with the data" in sources.stranger(
         {SOURCES: to_text({"data more.csv": "other"}), "host": "node-7"}
     )
     assert sources.stranger({"host": "older worker"}) == ""
@@ -60,7 +60,7 @@ def test_an_encoder_with_more_or_fewer_files_is_another(rows: list[Run], changed
     with pytest.raises(ConfigError) as refused:
         SweepSources.of("s", {}, rows).go_on_with(sources_of({SOURCES: to_text(now)}), "/nowhere")
     [problem] = refused.value.problems
-    assert "go on with the encoder that it has, but `e: (which files)` has SHA-256" in problem
+    assert "continue with the encoder that it has, but `e: (which files)` has SHA-256" in problem
     on_a_node = SweepSources.of("s", {}, rows)
     on_a_node.go_on_with(sources_of({SOURCES: to_text(OLD)}), "/nowhere")
     assert "`e: (which files)`" in on_a_node.stranger({SOURCES: to_text(now)})

@@ -11,7 +11,7 @@ import pytest
 from noop_sweep import NoopRunner, noop_plan, noop_space
 from storage.s3_server import ENVIRONMENT, S3Server, s3_server
 
-from raysearch.cluster.cost.node_watch import write_spent
+from raysearch.cluster.node_watch import write_spent
 from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
 from raysearch.run import Cell, MetricGoal, Run, RunSpec, RunState

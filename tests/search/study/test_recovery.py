@@ -15,8 +15,7 @@ from raysearch.errors import StoreError
 from raysearch.leaderboard import Store
 from raysearch.run import Cell, Report, Run, RunSpec, RunState
 from raysearch.search.plan import SweepPlan
-from raysearch.search.space.card import identity_of, space_of
-from raysearch.search.space.space import SearchSpace
+from raysearch.search.space.space import SearchSpace, identity_of, space_of
 from raysearch.search.study.journal import RunJournal
 from raysearch.search.study.ledger import OpenTrial, StudyLedger
 from raysearch.search.study.recovery import recover_study

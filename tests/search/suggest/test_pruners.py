@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.pruners import SuccessiveHalvingPruner
 
-from raysearch.search.suggest.pruners import PRUNERS, judged_rungs, stops_by_halving
+from raysearch.search.suggest.pruners import PRUNERS, pruning_rungs, stops_by_halving
 
 
 def test_by_hand() -> None:
@@ -25,13 +25,13 @@ def test_by_hand() -> None:
     assert stops_by_halving(math.inf, [], 3, "maximize")
 
 
-def test_judged_rungs() -> None:
-    assert judged_rungs(0, 3, reports=20) == []
-    assert judged_rungs(1, 3, reports=20) == [1]
-    assert judged_rungs(8, 3, reports=20) == [1, 3]
-    assert judged_rungs(9, 3, reports=20) == [1, 3, 9]
-    assert judged_rungs(8, 2, reports=9) == [1, 2, 4, 8]
-    assert judged_rungs(8, 2, reports=8) == [], "the last report is not judged"
+def test_pruning_rungs() -> None:
+    assert pruning_rungs(0, 3, reports=20) == []
+    assert pruning_rungs(1, 3, reports=20) == [1]
+    assert pruning_rungs(8, 3, reports=20) == [1, 3]
+    assert pruning_rungs(9, 3, reports=20) == [1, 3, 9]
+    assert pruning_rungs(8, 2, reports=9) == [1, 2, 4, 8]
+    assert pruning_rungs(8, 2, reports=8) == [], "the last report is not judged"
 
 
 def test_names() -> None:
@@ -56,7 +56,7 @@ def test_decides_as_optuna_does(direction: str, reduction: int) -> None:
             value = round(generator.random(), 1)  # coarse, so that there are ties
             trial.report(value, rung)
             ours = False
-            if rung in judged_rungs(rung, reduction, reports=30):
+            if rung in pruning_rungs(rung, reduction, reports=30):
                 others = judged.setdefault(rung, [])
                 ours = stops_by_halving(value, others, reduction, direction)  # type: ignore[arg-type]
                 others.append(value)

@@ -92,7 +92,9 @@ def test_the_first_of_a_task_is_the_papers_setting_of_that_task(
     @dataclass(frozen=True, kw_only=True)
     class ByTask(toy_config):  # type: ignore[valid-type, misc]
         @classmethod
-        def paper(cls, task: str = "") -> Mapping[str, Any]:
+        def paper(
+            cls, task: str = "", setting: Mapping[str, Any] | None = None
+        ) -> Mapping[str, Any]:
             return {**cls.PAPER, "width": {"en-es": 1.5, "en-fr": 2.5}.get(task, 4.0)}
 
     space = replace(toy_space, config_type=ByTask)

@@ -192,7 +192,7 @@ def detection_skill(
             seen = states
             if config.variant_spec.perturbs:
                 delta = adversary.perturb(clean.detach(), gradient, chosen, batch, keys, targets)
-                changed.append(float(adversary.share_changed(clean, delta, chosen)))
+                changed.append(float(adversary.share_changed(clean, delta, chosen, batch.mask)))
                 seen = model.online.states(clean + delta, batch.mask)
             logits.append(at_least_fp32(model.detect(seen))[batch.eligible])
             removed.append(at_least_fp32(model.detect(states))[batch.eligible])

@@ -7,19 +7,24 @@ fitted on the embeddings. Fine-tuning is another protocol with other metric name
 ==========  ================================  ===============================================
 task        role ``dev``                      role ``test``
 ==========  ================================  ===============================================
-va          ridge fitted on train,            the same, scored on test
-            scored on dev
-classes,    logistic regression; penalty      penalty chosen on dev, fitted on train,
-polarity    chosen on a tenth of train,       scored on test
-            fitted on train, scored on dev
+va          ridge fitted on train; each half  penalty chosen on dev, fitted on train,
+            of dev is scored with the         scored on test
+            penalty that the other chose
+classes,    logistic regression, the same     the same
+polarity
 polarity,   as above                          10-fold cross-validation over the whole corpus
 MR CR SUBJ                                    (SentEval; SST-2 keeps its fixed splits), scored on
 MPQA                                          the rows that the encoder was not trained on
 transfer    the polarity probe fitted on      the same, scored on the other's test
-            train, scored on another
-            corpus's dev, shared texts
-            left out (`scores`)
+            train, penalty chosen on dev,
+            scored on another corpus's dev,
+            shared texts left out (`scores`)
 ==========  ================================  ===============================================
+
+So no penalty is chosen on rows that the encoder may know by heart, nor on those that are scored. Of
+valence and arousal the correlations of the halves are averaged, as their penalties shrink the
+predictions differently. Where dev has no row that is new to the encoder, the halves of test choose.
+With `probe_layers` mix a choice is also of layers (`layer_mix`).
 
 No row is scored that the encoder was trained on, in any of them (`corpora.seen`): fine-tuning
 on CR scores .955 by cross-validation with such rows, .793 on its held-out test. How many a corpus
@@ -31,13 +36,18 @@ solved to convergence. Metrics, each prefixed by the role: ``emobank/valence_pea
 on, and the means ``va_pearson``, ``va_spearman`` (over V and A, then over corpora, plain and
 not Fisher's z), ``class_accuracy``, ``polarity_accuracy`` (including SUBJ, as in SentEval),
 ``transfer_accuracy`` (over ordered pairs); beside them the spread of a role's embeddings
-(`geometry`). A correlation of constant predictions is NaN, and so is every mean that includes it.
-For a variant that detects, `diagnostics` adds the skill of its discriminator.
+(`geometry`) and ``encoder_moved``, how far training moved them. A correlation of constant
+predictions is NaN, and so is every mean that includes it.
+
+For the variant ``finetune`` the names that begin with ``head_`` are scores of its own head's
+predictions, without a probe. For a variant that detects, `diagnostics` adds the skill of its
+discriminator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +57,7 @@ import torch
 from raysearch.corpora.records import Corpus
 from raysearch.corpora.seen import SeenTexts, seen_rows
 from raysearch.encoders import Encoder
-from raysearch.methods.carl.config import CarlConfig
+from raysearch.methods.carl.config import MOVED, CarlConfig
 from raysearch.methods.carl.data import rated_sentences, tokenise
 from raysearch.methods.carl.evaluation.diagnostics import detection_skill, fixed_batches
 from raysearch.methods.carl.evaluation.embedded import (
@@ -58,14 +68,16 @@ from raysearch.methods.carl.evaluation.embedded import (
     join,
 )
 from raysearch.methods.carl.evaluation.geometry import class_quality, embedding_quality
+from raysearch.methods.carl.evaluation.layer_mix import LayerMix
 from raysearch.methods.carl.evaluation.probes import (
     LogisticProbe,
     RidgeProbe,
-    choose_penalty,
+    assign_folds,
+    choose_penalties,
     cross_validate,
-    fit_with_held_out,
 )
 from raysearch.methods.carl.evaluation.scores import (
+    HEAD,
     class_scores,
     task_means,
     transfer_matrix,
@@ -73,10 +85,12 @@ from raysearch.methods.carl.evaluation.scores import (
 )
 from raysearch.methods.carl.losses import ContrastiveObjective
 from raysearch.methods.carl.model import CarlModel, pool
+from raysearch.methods.movement import StartWeights, displacement
 
 __all__ = ["CROSS_VALIDATED", "Evaluation", "downstream", "embed"]
 
 Mask = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[Any]
 
 CROSS_VALIDATED: tuple[str, ...] = ("mr", "cr", "subj", "mpqa")
 """Corpora without official splits, which SentEval scores by cross-validation."""
@@ -118,21 +132,20 @@ def downstream(
     polarity: list[EmbeddedCorpus] = []
     probes: dict[str, LogisticProbe] = {}
     for corpus in corpora:
-        chosen_on_dev = role == "test" and corpus.task != "va"
-        roles = ("train", "dev", "test") if chosen_on_dev else ("train", role)
+        roles = ("train", "dev", "test") if role == "test" else ("train", "dev")
         embedded = embed_corpus(embed, corpus, roles, seed, train_limit)
         left_out = seen_rows(corpus, role)
         if corpus.task == "va":
             scores = _va(embedded, role, seed) if len(corpus.split(role)) else {}
         else:
-            probe = _fit(embedded, role, seed)
+            predicted, probe = _classified(embedded, role, seed)
             if role == "test" and corpus.name in CROSS_VALIDATED:
                 trained = seen.among(corpus, "train")
                 # Cross-validation scores all three splits, so the seen rows of all are left out.
                 left_out += seen_rows(corpus, "dev") + int(trained.sum())
                 scores = _cross_validated(embedded, trained, seed)
             else:
-                scores = _classes(embedded, probe, role, seed)
+                scores = _classes(embedded, predicted, role, seed)
             if corpus.task == "polarity":
                 polarity.append(embedded)
                 probes[corpus.name] = probe
@@ -147,33 +160,86 @@ def downstream(
     return found | matrix
 
 
-def _va(corpus: EmbeddedCorpus, role: str, seed: int) -> dict[str, float]:
-    train, scored = corpus.splits["train"], corpus.splits[role]
-    probe = RidgeProbe(train.rows, train.labels)
-    scores = va_scores(probe.predict(scored.rows), scored.labels)
-    return scores | embedding_quality(scored.rows, scored.labels, seed, role=role)
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Some rows of the scored role, and the rows that choose how they are predicted.
+
+    Attributes:
+        judges: These rows: of dev, or of the other half of the role.
+        rows: The scored rows, a mask (N,) over the role.
+    """
+
+    judges: EmbeddedSplit
+    rows: Mask
 
 
-def _fit(corpus: EmbeddedCorpus, role: str, seed: int) -> LogisticProbe:
-    """The probe on the train split; its penalty never sees the rows that are scored."""
-    train = corpus.splits["train"]
-    if role == "dev":
-        return fit_with_held_out(train.rows, train.labels, train.texts, seed)
+def _parts(corpus: EmbeddedCorpus, role: str, seed: int) -> list[_Part]:
+    """Dev judges test as a whole; halves of a role judge each other. No part is empty."""
+    scored = corpus.splits[role]
     dev = corpus.splits["dev"]
-    if not len(dev.texts):
-        return fit_with_held_out(train.rows, train.labels, train.texts, seed)
-    penalty = choose_penalty(train.rows, train.labels, dev.rows, dev.labels)
-    return LogisticProbe(train.rows, train.labels, penalty)
+    if role == "test" and len(dev.texts):
+        parts = [_Part(judges=dev, rows=np.ones(len(scored.texts), dtype=bool))]
+    else:
+        alike = np.zeros(len(scored.texts), dtype=np.int64)
+        first = assign_folds(scored.texts, alike, 2, seed) == 0
+        parts = [_Part(judges=scored.taken(~mine), rows=mine) for mine in (first, ~first)]
+    return [part for part in parts if part.rows.any()]
 
 
-def _classes(
-    corpus: EmbeddedCorpus, probe: LogisticProbe, role: str, seed: int
-) -> dict[str, float]:
+def _va(corpus: EmbeddedCorpus, role: str, seed: int) -> dict[str, float]:
+    """Correlations, averaged over the parts by their rows, and the spread of the embeddings."""
+    scored = corpus.splits[role]
+    scores: dict[str, float] = {}
+    for part, predicted in _rated(corpus, role, seed):
+        share = part.rows.sum() / len(part.rows)
+        for name, value in va_scores(predicted, scored.labels[part.rows]).items():
+            scores[name] = scores.get(name, 0.0) + float(share) * value
+    assert corpus.quadrant_cuts is not None
+    return scores | embedding_quality(
+        scored.rows, scored.labels, seed, role=role, cuts=corpus.quadrant_cuts
+    )
+
+
+def _rated(corpus: EmbeddedCorpus, role: str, seed: int) -> Iterator[tuple[_Part, Matrix]]:
+    """Predicted valence and arousal of every part."""
+    train, scored = corpus.splits["train"], corpus.splits[role]
+    if train.layers is None:
+        probe = RidgeProbe(train.rows, train.labels)
+        for part in _parts(corpus, role, seed):
+            alphas = probe.best(part.judges.rows, part.judges.labels)
+            yield part, probe.predict(scored.rows[part.rows], alphas)
+        return
+    mix = LayerMix(train.layers, train.labels)
+    for part in _parts(corpus, role, seed):
+        assert part.judges.layers is not None and scored.layers is not None
+        choice = mix.choose(part.judges.layers, part.judges.labels)
+        yield part, mix.predict(scored.layers[part.rows], choice)
+
+
+def _classified(corpus: EmbeddedCorpus, role: str, seed: int) -> tuple[Matrix, LogisticProbe]:
+    """Predicted classes (N,) of a role, and the probe that is transferred, judged by dev."""
+    train, scored = corpus.splits["train"], corpus.splits[role]
+    parts = _parts(corpus, role, seed)
+    judges = [corpus.splits["dev"], *(part.judges for part in parts)]
+    penalties = choose_penalties(
+        train.rows, train.labels, [(split.rows, split.labels) for split in judges]
+    )
+    probes = {
+        penalty: LogisticProbe(train.rows, train.labels, penalty)
+        for penalty in dict.fromkeys(penalties)
+    }
+    predicted = np.zeros(len(scored.texts), dtype=np.int64)
+    for part, penalty in zip(parts, penalties[1:], strict=True):
+        predicted[part.rows] = probes[penalty].predict(scored.rows[part.rows])
+    return predicted, probes[penalties[0]]
+
+
+def _classes(corpus: EmbeddedCorpus, predicted: Matrix, role: str, seed: int) -> dict[str, float]:
     scored: EmbeddedSplit = corpus.splits[role]
     if not len(scored.texts):
         return {}
     quality = class_quality(scored.rows, scored.labels, seed, role=role)
-    return class_scores(probe.predict(scored.rows), scored.labels) | quality
+    return class_scores(predicted, scored.labels) | quality
 
 
 def _cross_validated(corpus: EmbeddedCorpus, trained: Mask, seed: int) -> dict[str, float]:
@@ -196,6 +262,9 @@ def _cross_validated(corpus: EmbeddedCorpus, trained: Mask, seed: int) -> dict[s
     return scores | class_quality(own.rows, own.labels, seed, role="test")
 
 
+COMPARED_ROWS = 256
+"""About so many sentences, over all corpora, tell how far an encoder has moved."""
+
 EMBEDDED_ROWS = 128
 """Sentences that are embedded at once, of similar length."""
 
@@ -204,27 +273,35 @@ EMBEDDED_ROWS = 128
 def embed(
     model: CarlModel, encoder: Encoder, texts: Sequence[str], config: CarlConfig
 ) -> npt.NDArray[Any]:
-    """Sentence states f(x) of the online encoder, before any head.
+    """Sentence states f(x) of the online encoder, before any head; of all layers for a mix.
 
     Args:
         model: In eval mode.
         encoder: Its tokenizer and digest are used; its weights may have changed since.
         texts: N sentences.
-        config: Pooling and length.
+        config: Pooling, length and `probe_layers`.
 
     Returns:
-        (N, H) float32 in the order of the texts.
+        (N, H) float32 in the order of the texts; for ``mix`` (N, L, H), from the embeddings to the
+        last layer.
     """
     tokens = tokenise(encoder, texts, config.max_length)
     device = next(model.parameters()).device
     order = np.argsort(tokens.lengths, kind="stable")
-    rows = np.empty((len(texts), encoder.hidden_size), dtype=np.float32)
+    rows: npt.NDArray[Any] | None = None
     for start in range(0, len(order), EMBEDDED_ROWS):
         chosen = order[start : start + EMBEDDED_ROWS]
         ids, mask, _ = tokens.padded(chosen, device)
-        states = model.online.states(model.online.lookup(ids), mask)
-        rows[chosen] = pool(states, mask, config.pooling).float().cpu().numpy()
-    return rows
+        embeddings = model.online.lookup(ids)
+        if config.probe_layers == "mix":
+            states = model.online.layers(embeddings, mask)
+            found = torch.stack([pool(layer, mask, config.pooling) for layer in states], dim=1)
+        else:
+            found = pool(model.online.states(embeddings, mask), mask, config.pooling)
+        if rows is None:
+            rows = np.empty((len(texts), *found.shape[1:]), dtype=np.float32)
+        rows[chosen] = found.float().cpu().numpy()
+    return np.empty((0, encoder.hidden_size), dtype=np.float32) if rows is None else rows
 
 
 class Evaluation:
@@ -257,6 +334,8 @@ class Evaluation:
         self._model, self._encoder = model, encoder
         self._training, self._probed, self._seen = training, probed, seen
         self._config, self._objective, self._seed = config, objective, seed
+        self._weights = StartWeights(model.encoder)
+        self._start: dict[str, Matrix] = {}
 
     def run(self, role: str) -> dict[str, float]:
         """Metrics on a role, each prefixed by it; the model is in eval mode.
@@ -266,6 +345,9 @@ class Evaluation:
         """
         limit = self._config.probe_rows if role == "dev" else 0
         found = downstream(self._embed, self._probed, role, self._seed, limit, seen=self._seen)
+        found |= self._moved(role)
+        if self._model.regression is not None:
+            found |= self._of_head(role)
         if self._config.variant_spec.detects:
             found |= {f"{role}/{name}": value for name, value in self._detection(role).items()}
         return found
@@ -283,6 +365,42 @@ class Evaluation:
 
     def _embed(self, texts: Sequence[str]) -> npt.NDArray[Any]:
         return embed(self._model, self._encoder, texts, self._config)
+
+    def _moved(self, role: str) -> dict[str, float]:
+        """How far some sentences' embeddings are from those of the untrained encoder."""
+        if self._config.variant_spec.objective == "none":
+            return {f"{role}/{MOVED}": 0.0}
+        texts: list[str] = []
+        for corpus in self._probed:
+            own = corpus.split(role).texts
+            texts += own[:: max(1, len(own) * len(self._probed) // COMPARED_ROWS)]
+        if len(texts) < 2:
+            return {}
+        last = replace(self._config, probe_layers="last")
+        if role not in self._start:
+            with self._weights.restored(self._model.encoder):
+                self._start[role] = embed(self._model, self._encoder, texts, last)
+        now = embed(self._model, self._encoder, texts, last)
+        return {f"{role}/{MOVED}": displacement(self._start[role], now)}
+
+    @torch.no_grad()
+    def _of_head(self, role: str) -> dict[str, float]:
+        """Scores of the regression head's own predictions of the ratings that it was trained on."""
+        head = self._model.regression
+        assert head is not None
+        last = replace(self._config, probe_layers="last")
+        rated = [c for c in self._probed if c.task == "va" and c.name in self._config.corpora]
+        found: dict[str, float] = {}
+        for corpus in rated:
+            split = corpus.split(role)
+            if not len(split):  # the encoder is trained on the whole role
+                continue
+            states = embed(self._model, self._encoder, split.texts, last)
+            weight = next(head.parameters())
+            predicted = head(torch.from_numpy(states).to(weight)).float().cpu().numpy()
+            scores = va_scores(predicted, split.labels)
+            found |= {f"{role}/{corpus.name}/{HEAD}{name}": v for name, v in scores.items()}
+        return found | task_means(found, rated, role, HEAD)
 
     def _detection(self, role: str) -> dict[str, float]:
         config = self._config

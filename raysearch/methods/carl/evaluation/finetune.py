@@ -11,19 +11,23 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
+from raysearch import encoders
 from raysearch.config import settings_of
 from raysearch.corpora.records import Corpus
-from raysearch.distributed import rank, world_size
+from raysearch.corpora.seen import marks
+from raysearch.distributed import divisor, rank, world_size
 from raysearch.encoders import Encoder
 from raysearch.methods.base import Stage, Update
 from raysearch.methods.carl.config import CarlConfig
@@ -32,8 +36,14 @@ from raysearch.methods.carl.evaluation.scores import FINETUNED, class_scores, ta
 from raysearch.methods.carl.model import pool
 from raysearch.methods.optim import adamw
 from raysearch.methods.tensors import on_device
+from raysearch.methods.weights import given_names, load_trained, trained
+from raysearch.names import path_part
 
 __all__ = ["FineTuning", "TaskBatch", "TunedModel"]
+
+HEAD = "head.safetensors"
+"""Beside a fine-tuned encoder: ``weight`` (K, H) and ``bias`` (K,) of the linear layer on its
+sentence state; in the metadata ``outputs``, ``pooling`` and what comes ``after``."""
 
 SCORED_ROWS = 128
 """Sentences that are predicted at once, of similar length."""
@@ -60,6 +70,7 @@ class TunedModel(nn.Module):
         self.encoder.get_input_embeddings().requires_grad_(not config.freeze_embeddings)
         outputs = 2 if self.rates else len(corpus.label_names)
         self.head = nn.Linear(int(encoder.config.hidden_size), outputs)
+        self.given = given_names(self, self.encoder)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Ratings (B, 2) in [0, 1], or logits (B, classes), fp32.
@@ -131,14 +142,25 @@ class FineTuning:
         self._current = ""
 
     def stages(self) -> tuple[Stage, ...]:
-        """One stage per corpus, at least one step each."""
+        """One stage per corpus, at least one step each.
+
+        Only the last one reports: there every corpus has its score, all but this one that of its
+        end, so that reports of one rung say the same of every trial.
+        """
         found = []
+        last = list(self._corpora)[-1]
         for name, corpus in self._corpora.items():
             rows = np.arange(len(corpus.split("train")))
             epoch = batches_per_epoch([rows], self._config.batch_size)
             steps = max(1, round(self._config.finetune_epochs * epoch))
-            found.append(Stage(name, settings_of(CarlConfig, "finetune"), steps))
+            fields = settings_of(CarlConfig, "finetune")
+            found.append(Stage(name, fields, steps, reports=name == last))
         return tuple(found)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a model has been fine-tuned, or is being so."""
+        return bool(self._models)
 
     def begin(self, stage: Stage) -> None:
         """Copy the current encoder and add a new head and optimizer.
@@ -163,7 +185,9 @@ class FineTuning:
             mine = rows[rank() :: world_size()]
             ids, mask, _ = tokens.padded(mine, self._device)
             labels = on_device(split.labels[mine], self._device)
-            yield TaskBatch(ids=ids, mask=mask, labels=labels, rows=len(rows) / world_size())
+            yield TaskBatch(
+                ids=ids, mask=mask, labels=labels, rows=divisor(len(rows), world_size())
+            )
 
     def updates(self, batch: TaskBatch) -> Iterator[Update]:
         """One update of the current stage."""
@@ -171,7 +195,7 @@ class FineTuning:
         yield Update(self._current, loss, {"finetune_loss": loss})
 
     def evaluate(self, role: str) -> dict[str, float]:
-        """Scores of the corpora whose stage has begun; means once all have.
+        """Scores of the corpora whose stage has begun; means over them once all have.
 
         Raises:
             RoleError: A corpus was not opened with this role.
@@ -195,7 +219,7 @@ class FineTuning:
 
     def state_dict(self) -> dict[str, Any]:
         """Weights of every model so far, by stage."""
-        return {name: model.state_dict() for name, model in self._models.items()}
+        return {name: trained(model, model.given) for name, model in self._models.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the result of `state_dict`, after `begin` of the current stage."""
@@ -203,7 +227,29 @@ class FineTuning:
             if name not in self._models:
                 model = TunedModel(self._encoder.model, self._corpora[name], self._config)
                 self._models[name] = model.to(self._device)
-            self._models[name].load_state_dict(weights)
+            load_trained(self._models[name], weights, self._models[name].given)
+
+    def save(self, folder: Path, trained_on: Collection[str]) -> None:
+        """Write every fine-tuned encoder and its head.
+
+        Args:
+            folder: Destination of the only corpus; of several, each has a folder in it.
+            trained_on: Marks of the texts that the encoder was trained on before.
+        """
+        for name, model in self._models.items():
+            corpus, config = self._corpora[name], self._config
+            place = folder if len(self._corpora) == 1 else folder / path_part(corpus.name)
+            encoders.save(
+                model.encoder,
+                self._encoder.tokenizer,
+                place,
+                trained_on={*trained_on, *marks(corpus.split("train").texts)},
+                pooling=config.pooling,
+            )
+            about = {"outputs": "valence,arousal" if model.rates else ",".join(corpus.label_names)}
+            after = "hardsigmoid" if model.rates else "softmax"
+            head = {name: part.cpu().contiguous() for name, part in model.head.state_dict().items()}
+            save_file(head, place / HEAD, {**about, "pooling": config.pooling, "after": after})
 
     @torch.no_grad()
     def _predict(self, model: TunedModel, texts: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -12,13 +12,13 @@ import torch
 
 from raysearch import corpora
 from raysearch.corpora import Corpus
+from raysearch.methods.carl.classes import classes_of
 from raysearch.methods.carl.data import LABEL_CENTRES, scaled_labels
 from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus, EmbeddedSplit
 from raysearch.methods.carl.evaluation.geometry import embedding_map
 from raysearch.methods.carl.losses import (
     ContrastiveObjective,
     label_similarity,
-    quadrants,
 )
 from raysearch.methods.carl.method import CarlMethod
 from raysearch.methods.description import FinishedRuns, Record
@@ -144,7 +144,7 @@ QUADRANTS: tuple[str, ...] = (
     "high valence, low arousal",
     "high valence, high arousal",
 )
-"""Names of the classes of `losses.quadrants`."""
+"""Names of the four classes of `classes.classes_of`, cut at the training means."""
 
 
 def spread_of_training_labels(finished: FinishedRuns) -> list[Record]:
@@ -203,6 +203,7 @@ def _label_columns(corpus: EmbeddedCorpus, split: EmbeddedSplit) -> Iterator[Rec
         for number in split.labels.tolist():
             yield {"valence": nowhere, "arousal": nowhere, "label": corpus.label_names[number]}
         return
-    corners = quadrants(torch.tensor(split.labels)).tolist()
+    assert corpus.quadrant_cuts is not None
+    corners = classes_of(split.labels, corpus.quadrant_cuts).tolist()
     for (valence, arousal), corner in zip(split.labels.tolist(), corners, strict=True):
         yield {"valence": valence, "arousal": arousal, "label": QUADRANTS[corner]}

@@ -7,7 +7,8 @@ Polarity corpora share sentences: most of SST-2 is cut from the sentences of MR.
 texts 5,029 are word for word in SST-2's train split, and 6,260 overlap it according to `Passages`.
 A probe that is scored on its fitting rows shows no transfer (MiniLM, SST-2 to MR's test split:
 .81 on rows that overlap, .71 on the others), so rows that overlap the source's fitting texts are
-not scored, and the number of scored rows is reported beside every accuracy.
+not scored, nor those that overlap its dev texts, which chose its penalty; the number of scored rows
+is reported beside every accuracy.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ from raysearch.corpora.seen import Passages
 from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus
 from raysearch.methods.carl.evaluation.probes import LogisticProbe
 
-__all__ = ["FINETUNED", "class_scores", "task_means", "transfer_matrix", "va_scores"]
+__all__ = ["FINETUNED", "HEAD", "class_scores", "task_means", "transfer_matrix", "va_scores"]
 
 FINETUNED = "finetuned_"
 """Prefix of the fine-tuning protocol's names; the frozen probe has none."""
+
+HEAD = "head_"
+"""Prefix of the names of what the regression head of the variant ``finetune`` predicts itself."""
 
 _VA_MEANS = {
     "va_pearson": ("valence_pearson", "arousal_pearson"),
@@ -62,7 +66,7 @@ def task_means(
         found: Scores named ``{role}/{corpus}/{protocol}{score}``.
         corpora: The corpora to include; one without a scorable row has no score.
         role: ``dev`` or ``test``.
-        protocol: "" or `FINETUNED`.
+        protocol: "", `FINETUNED` or `HEAD`.
 
     Returns:
         ``{role}/{protocol}va_pearson``, ``va_spearman``, ``class_accuracy`` and
@@ -94,8 +98,8 @@ def transfer_matrix(
     """Accuracy of every corpus's probe on every other corpus with the same label names.
 
     Args:
-        corpora: Polarity corpora; each has ``train`` (what its probe was fitted on) and `role`,
-            without the rows that the encoder was trained on.
+        corpora: Polarity corpora; each has ``train`` (what its probe was fitted on), ``dev`` (what
+            chose its penalty) and `role`, without the rows that the encoder was trained on.
         probes: Corpus name to the probe fitted on its train split.
         role: Split that is scored.
 
@@ -110,7 +114,8 @@ def transfer_matrix(
             for corpus in corpora
             if corpus.name != source.name and corpus.label_names == source.label_names
         ]
-        seen = Passages(source.splits["train"].texts if targets else ())
+        used = (*source.splits["train"].texts, *source.splits["dev"].texts)
+        seen = Passages(used if targets else ())
         for target in targets:
             split = target.splits[role]
             fresh = ~seen.overlap(split.texts)

@@ -5,23 +5,16 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from raysearch.methods.carl.config import CarlConfig
 from raysearch.methods.carl.evaluation.diagnostics import (
     PARTS,
     Agreement,
     BatchContext,
     gradient_in_other_context,
 )
-from raysearch.methods.carl.losses import ContrastiveObjective
-from raysearch.methods.carl.method import CarlMethod
+from raysearch.methods.carl.method import CarlMethod, objective
 
-OBJECTIVE = ContrastiveObjective(
-    geometry="gauss",
-    reading="softmax",
-    temperature=0.1,
-    label_temperature=0.1,
-    sigma=0.1,
-    centre=0.5,
-)
+OBJECTIVE = objective(CarlConfig())
 
 
 def choice(*rows: str) -> torch.Tensor:

@@ -126,9 +126,9 @@ def run(stages: FineTuning, folder: Path, config: CarlConfig, stop_after: int = 
 
 def test_a_stage_for_every_corpus_with_its_own_steps() -> None:
     stages = tuning(part("sample", 40), part("sample_polarity", 12)).stages()
-    assert [(stage.name, stage.steps) for stage in stages] == [
-        ("finetune-sample", 10),
-        ("finetune-sample_polarity", 2),
+    assert [(stage.name, stage.steps, stage.reports) for stage in stages] == [
+        ("finetune-sample", 10, False),
+        ("finetune-sample_polarity", 2, True),
     ]
     own = ("protocol", "finetune_epochs", "finetune_learning_rate")
     assert all(stage.fields == own for stage in stages)
@@ -146,7 +146,7 @@ def test_it_overfits_a_few_rows_of_every_task(tmp_path: Path) -> None:
     assert found["train/finetuned_polarity_accuracy"] > 0.9
 
 
-def test_metric_names_are_those_of_this_protocol_and_means_wait_for_all(tmp_path: Path) -> None:
+def test_metric_names_are_those_of_this_protocol_in_every_report(tmp_path: Path) -> None:
     opened = [part("sample", 16), part("sample_polarity", 16)]
     stages = tuning(*opened)
     assert stages.evaluate("dev") == {}
@@ -159,12 +159,34 @@ def test_metric_names_are_those_of_this_protocol_and_means_wait_for_all(tmp_path
         for dimension in ("valence", "arousal")
         for score in ("pearson", "spearman")
     }
-    assert halfway == va
+    assert halfway == end
+    assert va < end
     assert end - va == {
         *("dev/sample_polarity/finetuned_accuracy", "dev/sample_polarity/finetuned_macro_f1"),
         *("dev/finetuned_va_pearson", "dev/finetuned_va_spearman"),
         "dev/finetuned_polarity_accuracy",
     }
+
+
+def test_reports_are_of_corpora_at_their_end_but_for_the_last(tmp_path: Path) -> None:
+    """So that a report of one rung says the same of every trial, and a mean has no fresh start."""
+    opened = [part("sample", 16), part("sample_polarity", 40)]
+    config = dataclasses.replace(CONFIG, reports=3)
+    reports = run(tuning(*opened, config=config), tmp_path / "both", config).reports
+    assert [report.rung for report in reports] == [1, 2, 3]
+    first = {
+        name: value
+        for name, value in reports[0].metrics.items()
+        if name.startswith("dev/sample/finetuned_")
+    }
+    assert len(first) == 4
+    for report in reports:
+        assert {name: report.metrics[name] for name in first} == first
+    # It is the score of the corpus alone, at its end.
+    alone = run(tuning(opened[0], config=config), tmp_path / "one", config).reports
+    assert {name: alone[-1].metrics[name] for name in first} == first
+    polarity = [report.metrics["train/finetune_loss"] for report in reports]
+    assert len(set(polarity)) == 3
 
 
 def test_the_trial_s_encoder_is_copied_and_left_alone(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ from raysearch.methods.carl.evaluation.probes import (
     LogisticProbe,
     RidgeProbe,
     assign_folds,
-    choose_penalty,
+    choose_penalties,
     cross_validate,
     fit_with_held_out,
 )
+
+NEW = np.zeros(600, dtype=bool)
 
 
 def gaussian(rows: int, width: int, seed: int = 0) -> np.ndarray:
@@ -40,65 +42,103 @@ def names(count: int) -> list[str]:
 
 
 def test_ridge_recovers_a_linear_target_and_finds_nothing_in_noise() -> None:
-    rows, weights = gaussian(400, 20), gaussian(20, 2, seed=1)
+    rows, weights = gaussian(500, 20), gaussian(20, 2, seed=1)
     labels = 0.5 + 0.01 * rows @ weights
     probe = RidgeProbe(rows[:300], labels[:300])
-    assert metrics.pearson(probe.predict(rows[300:])[:, 0], labels[300:, 0]) > 0.9999
+    alphas = probe.best(rows[300:400], labels[300:400])
+    predicted = probe.predict(rows[400:], alphas)
+    assert metrics.pearson(predicted[:, 0], labels[400:, 0]) > 0.9999
     noise = gaussian(2000, 2, seed=2)
     lost = RidgeProbe(gaussian(1000, 20), noise[:1000])
-    predicted = lost.predict(gaussian(1000, 20, seed=3))
-    assert abs(metrics.pearson(predicted[:, 0], noise[1000:, 0])) < 0.1
+    alphas = lost.best(gaussian(500, 20, seed=4), noise[1000:1500])
+    predicted = lost.predict(gaussian(500, 20, seed=3), alphas)
+    assert abs(metrics.pearson(predicted[:, 0], noise[1500:, 0])) < 0.15
 
 
-def test_ridge_penalty_is_the_best_of_a_brute_force_leave_one_out() -> None:
-    rows, weights = gaussian(40, 8).astype(np.float64), gaussian(8, 2, seed=1)
-    labels = rows @ weights + np.array([0.5, 8.0]) * gaussian(40, 2, seed=2)
-    scaled = (rows - rows.mean(0)) / rows.std(0)
+def test_ridge_penalty_is_the_best_of_closed_forms_on_the_judges() -> None:
+    rows, weights = gaussian(140, 8).astype(np.float64), gaussian(8, 2, seed=1)
+    labels = rows @ weights + np.array([0.5, 20.0]) * gaussian(140, 2, seed=2)
+    fit, judge = slice(0, 40), slice(40, 140)
+    mean, sd, level = rows[fit].mean(0), rows[fit].std(0), labels[fit].mean(0)
+    x, there = (rows[fit] - mean) / sd, (rows[judge] - mean) / sd
     expected = []
     for column in range(2):
-        errors = []
+        scores = []
         for alpha in RIDGE_ALPHAS:
-            error = 0.0
-            for left_out in range(40):
-                keep = np.arange(40) != left_out
-                x, y = scaled[keep], labels[keep, column]
-                centre, level = x.mean(0), y.mean()
-                gram = (x - centre).T @ (x - centre) + alpha * np.eye(8)
-                solved = np.linalg.solve(gram, (x - centre).T @ (y - level))
-                error += (
-                    (scaled[left_out] - centre) @ solved + level - labels[left_out, column]
-                ) ** 2
-            errors.append(error)
-        expected.append(RIDGE_ALPHAS[int(np.argmin(errors))])
+            target = x.T @ (labels[fit, column] - level[column])
+            solved = np.linalg.solve(x.T @ x + alpha * np.eye(8), target)
+            scores.append(np.corrcoef(there @ solved, labels[judge, column])[0, 1])
+        expected.append(int(np.argmax(scores)))
     assert expected[0] != expected[1]  # the columns do need penalties of their own
-    np.testing.assert_allclose(RidgeProbe(rows, labels).alphas, expected)
+    probe = RidgeProbe(rows[fit], labels[fit])
+    assert probe.best(rows[judge], labels[judge]).tolist() == expected
+
+
+def test_a_memorised_train_split_gets_the_penalty_of_rows_that_are_new() -> None:
+    """Fitted rows carry their own label, as a fine-tuned encoder makes them; new ones do not.
+
+    Leave-one-out on the fitted rows would find that no penalty is needed.
+    """
+    chance = np.random.default_rng(0)
+    weights = chance.standard_normal((30, 1))
+
+    def drawn(count: int, memory: float) -> tuple[np.ndarray, np.ndarray]:
+        rows = chance.standard_normal((count, 30))
+        labels = 0.3 * rows @ weights + 3 * chance.standard_normal((count, 1))
+        known = labels @ chance.standard_normal((1, 10)) if memory else np.zeros((count, 10))
+        return np.hstack([rows, known + chance.standard_normal((count, 10))]), labels
+
+    train, dev, test = drawn(300, 1.0), drawn(300, 0.0), drawn(3000, 0.0)
+    probe = RidgeProbe(*train)
+    chosen = probe.best(*dev)
+    assert RIDGE_ALPHAS[chosen[0]] > 100
+    own = probe.best(*train)  # what the fitted rows would choose
+    assert RIDGE_ALPHAS[own[0]] <= 1
+    right, wrong = (
+        metrics.pearson(probe.predict(test[0], alphas)[:, 0], test[1][:, 0])
+        for alphas in (chosen, own)
+    )
+    assert right > wrong
 
 
 def test_ridge_prediction_is_that_of_the_closed_form() -> None:
     rows, labels = gaussian(60, 5).astype(np.float64), gaussian(60, 1, seed=4)
     probe = RidgeProbe(rows, labels)
     scaled = (rows - rows.mean(0)) / rows.std(0)
-    gram = scaled.T @ scaled + probe.alphas[0] * np.eye(5)
-    expected = scaled @ np.linalg.solve(gram, scaled.T @ (labels - labels.mean())) + labels.mean()
-    np.testing.assert_allclose(probe.predict(rows).reshape(-1), expected[:, 0], atol=1e-6)
+    for index, alpha in enumerate(RIDGE_ALPHAS):
+        gram = scaled.T @ scaled + alpha * np.eye(5)
+        solved = np.linalg.solve(gram, scaled.T @ (labels - labels.mean()))
+        expected = scaled @ solved + labels.mean()
+        found = probe.predict(rows, np.array([index]))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_where_nothing_is_told_the_penalty_is_the_strongest() -> None:
+    rows, labels = gaussian(60, 5), gaussian(60, 2, seed=4)
+    probe, strongest = RidgeProbe(rows, labels), [len(RIDGE_ALPHAS) - 1] * 2
+    assert probe.best(rows[:0], labels[:0]).tolist() == strongest
+    assert probe.best(rows, np.ones((60, 2))).tolist() == strongest
+    assert choose_penalties(rows, linear_classes(rows, 2), [(rows[:0], np.arange(0))]) == [
+        CLASS_PENALTIES[0]
+    ]
 
 
 def test_ridge_does_not_mind_the_order_of_rows_nor_the_scale_of_columns() -> None:
     rows, labels = gaussian(100, 6), gaussian(100, 2, seed=1)
     order = np.random.default_rng(2).permutation(100)
-    there = RidgeProbe(rows, labels).predict(rows)
+    there = RidgeProbe(rows, labels).predict_all(rows)
     np.testing.assert_allclose(
-        RidgeProbe(rows[order], labels[order]).predict(rows), there, atol=1e-9
+        RidgeProbe(rows[order], labels[order]).predict_all(rows), there, atol=1e-9
     )
     scales = np.geomspace(1e-3, 1e3, 6)
     wide = rows * scales + 5
-    np.testing.assert_allclose(RidgeProbe(wide, labels).predict(wide), there, atol=1e-6)
+    np.testing.assert_allclose(RidgeProbe(wide, labels).predict_all(wide), there, atol=1e-6)
 
 
 def test_more_columns_than_rows_and_constant_columns() -> None:
     rows, labels = gaussian(20, 64), gaussian(20, 2, seed=1)
     rows[:, 3] = 0.25
-    assert np.isfinite(RidgeProbe(rows, labels).predict(rows)).all()
+    assert np.isfinite(RidgeProbe(rows, labels).predict_all(rows)).all()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -126,10 +166,10 @@ def test_logistic_probe_equals_scikit_learns_with_the_penalty_as_a_mean() -> Non
 def test_logistic_probe_learns_and_chance_stays_chance() -> None:
     rows = gaussian(900, 10)
     labels = linear_classes(rows, 4)
-    probe = fit_with_held_out(rows[:600], labels[:600], names(600), seed=0)
+    probe = fit_with_held_out(rows[:600], labels[:600], names(600), 0, NEW[:600])
     assert metrics.accuracy(probe.predict(rows[600:]), labels[600:]) > 0.9
     shuffled = np.random.default_rng(0).permutation(labels)
-    lost = fit_with_held_out(rows[:600], shuffled[:600], names(600), seed=0)
+    lost = fit_with_held_out(rows[:600], shuffled[:600], names(600), 0, NEW[:600])
     majority = np.bincount(labels).max() / 900
     assert metrics.accuracy(lost.predict(rows[600:]), shuffled[600:]) < majority + 0.1
 
@@ -144,20 +184,21 @@ def test_penalty_is_the_first_best_of_separate_fits() -> None:
         )
         for penalty in CLASS_PENALTIES
     ]
-    chosen = choose_penalty(rows[fit], labels[fit], rows[judge], labels[judge])
-    assert chosen == CLASS_PENALTIES[int(np.argmax(scores))]
+    chosen = choose_penalties(rows[fit], labels[fit], [(rows[judge], labels[judge])] * 2)
+    assert chosen == [CLASS_PENALTIES[int(np.argmax(scores))]] * 2
+    assert chosen[0] == CLASS_PENALTIES[int(np.argmax(scores))]
 
 
 def test_a_tie_takes_the_strongest_penalty() -> None:
     rows = np.concatenate([gaussian(50, 3) + 9, gaussian(50, 3, seed=1) - 9])
     labels = np.repeat([0, 1], 50)
-    assert choose_penalty(rows, labels, rows, labels) == CLASS_PENALTIES[0]
+    assert choose_penalties(rows, labels, [(rows, labels)]) == [CLASS_PENALTIES[0]]
 
 
 def test_same_rows_give_the_same_bytes() -> None:
     rows = gaussian(300, 12)
     labels = linear_classes(rows, 5)
-    probe, again = (fit_with_held_out(rows, labels, names(300), seed=3) for _ in range(2))
+    probe, again = (fit_with_held_out(rows, labels, names(300), 3, NEW[:300]) for _ in range(2))
     np.testing.assert_array_equal(probe._model.coef_, again._model.coef_)
 
 
@@ -207,13 +248,13 @@ def test_rare_classes_stay_out_of_the_held_out_part() -> None:
     held_out = assign_folds(names(50), labels, FOLDS, seed=0) == FOLDS - 1
     assert set(labels[held_out]) == {0}
     rows = gaussian(50, 4)
-    assert set(fit_with_held_out(rows, labels, names(50), 0).predict(rows)) <= {0, 1, 2}
+    assert set(fit_with_held_out(rows, labels, names(50), 0, NEW[:50]).predict(rows)) <= {0, 1, 2}
 
 
 def test_too_few_texts_to_hold_any_out_is_an_error() -> None:
     labels = np.array([0, 1] * 9)
     with pytest.raises(DataError, match="at least 10 different texts in some class"):
-        fit_with_held_out(gaussian(18, 3), labels, names(18), 0)
+        fit_with_held_out(gaussian(18, 3), labels, names(18), 0, NEW[:18])
 
 
 def test_cross_validation_never_predicts_a_row_from_its_own_text() -> None:
@@ -236,3 +277,12 @@ def test_cross_validation_of_a_linear_corpus() -> None:
     assert metrics.macro_f1(predicted, labels) == pytest.approx(
         f1_score(labels, predicted, average="macro")
     )
+
+
+def test_memorised_rows_choose_no_penalty_in_a_fold() -> None:
+    """All of the held-out tenth is known by heart: the strongest penalty is taken, not the best."""
+    rows = gaussian(300, 30)
+    labels = linear_classes(rows, 2)
+    free = fit_with_held_out(rows, labels, names(300), 0, NEW[:300])
+    bound = fit_with_held_out(rows, labels, names(300), 0, ~NEW[:300])
+    assert free._model.C > bound._model.C == pytest.approx(1 / (CLASS_PENALTIES[0] * 300))

@@ -1,1 +1,0 @@
-"""The cost of a cluster's nodes: prices, uptime and spending."""
