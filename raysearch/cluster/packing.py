@@ -21,6 +21,7 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from raysearch.cluster.gpus import ACCELERATOR, claim_device, gpu_nodes
 from raysearch.cluster.ray_session import ray_session
+from raysearch.cluster.worker import enter_directory
 from raysearch.config import TrainingConfig, read_config
 from raysearch.errors import ConfigError, RaysearchError, RunError
 from raysearch.methods import get_method
@@ -255,7 +256,10 @@ def measure_on_cluster(
         types = set(gpu_nodes().values()) - {""} if gpus > 0 else set()
         types = types & set(gpu_types) or set(gpu_types) or types
         where = [{ACCELERATOR: kind} for kind in sorted(types)] or [{}]
-        tasks = [task.options(label_selector=label).remote(spec, data_dir) for label in where]
+        tasks = [
+            task.options(label_selector=label).remote(spec, data_dir, os.getcwd())
+            for label in where
+        ]
         try:
             found: list[Peak | str] = ray.get(tasks, timeout=WAIT_SECONDS)
         except GetTimeoutError as error:
@@ -275,8 +279,9 @@ def measure_on_cluster(
     return peaks
 
 
-def _measured(spec: RunSpec, data_dir: str) -> Peak | str:
+def _measured(spec: RunSpec, data_dir: str, directory: str) -> Peak | str:
     """The peak, or why it could not be measured."""
+    enter_directory(directory)
     claim_device(len(ray.get_gpu_ids()))
     torch.set_num_threads(1)
     try:

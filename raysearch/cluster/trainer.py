@@ -86,6 +86,7 @@ def slot_trainer(dispatcher: Any, slot: str, shape: SlotShape, scratch: str) -> 
             "code": shape.code,
             "gpus": shape.gpus_per_worker,
             "gpu_types": shape.gpu_types,
+            "directory": shape.directory,
         },
         backend_config=_backend(shape),
         scaling_config=ScalingConfig(

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import ray
@@ -42,7 +44,7 @@ from raysearch.storage import open_storage
 from raysearch.storage.uri import join, redacted, shown_text
 from raysearch.training.progress import Listener
 
-__all__ = ["Runner", "SlotShape", "TrainingRunner", "serve", "storage_warnings"]
+__all__ = ["Runner", "SlotShape", "TrainingRunner", "enter_directory", "serve", "storage_warnings"]
 
 
 class _Teller(logging.Handler):
@@ -118,6 +120,8 @@ class SlotShape:
         gpu_types: Types of GPUs that they may have, in the order in which they are asked for; empty
             for any.
         code: What every node must have in common with the driver; None on one machine.
+        directory: The driver's working directory, from which a run's folders are named; empty to
+            stay in the worker's own.
     """
 
     runner: Runner | str
@@ -126,6 +130,7 @@ class SlotShape:
     gpus_per_worker: float = 0.0
     gpu_types: tuple[str, ...] = ()
     code: DriverCode | None = None
+    directory: str = ""
 
     @property
     def threads(self) -> int:
@@ -148,8 +153,9 @@ def serve(settings: Mapping[str, Any]) -> None:
     Args:
         settings: ``room`` (handle of the dispatcher), ``slot`` (name), ``runner`` (a `Runner`
             or ``module:name``), ``threads`` (of torch, per worker; at least 1), ``gpus`` (of
-            the worker), ``gpu_types`` and ``code`` (see `SlotShape`).
+            the worker), ``gpu_types``, ``code`` and ``directory`` (see `SlotShape`).
     """
+    enter_directory(settings["directory"])
     claim_device(settings["gpus"])
     import torch
 
@@ -192,6 +198,15 @@ def serve(settings: Mapping[str, Any]) -> None:
                 listener.release(preempted=leaving)
         if leaving:
             return
+
+
+def enter_directory(directory: str) -> None:
+    """Make it this process's working directory, where there is such a one.
+
+    A worker starts in that of its Ray, which may have been started from another.
+    """
+    if directory and Path(directory).is_dir():
+        os.chdir(directory)
 
 
 def _refused(dispatcher: Any, slot: str, code: DriverCode | None) -> bool:

@@ -8,6 +8,7 @@ reach the model of its sampler.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,6 +202,7 @@ class SweepPlan:
             gpus_per_worker=self.gpus_per_worker,
             gpu_types=self.gpu_types,
             code=self.code,
+            directory=os.getcwd(),
         )
 
 

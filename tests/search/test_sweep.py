@@ -32,6 +32,15 @@ def steps_done(log: Path) -> Counter[str]:
     return Counter(log.read_text().splitlines())
 
 
+def test_a_relative_folder_is_the_drivers_though_ray_was_started_in_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # Ray runs already
+    plan = noop_plan(tmp_path / "sweep", noop_space(trials=1), NoopRunner(log="log"))
+    run_sweep(plan, on_trial=lambda trial: None)
+    assert set(steps_done(tmp_path / "log").values()) == {1}
+
+
 def test_sweep_runs_to_its_end_goes_on_and_is_not_redone(tmp_path: Path) -> None:
     log = tmp_path / "log"
     runner = NoopRunner(log=str(log))
