@@ -69,6 +69,8 @@ CHANGES = (
            "the same arms with another encoder, which is not the one that is run"),
     Change(r"^sweep carl --set corpora=diary", "train carl --set corpora=diary",
            "the page's loader is in this process, and slots are others"),
+    Change(r"^check search_spaces/carl.yaml --train", "check "
+           "search_spaces/carl-emobank-baseline.yaml --train", "a space of fewer settings"),
     Change(r"--slots \d+", "--slots 1", "two cores"),
     Change(r"--gpus-per-worker [\d.]+", "--gpus-per-worker 0", "no GPU"),
     Change(r"--time \S+", "--time 10m", "a sweep that is small is not to be cut by a slow machine"),
@@ -148,7 +150,7 @@ def changed(line: str) -> list[str]:
     words = shlex.split(line)
     words += ["--trials=8"] if line in MADE and words[0] == "sweep" else []
     if words[0] == "check" and "--train" in words:
-        pairs = SMALL[Path(words[1]).stem].split()
+        pairs = SMALL[Path(words[1]).stem.partition("-")[0]].split()
         return [*words, *(f"--set={pair}" for pair in pairs if not pair.startswith("epochs"))]
     if words[0] not in OPTIONS or {"--cluster", "--slurm"} & set(words) or words == ["experiment"]:
         return words  # the last lists the experiments
