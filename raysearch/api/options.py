@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
@@ -45,7 +44,6 @@ __all__ = [
     "absolute_folders",
     "check_seed",
     "find_space",
-    "read_gpu_types",
     "read_pack",
     "setting_text",
     "with_keywords",
@@ -53,7 +51,6 @@ __all__ = [
 ]
 
 Folder = str | os.PathLike[str]
-_GPU_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -338,21 +335,6 @@ def setting_text(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(as_scalar(value))
-
-
-def read_gpu_types(text: str) -> tuple[str, ...]:
-    """Types of GPUs, each once, as Ray names them.
-
-    Raises:
-        ConfigError: A name is empty, has other signs, or comes twice.
-    """
-    names = tuple(name.strip() for name in text.split(","))
-    if len(set(names)) == len(names) and all(map(_GPU_TYPE.fullmatch, names)):
-        return names
-    raise ConfigError(
-        "`--gpu-types` must be names of GPU types, each once, such as L4,A10G, but got "
-        f"{quoted(text)}"
-    )
 
 
 def read_pack(text: int | str) -> int | str:

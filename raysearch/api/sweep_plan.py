@@ -13,14 +13,13 @@ from raysearch.api.options import (
     SweepOptions,
     absolute_folders,
     find_space,
-    read_gpu_types,
     read_pack,
     setting_text,
 )
 from raysearch.cluster.capacity import check_capacity
 from raysearch.cluster.driver_code import DriverCode
 from raysearch.cluster.gpus import visible_gpus
-from raysearch.cluster.prices import PriceTable, known_prices, of_gpu_types
+from raysearch.cluster.prices import PriceTable, known_prices, of_gpu_types, read_gpu_types
 from raysearch.cluster.remote.launch import is_url
 from raysearch.config import read_config, rules
 from raysearch.cores import usable_cores

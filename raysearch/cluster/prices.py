@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from raysearch.cluster.gpus import ACCELERATOR
-from raysearch.errors import ConfigError, known_names
+from raysearch.errors import ConfigError, known_names, quoted
 from raysearch.storage.uri import expanded
 from raysearch.yaml_lines import LocatedValue, Problems, inside, read_located
 
@@ -27,6 +28,7 @@ __all__ = [
     "known_prices",
     "of_gpu_types",
     "price_table",
+    "read_gpu_types",
     "read_prices",
     "table_of_head",
 ]
@@ -35,6 +37,7 @@ BOOTSTRAP = "~/ray_bootstrap_config.yaml"
 """Where `ray up` puts the cluster file on the head."""
 _IDLE_MINUTES = 5.0
 """Ray's own ``idle_timeout_minutes``."""
+_GPU_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,12 +183,30 @@ def check_prices(
     return found, currency
 
 
-def of_gpu_types(table: PriceTable, wanted: Sequence[str]) -> PriceTable:
+def read_gpu_types(text: str) -> tuple[str, ...]:
+    """Types of GPUs, each once, as Ray names them.
+
+    Raises:
+        ConfigError: A name is empty, has other signs, or comes twice.
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    if len(set(names)) == len(names) and all(map(_GPU_TYPE.fullmatch, names)):
+        return names
+    raise ConfigError(
+        "`--gpu-types` must be names of GPU types, each once, such as L4,A10G, but got "
+        f"{quoted(text)}"
+    )
+
+
+def of_gpu_types(
+    table: PriceTable, wanted: Sequence[str], *, setting: str = "--gpu-types"
+) -> PriceTable:
     """The table with the head and the node types that have one of these types of GPUs.
 
     Args:
         table: Of a cluster; returned as it is where nothing is wanted, or it has no node types.
         wanted: Ray's names of the types.
+        setting: What the user calls them.
 
     Raises:
         ConfigError: No node type has one of them.
@@ -196,7 +217,7 @@ def of_gpu_types(table: PriceTable, wanted: Sequence[str]) -> PriceTable:
     if absent := [name for name in wanted if name not in there]:
         has = ", ".join(sorted(there - {""})) or "none that their labels name"
         raise ConfigError(
-            f"`--gpu-types` must be GPUs of the cluster's node types, but none has "
+            f"`{setting}` must be GPUs of the cluster's node types, but none has "
             f"{' or '.join(absent)}; they have {has}; a node type names its own by "
             f"`labels: {{{ACCELERATOR}: {absent[0]}}}`"
         )

@@ -19,6 +19,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,14 @@ import jsonschema
 import yaml
 
 from raysearch.cluster.capacity import capacity_problems
-from raysearch.cluster.prices import NodeType, check_prices, is_amount, price_table
+from raysearch.cluster.prices import (
+    NodeType,
+    check_prices,
+    is_amount,
+    of_gpu_types,
+    price_table,
+    read_gpu_types,
+)
 from raysearch.errors import ConfigError, shortened
 from raysearch.storage.uri import expanded, is_uri
 from raysearch.yaml_lines import LocatedValue, Problems, inside, read_located
@@ -170,6 +178,12 @@ def _text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
+def _gpu_types(value: Any) -> bool:
+    with suppress(ConfigError):
+        return _text(value) and bool(read_gpu_types(value))
+    return False
+
+
 def _place(value: Any) -> bool:
     return _text(value) and (is_uri(value) or Path(value).is_absolute())
 
@@ -190,7 +204,7 @@ SETTINGS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "slots": ("a whole number >= 1", is_count),
     "cpus_per_worker": ("a number >= 0", is_amount),
     "gpus_per_worker": ("a number >= 0", is_amount),
-    "gpu_types": ("names of GPU types, such as L4,A10G", _text),
+    "gpu_types": ("names of GPU types, each once, such as L4,A10G", _gpu_types),
 }
 """Settings for sweeps: the rule in words, and whether a plain value keeps it."""
 
@@ -241,8 +255,14 @@ def _check_nodes(fields: Mapping[str, LocatedValue], problems: Problems) -> None
 def _check_room(
     fields: Mapping[str, LocatedValue], site: Mapping[str, Any], problems: Problems
 ) -> None:
-    """Check that the nodes' resources are known, and that they hold the slots of the file."""
+    """Check the nodes against the file: their resources, the GPU types asked for, its slots."""
     table = price_table(fields, {}, "")
+    section = inside(fields.get("provider"), "raysearch")
+    if wanted := site.get("gpu_types"):
+        try:
+            table = of_gpu_types(table, read_gpu_types(wanted), setting="gpu_types")
+        except ConfigError as error:
+            problems.add(str(error), section["gpu_types"].line)
     types = inside(fields.get("available_node_types"))
     unknown = [node.name for node in table.worker_types() if node.most and not _has_cpus(node)]
     for name in unknown:
@@ -255,10 +275,9 @@ def _check_room(
     if unknown or "slots" not in site:
         return
     gpus = site.get("gpus_per_worker", 0)
-    wanted = {"CPU": site.get("cpus_per_worker", 1), **({"GPU": gpus} if gpus else {})}
-    line = inside(fields.get("provider"), "raysearch")["slots"].line
-    for text in capacity_problems(wanted, 1, site["slots"], table):
-        problems.add(text, line)
+    takes = {"CPU": site.get("cpus_per_worker", 1), **({"GPU": gpus} if gpus else {})}
+    for text in capacity_problems(takes, 1, site["slots"], table):
+        problems.add(text, section["slots"].line)
 
 
 def _has_cpus(node: NodeType) -> bool:

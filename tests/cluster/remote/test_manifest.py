@@ -148,6 +148,12 @@ def test_what_ray_reads_otherwise_is_said(
         ("gpus_per_worker: 1", "gpus_per_worker: 2", "must have the 4 CPU, 2 GPU of a trial's"),
         ("{CPU: 4, GPU: 1}", "{}", "`available_node_types.gpu_spot.resources` must say how many"),
         ("{CPU: 4, GPU: 1}", "{GPU: 8}", "gpu_on_demand.resources` must say how many CPUs"),
+        ("slots: 4 ", "gpu_types: L4\n    slots: 4 ", "but none has L4; they have A10G; a node"),
+        (
+            "slots: 4 ",
+            "gpu_types: A10G,A10G\n    slots: 4 ",
+            "must be names of GPU types, each once",
+        ),
     ],
 )
 def test_what_would_wait_for_ever(tmp_path: Path, ours: str, theirs: str, said: str) -> None:
