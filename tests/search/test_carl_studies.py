@@ -19,9 +19,9 @@ CELLS = {
     "carl-warmup": (4, 5),
     "carl-depth": (11, 3),
     "carl-table-va": (20, 3),
-    "carl-table-polarity": (19, 3),
-    "carl-table-transfer": (19, 3),
-    "carl-table-emotion": (19, 3),
+    "carl-table-polarity": (20, 3),
+    "carl-table-transfer": (20, 3),
+    "carl-table-emotion": (20, 3),
 }
 """Name of a study to its arms and the cells of each."""
 

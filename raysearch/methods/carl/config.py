@@ -200,8 +200,8 @@ class CarlConfig(TrainingConfig):
     """Most rows of a train split that the probes of a dev report are fitted on; 0 takes all. The
     test reading always takes all. Not in the paper; a cheaper report for a small machine."""
     probe_layers: str = setting("last", choices=("last", "mix"), part="reports")
-    """What the probe of valence and arousal reads: the last layer, or the mix of up to three hidden
-    layers that dev chooses. Paper silent."""
+    """What a probe reads: the last layer, or the mix of up to three hidden layers that its judging
+    rows choose. Paper silent."""
     protocol: str = setting("frozen", choices=("frozen", "finetuned"), part="finetune")
     """Downstream protocol: probes on the frozen encoder, or full fine-tuning. Paper silent; the
     two are never to be compared."""

@@ -24,7 +24,7 @@ transfer    the polarity probe fitted on      the same, scored on the other's te
 So no penalty is chosen on rows that the encoder may know by heart, nor on those that are scored. Of
 valence and arousal the correlations of the halves are averaged, as their penalties shrink the
 predictions differently. Where dev has no row that is new to the encoder, the halves of test choose.
-With `probe_layers` mix a choice is also of layers (`layer_mix`).
+With `probe_layers` mix every choice is also of layers (`layer_mix`).
 
 No row is scored that the encoder was trained on, in any of them (`corpora.seen`): fine-tuning
 on CR scores .955 by cross-validation with such rows, .793 on its held-out test. How many a corpus
@@ -59,6 +59,11 @@ from raysearch.corpora.seen import SeenTexts, seen_rows
 from raysearch.encoders import Encoder
 from raysearch.methods.carl.config import MOVED, CarlConfig
 from raysearch.methods.carl.data import rated_sentences, tokenise
+from raysearch.methods.carl.evaluation.class_probes import (
+    LogisticProbe,
+    choose_for_classes,
+    cross_validate,
+)
 from raysearch.methods.carl.evaluation.diagnostics import detection_skill, fixed_batches
 from raysearch.methods.carl.evaluation.embedded import (
     Embed,
@@ -69,13 +74,7 @@ from raysearch.methods.carl.evaluation.embedded import (
 )
 from raysearch.methods.carl.evaluation.geometry import class_quality, embedding_quality
 from raysearch.methods.carl.evaluation.layer_mix import LayerMix
-from raysearch.methods.carl.evaluation.probes import (
-    LogisticProbe,
-    RidgeProbe,
-    assign_folds,
-    choose_penalties,
-    cross_validate,
-)
+from raysearch.methods.carl.evaluation.probes import RidgeProbe, assign_folds
 from raysearch.methods.carl.evaluation.scores import (
     HEAD,
     class_scores,
@@ -221,17 +220,17 @@ def _classified(corpus: EmbeddedCorpus, role: str, seed: int) -> tuple[Matrix, L
     train, scored = corpus.splits["train"], corpus.splits[role]
     parts = _parts(corpus, role, seed)
     judges = [corpus.splits["dev"], *(part.judges for part in parts)]
-    penalties = choose_penalties(
-        train.rows, train.labels, [(split.rows, split.labels) for split in judges]
+    choices = choose_for_classes(
+        train.states, train.labels, [(split.states, split.labels) for split in judges]
     )
     probes = {
-        penalty: LogisticProbe(train.rows, train.labels, penalty)
-        for penalty in dict.fromkeys(penalties)
+        choice: LogisticProbe(train.states, train.labels, choice)
+        for choice in dict.fromkeys(choices)
     }
     predicted = np.zeros(len(scored.texts), dtype=np.int64)
-    for part, penalty in zip(parts, penalties[1:], strict=True):
-        predicted[part.rows] = probes[penalty].predict(scored.rows[part.rows])
-    return predicted, probes[penalties[0]]
+    for part, choice in zip(parts, choices[1:], strict=True):
+        predicted[part.rows] = probes[choice].predict(scored.states[part.rows])
+    return predicted, probes[choices[0]]
 
 
 def _classes(corpus: EmbeddedCorpus, predicted: Matrix, role: str, seed: int) -> dict[str, float]:
@@ -254,7 +253,7 @@ def _cross_validated(corpus: EmbeddedCorpus, trained: Mask, seed: int) -> dict[s
     seen = np.concatenate([trained, np.zeros(len(whole.texts) - len(trained), dtype=bool)])
     if seen.all():
         return {}
-    predicted = cross_validate(whole.rows, whole.labels, whole.texts, seed, seen)
+    predicted = cross_validate(whole.states, whole.labels, whole.texts, seed, seen)
     scores = class_scores(predicted[~seen], whole.labels[~seen])
     own = corpus.splits["test"]
     if not len(own.texts):

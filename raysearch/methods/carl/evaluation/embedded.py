@@ -38,6 +38,11 @@ class EmbeddedSplit:
     texts: tuple[str, ...]
     layers: Array | None = None
 
+    @property
+    def states(self) -> Array:
+        """What probes read: `layers`, or `rows`."""
+        return self.rows if self.layers is None else self.layers
+
     def taken(self, chosen: npt.NDArray[np.bool_]) -> EmbeddedSplit:
         """The chosen rows (N,)."""
         return EmbeddedSplit(
@@ -111,8 +116,10 @@ def embed_corpus(
 
 def join(splits: Sequence[EmbeddedSplit]) -> EmbeddedSplit:
     """Several splits as one."""
+    layers = [split.layers for split in splits if split.layers is not None]
     return EmbeddedSplit(
         rows=np.concatenate([split.rows for split in splits]),
         labels=np.concatenate([split.labels for split in splits]),
         texts=tuple(text for split in splits for text in split.texts),
+        layers=np.concatenate(layers) if layers else None,
     )

@@ -1,5 +1,7 @@
 """A ridge probe on a few of the encoder's hidden layers together, which judging rows choose.
 
+Its choice of layers also serves the probes of classes (`class_probes`).
+
 What a frozen encoder knows of affect is often not in its last layer alone. The layers are chosen
 forwards: first the one whose probe correlates best, then the one that helps it most, as long as one
 does.

@@ -21,8 +21,8 @@ import numpy.typing as npt
 from raysearch import metrics
 from raysearch.corpora.records import Corpus
 from raysearch.corpora.seen import Passages
+from raysearch.methods.carl.evaluation.class_probes import LogisticProbe
 from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus
-from raysearch.methods.carl.evaluation.probes import LogisticProbe
 
 __all__ = ["FINETUNED", "HEAD", "class_scores", "task_means", "transfer_matrix", "va_scores"]
 
@@ -121,7 +121,7 @@ def transfer_matrix(
             fresh = ~seen.overlap(split.texts)
             if not fresh.any():
                 continue
-            predicted = probes[source.name].predict(split.rows[fresh])
+            predicted = probes[source.name].predict(split.states[fresh])
             name = f"{role}/{source.name}>{target.name}"
             found[f"{name}/accuracy"] = metrics.accuracy(predicted, split.labels[fresh])
             found[f"{name}/rows"] = float(fresh.sum())

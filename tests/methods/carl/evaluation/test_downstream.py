@@ -159,6 +159,29 @@ def test_test_scores_fixed_splits_or_cross_validates_the_whole_corpus(
     assert all(name.startswith("test/") for name in found)
 
 
+@pytest.mark.parametrize("role", ["dev", "test"])
+def test_every_probe_reads_the_layers_that_tell(role: str) -> None:
+    """The last layer is noise; the one before has what the labels are made of."""
+    space = Space()
+    chance = np.random.default_rng(3)
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        rows = space.embed(texts)
+        noise = chance.standard_normal((2, *rows.shape)).astype(np.float32)
+        return np.stack([noise[0], rows, noise[1]], axis=1)
+
+    opened = [
+        space.corpus("emobank", roles=ALL),
+        space.corpus("goemotions", "classes", ALL, classes=3),
+        *(space.corpus(name, "polarity", ALL) for name in ("mr", "sst2")),
+    ]
+    mix = downstream(embed, opened, role, 0, seen=NOTHING)
+    last = downstream(lambda texts: embed(texts)[:, -1], opened, role, 0, seen=NOTHING)
+    assert mix.keys() == last.keys()
+    for name in ("class_accuracy", "polarity_accuracy", "transfer_accuracy", "va_pearson"):
+        assert mix[f"{role}/{name}"] > 0.85 > 0.7 > last[f"{role}/{name}"], name
+
+
 def test_a_test_is_never_of_a_part_of_the_train_split() -> None:
     with pytest.raises(ValueError, match="train_limit 10"):
         downstream(Space().embed, [], "test", 0, train_limit=10, seen=NOTHING)

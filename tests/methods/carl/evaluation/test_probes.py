@@ -1,42 +1,17 @@
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
+from probe_rows import gaussian, names
 
 from raysearch import metrics
-from raysearch.errors import DataError, RunError
-from raysearch.methods.carl.evaluation import probes
+from raysearch.errors import RunError
+from raysearch.methods.carl.evaluation.class_probes import FOLDS
 from raysearch.methods.carl.evaluation.probes import (
-    CLASS_PENALTIES,
-    FOLDS,
     RIDGE_ALPHAS,
-    LogisticProbe,
     RidgeProbe,
     assign_folds,
-    choose_penalties,
-    cross_validate,
-    fit_with_held_out,
 )
-
-NEW = np.zeros(600, dtype=bool)
-
-
-def gaussian(rows: int, width: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((rows, width)).astype(np.float32)
-
-
-def linear_classes(rows: np.ndarray, classes: int, seed: int = 1) -> np.ndarray:
-    weights = np.random.default_rng(seed).standard_normal((rows.shape[1], classes))
-    return (rows @ weights).argmax(1).astype(np.int64)
-
-
-def names(count: int) -> list[str]:
-    return [f"text number {index}" for index in range(count)]
-
 
 # ridge
 
@@ -118,9 +93,6 @@ def test_where_nothing_is_told_the_penalty_is_the_strongest() -> None:
     probe, strongest = RidgeProbe(rows, labels), [len(RIDGE_ALPHAS) - 1] * 2
     assert probe.best(rows[:0], labels[:0]).tolist() == strongest
     assert probe.best(rows, np.ones((60, 2))).tolist() == strongest
-    assert choose_penalties(rows, linear_classes(rows, 2), [(rows[:0], np.arange(0))]) == [
-        CLASS_PENALTIES[0]
-    ]
 
 
 def test_ridge_does_not_mind_the_order_of_rows_nor_the_scale_of_columns() -> None:
@@ -147,74 +119,6 @@ def test_embeddings_that_are_not_finite_end_the_trial_with_a_reason(value: float
     rows[7, 2] = value
     with pytest.raises(RunError, match="1 of 30 hold NaN or infinity"):
         RidgeProbe(rows, gaussian(30, 2))
-    with pytest.raises(RunError, match="must be finite"):
-        LogisticProbe(rows, linear_classes(gaussian(30, 4), 2), 1.0)
-
-
-# logistic regression
-
-
-def test_logistic_probe_equals_scikit_learns_with_the_penalty_as_a_mean() -> None:
-    rows = gaussian(200, 5).astype(np.float64)
-    labels = linear_classes(rows, 3)
-    scaled = (rows - rows.mean(0)) / rows.std(0)
-    model = LogisticRegression(C=1 / (0.01 * 200), max_iter=1000, tol=1e-6).fit(scaled, labels)
-    predicted = LogisticProbe(rows, labels, 0.01).predict(rows)
-    assert (predicted == model.predict(scaled)).mean() >= 0.99
-
-
-def test_logistic_probe_learns_and_chance_stays_chance() -> None:
-    rows = gaussian(900, 10)
-    labels = linear_classes(rows, 4)
-    probe = fit_with_held_out(rows[:600], labels[:600], names(600), 0, NEW[:600])
-    assert metrics.accuracy(probe.predict(rows[600:]), labels[600:]) > 0.9
-    shuffled = np.random.default_rng(0).permutation(labels)
-    lost = fit_with_held_out(rows[:600], shuffled[:600], names(600), 0, NEW[:600])
-    majority = np.bincount(labels).max() / 900
-    assert metrics.accuracy(lost.predict(rows[600:]), shuffled[600:]) < majority + 0.1
-
-
-def test_penalty_is_the_first_best_of_separate_fits() -> None:
-    rows = gaussian(300, 30)
-    labels = linear_classes(rows + gaussian(300, 30, seed=5), 3)
-    fit, judge = slice(0, 200), slice(200, 300)
-    scores = [
-        metrics.accuracy(
-            LogisticProbe(rows[fit], labels[fit], penalty).predict(rows[judge]), labels[judge]
-        )
-        for penalty in CLASS_PENALTIES
-    ]
-    chosen = choose_penalties(rows[fit], labels[fit], [(rows[judge], labels[judge])] * 2)
-    assert chosen == [CLASS_PENALTIES[int(np.argmax(scores))]] * 2
-    assert chosen[0] == CLASS_PENALTIES[int(np.argmax(scores))]
-
-
-def test_a_tie_takes_the_strongest_penalty() -> None:
-    rows = np.concatenate([gaussian(50, 3) + 9, gaussian(50, 3, seed=1) - 9])
-    labels = np.repeat([0, 1], 50)
-    assert choose_penalties(rows, labels, [(rows, labels)]) == [CLASS_PENALTIES[0]]
-
-
-def test_same_rows_give_the_same_bytes() -> None:
-    rows = gaussian(300, 12)
-    labels = linear_classes(rows, 5)
-    probe, again = (fit_with_held_out(rows, labels, names(300), 3, NEW[:300]) for _ in range(2))
-    np.testing.assert_array_equal(probe._model.coef_, again._model.coef_)
-
-
-def test_one_class_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(DataError, match="at least 2 classes, but got 1 in 20 rows"):
-        LogisticProbe(gaussian(20, 3), np.zeros(20, dtype=np.int64), 1.0)
-
-
-def test_an_unconverged_probe_is_logged_and_no_warning_escapes(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(probes, "MAX_ITERATIONS", 1)
-    rows = gaussian(100, 5)
-    with caplog.at_level(logging.WARNING):
-        LogisticProbe(rows, linear_classes(rows, 2), 1e-3)
-    assert "stopped at 1 iterations" in caplog.text
 
 
 # folds
@@ -241,48 +145,3 @@ def test_equal_texts_share_a_fold_whatever_their_labels() -> None:
     labels = np.array([0, 1, 1, *([0, 1] * 20)])
     for seed in range(5):
         assert len(set(assign_folds(texts, labels, FOLDS, seed)[:3])) == 1
-
-
-def test_rare_classes_stay_out_of_the_held_out_part() -> None:
-    labels = np.array([0] * 40 + [1] * 9 + [2])
-    held_out = assign_folds(names(50), labels, FOLDS, seed=0) == FOLDS - 1
-    assert set(labels[held_out]) == {0}
-    rows = gaussian(50, 4)
-    assert set(fit_with_held_out(rows, labels, names(50), 0, NEW[:50]).predict(rows)) <= {0, 1, 2}
-
-
-def test_too_few_texts_to_hold_any_out_is_an_error() -> None:
-    labels = np.array([0, 1] * 9)
-    with pytest.raises(DataError, match="at least 10 different texts in some class"):
-        fit_with_held_out(gaussian(18, 3), labels, names(18), 0, NEW[:18])
-
-
-def test_cross_validation_never_predicts_a_row_from_its_own_text() -> None:
-    # A one-hot embedding per text tells the label to whoever has seen it, and nobody else.
-    rows = np.eye(60, dtype=np.float32)[np.arange(120) % 60]
-    labels = np.random.default_rng(0).integers(0, 2, 60)[np.arange(120) % 60]
-    texts = [names(60)[i % 60] for i in range(120)]
-    fitted = LogisticProbe(rows, labels, 1e-3).predict(rows)
-    assert metrics.accuracy(fitted, labels) == 1.0
-    predicted = cross_validate(rows, labels, texts, 0, np.zeros(120, dtype=bool))
-    assert 0.2 < metrics.accuracy(predicted, labels) < 0.7
-    np.testing.assert_array_equal(predicted[:60], predicted[60:])
-
-
-def test_cross_validation_of_a_linear_corpus() -> None:
-    rows = gaussian(300, 6)
-    labels = linear_classes(rows, 2)
-    predicted = cross_validate(rows, labels, names(300), 0, np.zeros(300, dtype=bool))
-    assert metrics.accuracy(predicted, labels) > 0.9
-    assert metrics.macro_f1(predicted, labels) == pytest.approx(
-        f1_score(labels, predicted, average="macro")
-    )
-
-
-def test_memorised_rows_choose_no_penalty_in_a_fold() -> None:
-    """All of the held-out tenth is known by heart: the strongest penalty is taken, not the best."""
-    rows = gaussian(300, 30)
-    labels = linear_classes(rows, 2)
-    free = fit_with_held_out(rows, labels, names(300), 0, NEW[:300])
-    bound = fit_with_held_out(rows, labels, names(300), 0, ~NEW[:300])
-    assert free._model.C > bound._model.C == pytest.approx(1 / (CLASS_PENALTIES[0] * 300))

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from raysearch.corpora.seen import Passages
+from raysearch.methods.carl.evaluation.class_probes import ClassChoice, LogisticProbe
 from raysearch.methods.carl.evaluation.embedded import EmbeddedCorpus, EmbeddedSplit
-from raysearch.methods.carl.evaluation.probes import LogisticProbe
 from raysearch.methods.carl.evaluation.scores import transfer_matrix
 
 POLARITY = ("negative", "positive")
+
+
+CHOICE = ClassChoice(penalty=0.01)
 
 
 def corpus(
@@ -26,7 +29,7 @@ def corpus(
 
 def matrix(*corpora: EmbeddedCorpus) -> dict[str, float]:
     probes = {
-        c.name: LogisticProbe(c.splits["train"].rows, c.splits["train"].labels, 0.01)
+        c.name: LogisticProbe(c.splits["train"].rows, c.splits["train"].labels, CHOICE)
         for c in corpora
     }
     return transfer_matrix(corpora, probes, "dev")
@@ -55,7 +58,7 @@ def test_rows_that_the_source_was_fitted_on_are_not_scored() -> None:
     found = matrix(source, target)
     assert found["dev/a>b/rows"] == 50
     assert found["dev/b>a/rows"] == 80
-    probe = LogisticProbe(train.rows, train.labels, 0.01)
+    probe = LogisticProbe(train.rows, train.labels, CHOICE)
     assert found["dev/a>b/accuracy"] == pytest.approx(
         float((probe.predict(dev.rows[30:]) == dev.labels[30:]).mean())
     )
