@@ -103,8 +103,8 @@ def _private_folder() -> tuple[Path, int]:
         except OSError as error:  # a full disk, or a file system without locks
             problems.append(f"{base} ({error.strerror})")
     raise ConfigError(
-        f"Ray's files must lie in a folder that you alone can enter, but none can be made in "
-        f"{', '.join(problems)}; set TMPDIR to a folder of your own with a short path"
+        "Ray's files must lie in a folder with file locks that you alone can enter, but none can "
+        f"be made in {', '.join(problems)}; set TMPDIR to a folder of your own with a short path"
     )
 
 

@@ -215,7 +215,7 @@ class Parts:
     def _problem(self, name: str, error: DamagedError) -> str:
         return (
             f"`{self.path}/{name}` must be a Parquet file of rows as raysearch writes them, but "
-            f"{error}; {self._cure_of(name)}"
+            f"{str(error).rstrip('.')}; {self._cure_of(name)}"
         )
 
     def _load(self, name: str, columns: Sequence[str] | None = None) -> _File | None:

@@ -119,10 +119,10 @@ def test_what_is_no_sweep_is_one_sentence(
     assert "a raysearch wrote it that did not say so yet" in said(capsys, "results/demo")
     card.write_text(text)
     for part in (plan.folder / "trials").glob("part-*"):
-        part.write_bytes(b"damaged")
-    assert "must be a Parquet file of rows as raysearch writes them, but" in said(
-        capsys, "results/demo"
-    )
+        part.write_bytes(b"damaged" * 20)
+    text = said(capsys, "results/demo")
+    assert "must be a Parquet file of rows as raysearch writes them, but" in text
+    assert ".;" not in text  # the reason is Arrow's sentence
     assert not (plan.folder / "study.db").exists()
 
 
