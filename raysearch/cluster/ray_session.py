@@ -167,7 +167,11 @@ def _progress(tell: Callable[[str], object]) -> Iterator[None]:
 
 @contextmanager
 def _patience(nodes: list[Any]) -> Iterator[None]:
-    """Inside, add every starting node to the list, and wait for it without Ray's time limit."""
+    """Inside, add every starting node to the list, and wait for it without Ray's time limit.
+
+    Two processes are left out that a Ray of one machine has no use for: the autoscaler's, and the
+    one that sends logs to the driver, which does not show them.
+    """
     find, start, spawn = services.get_node, ray_node.Node.__init__, services.start_ray_process
 
     def deaf(*arguments: Any, **options: Any) -> Any:
@@ -188,9 +192,10 @@ def _patience(nodes: list[Any]) -> Iterator[None]:
                     raise
             time.sleep(LOOK_SECONDS)
 
-    def noted(node: Any, *arguments: Any, **options: Any) -> None:
+    def noted(node: Any, ray_params: Any, *arguments: Any, **options: Any) -> None:
         nodes.append(node)
-        start(node, *arguments, **options)
+        ray_params.no_monitor, ray_params.include_log_monitor = True, False
+        start(node, ray_params, *arguments, **options)
 
     services.get_node, ray_node.Node.__init__, services.start_ray_process = patient, noted, deaf
     try:

@@ -189,8 +189,9 @@ class SlowNode:
 
     dead: list[tuple[str, object]] = []
 
-    def __init__(self, answers: int) -> None:
-        self.found = services.get_node("address", answers)
+    def __init__(self, ray_params: Any) -> None:
+        self.ray_params = ray_params
+        self.found = services.get_node("address", ray_params.answers)
 
     def dead_processes(self) -> list[tuple[str, object]]:
         return self.dead
@@ -209,7 +210,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, answers: int) -> list[SlowNode]:
 
     def init(**options: Any) -> None:
         try:
-            nodes.append(ray_node.Node(answers))
+            nodes.append(ray_node.Node(SimpleNamespace(answers=answers)))
         except RuntimeError as error:
             raise Exception(LATE) from error
 
@@ -290,6 +291,15 @@ def test_processes_of_a_start_that_is_interrupted_are_ended(
     with pytest.raises(KeyboardInterrupt):
         start_ray({"_temp_dir": str(tmp_path)}, lambda text: None)
     assert len(ended) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_ray")
+def test_no_process_is_started_that_a_sweep_has_no_use_for() -> None:
+    with ray_session(cpus=1):
+        below = services.psutil.Process().children(recursive=True)
+        words = " ".join(word for process in below for word in process.cmdline())
+    assert "raylet" in words and "autoscaler" not in words and "log_monitor" not in words
 
 
 @pytest.mark.usefixtures("ended")

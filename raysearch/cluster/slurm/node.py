@@ -125,8 +125,10 @@ def _start(folder: Path, head: str | None, log: Path) -> RayNode:
     words += [f"--num-cpus={usable_cores()}", f"--num-gpus={_gpus()}"]
     words += [f"--dashboard-agent-listen-port={free_port()}"]
     words += ["--min-worker-port=0", "--max-worker-port=0"]
+    words += ["--include-log-monitor=false"]  # the driver does not show the workers' logs
     if head is None:
-        words += ["--head", f"--port={port}", "--include-dashboard=false"]
+        # Slurm has the nodes, and Ray's autoscaler none to add.
+        words += ["--head", f"--port={port}", "--include-dashboard=false", "--no-monitor"]
         if get_ray_client_dependency_error() is None:
             words.append(f"--ray-client-server-port={free_port()}")
     else:
