@@ -18,6 +18,7 @@ import asyncio
 import os
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import ray
@@ -47,7 +48,7 @@ from ray.util.placement_group import (
     remove_placement_group,
 )
 
-from raysearch.cluster.breakdown import is_lack_of_memory
+from raysearch.cluster.breakdown import KERNEL_KILLED, is_lack_of_memory, oom_kills
 from raysearch.cluster.gpus import gpu_nodes, gpu_problem
 from raysearch.cluster.preemption import give_notice, watch_signals
 from raysearch.cluster.worker import SlotShape, serve
@@ -170,6 +171,7 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
         self._nodes: dict[int, str] = {}
         self._looked = 0.0
         self._told = False
+        self._oom_kills = oom_kills()
 
     def after_worker_group_start(self, worker_group: Any) -> None:
         self._group, self._told = worker_group, False
@@ -180,6 +182,8 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
     def after_worker_group_poll_status(self, worker_group_status: Any) -> None:
         if worker_group_status.errors:
             said = "".join(f"{error!r} {error}" for error in worker_group_status.errors.values())
+            if self._killed_here(worker_group_status.errors):
+                said = f"{KERNEL_KILLED}: {said}"
             if is_lack_of_memory(said):  # the next worker would be killed, too
                 ray.get(self._dispatcher.crash.remote(self._slot, said))
             elif any(map(self._lost, *zip(*worker_group_status.errors.items(), strict=True))):
@@ -188,6 +192,12 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
             self._looked = time.monotonic()
             self._replace_what_hangs()
             self._notice_drained()
+
+    def _killed_here(self, errors: Mapping[int, Exception]) -> bool:
+        """Whether a worker of this node died, and the kernel killed for want of memory."""
+        before, self._oom_kills = self._oom_kills, oom_kills()
+        here = ray.get_runtime_context().get_node_id()
+        return self._oom_kills > before and here in {self._nodes[rank] for rank in errors}
 
     def _replace_what_hangs(self) -> None:
         """Kill workers that were given up; this counts as a death of the trial."""

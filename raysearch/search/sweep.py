@@ -178,7 +178,7 @@ def _run(
             return queue
         plan = replace(plan, slots=plan.slots - 1)
         tell(
-            f"this machine is short of memory, so that Ray ended a slot: continuing in "
+            "this machine is short of memory, so that a slot was ended: continuing in "
             f"{PAUSE_SECONDS:.0f} s with `--slots` {plan.slots}"
         )
         time.sleep(PAUSE_SECONDS)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
-from raysearch.cluster.breakdown import ShortOfMemoryError, ray_breakdown, slot_breakdown
+from raysearch.cluster.breakdown import (
+    KERNEL_KILLED,
+    ShortOfMemoryError,
+    oom_kills,
+    ray_breakdown,
+    slot_breakdown,
+)
 from raysearch.errors import RaysearchError
 
 KILLED = "Task was killed due to the node running low on memory.\nMemory on the node was 7.5GB"
@@ -23,6 +31,16 @@ def test_what_the_memory_monitor_ends_is_a_lack_of_memory(error: Exception) -> N
     assert isinstance(found, ShortOfMemoryError) and "\n" not in str(found)
     assert "with fewer than 2 `--slots`" in str(found) and "batch_size" in str(found)
     assert "--slots" not in str(slot_breakdown(KILLED, 1))
+
+
+def test_what_the_kernel_ends_is_a_lack_of_memory(tmp_path: Path) -> None:
+    assert isinstance(slot_breakdown(f"{KERNEL_KILLED}: it died", 2), ShortOfMemoryError)
+    (tmp_path / "vmstat").write_text("nr_free_pages 7\noom_kill 16\n")
+    assert oom_kills(tmp_path / "vmstat") == 16
+    (tmp_path / "older").write_text("nr_free_pages 7\n")
+    (tmp_path / "odd").write_text("oom_kill many\nalone\n")
+    assert [oom_kills(tmp_path / name) for name in ("older", "odd", "none")] == [0, 0, 0]
+    assert oom_kills() >= 0
 
 
 def test_ray_that_is_gone_is_a_sentence_and_a_bug_stays_one() -> None:

@@ -1,4 +1,4 @@
-"""Which types of GPUs a slot asks for, and when."""
+"""Which types of GPUs a slot asks for, and when; what it makes of a worker that died."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 import ray
 
 from raysearch.cluster import trainer
+from raysearch.cluster.breakdown import is_lack_of_memory
 from raysearch.cluster.gpu_faults import GpuFaults
-from raysearch.cluster.trainer import PATIENCE_SECONDS, _ChooseNodes
+from raysearch.cluster.trainer import PATIENCE_SECONDS, _ChooseNodes, _WatchNodes
 
 
 def test_the_next_type_is_asked_for_when_workers_do_not_come(
@@ -41,3 +42,31 @@ def test_the_next_type_is_asked_for_when_workers_do_not_come(
     choose.after_worker_group_start(None)
     now += 9 * PATIENCE_SECONDS
     assert asked() == "in(L4)"
+
+
+@pytest.mark.parametrize(
+    ("kills", "node", "told"),
+    [(4, "here", ["crash"]), (3, "here", []), (4, "there", ["lost"])],
+    ids=["killed", "dead of something else", "on a node that is gone"],
+)
+def test_a_worker_that_the_kernel_killed_is_a_lack_of_memory(
+    kills: int, node: str, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, ...]] = []
+
+    def method(name: str) -> SimpleNamespace:
+        return SimpleNamespace(remote=lambda *words: calls.append((name, *words)))
+
+    monkeypatch.setattr(ray, "get", lambda found: found)
+    monkeypatch.setattr(ray, "nodes", lambda: [{"NodeID": "here", "Alive": True}])
+    context = SimpleNamespace(get_node_id=lambda: "here")
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+    monkeypatch.setattr(trainer.cluster_state, "get_draining_nodes", dict)
+    monkeypatch.setattr(trainer, "oom_kills", lambda: 3)
+    watch = _WatchNodes(SimpleNamespace(crash=method("crash"), lost=method("lost")), "one")
+    worker = SimpleNamespace(metadata=SimpleNamespace(node_id=node), execute_async=lambda _: None)
+    watch.after_worker_group_start(SimpleNamespace(get_workers=lambda: [worker]))
+    monkeypatch.setattr(trainer, "oom_kills", lambda: kills)
+    watch.after_worker_group_poll_status(SimpleNamespace(errors={0: RuntimeError("it died")}))
+    assert [name for name, *_ in calls] == told
+    assert all(is_lack_of_memory(words[-1]) for name, *words in calls if name == "crash")
