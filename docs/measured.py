@@ -154,8 +154,8 @@ def experiments_of_carl() -> Words:
     )
     rest = [_of(found)[(name,)] for name in ("no_ptd", "saliency", "placebo")]
     assert not any(interval.excludes_zero for interval in rest)
-    sizes = sorted(-interval.value for interval in rest)
-    yield f"no significant difference ({sizes[0]:.3f} to {sizes[-1]:.3f})"
+    sizes = {f"{-interval.value:.3f}" for interval in rest}
+    yield f"no significant difference ({' to '.join(sorted(sizes))})"
     found = experiment("carl-labels")
     apart = _of(found)
     equal = [apart[key] for key in (("no_ptd",), ("carl",), ("supcon", "middle"))]
