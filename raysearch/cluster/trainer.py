@@ -171,7 +171,7 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
         self._nodes: dict[int, str] = {}
         self._looked = 0.0
         self._told = False
-        self._oom_kills = oom_kills()
+        self._oom_kills = [oom_kills()] * 2  # at the last two looks
 
     def after_worker_group_start(self, worker_group: Any) -> None:
         self._group, self._told = worker_group, False
@@ -190,14 +190,17 @@ class _WatchNodes(WorkerGroupCallback):  # type: ignore[misc]
                 ray.get(self._dispatcher.lost.remote(self._slot))
         elif time.monotonic() - self._looked >= DRAIN_SECONDS:
             self._looked = time.monotonic()
+            self._oom_kills = [self._oom_kills[1], oom_kills()]
             self._replace_what_hangs()
             self._notice_drained()
 
     def _killed_here(self, errors: Mapping[int, Exception]) -> bool:
-        """Whether a worker of this node died, and the kernel killed for want of memory."""
-        before, self._oom_kills = self._oom_kills, oom_kills()
+        """Whether a worker of this node died, and the kernel has just killed for want of memory.
+
+        Just, since its count is of all containers, whose kills of an hour ago are no reason.
+        """
         here = ray.get_runtime_context().get_node_id()
-        return self._oom_kills > before and here in {self._nodes[rank] for rank in errors}
+        return oom_kills() > self._oom_kills[0] and here in {self._nodes[rank] for rank in errors}
 
     def _replace_what_hangs(self) -> None:
         """Kill workers that were given up; this counts as a death of the trial."""

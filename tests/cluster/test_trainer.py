@@ -45,12 +45,18 @@ def test_the_next_type_is_asked_for_when_workers_do_not_come(
 
 
 @pytest.mark.parametrize(
-    ("kills", "node", "told"),
-    [(4, "here", ["crash"]), (3, "here", []), (4, "there", ["lost"])],
-    ids=["killed", "dead of something else", "on a node that is gone"],
+    ("looks", "kills", "node", "told"),
+    [
+        ([], 4, "here", ["crash"]),
+        ([3, 3, 4], 4, "here", ["crash"]),
+        ([4, 4], 4, "here", []),
+        ([], 3, "here", []),
+        ([], 4, "there", ["lost"]),
+    ],
+    ids=["killed", "a moment ago", "long ago", "dead of something else", "on a node that is gone"],
 )
 def test_a_worker_that_the_kernel_killed_is_a_lack_of_memory(
-    kills: int, node: str, told: list[str], monkeypatch: pytest.MonkeyPatch
+    looks: list[int], kills: int, node: str, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[str, ...]] = []
 
@@ -63,9 +69,15 @@ def test_a_worker_that_the_kernel_killed_is_a_lack_of_memory(
     monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
     monkeypatch.setattr(trainer.cluster_state, "get_draining_nodes", dict)
     monkeypatch.setattr(trainer, "oom_kills", lambda: 3)
-    watch = _WatchNodes(SimpleNamespace(crash=method("crash"), lost=method("lost")), "one")
+    never = SimpleNamespace(remote=lambda slot: False)
+    made = SimpleNamespace(crash=method("crash"), lost=method("lost"), given_up=never)
+    watch = _WatchNodes(made, "one")
     worker = SimpleNamespace(metadata=SimpleNamespace(node_id=node), execute_async=lambda _: None)
     watch.after_worker_group_start(SimpleNamespace(get_workers=lambda: [worker]))
+    monkeypatch.setattr(trainer, "DRAIN_SECONDS", 0)
+    for found in looks:
+        monkeypatch.setattr(trainer, "oom_kills", lambda found=found: found)
+        watch.after_worker_group_poll_status(SimpleNamespace(errors={}))
     monkeypatch.setattr(trainer, "oom_kills", lambda: kills)
     watch.after_worker_group_poll_status(SimpleNamespace(errors={0: RuntimeError("it died")}))
     assert [name for name, *_ in calls] == told
