@@ -46,7 +46,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 LONGEST = (
-    *("hosts/test_slurm.py", "test_docs.py", "test_sweep_end_to_end.py", "cluster/test_gpus.py"),
+    "hosts/test_slurm.py",
+    "test_docs.py",
+    "test_sweep_end_to_end.py",
+    "cluster/test_gpus.py",
 )
 """Files whose tests come first, so that no process of pytest-xdist has one left at the end."""
 
