@@ -59,6 +59,7 @@ TRIES = 3
 TELL_SECONDS = 15.0
 """Seconds between two notices that Ray is not up yet."""
 LOOK_SECONDS = 0.5
+START_WORKER = os.path.join(os.path.dirname(__file__), "start_worker.py")
 PATIENT = {
     "RAY_gcs_server_port_wait_time_s": f"{PATIENCE_SECONDS:.0f}",
     "RAY_worker_register_timeout_seconds": f"{PATIENCE_SECONDS:.0f}",
@@ -169,10 +170,12 @@ def _progress(tell: Callable[[str], object]) -> Iterator[None]:
 def _patience(nodes: list[Any]) -> Iterator[None]:
     """Inside, add every starting node to the list, and wait for it without Ray's time limit.
 
-    Two processes are left out that a Ray of one machine has no use for: the autoscaler's, and the
-    one that sends logs to the driver, which does not show them.
+    Three processes are left out that a Ray of one machine has no use for: the autoscaler's, the one
+    that sends logs to the driver, which does not show them, and the dashboard's, which Ray starts
+    without a dashboard, too. Workers start by way of `start_worker`.
     """
     find, start, spawn = services.get_node, ray_node.Node.__init__, services.start_ray_process
+    serve = services.start_api_server
 
     def deaf(*arguments: Any, **options: Any) -> Any:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # inherited by children
@@ -195,13 +198,16 @@ def _patience(nodes: list[Any]) -> Iterator[None]:
     def noted(node: Any, ray_params: Any, *arguments: Any, **options: Any) -> None:
         nodes.append(node)
         ray_params.no_monitor, ray_params.include_log_monitor = True, False
+        ray_params.setup_worker_path = START_WORKER
         start(node, ray_params, *arguments, **options)
 
     services.get_node, ray_node.Node.__init__, services.start_ray_process = patient, noted, deaf
+    services.start_api_server = lambda *arguments, **options: (None, None)
     try:
         yield
     finally:
         services.get_node, ray_node.Node.__init__, services.start_ray_process = find, start, spawn
+        services.start_api_server = serve
 
 
 def _lives(node: Any) -> bool:

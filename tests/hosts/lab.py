@@ -23,6 +23,14 @@ NETWORK = "10.77.0"
 LAPTOP = 254
 """Last part of the laptop's address; it is every host's default route, which leads nowhere."""
 
+LOGIN = {
+    "HOME": "/root",
+    "USER": "root",
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+}
+
 
 @dataclass(frozen=True)
 class Host:
@@ -59,10 +67,7 @@ class Host:
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of a login on the host: nothing of the machine's but the path."""
-        return {
-            "HOME": "/root", "USER": "root", "LANG": "C.UTF-8", "TERM": "dumb",
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **(more or {}),
-        }  # fmt: skip
+        return {**LOGIN, **(more or {})}
 
     def processes(self) -> list[str]:
         """The command lines that run on the host, without that which asks."""
@@ -154,7 +159,7 @@ def _host(name: str, address: str, folder: Path) -> Iterator[Host]:
     seen = (str(path) for path in (script.parents[2], sys.prefix))
     process = subprocess.Popen(
         [*_UNSHARE, sys.executable, str(script), name, str(folder), *seen],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=LOGIN,
     )  # fmt: skip
     assert process.stdout and process.stdin
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +118,13 @@ def begun_on(
         stdout=subprocess.PIPE, env=host.environment({**ENVIRONMENT, **(environment or {})}),
         preexec_fn=_heed_interrupts,
     ) as process:  # fmt: skip
-        yield Begun(host, process, file)
+        begun = Begun(host, process, file)
+        try:
+            yield begun
+        except BaseException:
+            with suppress(AssertionError, OSError):  # it has ended, or did not begin
+                begun.end(signal.SIGKILL)
+            raise
 
 
 def _heed_interrupts() -> None:
