@@ -137,13 +137,3 @@ def test_a_group_that_is_told_to_end_does_so_in_order(tmp_path: Path) -> None:
     assert re.search(r"trial 00000-sample-s0: .*checkpoint at step [1-9]", said)
     assert news[-1]["summary"]["ending"] == "interrupted"
     assert list((tmp_path / "carl" / "leases").glob("*/checkpoint.safetensors"))
-
-
-@pytest.mark.slow
-def test_two_workers_share_a_trial_to_its_end(tmp_path: Path) -> None:
-    # K > 1 gathers over the workers inside of a step, and must not where worker 0 evaluates alone.
-    run = sweep(tmp_path, "--trials", "2", "--workers-per-trial", "2", "--set", "pgd_steps=2")
-    out, error = run.communicate(timeout=300)
-    assert run.returncode == 0, error
-    assert set(rows(tmp_path)["state"]) <= {"complete", "pruned"}
-    assert sorted(rows(tmp_path)["trial"]) == [0, 1]

@@ -94,10 +94,12 @@ budget: {trials: 2, seeds: 1}
 sampler: random
 pruner: none
 setting:
-  {encoder: tiny, max_length: 24, batch_size: 16, epochs: 3, reports: 6, checkpoint_seconds: 0}
+  {encoder: tiny, max_length: 24, batch_size: 16, epochs: 3, reports: 6, checkpoint_seconds: 0,
+   pgd_steps: 2}
 search:
   learning_rate: {low: 1.0e-4, high: 1.0e-3, log: true}
 """
+"""Two steps of PGD gather over the workers, and must not where worker 0 evaluates alone."""
 
 
 def swept(folder: Path, *, kill: bool) -> pd.DataFrame:

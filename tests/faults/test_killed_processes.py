@@ -131,15 +131,6 @@ def test_killed_dispatcher_worker_and_owner_of_a_slot_are_replaced(
     assert_same(result(killable_plan(tmp_path)), undisturbed, kills=2)  # a room has no steps
 
 
-def test_second_driver_is_refused_while_the_first_runs(tmp_path: Path) -> None:
-    with driver(tmp_path) as first:
-        wait_until(lambda: (tmp_path / "study.db").exists() or first.poll())
-        with driver(tmp_path) as second:
-            _, errors = second.communicate(timeout=100)
-        assert f"a sweep must have one driver, but process {first.pid} on" in errors
-        assert first.poll() is None
-
-
 def test_sweep_survives_the_raylet_of_a_second_node(tmp_path: Path) -> None:
     from ray.cluster_utils import Cluster
 
