@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from ray._private.services import psutil
-from ray._private.utils import get_ray_client_dependency_error
 from ray.util import get_node_ip_address
 
 from raysearch.cluster.preemption import GRACE_SECONDS, drain
@@ -129,13 +128,11 @@ def _start(folder: Path, head: str | None, log: Path) -> RayNode:
     if head is None:
         # Slurm has the nodes, and Ray's autoscaler none to add.
         words += ["--head", f"--port={port}", "--include-dashboard=false", "--no-monitor"]
-        if get_ray_client_dependency_error() is None:
-            words.append(f"--ray-client-server-port={free_port()}")
     else:
         words.append(f"--address={head}")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ray.scripts.scripts", "start", *words],
+            [sys.executable, "-m", "raysearch.cluster.slurm.ray_start", "start", *words],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             env={**os.environ, **PATIENT, **SHUT}, preexec_fn=deaf,
         )  # fmt: skip
