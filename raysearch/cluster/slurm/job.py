@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -154,10 +155,17 @@ def _driven(driver: subprocess.Popen[bytes], head: RayNode, job: Job, notice: No
     """Wait for the driver; pass a notice on to it and to the workers of its trials.
 
     Of Slurm's SIGTERMs, which may be several, the driver gets none: the second would kill it.
+    Where Ray is gone the driver would wait for it for ever, and is ended.
     """
-    while driver.poll() is None and notice.given is None:
+    while driver.poll() is None and notice.given is None and head.process.poll() is None:
         time.sleep(_LOOK_SECONDS)
-    if driver.poll() is None:
+    if driver.poll() is None and notice.given is None:
+        sys.stderr.write(
+            "raysearch: Ray must run as long as its sweep, but has ended by itself on "
+            f"{socket.gethostname()}; the same command continues the sweep\n"
+        )
+        driver.kill()
+    elif driver.poll() is None:
         driver.send_signal(signal.SIGINT)
     if notice.to_pass_on:
         head.tell()
