@@ -124,6 +124,7 @@ def test_a_killed_worker_of_two_changes_no_number_and_rows_are_replayed_by_two(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quiet, killed = (swept(tmp_path / name, kill=name == "killed") for name in ("quiet", "killed"))
+    assert list(quiet["trial"]) == [0, 1] and list(quiet["state"]) == ["complete"] * 2
     figures = [name for name in quiet if name.startswith("metric/")]
     assert len(figures) > 10
     assert quiet[figures].equals(killed[figures])
